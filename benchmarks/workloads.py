@@ -1,0 +1,216 @@
+"""What is measured: each workload, written once for both libraries, with the ratio of times it should reach.
+
+A workload builds a `Case` from a library. One `Case.step()` is the whole unit of work: gradients cleared, forward,
+backward, and the optimizer's step where there is one. Learning rates are small, so that a network stays near its
+start and the thousandth step does the same work as the first.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from . import models
+
+
+class Inputs:
+    """Random tensors of one library on one device, the same numbers for every library."""
+
+    def __init__(self, lib, device):
+        self.lib, self.device = lib, device
+        self.random = np.random.default_rng(0)
+
+    def normal(self, *shape):
+        """Standard normal float32 numbers."""
+        return self.lib.tensor(self.random.standard_normal(shape, dtype=np.float32), device=self.device)
+
+    def integers(self, high, *shape):
+        """Whole numbers (int64) from 0 to high - 1."""
+        return self.lib.tensor(self.random.integers(0, high, shape), device=self.device)
+
+
+@dataclass
+class Case:
+    """One library's side of a workload."""
+
+    model: Any
+    forward: Callable[[], Any]
+    upstream: Any = None
+    optimizer: Any = None
+    synchronize: Callable[[], None] | None = None
+
+    def step(self):
+        """Do the work once and return the output of forward."""
+        self.model.zero_grad()
+        output = self.forward()
+        if output.requires_grad:
+            output.backward(self.upstream)
+        if self.optimizer is not None:
+            self.optimizer.step()
+        return output
+
+    def run(self, steps):
+        """Do the work `steps` times and wait until it is done."""
+        for _ in range(steps):
+            self.step()
+        if self.synchronize is not None:
+            self.synchronize()
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A named piece of work.
+
+    `goal` is our time divided by PyTorch's, `operations` how many of them one step repeats, and `tolerance` how far
+    results may differ, relative to the norm of each tensor.
+    """
+
+    name: str
+    title: str
+    goal: float
+    build: Callable[[Any, Inputs], Case]
+    operations: int = 1
+    tolerance: float = 1e-3
+
+    def prepare(self, lib, device):
+        """The `Case` of this workload for one library, on one device."""
+        lib.manual_seed(0)
+        case = self.build(lib, Inputs(lib, device))
+        if device != "cpu":
+            case.synchronize = lib.cuda.synchronize
+        return case
+
+
+def operation(lib, function, upstream, *leaves):
+    """A case that applies `function` to leaves, and sends the gradient `upstream` back to each of them."""
+
+    class Operation(lib.nn.Module):
+        def __init__(self):
+            super().__init__()
+            for index, leaf in enumerate(leaves):
+                setattr(self, f"input{index}", lib.nn.Parameter(leaf))
+
+    model = Operation()
+    return Case(model, partial(function, *model.parameters()), upstream)
+
+
+def training(lib, model, inputs, targets, optimizer, **options):
+    """A case that makes a full training step of a classifier."""
+    model = model.to(targets.device)
+
+    def loss():
+        logits = model(inputs)
+        return lib.nn.functional.cross_entropy(logits.reshape(-1, logits.shape[-1]), targets)
+
+    return Case(model, loss, optimizer=getattr(lib.optim, optimizer)(model.parameters(), **options))
+
+
+def add(lib, inputs):
+    """y = x + x on one element, without gradients, a thousand times."""
+
+    def repeated(x):
+        x = x.detach()
+        for _ in range(1000):
+            y = x + x
+        return y
+
+    return operation(lib, repeated, None, inputs.normal(1))
+
+
+def chain(lib, inputs):
+    """A thousand dependent additions of one element, and the way back."""
+
+    def repeated(x):
+        y = x
+        for _ in range(1000):
+            y = y + x
+        return y
+
+    return operation(lib, repeated, inputs.normal(1), inputs.normal(1))
+
+
+def mlp(lib, inputs, optimizer, **options):
+    """A training step of the multilayer perceptron, batch 256."""
+    return training(lib, models.mlp(lib), inputs.normal(256, 784), inputs.integers(10, 256), optimizer, **options)
+
+
+def lenet(lib, inputs):
+    """A training step of LeNet, batch 64."""
+    images, labels = inputs.normal(64, 1, 32, 32), inputs.integers(10, 64)
+    return training(lib, models.lenet(lib), images, labels, "SGD", lr=1e-3, momentum=0.9)
+
+
+def resnet20(lib, inputs):
+    """A training step of ResNet-20, batch 64."""
+    images, labels = inputs.normal(64, 3, 32, 32), inputs.integers(10, 64)
+    return training(lib, models.resnet20(lib), images, labels, "SGD", lr=1e-3, momentum=0.9)
+
+
+def gpt_mini(lib, inputs):
+    """A training step of the small GPT, 8 sequences of 128 bytes."""
+    tokens, following = inputs.integers(256, 8, 128), inputs.integers(256, 8 * 128)
+    return training(lib, models.gpt_mini(lib), tokens, following, "AdamW", lr=1e-4)
+
+
+def conv2d(lib, inputs):
+    """A 3x3 convolution: gradients of input, weight and bias."""
+    function = partial(lib.nn.functional.conv2d, padding=1)
+    image, upstream = inputs.normal(32, 64, 32, 32), inputs.normal(32, 64, 32, 32)
+    return operation(lib, function, upstream, image, inputs.normal(64, 64, 3, 3), inputs.normal(64))
+
+
+def softmax(lib, inputs):
+    """Softmax over rows of 1024."""
+    function = partial(lib.nn.functional.softmax, dim=-1)
+    return operation(lib, function, inputs.normal(4096, 1024), inputs.normal(4096, 1024))
+
+
+def layer_norm(lib, inputs):
+    """Layer norm over rows of 1024: gradients of input, weight and bias."""
+
+    def function(x, weight, bias):
+        return lib.nn.functional.layer_norm(x, (1024,), weight, bias)
+
+    x, upstream = inputs.normal(4096, 1024), inputs.normal(4096, 1024)
+    return operation(lib, function, upstream, x, inputs.normal(1024), inputs.normal(1024))
+
+
+def attention(lib, inputs):
+    """Causal attention: gradients of queries, keys and values."""
+    function = partial(lib.nn.functional.scaled_dot_product_attention, is_causal=True)
+    upstream, *qkv = (inputs.normal(4, 8, 512, 64) for _ in range(4))
+    return operation(lib, function, upstream, *qkv)
+
+
+def max_pool2d(lib, inputs):
+    """Max-pooling by 2x2."""
+    function = partial(lib.nn.functional.max_pool2d, kernel_size=2)
+    return operation(lib, function, inputs.normal(64, 64, 28, 28), inputs.normal(64, 64, 56, 56))
+
+
+def cross_entropy(lib, inputs):
+    """Cross-entropy over a large vocabulary."""
+    function = partial(lib.nn.functional.cross_entropy, target=inputs.integers(32000, 4096))
+    return operation(lib, function, inputs.normal(), inputs.normal(4096, 32000))
+
+
+# ResNet-20 enlarges rounding in its backward pass (ReLU's corner, sums in batch norm that almost cancel): PyTorch with
+# and without oneDNN differs from itself by 2 %.
+WORKLOADS = [
+    Workload("add", "`y = x + x`, one element", 1.2, add, operations=1000),
+    Workload("chain", "1000 chained adds, forward + backward, per add", 0.9, chain, operations=1000),
+    Workload("mlp-sgd", "MLP 784-512-256-10, batch 256, SGD step", 1.0, partial(mlp, optimizer="SGD", lr=1e-2)),
+    Workload("mlp-adam", "MLP 784-512-256-10, batch 256, Adam step", 0.7, partial(mlp, optimizer="Adam", lr=1e-4)),
+    Workload("lenet", "LeNet, 64 x 1 x 32 x 32, SGD momentum step", 0.75, lenet),
+    Workload("conv2d", "conv 3x3 64 -> 64, 32 x 64 x 32 x 32, forward + backward", 1.1, conv2d),
+    Workload("resnet20", "ResNet-20, 64 x 3 x 32 x 32, SGD momentum step", 1.7, resnet20, tolerance=0.1),
+    Workload("gpt-mini", "GPT, batch 8, T 128, d 128, 4 layers, 4 heads, AdamW step", 1.1, gpt_mini),
+    Workload("softmax", "softmax (4096, 1024), forward + backward", 1.7, softmax),
+    Workload("layer-norm", "layer norm (4096, 1024), forward + backward", 2.2, layer_norm),
+    Workload("attention", "causal attention (4, 8, 512, 64), forward + backward", 0.8, attention),
+    Workload("max-pool2d", "max-pool 2x2 (64, 64, 56, 56), forward + backward", 0.4, max_pool2d),
+    Workload("cross-entropy", "cross-entropy (4096, 32000), forward + backward", 0.2, cross_entropy),
+]
+GEOMETRIC_MEAN_GOAL = 0.9

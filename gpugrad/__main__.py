@@ -1,0 +1,7 @@
+"""`python -m gpugrad` is the `gpugrad` command."""
+
+import sys
+
+from .cli import main
+
+sys.exit(main())

@@ -1,0 +1,71 @@
+"""`checkpoint`: keep only the inputs of a stretch of the graph, and compute the stretch again in backward."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..backend.random import get_rng_state, set_rng_state
+from .functional import grad
+from .graph import Node, Part, reachable
+from .mode import enable_grad, mode
+from .tensor import Tensor, wrap
+
+
+class CheckpointNode(Node):
+    """A stretch of the graph that is computed again for its gradient. Edges: those of the arguments, then the leaves that
+    the function reaches by itself (a module's parameters)."""
+
+    __slots__ = ("function", "args", "leaves", "state", "several")
+    name = "checkpoint"
+
+    def __init__(self, function: Callable, args: tuple, edges: tuple, leaves: list, state: dict, several: bool):
+        super().__init__((*edges, *leaves), next(a.device for a in args if isinstance(a, Tensor)))
+        self.function, self.args, self.leaves, self.state, self.several = function, args, leaves, state, several
+
+    def pull(self, g: Any, wanted: set | None, differentiable: bool) -> list:
+        now = get_rng_state()
+        set_rng_state(self.state)
+        edges = self.edges[: len(self.args)]
+        with enable_grad():
+            fresh = [_fresh(x, edge, differentiable) for x, edge in zip(self.args, edges, strict=True)]
+            out = self.function(*fresh)
+        set_rng_state(now)
+        parts = zip(out if self.several else (out,), g if self.several else (g,), strict=True)
+        live = [(o, p if isinstance(p, Tensor) else wrap(p, self.device, None)) for o, p in parts if p is not None and o.requires_grad]
+        inputs = [x for x, edge in zip(fresh, edges, strict=True) if edge is not None] + self.leaves
+        found = grad([o for o, _ in live], inputs, [p for _, p in live], True, differentiable, allow_unused=True)
+        given = iter(found if differentiable else [x if x is None else x._array for x in found])
+        return [None if edge is None else next(given) for edge in self.edges]
+
+
+def _fresh(x: Any, edge: Any, differentiable: bool) -> Any:
+    """An argument as the start of a new stretch; connected to the old graph where that is to be differentiated too."""
+    if edge is None:
+        return x
+    return wrap(x._array, x.device, edge) + 0 if differentiable and isinstance(edge, Node) else edge + 0 if differentiable else x.detach().requires_grad_()
+
+
+def checkpoint(function: Callable, *args: Any) -> Any:
+    """function(*args), keeping only `args` for backward, where the function runs again with the same random numbers.
+
+    The function returns a Tensor or a tuple. Gradients reach the arguments and the leaves that it uses by itself.
+    """
+    if not mode.grad or not any(isinstance(a, Tensor) for a in args):
+        return function(*args)
+    state = get_rng_state()
+    edges = tuple(a._edge() if isinstance(a, Tensor) else None for a in args)
+    fresh = [_fresh(x, edge, False) for x, edge in zip(args, edges, strict=True)]
+    result = function(*fresh)
+    outs = result if isinstance(result, tuple) else (result,)
+    live = [o for o in outs if o.requires_grad]
+    if not live:
+        return result
+    own = {id(x) for x in fresh}
+    leaves = [node for node in reachable({o._edge() for o in live}) if node.number == 0 and id(node) not in own]
+    node = CheckpointNode(function, args, edges, leaves, state, isinstance(result, tuple))
+    made = tuple(
+        o.detach() if not o.requires_grad else wrap(o._array, o.device, Part(node, i, len(outs)) if node.several else node)
+        for i, o in enumerate(outs)
+    )
+    return made if node.several else made[0]

@@ -1,0 +1,82 @@
+"""Making Tensors of other data, and arrays of Tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..backend.devices import CPU, Device, device
+from ..backend.dtypes import as_dtype
+from ..errors import DTypeError, ShapeError
+from .tensor import Tensor, wrap
+
+
+def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+    """A Tensor with a copy of `data`: numbers, nested sequences, an array or a Tensor.
+
+    Python floats become the default dtype, Python ints int64; an array keeps its dtype unless `dtype` is given.
+    """
+    array, where = _as_array(data, dtype, device)
+    return wrap(array.copy(), where, None).requires_grad_(requires_grad)
+
+
+def asarray(data: Any, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Tensor:
+    """A Tensor of `data` that shares its memory where it can (`copy=True`: never). A Tensor stays in its graph."""
+    if isinstance(data, Tensor):
+        return move(data, dtype, device, bool(copy))
+    array, where = _as_array(data, dtype, device)
+    return wrap(array.copy() if copy else array, where, None)
+
+
+def from_numpy(array: np.ndarray) -> Tensor:
+    """A CPU Tensor that shares the memory of a NumPy array."""
+    if not isinstance(array, np.ndarray):
+        raise DTypeError(f"from_numpy: expected a numpy.ndarray, got {type(array).__name__}")
+    as_dtype(array.dtype)
+    return wrap(array, CPU, None)
+
+
+def raw(value: Any) -> Any:
+    """`value` with the Tensors in it (also inside tuples and lists) replaced by their arrays."""
+    if isinstance(value, Tensor):
+        return value._array
+    if value.__class__ is tuple or value.__class__ is list:
+        return value.__class__(raw(v) for v in value)
+    return value
+
+
+def _as_array(data: Any, dtype: Any, where: Any) -> tuple[Any, Device]:
+    """`data` as an array of a supported dtype on a device."""
+    if isinstance(data, Tensor):
+        where = data.device if where is None else device(where)
+        array = data._array if where is data.device else data.device.to_host(data._array)
+        return where.asarray(array, None if dtype is None else as_dtype(dtype)), where
+    target = device(where)
+    if hasattr(data, "dtype") and hasattr(data, "shape"):
+        if hasattr(data, "__cuda_array_interface__") and where is None:
+            target = device(int(getattr(getattr(data, "device", 0), "id", 0)))
+        wanted = as_dtype(data.dtype if dtype is None else dtype)
+        return target.asarray(data, wanted), target
+    if isinstance(data, (list, tuple)) and any(isinstance(item, Tensor) for item in data):
+        data = [item.tolist() if isinstance(item, Tensor) else item for item in data]
+    try:
+        array = np.asarray(data)
+    except ValueError as error:
+        raise ShapeError(f"tensor: {error}") from None
+    if dtype is None and array.dtype == np.float64 and not hasattr(data, "__array__"):
+        dtype = float
+    return target.asarray(array, as_dtype(array.dtype if dtype is None else dtype)), target
+
+
+def move(tensor: Tensor, dtype: Any, where: Any, copy: bool) -> Tensor:
+    """`tensor` with another dtype and on another device; itself if neither changes and no copy is asked for."""
+    from .op import OPS
+
+    target = tensor.device if where is None else device(where)
+    made = tensor
+    if dtype is not None and as_dtype(dtype) != tensor.dtype:
+        made = OPS["astype"](made, dtype=as_dtype(dtype))
+    if target is not made.device:
+        made = OPS["transfer"](made, device=target)
+    return made.clone() if copy and made is tensor else made

@@ -1,0 +1,140 @@
+"""`Function`: gradients written by hand, in PyTorch's form."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+from ..backend.dtypes import is_float
+from ..errors import GradientError
+from .graph import Node, Part
+from .mode import mode, no_grad, set_grad_enabled
+from .tensor import Tensor, wrap
+from .versions import change_since, describe
+
+
+class Context:
+    """What `forward` leaves for `backward`: `save_for_backward(...)`, or attributes of its own."""
+
+    def __init__(self, needs_input_grad: tuple[bool, ...]):
+        self.needs_input_grad = needs_input_grad
+        self.materialize = True
+        self._saved: tuple = ()
+        self._constant: tuple = ()
+
+    def save_for_backward(self, *tensors: Tensor | None) -> None:
+        """Keep inputs or outputs for `saved_tensors`; changing one in place before backward is then an error."""
+        self._saved = tensors
+
+    @property
+    def saved_tensors(self) -> tuple:
+        """What `save_for_backward` was given."""
+        if self._saved is None:
+            raise GradientError("saved_tensors: freed already; pass retain_graph=True to go through this graph twice")
+        return tuple(item(self) if callable(item) else item for item in self._saved)
+
+    def mark_non_differentiable(self, *outputs: Tensor) -> None:
+        """These outputs never require a gradient."""
+        self._constant += outputs
+
+    def set_materialize_grads(self, value: bool) -> None:
+        """Whether backward gets zeros (True) or None for outputs that nothing was computed from."""
+        self.materialize = value
+
+
+class FunctionNode(Node):
+    """The recorded call of a Function."""
+
+    __slots__ = ("function", "context", "outputs", "arrays")
+
+    def __init__(self, function: type, context: Context, edges: tuple, device: Any, outputs: list):
+        super().__init__(edges, device)
+        self.function, self.context, self.outputs = function, context, outputs
+        self.arrays: list = []
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        return self.function.__name__
+
+    def pull(self, g: Any, wanted: set | None, differentiable: bool) -> tuple:
+        for array in self.arrays:
+            change = change_since(array, self.number)
+            if change is not None:
+                raise GradientError(
+                    f"{self.name}: a saved tensor of shape {array.shape} was changed in place by {change.op} at {describe(change.site)}"
+                )
+        given = []
+        for part, (shape, dtype) in zip(g if g.__class__ is not tuple and isinstance(g, list) else (g,), self.outputs, strict=True):
+            if part is None and self.context.materialize:
+                part = self.device.xp.zeros(shape, dtype)
+            given.append(part if part is None or isinstance(part, Tensor) else wrap(part, self.device, None))
+        with set_grad_enabled(differentiable):
+            grads = self.function.backward(self.context, *given)  # type: ignore[attr-defined]
+        grads = grads if isinstance(grads, tuple) else (grads,)
+        if len(grads) != len(self.edges):
+            raise GradientError(f"{self.name}.backward returned {len(grads)} gradients for {len(self.edges)} inputs")
+        return tuple(x._array if isinstance(x, Tensor) and not differentiable else x for x in grads)
+
+    def free(self) -> None:
+        self.context._saved = None  # type: ignore[assignment]
+        self.arrays = []
+
+
+class Function:
+    """A differentiable function by hand: subclass it with static methods `forward(ctx, ...)` and `backward(ctx, *grads)`.
+
+    Call it as `MyFunction.apply(...)`. backward returns one gradient (or None) per argument of forward.
+    """
+
+    @staticmethod
+    def forward(ctx: Context, *args: Any) -> Any:
+        """The outputs, from Tensors that are not recorded."""
+        raise NotImplementedError("a Function needs a static method forward(ctx, ...)")
+
+    @staticmethod
+    def backward(ctx: Context, *grads: Any) -> Any:
+        """The gradient of each argument of forward."""
+        raise NotImplementedError("a Function needs a static method backward(ctx, *grads)")
+
+    @classmethod
+    def apply(cls, *args: Any) -> Any:
+        """Run forward and record it."""
+        edges = tuple(a._edge() if isinstance(a, Tensor) and mode.grad else None for a in args)
+        context = Context(tuple(e is not None for e in edges))
+        with no_grad():
+            result = cls.forward(context, *args)
+        if not any(context.needs_input_grad):
+            return result
+        outs = result if isinstance(result, tuple) else (result,)
+        node = FunctionNode(cls, context, edges, outs[0].device, [(o.shape, o.dtype) for o in outs])
+        made = tuple(_output(o, node, i, len(outs), context) for i, o in enumerate(outs))
+        _keep(context, node, args, outs)
+        return made if isinstance(result, tuple) else made[0]
+
+
+def _output(out: Tensor, node: FunctionNode, i: int, count: int, context: Context) -> Tensor:
+    if not is_float(out.dtype) or any(out is constant for constant in context._constant):
+        return out.detach()
+    return wrap(out._array, out.device, Part(node, i, count) if count > 1 else node)
+
+
+def _keep(context: Context, node: FunctionNode, args: tuple, outs: tuple) -> None:
+    """Make saved outputs continue the graph without a reference cycle through the node."""
+    me = weakref.ref(node)
+
+    def connected(i: int, array: Any, device: Any) -> Callable:
+        def make(_: Context) -> Tensor:
+            parent = me()
+            return wrap(array, device, Part(parent, i, len(outs)) if parent is not None and len(outs) > 1 else parent)
+
+        return make
+
+    kept: list = []
+    for saved in context._saved:
+        position = next((i for i, o in enumerate(outs) if o is saved), None)
+        is_input = any(saved is a for a in args)
+        kept.append(saved if position is None or is_input else connected(position, saved._array, saved.device))
+        if saved is not None:
+            node.arrays.append(saved._array)
+    context._saved = tuple(kept)

@@ -1,0 +1,237 @@
+"""Derivatives of functions and of graphs: `backward`, `grad`, `vjp`, `jvp`, `hvp`, `jacobian`, `hessian`.
+
+`jvp` differentiates the vjp with respect to its vector (the double-backward trick): every op has rules of any order, so
+forward mode needs no second set of rules; it costs about two backward passes.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..backend.dtypes import is_float
+from ..errors import DTypeError, GradientError, ShapeError
+from .graph import Node, walk
+from .mode import enable_grad
+from .tensor import Tensor, wrap
+
+
+def backward(
+    tensors: Any, grad_tensors: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
+) -> None:
+    """Add the gradients of `tensors` with respect to all leaves (or to `inputs`) to their `.grad`.
+
+    tensors: a Tensor or a sequence; grad_tensors: an upstream gradient for each (None for a one-element tensor).
+    retain_graph: keep what was saved, so that the graph can be used again (default: create_graph).
+    Raises GradientError if a tensor does not require a gradient, or is not a scalar and has no upstream gradient.
+    """
+    targets = None if inputs is None else {_target(t) for t in _sequence(inputs)}
+    roots = _roots(_sequence(tensors), grad_tensors, create_graph)
+    found = walk(roots, targets, create_graph if retain_graph is None else retain_graph, create_graph)
+    holders = {_target(t): t for t in _sequence(inputs)} if inputs is not None else {}
+    while found:
+        edge, gradient = found.popitem()
+        _accumulate(holders.get(edge, edge), gradient)
+
+
+def grad(
+    outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
+    allow_unused: bool = False,
+) -> tuple:
+    """Gradients of `outputs` with respect to `inputs`, a tuple; `.grad` is left alone.
+
+    create_graph: record the gradients themselves, so that they can be differentiated again.
+    allow_unused: give None for an input that `outputs` do not depend on, instead of raising GradientError.
+    """
+    inputs = _sequence(inputs)
+    edges = [_target(t) for t in inputs]
+    roots = _roots(_sequence(outputs), grad_outputs, create_graph)
+    found = walk(roots, set(edges), create_graph if retain_graph is None else retain_graph, create_graph)
+    result = []
+    for i, (edge, given) in enumerate(zip(edges, inputs, strict=True)):
+        gradient = found.get(edge)
+        if gradient is None and not allow_unused:
+            raise GradientError(f"grad: input {i} {given.shape} was not used to compute the outputs; allow_unused=True gives None")
+        result.append(gradient if gradient is None or isinstance(gradient, Tensor) else wrap(gradient, given.device, None))
+    return tuple(result)
+
+
+def _sequence(given: Any) -> Sequence:
+    return (given,) if isinstance(given, Tensor) else tuple(given)
+
+
+def _target(tensor: Tensor) -> Any:
+    edge = tensor._edge()
+    if edge is None:
+        raise GradientError(f"a tensor of shape {tensor.shape} does not require a gradient; set requires_grad=True before use")
+    return edge
+
+
+def _roots(outputs: Sequence, upstream: Any, differentiable: bool) -> dict:
+    """The edge of each output with the gradient to start from."""
+    upstream = [None] * len(outputs) if upstream is None else _sequence(upstream)
+    if len(upstream) != len(outputs):
+        raise ShapeError(f"backward: {len(outputs)} outputs but {len(upstream)} upstream gradients")
+    roots: dict = {}
+    for out, g in zip(outputs, upstream, strict=True):
+        edge = out._edge()
+        if edge is None:
+            raise GradientError(
+                f"backward: the tensor of shape {out.shape} does not require a gradient: no input of its ops had "
+                "requires_grad=True, or it was made under no_grad"
+            )
+        g = _upstream(out, g)
+        g = g if differentiable else g._array
+        roots[edge] = roots[edge] + g if edge in roots else g
+    return roots
+
+
+def _upstream(out: Tensor, g: Any) -> Tensor:
+    if g is None:
+        if out._array.size != 1:
+            raise GradientError(
+                f"backward: a gradient is implied only for one element, this tensor has shape {out.shape}; "
+                "reduce it (for example .sum()) or pass gradient="
+            )
+        return wrap(out.device.xp.ones(out.shape, out.dtype), out.device, None)
+    g = g if isinstance(g, Tensor) else wrap(out.device.asarray(np.asarray(g, out.dtype)), out.device, None)
+    if g.shape != out.shape:
+        raise ShapeError(f"backward: the upstream gradient has shape {g.shape}, the tensor {out.shape}")
+    return g if g.dtype == out.dtype else g.to(dtype=out.dtype)
+
+
+def _accumulate(leaf: Any, gradient: Any) -> None:
+    """Add to `.grad`: the array itself where nothing else refers to it, else a copy."""
+    if isinstance(leaf, Node):
+        raise GradientError("backward(inputs=...): internal node without a tensor")
+    if isinstance(gradient, Tensor):
+        leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient
+        return
+    if leaf.grad is not None:
+        leaf.grad = wrap(leaf.grad._array + gradient, leaf.device, None)
+        return
+    # getrefcount's argument, this function's, and the caller's variable.
+    alone = sys.getrefcount(gradient) <= 3 and _owns_memory(gradient)
+    leaf.grad = wrap(gradient if alone else gradient.copy(), leaf.device, None)
+
+
+def _owns_memory(array: Any) -> bool:
+    """Whether nobody else can see the memory of `array`: it is its own, or a base only it refers to (or the buffer list)."""
+    base = array.base
+    if not array.flags.c_contiguous and 0 in array.strides:
+        return False
+    return base is None or (isinstance(base, np.ndarray) and sys.getrefcount(base) <= 3)
+
+
+# Functions of functions
+
+
+def _outputs_of(function: Callable, inputs: Any, create_graph: bool) -> tuple[Any, tuple, bool]:
+    """`function` called on inputs that are fresh in the graph (or stay in theirs)."""
+    single = isinstance(inputs, Tensor)
+    with enable_grad():
+        fresh = tuple(t + 0 if create_graph and t.requires_grad else t.detach().requires_grad_() for t in _sequence(inputs))
+        return function(*fresh), fresh, single
+
+
+def _tuple(value: Any) -> tuple:
+    return (value,) if isinstance(value, Tensor) else tuple(value)
+
+
+def _like(values: Sequence, single: bool) -> Any:
+    return values[0] if single else tuple(values)
+
+
+def _zeros_for_none(grads: Sequence, inputs: Sequence) -> list:
+    return [wrap(t.device.xp.zeros(t.shape, t.dtype), t.device, None) if g is None else g for g, t in zip(grads, inputs, strict=True)]
+
+
+def _gradients(outputs: tuple, inputs: tuple, vectors: Any, create_graph: bool) -> list:
+    """`grad` with zeros where an output depends on nothing."""
+    live = [(o, v) for o, v in zip(outputs, vectors, strict=True) if o.requires_grad]
+    if not live:
+        return _zeros_for_none([None] * len(inputs), inputs)
+    grads = grad([o for o, _ in live], inputs, [v for _, v in live], True, create_graph, allow_unused=True)
+    return _zeros_for_none(grads, inputs)
+
+
+def vjp(function: Callable, inputs: Any, v: Any = None, create_graph: bool = False) -> tuple:
+    """(function(inputs), v^T J): the vector-Jacobian product; v has the shape of the outputs (None for one element)."""
+    outputs, inputs, single = _outputs_of(function, inputs, create_graph)
+    outs = _tuple(outputs)
+    vectors = [_upstream(o, x) for o, x in zip(outs, [None] * len(outs) if v is None else _tuple(v), strict=True)]
+    return outputs if create_graph else _detached(outputs), _like(_gradients(outs, inputs, vectors, create_graph), single)
+
+
+def _detached(outputs: Any) -> Any:
+    return outputs.detach() if isinstance(outputs, Tensor) else tuple(o.detach() for o in outputs)
+
+
+def jvp(function: Callable, inputs: Any, v: Any = None, create_graph: bool = False) -> tuple:
+    """(function(inputs), J v): the Jacobian-vector product; v has the shapes of the inputs (None for one element)."""
+    outputs, inputs, _ = _outputs_of(function, inputs, create_graph)
+    outs, single = _tuple(outputs), isinstance(outputs, Tensor)
+    vectors = [_upstream(t, x) for t, x in zip(inputs, [None] * len(inputs) if v is None else _tuple(v), strict=True)]
+    # u^T J is linear in u; its derivative with respect to u, applied to v, is J v.
+    dummies = tuple(wrap(o.device.xp.zeros(o.shape, o.dtype), o.device, None).requires_grad_() for o in outs)
+    with enable_grad():
+        pulled = _gradients(outs, inputs, dummies, True)
+        products = _gradients(tuple(pulled), dummies, vectors, create_graph)
+    return outputs if create_graph else _detached(outputs), _like(products, single)
+
+
+def vhp(function: Callable, inputs: Any, v: Any = None, create_graph: bool = False) -> tuple:
+    """(function(inputs), v^T H) for a function with one output element; H is symmetric, so this is `hvp`."""
+    return hvp(function, inputs, v, create_graph)
+
+
+def hvp(function: Callable, inputs: Any, v: Any = None, create_graph: bool = False) -> tuple:
+    """(function(inputs), H v): the Hessian-vector product of a function with one output element."""
+    output, inputs, single = _outputs_of(function, inputs, create_graph)
+    if not isinstance(output, Tensor) or output._array.size != 1:
+        raise ShapeError("hvp: the function must return one tensor with one element")
+    vectors = [_upstream(t, x) for t, x in zip(inputs, [None] * len(inputs) if v is None else _tuple(v), strict=True)]
+    with enable_grad():
+        first = _gradients((output,), inputs, [_upstream(output, None)], True)
+    products = _gradients(tuple(first), inputs, vectors, create_graph)
+    return output if create_graph else output.detach(), _like(products, single)
+
+
+def jacobian(function: Callable, inputs: Any, create_graph: bool = False) -> Any:
+    """All derivatives of the outputs: for an output of shape O and an input of shape I, a Tensor of shape O + I.
+
+    A Tensor for one output and one input, a tuple for several inputs, a tuple of tuples for several of both.
+    """
+    outputs, inputs, single_in = _outputs_of(function, inputs, create_graph)
+    rows = []
+    for out in _tuple(outputs):
+        if not is_float(out.dtype):
+            raise DTypeError(f"jacobian: an output has dtype {out.dtype}, expected a floating-point one")
+        basis = out.device.xp.eye(out._array.size, dtype=out.dtype).reshape(-1, *out.shape)
+        pulled = [_gradients((out,), inputs, [wrap(b, out.device, None)], create_graph) for b in basis]
+        rows.append(_like([_stacked([p[i] for p in pulled], out, t) for i, t in enumerate(inputs)], single_in))
+    return rows[0] if isinstance(outputs, Tensor) else tuple(rows)
+
+
+def _stacked(rows: list, out: Tensor, given: Tensor) -> Tensor:
+    from .op import OPS
+
+    if not rows:
+        return wrap(out.device.xp.zeros(out.shape + given.shape, given.dtype), given.device, None)
+    return OPS["stack"](rows, axis=0).reshape(out.shape + given.shape)
+
+
+def hessian(function: Callable, inputs: Any, create_graph: bool = False) -> Any:
+    """Second derivatives of a function with one output element: shape I + I (nested tuples for several inputs)."""
+    single = isinstance(inputs, Tensor)
+
+    def gradient(*given: Tensor) -> Any:
+        output = function(*given)
+        if not isinstance(output, Tensor) or output._array.size != 1:
+            raise ShapeError("hessian: the function must return one tensor with one element")
+        return _like(_gradients((output,), given, [_upstream(output, None)], True), single)
+
+    return jacobian(gradient, inputs, create_graph)

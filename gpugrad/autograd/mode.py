@@ -1,0 +1,93 @@
+"""Switches of the autograd graph, one set per thread."""
+
+import threading
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+
+class _Mode(threading.local):
+    grad = True  # record ops for backward
+    inference = False  # no_grad, and results can never be recorded later
+    anomaly = False  # check every gradient for NaN
+
+
+mode = _Mode()
+
+
+class _Switch:
+    """Sets attributes of `mode` inside a `with` block or a decorated function."""
+
+    def __init__(self, **settings: bool):
+        self._settings = settings
+        self._saved: list[dict[str, bool]] = []
+
+    def __enter__(self) -> None:
+        self._saved.append({name: getattr(mode, name) for name in self._settings})
+        vars(mode).update(self._settings)
+
+    def __exit__(self, *exc: object) -> None:
+        vars(mode).update(self._saved.pop())
+
+    def __call__(self, function: Callable) -> Callable:
+        @wraps(function)
+        def inside(*args: Any, **kwargs: Any) -> Any:
+            with self.__class__.__new__(self.__class__)._like(self):
+                return function(*args, **kwargs)
+
+        return inside
+
+    def _like(self, other: "_Switch") -> "_Switch":
+        _Switch.__init__(self, **other._settings)
+        return self
+
+
+class no_grad(_Switch):
+    """Record nothing: results do not require gradients."""
+
+    def __init__(self) -> None:
+        super().__init__(grad=False)
+
+
+class enable_grad(_Switch):
+    """Record again, inside `no_grad`."""
+
+    def __init__(self) -> None:
+        super().__init__(grad=True)
+
+
+class set_grad_enabled(_Switch):
+    """Record or not, as `enabled` says; takes effect at once and is undone at the end of a `with` block."""
+
+    def __init__(self, enabled: bool):
+        super().__init__(grad=bool(enabled))
+        self._before = mode.grad
+        mode.grad = bool(enabled)
+
+    def __enter__(self) -> None:
+        self._saved.append({"grad": self._before})
+        mode.grad = self._settings["grad"]
+
+
+class inference_mode(_Switch):
+    """`no_grad` for code whose results never meet a gradient: they cannot require one later."""
+
+    def __init__(self, enabled: bool = True):
+        super().__init__(inference=enabled, grad=mode.grad and not enabled)
+
+
+class detect_anomaly(_Switch):
+    """Make backward raise AnomalyError at the first NaN gradient, naming the op and the line that made it."""
+
+    def __init__(self) -> None:
+        super().__init__(anomaly=True)
+
+
+def is_grad_enabled() -> bool:
+    """Whether ops are recorded now."""
+    return mode.grad
+
+
+def is_inference_mode_enabled() -> bool:
+    """Whether inference mode is on."""
+    return mode.inference

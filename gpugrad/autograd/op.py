@@ -1,0 +1,276 @@
+"""The op: declared once, and everything else follows from the declaration.
+
+    @op(samples=lambda s: [s.case(s(3, 4)), s.case(s(2, 3, 4), axis=1)])
+    def softmax(x, *, axis=-1):
+        "Normalised exponentials along `axis`: (..., C) -> (..., C)."
+        e = xp(x).exp(x - x.max(axis=axis, keepdims=True))
+        return e / e.sum(axis=axis, keepdims=True)
+
+    softmax.vjp(x=lambda g, out, axis: out * (g - (g * out).sum(axis=axis, keepdims=True)))
+
+The body works on raw arrays and is written against `xp`: it is the CPU path, the GPU fallback and the oracle. Positional
+parameters are Tensors, keyword-only ones attributes. The parameters of a gradient rule say what it needs: `g`, an input's
+name, an attribute's name, `out`, `<input>_shape`, `<input>_dtype`, a residual of the fused path, `needs`. Only what is
+named is kept until backward. Rules run on raw arrays, and on Tensors when the gradient itself is to be differentiated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..backend.devices import Device
+from ..backend.dtypes import is_float, is_low
+from ..backend.namespace import Namespace, xp
+from ..errors import DTypeError, GpugradError, LinAlgError, OutOfRangeError, ShapeError
+from .graph import EMPTY, OpNode, Part
+from .mode import mode
+from .place import place
+from .plan import Fused, Plan, rule_names
+from .signature import Fixed, Many, Signature
+from .tensor import Tensor, wrap
+from .views import View
+
+__all__ = ["OPS", "Fixed", "Many", "Op", "op", "xp"]
+
+OPS: dict[str, Op] = {}
+
+# What an error raised by an array library becomes, the first that fits.
+_ERRORS = ((np.linalg.LinAlgError, LinAlgError), (ValueError, ShapeError), (IndexError, OutOfRangeError), (TypeError, DTypeError))
+
+
+class Op:
+    """A differentiable function of arrays. Call it with Tensors or anything that `asarray` takes."""
+
+    def __init__(self, forward: Callable, *, samples: Callable | None, dtypes: str, exact: bool, view: bool, bench: Any):
+        self.name = forward.__name__
+        self.__name__, self.__doc__, self.__module__ = self.name, forward.__doc__, forward.__module__
+        self.forward, self.samples, self.bench = forward, samples, bench
+        self.dtypes, self.exact, self.view = dtypes, exact, view
+        self.rules: dict[str, Callable] = {}
+        self.fused_paths: dict[str, Fused] = {}
+        self._plans: dict[tuple, Plan] = {}
+        self.signature = Signature(self.name, forward)
+        self.inputs, self.attributes = self.signature.inputs, self.signature.attributes
+        self.positions, self.fixed, self.many = self.signature.positions, self.signature.fixed, self.signature.many
+
+    @property
+    def __signature__(self) -> Any:
+        return self.signature.shown()
+
+    def __repr__(self) -> str:
+        return f"<op {self.name}{self.__signature__}>"
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        """Ops are Tensor methods: the Tensor is the first input."""
+        return self if instance is None else _Method(self, instance)
+
+    def input_name(self, i: int) -> str:
+        """The declared name of flat input `i`."""
+        return self.inputs[0 if self.many else i]
+
+    # Declaring
+
+    def vjp(self, **rules: Callable) -> Op:
+        """Declare gradient rules, one per input: `vjp(x=lambda g, y: g * y)`."""
+        for name, rule in rules.items():
+            if name not in self.positions:
+                raise DTypeError(f"{self.name}.vjp: no input is called {name!r}; inputs: {', '.join(self.inputs)}")
+            known = {*self.inputs, *self.attributes, "out", "i", "needs"}
+            known |= {f"{n}_{part}" for n in self.inputs for part in ("shape", "dtype")}
+            unknown = set(rule_names(rule)) - known
+            if unknown:
+                raise DTypeError(f"{self.name}.vjp({name}=...): unknown names {sorted(unknown)}; known: {sorted(known)}")
+            self.rules[name] = rule
+        self._plans.clear()
+        return self
+
+    def fused(self, kind: str) -> Callable[[Callable], Fused]:
+        """Declare this op's own path on devices of `kind` ("cpu", "cuda"). It may return NotImplemented to decline."""
+
+        def declare(forward: Callable) -> Fused:
+            self.fused_paths[kind] = Fused(forward)
+            self._plans.clear()
+            return self.fused_paths[kind]
+
+        return declare
+
+    # Calling
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        inputs, attributes = self.signature.bind(args, kwargs)
+        device, tensors = place(self, inputs)
+        arrays = [None if t is None else t._array for t in tensors]
+        try:
+            out, residuals, fused = self._run(device, arrays, attributes)
+        except GpugradError:
+            raise
+        except (ValueError, IndexError, TypeError) as error:
+            raise self._explain(error, arrays, attributes) from error
+        return self._record(device, tensors, arrays, attributes, out, residuals, fused)
+
+    def _run(self, device: Device, arrays: list, attributes: dict) -> tuple[Any, dict, Fused | None]:
+        """The outputs, the fused path's residuals, and that path if it ran."""
+        fused = self.fused_paths.get(device.type)
+        low = None
+        if not self.exact and (fused is None or device.type == "cpu"):
+            for a in arrays:
+                if a is not None and a.dtype.itemsize == 2 and is_low(a.dtype):
+                    low = a.dtype
+            if low is not None:
+                arrays = [a.astype(np.float32) if a is not None and a.dtype == low else a for a in arrays]
+        given = (arrays,) if self.many else arrays
+        result = fused.forward(*given, **attributes) if fused is not None else NotImplemented
+        if result is NotImplemented:
+            fused, residuals, out = None, EMPTY, self.forward(*given, **attributes)
+        else:
+            out, residuals = result
+            fused.runs += 1  # type: ignore[union-attr]
+        if low is not None:
+            out = tuple(_round(o, low) for o in out) if isinstance(out, tuple) else _round(out, low)
+        return out, residuals, fused
+
+    def _record(
+        self, device: Device, tensors: list, arrays: list, attributes: dict, out: Any, residuals: dict, fused: Fused | None
+    ) -> Any:
+        several = out.__class__ is tuple
+        if several:
+            out = tuple(device.asarray(o) for o in out)
+        elif out.__class__ is not np.ndarray:
+            out = device.asarray(out)
+        node = None
+        if mode.grad:
+            node = self.node(device, tensors, arrays, attributes, out, residuals, fused)
+        if several:
+            floats = [is_float(o.dtype) for o in out]
+            return tuple(
+                wrap(o, device, Part(node, i, len(out)) if node is not None and floats[i] else None)
+                for i, o in enumerate(out)
+            )
+        made = wrap(out, device, node)
+        if self.view and out.base is not None:
+            made._view = View.of(self, tensors[0], attributes, out)
+        return made
+
+    def node(
+        self, device: Device, tensors: Sequence, arrays: Sequence, attributes: dict, out: Any, residuals: dict = EMPTY,
+        fused: Fused | None = None,
+    ) -> OpNode | None:
+        """The graph node of a call that gave `out`; None if no gradient can flow through it."""
+        edges, mask, shapes, first = [], [], [], None
+        for i, t in enumerate(tensors):
+            edge = None
+            if t is not None and i not in self.fixed and (self.many or self.inputs[i] in self.rules):
+                edge = t._edge()
+                if edge is not None:
+                    first = first or t._array.dtype
+            edges.append(edge)
+            mask.append(edge is not None)
+            shapes.append(None if t is None else arrays[i].shape)
+        if first is None or not self.rules:
+            return None
+        if out.__class__ is not tuple and not is_float(out.dtype):
+            return None
+        plan = self.plan(tuple(mask), fused)
+        saved = self._saved(plan, arrays, attributes, out, residuals) if plan.names else EMPTY
+        node = OpNode(plan, tuple(edges), saved, tuple(shapes), device)
+        if first.itemsize == 2:
+            node.low = first
+        if out.__class__ is tuple:
+            node.outputs = [(o.shape, o.dtype) for o in out]
+        return node
+
+    def plan(self, mask: tuple[bool, ...], fused: Fused | None) -> Plan:
+        """The plan for this mask, made once."""
+        key = (mask, fused)
+        if key not in self._plans:
+            self._plans[key] = Plan(self, mask, fused)
+        return self._plans[key]
+
+    def _saved(self, plan: Plan, arrays: Sequence, attributes: dict, out: Any, residuals: dict) -> dict:
+        positions, saved = self.positions, {}
+        for name in plan.names:
+            if name == "out":
+                saved[name] = out
+            elif name in positions:
+                saved[name] = tuple(arrays) if self.many else arrays[positions[name]]
+            elif name in attributes:
+                saved[name] = attributes[name]
+            elif name in residuals:
+                saved[name] = residuals[name]
+            else:  # <input>_shape, <input>_dtype
+                owner, _, part = name.rpartition("_")
+                if self.many:
+                    saved[name] = tuple(getattr(a, part) for a in arrays)
+                else:
+                    saved[name] = getattr(arrays[positions[owner]], part, None)
+        return saved
+
+    def _explain(self, error: Exception, arrays: list, attributes: dict) -> GpugradError:
+        """`error` with the op, the shapes and the attributes."""
+        names = [self.input_name(i) if not self.many else f"{self.inputs[0]}[{i}]" for i in range(len(arrays))]
+        given = [f"{n} {a.shape} {a.dtype}" for n, a in zip(names, arrays, strict=True) if a is not None]
+        given += [f"{n}={v!r}" for n, v in attributes.items() if v is not self.signature.defaults.get(n) and not hasattr(v, "dtype")]
+        kind = next(kind for base, kind in _ERRORS if isinstance(error, base))
+        return kind(f"{self.name}: {error}; got {', '.join(given)}")
+
+    def raw(self, kind: str) -> Callable:
+        """This op on raw arrays of a device kind, for the array namespaces."""
+        from ..backend.devices import CPU
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            inputs, attributes = self.signature.bind(args, kwargs)
+            device = CPU if kind == "cpu" else _device_of(inputs)
+            return self._run(device, list(inputs), attributes)[0]
+
+        call.__name__ = self.name
+        return call
+
+
+class _Method:
+    """An op bound to a Tensor."""
+
+    __slots__ = ("op", "tensor")
+
+    def __init__(self, op: Op, tensor: Tensor):
+        self.op, self.tensor = op, tensor
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.op(self.tensor, *args, **kwargs)
+
+
+def op(
+    forward: Callable | None = None, *, samples: Callable | None = None, dtypes: str = "common", exact: bool = False,
+    view: bool = False, bench: Any = None, make: type[Op] = Op,
+) -> Any:
+    """Declare an op (see the module's text).
+
+    samples: function of a Sampler that returns the cases for the checks.
+    dtypes: "common": inputs are promoted to one dtype; "float": and integers to the default float; "own": left alone.
+    exact: moves values without arithmetic, so 16-bit floats are not raised to float32.
+    view: the result shares the first input's memory, and in-place changes go through it.
+    """
+
+    def declare(body: Callable) -> Op:
+        made = make(body, samples=samples, dtypes=dtypes, exact=exact, view=view, bench=bench)
+        if made.name in OPS and OPS[made.name].__module__ != made.__module__:
+            raise DTypeError(f"op {made.name!r} is declared already, in {OPS[made.name].__module__}")
+        OPS[made.name] = made
+        return made
+
+    return declare if forward is None else declare(forward)
+
+
+def _round(array: Any, low: np.dtype) -> Any:
+    return array.astype(low) if getattr(array, "dtype", None) == np.float32 else array
+
+
+def _device_of(inputs: Sequence) -> Device:
+    from ..backend.devices import device
+
+    return device(int(next(a for a in inputs if a is not None).device.id))
+
+
+Namespace.provider = staticmethod(lambda name, kind: OPS[name].raw(kind) if name in OPS else None)

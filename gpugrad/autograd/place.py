@@ -1,0 +1,106 @@
+"""Bringing an op's inputs together: one device, one dtype."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..backend.devices import CPU, Device, default_device
+from ..backend.dtypes import as_dtype, default_dtype, is_float, promote, weak
+from ..errors import DeviceError, DTypeError
+from .convert import asarray
+from .tensor import Tensor, wrap
+
+if TYPE_CHECKING:
+    from .op import Op
+
+_SCALARS = (bool, int, float)
+
+
+def place(op: Op, inputs: Sequence) -> tuple[Device, list]:
+    """The inputs of `op` as Tensors (or None) on one device and, as the op wishes, of one dtype."""
+    device = _in_place(op, inputs)
+    if device is not None:
+        return device, inputs if inputs.__class__ is list else list(inputs)
+    device = _common_device(op, inputs)
+    free = [i for i in range(len(inputs)) if i not in op.fixed]
+    scalars = [i for i in free if type(inputs[i]) in _SCALARS]
+    tensors = [v if v is None or i in scalars else _as_tensor(op, i, v, device) for i, v in enumerate(inputs)]
+    given = [tensors[i] for i in free if i not in scalars and tensors[i] is not None]
+    if op.dtypes == "own":
+        for i in scalars:
+            tensors[i] = asarray(inputs[i], device=device)
+        return device, tensors
+    dtype = _common_dtype(op, [t.dtype for t in given], [inputs[i] for i in scalars])
+    for i in free:
+        if i in scalars:
+            tensors[i] = _scalar(op, inputs[i], dtype, device)
+        elif tensors[i] is not None and tensors[i].dtype != dtype:
+            tensors[i] = tensors[i].to(dtype=dtype)
+    return device, tensors
+
+
+def _in_place(op: Op, inputs: Sequence) -> Device | None:
+    """The inputs' device if there is nothing to do, which is the usual case: all Tensors, one device, one dtype."""
+    device = dtype = None
+    for i, t in enumerate(inputs):
+        if t is None:
+            continue
+        if not isinstance(t, Tensor) or (device is not None and t.device is not device):
+            return None
+        device = t.device
+        if i not in op.fixed:
+            if dtype is None:
+                dtype = t._array.dtype
+                if op.dtypes == "float" and not is_float(dtype):
+                    return None
+            elif t._array.dtype is not dtype and op.dtypes != "own":
+                return None
+    return device
+
+
+def _common_device(op: Op, inputs: Sequence) -> Device:
+    device = None
+    for value in inputs:
+        if isinstance(value, Tensor):
+            if device is None:
+                device = value.device
+            elif value.device is not device:
+                raise DeviceError(
+                    f"{op.name}: tensors on {device} and {value.device}; move one, for example with .to({str(device)!r})"
+                )
+    return default_device() if device is None else device
+
+
+def _as_tensor(op: Op, i: int, value: Any, device: Device) -> Tensor:
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, np.ndarray) and device is not CPU and value.ndim:
+        raise DeviceError(f"{op.name}: a NumPy array meets a tensor on {device}; make it a tensor there first")
+    try:
+        return asarray(value, device=device)
+    except (TypeError, ValueError) as error:
+        name = op.input_name(i)
+        raise DTypeError(f"{op.name}: {name} cannot be a tensor: {type(value).__name__} ({error})") from None
+
+
+def _common_dtype(op: Op, dtypes: list[np.dtype], scalars: list) -> np.dtype:
+    if dtypes:
+        dtype = dtypes[0]
+        for other in dtypes[1:]:
+            dtype = promote(dtype, other)
+    else:
+        dtype = as_dtype(np.result_type(*[type(s) for s in scalars])) if scalars else default_dtype()
+        dtype = default_dtype() if is_float(dtype) else dtype
+    for scalar in scalars:
+        dtype = weak(dtype, scalar)
+    return default_dtype() if op.dtypes == "float" and not is_float(dtype) else dtype
+
+
+def _scalar(op: Op, value: Any, dtype: np.dtype, device: Device) -> Tensor:
+    try:
+        return wrap(device.asarray(np.asarray(value, dtype)), device, None)
+    except OverflowError:
+        raise DTypeError(f"{op.name}: the number {value!r} does not fit {dtype}") from None

@@ -1,0 +1,81 @@
+"""How an op is differentiated: its fused paths, and for each set of inputs that need gradients what to keep and to run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..errors import DTypeError
+
+if TYPE_CHECKING:
+    from .op import Op
+
+
+def rule_names(rule: Callable) -> tuple[str, ...]:
+    """What a gradient rule asks for besides g. Raises DTypeError unless its first parameter is g."""
+    names = parameters(rule)
+    if not names or names[0] != "g":
+        raise DTypeError(f"a gradient rule's first parameter is g, the upstream gradient; got ({', '.join(names)})")
+    return names[1:]
+
+
+def parameters(function: Callable) -> tuple[str, ...]:
+    """Names of all parameters, without the cost of the inspect module for a plain function."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        import inspect
+
+        return tuple(inspect.signature(function).parameters)
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+
+class Fused:
+    """A device's own path for an op: array-level forward that returns (out, residuals by name), and backward."""
+
+    def __init__(self, forward: Callable):
+        self.forward = forward
+        self.pull: Callable | None = None
+        self.names: tuple[str, ...] = ()
+        self.runs = 0  # how often it ran, for the tests
+
+    def backward(self, function: Callable) -> Fused:
+        """Declare the backward: like a gradient rule, but for all inputs at once; returns a tuple in input order."""
+        self.pull, self.names = function, rule_names(function)
+        return self
+
+
+class Plan:
+    """How one op is differentiated when `mask` says which inputs need it: what to save, which rules to run."""
+
+    def __init__(self, op: Op, mask: tuple[bool, ...], fused: Fused | None):
+        self.op, self.mask = op, mask
+        self.fused = fused if fused is not None and fused.pull is not None else None
+        self.rules = [op.rules.get(op.input_name(i)) if needed else None for i, needed in enumerate(mask)]
+        self.wants = [rule_names(rule) if rule else () for rule in self.rules]
+        names = set().union(*self.wants, self.fused.names if self.fused else ())
+        self.names = tuple(sorted(names - {"i", "needs"}))
+        self.plain = not any(self.wants) and self.fused is None  # rules of g alone
+
+    def gradients(self, g: Any, saved: dict, edges: tuple, wanted: set | None, differentiable: bool) -> Sequence:
+        """The gradient of each input (None where none is needed)."""
+        if wanted is None:
+            needs = self.mask
+            if self.plain:
+                return [rule and rule(g) for rule in self.rules]
+        else:
+            needs = tuple(m and edge in wanted for m, edge in zip(self.mask, edges, strict=True))
+        if self.fused is not None and self.fused.pull is not None and not differentiable:
+            values = {**saved, "needs": needs}
+            grads = self.fused.pull(g, *[values[name] for name in self.fused.names])
+            if grads is not NotImplemented:
+                grads = grads if isinstance(grads, tuple) else (grads,)
+                return grads + (None,) * (len(edges) - len(grads))
+        grads = []
+        for i, (rule, names) in enumerate(zip(self.rules, self.wants, strict=True)):
+            if rule is None or not needs[i]:
+                grads.append(None)
+            elif not names:
+                grads.append(rule(g))
+            else:
+                grads.append(rule(g, *[i if name == "i" else saved[name] for name in names]))
+        return grads

@@ -1,0 +1,92 @@
+"""What Python, NumPy and other array libraries ask of an array, in terms of a Tensor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..backend.devices import CPU
+from ..errors import DeviceError, DTypeError, GradientError, ShapeError
+
+
+class Protocols:
+    """The protocols of Tensor."""
+
+    __slots__ = ()
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+        def __getitem__(self, index: Any) -> Any: ...
+
+    def __len__(self) -> int:
+        if not self._array.ndim:
+            raise DTypeError("len() of a 0-d tensor")
+        return self._array.shape[0]
+
+    def __iter__(self) -> Any:
+        if not self._array.ndim:
+            raise DTypeError("iteration over a 0-d tensor")
+        return (self[i] for i in range(self._array.shape[0]))
+
+    def __bool__(self) -> bool:
+        if self._array.size != 1:
+            raise ShapeError(f"the truth of a tensor of shape {self.shape} is ambiguous; use any() or all()")
+        return bool(self.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iu":
+            raise DTypeError(f"only integer tensors can be an index, got {self.dtype}")
+        return self.item()
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec and self._array.size == 1 else str(self)
+
+    def __repr__(self) -> str:
+        values = np.array2string(self.device.to_host(self._array), separator=", ", prefix="tensor(", threshold=1000)
+        notes = "" if self.dtype in (np.float32, np.int64, np.bool_) else f", dtype={self.dtype.name}"
+        notes += "" if self.device is CPU else f", device='{self.device}'"
+        if self._node is not None:
+            notes += f", grad_fn={self._node.name}"
+        elif self._requires_grad:
+            notes += ", requires_grad=True"
+        return f"tensor({values}{notes})"
+
+    # NumPy and other libraries
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if self.device is not CPU:
+            raise DeviceError(f"a tensor on {self.device} does not become a NumPy array by itself; call .cpu() first")
+        return np.array(self.numpy(), dtype, copy=copy)
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        from .op import OPS
+
+        name = {"invert": "bitwise_invert"}.get(ufunc.__name__, ufunc.__name__)
+        if method != "__call__" or kwargs or name not in OPS:
+            return NotImplemented
+        return OPS[name](*inputs)
+
+    def __array_namespace__(self, api_version: str | None = None) -> Any:
+        import gpugrad
+
+        return gpugrad
+
+    def __dlpack__(self, **kwargs: Any) -> Any:
+        if self.requires_grad:
+            raise GradientError("__dlpack__: this tensor requires a gradient; call detach() first")
+        return self._array.__dlpack__(**kwargs)
+
+    def __dlpack_device__(self) -> tuple:
+        return self._array.__dlpack_device__()
+
+    @property
+    def __cuda_array_interface__(self) -> Any:
+        return self._array.__cuda_array_interface__

@@ -1,0 +1,265 @@
+"""The Tensor: an array, its device, and its place in the graph.
+
+A Tensor that an op made refers to the op's node; a leaf that requires a gradient is itself a node without edges. Array
+methods and operators are attached by `gpugrad.ops`: each op is a method under its own name.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..backend.devices import CPU, Device
+from ..backend.dtypes import is_float
+from ..errors import DTypeError, GradientError, ShapeError
+from .protocols import Protocols
+
+_hook_keys = count()
+_new = object.__new__
+
+
+class Tensor(Protocols):
+    """An n-dimensional array that remembers how it was computed; `gpugrad.tensor`, `zeros` and every op make one."""
+
+    __slots__ = ("_array", "device", "_node", "_requires_grad", "grad", "hooks", "_view", "_changed", "__weakref__")
+
+    # A leaf as a node of the graph (see graph.py).
+    edges: tuple = ()
+    number = 0
+    site = None
+    name = "leaf"
+
+    def __init__(self, data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False):
+        from .convert import tensor
+
+        made = tensor(data, dtype, device, requires_grad)
+        _fill(self, made._array, made.device, None)
+        self._requires_grad = made._requires_grad
+
+    # What it is
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Sizes of the axes."""
+        return self._array.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """Type of the elements."""
+        return self._array.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return self._array.ndim
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of one element."""
+        return self._array.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self._array.nbytes
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory outside the graph."""
+        return wrap(self._array, self.device, None)
+
+    @data.setter
+    def data(self, value: Any) -> None:
+        self._array = value._array if isinstance(value, Tensor) else self.device.asarray(value)
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether no recorded op made this Tensor."""
+        return self._node is None
+
+    @property
+    def grad_fn(self) -> Any:
+        """The node of the op that made it; None for a leaf."""
+        self._edge()
+        return self._node
+
+    @property
+    def requires_grad(self) -> bool:
+        """Whether ops on this Tensor are recorded."""
+        if self._view is not None:
+            self._edge()
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        self.requires_grad_(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Start (or stop) recording ops on this leaf; returns it. Raises DTypeError unless floating-point."""
+        if requires_grad and not is_float(self.dtype):
+            raise DTypeError(f"requires_grad: only floating-point tensors can require gradients, got {self.dtype}")
+        if not requires_grad and self._node is not None:
+            raise GradientError("requires_grad=False: this tensor was made by a recorded op; use detach()")
+        self._requires_grad = bool(requires_grad)
+        return self
+
+    # The graph
+
+    def backward(
+        self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
+    ) -> None:
+        """Add the gradient of this Tensor with respect to every leaf (or to `inputs`) to their `.grad`.
+
+        gradient: the upstream gradient, of this Tensor's shape; needed unless it has one element.
+        """
+        from .functional import backward
+
+        backward(self, None if gradient is None else (gradient,), retain_graph, create_graph, inputs)
+
+    def detach(self) -> Tensor:
+        """The same memory outside the graph."""
+        return wrap(self._array, self.device, None)
+
+    def detach_(self) -> Tensor:
+        """Leave the graph; returns itself."""
+        self._node, self._requires_grad, self._view = None, False, None
+        return self
+
+    def register_hook(self, hook: Callable) -> Handle:
+        """Call `hook(gradient)` when this Tensor's gradient is known; what it returns, if anything, replaces it."""
+        edge = self._edge()
+        if edge is None:
+            raise GradientError("register_hook: this tensor does not require a gradient")
+        if edge.hooks is None:
+            edge.hooks = {}
+        key = next(_hook_keys)
+        edge.hooks[key] = hook
+        return Handle(edge, key)
+
+    def retain_grad(self) -> None:
+        """Keep this non-leaf's gradient in `.grad` at backward."""
+        if self._node is None:
+            return
+        me = weakref.ref(self)
+
+        def keep(gradient: Tensor) -> None:
+            tensor = me()
+            if tensor is not None:
+                tensor.grad = gradient if tensor.grad is None else tensor.grad + gradient
+
+        self.register_hook(keep)
+
+    def _edge(self) -> Any:
+        """What a node that uses this Tensor points to: its node, itself as a leaf, or None."""
+        view = self._view
+        if view is not None and view.number < view.base._changed:
+            view.refresh(self)
+        return self._node if self._node is not None else self if self._requires_grad else None
+
+    # Places and types
+
+    def to(
+        self, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False, copy: bool = False
+    ) -> Tensor:
+        """This Tensor with another dtype, on another device, or like another Tensor; itself if nothing changes."""
+        for given in args:
+            if isinstance(given, Tensor):
+                dtype, device = given.dtype, given.device
+            elif isinstance(given, Device) or isinstance(given, str) and given.split(":")[0] in ("cpu", "cuda"):
+                device = given
+            else:
+                dtype = given
+        from .convert import move
+
+        return move(self, dtype, device, copy)
+
+    def cpu(self) -> Tensor:
+        """This Tensor in the host's memory."""
+        return self.to(device=CPU)
+
+    def cuda(self, index: int | None = None) -> Tensor:
+        """This Tensor in a GPU's memory."""
+        return self.to(device="cuda" if index is None else index)
+
+    def numpy(self) -> np.ndarray:
+        """The values as a NumPy array (this memory, on the CPU). Raises GradientError if the graph would be lost."""
+        if self.requires_grad:
+            raise GradientError("numpy(): this tensor requires a gradient, which NumPy cannot hold; call detach() first")
+        return self.device.to_host(self._array)
+
+    def item(self) -> Any:
+        """The only element as a Python number."""
+        if self._array.size != 1:
+            raise ShapeError(f"item(): expected one element, got shape {self.shape}")
+        return self.device.to_host(self._array).item()
+
+    def tolist(self) -> Any:
+        """The values as nested lists."""
+        return self.device.to_host(self._array).tolist()
+
+    __hash__ = object.__hash__
+
+    def __copy__(self) -> Tensor:
+        return self.detach().requires_grad_(self._requires_grad) if self.is_leaf else self.clone()
+
+    def __deepcopy__(self, memo: dict) -> Tensor:
+        if not self.is_leaf:
+            raise GradientError("only leaf tensors can be deep-copied; use clone()")
+        made = _fill(_new(type(self)), self._array.copy(), self.device, None)
+        made._requires_grad = self._requires_grad
+        memo[id(self)] = made
+        if self.grad is not None:
+            made.grad = self.grad.detach().clone()
+        return made
+
+    if TYPE_CHECKING:  # attached by gpugrad.ops
+
+        def __getattr__(self, name: str) -> Any: ...
+        def __add__(self, other: Any) -> Tensor: ...
+        def __radd__(self, other: Any) -> Tensor: ...
+        def __sub__(self, other: Any) -> Tensor: ...
+        def __rsub__(self, other: Any) -> Tensor: ...
+        def __mul__(self, other: Any) -> Tensor: ...
+        def __rmul__(self, other: Any) -> Tensor: ...
+        def __truediv__(self, other: Any) -> Tensor: ...
+        def __rtruediv__(self, other: Any) -> Tensor: ...
+        def __pow__(self, other: Any) -> Tensor: ...
+        def __matmul__(self, other: Any) -> Tensor: ...
+        def __neg__(self) -> Tensor: ...
+        def __getitem__(self, index: Any) -> Tensor: ...
+        def __setitem__(self, index: Any, value: Any) -> None: ...
+        def __lt__(self, other: Any) -> Tensor: ...
+        def __le__(self, other: Any) -> Tensor: ...
+        def __gt__(self, other: Any) -> Tensor: ...
+        def __ge__(self, other: Any) -> Tensor: ...
+
+
+class Handle:
+    """Removes the hook that it was returned for."""
+
+    def __init__(self, owner: Any, key: int):
+        self._owner, self._key = owner, key
+
+    def remove(self) -> None:
+        """Stop calling the hook."""
+        if self._owner.hooks:
+            self._owner.hooks.pop(self._key, None)
+
+
+def _fill(made: Tensor, array: Any, device: Device, node: Any) -> Tensor:
+    made._array = array
+    made.device = device
+    made._node = node
+    made._requires_grad = node is not None
+    made.grad = made.hooks = made._view = None
+    made._changed = 0
+    return made
+
+
+def wrap(array: Any, device: Device, node: Any, cls: type = Tensor) -> Tensor:
+    """A Tensor of an array that is on `device` already, made by `node` (None: a constant)."""
+    return _fill(_new(cls), array, device, node)

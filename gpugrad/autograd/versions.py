@@ -1,0 +1,95 @@
+"""Which arrays changed in place, and when.
+
+The graph has one clock: every node takes a number, and so does every in-place change. A saved array is stale when its
+memory changed after the node that saved it was numbered. Views need no bookkeeping, because a change is filed under the
+array that owns the memory; and nothing is spent on arrays that never change.
+"""
+
+import os
+import sys
+import weakref
+from itertools import count
+from types import CodeType
+from typing import Any, NamedTuple
+
+clock = count(1)
+_PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
+
+
+class _Inside(dict):
+    """file name -> whether it is one of gpugrad's own, which users do not look for."""
+
+    def __missing__(self, file: str) -> bool:
+        self[file] = inside = file.startswith(_PACKAGE)
+        return inside
+
+
+INSIDE = _Inside()
+
+
+class Site(NamedTuple):
+    """A line of the user's code, kept as cheaply as can be and spelled out only in an error."""
+
+    code: CodeType
+    instruction: int
+
+    def __str__(self) -> str:
+        lines = list(self.code.co_positions())
+        line = lines[self.instruction // 2][0] if self.instruction >= 0 else self.code.co_firstlineno
+        source = _source_line(self.code.co_filename, line or 0)
+        return f"{self.code.co_filename}:{line} in {self.code.co_name}" + (f": {source}" if source else "")
+
+
+def _source_line(file: str, line: int) -> str:
+    import linecache
+
+    return linecache.getline(file, line).strip()
+
+
+def user_site() -> tuple[CodeType, int] | None:
+    """The innermost line outside gpugrad on the call stack, as the fields of a Site."""
+    frame: Any = sys._getframe(2)
+    while frame is not None and INSIDE[frame.f_code.co_filename]:
+        frame = frame.f_back
+    return None if frame is None else (frame.f_code, frame.f_lasti)
+
+
+def describe(site: tuple[CodeType, int] | None) -> str:
+    """`site` in words."""
+    return "an unknown line" if site is None else str(Site(*site))
+
+
+class Change(NamedTuple):
+    """The latest in-place change of one piece of memory."""
+
+    number: int
+    op: str
+    site: tuple[CodeType, int] | None
+    owner: weakref.ref
+
+
+changes: dict[int, Change] = {}
+
+
+def owner(array: Any) -> Any:
+    """The array that owns the memory that `array` looks at."""
+    base = array.base
+    while base is not None and hasattr(base, "base") and hasattr(base, "dtype"):
+        array, base = base, base.base
+    return array
+
+
+def changed(array: Any, op: str) -> int:
+    """File an in-place change of `array` by the op named `op`; returns its number."""
+    memory = owner(array)
+    key, number = id(memory), next(clock)
+    have = changes.get(key)
+    ref = have.owner if have else weakref.ref(memory, lambda _: changes.pop(key, None))
+    changes[key] = Change(number, op, user_site(), ref)
+    return number
+
+
+def change_since(array: Any, number: int) -> Change | None:
+    """The change of `array` after `number`, or None."""
+    change = changes.get(id(owner(array)))
+    return change if change is not None and change.number > number else None

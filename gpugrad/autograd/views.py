@@ -1,0 +1,41 @@
+"""Views: Tensors that look at another Tensor's memory, and follow it when it changes in place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .mode import mode
+from .versions import owner
+
+if TYPE_CHECKING:
+    from .tensor import Tensor
+
+
+class View:
+    """How a Tensor is a window on another one's memory: the ops that lead there from `base`."""
+
+    __slots__ = ("base", "chain", "number")
+
+    def __init__(self, base: Tensor, chain: tuple, number: int):
+        self.base, self.chain, self.number = base, chain, number
+
+    @classmethod
+    def of(cls, op: Any, tensor: Tensor, attributes: dict, array: Any) -> View | None:
+        """The view that `op` made of `tensor`, or None if `array` is a copy or no gradient is recorded now."""
+        if not mode.grad or owner(array) is not owner(tensor._array):
+            return None
+        before = tensor._view
+        base, chain = (tensor, ()) if before is None else (before.base, before.chain)
+        return cls(base, (*chain, (op, attributes)), base._changed)
+
+    def refresh(self, tensor: Tensor) -> None:
+        """Give `tensor` its node anew, after its base was changed in place."""
+        self.number = self.base._changed
+        seen, saved = self.base, mode.grad
+        mode.grad = True
+        try:
+            for op, attributes in self.chain:
+                seen = op(seen, **attributes)
+        finally:
+            mode.grad = saved
+        tensor._node, tensor._requires_grad = seen._node, seen._requires_grad

@@ -1,0 +1,1 @@
+"""Devices, arrays, dtypes and random numbers: all that knows whether an array is NumPy's or CuPy's."""

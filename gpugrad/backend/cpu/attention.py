@@ -1,0 +1,189 @@
+"""Scaled dot product attention, forward and backward, without the (Tq, Tk) scores of the whole batch.
+
+The work is cut into tasks of a few heads (one head if it is long, many if they are short, so that no step is too small
+for NumPy), and each task into blocks of query rows. Only the scores of one block exist at a time, in scratch that stays
+in cache. With `causal`, a block of rows i..j multiplies the keys up to j alone: half of the products are never made.
+Forward keeps each row's log-sum-exp, from which backward makes the probabilities again.
+
+A row that may attend to nothing has lse = -inf, output 0 and no part in any gradient.
+"""
+
+import functools
+import math
+
+import numpy as np
+
+from . import memory, threads
+
+ROWS = 64  # queries of a block
+BLOCK = 1 << 17  # scores of a task's block, where its heads are short: 512 KB in float32
+SHARE = 1 << 15  # scores that are worth a thread
+
+
+def attention_forward(q, k, v, mask, *, causal: bool, scale: float):
+    """softmax(q k^T * scale + mask) v.
+
+    q is (B, H, Tq, D), k (B, Hkv, Tk, D), v (B, Hkv, Tk, Dv), H a multiple of Hkv: query head h reads key head
+    h // (H / Hkv). mask is None or broadcasts to (B, H, Tq, Tk): bool (True may attend) or float (added). With
+    `causal`, query i sees the keys up to i. Returns (out, lse): out (B, H, Tq, Dv), lse (B, H, Tq).
+    """
+    plan = _Plan(q, k, mask, causal)
+    k, v = _for_blas(k), _for_blas(v)
+    out = _empty_like(q, v.shape[3])
+    lse = np.empty(q.shape[:3], q.dtype)
+
+    def attend(task, scratch) -> None:
+        keys, values = k[task], v[task]
+        for heads, rows, stop in plan.blocks(task):
+            scores = plan.scores(q[heads][:, :, rows] * scale, keys, heads, rows, stop, scratch[0])
+            peak = np.maximum.reduce(scores, axis=-1, keepdims=True)
+            # A row of -inf is shifted by 0: its exponentials are 0 then, not NaN.
+            np.subtract(scores, np.where(peak == -np.inf, 0, peak), out=scores)
+            total = _row_sums(np.exp(scores, out=scores))
+            weighted = scores @ values[:, :, :stop]
+            np.divide(weighted, np.where(total == 0, 1, total), out=out[heads][:, :, rows])
+            lse[heads][:, :, rows] = (peak + np.log(total))[..., 0]
+
+    if plan.keys:
+        plan.run(attend, scratches=1)
+    else:
+        out[...], lse[...] = 0, -np.inf
+    return out, lse
+
+
+def attention_backward(g, q, k, v, mask, out, lse, *, causal: bool, scale: float, needs):
+    """(gq, gk, gv) of `attention_forward`, None where `needs` (three bools) says so; g has the shape of out.
+
+    With p the probabilities and dp = g v^T: gv = p^T g, and the scores' gradient is ds = p * (dp - sum(g * out)), from
+    which gq = scale * ds k and gk = scale * ds^T q.
+    """
+    plan = _Plan(q, k, mask, causal)
+    g, k, v = _for_blas(g), _for_blas(k), _for_blas(v)
+    need_q, need_k, need_v = needs
+    gq, gk, gv = (_empty_like(a, a.shape[3]) if need else None for a, need in zip((q, k, v), needs, strict=True))
+
+    def differentiate(task, scratch) -> None:
+        keys, values = k[task], v[task]
+        # Sums over query blocks and heads are made in contiguous memory, where adding is fast.
+        key_sum, value_sum = np.zeros(keys.shape, q.dtype), np.zeros(values.shape, q.dtype)
+        for heads, rows, stop in plan.blocks(task):
+            scaled, grad, level = q[heads][:, :, rows] * scale, g[heads][:, :, rows], lse[heads][:, :, rows, None]
+            p = plan.scores(scaled, keys, heads, rows, stop, scratch[0])
+            np.subtract(p, np.where(level == -np.inf, 0, level), out=p)
+            np.exp(p, out=p)
+            if need_v:
+                value_sum[:, :, :stop] += p.swapaxes(2, 3) @ grad
+            if not (need_q or need_k):
+                continue
+            ds = np.matmul(grad, values[:, :, :stop].swapaxes(2, 3), out=_take(scratch[1], p.shape))
+            np.subtract(ds, np.vecdot(grad, out[heads][:, :, rows])[..., None], out=ds)
+            np.multiply(ds, p, out=ds)
+            if need_q:
+                np.multiply(ds @ keys[:, :, :stop], scale, out=gq[heads][:, :, rows])
+            if need_k:
+                key_sum[:, :, :stop] += ds.swapaxes(2, 3) @ scaled
+        if need_k:
+            gk[task] = key_sum
+        if need_v:
+            gv[task] = value_sum
+
+    if plan.keys and plan.queries:
+        plan.run(differentiate, scratches=2)
+    else:
+        for grad in (gq, gk, gv):
+            if grad is not None:
+                grad[...] = 0
+    return gq, gk, gv
+
+
+class _Plan:
+    """How one attention is cut: tasks (a slice of the batch, a slice of the key heads) and their blocks of queries."""
+
+    def __init__(self, q, k, mask, causal: bool):
+        self.batch, heads, self.queries = q.shape[:3]
+        self.key_heads, self.keys = k.shape[1:3]
+        self.group = heads // max(1, self.key_heads)
+        self.mask = None if mask is None else np.broadcast_to(mask, (*q.shape[:3], self.keys))
+        self.causal = causal
+        self.dtype = q.dtype
+        self.head_block = max(1, min(ROWS, self.queries) * self.keys)  # scores of one head's block
+        self.together = min(max(1, BLOCK // self.head_block), max(1, self.batch * self.key_heads))
+
+    def tasks(self) -> list[tuple[slice, slice]]:
+        head_step = max(1, min(self.together, self.key_heads))
+        batch_step = max(1, self.together // max(1, self.key_heads))
+        return [
+            (slice(b, min(b + batch_step, self.batch)), slice(h, min(h + head_step, self.key_heads)))
+            for b in range(0, self.batch, batch_step)
+            for h in range(0, self.key_heads, head_step)
+        ]
+
+    def run(self, step, scratches: int) -> None:
+        """`step(task, scratch)` for all tasks, each thread with its own scratch, `scratches` flat arrays."""
+        tasks = self.tasks()
+        work = self.queries * self.keys * self.group * self.together
+
+        def share(part: slice) -> None:
+            scratch = np.empty((scratches, self.head_block * self.together), self.dtype)
+            with np.errstate(all="ignore"):
+                for task in tasks[part]:
+                    step(task, scratch)
+
+        threads.parallel(share, threads.chunks(len(tasks), 1 + SHARE // max(1, work)))
+
+    def blocks(self, task):
+        """Index of the query heads, query rows, and number of keys they may see, block by block."""
+        batch, head = task
+        for member in range(self.group):
+            heads = batch, slice(head.start * self.group + member, head.stop * self.group, self.group)
+            for start in range(0, self.queries, ROWS):
+                rows = slice(start, min(start + ROWS, self.queries))
+                yield heads, rows, min(rows.stop, self.keys) if self.causal else self.keys
+
+    def scores(self, q, keys, heads, rows: slice, stop: int, scratch) -> np.ndarray:
+        """q k^T, masked, of one block: (b, h, rows, stop) in scratch."""
+        out = _take(scratch, (*q.shape[:3], stop))
+        np.matmul(q, keys[:, :, :stop].swapaxes(2, 3), out=out)
+        if self.causal and rows.start < stop:
+            diagonal = out[..., rows.start :]
+            np.add(diagonal, _causal_bias(ROWS, self.dtype)[: q.shape[2], : stop - rows.start], out=diagonal)
+        if self.mask is not None:
+            mask = self.mask[heads][:, :, rows, :stop]
+            np.add(out, _bias(mask, self.dtype) if mask.dtype == bool else mask, out=out, casting="same_kind")
+        return out
+
+
+@functools.cache
+def _causal_bias(size: int, dtype) -> np.ndarray:
+    """(size, size): -inf above the diagonal, 0 elsewhere."""
+    return np.triu(np.full((size, size), -np.inf, dtype), 1)
+
+
+def _bias(mask: np.ndarray, dtype) -> np.ndarray:
+    """0 where mask (bool) is True, -inf elsewhere: made from bits, as where() takes three times as long."""
+    bits = np.int32 if dtype.itemsize == 4 else np.int64
+    chosen = (mask.view(np.int8) - np.int8(1)).astype(bits)  # True becomes 0, False all ones
+    return np.bitwise_and(chosen, np.array(-np.inf, dtype).view(bits), out=chosen).view(dtype)
+
+
+def _take(scratch: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """The start of flat `scratch` in the given shape: contiguous, unlike a corner of a larger block."""
+    return scratch[: math.prod(shape)].reshape(shape)
+
+
+def _row_sums(a: np.ndarray) -> np.ndarray:
+    return np.einsum("ij->i", a.reshape(-1, a.shape[-1])).reshape(*a.shape[:-1], 1)
+
+
+def _for_blas(a: np.ndarray) -> np.ndarray:
+    """`a` itself if BLAS can read its matrices (rows contiguous and apart), else a copy."""
+    inside, across = a.strides[-1], a.strides[-2]
+    return a if inside == a.itemsize and across >= a.shape[-1] * inside else np.ascontiguousarray(a)
+
+
+def _empty_like(a: np.ndarray, width: int) -> np.ndarray:
+    """Memory for (B, H, T, width), the heads behind T if `a` has them so: they are joined without a copy then."""
+    batch, heads, length = a.shape[:3]
+    if a.strides[1] < a.strides[2]:
+        return memory.empty((batch, length, heads, width), a.dtype).swapaxes(1, 2)
+    return memory.empty((batch, heads, length, width), a.dtype)

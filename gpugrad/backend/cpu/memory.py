@@ -1,0 +1,75 @@
+"""Memory for CPU results: large buffers are kept and handed out again.
+
+A fresh page costs more than the arithmetic done on it (three ops on 2 MB arrays: 2.1 ms in fresh memory, 0.17 ms in
+reused memory). Two remedies, one per size:
+
+* below 32 MB, glibc is told once to keep freed memory in its heap instead of returning it to the system;
+* from 32 MB on (where glibc always maps fresh pages), `empty` keeps its own list of buffers. A buffer is free when
+  nothing but the list refers to it, which its reference count says: there is nothing to release by hand.
+"""
+
+import ctypes
+import math
+import os
+import sys
+import threading
+
+import numpy as np
+
+LARGE = 32 << 20  # bytes from which glibc maps fresh pages whatever its settings say
+KEEP = 256 << 20  # bytes of free buffers that are kept for later
+
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
+_buffers: list[np.ndarray] = []
+_lock = threading.Lock()
+
+
+def keep_heap() -> None:
+    """Tell glibc to keep freed memory below `LARGE` bytes (no effect elsewhere, or with GPUGRAD_MALLOC=system)."""
+    if os.environ.get("GPUGRAD_MALLOC") == "system" or not sys.platform.startswith("linux"):
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, LARGE)
+        mallopt(_M_TRIM_THRESHOLD, KEEP)
+        mallopt(_M_TOP_PAD, 16 << 20)
+
+
+def empty(shape: tuple[int, ...], dtype) -> np.ndarray:
+    """An uninitialised C-contiguous array, taken from the kept buffers when it is large."""
+    dtype = np.dtype(dtype)
+    size = math.prod(shape) * dtype.itemsize
+    if size < LARGE:
+        return np.empty(shape, dtype)
+    with _lock:  # until the buffer is referred to from here, another thread might take it too
+        buffer = _buffer(size)
+    return buffer[:size].view(dtype).reshape(shape)
+
+
+def empty_like(array: np.ndarray) -> np.ndarray:
+    """`empty` with the shape, dtype and memory order of `array` (a permuted array stays permuted)."""
+    if array.nbytes < LARGE:
+        return np.empty_like(array)
+    order = sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
+    made = empty(tuple(array.shape[axis] for axis in order), array.dtype)
+    return made.transpose(np.argsort(order))
+
+
+def _buffer(size: int) -> np.ndarray:
+    # Two references to a free buffer: the list's and getrefcount's argument.
+    free = [i for i in range(len(_buffers)) if sys.getrefcount(_buffers[i]) == 2]
+    fitting = [i for i in free if size <= _buffers[i].size <= size + (size >> 2)]
+    if fitting:
+        return _buffers[min(fitting, key=lambda i: _buffers[i].size)]
+    kept = sum(_buffers[i].size for i in free)
+    for i in reversed(free):
+        if kept + size <= KEEP:
+            break
+        kept -= _buffers.pop(i).size
+    _buffers.append(np.empty(size, np.uint8))
+    return _buffers[-1]
+
+
+def held() -> int:
+    """Bytes in the kept buffers, in use or free."""
+    return sum(buffer.size for buffer in _buffers)

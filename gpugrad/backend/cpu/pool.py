@@ -1,0 +1,227 @@
+"""Pooling in 1 to 3 spatial dimensions: maximum and sum of each window, and their gradients.
+
+The inputs that all windows have at one kernel offset are one strided view, so pooling is a pass per offset, over blocks
+that stay in the cache and are shared by threads. The maximum notes where it was found as an offset in its window, one
+byte per output. Going back, each offset masks the gradients that belong to it. Where windows do not overlap, each input
+is in one window at most and is written once, with nothing to add up.
+
+Shapes are (N, C, *S). Memory may be channels-first or channels-last, and results follow it: inside, both are (M, *S,
+W), with M = N * C, W = 1 or M = N, W = C.
+"""
+
+import math
+
+import numpy as np
+
+from . import memory
+from .windows import Windows, each, first, last, output_shape, split
+
+BLOCK = 1 << 16  # numbers of the output in a block: its inputs and masks share the cache with it
+PASS = 8  # multiply-adds of a matrix product that take as long as one number here
+
+
+def max_pool_forward(x, *, kernel, stride, padding, dilation) -> tuple[np.ndarray, np.ndarray]:
+    """x (N, C, *S) -> maximum (N, C, *O) of each window, and its offset (N, C, *O) in the window, row-major.
+
+    The first of equals wins, NaN wins over all, padding never does. Offsets are uint8 if the kernel has at most 255.
+    """
+    windows = _windows(x.shape[2:], kernel, stride, padding, dilation)
+    x, restore = _flat(x)
+    out = memory.empty((x.shape[0], *windows.out, x.shape[-1]), x.dtype)
+    offsets = memory.empty(out.shape, np.min_scalar_type(math.prod(kernel)))
+    origin = _first_inside(windows, offsets.dtype)
+
+    def part(blocks: list) -> None:
+        for samples, rows in blocks:
+            _max_block(x[samples], out[samples, rows], offsets[samples, rows], origin[rows], windows, rows)
+
+    each(part, _split(out, windows))
+    return restore(out), restore(offsets)
+
+
+def max_pool_backward(g, offsets, *, shape, kernel, stride, padding, dilation) -> np.ndarray:
+    """Gradient (N, C, *S) = shape of the input, from g (N, C, *O) and the offsets (N, C, *O) of the maxima."""
+    windows = _windows(shape[2:], kernel, stride, padding, dilation)
+    offsets, restore = _flat(offsets)
+    g = _like(g, offsets)
+    out = memory.empty((offsets.shape[0], *shape[2:], offsets.shape[-1]), g.dtype)
+    apart, bits = _apart(windows), np.dtype(f"u{g.itemsize}")
+
+    def part(blocks: list) -> None:
+        for samples, rows in blocks:
+            gradient, chosen, into = g[samples, rows].view(bits), offsets[samples, rows], out[samples]
+            if rows.start == 0 and not _covers(windows, into.shape):
+                into[...] = 0
+            here = np.empty(chosen.shape, bool)
+            mask = np.empty(chosen.shape, bits)
+            for i, offset in enumerate(windows.offsets()):
+                outputs, target = _clip(windows, offset, into, rows)
+                # All ones or all zeros: unlike a product, `and` turns an infinite gradient into 0.
+                np.copyto(mask, np.equal(chosen, i, out=here))
+                np.negative(mask, out=mask)
+                if apart:
+                    np.bitwise_and(gradient[outputs], mask[outputs], out=target.view(bits))
+                else:
+                    np.bitwise_and(gradient, mask, out=mask)
+                    target += mask.view(g.dtype)[outputs]
+
+    each(part, _split(offsets, windows, whole=True))
+    return restore(out)
+
+
+def max_pool_indices(offsets, *, shape, kernel, stride, padding, dilation) -> np.ndarray:
+    """int64 positions (N, C, *O) of the maxima in the flattened spatial plane of the input, from their offsets."""
+    windows = _windows(shape[2:], kernel, stride, padding, dilation)
+    step = [math.prod(shape[axis + 1 :]) for axis in range(2, len(shape))]
+    starts = np.zeros(windows.out, np.int64)
+    jumps = np.zeros(kernel, np.int64)
+    for axis in range(len(kernel)):
+        along = [-1 if other == axis else 1 for other in range(len(kernel))]
+        start = np.arange(windows.out[axis]) * stride[axis] - windows.low[axis]
+        starts += start.reshape(along) * step[axis]
+        jumps += (np.arange(kernel[axis]) * dilation[axis]).reshape(along) * step[axis]
+    return jumps.ravel()[offsets] + starts
+
+
+def sum_pool_forward(x, *, kernel, stride, padding) -> np.ndarray:
+    """x (N, C, *S) -> sum (N, C, *O) of each window, with zeros in the padding."""
+    windows = _windows(x.shape[2:], kernel, stride, padding, (1,) * len(kernel))
+    x, restore = _flat(x)
+    out = memory.empty((x.shape[0], *windows.out, x.shape[-1]), x.dtype)
+
+    def part(blocks: list) -> None:
+        for samples, rows in blocks:
+            values, total = x[samples], out[samples, rows]
+            if math.prod(windows.out) == 1:
+                values = values[_single(windows, x.shape)]
+                values = values.reshape(len(values), -1, values.shape[-1])
+                np.add.reduce(values, axis=1, out=total.reshape(len(total), -1))
+                continue
+            total[...] = 0
+            for offset in windows.offsets():
+                outputs, view = _clip(windows, offset, values, rows)
+                target = total[outputs]
+                target += view
+
+    each(part, _split(out, windows))
+    return restore(out)
+
+
+def sum_pool_backward(g, *, shape, kernel, stride, padding) -> np.ndarray:
+    """Gradient (N, C, *S) = shape of the input, from g (N, C, *O)."""
+    windows = _windows(shape[2:], kernel, stride, padding, (1,) * len(kernel))
+    g, restore = _flat(g)
+    out = memory.empty((g.shape[0], *shape[2:], g.shape[-1]), g.dtype)
+    apart = _apart(windows)
+
+    def part(blocks: list) -> None:
+        for samples, rows in blocks:
+            gradient, into = g[samples, rows], out[samples]
+            if rows.start == 0 and not _covers(windows, into.shape):
+                into[...] = 0
+            if math.prod(windows.out) == 1:
+                into[_single(windows, out.shape)] = gradient
+                continue
+            for offset in windows.offsets():
+                outputs, target = _clip(windows, offset, into, rows)
+                if apart:
+                    target[...] = gradient[outputs]
+                else:
+                    target += gradient[outputs]
+
+    each(part, _split(g, windows, whole=True))
+    return restore(out)
+
+
+def _max_block(x, total, offsets, origin, windows: Windows, rows: slice) -> None:
+    """Write the maxima (n, *rows, W) and offsets of a block of samples x (n, *S, W)."""
+    value = np.empty(total.shape, x.dtype)
+    better = np.empty(total.shape, bool)
+    code = np.empty(total.shape, offsets.dtype)
+    total[...] = -np.inf
+    offsets[...] = origin
+    for i, offset in enumerate(windows.offsets()):
+        outputs, view = _clip(windows, offset, x, rows)
+        if i == 0 and view.shape == total.shape:
+            total[...] = view
+            continue
+        # Two operations on the view: it pays to make it contiguous first.
+        inputs, best, mask, found = value[outputs], total[outputs], better[outputs], code[outputs]
+        inputs[...] = view
+        np.greater(inputs, best, out=mask)
+        np.maximum(inputs, best, out=best)
+        np.multiply(mask.view(np.uint8), offsets.dtype.type(i), out=found)
+        np.maximum(offsets[outputs], found, out=offsets[outputs])  # i only grows, so the latest is the largest
+    if np.isnan(total.min()):
+        _point_at_nan(x, offsets, windows, rows)
+
+
+def _point_at_nan(x, offsets, windows: Windows, rows: slice) -> None:
+    """Where a window of the block has NaN, set the offset to its first (comparisons do not see NaN)."""
+    for i, offset in reversed(list(enumerate(windows.offsets()))):
+        outputs, view = _clip(windows, offset, x, rows)
+        offsets[outputs][np.isnan(view)] = i
+
+
+def _first_inside(windows: Windows, dtype) -> np.ndarray:
+    """The first offset of each window (*O, 1) that is not padding: the maximum if all its values are -inf."""
+    found = np.zeros(windows.out, dtype)
+    axes = zip(windows.kernel, windows.stride, windows.dilation, windows.low, windows.out, strict=True)
+    for axis, (k, s, d, low, out) in enumerate(axes):
+        first_in = np.clip(-((np.arange(out) * s - low) // d), 0, k - 1)
+        along = [-1 if other == axis else 1 for other in range(found.ndim)]
+        found += (first_in * math.prod(windows.kernel[axis + 1 :])).astype(dtype).reshape(along)
+    return found[..., None]
+
+
+def _windows(shape, kernel, stride, padding, dilation) -> Windows:
+    out = output_shape(shape, kernel, stride, padding, dilation)
+    return Windows(kernel, stride, dilation, tuple(low for low, _ in padding), out)
+
+
+def _flat(x: np.ndarray):
+    """x (N, C, *S) as a C-contiguous (M, *S, W), and the function that takes such an array back to (N, C, *S).
+
+    What is contiguous in both orders, (N, C, 1, 1) say, counts as channels-last: convolutions are.
+    """
+    count, channels = x.shape[:2]
+    if last(x).flags.c_contiguous:
+        return last(x), first
+    flat = np.ascontiguousarray(x).reshape(count * channels, *x.shape[2:], 1)
+    return flat, lambda a: a.reshape(count, channels, *a.shape[1:-1])
+
+
+def _like(g: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """g (N, C, *O) as a C-contiguous array with the layout (M, *O, W) of `other`."""
+    return np.ascontiguousarray(last(g) if other.shape[0] == g.shape[0] else g).reshape(other.shape)
+
+
+def _apart(windows: Windows) -> bool:
+    """Whether no input is in two windows."""
+    axes = zip(windows.stride, windows.kernel, windows.dilation, strict=True)
+    return all(s > (k - 1) * d for s, k, d in axes)
+
+
+def _covers(windows: Windows, shape: tuple) -> bool:
+    """Whether windows that are apart leave no input of (M, *S, W) out."""
+    axes = zip(windows.kernel, windows.stride, windows.dilation, windows.low, windows.out, shape[1:-1], strict=True)
+    return all(k == s and d == 1 and o * s - low >= n for k, s, d, low, o, n in axes)
+
+
+def _clip(windows: Windows, offset: tuple, array: np.ndarray, rows: slice) -> tuple[tuple, np.ndarray]:
+    """Index into outputs (n, *rows, W) that see an input at `offset`, and the view of those inputs in (n, *S, W)."""
+    outputs, inputs = windows.clip(offset, array.shape[1:-1], rows)
+    return (slice(None), *outputs), array[(slice(None), *inputs)]
+
+
+def _single(windows: Windows, shape: tuple) -> tuple:
+    """Index into (n, *S, W) of the part that is in the only window."""
+    spans = zip(windows.spans(slice(0, 1)), shape[1:-1], strict=True)
+    return (slice(None), *(slice(max(a, 0), min(b, n)) for (a, b), n in spans))
+
+
+def _split(outputs: np.ndarray, windows: Windows, *, whole: bool = False) -> list:
+    """Blocks for passes over each offset of `outputs` (M, *O, W)."""
+    width = max(outputs.shape[-1], 1)
+    work = PASS * width * math.prod(windows.kernel)
+    return split(len(outputs), windows.out, pixels=BLOCK // width, work=work, whole=whole)

@@ -1,0 +1,123 @@
+"""Softmax and log-softmax along one axis, forward and backward.
+
+Every formula makes several passes over its rows. Run over a whole array they would each travel to main memory, so the
+array is cut into blocks that stay in a core's cache from the first pass to the last, and large arrays are shared out
+to two threads. The array is seen as (outer, n, inner) with n the axis; the usual last axis has inner = 1 and becomes
+(rows, n). Rows are shifted by their largest element, so no exponential overflows; a row of -inf gives NaN.
+"""
+
+import numpy as np
+
+from . import memory, threads
+
+BLOCK = 1 << 18  # elements of a block: few enough for the caches, yet long enough a call for threads to overlap
+SMALL = 1 << 14  # up to this many elements one block over everything has the least overhead
+SHARE = 1 << 17  # elements that are worth a thread
+STRIP = 512  # least width of a block along inner, so that NumPy's inner loops stay long
+
+
+def softmax_forward(x: np.ndarray, *, axis: int) -> np.ndarray:
+    """exp(x) / sum(exp(x)) along `axis`; any shape."""
+    return _along(_softmax, axis, x)
+
+
+def softmax_backward(g: np.ndarray, out: np.ndarray, *, axis: int) -> np.ndarray:
+    """The gradient of `softmax_forward`'s input: out * (g - sum(g * out))."""
+    return _along(_softmax_grad, axis, g, out)
+
+
+def log_softmax_forward(x: np.ndarray, *, axis: int) -> np.ndarray:
+    """x - log(sum(exp(x))) along `axis`; any shape."""
+    return _along(_log_softmax, axis, x)
+
+
+def log_softmax_backward(g: np.ndarray, out: np.ndarray, *, axis: int) -> np.ndarray:
+    """The gradient of `log_softmax_forward`'s input: g - exp(out) * sum(g)."""
+    return _along(_log_softmax_grad, axis, g, out)
+
+
+# Kernels: fill `out` from blocks of one shape, reducing over `axis`. The last axis has faster sums than reduce().
+
+
+def _softmax(out, x, axis):
+    np.subtract(x, np.maximum.reduce(x, axis=axis, keepdims=True), out=out)
+    np.exp(out, out=out)
+    np.divide(out, _sum(out, axis), out=out)
+
+
+def _softmax_grad(gx, g, out, axis):
+    if axis == -1:
+        dot = np.vecdot(g, out)[..., None]
+    else:
+        dot = np.add.reduce(np.multiply(g, out, out=gx), axis=axis, keepdims=True)
+    np.subtract(g, dot, out=gx)
+    np.multiply(gx, out, out=gx)
+
+
+def _log_softmax(out, x, axis):
+    np.subtract(x, np.maximum.reduce(x, axis=axis, keepdims=True), out=out)
+    np.subtract(out, np.log(_sum(np.exp(out), axis)), out=out)
+
+
+def _log_softmax_grad(gx, g, out, axis):
+    np.exp(out, out=gx)
+    np.multiply(gx, _sum(g, axis), out=gx)
+    np.subtract(g, gx, out=gx)
+
+
+def _sum(x, axis):
+    if axis == -1 and x.ndim == 2:
+        return np.einsum("ij->i", x)[:, None]
+    return np.add.reduce(x, axis=axis, keepdims=True)
+
+
+def _along(kernel, axis: int, *arrays: np.ndarray) -> np.ndarray:
+    """A new array that `kernel` fills from `arrays` (one shape), reducing over `axis`."""
+    first = arrays[0]
+    if first.size <= SMALL:
+        out = np.empty(first.shape, first.dtype)
+        if first.size:
+            with np.errstate(all="ignore"):
+                # kernel's fast sums know the last axis as -1
+                kernel(out, *arrays, -1 if axis == first.ndim - 1 else axis)
+        return out
+    out = memory.empty(first.shape, first.dtype)
+    axis %= first.ndim
+    inner = int(np.prod(first.shape[axis + 1 :]))
+    shape = (-1, first.shape[axis]) if inner == 1 else (first.size // first.shape[axis] // inner, -1, inner)
+    fill = _fill_rows if inner == 1 else _fill_strips
+    fill(kernel, out.reshape(shape), [np.ascontiguousarray(array).reshape(shape) for array in arrays])
+    return out
+
+
+def _fill_rows(kernel, out, arrays) -> None:
+    """`kernel` over blocks of whole rows; out and arrays (rows, n)."""
+    rows, n = out.shape
+    step = max(1, BLOCK // n)
+
+    def fill(part: slice) -> None:
+        with np.errstate(all="ignore"):
+            for start in range(part.start, part.stop, step):
+                block = slice(start, min(start + step, part.stop))
+                kernel(out[block], *(array[block] for array in arrays), -1)
+
+    threads.parallel(fill, threads.chunks(rows, 1 + SHARE // n))
+
+
+def _fill_strips(kernel, out, arrays) -> None:
+    """`kernel` over several outer indices at a time, or strips of one; out and arrays (outer, n, inner)."""
+    outer, n, inner = out.shape
+    width = min(inner, max(STRIP, BLOCK // n))
+    step = max(1, BLOCK // (n * width))
+    blocks = [
+        (slice(i, i + step), slice(None), slice(j, j + width))
+        for i in range(0, outer, step)
+        for j in range(0, inner, width)
+    ]
+
+    def fill(part: slice) -> None:
+        with np.errstate(all="ignore"):
+            for block in blocks[part]:
+                kernel(out[block], *(array[block] for array in arrays), 1)
+
+    threads.parallel(fill, threads.chunks(len(blocks), 1 + SHARE // (step * n * width)))

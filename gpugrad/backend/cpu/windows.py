@@ -1,0 +1,99 @@
+"""Geometry that convolution and pooling share: where windows lie, and how an output is cut into blocks.
+
+Arrays are channels-last here, (N, *S, C); `last` and `first` are the views that go there and back.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from . import threads
+
+THREAD_WORK = 1 << 21  # multiply-adds worth handing to another thread
+
+
+class Block(NamedTuple):
+    """Some samples and some rows (first spatial axis) of an output: whole samples, or rows of a single one."""
+
+    samples: slice
+    rows: slice
+
+
+class Windows(NamedTuple):
+    """Windows over d spatial axes. `low` is the padding before each axis; if negative, so many inputs are skipped."""
+
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    dilation: tuple[int, ...]
+    low: tuple[int, ...]
+    out: tuple[int, ...]
+
+    def offsets(self) -> list[tuple[int, ...]]:
+        """The positions in a window, in row-major order."""
+        return list(np.ndindex(*self.kernel))
+
+    def spans(self, rows: slice) -> list[tuple[int, int]]:
+        """Per axis, the first and one past the last input position that output `rows` see; may reach into padding."""
+        ranges = [rows, *(slice(0, o) for o in self.out[1:])]
+        axes = zip(ranges, self.kernel, self.stride, self.dilation, self.low, strict=True)
+        return [(o.start * s - low, (o.stop - 1) * s + (k - 1) * d + 1 - low) for o, k, s, d, low in axes]
+
+    def clip(self, offset: tuple[int, ...], shape: tuple[int, ...], rows: slice) -> tuple[tuple, tuple]:
+        """Index of the outputs in `rows` whose input at `offset` is not padding, and index of those inputs.
+
+        Both index (*spatial) axes: outputs relative to rows.start, inputs in `shape`.
+        """
+        outputs, inputs = [], []
+        ranges = [rows, *(slice(0, o) for o in self.out[1:])]
+        for o, k, n, s, d, low in zip(ranges, offset, shape, self.stride, self.dilation, self.low, strict=True):
+            shift = k * d - low
+            start = max(o.start, -(shift // s))
+            stop = max(start, min(o.stop, (n - 1 - shift) // s + 1))
+            outputs.append(slice(start - o.start, stop - o.start))
+            inputs.append(slice(start * s + shift, max(start * s + shift, (stop - 1) * s + shift + 1), s))
+        return tuple(outputs), tuple(inputs)
+
+
+def output_shape(shape, kernel, stride, padding, dilation) -> tuple[int, ...]:
+    """Spatial output shape of windows over spatial `shape`."""
+    axes = zip(shape, kernel, stride, padding, dilation, strict=True)
+    return tuple((n + sum(pad) - (k - 1) * d - 1) // s + 1 for n, k, s, pad, d in axes)
+
+
+def last(x: np.ndarray) -> np.ndarray:
+    """(N, C, *S) seen as (N, *S, C)."""
+    return x.transpose(0, *range(2, x.ndim), 1)
+
+
+def first(x: np.ndarray) -> np.ndarray:
+    """(N, *S, C) seen as (N, C, *S)."""
+    return x.transpose(0, x.ndim - 1, *range(1, x.ndim - 1))
+
+
+def split(samples: int, out: tuple[int, ...], *, pixels: int, work: int, whole: bool = False) -> list:
+    """The blocks of (samples, *out) pixels, about `pixels` each, as one list for each thread that is worth it.
+
+    A pixel takes `work` multiply-adds. With `whole`, no two threads work on the same sample.
+    """
+    height, row = out[0], math.prod(out[1:])
+    if samples * height * row == 0:
+        return []
+    parts = len(threads.chunks(samples * height * row * work, THREAD_WORK))
+    rows = max(1, min(pixels // row, samples * height // parts))
+    if rows >= height:
+        step = rows // height
+        blocks = [Block(slice(n, min(n + step, samples)), slice(0, height)) for n in range(0, samples, step)]
+        unit = 1
+    else:
+        cuts = [slice(r, min(r + rows, height)) for r in range(0, height, rows)]
+        blocks = [Block(slice(n, n + 1), cut) for n in range(samples) for cut in cuts]
+        unit = len(cuts) if whole else 1
+    units = len(blocks) // unit
+    parts = min(parts, units)
+    return [blocks[units * i // parts * unit : units * (i + 1) // parts * unit] for i in range(parts)]
+
+
+def each(task, parts: list) -> list:
+    """`[task(blocks) for blocks in parts]` on a thread each, with `parts` from `split`; nothing for an empty batch."""
+    return threads.parallel(task, parts) if parts else []

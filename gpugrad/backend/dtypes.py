@@ -1,0 +1,117 @@
+"""Data types and their promotion: PyTorch's results on every device.
+
+A dtype is a `numpy.dtype`; `bfloat16` is `ml_dtypes.bfloat16`, imported when it is first asked for. Python scalars are
+weak: they change the kind of a result (int to float), never its width. Tensors of any rank promote alike.
+"""
+
+import threading
+from functools import cache
+
+import numpy as np
+
+from ..errors import DTypeError
+
+bool_ = np.dtype("bool")
+uint8 = np.dtype("uint8")
+int8, int16, int32, int64 = (np.dtype(f"int{n}") for n in (8, 16, 32, 64))
+float16, float32, float64 = (np.dtype(f"float{n}") for n in (16, 32, 64))
+
+_INTEGERS = (uint8, int8, int16, int32, int64)
+_FLOATS = (float16, float32, float64)
+_NAMES = {d.name: d for d in (bool_, *_INTEGERS, *_FLOATS)} | {"half": float16, "float": float32, "double": float64}
+_NAMES |= {"int": int64, "long": int64, "short": int16}
+_settings = threading.local()
+
+
+@cache
+def bfloat16() -> np.dtype:
+    """The 16-bit float with float32's exponent."""
+    import ml_dtypes
+
+    return np.dtype(ml_dtypes.bfloat16)
+
+
+def as_dtype(given) -> np.dtype:
+    """The supported dtype that `given` (a dtype, a type or a name) means. Raises DTypeError for any other."""
+    if given.__class__ is str and given in ("bfloat16", *_NAMES):
+        return bfloat16() if given == "bfloat16" else _NAMES[given]
+    if given is float:
+        return default_dtype()
+    try:
+        dtype = np.dtype(given)
+    except TypeError:
+        dtype = None
+    if dtype is None or dtype.name not in _NAMES and dtype.name != "bfloat16":
+        names = "bool, uint8, int8..int64, float16, bfloat16, float32, float64"
+        raise DTypeError(f"unsupported dtype {given!r}: expected one of {names}")
+    return bfloat16() if dtype.name == "bfloat16" else _NAMES[dtype.name]
+
+
+def is_float(dtype: np.dtype) -> bool:
+    """Whether `dtype` is one of the four floating-point dtypes."""
+    return dtype.kind in "fV"  # V is bfloat16: NumPy has no kind of its own for it
+
+
+def is_low(dtype: np.dtype) -> bool:
+    """Whether `dtype` is a 16-bit float, which generic ops compute in float32 and round once."""
+    return dtype.itemsize == 2 and dtype.kind in "fV"
+
+
+def default_dtype() -> np.dtype:
+    """The dtype of Python floats and of creation functions: float32 unless set otherwise."""
+    return getattr(_settings, "default", float32)
+
+
+def set_default_dtype(dtype) -> None:
+    """Make `dtype`, a floating-point dtype, the default of this thread."""
+    dtype = as_dtype(dtype)
+    if not is_float(dtype):
+        raise DTypeError(f"set_default_dtype: expected a floating-point dtype, got {dtype}")
+    _settings.default = dtype
+
+
+def weak(dtype: np.dtype, scalar: bool | int | float) -> np.dtype:
+    """The dtype of `dtype` combined with a Python scalar."""
+    if isinstance(scalar, bool) or is_float(dtype):
+        return dtype
+    if isinstance(scalar, int):
+        return int64 if dtype == bool_ else dtype
+    return default_dtype()
+
+
+@cache
+def promote(a: np.dtype, b: np.dtype) -> np.dtype:
+    """The dtype that values of `a` and `b` meet in."""
+    if a == b or b == bool_:
+        return a
+    if a == bool_:
+        return b
+    if is_float(a) != is_float(b):
+        return a if is_float(a) else b
+    if is_float(a):
+        return float32 if a.itemsize == b.itemsize else max(a, b, key=lambda d: d.itemsize)
+    if uint8 in (a, b):
+        other = a if b == uint8 else b
+        return int16 if other == int8 else other
+    return max(a, b, key=lambda d: d.itemsize)
+
+
+class finfo:
+    """Limits of a floating-point dtype: `eps`, `max`, `min`, `tiny`, `bits`."""
+
+    def __init__(self, dtype):
+        dtype = as_dtype(dtype)
+        if not is_float(dtype):
+            raise DTypeError(f"finfo: expected a floating-point dtype, got {dtype}")
+        if dtype.kind == "f":
+            info = np.finfo(dtype)
+        else:
+            import ml_dtypes
+
+            info = ml_dtypes.finfo(dtype)
+        self.dtype, self.bits = dtype, dtype.itemsize * 8
+        self.eps, self.max, self.min = float(info.eps), float(info.max), float(info.min)
+        self.tiny = self.smallest_normal = float(info.smallest_normal)
+
+
+iinfo = np.iinfo

@@ -1,0 +1,55 @@
+"""Array namespaces: the same function names over NumPy arrays, CuPy arrays and Tensors.
+
+`xp(array)` gives the namespace of an array, and code written against it runs on all three. A raw namespace is the array
+library, extended by every op that the library lacks (`conv`, `softmax`, ...), so that a gradient rule may call any op by
+name whatever it is given.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from .cpu import activation, special
+
+Provider = Callable[[str, str], Callable | None]
+
+
+class Namespace:
+    """The functions of `library` (an array module) and `extra` ones, then the ops that `provider(name, kind)` gives."""
+
+    provider: Provider = staticmethod(lambda name, kind: None)
+
+    def __init__(self, library: Any, kind: str, **extra: Callable):
+        self.library, self.kind = library, kind
+        vars(self).update(extra)
+
+    def __getattr__(self, name: str) -> Any:
+        # Runs on the first use of a name only: the value is then kept in the instance.
+        value = getattr(self.library, name, None)
+        if value is None:
+            value = self.provider(name, self.kind)
+        if value is None:
+            raise AttributeError(f"neither {self.library.__name__} nor gpugrad's ops have {name!r}")
+        setattr(self, name, value)
+        return value
+
+
+CPU = Namespace(np, "cpu", erf=activation.erf, erfc=special.erfc, erfinv=special.erfinv)
+_by_type: dict[type, Any] = {np.ndarray: CPU}
+
+
+def register_type(cls: type, namespace: Any) -> None:
+    """Make `namespace` what `xp` gives for instances of `cls`."""
+    _by_type[cls] = namespace
+
+
+def xp(array: Any) -> Any:
+    """The namespace of `array`: NumPy's, CuPy's or gpugrad's own for a Tensor."""
+    try:
+        return _by_type[array.__class__]
+    except KeyError:
+        for cls in type(array).__mro__:
+            if cls in _by_type:
+                return _by_type[cls]
+        return CPU  # NumPy scalars, which reductions return

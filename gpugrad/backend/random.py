@@ -1,0 +1,67 @@
+"""Seeded random numbers: one stream per generator, the same on every device.
+
+Numbers are drawn on the host (NumPy's PCG64) and moved, so that a seed means one thing whatever the device.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from typing import Any
+
+import numpy as np
+
+from ..errors import DTypeError
+
+_local = threading.local()
+
+
+class Generator:
+    """A stream of random numbers with its own seed."""
+
+    def __init__(self, device: Any = None):
+        self.device = device
+        self.manual_seed(int(np.random.SeedSequence().generate_state(1)[0]))
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Restart the stream at `seed`, a non-negative int."""
+        if not isinstance(seed, (int, np.integer)) or seed < 0:
+            raise DTypeError(f"manual_seed: expected a non-negative int, got {seed!r}")
+        self._seed = int(seed)
+        self.numpy = np.random.Generator(np.random.PCG64(self._seed))
+        return self
+
+    def initial_seed(self) -> int:
+        """The seed that the stream started from."""
+        return self._seed
+
+    def get_state(self) -> dict:
+        """The position of the stream, for `set_state`."""
+        return {"seed": self._seed, "state": copy.deepcopy(self.numpy.bit_generator.state)}
+
+    def set_state(self, state: dict) -> None:
+        """Continue from a position that `get_state` gave."""
+        self._seed = state["seed"]
+        self.numpy.bit_generator.state = copy.deepcopy(state["state"])
+
+
+def default_generator() -> Generator:
+    """The generator of this thread that functions use when given none."""
+    if not hasattr(_local, "generator"):
+        _local.generator = Generator()
+    return _local.generator
+
+
+def manual_seed(seed: int) -> Generator:
+    """Seed this thread's default generator: the same seed gives the same numbers on every device."""
+    return default_generator().manual_seed(seed)
+
+
+def get_rng_state() -> dict:
+    """The default generator's position."""
+    return default_generator().get_state()
+
+
+def set_rng_state(state: dict) -> None:
+    """Put the default generator back to a position from `get_rng_state`."""
+    default_generator().set_state(state)

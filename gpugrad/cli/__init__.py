@@ -1,0 +1,25 @@
+"""The `gpugrad` command. Each subcommand is a module here with `arguments(parser)` and `run(args) -> exit status`."""
+
+import argparse
+import importlib
+import sys
+
+COMMANDS = {
+    "train": "train a model of the course notes on real data",
+    "eval": "evaluate a checkpoint that train saved",
+    "check": "check every op, or the ops that a file declares",
+    "doctor": "print versions and devices, what is missing and how to get it",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one subcommand; returns the exit status."""
+    argv = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(prog="gpugrad", description="Automatic differentiation for NumPy and CuPy code.")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, summary in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=summary, description=summary)
+        if argv[:1] == [name]:  # only the chosen command's module is imported
+            importlib.import_module(f".{name}", __name__).arguments(subparser)
+    args = parser.parse_args(argv)
+    return importlib.import_module(f".{args.command}", __name__).run(args)

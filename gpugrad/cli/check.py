@@ -1,0 +1,114 @@
+"""`gpugrad check [FILE.py]`: run every check that an op's declaration implies, on gpugrad's ops or on a file's."""
+
+import argparse
+import difflib
+import importlib.util
+import sys
+import time
+import traceback
+from pathlib import Path
+
+from ..autograd.checks import CHECKS, Result, check_op
+from ..autograd.op import OPS, Op
+from ..backend.devices import Device
+from ..backend.devices import device as find_device
+from ..errors import DeviceError
+
+
+class UsageError(Exception):
+    """The command cannot be carried out as given: exit status 2."""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument("file", nargs="?", metavar="FILE.py", help="declares ops; without it, gpugrad's own")
+    parser.add_argument("--device", default="cpu", help="where to run them: cpu, cuda, cuda:1 (default: cpu)")
+    parser.add_argument("--op", nargs="+", action="extend", metavar="NAME", help="check only these ops")
+    parser.add_argument("-v", "--verbose", action="store_true", help="list every failing case and each op's seconds")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check, print the table; 0 if all passed, 1 if not, 2 if there is nothing to check."""
+    try:
+        device = find_device(args.device)
+        ops = _chosen(_declared(Path(args.file)) if args.file else dict(OPS), args.op)
+    except (UsageError, DeviceError) as error:
+        print(f"gpugrad check: {error}", file=sys.stderr)
+        return 2
+    start = time.perf_counter()
+    results = _results(ops, device)
+    _print_table(results, args.verbose)
+    failed = [name for name, found in results.items() if not all(r.passed for r in found)]
+    _print_failures(results, args.verbose)
+    seconds = time.perf_counter() - start
+    print(f"{len(ops)} ops on {device}: {len(ops) - len(failed)} ok, {len(failed)} failed, in {seconds:.1f} s")
+    return 1 if failed else 0
+
+
+def _declared(file: Path) -> dict[str, Op]:
+    """The ops that `file`, imported, adds to the table."""
+    if not file.is_file():
+        raise UsageError(f"there is no file {str(file)!r}")
+    before = dict(OPS)
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    if spec is None or spec.loader is None:
+        raise UsageError(f"{str(file)!r} is not a Python file")
+    sys.path.insert(0, str(file.parent))  # as for a script, so that it can import its neighbours
+    try:
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    except Exception as error:
+        text = "".join(traceback.format_exception(error, limit=-1))
+        raise UsageError(f"{str(file)!r} cannot be imported:\n{text}") from None
+    finally:
+        sys.path.remove(str(file.parent))
+    ops = {name: op for name, op in OPS.items() if before.get(name) is not op}
+    if not ops:
+        raise UsageError(f"{str(file)!r} declares no op; decorate a function with @gpugrad.op")
+    return ops
+
+
+def _chosen(ops: dict[str, Op], names: list[str] | None) -> dict[str, Op]:
+    for name in names or ():
+        if name not in ops:
+            near = difflib.get_close_matches(name, ops, 3)
+            raise UsageError(f"there is no op {name!r}" + (f"; did you mean {' or '.join(near)}?" if near else ""))
+    return {name: ops[name] for name in names or sorted(ops)}
+
+
+def _results(ops: dict[str, Op], device: Device) -> dict[str, list[Result]]:
+    results = {}
+    show = sys.stderr.isatty()
+    for i, (name, op) in enumerate(ops.items(), 1):
+        if show:
+            print(f"\r\033[K[{i}/{len(ops)}] {name}", end="", file=sys.stderr, flush=True)
+        results[name] = check_op(op, device)
+    if show:
+        print("\r\033[K", end="", file=sys.stderr, flush=True)
+    return results
+
+
+def _print_table(results: dict[str, list[Result]], verbose: bool) -> None:
+    rows = [["op", "cases", *CHECKS, *(["seconds"] if verbose else [])]]
+    for name, found in results.items():
+        cases = len({id(r.case) for r in found if r.check == "forward" and r.case is not None})
+        row = [name, str(cases), *(_verdict([r for r in found if r.check == check]) for check in CHECKS)]
+        rows.append(row + ([f"{sum(r.seconds for r in found):.2f}"] if verbose else []))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _verdict(found: list[Result]) -> str:
+    return "-" if not found else "ok" if all(r.passed for r in found) else "FAIL"
+
+
+def _print_failures(results: dict[str, list[Result]], verbose: bool) -> None:
+    for name, found in results.items():
+        for check in CHECKS:
+            failures = [r for r in found if r.check == check and not r.passed]
+            for r in failures if verbose else failures[:1]:
+                call = f"{name}({r.case})" if r.case is not None else name
+                more = "" if verbose or len(failures) == 1 else f" (and {len(failures) - 1} more cases; -v lists them)"
+                print(f"\n{check}: {call}{more}\n  {r.message}")
+    if any(not r.passed for found in results.values() for r in found):
+        print()

@@ -1,0 +1,125 @@
+"""`gpugrad doctor`: versions and devices, what is missing, and the command that gets it."""
+
+import argparse
+import importlib.metadata
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+# Optional packages: what they are for, the names that they are distributed under, and the extra that brings them.
+OPTIONAL = (
+    ("cupy", "arrays on NVIDIA GPUs", ("cupy-cuda13x", "cupy-cuda12x", "cupy"), "gpugrad[cuda13]' or 'gpugrad[cuda12]"),
+    ("nvmath", "cuBLASLt epilogues", ("nvmath-python",), "gpugrad[cuda13]' or 'gpugrad[cuda12]"),
+    ("scikit-learn", "real data for the demonstrations", ("scikit-learn",), "gpugrad[demo]"),
+    ("matplotlib", "plots", ("matplotlib",), "gpugrad[demo]"),
+    ("tqdm", "progress bars", ("tqdm",), "gpugrad[demo]"),
+    ("safetensors", "reading checkpoints of other libraries", ("safetensors",), "gpugrad[demo]"),
+    ("torch", "comparisons with PyTorch", ("torch",), "gpugrad[bench]"),
+)
+REQUIRED = ("numpy", "ml_dtypes", "threadpoolctl")
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """There are none."""
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the report; 1 only if gpugrad itself does not work."""
+    problems = _self_test()
+    _section("Versions", [*_versions(), *_blas()])
+    _section("Devices", [_cpu(), *_gpus()])
+    _section("Optional packages", [_optional(*entry) for entry in OPTIONAL])
+    if problems:
+        _section("Problems", problems)
+        return 1
+    print("gpugrad works.")
+    return 0
+
+
+def _section(title: str, rows: list[tuple[str, str]]) -> None:
+    width = max(len(name) for name, _ in rows)
+    print(title)
+    for name, text in rows:
+        print(f"  {name.ljust(width)}  {text}")
+    print()
+
+
+def _version(*distributions: str) -> str | None:
+    for name in distributions:
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def _versions() -> list[tuple[str, str]]:
+    import gpugrad
+
+    found = [("gpugrad", gpugrad.__version__), ("python", f"{platform.python_version()} on {platform.platform()}")]
+    return found + [(name, _version(name) or f"missing: pip install {name}") for name in REQUIRED]
+
+
+def _blas() -> list[tuple[str, str]]:
+    try:
+        from threadpoolctl import threadpool_info
+    except ImportError:
+        return []
+    return [
+        ("BLAS", f"{library['internal_api']} {library['version']}, {library['num_threads']} threads")
+        for library in threadpool_info()
+        if library["user_api"] == "blas"
+    ]
+
+
+def _cpu() -> tuple[str, str]:
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), None)
+    affinity: Any = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count()
+    return "cpu", f"{name or platform.processor() or platform.machine()}, {cores} cores usable"
+
+
+def _gpus() -> list[tuple[str, str]]:
+    from ..backend.cuda.device import diagnose
+    from ..backend.devices import device
+
+    problem = diagnose()
+    if problem is not None:
+        return [("cuda", f"not available: {problem}")]
+    runtime = device("cuda").xp.library.cuda.runtime
+    driver = runtime.driverGetVersion()
+    rows = []
+    for i in range(runtime.getDeviceCount()):
+        about = runtime.getDeviceProperties(i)
+        capability, memory = f"{about['major']}.{about['minor']}", about["totalGlobalMem"] / 2**30
+        text = f"{about['name'].decode()}, capability {capability}, {memory:.1f} GiB"
+        rows.append((f"cuda:{i}", f"{text}, driver for CUDA {driver // 1000}.{driver % 1000 // 10}"))
+    return rows
+
+
+def _optional(name: str, use: str, distributions: tuple, extra: str) -> tuple[str, str]:
+    version = _version(*distributions)
+    return name, f"{version} ({use})" if version else f"missing ({use}): pip install '{extra}'"
+
+
+def _self_test() -> list[tuple[str, str]]:
+    """What of the core does not work: (part, error)."""
+    problems = []
+    for name in REQUIRED:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            problems.append((name, f"cannot be imported ({error}); pip install --force-reinstall {name}"))
+    try:
+        import gpugrad
+
+        x = gpugrad.tensor([3.0], requires_grad=True)
+        (x * x).backward()
+        if x.grad is None or x.grad.tolist() != [6.0]:
+            problems.append(("gradients", f"d(x*x)/dx at 3 is {x.grad}, expected 6"))
+    except Exception as error:
+        problems.append(("gradients", f"{type(error).__name__}: {error}"))
+    return problems

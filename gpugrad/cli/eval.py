@@ -1,0 +1,29 @@
+"""`gpugrad eval CHECKPOINT`: the accuracy on the test data of a network that `gpugrad train` saved."""
+
+import argparse
+from pathlib import Path
+
+from ..errors import CheckpointError
+from ..io import load
+from .train import RECIPES, accuracy
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options."""
+    parser.add_argument("checkpoint", type=Path, help="a file that `gpugrad train` wrote")
+    parser.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:1")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Load the checkpoint and print the accuracy. Raises CheckpointError for a file that `train` did not write."""
+    tensors, metadata = load(args.checkpoint)
+    if not isinstance(metadata, dict) or metadata.get("recipe") not in RECIPES:
+        raise CheckpointError(
+            f"{args.checkpoint}: not written by `gpugrad train` (its recipe is not one of {sorted(RECIPES)})"
+        )
+    recipe = RECIPES[metadata["recipe"]]
+    model = recipe.model().to(args.device)
+    model.load_state_dict(tensors)
+    _, test = recipe.data()
+    print(f"test accuracy: {accuracy(model, test, args.device):.2%} of {len(test)} images")
+    return 0

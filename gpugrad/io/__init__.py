@@ -1,0 +1,5 @@
+"""Files: checkpoints."""
+
+from .checkpoint import load, save
+
+__all__ = ["load", "save"]

@@ -1,0 +1,5 @@
+"""Networks of the course notes."""
+
+from .lenet import LeNet
+
+__all__ = ["LeNet"]

@@ -1,0 +1,86 @@
+"""Attention with PyTorch's arguments."""
+
+import math
+from typing import Any
+
+from ...autograd.op import OPS
+from ...autograd.convert import asarray
+from ...autograd.tensor import Tensor
+from ...errors import DTypeError, ShapeError
+from ...ops.attention import attention
+from .dropout import dropout
+
+__all__ = ["scaled_dot_product_attention"]
+
+
+def scaled_dot_product_attention(
+    query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0, is_causal: bool = False,
+    scale: float | None = None, enable_gqa: bool = False,
+) -> Tensor:
+    """softmax(query key^T * scale + mask) value: query (..., H, L, E), key (..., H, S, E), value (..., H, S, Ev).
+
+    attn_mask: broadcast to (..., H, L, S); bool (True takes part) or numbers that are added. is_causal: position i sees 0..i.
+    scale: 1 / sqrt(E) unless given. enable_gqa: key and value may have fewer heads, a divisor of H. A row that sees nothing
+    gives zeros. Raises ShapeError where the shapes do not agree.
+    """
+    query, key, value = asarray(query), asarray(key), asarray(value)
+    if min(query.ndim, key.ndim, value.ndim) < 2 or not query.ndim == key.ndim == value.ndim:
+        raise ShapeError(f"scaled_dot_product_attention: got query {query.shape}, key {key.shape}, value {value.shape}")
+    lead = query.shape[:-3]
+    q, k, v = (_four(t) for t in (query, key, value))
+    if q.shape[1] != k.shape[1] and not enable_gqa:
+        raise ShapeError(
+            f"scaled_dot_product_attention: query has {q.shape[1]} heads, key {k.shape[1]}; enable_gqa=True groups them"
+        )
+    scale = 1 / math.sqrt(max(q.shape[-1], 1)) if scale is None else scale
+    mask = None if attn_mask is None else _mask(attn_mask, q, k)
+    if dropout_p > 0 or mask is not None and mask.requires_grad:
+        out = _by_parts(q, k, v, mask, dropout_p, is_causal, scale)
+    else:
+        out = attention(q, k, v, mask, causal=is_causal, scale=scale)
+    return out if query.ndim == 4 else out.reshape((*lead, *query.shape[-3:-1], value.shape[-1]))
+
+
+def _four(x: Tensor) -> Tensor:
+    """x as (B, H, T, D)."""
+    if x.ndim == 4:
+        return x
+    return x.reshape((math.prod(x.shape[:-3]), x.shape[-3] if x.ndim > 2 else 1, *x.shape[-2:]))
+
+
+def _mask(mask: Any, q: Tensor, k: Tensor) -> Tensor:
+    mask = asarray(mask)
+    if mask.dtype.kind in "iu":
+        raise DTypeError(f"scaled_dot_product_attention: attn_mask must be bool or floating-point, got {mask.dtype}")
+    if mask.ndim > 4:
+        mask = mask.reshape((math.prod(mask.shape[:-3]), *mask.shape[-3:]))
+    full = (*q.shape[:3], k.shape[2])
+    fits = all(m in (1, n) for m, n in zip(mask.shape[::-1], full[::-1], strict=False))
+    if not fits:
+        raise ShapeError(f"scaled_dot_product_attention: attn_mask {mask.shape} does not broadcast to {full}")
+    return mask
+
+
+def _by_parts(q: Tensor, k: Tensor, v: Tensor, mask: Any, dropout_p: float, causal: bool, scale: float) -> Tensor:
+    """The same from single ops, for what the fused op does not do: dropout of the weights, a mask with a gradient."""
+    repeats = q.shape[1] // k.shape[1]
+    if repeats > 1:
+        k, v = (OPS["repeat"](t, repeats=repeats, axis=1) for t in (k, v))
+    scores = q @ k.swapaxes(-1, -2) * scale
+    seen = None
+    if mask is not None and mask.dtype.kind == "b":
+        seen = mask
+    elif mask is not None:
+        scores = scores + mask
+        seen = mask > -math.inf
+    if causal:
+        positions = [asarray(q.device.xp.arange(n), device=q.device) for n in (k.shape[2], q.shape[2])]
+        earlier = positions[0] <= positions[1][:, None]
+        seen = earlier if seen is None else seen & earlier
+    if seen is None:
+        weights = OPS["softmax"](scores, axis=-1)
+    else:
+        some = seen.any(axis=-1, keepdims=True)
+        hidden = OPS["where"](seen | ~some, scores, -math.inf)
+        weights = OPS["where"](some, OPS["softmax"](OPS["where"](some, hidden, 0.0), axis=-1), 0.0)
+    return dropout(weights, dropout_p) @ v

@@ -1,0 +1,127 @@
+"""Convolutions and transposed convolutions with PyTorch's arguments."""
+
+from typing import Any
+
+from ...autograd.convert import asarray
+from ...autograd.tensor import Tensor
+from ...errors import DTypeError, ShapeError
+from ...ops.conv import convolution, convolution_input_gradient
+
+__all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
+
+
+def per_axis(value: Any, dims: int, name: str) -> tuple[int, ...]:
+    """An int, or a sequence of one int per spatial axis, as a tuple."""
+    given = (value,) * dims if isinstance(value, int) else tuple(value)
+    if len(given) == 1:
+        given *= dims
+    if len(given) != dims or not all(isinstance(v, int) for v in given):
+        raise ShapeError(f"{name}: expected an int or {dims} ints, got {value!r}")
+    return given
+
+
+def _pairs(padding: Any, kernel: tuple, stride: tuple, dilation: tuple, name: str) -> tuple:
+    """(low, high) per axis from PyTorch's padding: an int, ints, "valid", "same" (stride 1), or pairs for asymmetric."""
+    dims = len(kernel)
+    if padding == "valid":
+        return ((0, 0),) * dims
+    if padding == "same":
+        if any(s != 1 for s in stride):
+            raise ShapeError(f"{name}: padding='same' needs stride 1, got {stride}")
+        total = (d * (f - 1) for d, f in zip(dilation, kernel, strict=True))
+        return tuple((t // 2, t - t // 2) for t in total)
+    if isinstance(padding, str):
+        raise ShapeError(f"{name}: padding is 'same', 'valid' or numbers, got {padding!r}")
+    if not isinstance(padding, int) and padding and not isinstance(padding[0], int):
+        pairs = tuple((low, high) for low, high in padding)
+    else:
+        pairs = tuple((p, p) for p in per_axis(padding, dims, f"{name}: padding"))
+    if len(pairs) != dims or any(p < 0 for pair in pairs for p in pair):
+        raise ShapeError(f"{name}: padding must be {dims} non-negative ints or pairs, got {padding!r}")
+    return pairs
+
+
+def _batched(name: str, dims: int, input: Any, weight: Any) -> tuple[Tensor, Tensor, bool]:
+    """Input with a batch axis, weight, and whether the batch axis was added. Raises DTypeError for integer tensors."""
+    input, weight = asarray(input), asarray(weight, device=getattr(input, "device", None)) if not isinstance(weight, Tensor) else weight
+    if input.dtype.kind in "iub" or weight.dtype.kind in "iub":
+        raise DTypeError(f"{name}: expected floating-point tensors, got input {input.dtype} and weight {weight.dtype}")
+    single = input.ndim == dims + 1
+    if not single and input.ndim != dims + 2 or weight.ndim != dims + 2:
+        raise ShapeError(
+            f"{name}: expected input (N, C{', size' * dims}) or without N, and weight with {dims + 2} axes; "
+            f"got input {input.shape}, weight {weight.shape}"
+        )
+    return (input.reshape((1, *input.shape)) if single else input), weight, single
+
+
+def _conv(dims: int, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Tensor:
+    name = f"conv{dims}d"
+    input, weight, single = _batched(name, dims, input, weight)
+    stride, dilation = per_axis(stride, dims, f"{name}: stride"), per_axis(dilation, dims, f"{name}: dilation")
+    pairs = _pairs(padding, weight.shape[2:], stride, dilation, name)
+    out = convolution(input, weight, bias, stride=stride, padding=pairs, dilation=dilation, groups=groups)
+    return out.squeeze(0) if single else out
+
+
+def conv1d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) -> Tensor:
+    """`conv2d` for input (N, C, L)."""
+    return _conv(1, input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) -> Tensor:
+    """Cross-correlation of input (N, C, H, W) or (C, H, W) with weight (K, C/groups, FH, FW), plus bias (K,): (N, K, OH, OW).
+
+    padding: an int, one per axis, "same", "valid", or a (low, high) pair per axis. OH = floor((H + pads - dilation * (FH - 1)
+    - 1) / stride) + 1. Raises ShapeError if the kernel does not fit or the channels do not agree.
+    """
+    return _conv(2, input, weight, bias, stride, padding, dilation, groups)
+
+
+def conv3d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) -> Tensor:
+    """`conv2d` for input (N, C, D, H, W)."""
+    return _conv(3, input, weight, bias, stride, padding, dilation, groups)
+
+
+def _conv_transpose(
+    dims: int, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, output_padding: Any, groups: int, dilation: Any
+) -> Tensor:
+    name = f"conv_transpose{dims}d"
+    input, weight, single = _batched(name, dims, input, weight)
+    stride, dilation = per_axis(stride, dims, f"{name}: stride"), per_axis(dilation, dims, f"{name}: dilation")
+    extra = per_axis(output_padding, dims, f"{name}: output_padding")
+    pairs = _pairs(padding, weight.shape[2:], stride, dilation, name)
+    if any(e >= max(s, d) or e < 0 for e, s, d in zip(extra, stride, dilation, strict=True)):
+        raise ShapeError(f"{name}: output_padding {extra} must be smaller than stride {stride} or dilation {dilation}")
+    if input.shape[1] != weight.shape[0] or input.shape[1] % groups:
+        raise ShapeError(f"{name}: input has {input.shape[1]} channels, weight {weight.shape} takes {weight.shape[0]}, groups={groups}")
+    size = tuple(
+        (n - 1) * s - low - high + d * (f - 1) + e + 1
+        for n, s, (low, high), d, f, e in zip(input.shape[2:], stride, pairs, dilation, weight.shape[2:], extra, strict=True)
+    )
+    if any(n < 1 for n in size):
+        raise ShapeError(f"{name}: the output would have size {size}; input {input.shape}, weight {weight.shape}, padding {padding}")
+    shape = (input.shape[0], weight.shape[1] * groups, *size)
+    arguments = dict(shape=shape, stride=stride, padding=pairs, dilation=dilation, groups=groups)
+    out = convolution_input_gradient(input, weight, **arguments)
+    if bias is not None:
+        out = out + asarray(bias).reshape((-1, *(1,) * dims))
+    return out.squeeze(0) if single else out
+
+
+def conv_transpose1d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1) -> Tensor:
+    """`conv_transpose2d` for input (N, C, L)."""
+    return _conv_transpose(1, input, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1) -> Tensor:
+    """The adjoint of `conv2d`: input (N, C, H, W), weight (C, K/groups, FH, FW), bias (K,) -> (N, K, OH, OW).
+
+    OH = (H - 1) * stride - pads + dilation * (FH - 1) + output_padding + 1.
+    """
+    return _conv_transpose(2, input, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+def conv_transpose3d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1) -> Tensor:
+    """`conv_transpose2d` for input (N, C, D, H, W)."""
+    return _conv_transpose(3, input, weight, bias, stride, padding, output_padding, groups, dilation)

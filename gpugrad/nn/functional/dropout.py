@@ -1,0 +1,75 @@
+"""Dropout (Srivastava et al. 2014): zero at random in training, and scale so that the mean stays."""
+
+from typing import Any
+
+import numpy as np
+
+from ...autograd.convert import asarray
+from ...autograd.tensor import Tensor
+from ...backend.random import default_generator
+from ...errors import DTypeError
+from ...ops.random import apply_mask
+
+__all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout"]
+
+
+def _kept(name: str, x: Tensor, p: float, shape: tuple) -> Any:
+    """True where an element is kept. Raises DTypeError unless 0 <= p <= 1."""
+    if not 0 <= p <= 1:
+        raise DTypeError(f"{name}: expected a probability p in [0, 1], got {p}")
+    return x.device.asarray(default_generator().numpy.random(shape, np.float32) >= p)
+
+
+def _dropout(name: str, input: Any, p: float, training: bool, inplace: bool, per_channel: bool) -> Tensor:
+    x = asarray(input)
+    shape = x.shape[:2] + (1,) * (x.ndim - 2) if per_channel else x.shape
+    mask = _kept(name, x, p, shape if training and p else ())
+    if not training or p == 0:
+        return x
+    made = apply_mask(x, mask, scale=0.0 if p == 1 else 1 / (1 - p))
+    return x.copy_(made) if inplace else made
+
+
+def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """In training, zero each element with probability p and scale the rest by 1 / (1 - p)."""
+    return _dropout("dropout", input, p, training, inplace, False)
+
+
+def dropout1d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """`dropout` of whole channels of (N, C, L)."""
+    return _dropout("dropout1d", input, p, training, inplace, True)
+
+
+def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """`dropout` of whole channels of (N, C, H, W)."""
+    return _dropout("dropout2d", input, p, training, inplace, True)
+
+
+def dropout3d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """`dropout` of whole channels of (N, C, D, H, W)."""
+    return _dropout("dropout3d", input, p, training, inplace, True)
+
+
+def _alpha_dropout(name: str, input: Any, p: float, training: bool, inplace: bool, per_channel: bool) -> Tensor:
+    x = asarray(input)
+    if not training or p == 0:
+        return x
+    low = -1.7580993408473766  # SELU's limit at minus infinity
+    shape = x.shape[:2] + (1,) * (x.ndim - 2) if per_channel else x.shape
+    kept = asarray(_kept(name, x, p, shape), device=x.device).to(dtype=x.dtype)
+    if p == 1:
+        made = x * 0.0
+    else:
+        a = ((1 - p) * (1 + p * low**2)) ** -0.5
+        made = (x * kept + (1 - kept) * low) * a - a * p * low
+    return x.copy_(made) if inplace else made
+
+
+def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
+    """Dropout for SELU networks, which keeps mean and variance (Klambauer et al. 2017, section 2)."""
+    return _alpha_dropout("alpha_dropout", input, p, training, inplace, False)
+
+
+def feature_alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
+    """`alpha_dropout` of whole channels of (N, C, *S)."""
+    return _alpha_dropout("feature_alpha_dropout", input, p, training, inplace, True)

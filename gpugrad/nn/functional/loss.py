@@ -1,0 +1,172 @@
+"""Losses with PyTorch's arguments. `reduction` is "mean", "sum" or "none" (the loss of each element)."""
+
+import math
+from typing import Any
+
+from ...autograd.op import OPS
+from ...autograd.convert import asarray
+from ...autograd.tensor import Tensor
+from ...errors import ShapeError
+from ...ops.loss import cross_entropy_rows
+
+__all__ = [
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "gaussian_nll_loss", "huber_loss", "kl_div",
+    "l1_loss", "mse_loss", "nll_loss", "poisson_nll_loss", "smooth_l1_loss",
+]  # fmt: skip
+
+
+def reduced(name: str, losses: Tensor, reduction: str) -> Tensor:
+    """The mean, the sum, or the losses themselves. Raises ShapeError for any other word."""
+    if reduction not in ("mean", "sum", "none"):
+        raise ShapeError(f"{name}: reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
+    return losses.mean() if reduction == "mean" else losses.sum() if reduction == "sum" else losses
+
+
+def _classes_last(name: str, input: Tensor, target: Tensor) -> tuple[Tensor, Tensor, tuple]:
+    """input (N, C, *S) as rows (M, C), target (N, *S) as (M,), and the shape of the target."""
+    if input.ndim == 1:
+        return input.reshape((1, -1)), target.reshape((1,)), ()
+    expected = (input.shape[0], *input.shape[2:])
+    if target.shape != expected:
+        raise ShapeError(f"{name}: target must be {expected} for input {input.shape}, got {target.shape}")
+    rows = input if input.ndim == 2 else input.moveaxis(1, -1).reshape((-1, input.shape[1]))
+    return rows, target.reshape((-1,)), expected
+
+
+def cross_entropy(
+    input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0
+) -> Tensor:
+    """-log softmax(input)[target]: input (N, C, *S) or (C,); target class indices (N, *S), or probabilities of input's shape.
+
+    weight: (C,), of each class; the mean is then weighted. ignore_index: a class that does not count (indices only).
+    label_smoothing: the share of the target that is spread over all classes (Szegedy et al. 2016).
+    """
+    input, target = asarray(input), asarray(target)
+    if target.dtype.kind not in "iu":
+        return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
+    rows, classes, shape = _classes_last("cross_entropy", input, target)
+    weight = None if weight is None else asarray(weight, dtype=rows.dtype)
+    losses = cross_entropy_rows(rows, classes, weight, ignore_index=ignore_index, label_smoothing=label_smoothing)
+    if reduction != "mean":
+        return reduced("cross_entropy", losses.reshape(shape), reduction)
+    return losses.sum() / _total_weight(classes, weight, ignore_index, rows.dtype)
+
+
+def _total_weight(classes: Tensor, weight: Tensor | None, ignore_index: int, dtype: Any) -> Any:
+    """The sum of the weights of the rows that count; NaN rather than a division by zero if none does."""
+    kept = classes._array != ignore_index
+    if weight is None:
+        total = kept.sum().astype(dtype)
+    else:
+        total = (weight._array[kept * classes._array] * kept).sum().astype(dtype)
+    return asarray(classes.device.xp.where(total == 0, math.nan, total).astype(dtype), device=classes.device)
+
+
+def _soft_cross_entropy(input: Tensor, target: Tensor, weight: Any, reduction: str, label_smoothing: float) -> Tensor:
+    if target.shape != input.shape:
+        raise ShapeError(f"cross_entropy: probabilities must have input's shape {input.shape}, got {target.shape}")
+    axis = 0 if input.ndim == 1 else 1
+    if label_smoothing:
+        target = target * (1 - label_smoothing) + label_smoothing / input.shape[axis]
+    terms = target * OPS["log_softmax"](input, axis=axis)
+    if weight is not None:
+        terms = terms * asarray(weight).reshape((-1, *(1,) * (input.ndim - axis - 1)))
+    losses = -terms.sum(axis=axis)
+    if reduction == "mean":
+        return losses.sum() / max(math.prod(losses.shape), 1)
+    return reduced("cross_entropy", losses, reduction)
+
+
+def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Tensor:
+    """-input[target]: log-probabilities input (N, C, *S) or (C,), class indices target (N, *S)."""
+    input, target = asarray(input), asarray(target)
+    rows, classes, shape = _classes_last("nll_loss", input, target)
+    kept = classes != ignore_index
+    safe = classes * kept
+    scale = kept.to(dtype=rows.dtype)
+    if weight is not None:
+        scale = scale * OPS["take"](asarray(weight, dtype=rows.dtype), safe, axis=0)
+    losses = -OPS["take_along_axis"](rows, safe.reshape((-1, 1)), axis=1).squeeze(1) * scale
+    if reduction != "mean":
+        return reduced("nll_loss", losses.reshape(shape), reduction)
+    weight = None if weight is None else asarray(weight, dtype=rows.dtype)
+    return losses.sum() / _total_weight(classes, weight, ignore_index, rows.dtype)
+
+
+def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
+    """(input - target)**2."""
+    difference = asarray(input) - target
+    return reduced("mse_loss", difference * difference, reduction)
+
+
+def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
+    """|input - target|."""
+    return reduced("l1_loss", abs(asarray(input) - target), reduction)
+
+
+def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0) -> Tensor:
+    """d**2 / 2 where d = |input - target| is at most delta, else delta * (d - delta / 2) (Huber 1964)."""
+    d = abs(asarray(input) - target)
+    near = OPS["minimum"](d, delta)
+    return reduced("huber_loss", near * (d - near * 0.5), reduction)
+
+
+def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Tensor:
+    """huber_loss(delta=beta) / beta; l1_loss for beta = 0 (Girshick 2015)."""
+    if beta == 0:
+        return l1_loss(input, target, reduction)
+    return huber_loss(input, target, reduction, beta) / beta
+
+
+def binary_cross_entropy(input: Any, target: Any, weight: Any = None, reduction: str = "mean") -> Tensor:
+    """-(target log input + (1 - target) log(1 - input)), the logarithms cut off at -100; input are probabilities."""
+    input, target = asarray(input), asarray(target)
+    ones, zeros = OPS["log"](input), OPS["log1p"](-input)
+    losses = -(target * OPS["maximum"](ones, -100.0) + (1 - target) * OPS["maximum"](zeros, -100.0))
+    return reduced("binary_cross_entropy", losses if weight is None else losses * weight, reduction)
+
+
+def binary_cross_entropy_with_logits(
+    input: Any, target: Any, weight: Any = None, reduction: str = "mean", pos_weight: Any = None
+) -> Tensor:
+    """`binary_cross_entropy` of sigmoid(input), stable for any input; pos_weight scales the loss of positives."""
+    input, target = asarray(input), asarray(target)
+    positive = OPS["softplus"](-input)  # -log sigmoid(input)
+    losses = (1 - target) * input + positive * (1 if pos_weight is None else (asarray(pos_weight) - 1) * target + 1)
+    return reduced("binary_cross_entropy_with_logits", losses if weight is None else losses * weight, reduction)
+
+
+def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = False) -> Tensor:
+    """target * (log target - input), input being log-probabilities; "batchmean" divides the sum by the first axis."""
+    input, target = asarray(input), asarray(target)
+    if log_target:
+        losses = OPS["exp"](target) * (target - input)
+    else:
+        positive = target > 0
+        losses = OPS["where"](positive, target * OPS["log"](OPS["where"](positive, target, 1.0)), 0.0) - target * input
+    if reduction == "batchmean":
+        return losses.sum() / input.shape[0]
+    return reduced("kl_div", losses, reduction)
+
+
+def poisson_nll_loss(
+    input: Any, target: Any, log_input: bool = True, full: bool = False, eps: float = 1e-8, reduction: str = "mean"
+) -> Tensor:
+    """exp(input) - target * input (log_input), or input - target * log(input + eps); full adds Stirling's term."""
+    input, target = asarray(input), asarray(target)
+    losses = OPS["exp"](input) - target * input if log_input else input - target * OPS["log"](input + eps)
+    if full:
+        large = OPS["maximum"](target, 1.0)
+        stirling = large * OPS["log"](large) - large + 0.5 * OPS["log"](2 * math.pi * large)
+        losses = losses + OPS["where"](target > 1, stirling, 0.0)
+    return reduced("poisson_nll_loss", losses, reduction)
+
+
+def gaussian_nll_loss(input: Any, target: Any, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> Tensor:
+    """(log var + (input - target)**2 / var) / 2, var at least eps (its gradient passes as if it were not cut)."""
+    input, var = asarray(input), asarray(var)
+    if var.ndim == input.ndim - 1:
+        var = var.reshape((*var.shape, 1))
+    cut = var + (OPS["maximum"](var.detach(), eps) - var.detach())
+    losses = 0.5 * (OPS["log"](cut) + (input - target) ** 2 / cut)
+    return reduced("gaussian_nll_loss", losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)

@@ -1,0 +1,112 @@
+"""Linear layers, and layers that only change the shape."""
+
+from typing import Any
+
+from ..autograd.tensor import Tensor
+from . import functional as F
+from . import init
+from .module import Module
+from .parameter import empty
+
+
+class Identity(Module):
+    """Its input; takes and ignores any arguments."""
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__()
+
+    def forward(self, input: Tensor) -> Tensor:
+        return input
+
+
+class Linear(Module):
+    """x W^T + b: (..., in_features) -> (..., out_features). Parameters: weight (out, in), bias (out,) or None."""
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None):
+        super().__init__()
+        self.in_features, self.out_features = in_features, out_features
+        self.weight = empty((out_features, in_features), device, dtype)
+        self.register_parameter("bias", empty((out_features,), device, dtype) if bias else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw new start values: uniform within 1 / sqrt(in_features)."""
+        init.uniform_fan_in_(self.weight, self.bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.linear(input, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
+
+
+class Bilinear(Module):
+    """x1^T W_k x2 + b_k: (..., in1), (..., in2) -> (..., out).
+
+    Parameters: weight (out, in1, in2), bias (out,) or None.
+    """
+
+    def __init__(
+        self,
+        in1_features: int,
+        in2_features: int,
+        out_features: int,
+        bias: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        super().__init__()
+        self.in1_features, self.in2_features, self.out_features = in1_features, in2_features, out_features
+        self.weight = empty((out_features, in1_features, in2_features), device, dtype)
+        self.register_parameter("bias", empty((out_features,), device, dtype) if bias else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw new start values: uniform within 1 / sqrt(in1_features)."""
+        bound = self.in1_features**-0.5
+        for parameter in self.parameters():
+            init.uniform_(parameter, -bound, bound)
+
+    def forward(self, input1: Tensor, input2: Tensor) -> Tensor:
+        return F.bilinear(input1, input2, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        return (
+            f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
+            f"out_features={self.out_features}, bias={self.bias is not None}"
+        )
+
+
+class Flatten(Module):
+    """The axes start_dim to end_dim made one."""
+
+    def __init__(self, start_dim: int = 1, end_dim: int = -1):
+        super().__init__()
+        self.start_dim, self.end_dim = start_dim, end_dim
+
+    def forward(self, input: Tensor) -> Tensor:
+        shape = input.shape
+        start, end = (axis % max(len(shape), 1) for axis in (self.start_dim, self.end_dim))
+        # Multiplied out, because -1 cannot be inferred for an array without elements.
+        size = 1
+        for n in shape[start : end + 1]:
+            size *= n
+        return input.reshape((*shape[:start], size, *shape[end + 1 :]))
+
+    def extra_repr(self) -> str:
+        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
+
+
+class Unflatten(Module):
+    """The axis `dim` split into the axes `unflattened_size`; one size may be -1."""
+
+    def __init__(self, dim: int, unflattened_size: tuple[int, ...]):
+        super().__init__()
+        self.dim, self.unflattened_size = dim, tuple(unflattened_size)
+
+    def forward(self, input: Tensor) -> Tensor:
+        shape, axis = input.shape, self.dim % input.ndim
+        return input.reshape((*shape[:axis], *self.unflattened_size, *shape[axis + 1 :]))
+
+    def extra_repr(self) -> str:
+        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

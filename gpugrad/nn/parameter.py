@@ -1,0 +1,36 @@
+"""Parameter: a Tensor that a Module registers when it is assigned to an attribute."""
+
+from typing import Any
+
+from ..autograd.convert import tensor
+from ..autograd.tensor import Tensor, wrap
+from ..backend.devices import device as find_device
+from ..backend.dtypes import as_dtype, default_dtype
+
+
+class Parameter(Tensor):
+    """A leaf Tensor over the memory of `data` (a Tensor, or anything that `tensor` copies) that requires gradients.
+
+    Raises DTypeError if gradients are required of data that is not floating-point.
+    """
+
+    __slots__ = ()
+    grad: Tensor | None
+
+    def __init__(self, data: Any, requires_grad: bool = True):
+        source = data if isinstance(data, Tensor) else tensor(data)
+        self._array, self.device = source._array, source.device
+        self._node = self.grad = self.hooks = self._view = None
+        self._changed = 0
+        self._requires_grad = False
+        self.requires_grad_(requires_grad)
+
+    def __repr__(self) -> str:
+        return f"Parameter containing:\n{super().__repr__()}"
+
+
+def empty(shape: tuple[int, ...], device: Any = None, dtype: Any = None) -> Parameter:
+    """A parameter whose values are not set yet, on the default device and of the default dtype unless given."""
+    where = find_device(device)
+    array = where.xp.empty(shape, default_dtype() if dtype is None else as_dtype(dtype))
+    return Parameter(wrap(array, where, None))

@@ -1,0 +1,117 @@
+"""Rearranging along axes: reversing, rolling, turning, repeating."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..autograd.op import op, xp
+from ..autograd.convert import asarray
+from ..autograd.tensor import Tensor
+from ..errors import ShapeError
+from .index import take
+from .shape import axis_of, broadcast_to, reshape, swapaxes
+
+__all__ = [
+    "flip", "fliplr", "flipud", "repeat", "repeat_interleave", "roll", "rot90", "tile",
+]
+
+
+@op(
+    samples=lambda s: [
+        s.case(s(3, 4)), s.case(s(3, 4), axis=0), s.case(s(2, 3, 4), axis=(0, -1)), s.case(s(0, 3)),
+        s.case(s(4, 3).T, axis=1), s.case(s()),
+    ],
+    view=True, exact=True, dtypes="own",
+)
+def flip(x, *, axis=None):
+    """x with the order along `axis` (an int, a tuple, or None for all) reversed. A view."""
+    return xp(x).flip(x, axis)
+
+
+flip.vjp(x=lambda g, axis: xp(g).flip(g, axis=axis))
+
+
+@op(
+    samples=lambda s: [
+        s.case(s(3, 4), shift=2), s.case(s(3, 4), shift=-1, axis=1), s.case(s(3, 4), shift=(1, 5), axis=(0, -1)),
+        s.case(s(3, 4), shift=2, axis=(0, 1)), s.case(s(0, 3), shift=1, axis=0), s.case(s(), shift=0),
+    ],
+    exact=True, dtypes="own",
+)
+def roll(x, *, shift, axis=None):
+    """x with its elements moved by `shift` along `axis`, those pushed out coming back; None: flattened, tuples: in
+    turn."""
+    return xp(x).roll(x, shift, axis)
+
+
+def _roll_rule(g: Any, shift: Any, axis: Any) -> Any:
+    back = tuple(-n for n in shift) if isinstance(shift, (tuple, list)) else -shift
+    return xp(g).roll(g, back, axis=axis)
+
+
+roll.vjp(x=_roll_rule)
+
+
+def fliplr(x: Any) -> Tensor:
+    """The order along axis 1 reversed."""
+    return flip(x, axis=1)
+
+
+def flipud(x: Any) -> Tensor:
+    """The order along axis 0 reversed."""
+    return flip(x, axis=0)
+
+
+def rot90(x: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tensor:
+    """x turned by k quarter turns in the plane of `axes`, from the first towards the second."""
+    x = asarray(x)
+    first, second = (axis % x.ndim for axis in axes)
+    if first == second:
+        raise ShapeError(f"rot90: axes={tuple(axes)} name one axis of shape {x.shape} twice")
+    turns = k % 4
+    if turns == 2:
+        return flip(x, axis=(first, second))
+    turned = swapaxes(flip(x, axis=second) if turns == 1 else x, axis1=first, axis2=second) if turns else x
+    return flip(turned, axis=second) if turns == 3 else turned
+
+
+def _repeated(x: Tensor, reps: Sequence[int], inner: bool) -> Tensor:
+    """x repeated reps[i] times along each axis i: whole (tile), or each element by itself (`inner`, repeat)."""
+    apart = [n for length, r in zip(x.shape, reps, strict=True) for n in ((length, 1) if inner else (1, length))]
+    wide = [n for length, r in zip(x.shape, reps, strict=True) for n in ((length, r) if inner else (r, length))]
+    shape = [length * r for length, r in zip(x.shape, reps, strict=True)]
+    return reshape(broadcast_to(reshape(x, shape=apart), shape=tuple(wide)), shape=shape)
+
+
+def tile(x: Any, *reps: Any) -> Tensor:
+    """x laid side by side reps[i] times along each axis i; `reps` may have more or fewer numbers than x has axes."""
+    x = asarray(x)
+    counts = tuple(reps[0]) if len(reps) == 1 and isinstance(reps[0], (tuple, list)) else reps
+    if any(r < 0 for r in counts):
+        raise ShapeError(f"tile: numbers of repetitions cannot be negative, got {counts}")
+    n = max(len(counts), x.ndim)
+    x = reshape(x, shape=(1,) * (n - x.ndim) + x.shape) if x.ndim < n else x
+    return _repeated(x, (1,) * (n - len(counts)) + counts, inner=False)
+
+
+def repeat(x: Any, repeats: Any, axis: int | None = None) -> Tensor:
+    """Each element (axis=None: of the flattened x) or slice along `axis` repeated: so many times, or repeats[i]
+    times."""
+    x = asarray(x)
+    x, axis = (reshape(x, shape=-1), 0) if axis is None else (x, axis_of("repeat", x, axis))
+    counts = repeats.tolist() if hasattr(repeats, "tolist") else repeats
+    counts = counts[0] if isinstance(counts, (list, tuple)) and len(counts) == 1 else counts
+    length = x.shape[axis]
+    if isinstance(counts, int):
+        if counts < 0:
+            raise ShapeError(f"repeat: the number of repetitions cannot be negative, got {counts}")
+        return _repeated(x, [counts if i == axis else 1 for i in range(x.ndim)], inner=True)
+    if len(counts) != length or min(counts, default=0) < 0:
+        raise ShapeError(f"repeat: axis {axis} of shape {x.shape} needs {length} non-negative numbers, got {counts}")
+    return take(x, x.device.asarray(np.repeat(np.arange(length), counts)), axis=axis)
+
+
+def repeat_interleave(x: Any, repeats: Any, dim: int | None = None) -> Tensor:
+    """`repeat` under PyTorch's name."""
+    return repeat(x, repeats, axis=dim)

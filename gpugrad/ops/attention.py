@@ -1,0 +1,123 @@
+"""Scaled dot-product attention: softmax(q k^T * scale + mask) v.
+
+q (B, H, Tq, D), k (B, Hkv, Tk, D), v (B, Hkv, Tk, Dv), H a multiple of Hkv (grouped-query attention, Ainslie et al. 2023).
+The mask is broadcast to (B, H, Tq, Tk): bool (True: attend) or numbers that are added. `causal` lets query i see keys 0..i,
+counted from the start also where Tq and Tk differ. A row that may attend to nothing gives 0 and passes no gradient.
+
+The body forms the (Tq, Tk) scores; the fused paths never do (Rabe and Staats 2021; Dao et al. 2022).
+"""
+
+from typing import Any
+
+import numpy as np
+
+from ..autograd.op import Fixed, op, xp
+from ..backend.cpu import attention as cpu
+
+__all__ = ["attention"]
+
+
+def _grouped(q: Any, k: Any) -> tuple:
+    """(B, Hkv, G, Tq, D) of q: the G query heads that share a key head side by side."""
+    return (q.shape[0], k.shape[1], q.shape[1] // max(k.shape[1], 1), *q.shape[2:])
+
+
+def _turned(x: Any) -> Any:
+    return x.swapaxes(-1, -2)
+
+
+def _bias(q: Any, k: Any, mask: Any, causal: bool) -> Any:
+    """What is added to the scores, (B or 1, Hkv or 1, G or 1, Tq, Tk) with -inf where nothing may be attended; or None."""
+    bias = None
+    if mask is not None:
+        mask = getattr(mask, "_array", mask)
+        bias = xp(mask).where(mask, 0.0, -np.inf) if mask.dtype == np.bool_ else mask
+        bias = bias.reshape((1,) * (4 - bias.ndim) + bias.shape)
+        heads = _grouped(q, k)[1:3] if bias.shape[1] != 1 else (1, 1)
+        bias = bias.reshape(bias.shape[0], *heads, *bias.shape[2:]).astype(q.dtype)
+    if causal:
+        ns = xp(getattr(q, "_array", q))
+        later = ns.arange(k.shape[2]) > ns.arange(q.shape[2])[:, None]
+        hidden = ns.where(later, -np.inf, 0.0).astype(q.dtype)
+        bias = hidden if bias is None else bias + hidden
+    return bias
+
+
+def _probabilities(q: Any, k: Any, mask: Any, causal: bool, scale: float) -> Any:
+    """(B, Hkv, G, Tq, Tk); rows that may attend to nothing are zero."""
+    scores = (q.reshape(_grouped(q, k)) @ _turned(k)[:, :, None]) * scale
+    bias = _bias(q, k, mask, causal)
+    if bias is None:
+        return xp(q).softmax(scores, axis=-1)
+    ns = xp(bias)
+    seen = (bias > -np.inf).any(axis=-1, keepdims=True)
+    p = xp(q).softmax(scores + ns.where(seen, bias, ns.zeros_like(bias)), axis=-1)
+    return p * seen.astype(bias.dtype)
+
+
+def _check(q: Any, k: Any, v: Any) -> None:
+    if not (q.ndim == k.ndim == v.ndim == 4):
+        raise ValueError("q, k and v must be (B, H, T, D)")
+    if k.shape[:3] != v.shape[:3] or q.shape[0] != k.shape[0] or q.shape[3] != k.shape[3]:
+        raise ValueError("k and v must agree in (B, H, T), q and k in B and D")
+    if q.shape[1] % max(k.shape[1], 1):
+        raise ValueError(f"q has {q.shape[1]} heads, which is no multiple of k's {k.shape[1]}")
+
+
+def _cases(s):
+    def case(*sizes, mask=None, **attributes):
+        b, h, hkv, tq, tk, d, dv = sizes
+        return s.case(
+            s(b, h, tq, d), s(b, hkv, tk, d), s(b, hkv, tk, dv), mask, **{"causal": False, "scale": 0.5, **attributes}
+        )
+
+    some = np.array([[True, False, True], [False, False, False], [True, True, True]])  # one row sees nothing
+    return [
+        case(2, 2, 2, 3, 4, 2, 3), case(1, 2, 2, 4, 4, 3, 3, causal=True), case(1, 2, 1, 3, 3, 2, 2, mask=some),
+        case(2, 4, 2, 3, 2, 2, 2, mask=s(2, 1, 3, 2)), case(1, 2, 1, 2, 3, 2, 2, mask=s(1, 2, 2, 3), causal=True),
+        case(1, 1, 1, 4, 2, 2, 2, causal=True), case(0, 2, 2, 3, 3, 2, 2), case(1, 1, 1, 1, 1, 1, 1, scale=1.0),
+    ]  # fmt: skip
+
+
+@op(samples=_cases)
+def attention(q, k, v, mask: Fixed = None, *, causal, scale):
+    """softmax(q k^T * scale + mask) v: (B, H, Tq, Dv). See the module for shapes and masks (Vaswani et al. 2017)."""
+    _check(q, k, v)
+    out = _probabilities(q, k, mask, causal, scale) @ v[:, :, None]
+    return out.reshape(*q.shape[:3], v.shape[3])
+
+
+def _score_gradient(g, q, k, v, mask, causal, scale):
+    """The gradient of the scaled scores, (B, Hkv, G, Tq, Tk)."""
+    p = _probabilities(q, k, mask, causal, scale)
+    gp = g.reshape(_grouped(g, k)) @ _turned(v)[:, :, None]
+    return p * (gp - (gp * p).sum(axis=-1, keepdims=True)) * scale
+
+
+def _q_gradient(g, q, k, v, mask, causal, scale):
+    return (_score_gradient(g, q, k, v, mask, causal, scale) @ k[:, :, None]).reshape(q.shape)
+
+
+def _k_gradient(g, q, k, v, mask, causal, scale):
+    scores = _score_gradient(g, q, k, v, mask, causal, scale)
+    return (_turned(scores) @ q.reshape(_grouped(q, k))).sum(axis=2)
+
+
+def _v_gradient(g, q, k, mask, causal, scale):
+    return (_turned(_probabilities(q, k, mask, causal, scale)) @ g.reshape(_grouped(g, k))).sum(axis=2)
+
+
+attention.vjp(q=_q_gradient, k=_k_gradient, v=_v_gradient)
+
+
+@attention.fused("cpu")
+def _attention_cpu(q, k, v, mask, *, causal, scale):
+    _check(q, k, v)
+    out, lse = cpu.attention_forward(q, k, v, mask, causal=causal, scale=scale)
+    return out, {"lse": lse}
+
+
+@_attention_cpu.backward
+def _(g, q, k, v, mask, out, lse, causal, scale, needs):
+    grads = cpu.attention_backward(g, q, k, v, mask, out, lse, causal=causal, scale=scale, needs=needs[:3])
+    return (*grads, None)

@@ -1,0 +1,186 @@
+"""Decompositions of matrices: Cholesky, eigenvalues of symmetric ones, singular values, QR.
+
+`cholesky` and `eigh` read one triangle, as NumPy's do, but give a symmetric gradient: the derivative among symmetric
+matrices. Where factors are determined only up to a sign or a rotation, gradients make sense for functions that do not
+depend on that choice; equal eigenvalues or singular values give finite gradients as long as the factors' gradients
+agree. """
+
+from typing import Any
+
+from ..autograd.op import op, xp
+
+__all__ = ["cholesky", "eigh", "eigvalsh", "qr", "svd", "svdvals"]
+
+
+def _t(x: Any) -> Any:
+    return x.swapaxes(-1, -2)
+
+
+def _symmetric(x: Any) -> Any:
+    return (x + _t(x)) / 2
+
+
+def _safe(x: Any) -> Any:
+    """1 / x, and 0 where x is 0."""
+    zero = (x == 0).astype(x.dtype)
+    return (1 - zero) / (x + zero)
+
+
+# Derivatives are checked by tests that make the input symmetric: moving one entry alone is no derivative here.
+@op(
+    samples=lambda s: [
+        s.case(s.spd(3), smooth=False), s.case(s.spd(2, 3), upper=True, smooth=False), s.case(s.spd(0), smooth=False),
+        s.case(s.spd(3).T, smooth=False),
+    ],
+    dtypes="float",
+)
+def cholesky(x, *, upper=False):
+    """The lower triangular L with x = L L^T (upper: L^T) of symmetric positive definite matrices (..., N, N).
+
+    Reads the lower (upper) triangle. Raises ShapeError if x is not positive definite. Gradient: I. Murray,
+    "Differentiation of the Cholesky decomposition" (2016), eq. 10; Seeger et al., section 3.1."""
+    # The upper factor of x is the transposed lower factor of x^T.
+    factor = xp(x).linalg.cholesky(_t(x) if upper else x)
+    return _t(factor) if upper else factor
+
+
+def _cholesky_rule(g: Any, out: Any, upper: bool) -> Any:
+    lower, g = (_t(out), _t(g)) if upper else (out, g)
+    ns = xp(g)
+    phi = ns.tril(_t(lower) @ g)
+    phi = phi + _t(ns.tril(phi, -1))
+    solve, back = ns.linalg.solve, _t(lower)
+    # L^-T phi L^-1 / 2, by two solves
+    return _t(solve(back, _t(solve(back, phi)))) / 2
+
+
+cholesky.vjp(x=_cholesky_rule)
+
+
+@op(
+    samples=lambda s: [
+        s.case(s.spd(3), smooth=False), s.case(s.spd(2, 3), UPLO="U", smooth=False), s.case(s.spd(0), smooth=False),
+        s.case(s.spd(3).T, smooth=False),
+    ],
+    dtypes="float",
+)
+def eigh(x, *, UPLO="L"):
+    """(w, V): the ascending eigenvalues and the eigenvectors (columns) of symmetric matrices, x = V diag(w) V^T.
+
+    UPLO: which triangle is read, "L" or "U". Gradient: V (diag(gw) + (V^T gV) / (w_j - w_i)) V^T (Giles, 3.1)."""
+    w, v = xp(x).linalg.eigh(x, UPLO)
+    return w, v
+
+
+def _eigh_rule(g: Any, out: Any) -> Any:
+    (gw, gv), (w, v) = g, out
+    inner = _safe(w[..., None, :] - w[..., :, None]) * (_t(v) @ gv)
+    return _symmetric(v @ inner @ _t(v) + (v * gw[..., None, :]) @ _t(v))
+
+
+eigh.vjp(x=_eigh_rule)
+
+
+@op(samples=lambda s: [s.case(s.spd(3), smooth=False), s.case(s.spd(2, 3), UPLO="U", smooth=False)], dtypes="float")
+def eigvalsh(x, *, UPLO="L"):
+    """The ascending eigenvalues of symmetric matrices, of which one triangle is read. Gradient: V diag(g) V^T."""
+    return xp(x).linalg.eigvalsh(x, UPLO)
+
+
+def _eigvalsh_rule(g: Any, x: Any, UPLO: str) -> Any:
+    v = xp(x).linalg.eigh(x, UPLO)[1]
+    return (v * g[..., None, :]) @ _t(v)
+
+
+eigvalsh.vjp(x=_eigvalsh_rule)
+
+
+@op(
+    samples=lambda s: [
+        s.case(s(4, 2), full_matrices=False), s.case(s(2, 3), full_matrices=False), s.case(s(3, 3)),
+        s.case(s(2, 3, 2), full_matrices=False),
+        s.case(s(3, 4).T, full_matrices=False), s.case(s(4, 2), smooth=False), s.case(s(0, 3), full_matrices=False),
+    ],
+    dtypes="float",
+)
+def svd(x, *, full_matrices=True):
+    """(U, S, Vh) with x = U diag(S) Vh, S descending: (..., M, N) -> (..., M, K), (..., K), (..., K, N), K = min(M, N).
+
+    full_matrices: U and Vh are square; the columns and rows beyond K are constants to the gradient. Gradient: Seeger
+    et al., section 3.4; J. Townsend, "Differentiating the singular value decomposition" (2016)."""
+    u, s, vh = xp(x).linalg.svd(x, full_matrices=full_matrices)
+    return u, s, vh
+
+
+def _svd_rule(g: Any, out: Any) -> Any:
+    u, s, vh = out
+    k = s.shape[-1]
+    u, v = u[..., :, :k], _t(vh[..., :k, :])
+    gu, gs, gv = g[0][..., :, :k], g[1], _t(g[2][..., :k, :])
+    square = s * s
+    f = _safe(square[..., None, :] - square[..., :, None])
+    a, b = f * (_t(u) @ gu), f * (_t(v) @ gv)
+    inner = (a + _t(a)) * s[..., None, :] + s[..., :, None] * (b + _t(b))
+    gx = (u @ inner + u * gs[..., None, :]) @ _t(v)
+    down = _safe(s)[..., None, :]
+    if u.shape[-2] > k:
+        gx = gx + ((gu - u @ (_t(u) @ gu)) * down) @ _t(v)
+    if v.shape[-2] > k:
+        gx = gx + (u * down) @ _t(gv - v @ (_t(v) @ gv))
+    return gx
+
+
+svd.vjp(x=_svd_rule)
+
+
+@op(samples=lambda s: [s.case(s(4, 2)), s.case(s(2, 3)), s.case(s(2, 3, 3)), s.case(s(3, 4).T)], dtypes="float")
+def svdvals(x):
+    """The singular values, descending: (..., M, N) -> (..., min(M, N)). Gradient: U diag(g) Vh."""
+    return xp(x).linalg.svd(x, compute_uv=False)
+
+
+def _svdvals_rule(g: Any, x: Any) -> Any:
+    u, _, vh = xp(x).linalg.svd(x, full_matrices=False)
+    return (u * g[..., None, :]) @ vh
+
+
+svdvals.vjp(x=_svdvals_rule)
+
+
+@op(
+    samples=lambda s: [
+        s.case(s(4, 2)), s.case(s(3, 3)), s.case(s(2, 4)), s.case(s(2, 3, 2)), s.case(s(2, 3).T), s.case(s(0, 2)),
+    ],
+    dtypes="float",
+)
+def qr(x, *, mode="reduced"):
+    """(Q, R) with x = Q R, Q's columns orthonormal, R upper triangular: (..., M, N) -> (..., M, K), (..., K, N), K =
+    min(M, N).
+
+    Only the reduced mode exists. Gradient: Seeger et al., section 3.3 (for the LQ decomposition); for M < N the columns
+    beyond M are Q R_2. Needs the first K columns to be independent."""
+    if mode != "reduced":
+        raise ValueError("only mode='reduced' exists")
+    q, r = xp(x).linalg.qr(x)
+    return q, r
+
+
+def _qr_rule(g: Any, out: Any) -> Any:
+    (gq, gr), (q, r) = g, out
+    m, n = q.shape[-2], r.shape[-1]
+    if m >= n:
+        return _qr_tall(gq, gr, q, r)
+    # x = Q [R1, R2]: the gradient of R2 = Q^T x2 goes to x2 and to Q.
+    rest = q @ gr[..., m:]
+    gq = gq + (q @ r[..., m:]) @ _t(gr[..., m:])
+    return xp(gq).concatenate([_qr_tall(gq, gr[..., :m], q, r[..., :m]), rest], axis=-1)
+
+
+def _qr_tall(gq: Any, gr: Any, q: Any, r: Any) -> Any:
+    ns = xp(gq)
+    inner = ns.tril(r @ _t(gr) - _t(gq) @ q)
+    inner = inner + _t(ns.tril(inner, -1))
+    return _t(ns.linalg.solve(r, _t(gq + q @ inner)))
+
+
+qr.vjp(x=_qr_rule)

@@ -1,0 +1,233 @@
+"""Indexing, gathering and scattering.
+
+Reading at an index and adding at an index are each other's gradient, so `getitem`, `take` and `take_along_axis` all lead to
+one op, `put_add`. Where an index names an element several times, sums are taken in a fixed order.
+"""
+
+from types import EllipsisType
+from typing import Any
+
+import numpy as np
+
+from ..autograd.op import Fixed, op, xp
+
+__all__ = [
+    "clear", "gather", "getitem", "index_add", "index_select", "masked_fill", "put_add", "put_along", "scatter_add", "setitem", "take",
+    "take_along_axis",
+]
+
+
+def _checked(index: Any) -> Any:
+    """`index`, if it is made of what NumPy indexes with. Raises TypeError (and so DTypeError) otherwise."""
+    parts = index if isinstance(index, tuple) else (index,)
+    for part in parts:
+        if isinstance(part, (int, slice, list, np.integer, np.bool_, EllipsisType)) or part is None:
+            continue
+        if not hasattr(part, "dtype") or part.dtype.kind not in "iub":
+            kind = getattr(part, "dtype", type(part).__name__)
+            raise TypeError(f"an index is made of ints, slices, ..., None, and integer or bool tensors; got {kind}")
+    return index
+
+
+def _is_basic(index: Any) -> bool:
+    """Whether `index` selects by ints and slices alone, so that no element is named twice."""
+    parts = index if isinstance(index, tuple) else (index,)
+    return all(part is None or isinstance(part, (int, np.integer, slice, EllipsisType)) for part in parts)
+
+
+def _is_mask(index: Any) -> bool:
+    return getattr(index, "dtype", None) == np.bool_
+
+
+@op(
+    samples=lambda s: [
+        s.case(s(3, 4), index=1), s.case(s(3, 4), index=(slice(None, None, -2), None)), s.case(s(2, 3, 4), index=(..., -1)),
+        s.case(s(3, 4), index=(slice(1, 1),)), s.case(s(4, 3), index=s.ints(4, 5)), s.case(s(3, 4), index=s.bools(3, 4)),
+        s.case(s(3, 4), index=(np.array([0, 2, 0]), np.array([1, 1, 1]))), s.case(s(3, 4), index=(slice(None), s.ints(4, 2, 2))),
+        s.case(s(2, 3, 4), index=(s.ints(2, 3), slice(1, 3), s.ints(4, 3))), s.case(s(), index=()), s.case(s(3, 4), index=[0, 0]),
+    ],
+    view=True, exact=True, dtypes="own",
+)
+def getitem(x, *, index):
+    """x[index], with all of NumPy's indexing: ints, slices, None, ..., integer arrays and boolean masks."""
+    return x[_checked(index)]
+
+
+getitem.vjp(x=lambda g, index, x_shape: xp(g).put_add(g, index=index, shape=x_shape))
+
+
+@op(
+    samples=lambda s: [
+        s.case(s(4), index=1, shape=(3, 4)), s.case(s(3, 2), index=(slice(None), np.array([1, 1])), shape=(3, 4)),
+        s.case(s(5), index=(np.array([0, 2, 0, 0, 1]),), shape=(3,)), s.case(s(2, 4), index=np.array([2, 2]), shape=(3, 4)),
+        s.case(s(2), index=np.array([True, False, True]), shape=(3,)),
+    ],
+)
+def put_add(x, *, index, shape):
+    """Zeros of `shape` with x added at `index`: the adjoint of x[index]. Repeated positions are summed in their order."""
+    out = xp(x).zeros(shape, x.dtype)
+    if _is_basic(index) or _is_mask(index):
+        out[index] = x
+        return out
+    return _add_at(out, index, x)
+
+
+put_add.vjp(x=lambda g, index: g[index])
+
+
+def _add_at(out: Any, index: Any, x: Any) -> Any:
+    """Add x into `out` at an index with arrays: sort the positions, then sum each run of equal ones."""
+    ns = xp(x)
+    index = _checked(index)
+    numbers = ns.arange(out.size).reshape(out.shape)[index].reshape(-1)
+    rows = _row_length(out, index)
+    if not x.size:
+        return out
+    if rows == 1:
+        return ns.bincount(numbers, weights=x.reshape(-1), minlength=out.size).astype(out.dtype).reshape(out.shape)
+    numbers = numbers[::rows] // rows
+    order = ns.argsort(numbers, kind="stable")
+    numbers = numbers[order]
+    starts = ns.concatenate([ns.zeros(1, numbers.dtype), ns.flatnonzero(numbers[1:] != numbers[:-1]) + 1])
+    flat = out.reshape(-1, rows)
+    flat[numbers[starts]] = ns.add.reduceat(x.reshape(-1, rows)[order], starts, axis=0)
+    return out
+
+
+def _row_length(out: Any, index: Any) -> int:
+    """How many neighbouring elements an index always selects together: the trailing axes that it leaves whole."""
+    parts = index if isinstance(index, tuple) else (index,)
+    simple = all(hasattr(p, "dtype") and p.dtype != np.bool_ or isinstance(p, (int, list)) for p in parts)
+    return int(np.prod(out.shape[len(parts):])) if simple else 1
+
+
+@op(samples=lambda s: [s.case(s(3, 4), index=1), s.case(s(3, 4), index=np.array([0, 0])), s.case(s(3, 4), index=s.bools(3, 4))])
+def clear(x, *, index):
+    """A copy of x with zeros at `index`."""
+    out = x.copy()
+    out[_checked(index)] = 0
+    return out
+
+
+clear.vjp(x=lambda g, index: xp(g).clear(g, index=index))
+
+
+@op(
+    samples=lambda s: [
+        s.case(s(3, 4), s(4), index=1), s.case(s(3, 4), s(), index=(slice(None), 2)), s.case(s(3, 4), s(3, 2), index=(..., slice(0, 2))),
+        s.case(s(4), s(2), index=np.array([1, 3])), s.case(s(3, 4), s(), index=np.arange(12).reshape(3, 4) % 3 == 0),
+    ],
+    exact=True,
+)
+def setitem(x, value, *, index):
+    """A copy of x with `value`, broadcast, at `index`."""
+    out = x.copy()
+    out[_checked(index)] = value
+    return out
+
+
+setitem.vjp(x=lambda g, index: xp(g).clear(g, index=index), value=lambda g, index: g[index])
+
+
+def _at(indices: Any, axis: int, ndim: int) -> tuple:
+    return (slice(None),) * (axis % ndim) + (indices,)
+
+
+@op(
+    samples=lambda s: [
+        s.case(s(3, 4), s.ints(3, 5), axis=0), s.case(s(3, 4), s.ints(4, 2, 2), axis=-1), s.case(s(3, 4), s.ints(12, 3)),
+        s.case(s(3, 4), np.array(2), axis=1), s.case(s(3, 4), np.zeros((0,), np.int64), axis=1),
+    ],
+    exact=True,
+)
+def take(x, indices: Fixed, *, axis=None):
+    """The elements (axis=None: of the flattened x) or slices of x at `indices` along `axis`."""
+    return xp(x).take(x, indices, axis=axis)
+
+
+def _take_adjoint(g: Any, indices: Any, axis: int | None, x_shape: tuple) -> Any:
+    if axis is None:
+        return xp(g).put_add(g, index=(indices,), shape=(int(np.prod(x_shape)),)).reshape(x_shape)
+    return xp(g).put_add(g, index=_at(indices, axis, len(x_shape)), shape=x_shape)
+
+
+take.vjp(x=_take_adjoint)
+
+
+def _along(indices: Any, axis: int) -> tuple:
+    """The index that selects `indices` along `axis` and each position's own place along the others."""
+    ns = xp(indices)
+    grid = [ns.arange(n).reshape([-1 if i == j else 1 for j in range(indices.ndim)]) for i, n in enumerate(indices.shape)]
+    grid[axis] = indices
+    return tuple(grid)
+
+
+@op(
+    samples=lambda s: [
+        s.case(s(3, 4), s.ints(4, 3, 2), axis=1), s.case(s(3, 4), s.ints(3, 5, 4), axis=0), s.case(s(2, 3, 4), s.ints(4, 2, 3, 1)),
+    ],
+    exact=True,
+)
+def take_along_axis(x, indices: Fixed, *, axis=-1):
+    """out[..., i, ...] = x[..., indices[..., i, ...], ...] along `axis`; indices has x's rank."""
+    return x[_along(indices, axis)] if _fits(x, indices, axis) else xp(x).take_along_axis(x, indices, axis)
+
+
+def _fits(x: Any, indices: Any, axis: int) -> bool:
+    """Whether the other axes agree exactly (NumPy's own function also broadcasts them)."""
+    a, b = list(x.shape), list(indices.shape)
+    if len(a) != len(b):
+        raise ValueError(f"indices has {len(b)} axes, x has {len(a)}")
+    a[axis] = b[axis] = 0
+    return a == b
+
+
+take_along_axis.vjp(x=lambda g, indices, axis, x_shape: xp(g).put_along(g, indices, axis=axis, shape=x_shape))
+
+
+@op(samples=lambda s: [s.case(s(3, 2), s.ints(4, 3, 2), axis=1, shape=(3, 4)), s.case(s(5, 4), s.ints(3, 5, 4), axis=0, shape=(3, 4))])
+def put_along(x, indices: Fixed, *, axis, shape):
+    """Zeros of `shape` with x added at `indices` along `axis`: the adjoint of `take_along_axis`."""
+    return _add_at(xp(x).zeros(shape, x.dtype), _along(indices, axis), x)
+
+
+put_along.vjp(x=lambda g, indices, axis: xp(g).take_along_axis(g, indices, axis=axis))
+
+
+@op(samples=lambda s: [s.case(s(3, 4), s.ints(4, 3, 2), s(3, 2), axis=1), s.case(s(4), s.ints(4, 6), s(6), axis=0)])
+def scatter_add(x, indices: Fixed, source, *, axis=-1):
+    """x with `source` added at `indices` along `axis`: x[..., indices[i], ...] += source[i]; repeated indices add up."""
+    return x + _add_at(xp(x).zeros_like(x), _along(indices, axis), source)
+
+
+scatter_add.vjp(x=lambda g: g, source=lambda g, indices, axis: xp(g).take_along_axis(g, indices, axis=axis))
+
+
+@op(samples=lambda s: [s.case(s(3, 4), s.ints(3, 5), s(5, 4), axis=0), s.case(s(3, 4), s.ints(4, 2), s(3, 2), axis=1)])
+def index_add(x, indices: Fixed, source, *, axis):
+    """x with the slices of `source` added at the 1-d `indices` along `axis`; repeated indices add up."""
+    return x + _add_at(xp(x).zeros_like(x), _at(indices, axis, x.ndim), source)
+
+
+index_add.vjp(x=lambda g: g, source=lambda g, indices, axis: xp(g).take(g, indices, axis=axis))
+
+
+def gather(x, dim, index):
+    """PyTorch's name for `take_along_axis`."""
+    return take_along_axis(x, index, axis=dim)
+
+
+def index_select(x, dim, index):
+    """PyTorch's name for `take` with a 1-d index."""
+    return take(x, index, axis=dim)
+
+
+@op(samples=lambda s: [s.case(s(3, 4), s.bools(3, 4), s()), s.case(s(3, 4), s.bools(4), s())])
+def masked_fill(x, mask: Fixed, value):
+    """x where `mask` is False, `value` (0-d) where it is True; the mask is broadcast to x."""
+    return xp(x).where(mask, value, x)
+
+
+masked_fill.vjp(
+    x=lambda g, mask: g * (mask == 0).astype(g.dtype), value=lambda g, mask: (g * mask.astype(g.dtype)).sum()
+)

@@ -1,0 +1,185 @@
+"""In-place changes: `x += y`, `x[i] = y`, `x.add_(y)`, `x.copy_(y)`, `x.zero_()`.
+
+An in-place op computes its result like any op, writes it into x's memory, and makes x continue the graph from there. If x
+is a view, the tensor that it looks at is rebased too: it becomes `put_view(base, x)`, whose gradient splits between
+what was overwritten and what was written. Arrays that the op itself saved are copied before they are overwritten.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..autograd.graph import OpNode
+from ..autograd.mode import mode
+from ..autograd.op import OPS, op, xp
+from ..autograd.tensor import Tensor, wrap
+from ..autograd.versions import changed, owner
+from ..errors import DTypeError, InplaceError, ShapeError
+from .index import _checked, getitem, setitem
+
+__all__ = ["put_view"]
+
+
+@op(
+    samples=lambda s: [
+        s.case(s(3, 4), s(4), chain=((getitem, {"index": 1}),)),
+        s.case(s(3, 4), s(2), chain=((getitem, {"index": 1}), (getitem, {"index": slice(0, 2)}))),
+    ]
+)
+def put_view(x, value, *, chain):
+    """A copy of x in which the view that `chain`, a sequence of (op, attributes), leads to holds `value`."""
+    out = x.copy()
+    _look(out, chain)[...] = value
+    return out
+
+
+def _look(array: Any, chain: tuple) -> Any:
+    for view, attributes in chain:
+        array = view.forward(array, **attributes) if not isinstance(array, Tensor) else view(array, **attributes)
+    return array
+
+
+def _outside(g: Any, chain: tuple) -> Any:
+    """g with zeros in the view that `chain` leads to."""
+    return xp(g).put_view(g, xp(g).zeros_like(_look(g, chain)), chain=chain)
+
+
+put_view.vjp(x=_outside, value=lambda g, chain: _look(g, chain))
+
+
+def replace(x: Tensor, compute: Callable[[], Tensor], name: str) -> Tensor:
+    """Write the Tensor that `compute()` gives into x's memory and its place in the graph; `name` is for errors."""
+    recording = mode.grad
+    if recording and x._edge() is not None:
+        _check_leaf(x, name)
+    new = compute()
+    if new.shape != x.shape:
+        raise ShapeError(f"{name}: the result has shape {new.shape}, which does not fit in place into {x.shape}")
+    if not np.can_cast(new.dtype, x.dtype, "same_kind") and new.dtype.name != "bfloat16" != x.dtype.name:
+        raise DTypeError(f"{name}: the result is {new.dtype}, which does not fit in place into {x.dtype}")
+    new = new.to(dtype=x.dtype)
+    if recording and new._node is not None and new._requires_grad:
+        _check_leaf(x, name)
+        _unshare(new._node, x)
+    x._array[...] = new._array
+    number = changed(x._array, name)
+    if recording:
+        rebase(x, new, number)
+    return x
+
+
+def rebase(x: Tensor, new: Tensor, number: int) -> None:
+    """Let x, whose memory now holds the values of `new`, continue the graph as `new` does."""
+    view = x._view
+    if view is not None:
+        base = view.base
+        if base._edge() is not None or new._requires_grad:
+            arrays = (base._array, x._array)
+            node = put_view.node(x.device, (base, new), arrays, {"chain": view.chain}, base._array)
+            base._node, base._requires_grad = node, node is not None
+            base._changed = view.number = number
+    x._node, x._requires_grad = new._node, new._requires_grad
+    x._changed = number
+
+
+def _check_leaf(x: Tensor, name: str) -> None:
+    base = x if x._view is None else x._view.base
+    if base._node is None and base._requires_grad:
+        what = "a leaf that requires a gradient" if base is x else "a view of a leaf that requires a gradient"
+        raise InplaceError(f"{name}: {what} cannot be changed in place; do it under gpugrad.no_grad(), or on a clone()")
+
+
+def _unshare(node: Any, x: Tensor) -> None:
+    """Copy what `node` saved of x's memory, which is about to be overwritten."""
+    memory = owner(x._array)
+    if isinstance(node, OpNode) and node.saved:
+        node.saved = {
+            name: value.copy() if hasattr(value, "base") and owner(value) is memory else value
+            for name, value in node.saved.items()
+        }
+
+
+def _inplace(name: str) -> Callable:
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return replace(self, lambda: OPS[name](self, *args, **kwargs), f"{name}_")
+
+    method.__name__ = f"{name}_"
+    method.__doc__ = f"`{name}` in place; returns the tensor."
+    return method
+
+
+def _operator(name: str, symbol: str) -> Callable:
+    def method(self: Tensor, other: Any) -> Tensor:
+        return replace(self, lambda: OPS[name](self, other), symbol)
+
+    return method
+
+
+def _setitem(self: Tensor, index: Any, value: Any) -> None:
+    index = tuple(_raw_index(i) for i in index) if isinstance(index, tuple) else _raw_index(index)
+    try:
+        _checked(index)
+    except TypeError as error:
+        raise DTypeError(f"setitem: {error}") from None
+    value = value if isinstance(value, Tensor) else wrap(self.device.asarray(np.asarray(value, self.dtype)), self.device, None)
+    recording = mode.grad and (self._edge() is not None or value._edge() is not None)
+    if recording:
+        _check_leaf(self, "setitem")
+    value = value.to(dtype=self.dtype)
+    node = None
+    if recording:
+        node = setitem.node(self.device, (self, value), (self._array, value._array), {"index": index}, self._array)
+    try:
+        self._array[index] = value._array
+    except (ValueError, IndexError) as error:
+        raise setitem._explain(error, [self._array, value._array], {"index": index}) from None
+    number = changed(self._array, "setitem")
+    if recording:
+        rebase(self, wrap(self._array, self.device, node), number)
+
+
+def _raw_index(part: Any) -> Any:
+    return part._array if isinstance(part, Tensor) else part
+
+
+def _copy_(self: Tensor, source: Any, non_blocking: bool = False) -> Tensor:
+    """Copy the values of `source`, broadcast, into this Tensor; differentiable with respect to `source`."""
+    if isinstance(source, Tensor) and source.device is not self.device:
+        source = source.to(device=self.device)
+    self[...] = source
+    return self
+
+
+def _fill_(self: Tensor, value: Any) -> Tensor:
+    """Set every element to `value`."""
+    self[...] = value
+    return self
+
+
+def attach() -> None:
+    """Give Tensor its in-place operators and methods."""
+    for symbol, name in {
+        "+": "add", "-": "subtract", "*": "multiply", "/": "divide", "//": "floor_divide", "%": "remainder", "**": "power",
+        "@": "matmul", "&": "bitwise_and", "|": "bitwise_or", "^": "bitwise_xor", "<<": "left_shift", ">>": "right_shift",
+    }.items():
+        word = {"+": "iadd", "-": "isub", "*": "imul", "/": "itruediv", "//": "ifloordiv", "%": "imod", "**": "ipow",
+                "@": "imatmul", "&": "iand", "|": "ior", "^": "ixor", "<<": "ilshift", ">>": "irshift"}[symbol]  # fmt: skip
+        setattr(Tensor, f"__{word}__", _operator(name, f"{symbol}="))
+    for name in _METHODS:
+        if name in OPS:
+            setattr(Tensor, f"{name}_", _inplace(name))
+    for alias, name in {"sub": "subtract", "mul": "multiply", "div": "divide", "pow": "power", "neg": "negative",
+                        "abs": "absolute", "clamp": "clip"}.items():  # fmt: skip
+        setattr(Tensor, f"{alias}_", _inplace(name))
+    Tensor.__setitem__ = _setitem  # type: ignore[method-assign]
+    extra = {"copy_": _copy_, "fill_": _fill_, "zero_": lambda self: _fill_(self, 0)}
+    for name, method in extra.items():
+        setattr(Tensor, name, method)
+
+
+_METHODS = (
+    "add", "subtract", "multiply", "divide", "power", "negative", "absolute", "exp", "log", "sqrt", "rsqrt", "reciprocal", "sin",
+    "cos", "tan", "tanh", "sigmoid", "relu", "clip", "floor", "ceil", "round", "trunc", "square", "erf", "masked_fill",
+    "scatter_add", "index_add", "lerp", "maximum", "minimum", "tril", "triu", "remainder", "floor_divide",
+)

@@ -1,0 +1,74 @@
+"""Cross-entropy of logits and class indices, as one op: the table of probabilities is never kept."""
+
+from typing import Any
+
+from ..autograd.op import Fixed, op, xp
+from ..backend.cpu import loss as cpu
+
+__all__ = ["cross_entropy_rows"]
+
+
+def _coefficients(logits: Any, target: Any, weight: Any, ignore_index: int, label_smoothing: float) -> Any:
+    """q (N, C) such that the loss of row n is -sum_c q[n, c] * log_softmax(logits)[n, c]."""
+    ns = xp(target)
+    count = logits.shape[1]
+    kept = target != ignore_index
+    ones = (ns.arange(count) == target[:, None]) & kept[:, None]
+    q = ones * (1 - label_smoothing) + kept[:, None] * (label_smoothing / count)
+    return (q if weight is None else q * weight).astype(logits.dtype)
+
+
+def _check(logits: Any, target: Any, weight: Any, ignore_index: int) -> None:
+    if logits.ndim != 2 or target.shape != logits.shape[:1]:
+        raise ValueError(f"logits must be (N, C) and target (N,), got {logits.shape} and {target.shape}")
+    if target.dtype.kind not in "iu":
+        raise TypeError(f"class indices must be integers, got {target.dtype}")
+    if weight is not None and weight.shape != logits.shape[1:]:
+        raise ValueError(f"weight must have one value per class, {logits.shape[1:]}, got {weight.shape}")
+    wrong = (target != ignore_index) & ((target < 0) | (target >= logits.shape[1]))
+    if wrong.any():
+        raise IndexError(f"class {int(target[wrong][0])} among {logits.shape[1]} classes (ignore_index={ignore_index})")
+
+
+@op(
+    samples=lambda s: [
+        s.case(s(4, 5), s.ints(5, 4)), s.case(s(3, 2), s.ints(2, 3), s.uniform(0.5, 2, 2), label_smoothing=0.1),
+        s.case(s(3, 4), s.ints(3, 3) * 0 + 1, ignore_index=1), s.case(s(0, 3), s.ints(3, 0)), s.case(s(2, 1), s.ints(1, 2)),
+        s.case(s(8, 3).T * 30, s.ints(8, 3), label_smoothing=0.3),
+    ]
+)
+def cross_entropy_rows(logits, target: Fixed, weight: Fixed = None, *, ignore_index=-100, label_smoothing=0.0):
+    """The loss of each row: logits (N, C), target (N,) integer, weight (C,) -> (N,); rows of `ignore_index` give 0.
+
+    loss = -(1 - s) w[t] log p[t] - s/C sum_c w[c] log p[c], with p = softmax(logits) and s = label_smoothing.
+    """
+    _check(logits, target, weight, ignore_index)
+    if not logits.size:
+        return xp(logits).zeros(target.shape, logits.dtype)
+    q = _coefficients(logits, target, weight, ignore_index, label_smoothing)
+    return -(q * xp(logits).log_softmax(logits, axis=1)).sum(axis=1)
+
+
+def _logits_gradient(g, logits, target, weight, ignore_index, label_smoothing):
+    plain = [a if a is None or not hasattr(a, "_array") else a._array for a in (target, weight)]
+    q = _coefficients(logits, *plain, ignore_index, label_smoothing)
+    return g[:, None] * (xp(logits).softmax(logits, axis=1) * q.sum(axis=1, keepdims=True) - q)
+
+
+cross_entropy_rows.vjp(logits=_logits_gradient)
+
+
+@cross_entropy_rows.fused("cpu")
+def _cross_entropy_cpu(logits, target, weight, *, ignore_index, label_smoothing):
+    _check(logits, target, weight, ignore_index)
+    losses, lse = cpu.cross_entropy_forward(
+        logits, target, ignore_index=ignore_index, label_smoothing=label_smoothing, weight=weight
+    )
+    return losses, {"lse": lse}
+
+
+@_cross_entropy_cpu.backward
+def _(g, logits, target, lse, weight, ignore_index, label_smoothing):
+    return cpu.cross_entropy_backward(
+        g, logits, target, lse, ignore_index=ignore_index, label_smoothing=label_smoothing, weight=weight
+    )

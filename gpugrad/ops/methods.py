@@ -1,0 +1,180 @@
+"""Tensor's operators and methods: the ops, under NumPy's names and under those of PyTorch's that do not clash."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from ..autograd.op import OPS, Op
+from ..autograd.tensor import Tensor
+from ..errors import DTypeError, OutOfRangeError
+from . import inplace, torch_names
+
+OPERATORS = {
+    "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide", "mod": "remainder",
+    "pow": "power", "matmul": "matmul", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
+    "lshift": "left_shift", "rshift": "right_shift",
+}  # fmt: skip
+COMPARISONS = {"eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
+UNARY = {"neg": "negative", "pos": "positive", "abs": "absolute", "invert": "bitwise_invert"}
+
+# PyTorch's names of ops: method -> op
+ALIASES = {
+    "sub": "subtract", "mul": "multiply", "div": "divide", "pow": "power", "neg": "negative", "abs": "absolute", "eq": "equal",
+    "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "mm": "matmul", "bmm": "matmul",
+    "clamp": "clip", "unsqueeze": "expand_dims", "swapdims": "swapaxes", "movedim": "moveaxis", "asin": "arcsin",
+    "acos": "arccos", "atan": "arctan", "amax": "max", "amin": "min", "clone": "copy", "type": "astype",
+}  # fmt: skip
+
+# Functions (not ops) that are methods too.
+FUNCTIONS = (
+    "allclose", "array_split", "chunk", "diag", "diff", "dot", "flatten", "gather", "index_select", "inverse", "logdet", "narrow",
+    "outer", "ravel", "t", "unbind", "unflatten",
+)  # fmt: skip
+
+
+def _varargs(name: str, function: Callable, attribute: str) -> Callable:
+    """`x.reshape(2, 3)` and `x.reshape((2, 3))`."""
+
+    def method(self: Tensor, *sizes: Any, **kwargs: Any) -> Tensor:
+        if sizes:
+            kwargs[attribute] = tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes
+        return function(self, **kwargs)
+
+    method.__name__ = name
+    method.__doc__ = function.__doc__
+    return method
+
+
+def _transpose(self: Tensor, *axes: Any) -> Tensor:
+    """NumPy's permutation of the axes (`x.transpose()`, `x.transpose(2, 0, 1)`, `x.transpose((1, 0))`); two ints of a
+    tensor that has more than two axes swap them, as in PyTorch."""
+    if len(axes) == 2 and all(isinstance(a, int) for a in axes) and sorted(a % self.ndim for a in axes) != list(range(self.ndim)):
+        return OPS["swapaxes"](self, *axes)
+    if len(axes) == 1 and isinstance(axes[0], (tuple, list)):
+        axes = tuple(axes[0])
+    return OPS["transpose"](self, axes=axes or None)
+
+
+def _permute(self: Tensor, *dims: Any) -> Tensor:
+    """The axes in the order `dims`."""
+    return OPS["transpose"](self, axes=tuple(dims[0]) if len(dims) == 1 and not isinstance(dims[0], int) else dims)
+
+
+def _size(self: Tensor, dim: int | None = None) -> Any:
+    """PyTorch's size: the shape, or the length of axis `dim`."""
+    return self.shape if dim is None else self.shape[dim]
+
+
+def _view(self: Tensor, *shape: Any) -> Tensor:
+    """`reshape`."""
+    return self.reshape(*shape)
+
+
+def _astype(self: Tensor, dtype: Any, copy: bool = True) -> Tensor:
+    """This Tensor with another dtype."""
+    return self.to(dtype=dtype, copy=copy)
+
+
+def _contiguous(self: Tensor) -> Tensor:
+    """This Tensor, in C order: itself if it is so already."""
+    return self if self._array.flags.c_contiguous else OPS["copy"](self)
+
+
+def _expand(self: Tensor, *sizes: Any) -> Tensor:
+    """Broadcast to `sizes`; -1 keeps an axis."""
+    sizes = tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes
+    lead = len(sizes) - self.ndim
+    shape = tuple(self.shape[i - lead] if n == -1 else n for i, n in enumerate(sizes))
+    return OPS["broadcast_to"](self, shape=shape)
+
+
+def _reflected(op: Op) -> Callable:
+    direct = _direct(op)
+    return lambda self, other: direct(other, self)
+
+
+def _direct(op: Op) -> Callable:
+    return getattr(op, "direct", op)
+
+
+def _comparison(op: Op) -> Callable:
+    direct = _direct(op)
+
+    def compare(self: Tensor, other: Any) -> Any:
+        try:
+            return direct(self, other)
+        except DTypeError:  # something that is no array: unequal, and unordered
+            return NotImplemented
+
+    return compare
+
+
+def _binary(op: Op) -> Callable:
+    direct = _direct(op)
+    return direct if direct is not op else lambda *operands: op(*operands)
+
+
+def _cast(name: str) -> Callable:
+    def method(self: Tensor) -> Tensor:
+        return self.to(dtype=name)
+
+    method.__doc__ = f"This Tensor as {name}."
+    return method
+
+
+PROPERTIES = {
+    "T": ("The axes in reverse order.", lambda self: OPS["transpose"](self)),
+    "mT": ("The last two axes swapped.", lambda self: OPS["swapaxes"](self, axis1=-2, axis2=-1)),
+    "is_cuda": ("Whether the memory is a GPU's.", lambda self: self.device.type == "cuda"),
+}
+
+METHODS: dict[str, Callable] = {
+    "transpose": _transpose, "permute": _permute, "size": _size, "view": _view, "astype": _astype, "contiguous": _contiguous,
+    "expand": _expand, "dim": lambda self: self.ndim, "numel": lambda self: self._array.size,
+    "is_contiguous": lambda self: self._array.flags.c_contiguous, "element_size": lambda self: self._array.itemsize,
+    "is_floating_point": lambda self: self.dtype.kind not in "iub",
+    "reshape_as": lambda self, other: self.reshape(other.shape), "view_as": lambda self, other: self.reshape(other.shape),
+    "expand_as": lambda self, other: _expand(self, other.shape), "type_as": lambda self, other: self.to(dtype=other.dtype),
+    "float": _cast("float32"), "double": _cast("float64"), "half": _cast("float16"), "bfloat16": _cast("bfloat16"),
+    "int": _cast("int32"), "long": _cast("int64"), "bool": _cast("bool"),
+}  # fmt: skip
+
+
+def attach(functions: dict[str, Any]) -> None:
+    """Give Tensor its operators, properties and methods, and let PyTorch's words choose among `functions` too."""
+    for word, name in OPERATORS.items():
+        setattr(Tensor, f"__{word}__", _binary(OPS[name]))
+        setattr(Tensor, f"__r{word}__", _reflected(OPS[name]))
+    for word, name in COMPARISONS.items():
+        setattr(Tensor, f"__{word}__", _comparison(OPS[name]))
+    for word, name in UNARY.items():
+        setattr(Tensor, f"__{word}__", _binary(OPS[name]))
+    for method, name in {**{name: name for name in OPS}, **ALIASES}.items():
+        if not hasattr(Tensor, method):
+            setattr(Tensor, method, OPS[name])
+    for name in torch_names.CLASHES:
+        functions[name] = torch_names.by_words(name, functions[name])
+    for name in FUNCTIONS + tuple(torch_names.CLASHES):
+        setattr(Tensor, name, _method(functions[name]))
+    for method, attribute in {"reshape": "shape", "tile": "reps"}.items():
+        setattr(Tensor, method, _varargs(method, functions[method], attribute))
+    for name, method in METHODS.items():
+        setattr(Tensor, name, method)
+    for name, (text, get) in PROPERTIES.items():
+        setattr(Tensor, name, property(get, doc=text))
+    Tensor.__getitem__ = _getitem  # type: ignore[method-assign]
+    inplace.attach()
+
+
+def _method(function: Callable) -> Callable:
+    @wraps(function)
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
+        return function(self, *args, **kwargs)
+
+    return method
+
+
+def _getitem(self: Tensor, index: Any) -> Tensor:
+    if index.__class__ is int and not -self.shape[0] <= index < self.shape[0] if self.ndim else False:
+        raise OutOfRangeError(f"getitem: index {index} is outside axis 0 of {self.shape}, which has {self.shape[0]} elements")
+    return OPS["getitem"](self, index=index)

@@ -1,0 +1,120 @@
+"""Norms of vectors and matrices. The gradient of a norm at zero is taken as zero."""
+
+from typing import Any
+
+from ..autograd.op import op, xp
+from ..autograd.convert import asarray
+from ..autograd.tensor import Tensor
+from ..errors import ShapeError
+from .decompose import svdvals
+from .shape import expand_dims, moveaxis
+
+__all__ = ["matrix_norm", "norm", "vector_norm"]
+
+_INF = float("inf")
+
+
+def _full(value: Any, axis: Any, ndim: int, keepdims: bool) -> Any:
+    """`value`, reduced over `axis`, with the axes that were dropped back at length 1."""
+    if keepdims:
+        return value
+    if axis is None:
+        return value.reshape((1,) * ndim)
+    axes = axis if isinstance(axis, tuple) else (axis,)
+    return xp(value).expand_dims(value, axis=tuple(a % ndim for a in axes))
+
+
+def _where_zero(x: Any) -> Any:
+    """1 where x is 0, else 0, in x's dtype: a constant."""
+    return (x == 0).astype(x.dtype)
+
+
+@op(
+    samples=lambda s: [
+        s.case(s.away(3, 4)), s.case(s.away(3, 4), axis=1), s.case(s.away(2, 3, 4), axis=(0, -1), keepdims=True),
+        s.case(s.away(5), ord=1),
+        s.case(s.away(3, 4), ord=3, axis=0), s.case(s.away(3, 4), ord=1.5, keepdims=True),
+        s.case(s.distinct(3, 4), ord=float("inf"), axis=1),
+        s.case(s.distinct(3, 4), ord=-float("inf"), axis=-2), s.case(s.away(4), ord=0), s.case(s.away(3), ord=-2),
+        s.case(s.away(4, 3).T, axis=0),
+        s.case(s(0, 3), axis=0), s.case(s.away(3) * 0, smooth=False), s.case(s.away(), axis=None),
+    ],
+    dtypes="float",
+)
+def vector_norm(x, *, axis=None, keepdims=False, ord=2):
+    """(sum |x_i|^ord)^(1/ord) over `axis` (None: all elements); ord=inf: max |x_i|, -inf: min |x_i|, 0: how many are
+    not zero.
+
+    Elements that tie for the maximum (minimum) share its gradient."""
+    ns = xp(x)
+    if ord == 2:
+        return ns.sqrt((x * x).sum(axis=axis, keepdims=keepdims))
+    size = ns.abs(x)
+    if ord in (_INF, -_INF):
+        return (size.max if ord > 0 else size.min)(axis=axis, keepdims=keepdims)
+    if ord == 0:
+        return (x != 0).astype(x.dtype).sum(axis=axis, keepdims=keepdims)
+    if ord == 1:
+        return size.sum(axis=axis, keepdims=keepdims)
+    return (size**ord).sum(axis=axis, keepdims=keepdims) ** (1 / ord)
+
+
+def _vector_norm_rule(g: Any, x: Any, out: Any, axis: Any, keepdims: bool, ord: float) -> Any:
+    ns = xp(g)
+    g, out = _full(g, axis, x.ndim, keepdims), _full(out, axis, x.ndim, keepdims)
+    if ord == 2:
+        return x * (g / (out + _where_zero(out)))
+    if ord == 0:
+        return x * 0
+    sign = ns.sign(x)
+    if ord == 1:
+        return g * sign
+    size = x * sign
+    if ord in (_INF, -_INF):
+        best = (size == out).astype(x.dtype)
+        return g * sign * (best / best.sum(axis=axis, keepdims=True))
+    ratio = (size + _where_zero(size)) / (out + _where_zero(out))
+    return g * sign * ratio ** (ord - 1)
+
+
+vector_norm.vjp(x=_vector_norm_rule)
+
+
+def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Tensor:
+    """The norm of matrices in the last two axes: "fro" (root of the sum of squares), "nuc" (sum of singular values), 2
+    and -2 (largest, smallest singular value), 1 and -1 (largest, smallest sum of a column), inf and -inf (of a row)."""
+    x = asarray(x)
+    if x.ndim < 2:
+        raise ShapeError(f"matrix_norm: expected at least two axes, got shape {x.shape}")
+    if ord == "fro":
+        return vector_norm(x, axis=(-2, -1), keepdims=keepdims)
+    if ord in ("nuc", 2, -2):
+        values = svdvals(x)
+        out = values.sum(axis=-1) if ord == "nuc" else values.max(axis=-1) if ord == 2 else values.min(axis=-1)
+    elif ord in (1, -1, _INF, -_INF):
+        sums = vector_norm(x, axis=-2 if ord in (1, -1) else -1, ord=1)
+        out = sums.max(axis=-1) if ord > 0 else sums.min(axis=-1)
+    else:
+        raise ShapeError(f"matrix_norm: ord is 'fro', 'nuc', 1, -1, 2, -2, inf or -inf, got {ord!r}")
+    return expand_dims(out, axis=(-2, -1)) if keepdims else out
+
+
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Tensor:
+    """NumPy's norm: `vector_norm` over one axis, `matrix_norm` over two; without `axis` and `ord` of all elements.
+
+    ord: None is 2 for vectors and "fro" for matrices. Raises ShapeError for an ord or a number of axes that do not
+    fit."""
+    x = asarray(x)
+    if isinstance(ord, str) and (x.ndim if axis is None else len(axis) if isinstance(axis, (tuple, list)) else 1) != 2:
+        raise ShapeError(f"norm: ord={ord!r} is defined over two axes, got axis={axis} of shape {x.shape}")
+    if axis is None and (ord is None or x.ndim == 1):
+        out = vector_norm(x, ord=2 if ord is None else ord)
+        return out.reshape((1,) * x.ndim) if keepdims else out
+    axes = tuple(range(x.ndim)) if axis is None else axis if isinstance(axis, (tuple, list)) else (axis,)
+    if len(axes) not in (1, 2):
+        raise ShapeError(f"norm: ord={ord!r} is defined over one axis or two, got axis={axis} of shape {x.shape}")
+    if len(axes) == 1:
+        return vector_norm(x, axis=axes[0], keepdims=keepdims, ord=2 if ord is None else ord)
+    axes = tuple(a % x.ndim for a in axes)
+    out = matrix_norm(moveaxis(x, axes, (-2, -1)), ord="fro" if ord is None else ord)
+    return expand_dims(out, axis=axes) if keepdims else out

@@ -1,0 +1,172 @@
+"""Normalisation: layer norm, RMS norm, batch norm.
+
+All subtract a mean and divide by a deviation, over different axes. With xhat = (x - mean) * rstd and h the gradient of xhat,
+the gradient of x is rstd * (h - mean(h) - xhat * mean(h * xhat)), the means over the same axes. Gradients of weight and bias
+are sums over the axes along which those were broadcast, which the engine takes.
+"""
+
+import math
+from typing import Any
+
+from ..autograd.op import op, xp
+from ..backend.cpu import norm as cpu
+
+__all__ = ["batch_norm", "layer_norm", "rms_norm"]
+
+
+def _standard(x: Any, axes: tuple, eps: float) -> tuple[Any, Any]:
+    """xhat and rstd over `axes`, in two passes: E[x^2] - E[x]^2 would lose every digit of a small spread."""
+    centred = x - x.mean(axis=axes, keepdims=True)
+    rstd = 1 / xp(x).sqrt((centred * centred).mean(axis=axes, keepdims=True) + eps)
+    return centred * rstd, rstd
+
+
+def _standard_gradient(h: Any, xhat: Any, rstd: Any, axes: tuple) -> Any:
+    mean = h.mean(axis=axes, keepdims=True)
+    return rstd * (h - mean - xhat * (h * xhat).mean(axis=axes, keepdims=True))
+
+
+def _last(ndim: int) -> tuple:
+    return tuple(range(-ndim, 0))
+
+
+def _check_affine(x: Any, ndim: int, **arrays: Any) -> None:
+    for name, array in arrays.items():
+        if array is not None and array.shape != x.shape[x.ndim - ndim:]:
+            raise ValueError(f"{name} {array.shape} must have the normalised shape {x.shape[x.ndim - ndim:]}")
+
+
+def _layer_cases(s):
+    return [
+        s.case(s(3, 5), s(5), s(5), ndim=1, eps=1e-5), s.case(s(2, 3, 4), s(3, 4), s(3, 4), ndim=2, eps=1e-3),
+        s.case(s(4, 6), None, None, ndim=1, eps=1e-5), s.case(s(3, 5), s(5), None, ndim=1, eps=1e-5),
+        s.case(s(0, 5), s(5), s(5), ndim=1, eps=1e-5), s.case(s(3, 1), s(1), s(1), ndim=1, eps=0.1),
+        s.case(s(2, 3, 8)[..., ::2], s(4), s(4), ndim=1, eps=1e-5),
+    ]  # fmt: skip
+
+
+@op(samples=_layer_cases)
+def layer_norm(x, weight=None, bias=None, *, ndim, eps):
+    """xhat * weight + bias over the last `ndim` axes: x (..., *M), weight and bias (*M) (Ba et al. 2016)."""
+    _check_affine(x, ndim, weight=weight, bias=bias)
+    out, _ = _standard(x, _last(ndim), eps)
+    out = out if weight is None else out * weight
+    return out if bias is None else out + bias
+
+
+def _layer_norm_x(g, x, weight, ndim, eps):
+    return _standard_gradient(g if weight is None else g * weight, *_standard(x, _last(ndim), eps), _last(ndim))
+
+
+layer_norm.vjp(x=_layer_norm_x, weight=lambda g, x, ndim, eps: g * _standard(x, _last(ndim), eps)[0], bias=lambda g: g)
+
+
+@layer_norm.fused("cpu")
+def _layer_norm_cpu(x, weight, bias, *, ndim, eps):
+    _check_affine(x, ndim, weight=weight, bias=bias)
+    out, mean, rstd = cpu.layer_norm_forward(x, weight, bias, eps=eps, ndim=ndim)
+    return out, {"mean": mean, "rstd": rstd}
+
+
+@_layer_norm_cpu.backward
+def _(g, x, weight, mean, rstd, needs):
+    return cpu.layer_norm_backward(g, x, weight, mean, rstd, needs=needs)
+
+
+@op(samples=lambda s: [s.case(*c.args[:2], **c.kwargs) for c in _layer_cases(s)])
+def rms_norm(x, weight=None, *, ndim, eps):
+    """x * weight / sqrt(mean(x^2) + eps) over the last `ndim` axes: x (..., *M), weight (*M) (Zhang and Sennrich 2019)."""
+    _check_affine(x, ndim, weight=weight)
+    out = x * _rms(x, ndim, eps)
+    return out if weight is None else out * weight
+
+
+def _rms(x: Any, ndim: int, eps: float) -> Any:
+    return 1 / xp(x).sqrt((x * x).mean(axis=_last(ndim), keepdims=True) + eps)
+
+
+def _rms_norm_x(g, x, weight, ndim, eps):
+    rstd, h = _rms(x, ndim, eps), g if weight is None else g * weight
+    return rstd * (h - x * rstd * rstd * (h * x).mean(axis=_last(ndim), keepdims=True))
+
+
+rms_norm.vjp(x=_rms_norm_x, weight=lambda g, x, ndim, eps: g * x * _rms(x, ndim, eps))
+
+
+@rms_norm.fused("cpu")
+def _rms_norm_cpu(x, weight, *, ndim, eps):
+    _check_affine(x, ndim, weight=weight)
+    out, rstd = cpu.rms_norm_forward(x, weight, eps=eps, ndim=ndim)
+    return out, {"rstd": rstd}
+
+
+@_rms_norm_cpu.backward
+def _(g, x, weight, rstd, needs):
+    return cpu.rms_norm_backward(g, x, weight, rstd, needs=needs)
+
+
+def _channels(x: Any) -> tuple[tuple, tuple]:
+    """The axes that batch norm averages over, and the shape that a per-channel array is broadcast with."""
+    return (0, *range(2, x.ndim)), (1, -1, *(1,) * (x.ndim - 2))
+
+
+@op(
+    samples=lambda s: [
+        s.case(s(4, 3), s(3), s(3), eps=1e-5), s.case(s(2, 3, 2, 3), s(3), s(3), eps=1e-3),
+        s.case(s(3, 2, 4), None, None, eps=1e-5), s.case(s(2, 3, 2, 2).transpose(0, 3, 1, 2), s(2), s(2), eps=1e-5),
+        s.case(s(2, 2, 1, 1, 2), s(2), None, eps=1e-2),
+    ]
+)  # fmt: skip
+def batch_norm(x, weight=None, bias=None, *, eps):
+    """Normalised by the batch's own statistics, per channel: x (N, C, *S), weight and bias (C,).
+
+    Returns (out, mean (C,), biased variance (C,)) (Ioffe and Szegedy 2015).
+    """
+    axes, wide = _channels(x)
+    if x.size == 0:
+        raise ValueError("batch statistics need at least one value per channel")
+    for name, array in (("weight", weight), ("bias", bias)):
+        if array is not None and array.shape != (x.shape[1],):
+            raise ValueError(f"{name} {array.shape} must have one value per channel, x {x.shape} has {x.shape[1]}")
+    out, _ = _standard(x, axes, eps)
+    out = out if weight is None else out * weight.reshape(wide)
+    return out if bias is None else out + bias.reshape(wide), x.mean(axis=axes), x.var(axis=axes)
+
+
+def _batch_norm_x(g, x, weight, eps):
+    g, g_mean, g_var = g
+    axes, wide = _channels(x)
+    xhat, rstd = _standard(x, axes, eps)
+    gx = _standard_gradient(g if weight is None else g * weight.reshape(wide), xhat, rstd, axes)
+    return gx + _of_statistics(x, g_mean, g_var)
+
+
+def _of_statistics(x, g_mean, g_var):
+    """What the mean and the variance, which are outputs too, pass back to x."""
+    axes, wide = _channels(x)
+    share = x.shape[1] / math.prod(x.shape)
+    return (g_mean.reshape(wide) + g_var.reshape(wide) * 2 * (x - x.mean(axis=axes, keepdims=True))) * share
+
+
+batch_norm.vjp(
+    x=_batch_norm_x,
+    weight=lambda g, x, eps: (g[0] * _standard(x, _channels(x)[0], eps)[0]).sum(axis=_channels(x)[0]),
+    bias=lambda g: g[0].sum(axis=(0, *range(2, g[0].ndim))),
+)
+
+
+@batch_norm.fused("cpu")
+def _batch_norm_cpu(x, weight, bias, *, eps):
+    if x.size == 0 or any(a is not None and a.shape != (x.shape[1],) for a in (weight, bias)):
+        return NotImplemented  # the generic body says what is wrong
+    out, mean, var, rstd = cpu.batch_norm_forward(x, weight, bias, eps=eps)
+    return (out, mean, var), {"mean": mean, "rstd": rstd}
+
+
+@_batch_norm_cpu.backward
+def _(g, x, weight, mean, rstd, needs):
+    g, g_mean, g_var = g
+    gx, g_weight, g_bias = cpu.batch_norm_backward(g, x, weight, mean, rstd, needs=needs)
+    if needs[0] and (g_mean.any() or g_var.any()):
+        gx = gx + _of_statistics(x, g_mean, g_var)
+    return gx, g_weight, g_bias

@@ -1,0 +1,130 @@
+"""Random tensors, drawn from the default generator (`gpugrad.manual_seed`) or a given one."""
+
+from __future__ import annotations  # numpy.random, which annotations name, is slow to import
+
+from typing import Any
+
+import numpy as np
+
+from ..autograd.op import Fixed, op
+from ..autograd.convert import asarray
+from ..autograd.tensor import Tensor, wrap
+from ..backend.devices import device as find_device
+from ..backend.dtypes import as_dtype, default_dtype
+from ..backend.random import Generator, default_generator
+from ..errors import ShapeError
+from .creation import _shape
+
+__all__ = [
+    "apply_mask", "bernoulli", "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
+    "randperm", "uniform",
+]
+
+
+def _stream(generator: Generator | None) -> np.random.Generator:
+    return (generator or default_generator()).numpy
+
+
+def _placed(values: Any, dtype: Any, device: Any, requires_grad: bool = False) -> Tensor:
+    where = find_device(device)
+    return wrap(where.asarray(values, dtype), where, None).requires_grad_(requires_grad)
+
+
+def _drawn(name: str, shape: tuple, dtype: Any, generator: Generator | None) -> tuple[np.ndarray, Any]:
+    """Floats from the generator's method `name`: in float32 where that is enough."""
+    dtype = default_dtype() if dtype is None else as_dtype(dtype)
+    draw = np.float64 if dtype == np.float64 else np.float32
+    return np.asarray(getattr(_stream(generator), name)(shape, draw)), dtype
+
+
+def rand(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, generator: Generator | None = None) -> Tensor:
+    """Uniform numbers in [0, 1)."""
+    values, dtype = _drawn("random", _shape(size), dtype, generator)
+    return _placed(values, dtype, device, requires_grad)
+
+
+def randn(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, generator: Generator | None = None) -> Tensor:
+    """Standard normal numbers."""
+    values, dtype = _drawn("standard_normal", _shape(size), dtype, generator)
+    return _placed(values, dtype, device, requires_grad)
+
+
+def uniform(low: float = 0.0, high: float = 1.0, size: Any = (), dtype: Any = None, device: Any = None, generator: Generator | None = None) -> Tensor:
+    """Uniform numbers in [low, high)."""
+    values, dtype = _drawn("random", _shape((size,) if not isinstance(size, (tuple, list)) else size), dtype, generator)
+    return _placed(values * (high - low) + low, dtype, device)
+
+
+def normal(mean: float = 0.0, std: float = 1.0, size: Any = (), dtype: Any = None, device: Any = None, generator: Generator | None = None) -> Tensor:
+    """Normal numbers with this mean and standard deviation."""
+    values, dtype = _drawn("standard_normal", _shape((size,) if not isinstance(size, (tuple, list)) else size), dtype, generator)
+    return _placed(values * std + mean, dtype, device)
+
+
+def randint(low: int, high: Any = None, size: Any = None, dtype: Any = None, device: Any = None, generator: Generator | None = None) -> Tensor:
+    """Integers in [low, high), or [0, low) for `randint(low, size=...)` and PyTorch's `randint(high, (2, 3))`."""
+    if size is None and isinstance(high, (tuple, list)):
+        high, size = None, high
+    low, high = (0, low) if high is None else (low, high)
+    shape = () if size is None else _shape((size,) if not isinstance(size, (tuple, list)) else (size,))
+    if high <= low:
+        raise ShapeError(f"randint: expected low < high, got [{low}, {high})")
+    wanted = np.dtype("int64") if dtype is None else as_dtype(dtype)
+    return _placed(_stream(generator).integers(low, high, shape), wanted, device)
+
+
+def randperm(n: int, dtype: Any = None, device: Any = None, generator: Generator | None = None) -> Tensor:
+    """The integers from 0 to n - 1 in random order."""
+    return _placed(_stream(generator).permutation(n), np.dtype("int64") if dtype is None else as_dtype(dtype), device)
+
+
+def rand_like(x: Tensor, dtype: Any = None, device: Any = None) -> Tensor:
+    """`rand` with the shape, dtype and device of x."""
+    return rand(*x.shape, dtype=dtype or x.dtype, device=device or x.device)
+
+
+def randn_like(x: Tensor, dtype: Any = None, device: Any = None) -> Tensor:
+    """`randn` with the shape, dtype and device of x."""
+    return randn(*x.shape, dtype=dtype or x.dtype, device=device or x.device)
+
+
+def randint_like(x: Tensor, low: int, high: int | None = None) -> Tensor:
+    """`randint` with the shape, dtype and device of x."""
+    return randint(low, high, size=x.shape, dtype=x.dtype, device=x.device)
+
+
+def bernoulli(p: Any, generator: Generator | None = None) -> Tensor:
+    """Ones with the probabilities in p, else zeros; p's shape and dtype."""
+    p = asarray(p)
+    values, _ = _drawn("random", p.shape, None, generator)
+    return wrap((p.device.asarray(values) < p._array).astype(p.dtype), p.device, None)
+
+
+def multinomial(weights: Any, num_samples: int, replacement: bool = False, generator: Generator | None = None) -> Tensor:
+    """Indices drawn in proportion to the last axis of `weights`, (C,) or (N, C): (num_samples,) or (N, num_samples) int64."""
+    weights = asarray(weights)
+    host = np.asarray(weights.device.to_host(weights._array), np.float64)
+    rows = host.reshape(-1, host.shape[-1])
+    if (rows < 0).any() or not np.isfinite(rows).all() or (rows.sum(1) <= 0).any():
+        raise ShapeError("multinomial: weights must be finite, not negative, and not all zero in a row")
+    if not replacement and (np.count_nonzero(rows, axis=1) < num_samples).any():
+        raise ShapeError(f"multinomial: cannot draw {num_samples} without replacement from fewer positive weights")
+    stream = _stream(generator)
+    if replacement:
+        edges = np.cumsum(rows, 1)
+        points = stream.random((len(rows), num_samples, 1)) * edges[:, None, -1:]
+        picked = (points >= edges[:, None, :]).sum(-1)
+    else:  # the largest of w^(1/e), e exponential, are a draw without replacement (Efraimidis and Spirakis 2006)
+        with np.errstate(divide="ignore"):
+            keys = np.log(rows) + stream.gumbel(size=rows.shape)
+        picked = np.argsort(-keys, 1, kind="stable")[:, :num_samples]
+    return _placed(picked.reshape(*host.shape[:-1], num_samples), np.dtype("int64"), weights.device)
+
+
+@op(samples=lambda s: [s.case(s(3, 4), s.bools(3, 4), scale=2.0), s.case(s(2, 3, 4), s.bools(2, 3, 1), scale=1.25)])
+def apply_mask(x, mask: Fixed, *, scale):
+    """x * mask * scale, the mask (bool) broadcast to x: what dropout does with the mask that it drew."""
+    return x * (mask * x.dtype.type(scale))
+
+
+apply_mask.vjp(x=lambda g, mask, scale: g * (mask * g.dtype.type(scale)))

@@ -1,0 +1,273 @@
+"""Shape: the same elements under other axes. Views wherever NumPy makes views; gradients only move elements back."""
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ..autograd.op import op, xp
+from ..autograd.convert import asarray
+from ..autograd.tensor import Tensor
+from ..errors import ShapeError
+
+__all__ = [
+    "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "broadcast_shapes", "broadcast_to", "expand",
+    "expand_dims", "flatten", "matrix_transpose", "meshgrid", "moveaxis", "movedim", "permute", "permute_dims",
+    "ravel", "reshape", "squeeze", "swapaxes", "swapdims", "t", "transpose", "unflatten", "unsqueeze",
+]
+
+
+@op(
+    samples=lambda s: [
+        s.case(s(3, 4), shape=(2, 6)), s.case(s(2, 3, 4), shape=(-1, 4)), s.case(s(6), shape=6),
+        s.case(s(4, 3).T, shape=-1),
+        s.case(s(), shape=(1, 1)), s.case(s(1), shape=()), s.case(s(0, 3), shape=(3, 0, 2)),
+    ],
+    view=True, exact=True, dtypes="own",
+)
+def reshape(x, *, shape):
+    """The elements of x in C order under `shape` (an int or a tuple); one size may be -1. A view if the memory allows
+    it.
+
+    Raises ShapeError if the sizes do not multiply to the number of elements."""
+    return x.reshape(shape)
+
+
+reshape.vjp(x=lambda g, x_shape: g.reshape(x_shape))
+
+
+@op(
+    samples=lambda s: [
+        s.case(s(3, 4)), s.case(s(2, 3, 4), axes=(2, 0, 1)), s.case(s(2, 3, 4), axes=(-1, 0, -2)), s.case(s(3)),
+        s.case(s()),
+        s.case(s(0, 3)), s.case(s(4, 6)[::2, ::3], axes=(1, 0)),
+    ],
+    view=True, exact=True, dtypes="own",
+)
+def transpose(x, *, axes=None):
+    """The axes of x in the order `axes`, or reversed: out.shape[i] = x.shape[axes[i]]. A view."""
+    return x.transpose(axes)
+
+
+def _transpose_rule(g: Any, axes: Any) -> Any:
+    if axes is None:
+        return xp(g).transpose(g)
+    back = [0] * len(axes)
+    for i, axis in enumerate(axes):
+        back[axis] = i
+    return xp(g).transpose(g, axes=tuple(back))
+
+
+transpose.vjp(x=_transpose_rule)
+
+
+@op(
+    samples=lambda s: [
+        s.case(s(2, 3, 4), axis1=0, axis2=-1), s.case(s(3, 4), axis1=0, axis2=0), s.case(s(0, 3), axis1=0, axis2=1),
+    ],
+    view=True, exact=True, dtypes="own",
+)
+def swapaxes(x, *, axis1, axis2):
+    """x with two axes exchanged. A view."""
+    return x.swapaxes(axis1, axis2)
+
+
+swapaxes.vjp(x=lambda g, axis1, axis2: g.swapaxes(axis1, axis2))
+
+
+@op(
+    samples=lambda s: [
+        s.case(s(2, 3, 4), source=0, destination=-1), s.case(s(2, 3, 4), source=(0, 1), destination=(-1, 0)),
+        s.case(s(0, 3), source=0, destination=1),
+    ],
+    view=True, exact=True, dtypes="own",
+)
+def moveaxis(x, *, source, destination):
+    """x with the axes `source` (an int or a tuple) at the positions `destination`, the others in their order. A
+    view."""
+    return xp(x).moveaxis(x, source, destination)
+
+
+moveaxis.vjp(x=lambda g, source, destination: xp(g).moveaxis(g, destination, source))
+
+
+@op(
+    samples=lambda s: [
+        s.case(s(3, 4), axis=0), s.case(s(3, 4), axis=-1), s.case(s(3, 4), axis=(0, 2)), s.case(s(), axis=0),
+        s.case(s(0, 3), axis=1),
+    ],
+    view=True, exact=True, dtypes="own",
+)
+def expand_dims(x, *, axis):
+    """x with an axis of length 1 at each position `axis` (an int or a tuple) of the result. A view."""
+    return xp(x).expand_dims(x, axis)
+
+
+expand_dims.vjp(x=lambda g, x_shape: g.reshape(x_shape))
+
+
+@op(
+    samples=lambda s: [
+        s.case(s(1, 3, 1)), s.case(s(1, 3, 1), axis=0), s.case(s(1, 3, 1), axis=(0, -1)), s.case(s(3, 4)),
+        s.case(s(1, 0)), s.case(s()),
+    ],
+    view=True, exact=True, dtypes="own",
+)
+def squeeze(x, *, axis=None):
+    """x without its axes of length 1, or without those in `axis` (an int or a tuple). A view.
+
+    Raises ShapeError if an axis named has another length."""
+    return x.squeeze(axis)
+
+
+squeeze.vjp(x=lambda g, x_shape: g.reshape(x_shape))
+
+
+@op(
+    samples=lambda s: [
+        s.case(s(3, 1), shape=(3, 4)), s.case(s(4), shape=(2, 3, 4)), s.case(s(), shape=(2, 2)),
+        s.case(s(3), shape=(3,)),
+        s.case(s(1, 3), shape=(0, 3)), s.case(s(1), shape=3),
+    ],
+    view=True, exact=True, dtypes="own",
+)
+def broadcast_to(x, *, shape):
+    """x repeated along new and length-1 axes until it has `shape`. A read-only view; the gradient sums over the
+    repeats."""
+    return xp(x).broadcast_to(x, shape)
+
+
+broadcast_to.vjp(x=lambda g: g)
+
+
+def axis_of(name: str, x: Tensor, axis: int) -> int:
+    """`axis` counted from the front. Raises ShapeError, in the name of a function, if x does not have it."""
+    if not -x.ndim <= axis < x.ndim:
+        raise ShapeError(f"{name}: axis {axis} is outside shape {x.shape}")
+    return axis % x.ndim
+
+
+def ravel(x: Any) -> Tensor:
+    """The elements in C order along one axis; a view if the memory allows it."""
+    return reshape(x, shape=-1)
+
+
+def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    """The axes from `start_dim` to `end_dim` as one (PyTorch's flatten; without arguments also NumPy's, but no
+    copy)."""
+    x = asarray(x)
+    if not x.ndim:
+        return reshape(x, shape=1)
+    first, last = start_dim % x.ndim, end_dim % x.ndim
+    if first > last:
+        raise ShapeError(f"flatten: start_dim={start_dim} comes after end_dim={end_dim} in shape {x.shape}")
+    shape = x.shape
+    return reshape(x, shape=(*shape[:first], prod(shape[first : last + 1]), *shape[last + 1 :]))
+
+
+def unflatten(x: Any, dim: int, sizes: Sequence[int]) -> Tensor:
+    """The axis `dim` split into axes of `sizes` (one may be -1)."""
+    x = asarray(x)
+    axis = dim % x.ndim
+    sizes = tuple(sizes)
+    if -1 in sizes:
+        known = prod(n for n in sizes if n != -1)
+        sizes = tuple((x.shape[axis] // known if known else 0) if n == -1 else n for n in sizes)
+    if prod(sizes) != x.shape[axis]:
+        raise ShapeError(f"unflatten: {sizes} does not multiply to the length of axis {dim} of shape {x.shape}")
+    return reshape(x, shape=(*x.shape[:axis], *sizes, *x.shape[axis + 1 :]))
+
+
+def matrix_transpose(x: Any) -> Tensor:
+    """The last two axes exchanged: (..., M, N) -> (..., N, M)."""
+    x = asarray(x)
+    if x.ndim < 2:
+        raise ShapeError(f"matrix_transpose: expected at least two axes, got shape {x.shape}")
+    return swapaxes(x, axis1=-2, axis2=-1)
+
+
+def permute_dims(x: Any, axes: Sequence[int]) -> Tensor:
+    """The axes of x in the order `axes`: `transpose` under the array API's name."""
+    return transpose(x, axes=tuple(axes))
+
+
+def permute(x: Any, dims: Sequence[int]) -> Tensor:
+    """The axes of x in the order `dims`: `transpose` under PyTorch's name."""
+    return transpose(x, axes=tuple(dims))
+
+
+def t(x: Any) -> Tensor:
+    """A matrix transposed; x itself when it has fewer axes. Raises ShapeError for more than two."""
+    x = asarray(x)
+    if x.ndim > 2:
+        raise ShapeError(f"t: expected at most two axes, got shape {x.shape}; use mT or permute")
+    return transpose(x)
+
+
+def expand(x: Any, *sizes: Any) -> Tensor:
+    """x broadcast to `sizes`, where -1 keeps the length of an axis (PyTorch's expand)."""
+    x = asarray(x)
+    wanted = tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes
+    lead = len(wanted) - x.ndim
+    if -1 in wanted[: max(lead, 0)]:
+        raise ShapeError(f"expand: -1 in {wanted} stands for an axis that shape {x.shape} does not have")
+    return broadcast_to(x, shape=tuple(x.shape[i - lead] if n == -1 else n for i, n in enumerate(wanted)))
+
+
+def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
+    """The shape that arrays of `shapes` broadcast to. Raises ShapeError if they do not."""
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        raise ShapeError(f"broadcast_shapes: {', '.join(map(str, shapes))} do not broadcast") from None
+
+
+def broadcast_arrays(*arrays: Any) -> tuple[Tensor, ...]:
+    """All arrays broadcast to one shape: read-only views."""
+    tensors = [asarray(a) for a in arrays]
+    shape = broadcast_shapes(*[a.shape for a in tensors])
+    return tuple(a if a.shape == shape else broadcast_to(a, shape=shape) for a in tensors)
+
+
+def atleast_1d(*arrays: Any) -> Any:
+    """Each array with at least one axis; one array gives one Tensor, several a tuple."""
+    return _each(arrays, lambda x: reshape(x, shape=1) if x.ndim == 0 else x)
+
+
+def atleast_2d(*arrays: Any) -> Any:
+    """Each array with at least two axes: () -> (1, 1), (N,) -> (1, N)."""
+    return _each(arrays, lambda x: reshape(x, shape=(1, x._array.size)) if x.ndim < 2 else x)
+
+
+def atleast_3d(*arrays: Any) -> Any:
+    """Each array with at least three axes: (N,) -> (1, N, 1), (M, N) -> (M, N, 1)."""
+
+    def raised(x: Tensor) -> Tensor:
+        return x if x.ndim > 2 else expand_dims(x, axis=((0, 1, 2), (0, 2), 2)[x.ndim])
+
+    return _each(arrays, raised)
+
+
+def _each(arrays: tuple, function: Any) -> Any:
+    made = tuple(function(asarray(a)) for a in arrays)
+    return made[0] if len(made) == 1 else made
+
+
+def meshgrid(*arrays: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Tensor, ...]:
+    """Coordinate grids of 1-d arrays: output i varies along axis i ("ij"), the first two axes exchanged for "xy".
+
+    sparse: length 1 along the other axes; copy=False: views (read-only unless sparse)."""
+    if indexing not in ("xy", "ij"):
+        raise ShapeError(f"meshgrid: indexing is 'xy' or 'ij', got {indexing!r}")
+    n = len(arrays)
+    order = list(range(n))
+    if indexing == "xy" and n > 1:
+        order[:2] = [1, 0]
+    shapes = [[-1 if j == axis else 1 for j in range(n)] for axis in order]
+    grids = tuple(reshape(a, shape=shape) for a, shape in zip(arrays, shapes, strict=True))
+    grids = grids if sparse else broadcast_arrays(*grids)
+    return tuple(grid.clone() for grid in grids) if copy else grids
+
+
+movedim, swapdims, unsqueeze = moveaxis, swapaxes, expand_dims

@@ -1,0 +1,229 @@
+"""Sorting, searching and counting. Order is data: gradients go back to where the values came from."""
+
+from typing import Any, NamedTuple
+
+from ..autograd.op import Fixed, op, xp
+from ..autograd.convert import raw
+from ..autograd.tensor import Tensor
+
+__all__ = [
+    "argsort", "argwhere", "bincount", "digitize", "flatnonzero", "histogram", "isin", "nonzero", "searchsorted",
+    "sort", "topk", "unique", "unique_all", "unique_counts", "unique_inverse", "unique_values",
+]
+
+
+def _order(x: Any, axis: int | None, descending: bool) -> Any:
+    """The stable order of a raw array; descending, equal elements keep their order too."""
+    ns = xp(x)
+    if not descending:
+        return ns.argsort(x, axis=axis, kind="stable")
+    if axis is None:
+        x, axis = x.reshape(-1), 0
+    if not x.ndim:
+        return ns.argsort(x, axis=axis, kind="stable")
+    backwards = ns.flip(ns.argsort(ns.flip(x, axis), axis=axis, kind="stable"), axis)
+    return x.shape[axis] - 1 - backwards
+
+
+_SORTS: tuple[dict, ...] = ({}, {"axis": 0}, {"axis": 0, "descending": True}, {"axis": None})
+
+
+@op(
+    samples=lambda s: [
+        *(s.case(s.distinct(3, 4), **kw) for kw in _SORTS), s.case(s.distinct(4, 3).T), s.case(s(0, 3)),
+        s.case(s(3, 0), descending=True),
+        s.case(s.ints(3, 2, 8) * 1.0, smooth=False),
+    ],
+)
+def sort(x, *, axis=-1, descending=False, stable=True):
+    """x in ascending order along `axis` (None: flattened); NaN counts as the largest. Equal elements keep their
+    order."""
+    ns = xp(x)
+    out = ns.sort(x, axis=axis)
+    return ns.flip(out, -1 if axis is None else axis) if descending else out
+
+
+def _sort_rule(g: Any, x: Any, axis: int | None, descending: bool) -> Any:
+    order = _order(raw(x), axis, descending)
+    if axis is None:
+        return xp(g).take(g, xp(order).argsort(order), axis=0).reshape(x.shape)
+    return xp(g).take_along_axis(g, xp(order).argsort(order, axis=axis), axis=axis)
+
+
+sort.vjp(x=_sort_rule)
+
+
+@op(
+    samples=lambda s: [
+        *(s.case(s.distinct(3, 4), **kw) for kw in _SORTS), s.case(s.ints(3, 2, 8)),
+        s.case(s.ints(3, 9), descending=True), s.case(s(0, 3)),
+    ],
+)
+def argsort(x, *, axis=-1, descending=False, stable=True):
+    """The indices (int64) that sort x along `axis` (None: flattened); stable, so that equal elements keep their
+    order."""
+    return _order(x, axis, descending)
+
+
+@op(
+    samples=lambda s: [
+        s.case(s.distinct(3, 5), k=2), s.case(s.distinct(5, 3), k=5, axis=0),
+        s.case(s.distinct(3, 5), k=3, largest=False),
+        s.case(s.distinct(6), k=0), s.case(s.distinct(5, 3).T, k=1), s.case(s.ints(3, 2, 9) * 1.0, k=4, smooth=False),
+    ],
+)
+def topk(x, *, k, axis=-1, largest=True, sorted=True):
+    """The k largest (or smallest) elements along `axis`, best first, and their indices (int64): (values, indices).
+
+    Among equal elements the first ones are taken. Raises ShapeError unless 0 <= k <= x.shape[axis]."""
+    n = x.shape[axis]
+    if not 0 <= k <= n:
+        raise ValueError(f"k={k} is not between 0 and {n}, the length of axis {axis}")
+    best = (slice(None),) * (axis % x.ndim) + (slice(0, k),)
+    indices = _order(x, axis, largest)[best]
+    return xp(x).take_along_axis(x, indices, axis), indices
+
+
+topk.vjp(x=lambda g, out, axis, x_shape: xp(g[0]).put_along(g[0], out[1], axis=axis, shape=x_shape))
+
+
+@op(
+    samples=lambda s: [
+        s.case(s.ints(4, 3, 4)), s.case(s.ints(3, 9) * 0.5), s.case(s.ints(2, 4, 2), axis=0), s.case(s.ints(5, 0)),
+        s.case(s.ints(3, 2, 4), return_index=True, return_inverse=True, return_counts=True),
+    ],
+    dtypes="own",
+)
+def unique(x, *, return_index=False, return_inverse=False, return_counts=False, axis=None):
+    """The distinct elements (slices along `axis`) in ascending order, and if asked: where each occurs first, which of
+    them each element is, how often each occurs. Not differentiable. The shape depends on the values, so a GPU is
+    waited for."""
+    return xp(x).unique(x, return_index, return_inverse, return_counts, axis)
+
+
+class UniqueAll(NamedTuple):
+    """What `unique_all` returns."""
+
+    values: Tensor
+    indices: Tensor
+    inverse_indices: Tensor
+    counts: Tensor
+
+
+class UniqueCounts(NamedTuple):
+    """What `unique_counts` returns."""
+
+    values: Tensor
+    counts: Tensor
+
+
+class UniqueInverse(NamedTuple):
+    """What `unique_inverse` returns."""
+
+    values: Tensor
+    inverse_indices: Tensor
+
+
+def unique_all(x: Any) -> UniqueAll:
+    """The distinct elements, where each occurs first, which of them each element is, and how often each occurs."""
+    return UniqueAll(*unique(x, return_index=True, return_inverse=True, return_counts=True))
+
+
+def unique_counts(x: Any) -> UniqueCounts:
+    """The distinct elements, and how often each occurs."""
+    return UniqueCounts(*unique(x, return_counts=True))
+
+
+def unique_inverse(x: Any) -> UniqueInverse:
+    """The distinct elements, and which of them each element of x is."""
+    return UniqueInverse(*unique(x, return_inverse=True))
+
+
+def unique_values(x: Any) -> Tensor:
+    """The distinct elements in ascending order."""
+    return unique(x)
+
+
+@op(
+    samples=lambda s: [
+        s.case(s.distinct(5), s(2, 3)), s.case(s.ints(5, 6), s.ints(5, 4), side="right"), s.case(s.distinct(3), s()),
+        s.case(s(0), s(2)),
+        s.case(s.ints(5, 6), s.ints(5, 3), sorter=s.ints(6, 6)),
+    ],
+)
+def searchsorted(x, v, *, side="left", sorter=None):
+    """For each element of v the index (int64) at which it would be inserted into x, a sorted vector, to keep it sorted.
+
+    side: before ("left") or behind ("right") equal elements; sorter: the order that sorts x, if x itself is not
+    sorted."""
+    return xp(x).searchsorted(x, v, side=side, sorter=sorter)
+
+
+@op(samples=lambda s: [s.case(s(5), _edges(s)), s.case(s(2, 3), _edges(s), right=True)])
+def digitize(x, bins, *, right=False):
+    """The number of the interval between the ascending `bins` that each element lies in (0: below all of them)."""
+    return xp(x).searchsorted(bins, x, side="left" if right else "right")
+
+
+def _edges(s: Any) -> Any:
+    """Ascending bin edges for the samples."""
+    return s.distinct(4).cumsum() ** 2 + s.ints(1, 4).cumsum()
+
+
+@op(samples=lambda s: [s.case(s.ints(2, 3, 4)), s.case(s.bools(5)), s.case(s(0, 3))], dtypes="own")
+def nonzero(x):
+    """The positions of the non-zero elements: a tuple of one index vector (int64) per axis."""
+    return tuple(xp(x).nonzero(x))
+
+
+@op(samples=lambda s: [s.case(s.ints(2, 3, 4)), s.case(s.bools(5)), s.case(s(0, 3))], dtypes="own")
+def argwhere(x):
+    """The positions of the non-zero elements, one per row: (count, ndim), int64."""
+    return xp(x).argwhere(x)
+
+
+@op(samples=lambda s: [s.case(s.ints(2, 3, 4)), s.case(s.bools(5)), s.case(s(0, 3))], dtypes="own")
+def flatnonzero(x):
+    """The positions of the non-zero elements of the flattened x (int64)."""
+    return xp(x).flatnonzero(x)
+
+
+@op(samples=lambda s: [
+    s.case(s.ints(4, 9)), s.case(s.ints(4, 9), s(9)), s.case(s.ints(3, 5), s(5), minlength=6),
+    s.case(s.ints(3, 0), minlength=2),
+])
+def bincount(x: Fixed, weights=None, *, minlength=0):
+    """How often each of 0, 1, ..., max(x) occurs in x, a vector of non-negative integers; with `weights`, their
+    sums."""
+    if weights is None:
+        return xp(x).bincount(x, minlength=minlength)
+    return xp(x).bincount(x, weights=weights, minlength=minlength).astype(weights.dtype)
+
+
+bincount.vjp(weights=lambda g, x: xp(g).take(g, x, axis=0))
+
+
+@op(
+    samples=lambda s: [
+        s.case(s(20)), s.case(s(4, 5), bins=4, range=(-1.0, 1.0)), s.case(s(20), density=True),
+    ],
+    dtypes="own",
+)
+def histogram(x, *, bins=10, range=None, density=False):
+    """(counts, edges): how many elements lie in each of `bins` equal intervals over `range`, or between given edges.
+
+    density: counts divided by their sum and the widths, so that the histogram integrates to 1. Not differentiable."""
+    counts, edges = xp(x).histogram(x, bins=bins, range=range, density=density)
+    kind = x.dtype if x.dtype.kind == "f" else edges.dtype
+    return counts.astype(kind) if density else counts, edges.astype(kind)
+
+
+@op(
+    samples=lambda s: [
+        s.case(s.ints(5, 3, 4), s.ints(5, 2)), s.case(s.ints(5, 4), s.ints(5, 2), invert=True),
+        s.case(s.ints(3, 0), s.ints(3, 2)),
+    ],
+)
+def isin(x, test, *, invert=False):
+    """Whether each element of x is among those of `test` (invert: is not), a bool array of x's shape."""
+    return xp(x).isin(x, test, invert=invert)

@@ -1,0 +1,111 @@
+"""Order statistics and weighted means."""
+
+from typing import Any
+
+import numpy as np
+
+from ..autograd.op import op, xp
+from ..autograd.convert import asarray, raw
+from ..errors import ShapeError
+from .reduce import axes_of, from_rows, kept, mean, sum, to_rows
+from .selection import where
+
+__all__ = ["average", "median", "nanmean", "nansum", "percentile", "quantile"]
+
+
+def _neighbours(q: Any, n: int) -> tuple:
+    """For each quantile of n sorted values: the places below and above it, and how far it is from the one below."""
+    q = np.asarray(q, np.float64)
+    if q.size and not (0 <= q.min() and q.max() <= 1):
+        raise ValueError(f"quantiles are between 0 and 1, got {q.tolist()}")
+    if not n:
+        raise ValueError("no quantile of nothing")
+    place = q * (n - 1)
+    below = np.floor(place).astype(np.int64)
+    return below, np.minimum(below + 1, n - 1), place - below
+
+
+def _quantile(x: Any, q: Any, axis: Any, keepdims: bool) -> Any:
+    axes = axes_of(axis, x.ndim)
+    rows = to_rows(x, axes)
+    low, high, part = _neighbours(q, rows.shape[-1])
+    ns = xp(x)
+    rows, weight = ns.sort(rows, axis=-1), ns.asarray(part.astype(x.dtype))
+    out = rows[..., ns.asarray(low)] * (1 - weight) + rows[..., ns.asarray(high)] * weight
+    last = rows[..., -1].reshape(rows.shape[:-1] + (1,) * low.ndim)
+    out = ns.where(last != last, last, out)  # NaN is sorted to the end
+    if low.ndim:
+        out = ns.moveaxis(out, tuple(range(-low.ndim, 0)), tuple(range(low.ndim)))
+    return out.reshape(low.shape + kept(x.shape, axes)) if keepdims else out
+
+
+def _quantile_x(g: Any, x: Any, q: Any, axis: Any) -> Any:
+    """Each quantile's gradient goes to the two values that it lies between."""
+    axes = axes_of(axis, x.ndim)
+    rows = to_rows(raw(x), axes)
+    ns = xp(rows)
+    low, high, part = _neighbours(q, rows.shape[-1])
+    weight = ns.asarray(part.reshape(-1).astype(rows.dtype))
+    order = ns.argsort(rows, axis=-1)
+    places = order[..., ns.asarray(np.concatenate([low.reshape(-1), high.reshape(-1)]))]
+    g = xp(g).moveaxis(g.reshape((low.size, *rows.shape[:-1])), 0, -1)
+    g = xp(g).concatenate([g * (1 - weight), g * weight], axis=-1)
+    return from_rows(xp(g).put_along(g, places, axis=-1, shape=rows.shape), x.shape, axes)
+
+
+def _cases(s: Any, *values: Any) -> list:
+    x = s.distinct(2, 3, 4)
+    axes = [s.case(x, *values, axis=axis) for axis in (0, -1, (0, 2))]
+    nan = s.case(np.array([1.0, np.nan, 2.0]), *values, smooth=False)
+    layouts = [s.case(s.distinct(4, 3).T, *values, axis=0), s.case(s.distinct(1), *values)]
+    return [s.case(x, *values), *axes, s.case(x, *values, axis=1, keepdims=True), *layouts, nan]
+
+
+@op(samples=lambda s: [*_cases(s, 0.3), *_cases(s, (0.0, 0.5, 1.0))], dtypes="float")
+def quantile(x, *, q, axis=None, keepdims=False):
+    """The values below which the fractions q (numbers from 0 to 1) of x lie, by linear interpolation.
+
+    q's shape comes first in the result. NaN where there is a NaN. Raises ShapeError for q outside [0, 1]."""
+    return _quantile(x, q, axis, keepdims)
+
+
+quantile.vjp(x=_quantile_x)
+
+
+@op(samples=lambda s: [*_cases(s), s.case(s.ints(9, 4, 3), axis=0)], dtypes="float")
+def median(x, *, axis=None, keepdims=False):
+    """The middle value over `axis`, or the mean of the two in the middle; NaN if there is a NaN."""
+    return _quantile(x, 0.5, axis, keepdims)
+
+
+median.vjp(x=lambda g, x, axis: _quantile_x(g, x, 0.5, axis))
+
+
+def percentile(x, q, axis=None, keepdims=False):
+    """`quantile` with q from 0 to 100."""
+    return quantile(x, q=np.asarray(q) / 100, axis=axis, keepdims=keepdims)
+
+
+def average(x, axis=None, weights=None, keepdims=False):
+    """The mean over `axis`, weighted by `weights`: of x's shape, or 1-d along an int `axis`."""
+    x = asarray(x)
+    if weights is None:
+        return mean(x, axis=axis, keepdims=keepdims)
+    weights = asarray(weights, device=x.device)
+    if weights.shape != x.shape:
+        if weights.ndim != 1 or not isinstance(axis, int) or weights.shape[0] != x.shape[axis]:
+            raise ShapeError(f"average: weights {weights.shape} do not fit x {x.shape} along axis {axis}")
+        weights = weights.reshape([-1 if i == axis % x.ndim else 1 for i in range(x.ndim)]) * xp(x).ones_like(x)
+    return sum(x * weights, axis=axis, keepdims=keepdims) / sum(weights, axis=axis, keepdims=keepdims)
+
+
+def nansum(x, axis=None, dtype=None, keepdims=False):
+    """The sum over `axis` with NaN taken as 0."""
+    x = asarray(x)
+    return sum(where(x == x, x, 0), axis=axis, dtype=dtype, keepdims=keepdims)
+
+
+def nanmean(x, axis=None, keepdims=False):
+    """The mean over `axis` of what is not NaN."""
+    x = asarray(x)
+    return nansum(x, axis=axis, keepdims=keepdims) / sum(x == x, axis=axis, keepdims=keepdims)

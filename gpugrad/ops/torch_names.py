@@ -1,0 +1,103 @@
+"""Where PyTorch's and NumPy's meanings of a name differ, the words of the call decide.
+
+A call that only PyTorch would accept (`dim=`, `keepdim=`, `split(sizes, dim=)`, `transpose(1, 2)`, `size(0)`) has PyTorch's
+meaning; every other call has NumPy's. `CLASHES` is the whole list.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+from ..autograd.op import OPS
+from ..autograd.convert import asarray
+from ..autograd.tensor import Tensor
+from ..errors import ShapeError
+from .join import array_split
+
+
+class Extremum(NamedTuple):
+    """What PyTorch's `max(dim=)` and its kin return."""
+
+    values: Tensor
+    indices: Tensor
+
+
+def _extremum(name: str) -> Callable:
+    def call(x: Any, *, dim: int, keepdim: bool = False) -> Extremum:
+        x = asarray(x)
+        indices = OPS[f"arg{name}"](x, axis=dim, keepdims=True)
+        values = OPS["take_along_axis"](x, indices, axis=dim)
+        return Extremum(values, indices) if keepdim else Extremum(values.squeeze(dim), indices.squeeze(dim))
+
+    return call
+
+
+def _median(x: Any, *, dim: int, keepdim: bool = False) -> Extremum:
+    x = asarray(x)
+    order = OPS["argsort"](x, axis=dim)
+    indices = OPS["take"](order, (x.shape[dim] - 1) // 2, axis=dim)
+    indices = OPS["expand_dims"](indices, axis=dim)
+    values = OPS["take_along_axis"](x, indices, axis=dim)
+    return Extremum(values, indices) if keepdim else Extremum(values.squeeze(dim), indices.squeeze(dim))
+
+
+def _sort(x: Any, *, dim: int = -1, descending: bool = False, stable: bool = True) -> Extremum:
+    x = asarray(x)
+    indices = OPS["argsort"](x, axis=dim, descending=descending)
+    return Extremum(OPS["take_along_axis"](x, indices, axis=dim), indices)
+
+
+def _cumulative(name: str) -> Callable:
+    def call(x: Any, *, dim: int) -> Any:
+        return OPS[name](x, axis=dim)
+
+    return call
+
+
+def _spread(name: str) -> Callable:
+    def call(x: Any, *, dim: Any = None, unbiased: bool = True, correction: int | None = None, keepdim: bool = False) -> Tensor:
+        ddof = int(unbiased) if correction is None else correction
+        return OPS[name](x, axis=dim, ddof=ddof, keepdims=keepdim)
+
+    return call
+
+
+def _split(x: Any, split_size: Any = None, *, dim: int = 0, split_size_or_sections: Any = None) -> tuple:
+    x = asarray(x)
+    sizes = split_size if split_size is not None else split_size_or_sections
+    length = x.shape[dim]
+    if isinstance(sizes, int):
+        if sizes < 1:
+            raise ShapeError(f"split: expected a positive size, got {sizes}")
+        ends = list(range(sizes, length, sizes))
+    elif sum(sizes) == length:
+        ends = list(accumulate(sizes))[:-1]
+    else:
+        raise ShapeError(f"split: sizes {list(sizes)} do not add up to {length}, the length of axis {dim} of {x.shape}")
+    return tuple(array_split(x, ends, axis=dim))
+
+
+# name -> (the PyTorch words that show whose call it is, what it then does)
+CLASHES: dict[str, tuple[frozenset[str], Callable]] = {
+    "max": (frozenset({"dim", "keepdim"}), _extremum("max")),
+    "min": (frozenset({"dim", "keepdim"}), _extremum("min")),
+    "median": (frozenset({"dim", "keepdim"}), _median),
+    "sort": (frozenset({"dim", "descending"}), _sort),
+    "var": (frozenset({"dim", "unbiased", "keepdim"}), _spread("var")),
+    "std": (frozenset({"dim", "unbiased", "keepdim"}), _spread("std")),
+    "split": (frozenset({"dim", "split_size", "split_size_or_sections"}), _split),
+}
+
+
+def by_words(name: str, numpy_meaning: Callable) -> Callable:
+    """`numpy_meaning`, unless the call has words that only PyTorch knows."""
+    words, torch_meaning = CLASHES[name]
+
+    @wraps(numpy_meaning)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if kwargs and not words.isdisjoint(kwargs) and "axis" not in kwargs:
+            return torch_meaning(*args, **kwargs)
+        return numpy_meaning(*args, **kwargs)
+
+    return call

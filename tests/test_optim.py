@@ -1,0 +1,206 @@
+"""Optimizers: PyTorch's numbers, state dicts, groups, clipping, and what they do to the graph."""
+
+import numpy as np
+import pytest
+import torch
+
+import gpugrad as gg
+from gpugrad import nn, optim
+from gpugrad.errors import GradientError, InplaceError, StateDictError
+from gpugrad.optim import optimizer as blocks
+
+SHAPES = [(300, 200), (7,), (), (2, 3, 4), (0, 3)]
+CASES = [
+    ("SGD", {"lr": 0.1}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "dampening": 0.3, "maximize": True}),
+    ("SGD", {"lr": 0.1, "momentum": 0.9, "nesterov": True, "weight_decay": 0.01}),
+    ("Adam", {"lr": 0.01}),
+    ("Adam", {"lr": 0.01, "weight_decay": 0.1, "betas": (0.8, 0.9), "eps": 1e-3}),
+    ("Adam", {"lr": 0.01, "amsgrad": True, "maximize": True}),
+    ("AdamW", {"lr": 0.01, "weight_decay": 0.1}),
+    ("AdamW", {"lr": 0.01, "amsgrad": True, "maximize": True}),
+]
+IDS = [f"{name}-{'-'.join(options)}" for name, options in CASES]
+
+
+def pair(random, dtype=np.float64):
+    values = [np.asarray(random.standard_normal(shape), dtype) for shape in SHAPES]
+    return [nn.Parameter(gg.tensor(v)) for v in values], [torch.nn.Parameter(torch.tensor(v)) for v in values]
+
+
+def step(random, ours, theirs, a, b):
+    for p, q in zip(ours, theirs, strict=True):
+        g = np.asarray(random.standard_normal(p.shape), p.dtype)
+        p.grad, q.grad = gg.tensor(g), torch.tensor(g)
+    a.step()
+    b.step()
+
+
+def check(ours, theirs, rtol):
+    for p, q in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(p.detach().numpy(), q.detach().numpy(), rtol=rtol, atol=rtol)
+
+
+@pytest.mark.parametrize(("name", "options"), CASES, ids=IDS)
+def test_fifty_steps_agree_with_torch(name, options):
+    random = np.random.default_rng(0)
+    ours, theirs = pair(random)
+    a, b = getattr(optim, name)(ours, **options), getattr(torch.optim, name)(theirs, **options)
+    for _ in range(50):
+        step(random, ours, theirs, a, b)
+    check(ours, theirs, 1e-12)
+
+
+@pytest.mark.parametrize(("name", "options"), CASES, ids=IDS)
+def test_state_dicts_go_both_ways(name, options):
+    random = np.random.default_rng(0)
+    ours, theirs = pair(random)
+    a, b = getattr(optim, name)(ours, **options), getattr(torch.optim, name)(theirs, **options)
+    for _ in range(3):
+        step(random, ours, theirs, a, b)
+    a2, b2 = getattr(optim, name)(ours, lr=0.5), getattr(torch.optim, name)(theirs, lr=0.5)
+    a2.load_state_dict(b.state_dict())
+    given = a.state_dict()
+    for state in given["state"].values():
+        state.update({k: torch.tensor(v.numpy()) for k, v in state.items() if isinstance(v, gg.Tensor)})
+    b2.load_state_dict(given)
+    for _ in range(3):
+        step(random, ours, theirs, a2, b2)
+    check(ours, theirs, 1e-12)
+
+
+def test_blocks_and_threads_do_not_change_the_result(monkeypatch):
+    def run():
+        random = np.random.default_rng(0)
+        p = nn.Parameter(gg.tensor(random.standard_normal((100, 70), np.float32)))
+        optimizer = optim.Adam([p], lr=0.1)
+        for _ in range(3):
+            p.grad = gg.tensor(random.standard_normal((100, 70), np.float32))
+            optimizer.step()
+        return p.detach().numpy()
+
+    whole = run()
+    monkeypatch.setattr(blocks, "BLOCK", 64)
+    monkeypatch.setattr(blocks, "SHARE", 1)
+    np.testing.assert_array_equal(run(), whole)
+
+
+def test_transposed_gradients_and_parameters():
+    random = np.random.default_rng(0)
+    w, g = random.standard_normal((2, 300, 400))
+    for transposed in (w.T, np.ascontiguousarray(w.T)):
+        p = nn.Parameter(gg.from_numpy(transposed.copy("K")))
+        p.grad = gg.from_numpy(g.T)
+        optim.SGD([p], lr=0.1).step()
+        np.testing.assert_allclose(p.detach().numpy(), w.T - 0.1 * g.T)
+
+
+@pytest.mark.parametrize("dtype", [gg.float16, "bfloat16"])
+def test_sixteen_bit_parameters_are_rounded_once(dtype):
+    p = nn.Parameter(gg.tensor([1.0, 2.0, 3.0], dtype=dtype))
+    p.grad = gg.tensor([0.5, 0.25, 0.125], dtype=dtype)
+    optim.SGD([p], lr=0.1).step()
+    expected = gg.tensor(np.float32([1.0, 2.0, 3.0]) - np.float32(0.1) * np.float32([0.5, 0.25, 0.125]), dtype=dtype)
+    assert p.dtype == expected.dtype
+    assert p.tolist() == expected.tolist()
+
+
+def test_groups_and_parameters_without_a_gradient():
+    a, b, c = (nn.Parameter(gg.ones(2)) for _ in range(3))
+    optimizer = optim.SGD([{"params": [a]}, {"params": b, "lr": 1.0}], lr=0.1)
+    optimizer.add_param_group({"params": [c]})
+    a.grad, b.grad = gg.ones(2), gg.ones(2)
+    optimizer.step()
+    assert a.tolist() == pytest.approx([0.9, 0.9])
+    assert b.tolist() == [0, 0]
+    assert c.tolist() == [1, 1]
+    assert optimizer.state_dict()["param_groups"][1]["params"] == [1]
+    with pytest.raises(ValueError, match="given twice"):
+        optimizer.add_param_group({"params": [a]})
+
+
+def test_closure_and_zero_grad():
+    p = nn.Parameter(gg.tensor([3.0]))
+    optimizer = optim.SGD([p], lr=0.5)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = (p * p).sum()
+        loss.backward()
+        return loss
+
+    with gg.no_grad():
+        assert optimizer.step(closure).item() == 9
+    assert p.item() == 0
+    optimizer.zero_grad(set_to_none=False)
+    assert p.grad.tolist() == [0]
+    optimizer.zero_grad()
+    assert p.grad is None
+
+
+def test_a_graph_from_before_the_step_is_stale():
+    p = nn.Parameter(gg.tensor([3.0]))
+    loss = (p * p).sum()
+    p.grad = gg.ones(1)
+    optim.SGD([p], lr=0.5).step()
+    with pytest.raises(InplaceError, match=r"SGD\.step changed it at .*test_optim"):
+        loss.backward()
+
+
+def test_wrong_arguments():
+    p = nn.Parameter(gg.ones(2))
+    for make in (
+        lambda: optim.SGD([p], lr=-1),
+        lambda: optim.SGD([p], nesterov=True),
+        lambda: optim.Adam([p], betas=(1, 0)),
+    ):
+        with pytest.raises(ValueError, match=r"SGD|Adam"):
+            make()
+    with pytest.raises(ValueError, match="no parameters"):
+        optim.SGD([])
+    with pytest.raises(TypeError, match="one tensor"):
+        optim.SGD(p)
+    with pytest.raises(ValueError, match="not a leaf"):
+        optim.SGD([p * 2])
+    other = optim.Adam([nn.Parameter(gg.ones(3))])
+    other.param_groups[0]["params"][0].grad = gg.ones(3)
+    other.step()
+    with pytest.raises(StateDictError, match=r"shape \(3,\)"):
+        optim.Adam([p]).load_state_dict(other.state_dict())
+    with pytest.raises(StateDictError, match=r"\[1\].*\[2\]"):
+        optim.Adam([p, nn.Parameter(gg.ones(1))]).load_state_dict(other.state_dict())
+
+
+@pytest.mark.parametrize("norm_type", [1.0, 2.0, 3.0, float("inf")])
+@pytest.mark.parametrize("max_norm", [0.5, 1e6])
+def test_clip_grad_norm(norm_type, max_norm):
+    random = np.random.default_rng(0)
+    ours, theirs = pair(random)
+    for p, q in zip(ours[:4], theirs[:4], strict=True):
+        g = np.asarray(random.standard_normal(p.shape))
+        p.grad, q.grad = gg.tensor(g), torch.tensor(g)
+    norm = nn.utils.clip_grad_norm_(ours, max_norm, norm_type)
+    expected = torch.nn.utils.clip_grad_norm_(theirs, max_norm, norm_type)
+    assert norm.item() == pytest.approx(expected.item(), rel=1e-12)
+    check([p.grad for p in ours[:4]], [q.grad for q in theirs[:4]], 1e-12)
+
+
+def test_clip_grad_value_and_nonfinite_norms():
+    p = nn.Parameter(gg.zeros(3))
+    p.grad = gg.tensor([-2.0, 0.5, 2.0])
+    nn.utils.clip_grad_value_([p], 1.0)
+    assert p.grad.tolist() == [-1, 0.5, 1]
+    p.grad = gg.tensor([np.nan, 0.0, 0.0])
+    with pytest.raises(GradientError, match="nan"):
+        nn.utils.clip_grad_norm_(p, 1.0, error_if_nonfinite=True)
+
+
+def test_parameters_as_a_vector():
+    a, b = nn.Parameter(gg.ones(2, 2)), nn.Parameter(gg.zeros(1))
+    assert nn.utils.parameters_to_vector([a, b]).tolist() == [1, 1, 1, 1, 0]
+    nn.utils.vector_to_parameters(gg.arange(5.0), [a, b])
+    assert a.tolist() == [[0, 1], [2, 3]]
+    assert b.tolist() == [4]
+    with pytest.raises(ValueError, match="5 values expected"):
+        nn.utils.vector_to_parameters(gg.ones(4), [a, b])

@@ -1,0 +1,167 @@
+"""Data sets and loaders, and the train and eval commands."""
+
+import sys
+
+import numpy as np
+import pytest
+
+import gpugrad as gg
+from gpugrad.cli import main
+from gpugrad.data import DataLoader, Dataset, RandomAffine, Subset, TensorDataset, load_digits, random_split
+from gpugrad.errors import CheckpointError, MissingPackageError, ShapeError
+from gpugrad.io import load, save
+from gpugrad.models import LeNet
+
+
+class Squares(Dataset):
+    def __getitem__(self, index):
+        return {"x": np.float32([index, index]), "y": (index**2, gg.tensor(float(index)))}
+
+    def __len__(self):
+        return 5
+
+
+def numbers(n=10):
+    return TensorDataset(gg.arange(n), gg.arange(n) * 10)
+
+
+def test_loader_in_order():
+    batches = list(DataLoader(numbers(), batch_size=4))
+    assert [x.tolist() for x, _ in batches] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert [y.tolist() for _, y in batches] == [[0, 10, 20, 30], [40, 50, 60, 70], [80, 90]]
+    short = DataLoader(numbers(), batch_size=4, drop_last=True)
+    assert len(short) == len(list(short)) == 2
+    with pytest.raises(ValueError, match="batch_size must be positive"):
+        DataLoader(numbers(), batch_size=0)
+
+
+def test_loader_shuffles_from_its_seed():
+    def passes(generator=None):
+        loader = DataLoader(numbers(), batch_size=4, shuffle=True, generator=generator)
+        return [[i for x, _ in loader for i in x.tolist()] for _ in range(2)]
+
+    gg.manual_seed(1)
+    first = passes()
+    assert first[0] != first[1] != sorted(first[1]) == list(range(10))
+    gg.manual_seed(1)
+    assert passes() == first
+    gg.manual_seed(2)
+    assert passes() != first
+    assert passes(gg.Generator().manual_seed(1)) == first
+
+
+def test_loader_collates():
+    (first, _) = DataLoader(Squares(), batch_size=3)
+    assert first["x"].tolist() == [[0, 0], [1, 1], [2, 2]]
+    assert first["x"].dtype == gg.float32
+    assert first["y"][0].tolist() == [0, 1, 4]
+    assert first["y"][1].tolist() == [0, 1, 2]
+    assert next(iter(DataLoader(Squares(), 2, collate_fn=lambda s: [i["y"][0] for i in s]))) == [0, 1]
+    assert next(iter(DataLoader(["a", "b"], 2))) == ["a", "b"]
+
+
+def test_subsets():
+    part = Subset(numbers(), [7, 2])
+    assert [x.tolist() for x, _ in DataLoader(part, 2)] == [[7, 2]]
+    assert part[1][1].item() == 20
+    parts = random_split(numbers(), [0.7, 0.3])
+    assert [len(p) for p in parts] == [7, 3]
+    assert sorted(int(p[i][0]) for p in parts for i in range(len(p))) == list(range(10))
+    assert [len(p) for p in random_split(Squares(), [3, 2])] == [3, 2]
+    with pytest.raises(ValueError, match="do not add up"):
+        random_split(numbers(), [5, 4])
+    with pytest.raises(ShapeError, match="one length"):
+        TensorDataset(gg.ones(2), gg.ones(3))
+
+
+def test_digits():
+    train, test = load_digits(8)
+    images, labels = (np.concatenate([a.numpy(), b.numpy()]) for a, b in zip(train.tensors, test.tensors, strict=True))
+    assert images.shape == (1797, 1, 8, 8)
+    assert images.dtype == np.float32
+    assert (images.min(), images.max()) == (0, 1)
+    assert labels.dtype == np.int64
+    from sklearn.datasets import load_digits as original
+
+    real = original()
+    assert sorted(map(bytes, images)) == sorted(map(bytes, (real.images / 16).astype(np.float32)[:, None]))
+    shares = np.bincount(test.tensors[1].numpy()) / np.bincount(labels)
+    assert np.abs(shares - 0.2).max() < 0.01
+    again, other = load_digits(8).test.tensors[1], load_digits(8, seed=1).test.tensors[1]
+    assert again.tolist() == test.tensors[1].tolist()
+    assert load_digits(8, seed=1).test.tensors[0].tolist() != test.tensors[0].tolist()
+    assert len(other) == len(again)
+
+
+def test_digits_are_interpolated():
+    small, large = load_digits(8).train.tensors[0].numpy(), load_digits(16).train.tensors[0].numpy()
+    # Doubled: a new pixel is 3/4 and 1/4 of the two it lies between, along each axis.
+    a = small[:, 0, 3:5, 2:4]
+    expected = (9 * a[:, 0, 0] + 3 * (a[:, 0, 1] + a[:, 1, 0]) + a[:, 1, 1]) / 16
+    np.testing.assert_allclose(large[:, 0, 7, 5], expected, atol=1e-6)
+    np.testing.assert_allclose(large[:, 0, 0, 0], small[:, 0, 0, 0])
+
+
+def test_digits_need_scikit_learn(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    with pytest.raises(MissingPackageError, match=r"pip install 'gpugrad\[demo\]'"):
+        load_digits()
+
+
+def test_random_affine():
+    images = gg.zeros(3, 2, 5, 5)
+    images._array[:, :, 2, 2] = 1
+    np.testing.assert_allclose(RandomAffine()(images).numpy(), images.numpy())
+    quarter = RandomAffine(degrees=45)
+    turned = quarter(images).numpy()
+    np.testing.assert_allclose(turned[:, :, 2, 2], 1)  # about the middle
+    moved = RandomAffine(translate=0.4)(images).numpy()
+    np.testing.assert_allclose(moved.sum((2, 3)), 1, atol=1e-6)
+    assert (moved[:, 0] == moved[:, 1]).all()
+    assert (moved[0] != moved[1]).any()
+    assert RandomAffine(translate=5)(gg.ones(9, 1, 4, 4)).numpy().min() == 0  # nothing beyond the border
+    with pytest.raises(ShapeError, match=r"\(N, C, H, W\)"):
+        RandomAffine()(gg.ones(2, 2))
+
+
+def test_lenet():
+    assert LeNet(7, in_channels=3, size=32)(gg.zeros(2, 3, 32, 32)).shape == (2, 7)
+    assert sum(p.numpy().size for p in LeNet().requires_grad_(False).parameters()) == 520 + 25050 + 400500 + 5010
+    with pytest.raises(ValueError, match="at least 16 x 16"):
+        LeNet(size=15)
+
+
+def train(folder, *options):
+    return main(["train", "digits", "--epochs", "1", "--batch-size", "16", "--out", str(folder), *options])
+
+
+def test_train_then_eval(tmp_path, capsys):
+    assert train(tmp_path / "new" / "folder") == 0
+    trained = capsys.readouterr().out
+    files = tmp_path / "new" / "folder"
+    assert (files / "digits-loss.png").read_bytes().startswith(b"\x89PNG")
+    accuracy = trained.split()[2]
+    assert float(accuracy.rstrip("%")) > 60
+    assert main(["eval", str(files / "digits.safetensors")]) == 0
+    assert capsys.readouterr().out.split()[2] == accuracy
+    assert load(files / "digits.safetensors")[1]["recipe"] == "digits"
+
+
+def test_a_seed_gives_the_same_checkpoint(tmp_path):
+    for folder, seed in (("a", "3"), ("b", "3"), ("c", "4")):
+        train(tmp_path / folder, "--seed", seed, "--batch-size", "200", "--lr", "0.01")
+    a, b, c = ((tmp_path / folder / "digits.safetensors").read_bytes() for folder in "abc")
+    assert a == b
+    assert a != c
+
+
+def test_eval_of_a_foreign_file(tmp_path):
+    save(tmp_path / "other.safetensors", {"x": gg.ones(1)}, {"recipe": "unknown"})
+    with pytest.raises(CheckpointError, match=r"other\.safetensors.*not written by"):
+        main(["eval", str(tmp_path / "other.safetensors")])
+
+
+def test_unknown_recipe(capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "nothing"])
+    assert "digits" in capsys.readouterr().err
