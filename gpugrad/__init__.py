@@ -13,8 +13,8 @@ import math
 import sys
 from typing import Any
 
-from . import backend
 from .autograd.checkpoint import checkpoint
+from .autograd.convert import asarray, from_numpy, tensor
 from .autograd.function import Function
 from .autograd.functional import grad
 from .autograd.mode import (
@@ -27,11 +27,11 @@ from .autograd.mode import (
     set_grad_enabled,
 )
 from .autograd.op import op
-from .autograd.convert import asarray, from_numpy, tensor
 from .autograd.tensor import Tensor
 from .backend.cpu.memory import keep_heap
 from .backend.cpu.threads import get_num_threads, set_num_threads
 from .backend.devices import Device, default_device, device, set_default_device
+from .backend.dtypes import bfloat16 as _bfloat16
 from .backend.dtypes import (
     bool_,
     default_dtype,
@@ -99,7 +99,7 @@ keep_heap()
 
 def __getattr__(name: str) -> Any:
     if name == "bfloat16":  # ml_dtypes is imported when it is needed
-        return backend.dtypes.bfloat16()
+        return _bfloat16()
     if name in _LAZY:
         return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module 'gpugrad' has no attribute {name!r}")

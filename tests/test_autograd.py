@@ -9,7 +9,7 @@ import pytest
 
 import gpugrad as gg
 from gpugrad.autograd import grad, hessian, hvp, jacobian, jvp, vjp
-from gpugrad.errors import AnomalyError, GradientError, GradcheckError, ShapeError  # noqa: F401
+from gpugrad.errors import AnomalyError, GradcheckError, GradientError, ShapeError  # noqa: F401
 
 
 def leaf(*values, dtype=gg.float64):
@@ -188,7 +188,8 @@ def test_retain_grad():
 def test_detect_anomaly_names_the_op_and_the_line():
     x = leaf(0.0)
     y = gg.sqrt(x) * 0  # the line
-    with gg.detect_anomaly(), np.errstate(all="ignore"), pytest.raises(AnomalyError, match=r"sqrt.*test_autograd.py:\d+.*# the line"):
+    named = pytest.raises(AnomalyError, match=r"sqrt.*test_autograd.py:\d+.*# the line")
+    with gg.detect_anomaly(), np.errstate(all="ignore"), named:
         y.sum().backward()
 
 

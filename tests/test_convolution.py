@@ -20,10 +20,10 @@ def normal(*shape):
 
 
 def conv_grid():
+    windows = [(1, 0, 1, 3), (2, 1, 1, 3), (3, 2, 2, 2), (1, 0, 1, 1), (2, 0, 1, 1), (4, 1, 1, 2)]
+    windows += [(1, "same", 1, 2), (1, "same", 2, 3)]
     for dims, groups, (stride, padding, dilation, kernel), bias in itertools.product(
-        (1, 2, 3), (1, 2, 4),
-        [(1, 0, 1, 3), (2, 1, 1, 3), (3, 2, 2, 2), (1, 0, 1, 1), (2, 0, 1, 1), (4, 1, 1, 2), (1, "same", 1, 2), (1, "same", 2, 3)],
-        (True, False),
+        (1, 2, 3), (1, 2, 4), windows, (True, False)
     ):
         yield dims, groups, stride, padding, dilation, kernel, bias
 
@@ -39,7 +39,9 @@ def test_conv(dims, groups, stride, padding, dilation, kernel, bias):
     compare(ours, theirs, args, kwargs, dtype="float32")
 
 
-@pytest.mark.parametrize("channels,kernels,size,kernel", [(1, 20, 12, 5), (3, 16, 10, 3), (64, 64, 8, 3), (32, 48, 7, 1), (5, 7, 9, 4)])
+@pytest.mark.parametrize(
+    "channels,kernels,size,kernel", [(1, 20, 12, 5), (3, 16, 10, 3), (64, 64, 8, 3), (32, 48, 7, 1), (5, 7, 9, 4)]
+)
 def test_conv_channel_counts(channels, kernels, size, kernel):
     args = [normal(3, channels, size, size), normal(kernels, channels, kernel, kernel), normal(kernels)]
     compare(F.conv2d, TF.conv2d, args, dict(padding=kernel // 2), dtype="float32")
@@ -48,17 +50,23 @@ def test_conv_channel_counts(channels, kernels, size, kernel):
 def test_conv_asymmetric_padding_channels_last_and_no_batch():
     x, w = normal(2, 3, 6, 5), normal(4, 3, 3, 2)
     compare(
-        lambda x, w: F.conv2d(x, w, padding=((1, 2), (0, 3))), lambda x, w: TF.conv2d(TF.pad(x, (0, 3, 1, 2)), w), [x, w]
+        lambda x, w: F.conv2d(x, w, padding=((1, 2), (0, 3))),
+        lambda x, w: TF.conv2d(TF.pad(x, (0, 3, 1, 2)), w),
+        [x, w],
     )
     compare(
-        lambda x, w: F.conv2d(x.transpose(0, 3, 1, 2), w), lambda x, w: TF.conv2d(x.permute(0, 3, 1, 2), w),
+        lambda x, w: F.conv2d(x.transpose(0, 3, 1, 2), w),
+        lambda x, w: TF.conv2d(x.permute(0, 3, 1, 2), w),
         [np.ascontiguousarray(x.transpose(0, 2, 3, 1)), w],
     )
     compare(F.conv2d, TF.conv2d, [x[0], w])
 
 
 @pytest.mark.parametrize("dims", [1, 2, 3])
-@pytest.mark.parametrize("stride,padding,output_padding,dilation,groups", [(1, 0, 0, 1, 1), (2, 1, 1, 1, 2), (3, 0, 2, 2, 1), (2, 2, 0, 2, 4)])
+@pytest.mark.parametrize(
+    "stride,padding,output_padding,dilation,groups",
+    [(1, 0, 0, 1, 1), (2, 1, 1, 1, 2), (3, 0, 2, 2, 1), (2, 2, 0, 2, 4)],
+)
 def test_conv_transpose(dims, stride, padding, output_padding, dilation, groups):
     args = [normal(2, 4, *(n // 2 + 1 for n in SIZES[dims])), normal(4, 8 // groups, *(3,) * dims), normal(8)]
     kwargs = dict(stride=stride, padding=padding, output_padding=output_padding, dilation=dilation, groups=groups)
@@ -92,11 +100,19 @@ def test_conv_errors():
         F.conv_transpose2d(x, gg.zeros(2, 2, 1, 1), output_padding=1)
 
 
-POOLS = [dict(kernel_size=2), dict(kernel_size=3, stride=2, padding=1), dict(kernel_size=3, stride=1), dict(kernel_size=2, stride=3),
-         dict(kernel_size=3, stride=2, ceil_mode=True), dict(kernel_size=2, stride=2, padding=1, ceil_mode=True)]  # fmt: skip
+POOLS = [
+    dict(kernel_size=2),
+    dict(kernel_size=3, stride=2, padding=1),
+    dict(kernel_size=3, stride=1),
+    dict(kernel_size=2, stride=3),
+    dict(kernel_size=3, stride=2, ceil_mode=True),
+    dict(kernel_size=2, stride=2, padding=1, ceil_mode=True),
+]
 
 
-@pytest.mark.parametrize("kwargs", [*POOLS, dict(kernel_size=2, dilation=2), dict(kernel_size=3, stride=2, padding=1, dilation=2)])
+@pytest.mark.parametrize(
+    "kwargs", [*POOLS, dict(kernel_size=2, dilation=2), dict(kernel_size=3, stride=2, padding=1, dilation=2)]
+)
 @pytest.mark.parametrize("dims", [1, 2, 3])
 def test_max_pool(dims, kwargs):
     ours, theirs = (getattr(lib, f"max_pool{dims}d") for lib in (F, TF))
@@ -106,7 +122,9 @@ def test_max_pool(dims, kwargs):
     compare(lambda x: ours(x.swapaxes(1, -1), **kwargs), lambda x: theirs(x.transpose(1, -1), **kwargs), [x])
 
 
-@pytest.mark.parametrize("kwargs", [*POOLS, dict(kernel_size=3, padding=1, count_include_pad=False), dict(kernel_size=2, divisor_override=3)])
+@pytest.mark.parametrize(
+    "kwargs", [*POOLS, dict(kernel_size=3, padding=1, count_include_pad=False), dict(kernel_size=2, divisor_override=3)]
+)
 @pytest.mark.parametrize("dims", [1, 2, 3])
 def test_avg_pool(dims, kwargs):
     if dims == 1 and "divisor_override" in kwargs:
@@ -121,7 +139,11 @@ def test_adaptive_pools(dims, size):
         ours, theirs = (getattr(lib, f"adaptive_{kind}_pool{dims}d") for lib in (F, TF))
         compare(ours, theirs, [normal(2, 3, *SIZES[dims])], dict(output_size=size))
     ours, theirs = (getattr(lib, f"adaptive_max_pool{dims}d") for lib in (F, TF))
-    compare(lambda x: ours(x, size, return_indices=True), lambda x: theirs(x, size, return_indices=True), [normal(2, 3, *SIZES[dims])])
+    compare(
+        lambda x: ours(x, size, return_indices=True),
+        lambda x: theirs(x, size, return_indices=True),
+        [normal(2, 3, *SIZES[dims])],
+    )
 
 
 def test_lp_pool_and_unpool():
@@ -145,9 +167,11 @@ def test_max_pool_of_the_course():
 
 def test_max_pool_corner_cases():
     nan, inf = np.nan, np.inf
-    x = np.array([[1.0, nan, 2.0, 2.0], [3.0, 4.0, 2.0, 2.0], [-inf, -inf, 0.0, 1.0], [-inf, -inf, 1.0, 1.0]])[None, None]
+    x = np.array([[[[1.0, nan, 2.0, 2.0], [3.0, 4.0, 2.0, 2.0], [-inf, -inf, 0.0, 1.0], [-inf, -inf, 1.0, 1.0]]]])
     compare(F.max_pool2d, TF.max_pool2d, [x, 2], dict(return_indices=True))
-    compare(F.max_pool2d, TF.max_pool2d, [np.full((1, 1, 3, 3), -inf), 3], dict(stride=2, padding=1, return_indices=True))
+    compare(
+        F.max_pool2d, TF.max_pool2d, [np.full((1, 1, 3, 3), -inf), 3], dict(stride=2, padding=1, return_indices=True)
+    )
     with pytest.raises(ShapeError, match=r"does not fit.*\(2, 2\)"):
         F.max_pool2d(gg.zeros(1, 1, 2, 2), 3)
     with pytest.raises(ShapeError, match="half of kernel_size"):

@@ -8,9 +8,9 @@ import torch
 
 import gpugrad as gg
 from gpugrad import linalg
+from gpugrad.autograd.convert import tensor
 from gpugrad.autograd.gradcheck import gradcheck, gradgradcheck
 from gpugrad.autograd.op import OPS
-from gpugrad.autograd.convert import tensor
 from gpugrad.errors import ShapeError
 
 rng = np.random.default_rng(5)
@@ -49,7 +49,7 @@ def same_as_torch(ours, theirs, *arrays):
         ((4,), (5, 4, 3)),
         ((5, 3, 4), (5, 4, 2)), ((3, 4), (5, 4, 2)), ((2, 1, 3, 4), (5, 4, 2)), ((0, 3), (3, 2)), ((2, 0), (0, 3)),
     ],
-)
+)  # fmt: skip
 def test_matmul(a, b):
     same_as_torch(gg.matmul, torch.matmul, random(*a), random(*b))
 
@@ -91,7 +91,7 @@ def test_linear_computes_only_what_is_needed():
         ("ij,k->", [(3, 4), (2,)]), ("bhqd,bhkd->bhqk", [(2, 2, 3, 4), (2, 2, 5, 4)]), ("i...->...", [(3, 4)]),
         ("ba", [(2, 3)]),
     ],
-)
+)  # fmt: skip
 def test_einsum(subscripts, shapes):
     arrays = [random(*shape) for shape in shapes]
     np.testing.assert_allclose(gg.einsum(subscripts, *arrays).numpy(), np.einsum(subscripts, *arrays))
@@ -112,15 +112,16 @@ def test_einsum(subscripts, shapes):
         ("matvec", (random(2, 3, 4), random(4))), ("vecmat", (random(2, 3), random(3, 4))),
         ("cross", (random(2, 3), random(3))),
     ],
-)
+)  # fmt: skip
 def test_products_are_numpys(name, args):
     np.testing.assert_allclose(getattr(gg, name)(*args).numpy(), getattr(np, name)(*args))
 
 
 def test_addmm():
     same_as_torch(
-        lambda c, a, b: gg.addmm(c, a, b, beta=0.5, alpha=2), lambda c, a, b: torch.addmm(c, a, b, beta=0.5, alpha=2),
-        random(2), random(3, 4), random(4, 2),
+        lambda c, a, b: gg.addmm(c, a, b, beta=0.5, alpha=2),
+        lambda c, a, b: torch.addmm(c, a, b, beta=0.5, alpha=2),
+        *(random(2), random(3, 4), random(4, 2)),
     )
 
 
@@ -135,7 +136,7 @@ def test_addmm():
         ("matrix_norm", (random(3, 2),)), ("vector_norm", (random(3, 2),)), ("multi_dot", None),
         ("cross", (random(2, 3), random(2, 3))),
     ],
-)
+)  # fmt: skip
 def test_gradients_are_torchs(name, arrays):
     if name == "multi_dot":
         chain = [random(3), random(3, 4), random(4, 2)]
@@ -157,7 +158,7 @@ SYMMETRIC = {
     "cholesky": lambda s: linalg.cholesky(s), "upper cholesky": lambda s: linalg.cholesky(s, upper=True),
     "eigh": lambda s: linalg.eigh(s),
     "eigh U": lambda s: linalg.eigh(s, UPLO="U"), "eigvalsh": lambda s: linalg.eigvalsh(s),
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", SYMMETRIC)
@@ -220,8 +221,11 @@ def test_matrix_power(n):
 def test_solve_triangular(upper):
     a, b = random(3, 3) + 4 * np.eye(3), random(3, 2)
     theirs = torch.linalg.solve_triangular
-    same_as_torch(lambda a, b: linalg.solve_triangular(a, b, upper=upper),
-    lambda a, b: theirs(torch.triu(a) if upper else torch.tril(a), b, upper=upper), a, b)
+    same_as_torch(
+        lambda a, b: linalg.solve_triangular(a, b, upper=upper),
+        lambda a, b: theirs(torch.triu(a) if upper else torch.tril(a), b, upper=upper),
+        *(a, b),
+    )
 
 
 @pytest.mark.parametrize(("a", "b"), [((5, 2), (5,)), ((5, 2), (5, 3)), ((2, 4), (2,)), ((3, 3), (3, 1))])
@@ -241,7 +245,7 @@ def test_matrix_rank():
     (None, None), (None, 1), (None, (0, 2)), (1, 0), (2, -1), (3, 1), (0.5, 1), (0, 1), (np.inf, 2), (-np.inf, 0),
     ("fro", (1, 2)), ("nuc", (0, 2)),
     (1, (0, 1)), (-1, (1, 0)), (2, (0, 1)), (-2, (1, 2)), (np.inf, (2, 1)), (-np.inf, (0, 1)),
-])
+])  # fmt: skip
 @pytest.mark.parametrize("keepdims", [False, True])
 def test_norm_is_numpys(ord, axis, keepdims):
     x = random(2, 3, 4)
@@ -293,7 +297,7 @@ def test_expm_of_a_rotation():
         lambda: linalg.multi_dot([random(2)]), lambda: gg.tensordot(random(2, 3), random(2, 3), 1),
         lambda: gg.vecdot(random(3), random(2)),
     ],
-)
+)  # fmt: skip
 def test_errors(call):
     with pytest.raises(ShapeError):
         call()

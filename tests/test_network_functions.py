@@ -21,8 +21,8 @@ def probabilities(*shape):
     return p / p.sum(1, keepdims=True)
 
 
-SOFTMAX_INPUTS = [normal(3, 4), normal(7), normal(2, 3, 5), normal(4, 1), normal(1, 1000) * 30, np.array([[1e4, -1e4, 0.0]]),
-                  np.array([[-np.inf, 0.0, 1.0]]), np.zeros((0, 3)), normal(5, 257)]  # fmt: skip
+SOFTMAX_INPUTS = [normal(3, 4), normal(7), normal(2, 3, 5), normal(4, 1), normal(1, 1000) * 30, normal(5, 257)]
+SOFTMAX_INPUTS += [np.array([[1e4, -1e4, 0.0]]), np.array([[-np.inf, 0.0, 1.0]]), np.zeros((0, 3))]
 
 
 @pytest.mark.parametrize("name", ["softmax", "log_softmax", "softmin"])
@@ -74,13 +74,17 @@ def test_cross_entropy_errors():
 
 LOSSES = [
     ("mse_loss", [normal(3, 4), normal(3, 4)], {}), ("l1_loss", [normal(3, 4), normal(3, 4)], {}),
-    ("huber_loss", [normal(3, 4) * 3, normal(3, 4)], dict(delta=1.5)), ("smooth_l1_loss", [normal(3, 4) * 3, normal(3, 4)], dict(beta=0.7)),
-    ("smooth_l1_loss", [normal(3, 4), normal(3, 4)], dict(beta=0.0)), ("binary_cross_entropy", [RNG.random((3, 4)), RNG.random((3, 4))], {}),
+    ("huber_loss", [normal(3, 4) * 3, normal(3, 4)], dict(delta=1.5)),
+    ("smooth_l1_loss", [normal(3, 4) * 3, normal(3, 4)], dict(beta=0.7)),
+    ("smooth_l1_loss", [normal(3, 4), normal(3, 4)], dict(beta=0.0)),
+    ("binary_cross_entropy", [RNG.random((3, 4)), RNG.random((3, 4))], {}),
     ("binary_cross_entropy_with_logits", [normal(3, 4) * 20, RNG.random((3, 4))], {}),
     ("kl_div", [np.log(probabilities(3, 4)), probabilities(3, 4)], dict(reduction="batchmean")),
     ("kl_div", [np.log(probabilities(3, 4)), np.log(probabilities(3, 4))], dict(reduction="sum", log_target=True)),
-    ("nll_loss", [np.log(probabilities(4, 3)), np.array([0, 2, 1, 1])], {}), ("nll_loss", [normal(2, 3, 4), RNG.integers(0, 3, (2, 4))], dict(reduction="none")),
-    ("nll_loss", [normal(4, 3), np.array([0, 2, -100, 1])], {}), ("poisson_nll_loss", [normal(3, 4), RNG.random((3, 4)) * 5 + 1], dict(full=True)),
+    ("nll_loss", [np.log(probabilities(4, 3)), np.array([0, 2, 1, 1])], {}),
+    ("nll_loss", [normal(2, 3, 4), RNG.integers(0, 3, (2, 4))], dict(reduction="none")),
+    ("nll_loss", [normal(4, 3), np.array([0, 2, -100, 1])], {}),
+    ("poisson_nll_loss", [normal(3, 4), RNG.random((3, 4)) * 5 + 1], dict(full=True)),
     ("poisson_nll_loss", [RNG.random((3, 4)), RNG.random((3, 4))], dict(log_input=False)),
     ("gaussian_nll_loss", [normal(3, 4), normal(3, 4), RNG.random((3, 4))], dict(full=True)),
 ]  # fmt: skip
@@ -90,7 +94,8 @@ LOSSES = [
 def test_losses(name, args, kwargs):
     compare(getattr(F, name), getattr(TF, name), args, kwargs)
     for reduction in ("mean", "sum", "none"):
-        compare(getattr(F, name), getattr(TF, name), args, {**kwargs, "reduction": reduction}) if "reduction" not in kwargs else None
+        if "reduction" not in kwargs:
+            compare(getattr(F, name), getattr(TF, name), args, {**kwargs, "reduction": reduction})
 
 
 def test_positive_weight_of_binary_cross_entropy():
@@ -102,12 +107,16 @@ def test_positive_weight_of_binary_cross_entropy():
 
 
 NORMS = [
-    ("layer_norm", [normal(4, 6), (6,), normal(6), normal(6)], {}), ("layer_norm", [normal(2, 3, 4), (3, 4)], dict(eps=1e-3)),
+    ("layer_norm", [normal(4, 6), (6,), normal(6), normal(6)], {}),
+    ("layer_norm", [normal(2, 3, 4), (3, 4)], dict(eps=1e-3)),
     ("layer_norm", [normal(300, 129), (129,), normal(129), normal(129)], {}), ("layer_norm", [normal(4, 1), (1,)], {}),
     ("layer_norm", [np.full((2, 5), 3.0), (5,), normal(5)], {}), ("rms_norm", [normal(4, 6), (6,), normal(6)], {}),
-    ("rms_norm", [normal(2, 3, 4), (3, 4)], dict(eps=1e-3)), ("group_norm", [normal(2, 6, 5), 3, normal(6), normal(6)], {}),
-    ("instance_norm", [normal(2, 3, 4, 5)], dict(weight=normal(3), bias=normal(3))), ("local_response_norm", [normal(2, 7, 3, 3), 5], dict(alpha=0.1)),
-    ("local_response_norm", [normal(2, 4, 3), 2], dict(k=2.0)), ("normalize", [normal(3, 4)], {}), ("normalize", [normal(3, 4)], dict(p=1, dim=0)),
+    ("rms_norm", [normal(2, 3, 4), (3, 4)], dict(eps=1e-3)),
+    ("group_norm", [normal(2, 6, 5), 3, normal(6), normal(6)], {}),
+    ("instance_norm", [normal(2, 3, 4, 5)], dict(weight=normal(3), bias=normal(3))),
+    ("local_response_norm", [normal(2, 7, 3, 3), 5], dict(alpha=0.1)),
+    ("local_response_norm", [normal(2, 4, 3), 2], dict(k=2.0)), ("normalize", [normal(3, 4)], {}),
+    ("normalize", [normal(3, 4)], dict(p=1, dim=0)),
 ]  # fmt: skip
 
 
@@ -153,7 +162,9 @@ def test_norm_errors():
 
 @pytest.mark.parametrize("case", ["offset", "huge", "constant"])
 def test_layer_norm_is_as_accurate_as_pytorch(case):
-    x = {"offset": 1e4 + 1e-3 * normal(16, 64), "huge": 1e18 * normal(16, 64), "constant": np.full((16, 64), 7.0)}[case].astype(np.float32)
+    noise = normal(16, 64)
+    cases = {"offset": 1e4 + 1e-3 * noise, "huge": 1e18 * noise, "constant": np.full((16, 64), 7.0)}
+    x = cases[case].astype(np.float32)
     exact = x.astype(np.float64)
     exact = exact - exact.mean(1, keepdims=True)
     exact /= np.sqrt((exact**2).mean(1, keepdims=True) + 1e-5)
@@ -241,8 +252,10 @@ def test_dropout():
         F.dropout(x, 1.5)
 
 
-ACTIVATIONS = ["relu", "relu6", "elu", "selu", "celu", "gelu", "silu", "mish", "softplus", "softsign", "hardtanh", "hardsigmoid",
-               "hardswish", "tanhshrink", "softshrink", "hardshrink", "logsigmoid", "leaky_relu", "sigmoid", "tanh"]  # fmt: skip
+ACTIVATIONS = [
+    "relu", "relu6", "elu", "selu", "celu", "gelu", "silu", "mish", "softplus", "softsign", "hardtanh", "hardsigmoid",
+    "hardswish", "tanhshrink", "softshrink", "hardshrink", "logsigmoid", "leaky_relu", "sigmoid", "tanh",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
@@ -257,9 +270,17 @@ def test_activations(name):
 
 def test_activation_arguments():
     x = normal(5, 6)
-    for name, kwargs in [("gelu", dict(approximate="tanh")), ("elu", dict(alpha=0.5)), ("leaky_relu", dict(negative_slope=0.2)),
-                         ("softplus", dict(beta=2.0, threshold=1.0)), ("hardtanh", dict(min_val=-0.5, max_val=0.2)), ("celu", dict(alpha=2.0)),
-                         ("softshrink", dict(lambd=0.3)), ("hardshrink", dict(lambd=0.3)), ("glu", dict(dim=1))]:  # fmt: skip
+    for name, kwargs in [
+        ("gelu", dict(approximate="tanh")),
+        ("elu", dict(alpha=0.5)),
+        ("leaky_relu", dict(negative_slope=0.2)),
+        ("softplus", dict(beta=2.0, threshold=1.0)),
+        ("hardtanh", dict(min_val=-0.5, max_val=0.2)),
+        ("celu", dict(alpha=2.0)),
+        ("softshrink", dict(lambd=0.3)),
+        ("hardshrink", dict(lambd=0.3)),
+        ("glu", dict(dim=1)),
+    ]:  # fmt: skip,
         compare(getattr(F, name), getattr(TF, name), [x], kwargs)
     compare(F.threshold, TF.threshold, [x, 0.1, 20.0])
     compare(F.prelu, TF.prelu, [normal(2, 3, 4), normal(3)])

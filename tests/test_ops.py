@@ -201,6 +201,7 @@ def test_promotion_fault_is_found(own_ops):
 
 def test_outputs_lists_and_integers_are_checked(own_ops):
     """Several outputs, one of them an integer, and a sequence of inputs."""
+
     @op(samples=lambda s: [s.case([s.distinct(3), s.distinct(3)])])
     def both(xs: Many):
         """Sum, and where the first is larger."""

@@ -74,7 +74,7 @@ def test_blocks_and_threads_do_not_change_the_result(monkeypatch):
     def run():
         random = np.random.default_rng(0)
         p = nn.Parameter(gg.tensor(random.standard_normal((100, 70), np.float32)))
-        optimizer = optim.Adam([p], lr=0.1)
+        optimizer = optim.Adam([p], lr=0.1, fused=True)
         for _ in range(3):
             p.grad = gg.tensor(random.standard_normal((100, 70), np.float32))
             optimizer.step()

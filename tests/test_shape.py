@@ -43,7 +43,7 @@ V = rng.standard_normal(4)
         ("pad", (M, (4, 7)), {"mode": "symmetric"}), ("pad", (M, (4, 7)), {"mode": "wrap"}),
         ("pad", (M, (1, 2)), {"mode": "edge"}),
     ],
-)
+)  # fmt: skip
 def test_values_are_numpys(name, args, kwargs):
     ours, theirs = getattr(gg, name)(*args, **kwargs), getattr(np, name)(*args, **kwargs)
     assert ours.shape == theirs.shape and ours.dtype == theirs.dtype
@@ -97,12 +97,13 @@ def test_unstack_and_unbind():
 
 def test_views_share_memory():
     x = tensor(M.copy())
-    for view in (
+    views = [
         x.reshape(4, 3), x.T, gg.swapaxes(x, 0, 1), gg.moveaxis(x, 0, 1), gg.expand_dims(x, 0), gg.flip(x),
         gg.broadcast_to(x, (2, 3, 4)),
         gg.diagonal(x), gg.ravel(x), gg.flatten(x), gg.rot90(x), gg.expand(x, 2, -1, -1), gg.narrow(x, 1, 1, 2),
         *gg.split(x, 3), *gg.unstack(x),
-    ):
+    ]  # fmt: skip
+    for view in views:
         assert np.shares_memory(view.numpy(), x.numpy())
 
 
@@ -131,16 +132,14 @@ def test_repeat_gradient_counts_the_copies():
 @pytest.mark.parametrize("options", [{}, {"copy": False}, {"sparse": True}])
 def test_meshgrid_is_numpys(indexing, options):
     x, y, z = np.arange(2.0), np.arange(3.0), np.arange(4.0)
-    for ours, theirs in zip(
-        gg.meshgrid(x, y, z, indexing=indexing, **options), np.meshgrid(x, y, z, indexing=indexing, **options),
-        strict=True
-    ):
+    found = gg.meshgrid(x, y, z, indexing=indexing, **options)
+    for ours, theirs in zip(found, np.meshgrid(x, y, z, indexing=indexing, **options), strict=True):
         np.testing.assert_array_equal(ours.numpy(), theirs)
 
 
 def test_pytorch_names():
     x, t = tensor(A), torch.tensor(A)
-    for ours, theirs in [
+    pairs = [
         (gg.flatten(x, 1), t.flatten(1)), (gg.unflatten(x, -1, (2, -1)), t.unflatten(-1, (2, -1))),
         (gg.permute(x, (2, 0, 1)), t.permute(2, 0, 1)),
         (gg.expand(x[:, :1], -1, 3, -1), t[:, :1].expand(-1, 3, -1)),
@@ -149,7 +148,8 @@ def test_pytorch_names():
         (gg.narrow(x, 2, -3, 2), t.narrow(2, -3, 2)),
         (gg.unsqueeze(x, -1), t.unsqueeze(-1)), (gg.cat([x, x], dim=1), torch.cat([t, t], dim=1)),
         (gg.t(x[0]), t[0].t()),
-    ]:
+    ]  # fmt: skip
+    for ours, theirs in pairs:
         np.testing.assert_array_equal(ours.numpy(), theirs.numpy())
 
 
@@ -177,7 +177,7 @@ def test_concatenate_promotes_and_differentiates():
         lambda: gg.split(M, 1, 5),
         lambda: gg.flatten(A, 2, 1), lambda: gg.expand(V, 2, -1, 3),
     ],
-)
+)  # fmt: skip
 def test_errors(call):
     with pytest.raises((ShapeError, OutOfRangeError)):
         call()

@@ -17,7 +17,8 @@ def arrays(value):
 
 
 def build(lib, value, dtype, leaves):
-    """`value` with NumPy arrays as tensors of `lib`: floats of `dtype` that require gradients, everything else as it is."""
+    """`value` with NumPy arrays as tensors of `lib`: floats of `dtype` that require gradients, everything else as it
+    is."""
     if isinstance(value, np.ndarray):
         if value.dtype.kind == "f":
             made = lib.tensor(value.astype(dtype), requires_grad=True)

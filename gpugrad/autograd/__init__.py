@@ -4,6 +4,6 @@ from .functional import backward, grad, hessian, hvp, jacobian, jvp, vhp, vjp
 from .mode import detect_anomaly, enable_grad, inference_mode, no_grad, set_grad_enabled
 
 __all__ = [
-    "backward", "detect_anomaly", "enable_grad", "grad", "hessian", "hvp", "inference_mode", "jacobian", "jvp", "no_grad",
-    "set_grad_enabled", "vhp", "vjp",
-]
+    "backward", "detect_anomaly", "enable_grad", "grad", "hessian", "hvp", "inference_mode", "jacobian", "jvp",
+    "no_grad", "set_grad_enabled", "vhp", "vjp",
+]  # fmt: skip

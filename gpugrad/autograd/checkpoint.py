@@ -13,8 +13,8 @@ from .tensor import Tensor, wrap
 
 
 class CheckpointNode(Node):
-    """A stretch of the graph that is computed again for its gradient. Edges: those of the arguments, then the leaves that
-    the function reaches by itself (a module's parameters)."""
+    """A stretch of the graph that is computed again for its gradient. Edges: those of the arguments, then the leaves
+    that the function reaches by itself (a module's parameters)."""
 
     __slots__ = ("function", "args", "leaves", "state", "several")
     name = "checkpoint"
@@ -32,7 +32,11 @@ class CheckpointNode(Node):
             out = self.function(*fresh)
         set_rng_state(now)
         parts = zip(out if self.several else (out,), g if self.several else (g,), strict=True)
-        live = [(o, p if isinstance(p, Tensor) else wrap(p, self.device, None)) for o, p in parts if p is not None and o.requires_grad]
+        live = [
+            (o, p if isinstance(p, Tensor) else wrap(p, self.device, None))
+            for o, p in parts
+            if p is not None and o.requires_grad
+        ]
         inputs = [x for x, edge in zip(fresh, edges, strict=True) if edge is not None] + self.leaves
         found = grad([o for o, _ in live], inputs, [p for _, p in live], True, differentiable, allow_unused=True)
         given = iter(found if differentiable else [x if x is None else x._array for x in found])
@@ -43,7 +47,9 @@ def _fresh(x: Any, edge: Any, differentiable: bool) -> Any:
     """An argument as the start of a new stretch; connected to the old graph where that is to be differentiated too."""
     if edge is None:
         return x
-    return wrap(x._array, x.device, edge) + 0 if differentiable and isinstance(edge, Node) else edge + 0 if differentiable else x.detach().requires_grad_()
+    if not differentiable:
+        return x.detach().requires_grad_()
+    return (wrap(x._array, x.device, edge) if isinstance(edge, Node) else edge) + 0
 
 
 def checkpoint(function: Callable, *args: Any) -> Any:
@@ -65,7 +71,7 @@ def checkpoint(function: Callable, *args: Any) -> Any:
     leaves = [node for node in reachable({o._edge() for o in live}) if node.number == 0 and id(node) not in own]
     node = CheckpointNode(function, args, edges, leaves, state, isinstance(result, tuple))
     made = tuple(
-        o.detach() if not o.requires_grad else wrap(o._array, o.device, Part(node, i, len(outs)) if node.several else node)
+        wrap(o._array, o.device, Part(node, i, len(outs)) if node.several else node) if o.requires_grad else o.detach()
         for i, o in enumerate(outs)
     )
     return made if node.several else made[0]

@@ -62,10 +62,11 @@ class FunctionNode(Node):
             change = change_since(array, self.number)
             if change is not None:
                 raise GradientError(
-                    f"{self.name}: a saved tensor of shape {array.shape} was changed in place by {change.op} at {describe(change.site)}"
+                    f"{self.name}: a saved tensor of shape {array.shape} was changed in place "
+                    f"by {change.op} at {describe(change.site)}"
                 )
         given = []
-        for part, (shape, dtype) in zip(g if g.__class__ is not tuple and isinstance(g, list) else (g,), self.outputs, strict=True):
+        for part, (shape, dtype) in zip(g if isinstance(g, list) else (g,), self.outputs, strict=True):
             if part is None and self.context.materialize:
                 part = self.device.xp.zeros(shape, dtype)
             given.append(part if part is None or isinstance(part, Tensor) else wrap(part, self.device, None))
@@ -82,7 +83,7 @@ class FunctionNode(Node):
 
 
 class Function:
-    """A differentiable function by hand: subclass it with static methods `forward(ctx, ...)` and `backward(ctx, *grads)`.
+    """A differentiable function by hand: a subclass with static methods `forward(ctx, ...)`, `backward(ctx, *grads)`.
 
     Call it as `MyFunction.apply(...)`. backward returns one gradient (or None) per argument of forward.
     """

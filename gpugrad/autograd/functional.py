@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backend.cpu import memory
 from ..backend.dtypes import is_float
 from ..errors import DTypeError, GradientError, ShapeError
 from .graph import Node, walk
@@ -20,7 +21,11 @@ from .tensor import Tensor, wrap
 
 
 def backward(
-    tensors: Any, grad_tensors: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
+    tensors: Any,
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
 ) -> None:
     """Add the gradients of `tensors` with respect to all leaves (or to `inputs`) to their `.grad`.
 
@@ -38,7 +43,11 @@ def backward(
 
 
 def grad(
-    outputs: Any, inputs: Any, grad_outputs: Any = None, retain_graph: bool | None = None, create_graph: bool = False,
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
     allow_unused: bool = False,
 ) -> tuple:
     """Gradients of `outputs` with respect to `inputs`, a tuple; `.grad` is left alone.
@@ -54,8 +63,12 @@ def grad(
     for i, (edge, given) in enumerate(zip(edges, inputs, strict=True)):
         gradient = found.get(edge)
         if gradient is None and not allow_unused:
-            raise GradientError(f"grad: input {i} {given.shape} was not used to compute the outputs; allow_unused=True gives None")
-        result.append(gradient if gradient is None or isinstance(gradient, Tensor) else wrap(gradient, given.device, None))
+            raise GradientError(
+                f"grad: input {i} {given.shape} was not used for the outputs; allow_unused=True gives None"
+            )
+        if gradient is not None and not isinstance(gradient, Tensor):
+            gradient = wrap(gradient, given.device, None)
+        result.append(gradient)
     return tuple(result)
 
 
@@ -66,7 +79,9 @@ def _sequence(given: Any) -> Sequence:
 def _target(tensor: Tensor) -> Any:
     edge = tensor._edge()
     if edge is None:
-        raise GradientError(f"a tensor of shape {tensor.shape} does not require a gradient; set requires_grad=True before use")
+        raise GradientError(
+            f"a tensor of shape {tensor.shape} does not require a gradient; set requires_grad=True before use"
+        )
     return edge
 
 
@@ -113,17 +128,9 @@ def _accumulate(leaf: Any, gradient: Any) -> None:
     if leaf.grad is not None:
         leaf.grad = wrap(leaf.grad._array + gradient, leaf.device, None)
         return
-    # getrefcount's argument, this function's, and the caller's variable.
-    alone = sys.getrefcount(gradient) <= 3 and _owns_memory(gradient)
+    # The caller's variable, this function's, and getrefcount's argument: then nobody else holds the array.
+    alone = sys.getrefcount(gradient) <= 3 and isinstance(gradient, np.ndarray) and memory.is_exclusive(gradient)
     leaf.grad = wrap(gradient if alone else gradient.copy(), leaf.device, None)
-
-
-def _owns_memory(array: Any) -> bool:
-    """Whether nobody else can see the memory of `array`: it is its own, or a base only it refers to (or the buffer list)."""
-    base = array.base
-    if not array.flags.c_contiguous and 0 in array.strides:
-        return False
-    return base is None or (isinstance(base, np.ndarray) and sys.getrefcount(base) <= 3)
 
 
 # Functions of functions
@@ -133,7 +140,9 @@ def _outputs_of(function: Callable, inputs: Any, create_graph: bool) -> tuple[An
     """`function` called on inputs that are fresh in the graph (or stay in theirs)."""
     single = isinstance(inputs, Tensor)
     with enable_grad():
-        fresh = tuple(t + 0 if create_graph and t.requires_grad else t.detach().requires_grad_() for t in _sequence(inputs))
+        fresh = tuple(
+            t + 0 if create_graph and t.requires_grad else t.detach().requires_grad_() for t in _sequence(inputs)
+        )
         return function(*fresh), fresh, single
 
 
@@ -146,7 +155,10 @@ def _like(values: Sequence, single: bool) -> Any:
 
 
 def _zeros_for_none(grads: Sequence, inputs: Sequence) -> list:
-    return [wrap(t.device.xp.zeros(t.shape, t.dtype), t.device, None) if g is None else g for g, t in zip(grads, inputs, strict=True)]
+    return [
+        wrap(t.device.xp.zeros(t.shape, t.dtype), t.device, None) if g is None else g
+        for g, t in zip(grads, inputs, strict=True)
+    ]
 
 
 def _gradients(outputs: tuple, inputs: tuple, vectors: Any, create_graph: bool) -> list:
@@ -163,7 +175,8 @@ def vjp(function: Callable, inputs: Any, v: Any = None, create_graph: bool = Fal
     outputs, inputs, single = _outputs_of(function, inputs, create_graph)
     outs = _tuple(outputs)
     vectors = [_upstream(o, x) for o, x in zip(outs, [None] * len(outs) if v is None else _tuple(v), strict=True)]
-    return outputs if create_graph else _detached(outputs), _like(_gradients(outs, inputs, vectors, create_graph), single)
+    found = _gradients(outs, inputs, vectors, create_graph)
+    return outputs if create_graph else _detached(outputs), _like(found, single)
 
 
 def _detached(outputs: Any) -> Any:

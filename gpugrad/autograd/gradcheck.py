@@ -18,8 +18,16 @@ DEFAULTS = (1e-6, 1e-5, 1e-3)
 
 
 def gradcheck(
-    func: Callable, inputs: Any, *, eps: float = 1e-6, atol: float = 1e-5, rtol: float = 1e-3,
-    raise_exception: bool = True, nondet_tol: float = 0.0, fast_mode: bool = False, check_grad_dtypes: bool = False,
+    func: Callable,
+    inputs: Any,
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    fast_mode: bool = False,
+    check_grad_dtypes: bool = False,
 ) -> bool:
     """Compare the gradients of `func` with central differences: |analytic - numerical| <= atol + rtol * |numerical|.
 
@@ -54,8 +62,17 @@ def gradcheck(
 
 
 def gradgradcheck(
-    func: Callable, inputs: Any, grad_outputs: Any = None, *, eps: float = 1e-6, atol: float = 1e-5, rtol: float = 1e-3,
-    raise_exception: bool = True, nondet_tol: float = 0.0, fast_mode: bool = False, check_grad_dtypes: bool = False,
+    func: Callable,
+    inputs: Any,
+    grad_outputs: Any = None,
+    *,
+    eps: float = 1e-6,
+    atol: float = 1e-5,
+    rtol: float = 1e-3,
+    raise_exception: bool = True,
+    nondet_tol: float = 0.0,
+    fast_mode: bool = False,
+    check_grad_dtypes: bool = False,
 ) -> bool:
     """`gradcheck` of the gradients of `func`, as functions of `inputs` and of the upstream gradients.
 
@@ -87,8 +104,15 @@ def gradgradcheck(
         return tuple(t for t in found if t is not None)
 
     return gradcheck(
-        gradients, inputs + upstream, eps=eps, atol=atol, rtol=rtol, raise_exception=raise_exception,
-        nondet_tol=nondet_tol, fast_mode=fast_mode, check_grad_dtypes=check_grad_dtypes,
+        gradients,
+        inputs + upstream,
+        eps=eps,
+        atol=atol,
+        rtol=rtol,
+        raise_exception=raise_exception,
+        nondet_tol=nondet_tol,
+        fast_mode=fast_mode,
+        check_grad_dtypes=check_grad_dtypes,
     )
 
 

@@ -1,8 +1,8 @@
 """The graph of recorded ops, and the walk that differentiates it.
 
-A Node points to the nodes of its inputs (its edges), never to Tensors it made, so a dropped graph is freed at once. A leaf
-Tensor is its own node, with no edges and the number 0. Nodes are numbered as they are made, which is a topological order:
-the backward walk collects what it can reach, sorts by number and visits each node once, without recursion.
+A Node points to the nodes of its inputs (its edges), never to Tensors it made, so a dropped graph is freed at once. A
+leaf Tensor is its own node, with no edges and the number 0. Nodes are numbered as they are made, which is a topological
+order: the backward walk collects what it can reach, sorts by number and visits each node once, without recursion.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class OpNode(Node):
         if changes and saved:
             self._check_unchanged(saved)
         if self.outputs is not None:
-            g = self._fill(g, differentiable)
+            g = self._fill(g, self.outputs, differentiable)
         low = None if differentiable else self.low
         if differentiable:
             saved = self._as_tensors(saved)
@@ -128,10 +128,10 @@ class OpNode(Node):
         assert self.shapes is not None
         return [gx if gx is None else _undo_broadcast(gx, s) for gx, s in zip(grads, self.shapes, strict=True)]
 
-    def _fill(self, parts: Any, differentiable: bool) -> tuple:
+    def _fill(self, parts: Any, outputs: list, differentiable: bool) -> tuple:
         """The gradient of each output: zeros for those that nothing was computed from, None for integer outputs."""
         filled = []
-        for g, (shape, dtype) in zip(parts, self.outputs, strict=True):
+        for g, (shape, dtype) in zip(parts, outputs, strict=True):
             if g is None and dtype.kind not in "iub":
                 g = self.device.xp.zeros(shape, dtype)
                 if differentiable:
@@ -154,7 +154,7 @@ class OpNode(Node):
                     )
 
     def _as_tensors(self, saved: dict) -> dict:
-        """`saved` with its arrays as Tensors that continue the graph: inputs through their edges, outputs through self."""
+        """`saved` with its arrays as Tensors that continue the graph: inputs through their edges, outputs here."""
         plan, made = self.plan, {}
         for name, value in saved.items():
             if name == "out":

@@ -8,10 +8,11 @@
 
     softmax.vjp(x=lambda g, out, axis: out * (g - (g * out).sum(axis=axis, keepdims=True)))
 
-The body works on raw arrays and is written against `xp`: it is the CPU path, the GPU fallback and the oracle. Positional
-parameters are Tensors, keyword-only ones attributes. The parameters of a gradient rule say what it needs: `g`, an input's
-name, an attribute's name, `out`, `<input>_shape`, `<input>_dtype`, a residual of the fused path, `needs`. Only what is
-named is kept until backward. Rules run on raw arrays, and on Tensors when the gradient itself is to be differentiated.
+The body works on raw arrays and is written against `xp`: it is the CPU path, the GPU fallback and the oracle.
+Positional parameters are Tensors, keyword-only ones attributes. The parameters of a gradient rule say what it needs:
+`g`, an input's name, an attribute's name, `out`, `<input>_shape`, `<input>_dtype`, a residual of the fused path,
+`needs`. Only what is named is kept until backward. Rules run on raw arrays, and on Tensors when the gradient itself is
+to be differentiated.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from ..backend.devices import Device
+from ..backend.devices import CPU, Device
+from ..backend.devices import device as find_device
 from ..backend.dtypes import is_float, is_low
 from ..backend.namespace import Namespace, xp
 from ..errors import DTypeError, GpugradError, LinAlgError, OutOfRangeError, ShapeError
@@ -38,13 +40,20 @@ __all__ = ["OPS", "Fixed", "Many", "Op", "op", "xp"]
 OPS: dict[str, Op] = {}
 
 # What an error raised by an array library becomes, the first that fits.
-_ERRORS = ((np.linalg.LinAlgError, LinAlgError), (ValueError, ShapeError), (IndexError, OutOfRangeError), (TypeError, DTypeError))
+_ERRORS = {
+    np.linalg.LinAlgError: LinAlgError,
+    ValueError: ShapeError,
+    IndexError: OutOfRangeError,
+    TypeError: DTypeError,
+}
 
 
 class Op:
     """A differentiable function of arrays. Call it with Tensors or anything that `asarray` takes."""
 
-    def __init__(self, forward: Callable, *, samples: Callable | None, dtypes: str, exact: bool, view: bool, bench: Any):
+    def __init__(
+        self, forward: Callable, *, samples: Callable | None, dtypes: str, exact: bool, view: bool, bench: Any
+    ):
         self.name = forward.__name__
         self.__name__, self.__doc__, self.__module__ = self.name, forward.__doc__, forward.__module__
         self.forward, self.samples, self.bench = forward, samples, bench
@@ -82,7 +91,7 @@ class Op:
             known |= {f"{n}_{part}" for n in self.inputs for part in ("shape", "dtype")}
             unknown = set(rule_names(rule)) - known
             if unknown:
-                raise DTypeError(f"{self.name}.vjp({name}=...): unknown names {sorted(unknown)}; known: {sorted(known)}")
+                raise DTypeError(f"{self.name}.vjp({name}=): unknown names {sorted(unknown)}; known: {sorted(known)}")
             self.rules[name] = rule
         self._plans.clear()
         return self
@@ -123,17 +132,17 @@ class Op:
                 arrays = [a.astype(np.float32) if a is not None and a.dtype == low else a for a in arrays]
         given = (arrays,) if self.many else arrays
         result = fused.forward(*given, **attributes) if fused is not None else NotImplemented
-        if result is NotImplemented:
+        if fused is None or result is NotImplemented:
             fused, residuals, out = None, EMPTY, self.forward(*given, **attributes)
         else:
             out, residuals = result
-            fused.runs += 1  # type: ignore[union-attr]
+            fused.runs += 1
         if low is not None:
             out = tuple(_round(o, low) for o in out) if isinstance(out, tuple) else _round(out, low)
         return out, residuals, fused
 
     def _record(
-        self, device: Device, tensors: list, arrays: list, attributes: dict, out: Any, residuals: dict, fused: Fused | None
+        self, device: Device, tensors: Any, arrays: Any, attributes: dict, out: Any, residuals: dict, fused: Any
     ) -> Any:
         several = out.__class__ is tuple
         if several:
@@ -155,7 +164,13 @@ class Op:
         return made
 
     def node(
-        self, device: Device, tensors: Sequence, arrays: Sequence, attributes: dict, out: Any, residuals: dict = EMPTY,
+        self,
+        device: Device,
+        tensors: Sequence,
+        arrays: Sequence,
+        attributes: dict,
+        out: Any,
+        residuals: dict = EMPTY,
         fused: Fused | None = None,
     ) -> OpNode | None:
         """The graph node of a call that gave `out`; None if no gradient can flow through it."""
@@ -212,13 +227,13 @@ class Op:
         """`error` with the op, the shapes and the attributes."""
         names = [self.input_name(i) if not self.many else f"{self.inputs[0]}[{i}]" for i in range(len(arrays))]
         given = [f"{n} {a.shape} {a.dtype}" for n, a in zip(names, arrays, strict=True) if a is not None]
-        given += [f"{n}={v!r}" for n, v in attributes.items() if v is not self.signature.defaults.get(n) and not hasattr(v, "dtype")]
-        kind = next(kind for base, kind in _ERRORS if isinstance(error, base))
+        defaults = self.signature.defaults
+        given += [f"{n}={v!r}" for n, v in attributes.items() if v is not defaults.get(n) and not hasattr(v, "dtype")]
+        kind = next(kind for base, kind in _ERRORS.items() if isinstance(error, base))
         return kind(f"{self.name}: {error}; got {', '.join(given)}")
 
     def raw(self, kind: str) -> Callable:
         """This op on raw arrays of a device kind, for the array namespaces."""
-        from ..backend.devices import CPU
 
         def call(*args: Any, **kwargs: Any) -> Any:
             inputs, attributes = self.signature.bind(args, kwargs)
@@ -242,8 +257,14 @@ class _Method:
 
 
 def op(
-    forward: Callable | None = None, *, samples: Callable | None = None, dtypes: str = "common", exact: bool = False,
-    view: bool = False, bench: Any = None, make: type[Op] = Op,
+    forward: Callable | None = None,
+    *,
+    samples: Callable | None = None,
+    dtypes: str = "common",
+    exact: bool = False,
+    view: bool = False,
+    bench: Any = None,
+    make: type[Op] = Op,
 ) -> Any:
     """Declare an op (see the module's text).
 
@@ -268,9 +289,7 @@ def _round(array: Any, low: np.dtype) -> Any:
 
 
 def _device_of(inputs: Sequence) -> Device:
-    from ..backend.devices import device
-
-    return device(int(next(a for a in inputs if a is not None).device.id))
+    return find_device(int(next(a for a in inputs if a is not None).device.id))
 
 
 Namespace.provider = staticmethod(lambda name, kind: OPS[name].raw(kind) if name in OPS else None)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _SCALARS = (bool, int, float)
 
 
-def place(op: Op, inputs: Sequence) -> tuple[Device, list]:
+def place(op: Op, inputs: Sequence) -> tuple[Device, Sequence]:
     """The inputs of `op` as Tensors (or None) on one device and, as the op wishes, of one dtype."""
     device = _in_place(op, inputs)
     if device is not None:
@@ -27,7 +27,10 @@ def place(op: Op, inputs: Sequence) -> tuple[Device, list]:
     device = _common_device(op, inputs)
     free = [i for i in range(len(inputs)) if i not in op.fixed]
     scalars = [i for i in free if type(inputs[i]) in _SCALARS]
-    tensors = [v if v is None or i in scalars else _as_tensor(op, i, v, device) for i, v in enumerate(inputs)]
+    tensors: list[Any] = list(inputs)
+    for i, value in enumerate(inputs):
+        if value is not None and i not in scalars:
+            tensors[i] = _as_tensor(op, i, value, device)
     given = [tensors[i] for i in free if i not in scalars and tensors[i] is not None]
     if op.dtypes == "own":
         for i in scalars:
@@ -69,7 +72,7 @@ def _common_device(op: Op, inputs: Sequence) -> Device:
                 device = value.device
             elif value.device is not device:
                 raise DeviceError(
-                    f"{op.name}: tensors on {device} and {value.device}; move one, for example with .to({str(device)!r})"
+                    f"{op.name}: tensors on {device} and {value.device}; move one, as with .to({str(device)!r})"
                 )
     return default_device() if device is None else device
 

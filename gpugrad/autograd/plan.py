@@ -1,4 +1,4 @@
-"""How an op is differentiated: its fused paths, and for each set of inputs that need gradients what to keep and to run."""
+"""How an op is differentiated: its fused paths, and for each set of inputs that need gradients what to keep and run."""
 
 from __future__ import annotations
 

@@ -32,11 +32,11 @@ class Signature:
         names, defaults = parameters(forward), forward.__defaults__ or ()
         self.name, self.forward = name, forward
         self.inputs = names[: code.co_argcount]
-        self.attributes = names[code.co_argcount:]
+        self.attributes = names[code.co_argcount :]
         self.positions = {name: i for i, name in enumerate(self.inputs)}
         self.fixed = frozenset(i for i, name in enumerate(self.inputs) if annotations.get(name) in (Fixed, "Fixed"))
         self.many = any(annotations.get(name) in (Many, "Many") for name in self.inputs)
-        self.optional = dict(zip(self.inputs[len(self.inputs) - len(defaults):], defaults, strict=True))
+        self.optional = dict(zip(self.inputs[len(self.inputs) - len(defaults) :], defaults, strict=True))
         self.defaults = dict(forward.__kwdefaults__ or {})
         self.complete = len(self.defaults) == len(self.attributes)
 

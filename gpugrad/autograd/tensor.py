@@ -18,6 +18,9 @@ from ..backend.dtypes import is_float
 from ..errors import DTypeError, GradientError, ShapeError
 from .protocols import Protocols
 
+if TYPE_CHECKING:
+    from .views import View
+
 _hook_keys = count()
 _new = object.__new__
 
@@ -188,7 +191,7 @@ class Tensor(Protocols):
     def numpy(self) -> np.ndarray:
         """The values as a NumPy array (this memory, on the CPU). Raises GradientError if the graph would be lost."""
         if self.requires_grad:
-            raise GradientError("numpy(): this tensor requires a gradient, which NumPy cannot hold; call detach() first")
+            raise GradientError("numpy(): this tensor requires a gradient, which NumPy cannot hold; use detach()")
         return self.device.to_host(self._array)
 
     def item(self) -> Any:
@@ -216,7 +219,8 @@ class Tensor(Protocols):
             made.grad = self.grad.detach().clone()
         return made
 
-    if TYPE_CHECKING:  # attached by gpugrad.ops
+    if TYPE_CHECKING:  # methods are attached by gpugrad.ops
+        _view: View | None
 
         def __getattr__(self, name: str) -> Any: ...
         def __add__(self, other: Any) -> Tensor: ...
@@ -232,6 +236,8 @@ class Tensor(Protocols):
         def __neg__(self) -> Tensor: ...
         def __getitem__(self, index: Any) -> Tensor: ...
         def __setitem__(self, index: Any, value: Any) -> None: ...
+        def __eq__(self, other: Any) -> Tensor: ...
+        def __ne__(self, other: Any) -> Tensor: ...
         def __lt__(self, other: Any) -> Tensor: ...
         def __le__(self, other: Any) -> Tensor: ...
         def __gt__(self, other: Any) -> Tensor: ...

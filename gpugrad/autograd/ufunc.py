@@ -115,8 +115,12 @@ def _binary(op: Elementwise, function: Any, general: Callable) -> Callable:
                 return general(x, y, *args, **kwargs)
         dtype = a.dtype
         if (
-            dtype is not b.dtype or (dtype is not float32 and dtype is not float64)
-            or x.device is not CPU or y.device is not CPU or args or kwargs
+            dtype is not b.dtype
+            or (dtype is not float32 and dtype is not float64)
+            or x.device is not CPU
+            or y.device is not CPU
+            or args
+            or kwargs
         ):
             return general(x, y, *args, **kwargs)
         same = a.shape == b.shape or y is _CONSTANT or x is _CONSTANT

@@ -17,7 +17,10 @@ _devices: dict[str, "Device"] = {}
 
 
 class Device:
-    """A place for arrays; one object per place, so devices compare by identity. Also a context: `with gpugrad.device("cuda"):`."""
+    """A place for arrays; one object per place, so devices compare by identity.
+
+    Also a context that makes it the default: `with gpugrad.device("cuda"):`.
+    """
 
     __slots__ = ("type", "index", "name")
 
@@ -69,11 +72,11 @@ CPU = _devices["cpu"] = Device("cpu", None, "cpu")
 
 
 def device(given: "str | Device | int | None" = None) -> Device:
-    """The device that `given` names (`"cpu"`, `"cuda"`, `"cuda:1"`, a Device, a cuda index); None is the default device.
+    """The device that `given` names: `"cpu"`, `"cuda"`, `"cuda:1"`, a Device, a cuda index; None is the default one.
 
-    Raises DeviceError for an unknown name, and for cuda without CuPy or without a GPU; the message says what to install.
+    Raises DeviceError for an unknown name, and for cuda without CuPy or a GPU; the message says what to install.
     """
-    if given.__class__ is str and given in _devices:
+    if isinstance(given, str) and given in _devices:
         return _devices[given]
     if isinstance(given, Device):
         return given

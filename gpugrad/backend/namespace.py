@@ -1,8 +1,8 @@
 """Array namespaces: the same function names over NumPy arrays, CuPy arrays and Tensors.
 
 `xp(array)` gives the namespace of an array, and code written against it runs on all three. A raw namespace is the array
-library, extended by every op that the library lacks (`conv`, `softmax`, ...), so that a gradient rule may call any op by
-name whatever it is given.
+library, extended by every op that the library lacks (`conv`, `softmax`, ...), so that a gradient rule may call any op
+by name whatever it is given.
 """
 
 from collections.abc import Callable

@@ -51,7 +51,7 @@ class _Convolution(Module):
         )
         self.kernel_size = _tuple(kernel_size, self.ndim)
         self.stride, self.dilation = _tuple(stride, self.ndim), _tuple(dilation, self.ndim)
-        self.padding = padding if isinstance(padding, str) else _tuple(padding, self.ndim)
+        self.padding: Any = padding if isinstance(padding, str) else _tuple(padding, self.ndim)
         outer, inner = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
         self.weight = empty((outer, inner // groups, *self.kernel_size), device, dtype)
         self.register_parameter("bias", empty((out_channels,), device, dtype) if bias else None)

@@ -11,9 +11,8 @@ from ..backend.cpu import activation as cpu
 
 __all__ = [
     "celu", "elu", "gelu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "logsigmoid", "mish",
-    "relu",
-    "relu6", "selu", "silu", "softplus", "softshrink", "softsign", "tanhshrink", "threshold",
-]
+    "relu", "relu6", "selu", "silu", "softplus", "softshrink", "softsign", "tanhshrink", "threshold",
+]  # fmt: skip
 
 _SMALL = 1024  # elements below which cutting into blocks does not pay
 
@@ -214,9 +213,7 @@ def softplus(x, *, beta=1.0, threshold=20.0):
     return xp(x).where(x * beta > threshold, x, _log1p_exp(x * beta) / beta)
 
 
-softplus.vjp(
-    x=lambda g, x, beta, threshold: xp(g).where(x * beta > threshold, g, g * xp(g).sigmoid(x * beta))
-)
+softplus.vjp(x=lambda g, x, beta, threshold: xp(g).where(x * beta > threshold, g, g * xp(g).sigmoid(x * beta)))
 
 
 @elementwise(samples=_cases(), dtypes="float")

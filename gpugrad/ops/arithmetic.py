@@ -11,9 +11,8 @@ from ..autograd.ufunc import elementwise, ufunc
 
 __all__ = [
     "abs", "absolute", "add", "cbrt", "divide", "floor_divide", "fmod", "hypot", "lerp", "multiply", "negative",
-    "positive", "pow",
-    "power", "reciprocal", "remainder", "rsqrt", "sqrt", "square", "subtract", "true_divide",
-]
+    "positive", "pow", "power", "reciprocal", "remainder", "rsqrt", "sqrt", "square", "subtract", "true_divide",
+]  # fmt: skip
 
 
 def _zeros(g: Any) -> Any:
@@ -221,9 +220,7 @@ def lerp(x, y, weight):
     return x + weight * (y - x)
 
 
-lerp.vjp(
-    x=lambda g, weight: g * (1 - weight), y=lambda g, weight: g * weight, weight=lambda g, x, y: g * (y - x)
-)
+lerp.vjp(x=lambda g, weight: g * (1 - weight), y=lambda g, weight: g * weight, weight=lambda g, x, y: g * (y - x))
 
 abs = absolute
 pow = power

@@ -5,24 +5,28 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd.op import op, xp
 from ..autograd.convert import asarray
+from ..autograd.op import op, xp
 from ..autograd.tensor import Tensor
 from ..errors import ShapeError
 from .index import take
 from .shape import axis_of, broadcast_to, reshape, swapaxes
 
-__all__ = [
-    "flip", "fliplr", "flipud", "repeat", "repeat_interleave", "roll", "rot90", "tile",
-]
+__all__ = ["flip", "fliplr", "flipud", "repeat", "repeat_interleave", "roll", "rot90", "tile"]
 
 
 @op(
     samples=lambda s: [
-        s.case(s(3, 4)), s.case(s(3, 4), axis=0), s.case(s(2, 3, 4), axis=(0, -1)), s.case(s(0, 3)),
-        s.case(s(4, 3).T, axis=1), s.case(s()),
+        s.case(s(3, 4)),
+        s.case(s(3, 4), axis=0),
+        s.case(s(2, 3, 4), axis=(0, -1)),
+        s.case(s(0, 3)),
+        s.case(s(4, 3).T, axis=1),
+        s.case(s()),
     ],
-    view=True, exact=True, dtypes="own",
+    view=True,
+    exact=True,
+    dtypes="own",
 )
 def flip(x, *, axis=None):
     """x with the order along `axis` (an int, a tuple, or None for all) reversed. A view."""
@@ -34,10 +38,15 @@ flip.vjp(x=lambda g, axis: xp(g).flip(g, axis=axis))
 
 @op(
     samples=lambda s: [
-        s.case(s(3, 4), shift=2), s.case(s(3, 4), shift=-1, axis=1), s.case(s(3, 4), shift=(1, 5), axis=(0, -1)),
-        s.case(s(3, 4), shift=2, axis=(0, 1)), s.case(s(0, 3), shift=1, axis=0), s.case(s(), shift=0),
+        s.case(s(3, 4), shift=2),
+        s.case(s(3, 4), shift=-1, axis=1),
+        s.case(s(3, 4), shift=(1, 5), axis=(0, -1)),
+        s.case(s(3, 4), shift=2, axis=(0, 1)),
+        s.case(s(0, 3), shift=1, axis=0),
+        s.case(s(), shift=0),
     ],
-    exact=True, dtypes="own",
+    exact=True,
+    dtypes="own",
 )
 def roll(x, *, shift, axis=None):
     """x with its elements moved by `shift` along `axis`, those pushed out coming back; None: flattened, tuples: in

@@ -1,8 +1,9 @@
 """Scaled dot-product attention: softmax(q k^T * scale + mask) v.
 
-q (B, H, Tq, D), k (B, Hkv, Tk, D), v (B, Hkv, Tk, Dv), H a multiple of Hkv (grouped-query attention, Ainslie et al. 2023).
-The mask is broadcast to (B, H, Tq, Tk): bool (True: attend) or numbers that are added. `causal` lets query i see keys 0..i,
-counted from the start also where Tq and Tk differ. A row that may attend to nothing gives 0 and passes no gradient.
+q (B, H, Tq, D), k (B, Hkv, Tk, D), v (B, Hkv, Tk, Dv), H a multiple of Hkv (grouped-query attention, Ainslie et al.
+2023). The mask is broadcast to (B, H, Tq, Tk): bool (True: attend) or numbers that are added. `causal` lets query i see
+keys 0..i, counted from the start also where Tq and Tk differ. A row that may attend to nothing gives 0 and passes no
+gradient.
 
 The body forms the (Tq, Tk) scores; the fused paths never do (Rabe and Staats 2021; Dao et al. 2022).
 """
@@ -27,7 +28,8 @@ def _turned(x: Any) -> Any:
 
 
 def _bias(q: Any, k: Any, mask: Any, causal: bool) -> Any:
-    """What is added to the scores, (B or 1, Hkv or 1, G or 1, Tq, Tk) with -inf where nothing may be attended; or None."""
+    """What is added to the scores, (B or 1, Hkv or 1, G or 1, Tq, Tk) with -inf where nothing may be attended; or
+    None."""
     bias = None
     if mask is not None:
         mask = getattr(mask, "_array", mask)

@@ -4,19 +4,17 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.convert import asarray
 from ..autograd.op import op, xp
 from ..autograd.samples import binary, unary
-from ..autograd.convert import asarray
 from ..autograd.ufunc import elementwise, ufunc
 
 __all__ = [
     "allclose", "array_equal", "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or",
-    "bitwise_right_shift", "bitwise_xor", "equal", "greater", "greater_equal", "invert", "isclose", "isfinite",
-    "isinf", "isnan",
-    "left_shift", "less", "less_equal", "logical_and", "logical_not", "logical_or", "logical_xor", "not_equal",
-    "right_shift",
-    "signbit",
-]
+    "bitwise_right_shift", "bitwise_xor", "equal", "greater", "greater_equal", "invert", "isclose", "isfinite", "isinf",
+    "isnan", "left_shift", "less", "less_equal", "logical_and", "logical_not", "logical_or", "logical_xor", "not_equal",
+    "right_shift", "signbit",
+]  # fmt: skip
 
 
 def _with_ties(s: Any) -> list:

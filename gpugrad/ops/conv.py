@@ -6,9 +6,9 @@ Three bilinear ops that are each other's gradients, so every order of derivative
     convolution_input_gradient(y, w)     the adjoint in x, which is also the transposed convolution
     convolution_weight_gradient(y, x)    the adjoint in w
 
-Shapes: x (N, C, *S), w (K, C/groups, *F), y (N, K, *O); `padding` holds a (low, high) pair per spatial axis. `nn.functional` has
-the functions that take PyTorch's arguments. An output size is floor((S + padding - dilation * (F - 1) - 1) / stride) + 1:
-positions at the end that a whole step no longer reaches are left out.
+Shapes: x (N, C, *S), w (K, C/groups, *F), y (N, K, *O); `padding` holds a (low, high) pair per spatial axis.
+`nn.functional` has the functions that take PyTorch's arguments. An output size is floor((S + padding - dilation * (F -
+1) - 1) / stride) + 1: positions at the end that a whole step no longer reaches are left out.
 """
 
 import itertools
@@ -32,7 +32,7 @@ def _windows(x: Any, kernel: tuple, stride: tuple, padding: tuple, dilation: tup
 
 def _grouped(array: Any, axis: int, groups: int) -> Any:
     shape = array.shape
-    return array.reshape(*shape[:axis], groups, shape[axis] // groups, *shape[axis + 1:])
+    return array.reshape(*shape[:axis], groups, shape[axis] // groups, *shape[axis + 1 :])
 
 
 def output_size(size: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple) -> tuple[int, ...]:
@@ -41,7 +41,9 @@ def output_size(size: tuple, kernel: tuple, stride: tuple, padding: tuple, dilat
     out = tuple((n + low + high - d * (f - 1) - 1) // s + 1 for n, f, s, (low, high), d in parts)
     if any(n < 1 for n in out):
         padded = tuple(n + low + high for n, (low, high) in zip(size, padding, strict=True))
-        raise ValueError(f"the kernel {kernel} with dilation {dilation} does not fit the padded input {padded}: output {out}")
+        raise ValueError(
+            f"the kernel {kernel} with dilation {dilation} does not fit the padded input {padded}: output {out}"
+        )
     return out
 
 
@@ -108,11 +110,7 @@ convolution.vjp(
 )
 
 
-@op(
-    samples=lambda s: [
-        s.case(s(*_output_shape(c)), s(*c["w"]), shape=c["x"], **_arguments(c)) for c in _CASES
-    ]
-)
+@op(samples=lambda s: [s.case(s(*_output_shape(c)), s(*c["w"]), shape=c["x"], **_arguments(c)) for c in _CASES])
 def convolution_input_gradient(y, weight, *, shape, stride, padding, dilation, groups):
     """The adjoint of `convolution` in its input: y (N, K, *O), weight (K, C/groups, *F) -> `shape` (N, C, *S)."""
     ns, d = xp(y), y.ndim - 2
@@ -141,18 +139,17 @@ convolution_input_gradient.vjp(
 )
 
 
-@op(
-    samples=lambda s: [
-        s.case(s(*_output_shape(c)), s(*c["x"]), shape=c["w"], **_arguments(c)) for c in _CASES
-    ]
-)
+@op(samples=lambda s: [s.case(s(*_output_shape(c)), s(*c["x"]), shape=c["w"], **_arguments(c)) for c in _CASES])
 def convolution_weight_gradient(y, x, *, shape, stride, padding, dilation, groups):
     """The adjoint of `convolution` in its weight: y (N, K, *O), x (N, C, *S) -> `shape` (K, C/groups, *F)."""
     d = x.ndim - 2
     windows = _windows(x, shape[2:], stride, padding, dilation)[(slice(None), slice(None), *map(slice, y.shape[2:]))]
     spatial, kernel = "opq"[:d], "fgh"[:d]
     out = xp(x).einsum(
-        f"nzc{spatial}{kernel},nzk{spatial}->zkc{kernel}", _grouped(windows, 1, groups), _grouped(y, 1, groups), optimize=True
+        f"nzc{spatial}{kernel},nzk{spatial}->zkc{kernel}",
+        _grouped(windows, 1, groups),
+        _grouped(y, 1, groups),
+        optimize=True,
     )
     return out.reshape(shape)
 

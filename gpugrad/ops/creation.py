@@ -15,9 +15,9 @@ from ..backend.dtypes import as_dtype, default_dtype
 from ..errors import DTypeError, ShapeError
 
 __all__ = [
-    "arange", "empty", "empty_like", "eye", "from_dlpack", "full", "full_like", "linspace", "logspace", "ones", "ones_like",
-    "zeros", "zeros_like",
-]
+    "arange", "empty", "empty_like", "eye", "from_dlpack", "full", "full_like", "linspace", "logspace", "ones",
+    "ones_like", "zeros", "zeros_like",
+]  # fmt: skip
 
 
 def _shape(size: tuple) -> tuple[int, ...]:
@@ -67,7 +67,7 @@ def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
 def full(size: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """`fill_value` everywhere; the dtype is the value's unless given."""
     where = find_device(device)
-    shape = _shape((size,) if isinstance(size, (tuple, list)) else (size,))
+    shape = _shape((size,))
     value = asarray(fill_value, dtype=dtype, device=where)._array
     return _made(where.xp.full(shape, value, value.dtype), where, requires_grad)
 
@@ -85,7 +85,14 @@ def arange(
 
 
 def linspace(
-    start: float, stop: float, num: int = 50, *, endpoint: bool = True, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    start: float,
+    stop: float,
+    num: int = 50,
+    *,
+    endpoint: bool = True,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """`num` evenly spaced numbers from `start` to `stop`."""
     where = find_device(device)
@@ -93,14 +100,18 @@ def linspace(
     return _made(where.asarray(values, default_dtype() if dtype is None else as_dtype(dtype)), where, requires_grad)
 
 
-def logspace(start: float, stop: float, num: int = 50, base: float = 10.0, *, dtype: Any = None, device: Any = None) -> Tensor:
+def logspace(
+    start: float, stop: float, num: int = 50, base: float = 10.0, *, dtype: Any = None, device: Any = None
+) -> Tensor:
     """`num` numbers from base**start to base**stop, evenly spaced on a logarithmic scale."""
     where = find_device(device)
     values = np.logspace(start, stop, num, base=base)
     return _made(where.asarray(values, default_dtype() if dtype is None else as_dtype(dtype)), where, False)
 
 
-def eye(n: int, m: int | None = None, k: int = 0, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def eye(
+    n: int, m: int | None = None, k: int = 0, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Ones on the k-th diagonal of an (n, m) matrix, zeros elsewhere."""
     where = find_device(device)
     dtype = default_dtype() if dtype is None else as_dtype(dtype)

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd.op import op, xp
 from ..autograd.convert import asarray, raw
+from ..autograd.op import op, xp
 from ..errors import ShapeError
 from .arithmetic import subtract
 from .comparison import not_equal
@@ -13,9 +13,9 @@ from .reduce import accumulate
 from .transcendental import within_range
 
 __all__ = [
-    "cummax", "cummin", "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "diff", "linear_scan",
-    "logcumsumexp", "trapezoid",
-]
+    "cummax", "cummin", "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "diff", "linear_scan", "logcumsumexp",
+    "trapezoid",
+]  # fmt: skip
 
 
 def _at(ndim: int, axis: int, part: slice) -> tuple:

@@ -3,7 +3,7 @@
 `cholesky` and `eigh` read one triangle, as NumPy's do, but give a symmetric gradient: the derivative among symmetric
 matrices. Where factors are determined only up to a sign or a rotation, gradients make sense for functions that do not
 depend on that choice; equal eigenvalues or singular values give finite gradients as long as the factors' gradients
-agree. """
+agree."""
 
 from typing import Any
 
@@ -29,7 +29,9 @@ def _safe(x: Any) -> Any:
 # Derivatives are checked by tests that make the input symmetric: moving one entry alone is no derivative here.
 @op(
     samples=lambda s: [
-        s.case(s.spd(3), smooth=False), s.case(s.spd(2, 3), upper=True, smooth=False), s.case(s.spd(0), smooth=False),
+        s.case(s.spd(3), smooth=False),
+        s.case(s.spd(2, 3), upper=True, smooth=False),
+        s.case(s.spd(0), smooth=False),
         s.case(s.spd(3).T, smooth=False),
     ],
     dtypes="float",
@@ -59,7 +61,9 @@ cholesky.vjp(x=_cholesky_rule)
 
 @op(
     samples=lambda s: [
-        s.case(s.spd(3), smooth=False), s.case(s.spd(2, 3), UPLO="U", smooth=False), s.case(s.spd(0), smooth=False),
+        s.case(s.spd(3), smooth=False),
+        s.case(s.spd(2, 3), UPLO="U", smooth=False),
+        s.case(s.spd(0), smooth=False),
         s.case(s.spd(3).T, smooth=False),
     ],
     dtypes="float",
@@ -97,9 +101,13 @@ eigvalsh.vjp(x=_eigvalsh_rule)
 
 @op(
     samples=lambda s: [
-        s.case(s(4, 2), full_matrices=False), s.case(s(2, 3), full_matrices=False), s.case(s(3, 3)),
+        s.case(s(4, 2), full_matrices=False),
+        s.case(s(2, 3), full_matrices=False),
+        s.case(s(3, 3)),
         s.case(s(2, 3, 2), full_matrices=False),
-        s.case(s(3, 4).T, full_matrices=False), s.case(s(4, 2), smooth=False), s.case(s(0, 3), full_matrices=False),
+        s.case(s(3, 4).T, full_matrices=False),
+        s.case(s(4, 2), smooth=False),
+        s.case(s(0, 3), full_matrices=False),
     ],
     dtypes="float",
 )
@@ -149,7 +157,12 @@ svdvals.vjp(x=_svdvals_rule)
 
 @op(
     samples=lambda s: [
-        s.case(s(4, 2)), s.case(s(3, 3)), s.case(s(2, 4)), s.case(s(2, 3, 2)), s.case(s(2, 3).T), s.case(s(0, 2)),
+        s.case(s(4, 2)),
+        s.case(s(3, 3)),
+        s.case(s(2, 4)),
+        s.case(s(2, 3, 2)),
+        s.case(s(2, 3).T),
+        s.case(s(0, 2)),
     ],
     dtypes="float",
 )

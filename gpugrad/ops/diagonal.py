@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ..autograd.op import op, xp
 from ..autograd.convert import asarray
+from ..autograd.op import op, xp
 from ..autograd.tensor import Tensor
 from ..errors import ShapeError
 from .shape import ravel
@@ -13,9 +13,14 @@ __all__ = ["diag", "diag_embed", "diagflat", "diagonal", "diagonal_adjoint", "tr
 
 @op(
     samples=lambda s: [
-        s.case(s(3, 4)), s.case(s(2, 4, 3), k=-1), s.case(s(3, 3), k=1), s.case(s(0, 3)), s.case(s(4, 3).T, k=5),
+        s.case(s(3, 4)),
+        s.case(s(2, 4, 3), k=-1),
+        s.case(s(3, 3), k=1),
+        s.case(s(0, 3)),
+        s.case(s(4, 3).T, k=5),
     ],
-    exact=True, dtypes="own",
+    exact=True,
+    dtypes="own",
 )
 def tril(x, *, k=0):
     """x with zeros above diagonal k of its last two axes."""
@@ -27,9 +32,14 @@ tril.vjp(x=lambda g, k: xp(g).tril(g, k=k))
 
 @op(
     samples=lambda s: [
-        s.case(s(3, 4)), s.case(s(2, 4, 3), k=-1), s.case(s(3, 3), k=1), s.case(s(0, 3)), s.case(s(4, 3).T, k=-5),
+        s.case(s(3, 4)),
+        s.case(s(2, 4, 3), k=-1),
+        s.case(s(3, 3), k=1),
+        s.case(s(0, 3)),
+        s.case(s(4, 3).T, k=-5),
     ],
-    exact=True, dtypes="own",
+    exact=True,
+    dtypes="own",
 )
 def triu(x, *, k=0):
     """x with zeros below diagonal k of its last two axes."""
@@ -41,11 +51,17 @@ triu.vjp(x=lambda g, k: xp(g).triu(g, k=k))
 
 @op(
     samples=lambda s: [
-        s.case(s(3, 3)), s.case(s(3, 4), offset=1), s.case(s(4, 3), offset=-2),
+        s.case(s(3, 3)),
+        s.case(s(3, 4), offset=1),
+        s.case(s(4, 3), offset=-2),
         s.case(s(2, 3, 4), offset=-1, axis1=2, axis2=0),
-        s.case(s(2, 3, 4), axis1=-1, axis2=1), s.case(s(3, 3), offset=7), s.case(s(0, 3)),
+        s.case(s(2, 3, 4), axis1=-1, axis2=1),
+        s.case(s(3, 3), offset=7),
+        s.case(s(0, 3)),
     ],
-    view=True, exact=True, dtypes="own",
+    view=True,
+    exact=True,
+    dtypes="own",
 )
 def diagonal(x, *, offset=0, axis1=0, axis2=1):
     """The elements x[i, i + offset] of the axes (axis1, axis2), along a new last axis. A read-only view."""
@@ -61,11 +77,14 @@ diagonal.vjp(
 
 @op(
     samples=lambda s: [
-        s.case(s(3), shape=(3, 3)), s.case(s(3), shape=(3, 4), offset=1),
+        s.case(s(3), shape=(3, 3)),
+        s.case(s(3), shape=(3, 4), offset=1),
         s.case(s(2, 2), shape=(2, 4, 3), offset=-2, axis1=1, axis2=2),
-        s.case(s(3, 2), shape=(2, 3, 4), offset=-2, axis1=2, axis2=0), s.case(s(0), shape=(0, 3)),
+        s.case(s(3, 2), shape=(2, 3, 4), offset=-2, axis1=2, axis2=0),
+        s.case(s(0), shape=(0, 3)),
     ],
-    exact=True, dtypes="own",
+    exact=True,
+    dtypes="own",
 )
 def diagonal_adjoint(x, *, shape, offset=0, axis1=0, axis2=1):
     """Zeros of `shape` with x on the diagonal that `diagonal` with the same arguments reads: its adjoint."""
@@ -76,9 +95,7 @@ def diagonal_adjoint(x, *, shape, offset=0, axis1=0, axis2=1):
     return out
 
 
-diagonal_adjoint.vjp(
-    x=lambda g, offset, axis1, axis2: xp(g).diagonal(g, offset=offset, axis1=axis1, axis2=axis2)
-)
+diagonal_adjoint.vjp(x=lambda g, offset, axis1, axis2: xp(g).diagonal(g, offset=offset, axis1=axis1, axis2=axis2))
 
 
 def diagflat(x: Any, k: int = 0) -> Tensor:

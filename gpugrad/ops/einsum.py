@@ -5,8 +5,8 @@ from math import prod
 from string import ascii_letters
 from typing import Any
 
-from ..autograd.op import Many, Op, op, xp
 from ..autograd.convert import raw
+from ..autograd.op import Many, Op, op, xp
 from ..autograd.tensor import Tensor
 
 __all__ = ["einsum"]
@@ -49,19 +49,27 @@ class Einsum(Op):
 
 @op(
     samples=lambda s: [
-        s.case([s(3, 4), s(4, 2)], subscripts="ij,jk->ik"), s.case([s(3, 4), s(4, 2)], subscripts="ij, jk"),
+        s.case([s(3, 4), s(4, 2)], subscripts="ij,jk->ik"),
+        s.case([s(3, 4), s(4, 2)], subscripts="ij, jk"),
         s.case([s(3, 3)], subscripts="ii->i"),
-        s.case([s(3, 3)], subscripts="ii"), s.case([s(2, 3)], subscripts="ij->ji"),
+        s.case([s(3, 3)], subscripts="ii"),
+        s.case([s(2, 3)], subscripts="ij->ji"),
         s.case([s(2, 3)], subscripts="ij->j"),
         s.case([s(2, 3, 4), s(2, 4, 3)], subscripts="bij,bji->b"),
         s.case([s(2, 3, 4), s(4, 2)], subscripts="...j,jk->...k"),
-        s.case([s(2, 1, 3), s(2, 3)], subscripts="...i,...i->..."), s.case([s(3), s(2)], subscripts="i,j->ji"),
-        s.case([s(2, 3), s(3, 2), s(2, 2)], subscripts="ij,jk,kl->il"), s.case([s(3, 3), s(3)], subscripts="ii,i->"),
-        s.case([s(2, 3), s(2, 4)], subscripts="ij,ik->k"), s.case([s(3, 4), s(1)], subscripts="ij,j->i"),
+        s.case([s(2, 1, 3), s(2, 3)], subscripts="...i,...i->..."),
+        s.case([s(3), s(2)], subscripts="i,j->ji"),
+        s.case([s(2, 3), s(3, 2), s(2, 2)], subscripts="ij,jk,kl->il"),
+        s.case([s(3, 3), s(3)], subscripts="ii,i->"),
+        s.case([s(2, 3), s(2, 4)], subscripts="ij,ik->k"),
+        s.case([s(3, 4), s(1)], subscripts="ij,j->i"),
         s.case([s(), s(2)], subscripts=",i->i"),
-        s.case([s(2, 3, 4, 2), s(2, 3, 5)], subscripts="abcd,abe->dceb"), s.case([s(2, 2, 3)], subscripts="iij->"),
-        s.case([s(0, 3), s(3, 2)], subscripts="ij,jk->ik"), s.case([s(2, 0), s(0, 3)], subscripts="ij,jk->ik"),
-        s.case([s(4, 3).T, s(8, 2)[::2]], subscripts="ij,jk->ik"), s.case([s(2, 3), s(2, 3)], subscripts="...,..."),
+        s.case([s(2, 3, 4, 2), s(2, 3, 5)], subscripts="abcd,abe->dceb"),
+        s.case([s(2, 2, 3)], subscripts="iij->"),
+        s.case([s(0, 3), s(3, 2)], subscripts="ij,jk->ik"),
+        s.case([s(2, 0), s(0, 3)], subscripts="ij,jk->ik"),
+        s.case([s(4, 3).T, s(8, 2)[::2]], subscripts="ij,jk->ik"),
+        s.case([s(2, 3), s(2, 3)], subscripts="...,..."),
     ],
     make=Einsum,
 )

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..autograd.op import Fixed, op, xp
 from ..autograd.convert import asarray
+from ..autograd.op import Fixed, op, xp
 from ..errors import DTypeError, OutOfRangeError
 
 __all__ = ["embedding", "one_hot"]
@@ -11,7 +11,9 @@ __all__ = ["embedding", "one_hot"]
 
 @op(
     samples=lambda s: [
-        s.case(s.ints(5, 2, 3), s(5, 4)), s.case(np.array(2), s(5, 4)), s.case(np.zeros((0, 3), np.int64), s(5, 4)),
+        s.case(s.ints(5, 2, 3), s(5, 4)),
+        s.case(np.array(2), s(5, 4)),
+        s.case(np.zeros((0, 3), np.int64), s(5, 4)),
         s.case(np.array([1, 1, 4]), s(5, 4), padding_idx=1, smooth=False),
     ]
 )

@@ -1,7 +1,7 @@
 """Indexing, gathering and scattering.
 
-Reading at an index and adding at an index are each other's gradient, so `getitem`, `take` and `take_along_axis` all lead to
-one op, `put_add`. Where an index names an element several times, sums are taken in a fixed order.
+Reading at an index and adding at an index are each other's gradient, so `getitem`, `take` and `take_along_axis` all
+lead to one op, `put_add`. Where an index names an element several times, sums are taken in a fixed order.
 """
 
 from types import EllipsisType
@@ -12,9 +12,9 @@ import numpy as np
 from ..autograd.op import Fixed, op, xp
 
 __all__ = [
-    "clear", "gather", "getitem", "index_add", "index_select", "masked_fill", "put_add", "put_along", "scatter_add", "setitem", "take",
-    "take_along_axis",
-]
+    "clear", "gather", "getitem", "index_add", "index_select", "masked_fill", "put_add", "put_along", "scatter_add",
+    "setitem", "take", "take_along_axis",
+]  # fmt: skip
 
 
 def _checked(index: Any) -> Any:
@@ -41,12 +41,21 @@ def _is_mask(index: Any) -> bool:
 
 @op(
     samples=lambda s: [
-        s.case(s(3, 4), index=1), s.case(s(3, 4), index=(slice(None, None, -2), None)), s.case(s(2, 3, 4), index=(..., -1)),
-        s.case(s(3, 4), index=(slice(1, 1),)), s.case(s(4, 3), index=s.ints(4, 5)), s.case(s(3, 4), index=s.bools(3, 4)),
-        s.case(s(3, 4), index=(np.array([0, 2, 0]), np.array([1, 1, 1]))), s.case(s(3, 4), index=(slice(None), s.ints(4, 2, 2))),
-        s.case(s(2, 3, 4), index=(s.ints(2, 3), slice(1, 3), s.ints(4, 3))), s.case(s(), index=()), s.case(s(3, 4), index=[0, 0]),
+        s.case(s(3, 4), index=1),
+        s.case(s(3, 4), index=(slice(None, None, -2), None)),
+        s.case(s(2, 3, 4), index=(..., -1)),
+        s.case(s(3, 4), index=(slice(1, 1),)),
+        s.case(s(4, 3), index=s.ints(4, 5)),
+        s.case(s(3, 4), index=s.bools(3, 4)),
+        s.case(s(3, 4), index=(np.array([0, 2, 0]), np.array([1, 1, 1]))),
+        s.case(s(3, 4), index=(slice(None), s.ints(4, 2, 2))),
+        s.case(s(2, 3, 4), index=(s.ints(2, 3), slice(1, 3), s.ints(4, 3))),
+        s.case(s(), index=()),
+        s.case(s(3, 4), index=[0, 0]),
     ],
-    view=True, exact=True, dtypes="own",
+    view=True,
+    exact=True,
+    dtypes="own",
 )
 def getitem(x, *, index):
     """x[index], with all of NumPy's indexing: ints, slices, None, ..., integer arrays and boolean masks."""
@@ -58,13 +67,15 @@ getitem.vjp(x=lambda g, index, x_shape: xp(g).put_add(g, index=index, shape=x_sh
 
 @op(
     samples=lambda s: [
-        s.case(s(4), index=1, shape=(3, 4)), s.case(s(3, 2), index=(slice(None), np.array([1, 1])), shape=(3, 4)),
-        s.case(s(5), index=(np.array([0, 2, 0, 0, 1]),), shape=(3,)), s.case(s(2, 4), index=np.array([2, 2]), shape=(3, 4)),
+        s.case(s(4), index=1, shape=(3, 4)),
+        s.case(s(3, 2), index=(slice(None), np.array([1, 1])), shape=(3, 4)),
+        s.case(s(5), index=(np.array([0, 2, 0, 0, 1]),), shape=(3,)),
+        s.case(s(2, 4), index=np.array([2, 2]), shape=(3, 4)),
         s.case(s(2), index=np.array([True, False, True]), shape=(3,)),
     ],
 )
 def put_add(x, *, index, shape):
-    """Zeros of `shape` with x added at `index`: the adjoint of x[index]. Repeated positions are summed in their order."""
+    """Zeros of `shape` with x added at `index`: the adjoint of x[index]. Repeated positions add up in their order."""
     out = xp(x).zeros(shape, x.dtype)
     if _is_basic(index) or _is_mask(index):
         out[index] = x
@@ -98,10 +109,16 @@ def _row_length(out: Any, index: Any) -> int:
     """How many neighbouring elements an index always selects together: the trailing axes that it leaves whole."""
     parts = index if isinstance(index, tuple) else (index,)
     simple = all(hasattr(p, "dtype") and p.dtype != np.bool_ or isinstance(p, (int, list)) for p in parts)
-    return int(np.prod(out.shape[len(parts):])) if simple else 1
+    return int(np.prod(out.shape[len(parts) :])) if simple else 1
 
 
-@op(samples=lambda s: [s.case(s(3, 4), index=1), s.case(s(3, 4), index=np.array([0, 0])), s.case(s(3, 4), index=s.bools(3, 4))])
+@op(
+    samples=lambda s: [
+        s.case(s(3, 4), index=1),
+        s.case(s(3, 4), index=np.array([0, 0])),
+        s.case(s(3, 4), index=s.bools(3, 4)),
+    ]
+)
 def clear(x, *, index):
     """A copy of x with zeros at `index`."""
     out = x.copy()
@@ -114,8 +131,11 @@ clear.vjp(x=lambda g, index: xp(g).clear(g, index=index))
 
 @op(
     samples=lambda s: [
-        s.case(s(3, 4), s(4), index=1), s.case(s(3, 4), s(), index=(slice(None), 2)), s.case(s(3, 4), s(3, 2), index=(..., slice(0, 2))),
-        s.case(s(4), s(2), index=np.array([1, 3])), s.case(s(3, 4), s(), index=np.arange(12).reshape(3, 4) % 3 == 0),
+        s.case(s(3, 4), s(4), index=1),
+        s.case(s(3, 4), s(), index=(slice(None), 2)),
+        s.case(s(3, 4), s(3, 2), index=(..., slice(0, 2))),
+        s.case(s(4), s(2), index=np.array([1, 3])),
+        s.case(s(3, 4), s(), index=np.arange(12).reshape(3, 4) % 3 == 0),
     ],
     exact=True,
 )
@@ -135,8 +155,11 @@ def _at(indices: Any, axis: int, ndim: int) -> tuple:
 
 @op(
     samples=lambda s: [
-        s.case(s(3, 4), s.ints(3, 5), axis=0), s.case(s(3, 4), s.ints(4, 2, 2), axis=-1), s.case(s(3, 4), s.ints(12, 3)),
-        s.case(s(3, 4), np.array(2), axis=1), s.case(s(3, 4), np.zeros((0,), np.int64), axis=1),
+        s.case(s(3, 4), s.ints(3, 5), axis=0),
+        s.case(s(3, 4), s.ints(4, 2, 2), axis=-1),
+        s.case(s(3, 4), s.ints(12, 3)),
+        s.case(s(3, 4), np.array(2), axis=1),
+        s.case(s(3, 4), np.zeros((0,), np.int64), axis=1),
     ],
     exact=True,
 )
@@ -157,14 +180,17 @@ take.vjp(x=_take_adjoint)
 def _along(indices: Any, axis: int) -> tuple:
     """The index that selects `indices` along `axis` and each position's own place along the others."""
     ns = xp(indices)
-    grid = [ns.arange(n).reshape([-1 if i == j else 1 for j in range(indices.ndim)]) for i, n in enumerate(indices.shape)]
+    sizes = [[-1 if i == j else 1 for j in range(indices.ndim)] for i in range(indices.ndim)]
+    grid = [ns.arange(n).reshape(size) for n, size in zip(indices.shape, sizes, strict=True)]
     grid[axis] = indices
     return tuple(grid)
 
 
 @op(
     samples=lambda s: [
-        s.case(s(3, 4), s.ints(4, 3, 2), axis=1), s.case(s(3, 4), s.ints(3, 5, 4), axis=0), s.case(s(2, 3, 4), s.ints(4, 2, 3, 1)),
+        s.case(s(3, 4), s.ints(4, 3, 2), axis=1),
+        s.case(s(3, 4), s.ints(3, 5, 4), axis=0),
+        s.case(s(2, 3, 4), s.ints(4, 2, 3, 1)),
     ],
     exact=True,
 )
@@ -185,7 +211,12 @@ def _fits(x: Any, indices: Any, axis: int) -> bool:
 take_along_axis.vjp(x=lambda g, indices, axis, x_shape: xp(g).put_along(g, indices, axis=axis, shape=x_shape))
 
 
-@op(samples=lambda s: [s.case(s(3, 2), s.ints(4, 3, 2), axis=1, shape=(3, 4)), s.case(s(5, 4), s.ints(3, 5, 4), axis=0, shape=(3, 4))])
+@op(
+    samples=lambda s: [
+        s.case(s(3, 2), s.ints(4, 3, 2), axis=1, shape=(3, 4)),
+        s.case(s(5, 4), s.ints(3, 5, 4), axis=0, shape=(3, 4)),
+    ]
+)
 def put_along(x, indices: Fixed, *, axis, shape):
     """Zeros of `shape` with x added at `indices` along `axis`: the adjoint of `take_along_axis`."""
     return _add_at(xp(x).zeros(shape, x.dtype), _along(indices, axis), x)
@@ -196,7 +227,7 @@ put_along.vjp(x=lambda g, indices, axis: xp(g).take_along_axis(g, indices, axis=
 
 @op(samples=lambda s: [s.case(s(3, 4), s.ints(4, 3, 2), s(3, 2), axis=1), s.case(s(4), s.ints(4, 6), s(6), axis=0)])
 def scatter_add(x, indices: Fixed, source, *, axis=-1):
-    """x with `source` added at `indices` along `axis`: x[..., indices[i], ...] += source[i]; repeated indices add up."""
+    """x with `source` added at `indices` along `axis`: x[..., indices[i], ...] += source[i]; repeats add up."""
     return x + _add_at(xp(x).zeros_like(x), _along(indices, axis), source)
 
 

@@ -1,7 +1,7 @@
 """In-place changes: `x += y`, `x[i] = y`, `x.add_(y)`, `x.copy_(y)`, `x.zero_()`.
 
-An in-place op computes its result like any op, writes it into x's memory, and makes x continue the graph from there. If x
-is a view, the tensor that it looks at is rebased too: it becomes `put_view(base, x)`, whose gradient splits between
+An in-place op computes its result like any op, writes it into x's memory, and makes x continue the graph from there. If
+x is a view, the tensor that it looks at is rebased too: it becomes `put_view(base, x)`, whose gradient splits between
 what was overwritten and what was written. Arrays that the op itself saved are copied before they are overwritten.
 """
 
@@ -122,7 +122,8 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
         _checked(index)
     except TypeError as error:
         raise DTypeError(f"setitem: {error}") from None
-    value = value if isinstance(value, Tensor) else wrap(self.device.asarray(np.asarray(value, self.dtype)), self.device, None)
+    if not isinstance(value, Tensor):
+        value = wrap(self.device.asarray(np.asarray(value, self.dtype)), self.device, None)
     recording = mode.grad and (self._edge() is not None or value._edge() is not None)
     if recording:
         _check_leaf(self, "setitem")
@@ -159,12 +160,7 @@ def _fill_(self: Tensor, value: Any) -> Tensor:
 
 def attach() -> None:
     """Give Tensor its in-place operators and methods."""
-    for symbol, name in {
-        "+": "add", "-": "subtract", "*": "multiply", "/": "divide", "//": "floor_divide", "%": "remainder", "**": "power",
-        "@": "matmul", "&": "bitwise_and", "|": "bitwise_or", "^": "bitwise_xor", "<<": "left_shift", ">>": "right_shift",
-    }.items():
-        word = {"+": "iadd", "-": "isub", "*": "imul", "/": "itruediv", "//": "ifloordiv", "%": "imod", "**": "ipow",
-                "@": "imatmul", "&": "iand", "|": "ior", "^": "ixor", "<<": "ilshift", ">>": "irshift"}[symbol]  # fmt: skip
+    for symbol, (word, name) in _OPERATORS.items():
         setattr(Tensor, f"__{word}__", _operator(name, f"{symbol}="))
     for name in _METHODS:
         if name in OPS:
@@ -178,8 +174,15 @@ def attach() -> None:
         setattr(Tensor, name, method)
 
 
+_OPERATORS = {
+    "+": ("iadd", "add"), "-": ("isub", "subtract"), "*": ("imul", "multiply"), "/": ("itruediv", "divide"),
+    "//": ("ifloordiv", "floor_divide"), "%": ("imod", "remainder"), "**": ("ipow", "power"),
+    "@": ("imatmul", "matmul"), "&": ("iand", "bitwise_and"), "|": ("ior", "bitwise_or"),
+    "^": ("ixor", "bitwise_xor"), "<<": ("ilshift", "left_shift"), ">>": ("irshift", "right_shift"),
+}  # fmt: skip
 _METHODS = (
-    "add", "subtract", "multiply", "divide", "power", "negative", "absolute", "exp", "log", "sqrt", "rsqrt", "reciprocal", "sin",
-    "cos", "tan", "tanh", "sigmoid", "relu", "clip", "floor", "ceil", "round", "trunc", "square", "erf", "masked_fill",
-    "scatter_add", "index_add", "lerp", "maximum", "minimum", "tril", "triu", "remainder", "floor_divide",
-)
+    "add", "subtract", "multiply", "divide", "power", "negative", "absolute", "exp", "log", "sqrt", "rsqrt",
+    "reciprocal", "sin", "cos", "tan", "tanh", "sigmoid", "relu", "clip", "floor", "ceil", "round", "trunc", "square",
+    "erf", "masked_fill", "scatter_add", "index_add", "lerp", "maximum", "minimum", "tril", "triu", "remainder",
+    "floor_divide",
+)  # fmt: skip

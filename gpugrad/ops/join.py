@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd.op import Many, op, xp
 from ..autograd.convert import asarray
+from ..autograd.op import Many, op, xp
 from ..autograd.tensor import Tensor
 from ..autograd.views import View
 from ..errors import ShapeError
@@ -17,13 +17,16 @@ from .shape import atleast_1d, atleast_2d, atleast_3d, axis_of, transpose
 __all__ = [
     "array_split", "cat", "chunk", "column_stack", "concat", "concatenate", "cut", "dstack", "hstack", "narrow",
     "split", "stack", "unbind", "unstack", "vstack",
-]
+]  # fmt: skip
 
 
 @op(
     samples=lambda s: [
-        s.case([s(2, 3), s(4, 3)]), s.case([s(2, 3), s(2, 1), s(2, 0)], axis=-1), s.case([s(2, 3), s(4)], axis=None),
-        s.case([s(3)]), s.case([s(3, 2).T, s(2, 6)[:, ::2]], axis=0),
+        s.case([s(2, 3), s(4, 3)]),
+        s.case([s(2, 3), s(2, 1), s(2, 0)], axis=-1),
+        s.case([s(2, 3), s(4)], axis=None),
+        s.case([s(3)]),
+        s.case([s(3, 2).T, s(2, 6)[:, ::2]], axis=0),
     ],
     exact=True,
 )
@@ -49,7 +52,9 @@ concatenate.vjp(arrays=_concatenate_rule)
 
 @op(
     samples=lambda s: [
-        s.case([s(2, 3), s(2, 3)]), s.case([s(2, 3), s(2, 3), s(3, 2).T], axis=-1), s.case([s(), s()]),
+        s.case([s(2, 3), s(2, 3)]),
+        s.case([s(2, 3), s(2, 3), s(3, 2).T], axis=-1),
+        s.case([s(), s()]),
         s.case([s(0, 2), s(0, 2)], axis=1),
     ],
     exact=True,
@@ -64,10 +69,13 @@ stack.vjp(arrays=lambda g, i, axis: g[(slice(None),) * (axis % g.ndim) + (i,)])
 
 @op(
     samples=lambda s: [
-        s.case(s(5, 2), at=(2, 3)), s.case(s(2, 5), at=(1,), axis=-1), s.case(s(3), at=(0, 5)),
+        s.case(s(5, 2), at=(2, 3)),
+        s.case(s(2, 5), at=(1,), axis=-1),
+        s.case(s(3), at=(0, 5)),
         s.case(s(0, 2), at=(), axis=1),
     ],
-    exact=True, dtypes="own",
+    exact=True,
+    dtypes="own",
 )
 def cut(x, *, at, axis=0):
     """x cut before each position in `at` along `axis`: a tuple of len(at) + 1 views. Their gradients join in one
@@ -88,7 +96,8 @@ def _pieces(shape: tuple, at: Sequence[int], axis: int) -> list[tuple]:
 
 @op(
     samples=lambda s: [s.case(s(3, 2)), s.case(s(2, 3), axis=-1), s.case(s(3)), s.case(s(2, 0), axis=0)],
-    exact=True, dtypes="own",
+    exact=True,
+    dtypes="own",
 )
 def unstack(x, *, axis=0):
     """The slices of x along `axis`, without it: a tuple of x.shape[axis] arrays, views."""

@@ -10,14 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd.op import op, xp
 from ..autograd.convert import asarray
+from ..autograd.op import op, xp
 from ..autograd.tensor import Tensor
 from ..errors import ShapeError
 from .decompose import cholesky, eigh, eigvalsh, qr, svd, svdvals
 from .diagonal import diagonal as _diagonal
 from .diagonal import tril, triu
 from .einsum import einsum
+from .expm import expm
 from .matmul import matmul, outer, tensordot, vecdot
 from .norm import matrix_norm, norm, vector_norm
 from .shape import broadcast_to, matrix_transpose
@@ -26,7 +27,7 @@ __all__ = [
     "cholesky", "cofactor", "cross", "det", "eigh", "eigvalsh", "expm", "inv", "inverse", "logdet", "lstsq", "matmul",
     "matrix_exp", "matrix_norm", "matrix_power", "matrix_rank", "matrix_transpose", "multi_dot", "norm", "outer",
     "pinv", "qr", "slogdet", "solve", "solve_triangular", "svd", "svdvals", "tensordot", "vecdot", "vector_norm",
-]
+]  # fmt: skip
 
 
 def _t(x: Any) -> Any:
@@ -40,8 +41,13 @@ def _square(x: Any) -> None:
 
 @op(
     samples=lambda s: [
-        s.case(s.spd(3), s(3)), s.case(s.spd(3), s(3, 2)), s.case(s.spd(2, 3), s(2, 3, 2)), s.case(s.spd(2, 3), s(3)),
-        s.case(s.spd(3), s(2, 3, 1)), s.case(s.spd(3).T, s(2, 3).T), s.case(s.spd(0), s(0, 2)),
+        s.case(s.spd(3), s(3)),
+        s.case(s.spd(3), s(3, 2)),
+        s.case(s.spd(2, 3), s(2, 3, 2)),
+        s.case(s.spd(2, 3), s(3)),
+        s.case(s.spd(3), s(2, 3, 1)),
+        s.case(s.spd(3).T, s(2, 3).T),
+        s.case(s.spd(0), s(0, 2)),
         s.case(s.spd(2, 3), s(3, 2)),
     ],
     dtypes="float",
@@ -81,7 +87,11 @@ inv.vjp(x=lambda g, out: -(_t(out) @ g @ _t(out)))
 
 @op(
     samples=lambda s: [
-        s.case(s(3, 3)), s.case(s(2, 3, 3)), s.case(s(1, 1)), s.case(s(4, 3)[:3].T), s.case(s(0, 0)),
+        s.case(s(3, 3)),
+        s.case(s(2, 3, 3)),
+        s.case(s(1, 1)),
+        s.case(s(4, 3)[:3].T),
+        s.case(s(0, 0)),
         s.case(np.array([[1.0, 2.0], [2.0, 4.0]]), smooth=False),
     ],
     dtypes="float",
@@ -135,7 +145,11 @@ def logdet(x: Any) -> Tensor:
 
 @op(
     samples=lambda s: [
-        s.case(s(4, 2)), s.case(s(2, 3)), s.case(s(2, 3, 2)), s.case(s(3, 3).T), s.case(s(3, 0)),
+        s.case(s(4, 2)),
+        s.case(s(2, 3)),
+        s.case(s(2, 3, 2)),
+        s.case(s(3, 3).T),
+        s.case(s(3, 0)),
         s.case(np.outer([1.0, 2, 3], [1.0, 0, 1]), smooth=False),
     ],
     dtypes="float",
@@ -161,7 +175,10 @@ pinv.vjp(x=_pinv_rule)
 
 @op(
     samples=lambda s: [
-        s.case(s(3), s(3)), s.case(s(2, 3), s(3)), s.case(s(3, 2), s(3, 2), axis=0), s.case(s(2, 1, 3), s(2, 3)),
+        s.case(s(3), s(3)),
+        s.case(s(2, 3), s(3)),
+        s.case(s(3, 2), s(3, 2), axis=0),
+        s.case(s(2, 1, 3), s(2, 3)),
         s.case(s(0, 3), s(3)),
     ],
 )
@@ -173,54 +190,6 @@ def cross(x, y, *, axis=-1):
 
 
 cross.vjp(x=lambda g, y, axis: xp(g).cross(y, g, axis=axis), y=lambda g, x, axis: xp(g).cross(g, x, axis=axis))
-
-# Coefficients of the diagonal Pade approximant of order 13 to exp.
-_PADE = (
-    64764752532480000, 32382376266240000, 7771770303897600, 1187353796428800, 129060195264000, 10559470521600,
-    670442572800, 33522128640, 1323241920, 40840800, 960960, 16380, 182, 1,
-)
-
-
-@op(
-    samples=lambda s: [
-        s.case(s(3, 3)), s.case(s(2, 2, 2)), s.case(s(2, 2) * 8), s.case(s(3, 3).T), s.case(s(0, 0)),
-    ],
-    dtypes="float",
-)
-def expm(x):
-    """The matrix exponential sum_k x^k / k! of square matrices.
-
-    Scaling and squaring with a Pade approximant (N. Higham, 2005). The gradient is a block of the exponential of
-    [[x^T, g], [0, x^T]] (R. Mathias, 1996)."""
-    _square(x)
-    ns = xp(x)
-    if not x.size:
-        return x.copy()
-    # The norm decides the scaling, one for all matrices; the host needs to know it.
-    size = float(ns.abs(x).sum(axis=-2).max())
-    squarings = max(0, int(np.ceil(np.log2(size / 5.37)))) if size > 5.37 and np.isfinite(size) else 0
-    a = x / x.dtype.type(2.0**squarings)
-    identity = ns.broadcast_to(ns.eye(x.shape[-1], dtype=x.dtype), x.shape)
-    even, odd, power = _PADE[0] * identity, _PADE[1] * identity, identity
-    square = a @ a
-    for low, high in zip(_PADE[2::2], _PADE[3::2], strict=True):
-        power = power @ square
-        even, odd = even + low * power, odd + high * power
-    odd = a @ odd
-    out = ns.linalg.solve(even - odd, even + odd)
-    for _ in range(squarings):
-        out = out @ out
-    return out
-
-
-def _expm_rule(g: Any, x: Any) -> Any:
-    ns, n = xp(g), g.shape[-1]
-    top = ns.concatenate([_t(x), g], axis=-1)
-    bottom = ns.concatenate([g * 0, _t(x)], axis=-1)
-    return ns.expm(ns.concatenate([top, bottom], axis=-2))[..., :n, n:]
-
-
-expm.vjp(x=_expm_rule)
 
 
 def diagonal(x: Any, *, offset: int = 0) -> Tensor:

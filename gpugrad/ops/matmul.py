@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd.op import op, xp
 from ..autograd.convert import asarray
+from ..autograd.op import op, xp
 from ..autograd.tensor import Tensor
 from ..backend.cpu import memory
 from ..errors import ShapeError
@@ -20,7 +20,7 @@ from .shape import ravel, reshape
 __all__ = [
     "addmm", "baddbmm", "bmm", "dot", "inner", "kron", "linear", "matmul", "matvec", "mm", "mv", "outer", "tensordot",
     "vdot", "vecdot", "vecmat",
-]
+]  # fmt: skip
 
 
 def dense(x: Any, w: Any) -> Any:
@@ -48,17 +48,29 @@ def _columns(x: Any) -> Any:
 
 @op(
     samples=lambda s: [
-        s.case(s(3, 4), s(4, 2)), s.case(s(4), s(4)), s.case(s(4), s(4, 3)), s.case(s(3, 4), s(4)),
+        s.case(s(3, 4), s(4, 2)),
+        s.case(s(4), s(4)),
+        s.case(s(4), s(4, 3)),
+        s.case(s(3, 4), s(4)),
         s.case(s(2, 3, 4), s(4, 2)),
-        s.case(s(2, 3, 4), s(4)), s.case(s(4), s(2, 4, 3)), s.case(s(2, 3, 4), s(2, 4, 2)), s.case(s(3, 4), s(2, 4, 2)),
-        s.case(s(2, 1, 3, 2), s(3, 2, 2)), s.case(s(4, 3).T, s(2, 8)[:, ::2].T),
+        s.case(s(2, 3, 4), s(4)),
+        s.case(s(4), s(2, 4, 3)),
+        s.case(s(2, 3, 4), s(2, 4, 2)),
+        s.case(s(3, 4), s(2, 4, 2)),
+        s.case(s(2, 1, 3, 2), s(3, 2, 2)),
+        s.case(s(4, 3).T, s(2, 8)[:, ::2].T),
         s.case(s(3, 2, 4).swapaxes(0, 1), s(4, 2)),
-        s.case(s(2, 4, 3).swapaxes(1, 2), s(4, 2)), s.case(s(0, 3), s(3, 2)), s.case(s(2, 0), s(0, 2)),
+        s.case(s(2, 4, 3).swapaxes(1, 2), s(4, 2)),
+        s.case(s(0, 3), s(3, 2)),
+        s.case(s(2, 0), s(0, 2)),
         s.case(s(2, 3, 0), s(0, 2)),
         s.case(s(0, 2, 3), s(3, 2)),
     ],
-    bench=lambda s: [s.case(s(1024, 1024), s(1024, 1024)), s.case(s(32, 128, 256), s(256, 256)),
-    s.case(s(64, 128, 64), s(64, 64, 128))],
+    bench=lambda s: [
+        s.case(s(1024, 1024), s(1024, 1024)),
+        s.case(s(32, 128, 256), s(256, 256)),
+        s.case(s(64, 128, 64), s(64, 64, 128)),
+    ],
 )
 def matmul(x, y):
     """Matrix product: (..., M, K) @ (..., K, N) -> (..., M, N), the leading axes broadcast; a 1-d x is a row, a 1-d y
@@ -95,9 +107,13 @@ matmul.vjp(x=_matmul_x, y=_matmul_y)
 
 @op(
     samples=lambda s: [
-        s.case(s(3, 4), s(2, 4), s(2)), s.case(s(3, 4), s(2, 4)), s.case(s(2, 3, 4), s(5, 4), s(5)),
+        s.case(s(3, 4), s(2, 4), s(2)),
+        s.case(s(3, 4), s(2, 4)),
+        s.case(s(2, 3, 4), s(5, 4), s(5)),
         s.case(s(4), s(2, 4), s(2)),
-        s.case(s(4, 3).T, s(4, 2).T, s(4)[::2]), s.case(s(0, 3), s(2, 3), s(2)), s.case(s(2, 0), s(3, 0), s(3)),
+        s.case(s(4, 3).T, s(4, 2).T, s(4)[::2]),
+        s.case(s(0, 3), s(2, 3), s(2)),
+        s.case(s(2, 0), s(3, 0), s(3)),
         s.case(s(2, 3), s(1, 3), s(1)),
     ],
     bench=lambda s: [s.case(s(256, 784), s(512, 784), s(512)), s.case(s(8, 128, 512), s(2048, 512), s(2048))],

@@ -10,25 +10,28 @@ from ..errors import DTypeError, OutOfRangeError
 from . import inplace, torch_names
 
 OPERATORS = {
-    "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide", "mod": "remainder",
-    "pow": "power", "matmul": "matmul", "and": "bitwise_and", "or": "bitwise_or", "xor": "bitwise_xor",
-    "lshift": "left_shift", "rshift": "right_shift",
+    "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
+    "mod": "remainder", "pow": "power", "matmul": "matmul", "and": "bitwise_and", "or": "bitwise_or",
+    "xor": "bitwise_xor", "lshift": "left_shift", "rshift": "right_shift",
 }  # fmt: skip
-COMPARISONS = {"eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
+COMPARISONS = {
+    "eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal",
+}  # fmt: skip
 UNARY = {"neg": "negative", "pos": "positive", "abs": "absolute", "invert": "bitwise_invert"}
 
 # PyTorch's names of ops: method -> op
 ALIASES = {
-    "sub": "subtract", "mul": "multiply", "div": "divide", "pow": "power", "neg": "negative", "abs": "absolute", "eq": "equal",
-    "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal", "mm": "matmul", "bmm": "matmul",
+    "sub": "subtract", "mul": "multiply", "div": "divide", "pow": "power", "neg": "negative", "abs": "absolute",
+    "eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal",
+    "mm": "matmul", "bmm": "matmul",
     "clamp": "clip", "unsqueeze": "expand_dims", "swapdims": "swapaxes", "movedim": "moveaxis", "asin": "arcsin",
     "acos": "arccos", "atan": "arctan", "amax": "max", "amin": "min", "clone": "copy", "type": "astype",
 }  # fmt: skip
 
 # Functions (not ops) that are methods too.
 FUNCTIONS = (
-    "allclose", "array_split", "chunk", "diag", "diff", "dot", "flatten", "gather", "index_select", "inverse", "logdet", "narrow",
-    "outer", "ravel", "t", "unbind", "unflatten",
+    "allclose", "array_split", "chunk", "diag", "diff", "dot", "flatten", "gather", "index_select", "inverse", "logdet",
+    "narrow", "outer", "ravel", "t", "unbind", "unflatten",
 )  # fmt: skip
 
 
@@ -48,7 +51,11 @@ def _varargs(name: str, function: Callable, attribute: str) -> Callable:
 def _transpose(self: Tensor, *axes: Any) -> Tensor:
     """NumPy's permutation of the axes (`x.transpose()`, `x.transpose(2, 0, 1)`, `x.transpose((1, 0))`); two ints of a
     tensor that has more than two axes swap them, as in PyTorch."""
-    if len(axes) == 2 and all(isinstance(a, int) for a in axes) and sorted(a % self.ndim for a in axes) != list(range(self.ndim)):
+    if (
+        len(axes) == 2
+        and all(isinstance(a, int) for a in axes)
+        and sorted(a % self.ndim for a in axes) != list(range(self.ndim))
+    ):
         return OPS["swapaxes"](self, *axes)
     if len(axes) == 1 and isinstance(axes[0], (tuple, list)):
         axes = tuple(axes[0])
@@ -129,12 +136,14 @@ PROPERTIES = {
 }
 
 METHODS: dict[str, Callable] = {
-    "transpose": _transpose, "permute": _permute, "size": _size, "view": _view, "astype": _astype, "contiguous": _contiguous,
-    "expand": _expand, "dim": lambda self: self.ndim, "numel": lambda self: self._array.size,
+    "transpose": _transpose, "permute": _permute, "size": _size, "view": _view, "astype": _astype,
+    "contiguous": _contiguous, "expand": _expand, "dim": lambda self: self.ndim, "numel": lambda self: self._array.size,
     "is_contiguous": lambda self: self._array.flags.c_contiguous, "element_size": lambda self: self._array.itemsize,
     "is_floating_point": lambda self: self.dtype.kind not in "iub",
-    "reshape_as": lambda self, other: self.reshape(other.shape), "view_as": lambda self, other: self.reshape(other.shape),
-    "expand_as": lambda self, other: _expand(self, other.shape), "type_as": lambda self, other: self.to(dtype=other.dtype),
+    "reshape_as": lambda self, other: self.reshape(other.shape),
+    "view_as": lambda self, other: self.reshape(other.shape),
+    "expand_as": lambda self, other: _expand(self, other.shape),
+    "type_as": lambda self, other: self.to(dtype=other.dtype),
     "float": _cast("float32"), "double": _cast("float64"), "half": _cast("float16"), "bfloat16": _cast("bfloat16"),
     "int": _cast("int32"), "long": _cast("int64"), "bool": _cast("bool"),
 }  # fmt: skip
@@ -176,5 +185,7 @@ def _method(function: Callable) -> Callable:
 
 def _getitem(self: Tensor, index: Any) -> Tensor:
     if index.__class__ is int and not -self.shape[0] <= index < self.shape[0] if self.ndim else False:
-        raise OutOfRangeError(f"getitem: index {index} is outside axis 0 of {self.shape}, which has {self.shape[0]} elements")
+        raise OutOfRangeError(
+            f"getitem: index {index} is outside axis 0 of {self.shape}, which has {self.shape[0]} elements"
+        )
     return OPS["getitem"](self, index=index)

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ..autograd.op import op, xp
 from ..autograd.convert import asarray
+from ..autograd.op import op, xp
 from ..autograd.tensor import Tensor
 from ..errors import ShapeError
 from .decompose import svdvals
@@ -31,13 +31,20 @@ def _where_zero(x: Any) -> Any:
 
 @op(
     samples=lambda s: [
-        s.case(s.away(3, 4)), s.case(s.away(3, 4), axis=1), s.case(s.away(2, 3, 4), axis=(0, -1), keepdims=True),
+        s.case(s.away(3, 4)),
+        s.case(s.away(3, 4), axis=1),
+        s.case(s.away(2, 3, 4), axis=(0, -1), keepdims=True),
         s.case(s.away(5), ord=1),
-        s.case(s.away(3, 4), ord=3, axis=0), s.case(s.away(3, 4), ord=1.5, keepdims=True),
+        s.case(s.away(3, 4), ord=3, axis=0),
+        s.case(s.away(3, 4), ord=1.5, keepdims=True),
         s.case(s.distinct(3, 4), ord=float("inf"), axis=1),
-        s.case(s.distinct(3, 4), ord=-float("inf"), axis=-2), s.case(s.away(4), ord=0), s.case(s.away(3), ord=-2),
+        s.case(s.distinct(3, 4), ord=-float("inf"), axis=-2),
+        s.case(s.away(4), ord=0),
+        s.case(s.away(3), ord=-2),
         s.case(s.away(4, 3).T, axis=0),
-        s.case(s(0, 3), axis=0), s.case(s.away(3) * 0, smooth=False), s.case(s.away(), axis=None),
+        s.case(s(0, 3), axis=0),
+        s.case(s.away(3) * 0, smooth=False),
+        s.case(s.away(), axis=None),
     ],
     dtypes="float",
 )

@@ -1,8 +1,8 @@
 """Normalisation: layer norm, RMS norm, batch norm.
 
-All subtract a mean and divide by a deviation, over different axes. With xhat = (x - mean) * rstd and h the gradient of xhat,
-the gradient of x is rstd * (h - mean(h) - xhat * mean(h * xhat)), the means over the same axes. Gradients of weight and bias
-are sums over the axes along which those were broadcast, which the engine takes.
+All subtract a mean and divide by a deviation, over different axes. With xhat = (x - mean) * rstd and h the gradient of
+xhat, the gradient of x is rstd * (h - mean(h) - xhat * mean(h * xhat)), the means over the same axes. Gradients of
+weight and bias are sums over the axes along which those were broadcast, which the engine takes.
 """
 
 import math
@@ -32,8 +32,8 @@ def _last(ndim: int) -> tuple:
 
 def _check_affine(x: Any, ndim: int, **arrays: Any) -> None:
     for name, array in arrays.items():
-        if array is not None and array.shape != x.shape[x.ndim - ndim:]:
-            raise ValueError(f"{name} {array.shape} must have the normalised shape {x.shape[x.ndim - ndim:]}")
+        if array is not None and array.shape != x.shape[x.ndim - ndim :]:
+            raise ValueError(f"{name} {array.shape} must have the normalised shape {x.shape[x.ndim - ndim :]}")
 
 
 def _layer_cases(s):
@@ -75,7 +75,9 @@ def _(g, x, weight, mean, rstd, needs):
 
 @op(samples=lambda s: [s.case(*c.args[:2], **c.kwargs) for c in _layer_cases(s)])
 def rms_norm(x, weight=None, *, ndim, eps):
-    """x * weight / sqrt(mean(x^2) + eps) over the last `ndim` axes: x (..., *M), weight (*M) (Zhang and Sennrich 2019)."""
+    """x * weight / sqrt(mean(x^2) + eps) over the last `ndim` axes: x (..., *M), weight (*M).
+
+    B. Zhang and R. Sennrich, "Root mean square layer normalization" (2019)."""
     _check_affine(x, ndim, weight=weight)
     out = x * _rms(x, ndim, eps)
     return out if weight is None else out * weight

@@ -29,17 +29,22 @@ def _widths(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
 
 @op(
     samples=lambda s: [
-        s.case(s(3, 4), pad_width=1), s.case(s(3), pad_width=(1, 2), constant_values=2.5),
+        s.case(s(3, 4), pad_width=1),
+        s.case(s(3), pad_width=(1, 2), constant_values=2.5),
         s.case(s(2, 3), pad_width={-1: (2, 0)}),
-        s.case(s(0, 2), pad_width=((1, 0), (0, 1))), s.case(s(2, 2), pad_width=1, constant_values=((1, 2), (3, 4))),
-        s.case(s(), pad_width=0), s.case(s(3, 4), pad_width=((2, 1), (0, 3)), mode="reflect"),
+        s.case(s(0, 2), pad_width=((1, 0), (0, 1))),
+        s.case(s(2, 2), pad_width=1, constant_values=((1, 2), (3, 4))),
+        s.case(s(), pad_width=0),
+        s.case(s(3, 4), pad_width=((2, 1), (0, 3)), mode="reflect"),
         s.case(s(3), pad_width=(5, 6), mode="reflect"),
         s.case(s(4, 3).T, pad_width=((2, 1), (0, 3)), mode="symmetric"),
         s.case(s(2), pad_width=(5, 4), mode="symmetric"),
-        s.case(s(3, 4), pad_width=((2, 1), (0, 3)), mode="edge"), s.case(s(3), pad_width=(4, 7), mode="wrap"),
+        s.case(s(3, 4), pad_width=((2, 1), (0, 3)), mode="edge"),
+        s.case(s(3), pad_width=(4, 7), mode="wrap"),
         s.case(s(1, 2), pad_width=((2, 1), (1, 1)), mode="reflect"),
     ],
-    exact=True, dtypes="own",
+    exact=True,
+    dtypes="own",
 )
 def pad(x, *, pad_width, mode="constant", constant_values=0):
     """x with `pad_width` more elements before and after each axis: n, (before, after), a pair per axis, or {axis:
@@ -73,8 +78,10 @@ pad.vjp(x=_pad_rule)
 
 @op(
     samples=lambda s: [
-        s.case(s(6, 7), pad_width=((2, 1), (0, 3)), mode="reflect"), s.case(s(14), pad_width=(5, 6), mode="reflect"),
-        s.case(s(6, 7), pad_width=((2, 1), (0, 3)), mode="edge"), s.case(s(14), pad_width=(4, 7), mode="wrap"),
+        s.case(s(6, 7), pad_width=((2, 1), (0, 3)), mode="reflect"),
+        s.case(s(14), pad_width=(5, 6), mode="reflect"),
+        s.case(s(6, 7), pad_width=((2, 1), (0, 3)), mode="edge"),
+        s.case(s(14), pad_width=(4, 7), mode="wrap"),
         s.case(s(11), pad_width=(5, 4), mode="symmetric"),
         s.case(s(4, 3), pad_width=((2, 1), (0, 0)), mode="symmetric"),
     ],

@@ -1,9 +1,10 @@
 """Pooling over windows in one to three spatial dimensions.
 
 `max_pool` picks the first maximum of each window (NaN counts as the largest). Its gradient puts values where the maxima
-were (`max_pool_scatter`), the gradient of that picks them there (`max_pool_gather`): with the places held fixed, these two
-are each other's adjoints, and so are `sum_pool` and `sum_pool_adjoint`. `padding` holds a (low, high) pair per spatial axis;
-a maximum is never taken from the padding, a sum sees zeros there. `nn.functional` has the functions with PyTorch's arguments.
+were (`max_pool_scatter`), the gradient of that picks them there (`max_pool_gather`): with the places held fixed, these
+two are each other's adjoints, and so are `sum_pool` and `sum_pool_adjoint`. `padding` holds a (low, high) pair per
+spatial axis; a maximum is never taken from the padding, a sum sees zeros there. `nn.functional` has the functions with
+PyTorch's arguments.
 """
 
 import itertools
@@ -43,7 +44,8 @@ def _places(x: Any, kernel: tuple, stride: tuple, padding: tuple, dilation: tupl
     where = ns.stack([numbers[_reach(o, out, stride, dilation)] for o in _offsets(kernel)], -1)
     best = values.max(axis=-1, keepdims=True)
     chosen = ((values == best) | (values != values)) & (where >= 0)
-    return ns.take_along_axis(where + ns.zeros(values.shape, where.dtype), chosen.argmax(axis=-1)[..., None], -1)[..., 0]
+    where = where + ns.zeros(values.shape, where.dtype)
+    return ns.take_along_axis(where, chosen.argmax(axis=-1)[..., None], -1)[..., 0]
 
 
 _CASES = [
@@ -98,10 +100,9 @@ def max_pool_indices(x: Fixed, *, kernel, stride, padding, dilation):
 @op(samples=lambda s: [s.case(s(*_out_shape(c)), s.distinct(*c["x"]), **_split(c)[1]) for c in _CASES])
 def max_pool_scatter(y, x: Fixed, *, kernel, stride, padding, dilation):
     """y (N, C, *O) added into zeros of x's shape where x (N, C, *S) has the maxima of its windows."""
-    flat = (*x.shape[:2], -1)
-    places = _places(x, kernel, stride, padding, dilation).reshape(*x.shape[:2], math.prod(y.shape[2:]))
-    shape = (*x.shape[:2], math.prod(x.shape[2:]))
-    return xp(y).put_along(y.reshape(flat) if y.size else y.reshape(places.shape), places, axis=-1, shape=shape).reshape(x.shape)
+    places = _places(x, kernel, stride, padding, dilation)
+    plane, outs = (*x.shape[:2], math.prod(x.shape[2:])), (*x.shape[:2], math.prod(y.shape[2:]))
+    return xp(y).put_along(y.reshape(outs), places.reshape(outs), axis=-1, shape=plane).reshape(x.shape)
 
 
 max_pool_scatter.vjp(

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd.op import Fixed, op
 from ..autograd.convert import asarray
+from ..autograd.op import Fixed, op
 from ..autograd.tensor import Tensor, wrap
 from ..backend.devices import device as find_device
 from ..backend.dtypes import as_dtype, default_dtype
@@ -16,9 +16,9 @@ from ..errors import ShapeError
 from .creation import _shape
 
 __all__ = [
-    "apply_mask", "bernoulli", "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
-    "randperm", "uniform",
-]
+    "apply_mask", "bernoulli", "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn",
+    "randn_like", "randperm", "uniform",
+]  # fmt: skip
 
 
 def _stream(generator: Generator | None) -> np.random.Generator:
@@ -37,36 +37,61 @@ def _drawn(name: str, shape: tuple, dtype: Any, generator: Generator | None) -> 
     return np.asarray(getattr(_stream(generator), name)(shape, draw)), dtype
 
 
-def rand(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, generator: Generator | None = None) -> Tensor:
+def rand(
+    *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, generator: Generator | None = None
+) -> Tensor:
     """Uniform numbers in [0, 1)."""
     values, dtype = _drawn("random", _shape(size), dtype, generator)
     return _placed(values, dtype, device, requires_grad)
 
 
-def randn(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, generator: Generator | None = None) -> Tensor:
+def randn(
+    *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, generator: Generator | None = None
+) -> Tensor:
     """Standard normal numbers."""
     values, dtype = _drawn("standard_normal", _shape(size), dtype, generator)
     return _placed(values, dtype, device, requires_grad)
 
 
-def uniform(low: float = 0.0, high: float = 1.0, size: Any = (), dtype: Any = None, device: Any = None, generator: Generator | None = None) -> Tensor:
+def uniform(
+    low: float = 0.0,
+    high: float = 1.0,
+    size: Any = (),
+    dtype: Any = None,
+    device: Any = None,
+    generator: Generator | None = None,
+) -> Tensor:
     """Uniform numbers in [low, high)."""
-    values, dtype = _drawn("random", _shape((size,) if not isinstance(size, (tuple, list)) else size), dtype, generator)
+    values, dtype = _drawn("random", _shape((size,)), dtype, generator)
     return _placed(values * (high - low) + low, dtype, device)
 
 
-def normal(mean: float = 0.0, std: float = 1.0, size: Any = (), dtype: Any = None, device: Any = None, generator: Generator | None = None) -> Tensor:
+def normal(
+    mean: float = 0.0,
+    std: float = 1.0,
+    size: Any = (),
+    dtype: Any = None,
+    device: Any = None,
+    generator: Generator | None = None,
+) -> Tensor:
     """Normal numbers with this mean and standard deviation."""
-    values, dtype = _drawn("standard_normal", _shape((size,) if not isinstance(size, (tuple, list)) else size), dtype, generator)
+    values, dtype = _drawn("standard_normal", _shape((size,)), dtype, generator)
     return _placed(values * std + mean, dtype, device)
 
 
-def randint(low: int, high: Any = None, size: Any = None, dtype: Any = None, device: Any = None, generator: Generator | None = None) -> Tensor:
+def randint(
+    low: int,
+    high: Any = None,
+    size: Any = None,
+    dtype: Any = None,
+    device: Any = None,
+    generator: Generator | None = None,
+) -> Tensor:
     """Integers in [low, high), or [0, low) for `randint(low, size=...)` and PyTorch's `randint(high, (2, 3))`."""
     if size is None and isinstance(high, (tuple, list)):
         high, size = None, high
     low, high = (0, low) if high is None else (low, high)
-    shape = () if size is None else _shape((size,) if not isinstance(size, (tuple, list)) else (size,))
+    shape = () if size is None else _shape((size,))
     if high <= low:
         raise ShapeError(f"randint: expected low < high, got [{low}, {high})")
     wanted = np.dtype("int64") if dtype is None else as_dtype(dtype)
@@ -100,8 +125,11 @@ def bernoulli(p: Any, generator: Generator | None = None) -> Tensor:
     return wrap((p.device.asarray(values) < p._array).astype(p.dtype), p.device, None)
 
 
-def multinomial(weights: Any, num_samples: int, replacement: bool = False, generator: Generator | None = None) -> Tensor:
-    """Indices drawn in proportion to the last axis of `weights`, (C,) or (N, C): (num_samples,) or (N, num_samples) int64."""
+def multinomial(
+    weights: Any, num_samples: int, replacement: bool = False, generator: Generator | None = None
+) -> Tensor:
+    """Indices drawn in proportion to the last axis of `weights`, (C,) or (N, C): (num_samples,) or (N, num_samples)
+    int64."""
     weights = asarray(weights)
     host = np.asarray(weights.device.to_host(weights._array), np.float64)
     rows = host.reshape(-1, host.shape[-1])

@@ -15,9 +15,9 @@ from ..backend.dtypes import as_dtype, float32, int64, is_low
 from .transcendental import within_range
 
 __all__ = [
-    "all", "amax", "amin", "any", "argmax", "argmin", "count_nonzero", "logsumexp", "max", "mean", "min", "prod",
-    "std", "sum", "var",
-]
+    "all", "amax", "amin", "any", "argmax", "argmin", "count_nonzero", "logsumexp", "max", "mean", "min", "prod", "std",
+    "sum", "var",
+]  # fmt: skip
 
 
 def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:

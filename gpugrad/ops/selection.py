@@ -54,8 +54,8 @@ def where(condition: Fixed, x, y):
 
 
 where.vjp(
-    x=lambda g, condition: xp(g).keep_where(g, condition != 0), y=lambda g,
-    condition: xp(g).keep_where(g, condition == 0)
+    x=lambda g, condition: xp(g).keep_where(g, condition != 0),
+    y=lambda g, condition: xp(g).keep_where(g, condition == 0),
 )
 
 

@@ -1,30 +1,36 @@
 """Shape: the same elements under other axes. Views wherever NumPy makes views; gradients only move elements back."""
 
 from collections.abc import Sequence
+from functools import partial
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from ..autograd.op import op, xp
 from ..autograd.convert import asarray
+from ..autograd.op import op, xp
 from ..autograd.tensor import Tensor
 from ..errors import ShapeError
 
 __all__ = [
     "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "broadcast_shapes", "broadcast_to", "expand",
-    "expand_dims", "flatten", "matrix_transpose", "meshgrid", "moveaxis", "movedim", "permute", "permute_dims",
-    "ravel", "reshape", "squeeze", "swapaxes", "swapdims", "t", "transpose", "unflatten", "unsqueeze",
-]
+    "expand_dims", "flatten", "matrix_transpose", "meshgrid", "moveaxis", "movedim", "permute", "permute_dims", "ravel",
+    "reshape", "squeeze", "swapaxes", "swapdims", "t", "transpose", "unflatten", "unsqueeze",
+]  # fmt: skip
+
+_view = partial(op, view=True, exact=True, dtypes="own")
 
 
-@op(
+@_view(
     samples=lambda s: [
-        s.case(s(3, 4), shape=(2, 6)), s.case(s(2, 3, 4), shape=(-1, 4)), s.case(s(6), shape=6),
+        s.case(s(3, 4), shape=(2, 6)),
+        s.case(s(2, 3, 4), shape=(-1, 4)),
+        s.case(s(6), shape=6),
         s.case(s(4, 3).T, shape=-1),
-        s.case(s(), shape=(1, 1)), s.case(s(1), shape=()), s.case(s(0, 3), shape=(3, 0, 2)),
+        s.case(s(), shape=(1, 1)),
+        s.case(s(1), shape=()),
+        s.case(s(0, 3), shape=(3, 0, 2)),
     ],
-    view=True, exact=True, dtypes="own",
 )
 def reshape(x, *, shape):
     """The elements of x in C order under `shape` (an int or a tuple); one size may be -1. A view if the memory allows
@@ -37,13 +43,16 @@ def reshape(x, *, shape):
 reshape.vjp(x=lambda g, x_shape: g.reshape(x_shape))
 
 
-@op(
+@_view(
     samples=lambda s: [
-        s.case(s(3, 4)), s.case(s(2, 3, 4), axes=(2, 0, 1)), s.case(s(2, 3, 4), axes=(-1, 0, -2)), s.case(s(3)),
+        s.case(s(3, 4)),
+        s.case(s(2, 3, 4), axes=(2, 0, 1)),
+        s.case(s(2, 3, 4), axes=(-1, 0, -2)),
+        s.case(s(3)),
         s.case(s()),
-        s.case(s(0, 3)), s.case(s(4, 6)[::2, ::3], axes=(1, 0)),
+        s.case(s(0, 3)),
+        s.case(s(4, 6)[::2, ::3], axes=(1, 0)),
     ],
-    view=True, exact=True, dtypes="own",
 )
 def transpose(x, *, axes=None):
     """The axes of x in the order `axes`, or reversed: out.shape[i] = x.shape[axes[i]]. A view."""
@@ -62,11 +71,12 @@ def _transpose_rule(g: Any, axes: Any) -> Any:
 transpose.vjp(x=_transpose_rule)
 
 
-@op(
+@_view(
     samples=lambda s: [
-        s.case(s(2, 3, 4), axis1=0, axis2=-1), s.case(s(3, 4), axis1=0, axis2=0), s.case(s(0, 3), axis1=0, axis2=1),
+        s.case(s(2, 3, 4), axis1=0, axis2=-1),
+        s.case(s(3, 4), axis1=0, axis2=0),
+        s.case(s(0, 3), axis1=0, axis2=1),
     ],
-    view=True, exact=True, dtypes="own",
 )
 def swapaxes(x, *, axis1, axis2):
     """x with two axes exchanged. A view."""
@@ -76,12 +86,12 @@ def swapaxes(x, *, axis1, axis2):
 swapaxes.vjp(x=lambda g, axis1, axis2: g.swapaxes(axis1, axis2))
 
 
-@op(
+@_view(
     samples=lambda s: [
-        s.case(s(2, 3, 4), source=0, destination=-1), s.case(s(2, 3, 4), source=(0, 1), destination=(-1, 0)),
+        s.case(s(2, 3, 4), source=0, destination=-1),
+        s.case(s(2, 3, 4), source=(0, 1), destination=(-1, 0)),
         s.case(s(0, 3), source=0, destination=1),
     ],
-    view=True, exact=True, dtypes="own",
 )
 def moveaxis(x, *, source, destination):
     """x with the axes `source` (an int or a tuple) at the positions `destination`, the others in their order. A
@@ -92,12 +102,14 @@ def moveaxis(x, *, source, destination):
 moveaxis.vjp(x=lambda g, source, destination: xp(g).moveaxis(g, destination, source))
 
 
-@op(
+@_view(
     samples=lambda s: [
-        s.case(s(3, 4), axis=0), s.case(s(3, 4), axis=-1), s.case(s(3, 4), axis=(0, 2)), s.case(s(), axis=0),
+        s.case(s(3, 4), axis=0),
+        s.case(s(3, 4), axis=-1),
+        s.case(s(3, 4), axis=(0, 2)),
+        s.case(s(), axis=0),
         s.case(s(0, 3), axis=1),
     ],
-    view=True, exact=True, dtypes="own",
 )
 def expand_dims(x, *, axis):
     """x with an axis of length 1 at each position `axis` (an int or a tuple) of the result. A view."""
@@ -107,12 +119,15 @@ def expand_dims(x, *, axis):
 expand_dims.vjp(x=lambda g, x_shape: g.reshape(x_shape))
 
 
-@op(
+@_view(
     samples=lambda s: [
-        s.case(s(1, 3, 1)), s.case(s(1, 3, 1), axis=0), s.case(s(1, 3, 1), axis=(0, -1)), s.case(s(3, 4)),
-        s.case(s(1, 0)), s.case(s()),
+        s.case(s(1, 3, 1)),
+        s.case(s(1, 3, 1), axis=0),
+        s.case(s(1, 3, 1), axis=(0, -1)),
+        s.case(s(3, 4)),
+        s.case(s(1, 0)),
+        s.case(s()),
     ],
-    view=True, exact=True, dtypes="own",
 )
 def squeeze(x, *, axis=None):
     """x without its axes of length 1, or without those in `axis` (an int or a tuple). A view.
@@ -124,13 +139,15 @@ def squeeze(x, *, axis=None):
 squeeze.vjp(x=lambda g, x_shape: g.reshape(x_shape))
 
 
-@op(
+@_view(
     samples=lambda s: [
-        s.case(s(3, 1), shape=(3, 4)), s.case(s(4), shape=(2, 3, 4)), s.case(s(), shape=(2, 2)),
+        s.case(s(3, 1), shape=(3, 4)),
+        s.case(s(4), shape=(2, 3, 4)),
+        s.case(s(), shape=(2, 2)),
         s.case(s(3), shape=(3,)),
-        s.case(s(1, 3), shape=(0, 3)), s.case(s(1), shape=3),
+        s.case(s(1, 3), shape=(0, 3)),
+        s.case(s(1), shape=3),
     ],
-    view=True, exact=True, dtypes="own",
 )
 def broadcast_to(x, *, shape):
     """x repeated along new and length-1 axes until it has `shape`. A read-only view; the gradient sums over the

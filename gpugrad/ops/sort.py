@@ -2,14 +2,14 @@
 
 from typing import Any, NamedTuple
 
-from ..autograd.op import Fixed, op, xp
 from ..autograd.convert import raw
+from ..autograd.op import Fixed, op, xp
 from ..autograd.tensor import Tensor
 
 __all__ = [
     "argsort", "argwhere", "bincount", "digitize", "flatnonzero", "histogram", "isin", "nonzero", "searchsorted",
     "sort", "topk", "unique", "unique_all", "unique_counts", "unique_inverse", "unique_values",
-]
+]  # fmt: skip
 
 
 def _order(x: Any, axis: int | None, descending: bool) -> Any:
@@ -30,7 +30,9 @@ _SORTS: tuple[dict, ...] = ({}, {"axis": 0}, {"axis": 0, "descending": True}, {"
 
 @op(
     samples=lambda s: [
-        *(s.case(s.distinct(3, 4), **kw) for kw in _SORTS), s.case(s.distinct(4, 3).T), s.case(s(0, 3)),
+        *(s.case(s.distinct(3, 4), **kw) for kw in _SORTS),
+        s.case(s.distinct(4, 3).T),
+        s.case(s(0, 3)),
         s.case(s(3, 0), descending=True),
         s.case(s.ints(3, 2, 8) * 1.0, smooth=False),
     ],
@@ -55,8 +57,10 @@ sort.vjp(x=_sort_rule)
 
 @op(
     samples=lambda s: [
-        *(s.case(s.distinct(3, 4), **kw) for kw in _SORTS), s.case(s.ints(3, 2, 8)),
-        s.case(s.ints(3, 9), descending=True), s.case(s(0, 3)),
+        *(s.case(s.distinct(3, 4), **kw) for kw in _SORTS),
+        s.case(s.ints(3, 2, 8)),
+        s.case(s.ints(3, 9), descending=True),
+        s.case(s(0, 3)),
     ],
 )
 def argsort(x, *, axis=-1, descending=False, stable=True):
@@ -67,9 +71,12 @@ def argsort(x, *, axis=-1, descending=False, stable=True):
 
 @op(
     samples=lambda s: [
-        s.case(s.distinct(3, 5), k=2), s.case(s.distinct(5, 3), k=5, axis=0),
+        s.case(s.distinct(3, 5), k=2),
+        s.case(s.distinct(5, 3), k=5, axis=0),
         s.case(s.distinct(3, 5), k=3, largest=False),
-        s.case(s.distinct(6), k=0), s.case(s.distinct(5, 3).T, k=1), s.case(s.ints(3, 2, 9) * 1.0, k=4, smooth=False),
+        s.case(s.distinct(6), k=0),
+        s.case(s.distinct(5, 3).T, k=1),
+        s.case(s.ints(3, 2, 9) * 1.0, k=4, smooth=False),
     ],
 )
 def topk(x, *, k, axis=-1, largest=True, sorted=True):
@@ -89,7 +96,10 @@ topk.vjp(x=lambda g, out, axis, x_shape: xp(g[0]).put_along(g[0], out[1], axis=a
 
 @op(
     samples=lambda s: [
-        s.case(s.ints(4, 3, 4)), s.case(s.ints(3, 9) * 0.5), s.case(s.ints(2, 4, 2), axis=0), s.case(s.ints(5, 0)),
+        s.case(s.ints(4, 3, 4)),
+        s.case(s.ints(3, 9) * 0.5),
+        s.case(s.ints(2, 4, 2), axis=0),
+        s.case(s.ints(5, 0)),
         s.case(s.ints(3, 2, 4), return_index=True, return_inverse=True, return_counts=True),
     ],
     dtypes="own",
@@ -146,7 +156,9 @@ def unique_values(x: Any) -> Tensor:
 
 @op(
     samples=lambda s: [
-        s.case(s.distinct(5), s(2, 3)), s.case(s.ints(5, 6), s.ints(5, 4), side="right"), s.case(s.distinct(3), s()),
+        s.case(s.distinct(5), s(2, 3)),
+        s.case(s.ints(5, 6), s.ints(5, 4), side="right"),
+        s.case(s.distinct(3), s()),
         s.case(s(0), s(2)),
         s.case(s.ints(5, 6), s.ints(5, 3), sorter=s.ints(6, 6)),
     ],
@@ -188,10 +200,14 @@ def flatnonzero(x):
     return xp(x).flatnonzero(x)
 
 
-@op(samples=lambda s: [
-    s.case(s.ints(4, 9)), s.case(s.ints(4, 9), s(9)), s.case(s.ints(3, 5), s(5), minlength=6),
-    s.case(s.ints(3, 0), minlength=2),
-])
+@op(
+    samples=lambda s: [
+        s.case(s.ints(4, 9)),
+        s.case(s.ints(4, 9), s(9)),
+        s.case(s.ints(3, 5), s(5), minlength=6),
+        s.case(s.ints(3, 0), minlength=2),
+    ]
+)
 def bincount(x: Fixed, weights=None, *, minlength=0):
     """How often each of 0, 1, ..., max(x) occurs in x, a vector of non-negative integers; with `weights`, their
     sums."""
@@ -205,7 +221,9 @@ bincount.vjp(weights=lambda g, x: xp(g).take(g, x, axis=0))
 
 @op(
     samples=lambda s: [
-        s.case(s(20)), s.case(s(4, 5), bins=4, range=(-1.0, 1.0)), s.case(s(20), density=True),
+        s.case(s(20)),
+        s.case(s(4, 5), bins=4, range=(-1.0, 1.0)),
+        s.case(s(20), density=True),
     ],
     dtypes="own",
 )
@@ -220,7 +238,8 @@ def histogram(x, *, bins=10, range=None, density=False):
 
 @op(
     samples=lambda s: [
-        s.case(s.ints(5, 3, 4), s.ints(5, 2)), s.case(s.ints(5, 4), s.ints(5, 2), invert=True),
+        s.case(s.ints(5, 3, 4), s.ints(5, 2)),
+        s.case(s.ints(5, 4), s.ints(5, 2), invert=True),
         s.case(s.ints(3, 0), s.ints(3, 2)),
     ],
 )

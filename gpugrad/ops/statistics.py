@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd.op import op, xp
 from ..autograd.convert import asarray, raw
+from ..autograd.op import op, xp
 from ..errors import ShapeError
 from .reduce import axes_of, from_rows, kept, mean, sum, to_rows
 from .selection import where

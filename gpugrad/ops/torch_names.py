@@ -1,7 +1,7 @@
 """Where PyTorch's and NumPy's meanings of a name differ, the words of the call decide.
 
-A call that only PyTorch would accept (`dim=`, `keepdim=`, `split(sizes, dim=)`, `transpose(1, 2)`, `size(0)`) has PyTorch's
-meaning; every other call has NumPy's. `CLASHES` is the whole list.
+A call that only PyTorch would accept (`dim=`, `keepdim=`, `split(sizes, dim=)`, `transpose(1, 2)`, `size(0)`) has
+PyTorch's meaning; every other call has NumPy's. `CLASHES` is the whole list.
 """
 
 from collections.abc import Callable
@@ -9,8 +9,8 @@ from functools import wraps
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from ..autograd.op import OPS
 from ..autograd.convert import asarray
+from ..autograd.op import OPS
 from ..autograd.tensor import Tensor
 from ..errors import ShapeError
 from .join import array_split
@@ -56,7 +56,9 @@ def _cumulative(name: str) -> Callable:
 
 
 def _spread(name: str) -> Callable:
-    def call(x: Any, *, dim: Any = None, unbiased: bool = True, correction: int | None = None, keepdim: bool = False) -> Tensor:
+    def call(
+        x: Any, *, dim: Any = None, unbiased: bool = True, correction: int | None = None, keepdim: bool = False
+    ) -> Tensor:
         ddof = int(unbiased) if correction is None else correction
         return OPS[name](x, axis=dim, ddof=ddof, keepdims=keepdim)
 

@@ -11,12 +11,10 @@ from ..autograd.ufunc import ufunc
 from ..backend.dtypes import finfo
 
 __all__ = [
-    "acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh",
-    "atan", "atan2", "atanh",
-    "cos", "cosh", "deg2rad", "exp", "exp2", "expm1", "log", "log10", "log1p", "log2", "logaddexp", "rad2deg", "sin",
-    "sinh",
-    "tan", "tanh",
-]
+    "acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh", "atan",
+    "atan2", "atanh", "cos", "cosh", "deg2rad", "exp", "exp2", "expm1", "log", "log10", "log1p", "log2", "logaddexp",
+    "rad2deg", "sin", "sinh", "tan", "tanh",
+]  # fmt: skip
 
 
 @ufunc(samples=unary(), dtypes="float")

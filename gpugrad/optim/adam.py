@@ -11,7 +11,8 @@ class Adam(Optimizer):
     """p -= lr m^ / (sqrt(v^) + eps), m and v the running means of g and g^2, ^ without their bias (Kingma and Ba 2015).
 
     weight_decay: adds weight_decay p to the gradient. amsgrad: the largest v so far is used (Reddi et al. 2018).
-    maximize: the gradient's sign is turned.
+    maximize: the gradient's sign is turned. foreach and fused choose among PyTorch's implementations; here there is
+    one.
     """
 
     decoupled = False
@@ -26,6 +27,8 @@ class Adam(Optimizer):
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        fused: bool | None = None,
     ):
         if lr < 0 or eps < 0 or weight_decay < 0:
             raise ValueError(
@@ -99,5 +102,7 @@ class AdamW(Adam):
         amsgrad: bool = False,
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        fused: bool | None = None,
     ):
         super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)

@@ -1,12 +1,13 @@
 """Optimizer: parameter groups, state, and the walk that updates parameters in cache-sized blocks.
 
-A subclass says how one block changes (`_update`); the walk cuts parameters, gradients and state into equal blocks that
-stay in cache through all the passes of a formula, and shares them between two threads when there are many. Blocks are
+A subclass says how one block changes (`_update`); the walk cuts parameters, gradients and state into blocks that
+stay in cache through all the passes of a formula, and shares them between threads when there are many. Blocks are
 updated elementwise and in place, so the result does not depend on how they were cut.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
 from typing import Any
@@ -22,8 +23,8 @@ from ..backend.dtypes import float32, is_low
 from ..errors import StateDictError
 from ..nn.state import as_tensor, drop_gradient
 
-BLOCK = 1 << 15  # elements of a block: five float32 arrays of it fit a core's second-level cache
-SHARE = 1 << 17  # elements that are worth a thread
+BLOCK = 1 << 17  # elements of a block: few enough for the caches, yet long enough a call for threads to overlap
+SHARE = 1 << 18  # elements that are worth a thread
 
 
 class Optimizer:
@@ -35,7 +36,7 @@ class Optimizer:
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]):
         self.defaults = defaults
-        self.state: dict[Tensor, dict[str, Any]] = {}
+        self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
         if isinstance(params, Tensor):
             raise TypeError(f"{type(self).__name__}: params must be a sequence of tensors or dicts, got one tensor")
@@ -120,7 +121,7 @@ class Optimizer:
         order = [number for group in groups for number in group["params"]]
         by_number = dict(zip(order, (p for group in self.param_groups for p in group["params"]), strict=True))
         loaded = {by_number[n]: _loaded(n, by_number[n], state) for n, state in state_dict["state"].items()}
-        self.state = loaded
+        self.state = defaultdict(dict, loaded)
         for mine, given in zip(self.param_groups, groups, strict=True):
             mine.update({name: copy(value) for name, value in given.items() if name != "params"})
 
@@ -160,7 +161,7 @@ class Work:
     def add(self, parameter: Tensor) -> None:
         """Count a step of `parameter` and cut its arrays into blocks."""
         optimizer, group = self.optimizer, self.group
-        state = optimizer.state.setdefault(parameter, {})
+        state = optimizer.state[parameter]
         names = optimizer._slots(group)
         numbers = optimizer._start(state, group)
         array, device = parameter._array, parameter.device
@@ -170,23 +171,27 @@ class Work:
         arrays = [array, parameter.grad._array, *[state[name]._array for name in names]]
         if all(a.flags.c_contiguous for a in arrays):
             arrays = [a.reshape(-1) for a in arrays]
-        rows = max(1, BLOCK * len(arrays[0]) // array.size) if array.ndim and array.size else 1
-        if device is not CPU or array.size <= BLOCK or not array.ndim:
+        length = len(arrays[0]) if array.ndim else 1
+        count = min(-(-array.size // BLOCK), length) if device is CPU else 1
+        if count <= 1:
             self.blocks.append((device.xp, numbers, *arrays))
         else:
-            for start in range(0, len(arrays[0]), rows):
-                self.blocks.append((device.xp, numbers, *[a[start : start + rows] for a in arrays]))
+            for i in range(count):
+                part = slice(length * i // count, length * (i + 1) // count)
+                self.blocks.append((device.xp, numbers, *[a[part] for a in arrays]))
         self.elements += array.size
         changed(array, f"{type(optimizer).__name__}.step")
 
     def run(self) -> None:
         """Update all blocks, on several threads where that pays."""
-        blocks = self.blocks
-        if blocks and blocks[0][0] is CPU.xp:
-            parts = threads.chunks(len(blocks), SHARE * len(blocks) // max(self.elements, 1) + 1)
-            threads.parallel(lambda part: self._update(blocks[part]), parts)
-        else:
-            self._update(blocks)
+        on_host = all(block[0] is CPU.xp for block in self.blocks)
+        parts: list[list] = [[] for _ in threads.chunks(self.elements, SHARE if on_host else self.elements)]
+        sizes = [0] * len(parts)
+        for block in sorted(self.blocks, key=lambda block: block[2].size, reverse=True):
+            least = sizes.index(min(sizes))
+            parts[least].append(block)
+            sizes[least] += block[2].size
+        threads.parallel(self._update, parts)
 
     def _update(self, blocks: list[tuple]) -> None:
         update, group = self.optimizer._update, self.group

@@ -9,7 +9,8 @@ from .optimizer import Optimizer
 class SGD(Optimizer):
     """p -= lr * d, with d = g + weight_decay p and, with momentum, d = buf = momentum buf + (1 - dampening) d.
 
-    nesterov: d = d + momentum buf instead (Sutskever et al. 2013). maximize: the gradient's sign is turned.
+    nesterov: d = d + momentum buf instead (Sutskever et al. 2013). maximize: the gradient's sign is
+    turned. foreach and fused choose among PyTorch's implementations; here there is one.
     """
 
     def __init__(
@@ -22,6 +23,8 @@ class SGD(Optimizer):
         nesterov: bool = False,
         *,
         maximize: bool = False,
+        foreach: bool | None = None,
+        fused: bool | None = None,
     ):
         if lr < 0 or momentum < 0 or weight_decay < 0:
             raise ValueError(f"SGD: lr {lr}, momentum {momentum} and weight_decay {weight_decay} must not be negative")

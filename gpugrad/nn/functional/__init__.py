@@ -9,6 +9,7 @@ from ...ops.matmul import linear
 from ...ops.special import sigmoid
 from ...ops.transcendental import tanh
 from .activation import *
+from .adaptive import *
 from .attention import *
 from .conv import *
 from .dropout import *

@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from ...autograd.op import OPS, Op
 from ...autograd.convert import asarray
+from ...autograd.op import OPS, Op
 from ...autograd.tensor import Tensor
 from ...backend.random import default_generator
 from ...errors import ShapeError
 from ...ops import activation as ops
 
 __all__ = [
-    "bilinear", "celu", "elu", "glu", "gumbel_softmax", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "log_softmax",
-    "mish", "prelu", "relu", "relu6", "selu", "silu", "softmax", "softmin", "threshold",
+    "bilinear", "celu", "elu", "glu", "gumbel_softmax", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu",
+    "log_softmax", "mish", "prelu", "relu", "relu6", "selu", "silu", "softmax", "softmin", "threshold",
 ]  # fmt: skip
 
 
@@ -26,7 +26,7 @@ def _with_inplace(op: Op) -> Callable[..., Tensor]:
     @wraps(op.forward)
     def function(input: Any, *args: Any, inplace: bool = False, **kwargs: Any) -> Tensor:
         if len(args) > count:
-            *args, inplace = args
+            args, inplace = args[:-1], args[-1]
         out = op(input, *args, **kwargs)
         return input.copy_(out) if inplace else out
 

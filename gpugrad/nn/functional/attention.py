@@ -3,8 +3,8 @@
 import math
 from typing import Any
 
-from ...autograd.op import OPS
 from ...autograd.convert import asarray
+from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
 from ...errors import DTypeError, ShapeError
 from ...ops.attention import attention
@@ -14,14 +14,20 @@ __all__ = ["scaled_dot_product_attention"]
 
 
 def scaled_dot_product_attention(
-    query: Any, key: Any, value: Any, attn_mask: Any = None, dropout_p: float = 0.0, is_causal: bool = False,
-    scale: float | None = None, enable_gqa: bool = False,
+    query: Any,
+    key: Any,
+    value: Any,
+    attn_mask: Any = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
 ) -> Tensor:
     """softmax(query key^T * scale + mask) value: query (..., H, L, E), key (..., H, S, E), value (..., H, S, Ev).
 
-    attn_mask: broadcast to (..., H, L, S); bool (True takes part) or numbers that are added. is_causal: position i sees 0..i.
-    scale: 1 / sqrt(E) unless given. enable_gqa: key and value may have fewer heads, a divisor of H. A row that sees nothing
-    gives zeros. Raises ShapeError where the shapes do not agree.
+    attn_mask: broadcast to (..., H, L, S); bool (True takes part) or numbers that are added. is_causal: position i sees
+    0..i. scale: 1 / sqrt(E) unless given. enable_gqa: key and value may have fewer heads, a divisor of H. A row that
+    sees nothing gives zeros. Raises ShapeError where the shapes do not agree.
     """
     query, key, value = asarray(query), asarray(key), asarray(value)
     if min(query.ndim, key.ndim, value.ndim) < 2 or not query.ndim == key.ndim == value.ndim:

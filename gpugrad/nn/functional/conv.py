@@ -21,7 +21,7 @@ def per_axis(value: Any, dims: int, name: str) -> tuple[int, ...]:
 
 
 def _pairs(padding: Any, kernel: tuple, stride: tuple, dilation: tuple, name: str) -> tuple:
-    """(low, high) per axis from PyTorch's padding: an int, ints, "valid", "same" (stride 1), or pairs for asymmetric."""
+    """(low, high) per axis from PyTorch's padding (an int, ints, "valid", or "same" for stride 1) or from such pairs."""
     dims = len(kernel)
     if padding == "valid":
         return ((0, 0),) * dims
@@ -43,7 +43,8 @@ def _pairs(padding: Any, kernel: tuple, stride: tuple, dilation: tuple, name: st
 
 def _batched(name: str, dims: int, input: Any, weight: Any) -> tuple[Tensor, Tensor, bool]:
     """Input with a batch axis, weight, and whether the batch axis was added. Raises DTypeError for integer tensors."""
-    input, weight = asarray(input), asarray(weight, device=getattr(input, "device", None)) if not isinstance(weight, Tensor) else weight
+    input = asarray(input)
+    weight = weight if isinstance(weight, Tensor) else asarray(weight, device=input.device)
     if input.dtype.kind in "iub" or weight.dtype.kind in "iub":
         raise DTypeError(f"{name}: expected floating-point tensors, got input {input.dtype} and weight {weight.dtype}")
     single = input.ndim == dims + 1
@@ -55,7 +56,7 @@ def _batched(name: str, dims: int, input: Any, weight: Any) -> tuple[Tensor, Ten
     return (input.reshape((1, *input.shape)) if single else input), weight, single
 
 
-def _conv(dims: int, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Tensor:
+def _conv(dims, input, weight, bias, stride, padding, dilation, groups) -> Tensor:
     name = f"conv{dims}d"
     input, weight, single = _batched(name, dims, input, weight)
     stride, dilation = per_axis(stride, dims, f"{name}: stride"), per_axis(dilation, dims, f"{name}: dilation")
@@ -70,10 +71,10 @@ def conv1d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) 
 
 
 def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) -> Tensor:
-    """Cross-correlation of input (N, C, H, W) or (C, H, W) with weight (K, C/groups, FH, FW), plus bias (K,): (N, K, OH, OW).
+    """Cross-correlation of input (N, C, H, W) or (C, H, W) with weight (K, C/groups, FH, FW), plus bias (K,).
 
-    padding: an int, one per axis, "same", "valid", or a (low, high) pair per axis. OH = floor((H + pads - dilation * (FH - 1)
-    - 1) / stride) + 1. Raises ShapeError if the kernel does not fit or the channels do not agree.
+    Gives (N, K, OH, OW) with OH = floor((H + pads - dilation * (FH - 1) - 1) / stride) + 1. padding: an int, one per
+    axis, "same", "valid", or a (low, high) pair per axis. Raises ShapeError if the kernel does not fit or the channels do not agree.
     """
     return _conv(2, input, weight, bias, stride, padding, dilation, groups)
 
@@ -83,9 +84,7 @@ def conv3d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) 
     return _conv(3, input, weight, bias, stride, padding, dilation, groups)
 
 
-def _conv_transpose(
-    dims: int, input: Any, weight: Any, bias: Any, stride: Any, padding: Any, output_padding: Any, groups: int, dilation: Any
-) -> Tensor:
+def _conv_transpose(dims, input, weight, bias, stride, padding, output_padding, groups, dilation) -> Tensor:
     name = f"conv_transpose{dims}d"
     input, weight, single = _batched(name, dims, input, weight)
     stride, dilation = per_axis(stride, dims, f"{name}: stride"), per_axis(dilation, dims, f"{name}: dilation")
@@ -94,13 +93,14 @@ def _conv_transpose(
     if any(e >= max(s, d) or e < 0 for e, s, d in zip(extra, stride, dilation, strict=True)):
         raise ShapeError(f"{name}: output_padding {extra} must be smaller than stride {stride} or dilation {dilation}")
     if input.shape[1] != weight.shape[0] or input.shape[1] % groups:
-        raise ShapeError(f"{name}: input has {input.shape[1]} channels, weight {weight.shape} takes {weight.shape[0]}, groups={groups}")
-    size = tuple(
-        (n - 1) * s - low - high + d * (f - 1) + e + 1
-        for n, s, (low, high), d, f, e in zip(input.shape[2:], stride, pairs, dilation, weight.shape[2:], extra, strict=True)
-    )
+        given, taken = input.shape[1], weight.shape[0]
+        raise ShapeError(f"{name}: input has {given} channels, weight {weight.shape} takes {taken}, groups={groups}")
+    axes = zip(input.shape[2:], stride, pairs, dilation, weight.shape[2:], extra, strict=True)
+    size = tuple((n - 1) * s - low - high + d * (f - 1) + e + 1 for n, s, (low, high), d, f, e in axes)
     if any(n < 1 for n in size):
-        raise ShapeError(f"{name}: the output would have size {size}; input {input.shape}, weight {weight.shape}, padding {padding}")
+        raise ShapeError(
+            f"{name}: the output would have size {size}; input {input.shape}, weight {weight.shape}, padding {padding}"
+        )
     shape = (input.shape[0], weight.shape[1] * groups, *size)
     arguments = dict(shape=shape, stride=stride, padding=pairs, dilation=dilation, groups=groups)
     out = convolution_input_gradient(input, weight, **arguments)

@@ -3,15 +3,15 @@
 import math
 from typing import Any
 
-from ...autograd.op import OPS
 from ...autograd.convert import asarray
+from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
 from ...errors import ShapeError
 from ...ops.loss import cross_entropy_rows
 
 __all__ = [
-    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "gaussian_nll_loss", "huber_loss", "kl_div",
-    "l1_loss", "mse_loss", "nll_loss", "poisson_nll_loss", "smooth_l1_loss",
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "gaussian_nll_loss", "huber_loss",
+    "kl_div", "l1_loss", "mse_loss", "nll_loss", "poisson_nll_loss", "smooth_l1_loss",
 ]  # fmt: skip
 
 
@@ -34,9 +34,14 @@ def _classes_last(name: str, input: Tensor, target: Tensor) -> tuple[Tensor, Ten
 
 
 def cross_entropy(
-    input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0
+    input: Any,
+    target: Any,
+    weight: Any = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
 ) -> Tensor:
-    """-log softmax(input)[target]: input (N, C, *S) or (C,); target class indices (N, *S), or probabilities of input's shape.
+    """-log softmax(input)[target]: input (N, C, *S) or (C,); target class indices (N, *S), or probabilities like input.
 
     weight: (C,), of each class; the mean is then weighted. ignore_index: a class that does not count (indices only).
     label_smoothing: the share of the target that is spread over all classes (Szegedy et al. 2016).
@@ -162,7 +167,9 @@ def poisson_nll_loss(
     return reduced("poisson_nll_loss", losses, reduction)
 
 
-def gaussian_nll_loss(input: Any, target: Any, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean") -> Tensor:
+def gaussian_nll_loss(
+    input: Any, target: Any, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
+) -> Tensor:
     """(log var + (input - target)**2 / var) / 2, var at least eps (its gradient passes as if it were not cut)."""
     input, var = asarray(input), asarray(var)
     if var.ndim == input.ndim - 1:

@@ -3,8 +3,8 @@
 import math
 from typing import Any
 
-from ...autograd.mode import no_grad
 from ...autograd.convert import asarray
+from ...autograd.mode import no_grad
 from ...autograd.tensor import Tensor
 from ...errors import ShapeError
 from ...ops import normalization as ops
@@ -15,7 +15,7 @@ __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_res
 
 def _trailing(name: str, input: Any, normalized_shape: Any) -> int:
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-    if not shape or tuple(input.shape[-len(shape):]) != shape:
+    if not shape or tuple(input.shape[-len(shape) :]) != shape:
         raise ShapeError(f"{name}: input {input.shape} does not end in normalized_shape {shape}")
     return len(shape)
 
@@ -38,13 +38,19 @@ def _per_channel(array: Any, ndim: int) -> Any:
 
 
 def batch_norm(
-    input: Any, running_mean: Tensor | None, running_var: Tensor | None, weight: Any = None, bias: Any = None,
-    training: bool = False, momentum: float = 0.1, eps: float = 1e-5,
+    input: Any,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Any = None,
+    bias: Any = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
 ) -> Tensor:
     """input (N, C, *S) normalised per channel, then * weight + bias (C,).
 
-    In training by the batch's statistics, which also move running_mean and running_var (the unbiased variance) in place by
-    `momentum`; otherwise by those two. Raises ShapeError in training for one value per channel.
+    In training by the batch's statistics, which also move running_mean and running_var (the unbiased variance) in place
+    by `momentum`; otherwise by those two. Raises ShapeError in training for one value per channel.
     """
     input = asarray(input)
     if not training:
@@ -69,7 +75,9 @@ def batch_norm(
 
 
 def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
-    """input (N, C, *S) normalised over each of `num_groups` groups of channels, then * weight + bias (C,) (Wu and He 2018)."""
+    """input (N, C, *S) normalised over each of `num_groups` groups of channels, then * weight + bias (C,).
+
+    Y. Wu and K. He, "Group normalization" (2018)."""
     input = asarray(input)
     if input.ndim < 2 or input.shape[1] % num_groups:
         raise ShapeError(f"group_norm: input {input.shape} has no number of channels that {num_groups} groups divide")
@@ -80,10 +88,16 @@ def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None
 
 
 def instance_norm(
-    input: Any, running_mean: Tensor | None = None, running_var: Tensor | None = None, weight: Any = None, bias: Any = None,
-    use_input_stats: bool = True, momentum: float = 0.1, eps: float = 1e-5,
+    input: Any,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Any = None,
+    bias: Any = None,
+    use_input_stats: bool = True,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
 ) -> Tensor:
-    """input (N, C, *S) normalised per sample and channel (Ulyanov et al. 2016); with running statistics as `batch_norm`."""
+    """input (N, C, *S) normalised per sample and channel; running statistics as in `batch_norm` (Ulyanov et al. 2016)."""
     input = asarray(input)
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
@@ -100,7 +114,7 @@ def instance_norm(
 
 
 def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
-    """input / (k + alpha * mean of squares over `size` neighbouring channels)**beta: (N, C, *S) (Krizhevsky et al. 2012)."""
+    """input (N, C, *S) / (k + alpha * mean of squares over `size` neighbouring channels)**beta (Krizhevsky et al. 2012)."""
     input = asarray(input)
     if input.ndim < 3:
         raise ShapeError(f"local_response_norm: expected input (N, C, *S), got {input.shape}")

@@ -1,35 +1,36 @@
-"""Pooling with PyTorch's arguments: max, average, Lp, adaptive, and un-pooling by saved indices.
+"""Pooling over given windows with PyTorch's arguments: max, average and Lp.
 
-`ceil_mode` lets the last window hang over the end: it becomes extra padding at the high side, except that a window may not
-start in it.
+`ceil_mode` lets the last window hang over the end: it becomes extra padding at the high side, except that a window may
+not start in it.
 """
 
 import functools
-import math
 from typing import Any
 
 import numpy as np
 
-from ...autograd.op import OPS
 from ...autograd.convert import asarray
 from ...autograd.tensor import Tensor
 from ...errors import ShapeError
-from .conv import per_axis
 from ...ops.pool import max_pool, max_pool_indices, sum_pool
+from .conv import per_axis
 
 __all__ = [
-    f"{kind}_pool{d}d" for kind in ("max", "avg", "lp", "adaptive_avg", "adaptive_max") for d in (1, 2, 3)
-] + [f"max_unpool{d}d" for d in (1, 2, 3)]  # fmt: skip
+    "avg_pool1d", "avg_pool2d", "avg_pool3d", "lp_pool1d", "lp_pool2d", "lp_pool3d", "max_pool1d", "max_pool2d",
+    "max_pool3d",
+]  # fmt: skip
 
 
-def _batched(name: str, dims: int, input: Any) -> tuple[Tensor, bool]:
+def batched(name: str, dims: int, input: Any) -> tuple[Tensor, bool]:
+    """Input with a batch axis, and whether that was added. Raises ShapeError for another number of axes."""
     input = asarray(input)
     if input.ndim not in (dims + 1, dims + 2):
         raise ShapeError(f"{name}: expected input (N, C{', size' * dims}) or without N, got {input.shape}")
     return (input, False) if input.ndim == dims + 2 else (input.reshape((1, *input.shape)), True)
 
 
-def _arguments(name: str, dims: int, kernel: Any, stride: Any, padding: Any, dilation: Any = 1) -> dict:
+def arguments(name: str, dims: int, kernel: Any, stride: Any, padding: Any, dilation: Any = 1) -> dict:
+    """The attributes of the pooling ops. Raises ShapeError for numbers that make no windows."""
     kernel = per_axis(kernel, dims, f"{name}: kernel_size")
     stride = kernel if stride is None else per_axis(stride, dims, f"{name}: stride")
     pads = per_axis(padding, dims, f"{name}: padding")
@@ -52,17 +53,10 @@ def _ceiled(size: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation:
     return tuple(pairs)
 
 
-def _max(
-    dims: int, input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False,
-    return_indices: bool = False,
-) -> Any:
-    """The maximum of each window of input (N, C, *S) or (C, *S): (N, C, *O); with return_indices also int64 positions.
-
-    stride: kernel_size unless given. The first of equal maxima gets the gradient; NaN counts as the largest.
-    """
+def _max(dims, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices) -> Any:
     name = f"max_pool{dims}d"
-    x, single = _batched(name, dims, input)
-    window = _arguments(name, dims, kernel_size, stride, padding, dilation)
+    x, single = batched(name, dims, input)
+    window = arguments(name, dims, kernel_size, stride, padding, dilation)
     if ceil_mode:
         window["padding"] = _ceiled(x.shape[2:], **window)
     outs = [max_pool(x, **window)] + ([max_pool_indices(x.detach(), **window)] if return_indices else [])
@@ -70,26 +64,38 @@ def _max(
     return tuple(outs) if return_indices else outs[0]
 
 
+def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False) -> Any:
+    """`max_pool2d` for input (N, C, L)."""
+    return _max(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False) -> Any:
+    """The maximum of each window of input (N, C, H, W) or (C, H, W): (N, C, OH, OW); with return_indices also int64
+    positions, flat in the plane.
+
+    stride: kernel_size unless given. The first of equal maxima gets the gradient; NaN counts as the largest.
+    """
+    return _max(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def max_pool3d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False) -> Any:
+    """`max_pool2d` for input (N, C, D, H, W)."""
+    return _max(3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
 def _sums(
     name: str, dims: int, x: Tensor, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool
 ) -> tuple[Tensor, dict]:
-    window = _arguments(name, dims, kernel_size, stride, padding)
+    window = arguments(name, dims, kernel_size, stride, padding)
     if ceil_mode:
         window["padding"] = _ceiled(x.shape[2:], **window)
     del window["dilation"]
     return sum_pool(x, **window), window
 
 
-def _avg(
-    dims: int, input: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, ceil_mode: bool = False,
-    count_include_pad: bool = True, divisor_override: int | None = None,
-) -> Tensor:
-    """The mean of each window of input (N, C, *S) or (C, *S): (N, C, *O).
-
-    count_include_pad: zeros of the padding count as elements. divisor_override: divide by this instead.
-    """
+def _avg(dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override=None) -> Tensor:
     name = f"avg_pool{dims}d"
-    x, single = _batched(name, dims, input)
+    x, single = batched(name, dims, input)
     sums, window = _sums(name, dims, x, kernel_size, stride, padding, ceil_mode)
     if divisor_override is not None:
         if divisor_override == 0:
@@ -104,7 +110,8 @@ def _avg(
 def _shares(x: Tensor, window: dict, counted: tuple, out: tuple) -> Any:
     """One over the number of elements that count in each window, (*O); a plain number where all windows are alike."""
     counts = []
-    for n, f, s, (low, _), c, o in zip(x.shape[2:], *(window[k] for k in ("kernel", "stride", "padding")), counted, out, strict=True):
+    axes = zip(x.shape[2:], window["kernel"], window["stride"], window["padding"], counted, out, strict=True)
+    for n, f, s, (low, _), c, o in axes:
         start = np.arange(o) * s - low
         counts.append(np.minimum(start + f, n + c) - np.maximum(start, -c))
     total = functools.reduce(np.multiply.outer, counts)
@@ -113,96 +120,51 @@ def _shares(x: Tensor, window: dict, counted: tuple, out: tuple) -> Any:
     return asarray((1 / total).astype(x.dtype), device=x.device)
 
 
-def _lp(dims: int, input: Any, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Tensor:
-    """(sum of x**p over each window)**(1/p), p = norm_type, for input (N, C, *S) or (C, *S); gradient 0 where the sum is."""
+def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True) -> Tensor:
+    """`avg_pool2d` for input (N, C, L)."""
+    return _avg(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
+
+
+def avg_pool2d(
+    input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
+) -> Tensor:
+    """The mean of each window of input (N, C, H, W) or (C, H, W): (N, C, OH, OW).
+
+    stride: kernel_size unless given. count_include_pad: zeros of the padding count as elements. divisor_override: what
+    to divide by instead.
+    """
+    return _avg(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+def avg_pool3d(
+    input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
+) -> Tensor:
+    """`avg_pool2d` for input (N, C, D, H, W)."""
+    return _avg(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+def _lp(dims, input, norm_type, kernel_size, stride, ceil_mode) -> Tensor:
     name = f"lp_pool{dims}d"
-    x, single = _batched(name, dims, input)
+    x, single = batched(name, dims, input)
     sums, _ = _sums(name, dims, x**norm_type, kernel_size, stride, 0, ceil_mode)
     positive = (sums > 0).to(dtype=sums.dtype)
     out = (sums * positive + (1 - positive)) ** (1 / norm_type) * positive
     return out.squeeze(0) if single else out
 
 
-def _bounds(n: int, out: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where the adaptive windows of an axis start and end."""
-    i = np.arange(out)
-    return i * n // out, -(-(i + 1) * n // out)
+def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False) -> Tensor:
+    """`lp_pool2d` for input (N, C, L)."""
+    return _lp(1, input, norm_type, kernel_size, stride, ceil_mode)
 
 
-def _sizes(name: str, dims: int, x: Tensor, output_size: Any) -> tuple[int, ...]:
-    given = (output_size,) * dims if isinstance(output_size, int) or output_size is None else tuple(output_size)
-    sizes = tuple(n if o is None else o for n, o in zip(x.shape[2:], given, strict=True))
-    if any(o < 1 for o in sizes) or 0 in x.shape[2:]:
-        raise ShapeError(f"{name}: cannot pool {x.shape} to output_size {output_size}")
-    return sizes
+def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False) -> Tensor:
+    """(sum of x**p over each window)**(1/p), p = norm_type, of input (N, C, H, W) or (C, H, W): (N, C, OH, OW).
+
+    The gradient is 0 where the sum is.
+    """
+    return _lp(2, input, norm_type, kernel_size, stride, ceil_mode)
 
 
-def _adaptive_avg(dims: int, input: Any, output_size: Any) -> Tensor:
-    """The means of windows that divide input (N, C, *S) or (C, *S) into `output_size` (an int, ints, None: as it is)."""
-    name = f"adaptive_avg_pool{dims}d"
-    x, single = _batched(name, dims, input)
-    out = x
-    for axis, o in enumerate(_sizes(name, dims, x, output_size), 2):
-        n = x.shape[axis]
-        if n == o:
-            continue
-        start, end = _bounds(n, o)
-        inside = (np.arange(n) >= start[:, None]) & (np.arange(n) < end[:, None])
-        matrix = asarray((inside / (end - start)[:, None]).astype(x.dtype), device=x.device)
-        out = OPS["matmul"](out.moveaxis(axis, -1), matrix.T).moveaxis(-1, axis)
-    return out.squeeze(0) if single else out
-
-
-def _adaptive_max(dims: int, input: Any, output_size: Any, return_indices: bool = False) -> Any:
-    """The maxima of windows that divide input (N, C, *S) or (C, *S) into `output_size`; return_indices: also positions."""
-    name = f"adaptive_max_pool{dims}d"
-    x, single = _batched(name, dims, input)
-    sizes, places = _sizes(name, dims, x, output_size), np.zeros((1, 1), np.int64)
-    for n, o in zip(x.shape[2:], sizes, strict=True):
-        start, end = _bounds(n, o)
-        inside = np.minimum(start[:, None] + np.arange((end - start).max()), end[:, None] - 1)  # the last one, repeated
-        places = (places[:, None, :, None] * n + inside[None, :, None, :]).reshape(places.shape[0] * o, -1)
-    flat = x.reshape((*x.shape[:2], math.prod(x.shape[2:])))
-    windows = OPS["take"](flat, places, axis=2)
-    best = OPS["argmax"](windows.detach(), axis=-1, keepdims=True)
-    shape = (*x.shape[1 if single else 0 : 2], *sizes)
-    out = OPS["take_along_axis"](windows, best, axis=-1).reshape(shape)
-    if not return_indices:
-        return out
-    numbers = asarray(np.broadcast_to(places, windows.shape), device=x.device)
-    return out, OPS["take_along_axis"](numbers, best, axis=-1).reshape(shape)
-
-
-def _unpool(dims: int, input: Any, indices: Any, kernel_size: Any, stride: Any = None, padding: Any = 0, output_size: Any = None) -> Tensor:
-    """The values of input (N, C, *O) put back where max-pooling took them from (`indices`), zeros elsewhere: (N, C, *S)."""
-    name = f"max_unpool{dims}d"
-    x, single = _batched(name, dims, input)
-    window = _arguments(name, dims, kernel_size, stride, padding)
-    parts = zip(x.shape[2:], window["stride"], window["padding"], window["kernel"], strict=True)
-    size = tuple(output_size)[-dims:] if output_size is not None else tuple((n - 1) * s - 2 * p + f for n, s, (p, _), f in parts)
-    plane = math.prod(size)
-    at = asarray(indices).reshape((*x.shape[:2], -1))
-    if at._array.size and not (0 <= int(at._array.min()) and int(at._array.max()) < plane):
-        raise ShapeError(f"{name}: indices up to {int(at._array.max())} do not fit the output size {size}; pass output_size")
-    out = OPS["put_along"](x.reshape((*x.shape[:2], -1)), at, axis=-1, shape=(*x.shape[:2], plane))
-    return out.reshape((*x.shape[1 if single else 0 : 2], *size))
-
-
-def _for_dimensions(kind: str, function: Any) -> None:
-    """`kind`1d, 2d and 3d from a function whose first parameter is the number of spatial axes."""
-    import inspect
-
-    signature = inspect.signature(function)
-    for dims in (1, 2, 3):
-        made = functools.partial(function, dims)
-        made.__name__ = f"{kind}{dims}d"  # type: ignore[attr-defined]
-        made.__doc__ = function.__doc__
-        made.__signature__ = signature.replace(parameters=list(signature.parameters.values())[1:])  # type: ignore[attr-defined]
-        globals()[made.__name__] = made  # type: ignore[attr-defined]
-
-
-for _kind, _function in {
-    "max_pool": _max, "avg_pool": _avg, "lp_pool": _lp, "adaptive_avg_pool": _adaptive_avg,
-    "adaptive_max_pool": _adaptive_max, "max_unpool": _unpool,
-}.items():  # fmt: skip
-    _for_dimensions(_kind, _function)
+def lp_pool3d(input, norm_type, kernel_size, stride=None, ceil_mode=False) -> Tensor:
+    """`lp_pool2d` for input (N, C, D, H, W)."""
+    return _lp(3, input, norm_type, kernel_size, stride, ceil_mode)
