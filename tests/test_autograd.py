@@ -9,7 +9,7 @@ import pytest
 
 import gpugrad as gg
 from gpugrad.autograd import grad, hessian, hvp, jacobian, jvp, vjp
-from gpugrad.errors import AnomalyError, GradcheckError, GradientError, ShapeError  # noqa: F401
+from gpugrad.errors import AnomalyError, GradientError, ShapeError
 
 
 def leaf(*values, dtype=gg.float64):

@@ -1,5 +1,4 @@
-"""In-place changes and views: the values and gradients that PyTorch gives, and errors where a gradient would be
-wrong."""
+"""In-place changes and views: the values and gradients that PyTorch gives, and errors where one would be wrong."""
 
 import numpy as np
 import pytest

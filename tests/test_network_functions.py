@@ -280,7 +280,7 @@ def test_activation_arguments():
         ("softshrink", dict(lambd=0.3)),
         ("hardshrink", dict(lambd=0.3)),
         ("glu", dict(dim=1)),
-    ]:  # fmt: skip,
+    ]:
         compare(getattr(F, name), getattr(TF, name), [x], kwargs)
     compare(F.threshold, TF.threshold, [x, 0.1, 20.0])
     compare(F.prelu, TF.prelu, [normal(2, 3, 4), normal(3)])

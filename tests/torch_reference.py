@@ -17,8 +17,7 @@ def arrays(value):
 
 
 def build(lib, value, dtype, leaves):
-    """`value` with NumPy arrays as tensors of `lib`: floats of `dtype` that require gradients, everything else as it
-    is."""
+    """`value` with NumPy arrays as tensors of `lib`: floats of `dtype` that require gradients, the rest as it is."""
     if isinstance(value, np.ndarray):
         if value.dtype.kind == "f":
             made = lib.tensor(value.astype(dtype), requires_grad=True)

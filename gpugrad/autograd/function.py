@@ -20,7 +20,7 @@ class Context:
     def __init__(self, needs_input_grad: tuple[bool, ...]):
         self.needs_input_grad = needs_input_grad
         self.materialize = True
-        self._saved: tuple = ()
+        self._saved: tuple | None = ()
         self._constant: tuple = ()
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
@@ -48,13 +48,13 @@ class FunctionNode(Node):
 
     __slots__ = ("function", "context", "outputs", "arrays")
 
-    def __init__(self, function: type, context: Context, edges: tuple, device: Any, outputs: list):
+    def __init__(self, function: type[Function], context: Context, edges: tuple, device: Any, outputs: list):
         super().__init__(edges, device)
         self.function, self.context, self.outputs = function, context, outputs
         self.arrays: list = []
 
     @property
-    def name(self) -> str:  # type: ignore[override]
+    def name(self) -> str:
         return self.function.__name__
 
     def pull(self, g: Any, wanted: set | None, differentiable: bool) -> tuple:
@@ -71,14 +71,14 @@ class FunctionNode(Node):
                 part = self.device.xp.zeros(shape, dtype)
             given.append(part if part is None or isinstance(part, Tensor) else wrap(part, self.device, None))
         with set_grad_enabled(differentiable):
-            grads = self.function.backward(self.context, *given)  # type: ignore[attr-defined]
+            grads = self.function.backward(self.context, *given)
         grads = grads if isinstance(grads, tuple) else (grads,)
         if len(grads) != len(self.edges):
             raise GradientError(f"{self.name}.backward returned {len(grads)} gradients for {len(self.edges)} inputs")
         return tuple(x._array if isinstance(x, Tensor) and not differentiable else x for x in grads)
 
     def free(self) -> None:
-        self.context._saved = None  # type: ignore[assignment]
+        self.context._saved = None
         self.arrays = []
 
 
@@ -132,7 +132,7 @@ def _keep(context: Context, node: FunctionNode, args: tuple, outs: tuple) -> Non
         return make
 
     kept: list = []
-    for saved in context._saved:
+    for saved in context._saved or ():
         position = next((i for i, o in enumerate(outs) if o is saved), None)
         is_input = any(saved is a for a in args)
         kept.append(saved if position is None or is_input else connected(position, saved._array, saved.device))

@@ -82,11 +82,7 @@ def gradgradcheck(
     inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     count = len(inputs)
     if grad_outputs is None:
-        with no_grad():
-            outputs = _floats(func(*inputs))
-        rng = np.random.default_rng(0)
-        arrays = [o.device.asarray(rng.uniform(-1, 1, o.shape), o.dtype) for o in outputs]
-        upstream = tuple(wrap(a, o.device, None).requires_grad_() for a, o in zip(arrays, outputs, strict=True))
+        upstream = _random_like(func, inputs)
     else:
         upstream = (grad_outputs,) if isinstance(grad_outputs, Tensor) else tuple(grad_outputs)
 
@@ -103,17 +99,18 @@ def gradgradcheck(
             found = grad(outputs, wanted, vectors, create_graph=recording, allow_unused=True)
         return tuple(t for t in found if t is not None)
 
-    return gradcheck(
-        gradients,
-        inputs + upstream,
-        eps=eps,
-        atol=atol,
-        rtol=rtol,
-        raise_exception=raise_exception,
-        nondet_tol=nondet_tol,
-        fast_mode=fast_mode,
-        check_grad_dtypes=check_grad_dtypes,
-    )
+    tolerances = dict(eps=eps, atol=atol, rtol=rtol, nondet_tol=nondet_tol)
+    flags = dict(raise_exception=raise_exception, fast_mode=fast_mode, check_grad_dtypes=check_grad_dtypes)
+    return gradcheck(gradients, inputs + upstream, **tolerances, **flags)
+
+
+def _random_like(func: Callable, inputs: tuple) -> tuple:
+    """Random upstream gradients for the outputs of `func`, which require gradients themselves."""
+    with no_grad():
+        outputs = _floats(func(*inputs))
+    rng = np.random.default_rng(0)
+    arrays = [o.device.asarray(rng.uniform(-1, 1, o.shape), o.dtype) for o in outputs]
+    return tuple(wrap(a, o.device, None).requires_grad_() for a, o in zip(arrays, outputs, strict=True))
 
 
 def _floats(outputs: Any) -> tuple:

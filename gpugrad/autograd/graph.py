@@ -51,7 +51,7 @@ class Node:
 class Parts(list):
     """Gradients of a multi-output node, one slot per output; sums fill the empty slots."""
 
-    def __add__(self, other: list) -> Parts:  # type: ignore[override]
+    def __add__(self, other: list) -> Parts:
         return Parts(a if b is None else b if a is None else a + b for a, b in zip(self, other, strict=True))
 
 
@@ -91,7 +91,7 @@ class OpNode(Node):
         self.low: np.dtype | None = None  # the inputs' dtype where it is a 16-bit float
 
     @property
-    def name(self) -> str:  # type: ignore[override]
+    def name(self) -> str:
         return self.plan.op.name
 
     def pull(self, g: Any, wanted: set | None, differentiable: bool) -> Any:

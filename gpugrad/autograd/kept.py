@@ -71,7 +71,6 @@ class _Shell:
     """Stands for an array whose values must not be read: it has a shape and a dtype, everything else is an error."""
 
     __array_ufunc__ = None
-    __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, array: Any):
         self.shape, self.dtype, self.ndim, self.size = array.shape, array.dtype, array.ndim, array.size
@@ -82,7 +81,7 @@ class _Shell:
     def _read(self, *args: Any, **kwargs: Any) -> Any:
         raise TypeError("the values were read")
 
-    __bool__ = __eq__ = __ne__ = __array__ = __array_function__ = _read  # type: ignore[assignment]
+    __bool__ = __eq__ = __ne__ = __array__ = __array_function__ = _read
 
 
 def _reads(call: Call, node: OpNode, name: str) -> bool:

@@ -4,6 +4,8 @@ import argparse
 import importlib
 import sys
 
+from ..errors import GpugradError
+
 COMMANDS = {
     "train": "train a model of the course notes on real data",
     "eval": "evaluate a checkpoint that train saved",
@@ -22,4 +24,8 @@ def main(argv: list[str] | None = None) -> int:
         if argv[:1] == [name]:  # only the chosen command's module is imported
             importlib.import_module(f".{name}", __name__).arguments(subparser)
     args = parser.parse_args(argv)
-    return importlib.import_module(f".{args.command}", __name__).run(args)
+    try:
+        return importlib.import_module(f".{args.command}", __name__).run(args)
+    except (GpugradError, OSError) as error:
+        print(f"gpugrad {args.command}: {error}", file=sys.stderr)
+        return 2

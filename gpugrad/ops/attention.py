@@ -28,8 +28,7 @@ def _turned(x: Any) -> Any:
 
 
 def _bias(q: Any, k: Any, mask: Any, causal: bool) -> Any:
-    """What is added to the scores, (B or 1, Hkv or 1, G or 1, Tq, Tk) with -inf where nothing may be attended; or
-    None."""
+    """What is added to the scores, (B or 1, Hkv or 1, G or 1, Tq, Tk) -inf where nothing may be attended; or None."""
     bias = None
     if mask is not None:
         mask = getattr(mask, "_array", mask)

@@ -168,7 +168,7 @@ def attach() -> None:
     for alias, name in {"sub": "subtract", "mul": "multiply", "div": "divide", "pow": "power", "neg": "negative",
                         "abs": "absolute", "clamp": "clip"}.items():  # fmt: skip
         setattr(Tensor, f"{alias}_", _inplace(name))
-    Tensor.__setitem__ = _setitem  # type: ignore[method-assign]
+    Tensor.__setitem__ = _setitem
     extra = {"copy_": _copy_, "fill_": _fill_, "zero_": lambda self: _fill_(self, 0)}
     for name, method in extra.items():
         setattr(Tensor, name, method)

@@ -171,7 +171,7 @@ def attach(functions: dict[str, Any]) -> None:
         setattr(Tensor, name, method)
     for name, (text, get) in PROPERTIES.items():
         setattr(Tensor, name, property(get, doc=text))
-    Tensor.__getitem__ = _getitem  # type: ignore[method-assign]
+    Tensor.__getitem__ = _getitem
     inplace.attach()
 
 

@@ -128,8 +128,7 @@ def bernoulli(p: Any, generator: Generator | None = None) -> Tensor:
 def multinomial(
     weights: Any, num_samples: int, replacement: bool = False, generator: Generator | None = None
 ) -> Tensor:
-    """Indices drawn in proportion to the last axis of `weights`, (C,) or (N, C): (num_samples,) or (N, num_samples)
-    int64."""
+    """int64 indices drawn in proportion to the last axis of `weights`: (..., C) -> (..., num_samples)."""
     weights = asarray(weights)
     host = np.asarray(weights.device.to_host(weights._array), np.float64)
     rows = host.reshape(-1, host.shape[-1])

@@ -17,6 +17,7 @@ from . import memory, threads
 BLOCK = 1 << 17  # elements of a block: few enough for the caches, yet long enough a call for threads to overlap
 SMALL = 1 << 14  # below this many elements one call over everything has the least overhead
 SHARE = 1 << 16  # elements that are worth a thread
+LIGHT = 1 << 19  # the same for a single pass or two
 
 # fmt: off
 # erf(x) = tanh(x * P(u) / Q(u)), u = min(x^2, cap): cap, P and Q from the constant term up.
@@ -82,12 +83,12 @@ def silu_backward(g: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 def relu_forward(x: np.ndarray) -> np.ndarray:
     """max(x, 0); NaN stays NaN."""
-    return _blockwise(_relu, x)
+    return _blockwise(_relu, x, share=LIGHT)
 
 
 def relu_backward(g: np.ndarray, out: np.ndarray) -> np.ndarray:
     """g where out > 0 (or NaN, as PyTorch has it), else 0, even if g is infinite there."""
-    return _blockwise(_relu_grad, out, g)
+    return _blockwise(_relu_grad, out, g, share=LIGHT)
 
 
 def dropout_apply(x: np.ndarray, mask: np.ndarray, scale: float) -> np.ndarray:
@@ -97,7 +98,7 @@ def dropout_apply(x: np.ndarray, mask: np.ndarray, scale: float) -> np.ndarray:
         np.multiply(x, mask, out=out)
         np.multiply(out, scale, out=out)
 
-    return _blockwise(apply, x, mask)
+    return _blockwise(apply, x, mask, share=LIGHT)
 
 
 # Kernels: fill `out` from arrays of its shape.
@@ -219,7 +220,7 @@ def _relu_grad(gx, out, g):
     np.bitwise_and(g.view(bits), keep.astype(bits), out=gx.view(bits))
 
 
-def _blockwise(kernel, *arrays: np.ndarray) -> np.ndarray:
+def _blockwise(kernel, *arrays: np.ndarray, share: int = SHARE) -> np.ndarray:
     """A new array like the first, filled by `kernel(out, *arrays)` over blocks."""
     first = arrays[0]
     if first.flags.c_contiguous:
@@ -242,5 +243,5 @@ def _blockwise(kernel, *arrays: np.ndarray) -> np.ndarray:
         with np.errstate(all="ignore"):
             kernel(*flat)
     else:
-        threads.parallel(fill, threads.chunks(first.size, SHARE))
+        threads.parallel(fill, threads.chunks(first.size, share))
     return out

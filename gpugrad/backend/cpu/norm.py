@@ -12,7 +12,7 @@ import numpy as np
 
 from . import memory, threads
 
-BLOCK = 1 << 18  # elements of a block: few enough for the caches, yet long enough a call for threads to overlap
+BLOCK = 1 << 19  # elements of a block: a share of the caches, and few enough calls for threads to overlap
 SHARE = 1 << 17  # elements that are worth a thread
 WIDE = 512  # width to which short channels-last rows are joined, so that NumPy's inner loops stay long
 
@@ -32,10 +32,9 @@ def layer_norm_forward(x, weight, bias, *, eps: float, ndim: int):
         data, result = rows[block], out_rows[block]
         np.multiply(np.einsum("ij->i", data), scale, out=mean[block])
         np.subtract(data, mean[block, None], out=result)
-        # What rounding left in the first mean matters where the mean is much larger than the spread.
-        rest = np.einsum("ij->i", result) * scale
         var = _squares(result) * scale
-        if np.any(rest * rest > 1e-12 * var):
+        if np.any(mean[block] * mean[block] > var):  # what rounding left in the mean may matter next to the spread
+            rest = np.einsum("ij->i", result) * scale
             np.subtract(result, rest[:, None], out=result)
             mean[block] += rest
             var = _squares(result) * scale

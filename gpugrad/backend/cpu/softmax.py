@@ -10,9 +10,10 @@ import numpy as np
 
 from . import memory, threads
 
-BLOCK = 1 << 18  # elements of a block: few enough for the caches, yet long enough a call for threads to overlap
+BLOCK = 1 << 19  # elements of a block: about a share of the caches, and few enough calls for threads to overlap
 SMALL = 1 << 14  # up to this many elements one block over everything has the least overhead
 SHARE = 1 << 17  # elements that are worth a thread
+SAFE = 40.0  # the sum of exp(x) over any row stays finite if no x is larger
 STRIP = 512  # least width of a block along inner, so that NumPy's inner loops stay long
 
 
@@ -40,9 +41,18 @@ def log_softmax_backward(g: np.ndarray, out: np.ndarray, *, axis: int) -> np.nda
 
 
 def _softmax(out, x, axis):
-    np.subtract(x, np.maximum.reduce(x, axis=axis, keepdims=True), out=out)
-    np.exp(out, out=out)
-    np.divide(out, _sum(out, axis), out=out)
+    _exponentials(out, x, axis)
+    np.multiply(out, 1 / _sum(out, axis), out=out)
+
+
+def _exponentials(out, x, axis) -> None:
+    """exp(x - max) into `out`, or exp(x) where that cannot overflow: they differ by a factor that cancels."""
+    peak = np.maximum.reduce(x, axis=axis, keepdims=True)
+    if x.size > SMALL and 0 <= peak.min() and peak.max() <= SAFE:
+        np.exp(x, out=out)
+    else:
+        np.subtract(x, peak, out=out)
+        np.exp(out, out=out)
 
 
 def _softmax_grad(gx, g, out, axis):

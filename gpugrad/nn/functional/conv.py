@@ -21,7 +21,7 @@ def per_axis(value: Any, dims: int, name: str) -> tuple[int, ...]:
 
 
 def _pairs(padding: Any, kernel: tuple, stride: tuple, dilation: tuple, name: str) -> tuple:
-    """(low, high) per axis from PyTorch's padding (an int, ints, "valid", or "same" for stride 1) or from such pairs."""
+    """(low, high) per axis from PyTorch's padding (an int, ints, "valid", "same" for stride 1) or from such pairs."""
     dims = len(kernel)
     if padding == "valid":
         return ((0, 0),) * dims
@@ -74,7 +74,8 @@ def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) 
     """Cross-correlation of input (N, C, H, W) or (C, H, W) with weight (K, C/groups, FH, FW), plus bias (K,).
 
     Gives (N, K, OH, OW) with OH = floor((H + pads - dilation * (FH - 1) - 1) / stride) + 1. padding: an int, one per
-    axis, "same", "valid", or a (low, high) pair per axis. Raises ShapeError if the kernel does not fit or the channels do not agree.
+    axis, "same", "valid", or a (low, high) pair per axis. Raises ShapeError if the kernel does not fit or the channels
+    do not agree.
     """
     return _conv(2, input, weight, bias, stride, padding, dilation, groups)
 

@@ -97,7 +97,7 @@ def instance_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """input (N, C, *S) normalised per sample and channel; running statistics as in `batch_norm` (Ulyanov et al. 2016)."""
+    """input (N, C, *S) normalised per sample and channel (Ulyanov et al. 2016); statistics as in `batch_norm`."""
     input = asarray(input)
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
@@ -114,7 +114,7 @@ def instance_norm(
 
 
 def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
-    """input (N, C, *S) / (k + alpha * mean of squares over `size` neighbouring channels)**beta (Krizhevsky et al. 2012)."""
+    """input (N, C, *S) / (k + alpha * mean of squares of `size` channels around)**beta (Krizhevsky et al. 2012)."""
     input = asarray(input)
     if input.ndim < 3:
         raise ShapeError(f"local_response_norm: expected input (N, C, *S), got {input.shape}")
