@@ -25,7 +25,7 @@ IMPORT_TITLE, IMPORT_GOAL = "`import gpugrad` against `import numpy`", 1.3
 def arguments():
     """The command line."""
     names = [workload.name for workload in WORKLOADS] + ["import"]
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.split("\n\n")[0])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("names", nargs="*", metavar="name", help="workloads to run (default: all)")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds")
     parser.add_argument("--json", type=Path, metavar="FILE", help="append rows here instead of benchmarks/results/")
@@ -62,7 +62,7 @@ def run_workload(workload, libs, options, effort):
     """Verify, time and weigh one workload for our library and, where there is one, its peer."""
     cases = [workload.prepare(lib, options.device) for lib in libs.values()]
     if len(cases) == 2:
-        verify(*cases, libs[OURS], options.device, workload.tolerance)
+        verify(cases[0], cases[1], libs[OURS], options.device, workload.tolerance)
     times = time_cases(cases, effort, workload.name, workload.operations)
     del cases
     row = compared(times[0], times[1] if len(times) == 2 else None, PEER, workload.goal)
@@ -71,7 +71,8 @@ def run_workload(workload, libs, options, effort):
 
 def run_import(effort):
     """The time to import our library against that of NumPy."""
-    return compared(*time_imports([OURS, "numpy"], effort.rounds), "numpy", IMPORT_GOAL)
+    ours, numpys = time_imports([OURS, "numpy"], effort.rounds)
+    return compared(ours, numpys, "numpy", IMPORT_GOAL)
 
 
 def attempt(run, *args):

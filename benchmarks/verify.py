@@ -49,5 +49,5 @@ def verify(ours, peer, lib, device, tolerance):
     if peer.optimizer is None:
         return
     compare("second output", array(ours.step()), array(peer.step()), tolerance)
-    changes = [{name: value - before[name] for name, value in state(case).items()} for case in (ours, peer)]
-    compare_all("update", *changes, tolerance)
+    mine, theirs = ({name: value - before[name] for name, value in state(case).items()} for case in (ours, peer))
+    compare_all("update", mine, theirs, tolerance)

@@ -1,4 +1,4 @@
-"""Worked examples of the course notes, with the numbers that stand there (more of them beside the ops they belong to)."""
+"""Worked examples of the course notes, with the numbers that stand there (more stand beside the ops they are of)."""
 
 import numpy as np
 import pytest
@@ -61,7 +61,8 @@ def test_alexnet_table():
     )  # fmt: skip
     table, out = shapes(layers, gg.zeros(1, 3, 227, 227))
     assert table == [
-        (55, 55, 48), (27, 27, 48), (27, 27, 256), (13, 13, 256), (13, 13, 384), (13, 13, 384), (13, 13, 256), (6, 6, 256),
+        (55, 55, 48), (27, 27, 48), (27, 27, 256), (13, 13, 256), (13, 13, 384), (13, 13, 384), (13, 13, 256),
+        (6, 6, 256),
     ]  # fmt: skip
     assert nn.Flatten()(out).shape == (1, 9216)
 

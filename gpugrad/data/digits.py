@@ -1,6 +1,6 @@
 """The handwritten digits that come with scikit-learn: 1797 images of 8 x 8 pixels, from the UCI repository."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,7 +26,7 @@ def load_digits(size: int = 20, test_fraction: float = 0.2, seed: int = 0) -> Sp
         from sklearn import datasets
     except ImportError:
         raise MissingPackageError("the digits data set needs scikit-learn: pip install 'gpugrad[demo]'") from None
-    found = datasets.load_digits()
+    found: Any = datasets.load_digits()
     weights = _interpolation(found.images.shape[1], size)
     images = (weights @ (found.images / 16.0) @ weights.T).astype(np.float32)[:, None]
     labels = found.target.astype(np.int64)

@@ -154,14 +154,17 @@ gelu.vjp(x=_gelu_x)
 
 @gelu.fused("cpu")
 def gelu_cpu(x, *, approximate):
-    if approximate not in ("none", "tanh"):
-        return NotImplemented
-    return cpu.gelu_forward(x, tanh=approximate == "tanh"), {}
+    if approximate == "none":
+        out, distribution = cpu.gelu_forward(x)
+        return out, {"distribution": distribution}
+    if approximate == "tanh":
+        return cpu.gelu_tanh_forward(x), {"distribution": None}
+    return NotImplemented
 
 
 @gelu_cpu.backward
-def _(g, x, approximate):
-    return cpu.gelu_backward(g, x, tanh=approximate == "tanh")
+def _(g, x, distribution):
+    return cpu.gelu_tanh_backward(g, x) if distribution is None else cpu.gelu_backward(g, x, distribution)
 
 
 @elementwise(samples=_cases(), dtypes="float")

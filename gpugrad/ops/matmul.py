@@ -12,7 +12,7 @@ import numpy as np
 from ..autograd.convert import asarray
 from ..autograd.op import op, xp
 from ..autograd.tensor import Tensor
-from ..backend.cpu import memory
+from ..backend.cpu import gemm
 from ..errors import ShapeError
 from .einsum import einsum
 from .shape import ravel, reshape
@@ -30,8 +30,8 @@ def dense(x: Any, w: Any) -> Any:
         if not isinstance(x, Tensor) and not x.flags.c_contiguous and x.itemsize in x.strides[-2:]:
             return x @ w
         return dense(x.reshape(prod(x.shape[:-1]), x.shape[-1]), w).reshape(*x.shape[:-1], w.shape[-1])
-    if x.__class__ is np.ndarray and x.ndim == 2 and x.shape[0] * w.shape[1] * x.itemsize >= memory.LARGE:
-        return np.matmul(x, w, out=memory.empty((x.shape[0], w.shape[1]), x.dtype))
+    if x.__class__ is np.ndarray and x.ndim == 2 and x.dtype == w.dtype and x.shape[1] == w.shape[0]:
+        return gemm.product(x, w)
     return x @ w
 
 
@@ -135,7 +135,7 @@ def linear(x, weight, bias=None):
 
 linear.vjp(
     x=lambda g, weight: dense(g, weight),
-    weight=lambda g, x: _rows2(g).T @ _rows2(x),
+    weight=lambda g, x: dense(_rows2(g).T, _rows2(x)),
     bias=lambda g: g,
 )
 
@@ -153,9 +153,8 @@ def _linear_cpu(x, weight, bias=None):
 def _(g, x, weight, needs):
     rows = _rows2(g)
     gx = dense(g, weight) if needs[0] else None
-    gw = rows.T @ _rows2(x) if needs[1] else None
-    # A product with ones is faster than a sum over the first axis.
-    gb = np.ones(len(rows), g.dtype) @ rows if needs[2] else None
+    gw = dense(rows.T, _rows2(x)) if needs[1] else None
+    gb = np.add.reduce(rows, axis=0) if needs[2] else None
     return gx, gw, gb
 
 

@@ -9,6 +9,7 @@ import math
 from typing import Any
 
 from ..autograd.op import op, xp
+from ..backend.cpu import batch_norm as cpu_batch
 from ..backend.cpu import norm as cpu
 
 __all__ = ["batch_norm", "layer_norm", "rms_norm"]
@@ -161,14 +162,14 @@ batch_norm.vjp(
 def _batch_norm_cpu(x, weight, bias, *, eps):
     if x.size == 0 or any(a is not None and a.shape != (x.shape[1],) for a in (weight, bias)):
         return NotImplemented  # the generic body says what is wrong
-    out, mean, var, rstd = cpu.batch_norm_forward(x, weight, bias, eps=eps)
+    out, mean, var, rstd = cpu_batch.batch_norm_forward(x, weight, bias, eps=eps)
     return (out, mean, var), {"mean": mean, "rstd": rstd}
 
 
 @_batch_norm_cpu.backward
 def _(g, x, weight, mean, rstd, needs):
     g, g_mean, g_var = g
-    gx, g_weight, g_bias = cpu.batch_norm_backward(g, x, weight, mean, rstd, needs=needs)
+    gx, g_weight, g_bias = cpu_batch.batch_norm_backward(g, x, weight, mean, rstd, needs=needs)
     if needs[0] and (g_mean.any() or g_var.any()):
         gx = gx + _of_statistics(x, g_mean, g_var)
     return gx, g_weight, g_bias

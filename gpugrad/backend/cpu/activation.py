@@ -56,14 +56,25 @@ def erf(x: np.ndarray) -> np.ndarray:
     return _blockwise(_erf, x)
 
 
-def gelu_forward(x: np.ndarray, *, tanh: bool) -> np.ndarray:
-    """x * Phi(x), Phi the normal distribution or, with `tanh`, its usual approximation."""
-    return _blockwise(_gelu_tanh if tanh else _gelu, x)
+def gelu_forward(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """x * Phi(x), and Phi(x), Phi being the normal distribution."""
+    distribution = _blockwise(_phi, x)
+    return _blockwise(_times, distribution, x, share=LIGHT), distribution
 
 
-def gelu_backward(g: np.ndarray, x: np.ndarray, *, tanh: bool) -> np.ndarray:
+def gelu_backward(g: np.ndarray, x: np.ndarray, distribution: np.ndarray) -> np.ndarray:
     """The gradient of `gelu_forward`'s input."""
-    return _blockwise(_gelu_tanh_grad if tanh else _gelu_grad, x, g)
+    return _blockwise(_gelu_grad, x, distribution, g)
+
+
+def gelu_tanh_forward(x: np.ndarray) -> np.ndarray:
+    """`gelu_forward` with Phi's usual approximation by tanh."""
+    return _blockwise(_gelu_tanh, x)
+
+
+def gelu_tanh_backward(g: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """The gradient of `gelu_tanh_forward`'s input."""
+    return _blockwise(_gelu_tanh_grad, x, g)
 
 
 def sigmoid_forward(x: np.ndarray) -> np.ndarray:
@@ -91,16 +102,6 @@ def relu_backward(g: np.ndarray, out: np.ndarray) -> np.ndarray:
     return _blockwise(_relu_grad, out, g, share=LIGHT)
 
 
-def dropout_apply(x: np.ndarray, mask: np.ndarray, scale: float) -> np.ndarray:
-    """x * mask * scale; mask (bool) has the shape of x."""
-
-    def apply(out, x, mask):
-        np.multiply(x, mask, out=out)
-        np.multiply(out, scale, out=out)
-
-    return _blockwise(apply, x, mask, share=LIGHT)
-
-
 # Kernels: fill `out` from arrays of its shape.
 
 
@@ -108,26 +109,25 @@ def _erf(out, x):
     np.tanh(_rational_argument(x, *_ERF[x.dtype]), out=out)
 
 
-def _gelu(out, x):
+def _times(out, a, b):
+    np.multiply(a, b, out=out)
+
+
+def _phi(out, x):
     np.tanh(_rational_argument(x, *_PHI[x.dtype]), out=out)
     np.add(out, 1, out=out)
-    np.multiply(out, x, out=out)
     np.multiply(out, 0.5, out=out)
 
 
-def _gelu_grad(gx, x, g):
+def _gelu_grad(gx, x, distribution, g):
     """g * (Phi(x) + x * phi(x)), phi the density of the normal distribution."""
-    distribution = _rational_argument(x, *_PHI[x.dtype])
-    np.tanh(distribution, out=distribution)
-    np.add(distribution, 1, out=distribution)
-    np.multiply(distribution, 0.5, out=distribution)
     density = np.multiply(x, x)
     np.multiply(density, -0.5, out=density)
     np.exp(density, out=density)
     np.multiply(density, _DENSITY, out=density)
     np.multiply(density, x, out=density)
-    np.add(distribution, density, out=distribution)
-    np.multiply(distribution, g, out=gx)
+    np.add(density, distribution, out=density)
+    np.multiply(density, g, out=gx)
 
 
 def _gelu_tanh(out, x):

@@ -10,6 +10,7 @@ A row that may attend to nothing has lse = -inf, output 0 and no part in any gra
 
 import functools
 import math
+from typing import Any
 
 import numpy as np
 
@@ -60,7 +61,8 @@ def attention_backward(g, q, k, v, mask, out, lse, *, causal: bool, scale: float
     plan = _Plan(q, k, mask, causal)
     g, k, v = _for_blas(g), _for_blas(k), _for_blas(v)
     need_q, need_k, need_v = needs
-    gq, gk, gv = (_empty_like(a, a.shape[3]) if need else None for a, need in zip((q, k, v), needs, strict=True))
+    grads: list[Any] = [_empty_like(a, a.shape[3]) if need else None for a, need in zip((q, k, v), needs, strict=True)]
+    gq, gk, gv = grads
 
     def differentiate(task, scratch) -> None:
         keys, values = k[task], v[task]
@@ -90,7 +92,7 @@ def attention_backward(g, q, k, v, mask, out, lse, *, causal: bool, scale: float
     if plan.keys and plan.queries:
         plan.run(differentiate, scratches=2)
     else:
-        for grad in (gq, gk, gv):
+        for grad in grads:
             if grad is not None:
                 grad[...] = 0
     return gq, gk, gv

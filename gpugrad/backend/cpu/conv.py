@@ -16,7 +16,7 @@ import math
 import numpy as np
 
 from . import conv_depthwise, memory
-from .conv_columns import FEW, Columns
+from .conv_columns import Columns
 from .windows import Block, Windows, each, first, last, output_shape, split
 
 BLOCK = 2 << 20  # bytes of columns in a block
@@ -59,13 +59,10 @@ def conv_weight_grad(g, x, *, shape, stride, padding, dilation, groups) -> np.nd
 
     def part(blocks: list[Block]) -> np.ndarray:
         columns = Columns(x, windows, groups)
-        total = product = None
+        total = np.zeros((groups, shape[0] // groups, depth), x.dtype)
+        product = np.empty_like(total)
         for block in blocks:
-            product = np.matmul(_pixels(g, block, groups).swapaxes(1, 2), columns(block), out=product)
-            if total is None:
-                total, product = product, None
-            else:
-                total += product
+            total += np.matmul(_pixels(g, block, groups).swapaxes(1, 2), columns(block), out=product)
         return total
 
     sums = each(part, _split(x, windows, depth * groups, depth * shape[0]))
@@ -100,43 +97,36 @@ def _convolve(x: np.ndarray, weight: np.ndarray, bias, windows: Windows, groups:
 
 
 def _scatter(g: np.ndarray, weight: np.ndarray, shape: tuple, windows: Windows, groups: int) -> np.ndarray:
-    """g (N, *O, K) -> gradient (N, *S, C) = shape of the input, by adding up the gradient of the columns."""
+    """g (N, *O, K) -> gradient (N, *S, C) = shape of the input, by adding up the gradient of the columns.
+
+    A product for each kernel offset, (pixels, K) times (K, C), is what that offset adds to the inputs: both have runs
+    of a whole line of pixels.
+    """
     out = memory.empty(shape, g.dtype)
-    features, d = weight.shape[0], len(windows.kernel)
-    matrix, depth = _matrix(weight, groups), math.prod(weight.shape[1:])
-    planes = weight.shape[1] <= FEW
+    features, channels = weight.shape[0], weight.shape[1]
+    depth = math.prod(weight.shape[1:])
+    offsets = windows.offsets()
+    matrices = np.moveaxis(_matrix(weight, groups).reshape(groups, features // groups, len(offsets), channels), 2, 0)
 
     def part(blocks: list[Block]) -> None:
         out[blocks[0].samples.start : blocks[-1].samples.stop] = 0
         buffer = np.empty(0, g.dtype)
         for block in blocks:
             pixels = _pixels(g, block, groups)
-            size = pixels.shape[1] * groups * depth
+            size = pixels.shape[1] * groups * channels
             if buffer.size < size:
                 buffer = np.empty(size, g.dtype)
-            columns = _column_gradients(pixels, matrix, buffer[:size], planes)
+            columns = buffer[:size].reshape(pixels.shape[1], groups, channels).swapaxes(0, 1)
             into = out[block.samples]
-            into = into.reshape(*into.shape[:-1], groups, -1)
-            grid = (len(into), block.rows.stop - block.rows.start, *windows.out[1:])
-            columns = columns.reshape(groups, *grid, *windows.kernel, -1)
-            # From group, pixel, kernel, channel to kernel, pixel, group, channel.
-            columns = columns.transpose(*range(d + 2, 2 * d + 2), *range(1, d + 2), 0, 2 * d + 2)
-            for offset in windows.offsets():
+            grid = (len(into), block.rows.stop - block.rows.start, *windows.out[1:], groups * channels)
+            for offset, matrix in zip(offsets, matrices, strict=True):
                 outputs, inputs = windows.clip(offset, shape[1:-1], block.rows)
+                np.matmul(pixels, matrix, out=columns)
                 target = into[(slice(None), *inputs)]
-                target += columns[offset][(slice(None), *outputs)]
+                target += buffer[:size].reshape(grid)[(slice(None), *outputs)]
 
     each(part, _split(g, windows, depth * groups, depth * features, whole=True))
     return out
-
-
-def _column_gradients(pixels: np.ndarray, matrix: np.ndarray, buffer: np.ndarray, planes: bool) -> np.ndarray:
-    """pixels (G, P, K/G) times matrix (G, K/G, D) -> (G, P, D) in the buffer, whose memory is D planes if asked for."""
-    groups, count, _ = pixels.shape
-    if planes:
-        columns = buffer.reshape(groups, -1, count)
-        return np.matmul(matrix.swapaxes(1, 2), pixels.swapaxes(1, 2), out=columns).swapaxes(1, 2)
-    return np.matmul(pixels, matrix, out=buffer.reshape(groups, count, -1))
 
 
 def _split(x: np.ndarray, windows: Windows, columns: int, work: int, *, whole: bool = False) -> list:
@@ -159,7 +149,7 @@ def _matrix(weight: np.ndarray, groups: int) -> np.ndarray:
 def _flipped(weight: np.ndarray, groups: int) -> np.ndarray:
     """Weight (K, C/G, *F) as the weight (C, K/G, *F) of the convolution that takes g to the input gradient."""
     features, channels, *kernel = weight.shape
-    flipped = np.flip(weight, range(2, weight.ndim)).reshape(groups, features // groups, channels, *kernel)
+    flipped = np.flip(weight, tuple(range(2, weight.ndim))).reshape(groups, features // groups, channels, *kernel)
     return flipped.swapaxes(1, 2).reshape(groups * channels, features // groups, *kernel)
 
 

@@ -51,7 +51,6 @@ def erfc(x: np.ndarray) -> np.ndarray:
     return np.where(z < 0.5, 1 - activation.erf(x64), out).astype(x.dtype)
 
 
-
 def erfinv(x: np.ndarray) -> np.ndarray:
     """The inverse of erf."""
     x64 = x.astype(np.float64)

@@ -1,12 +1,16 @@
 """Several Python threads over one batch: NumPy releases the GIL, so large work splits along an axis.
 
-A hand-off costs about 50 us, so callers give the least work worth a thread (`least`). While several threads run, BLAS
-is held to one thread each. Work is cut by the number of threads alone, so results do not depend on timing.
+A hand-off costs about 50 us, so callers give the least work worth a thread (`least`). Work is cut by the number of
+threads alone, so results do not depend on timing.
+
+BLAS is held to one thread each meanwhile, and large products are cut like everything else (`gemm`): a BLAS that starts
+threads of its own lets them spin for a while afterwards, on the core that the next op wants.
 """
 
 import os
 import threading
 from collections.abc import Callable, Iterable
+from functools import cache
 from queue import SimpleQueue
 from typing import Any
 
@@ -14,7 +18,6 @@ _affinity = getattr(os, "sched_getaffinity", None)
 _count = len(_affinity(0)) if _affinity else os.cpu_count() or 1
 _state = threading.local()
 _workers: list[SimpleQueue] = []
-_blas: list | None = None
 _turn = threading.Lock()
 
 
@@ -29,25 +32,29 @@ def set_num_threads(count: int) -> None:
     if not isinstance(count, int) or count < 1:
         raise ValueError(f"set_num_threads: expected a positive int, got {count!r}")
     _count = count
-    _limit_blas(count)
+    for library in _blas():
+        library.set_num_threads(count)
 
 
 def chunks(n: int, least: int = 1) -> list[slice]:
-    """`range(n)` cut into one slice per thread, each of at least `least` items (one slice if it is not worth more)."""
+    """`range(n)` cut into one slice per thread, each of at least `least` items (one slice if it is not worth more).
+
+    The first slice, which the caller works on itself, is longer: the others start later by a hand-off.
+    """
     count = 1 if getattr(_state, "inside", False) else max(1, min(_count, n // max(least, 1)))
-    bounds = [n * i // count for i in range(count + 1)]
+    lead = min(least // 2, n) if count > 1 else 0
+    bounds = [0, *(lead + (n - lead) * i // count for i in range(1, count + 1))]
     return [slice(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
 
 
 def parallel(task: Callable[[Any], Any], parts: Iterable) -> list:
-    """`[task(part) for part in parts]`, each part on its own thread, the first on the caller's; errors are re-raised."""
+    """`[task(part) for part in parts]`: each on a thread, the first on the caller's own; errors are re-raised."""
     first, *rest = parts
     if not rest or getattr(_state, "inside", False):
         return [task(part) for part in (first, *rest)]
-    with _turn:
+    with _turn, one_blas_thread:
         while len(_workers) < len(rest):
             _start_worker()
-        _limit_blas(1)
         done: SimpleQueue = SimpleQueue()
         for i, part in enumerate(rest):
             _workers[i].put((task, part, i + 1, done))
@@ -62,7 +69,6 @@ def parallel(task: Callable[[Any], Any], parts: Iterable) -> list:
             for _ in rest:
                 i, value = done.get()
                 results[i] = value
-            _limit_blas(_count)
     for value in results:
         if isinstance(value, _Failure):
             raise value.error
@@ -92,12 +98,35 @@ def _start_worker() -> None:
     _workers.append(tasks)
 
 
-def _limit_blas(count: int) -> None:
-    global _blas
-    if _blas is None:
-        from threadpoolctl import ThreadpoolController
+class _OneBlasThread:
+    """A context in which BLAS calls use one thread; afterwards they use as many as before."""
 
-        controller = ThreadpoolController().select(user_api="blas")
-        _blas = [library for library in controller.lib_controllers if hasattr(library, "set_num_threads")]
-    for library in _blas:
-        library.set_num_threads(count)
+    def __init__(self) -> None:
+        self.depth, self.before = 0, [_count]
+
+    def __enter__(self) -> None:
+        if not getattr(_state, "inside", False):
+            self.depth += 1
+            if self.depth == 1:
+                self.before = [library.num_threads for library in _blas()]
+                for library in _blas():
+                    library.set_num_threads(1)
+
+    def __exit__(self, *exc: object) -> None:
+        if not getattr(_state, "inside", False):
+            self.depth -= 1
+            if not self.depth:
+                for library, before in zip(_blas(), self.before, strict=True):
+                    library.set_num_threads(before)
+
+
+one_blas_thread = _OneBlasThread()
+
+
+@cache
+def _blas() -> list:
+    """The BLAS libraries that are loaded."""
+    from threadpoolctl import ThreadpoolController
+
+    controllers = ThreadpoolController().select(user_api="blas").lib_controllers
+    return [library for library in controllers if hasattr(library, "set_num_threads")]

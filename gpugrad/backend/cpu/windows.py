@@ -82,7 +82,8 @@ def split(samples: int, out: tuple[int, ...], *, pixels: int, work: int, whole: 
     parts = len(threads.chunks(samples * height * row * work, THREAD_WORK))
     rows = max(1, min(pixels // row, samples * height // parts))
     if rows >= height:
-        step = rows // height
+        count = -(-samples // (rows // height))
+        step = -(-samples // (-(-count // parts) * parts))  # as many blocks for each thread
         blocks = [Block(slice(n, min(n + step, samples)), slice(0, height)) for n in range(0, samples, step)]
         unit = 1
     else:
