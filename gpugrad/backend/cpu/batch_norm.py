@@ -1,7 +1,8 @@
 """Batch normalisation, forward and backward.
 
 A block is a few channels of the whole batch where channels are in front in memory (N, C, S), complete in itself; with
-channels last (M, C) the threads take rows, whose sums are added up in float64. Variance takes a second pass, as in `norm`.
+channels last (M, C) the threads take rows, whose sums are added up in float64. Variance takes a second pass, as it does
+in `norm`.
 """
 
 import numpy as np

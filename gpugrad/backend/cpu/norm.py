@@ -81,7 +81,7 @@ def _backward(g, x, weight, mean, rstd, needs):
     shape, norm_shape = x.shape, x.shape[rstd.ndim :]
     g, x = _rows(g, len(norm_shape)), _rows(x, len(norm_shape))
     weight, rstd = _flat(weight), _flat(rstd)
-    means: Any = _flat(mean)
+    means = _flat(mean)
     need_x, *need_sums = needs
     gx: Any = memory.empty(x.shape, x.dtype) if need_x else None
     factor = np.ones(x.shape[1], x.dtype) if weight is None else weight
@@ -131,7 +131,7 @@ def _rows(x: np.ndarray, ndim: int) -> np.ndarray:
     return np.ascontiguousarray(x).reshape(math.prod(x.shape[:lead]), math.prod(x.shape[lead:]))
 
 
-def _flat(weight):
+def _flat(weight: Any) -> Any:
     return None if weight is None else weight.reshape(-1)
 
 
