@@ -54,7 +54,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=int, help="passes over the training data (default: the recipe's)")
     parser.add_argument("--batch-size", type=int, help="samples per step (default: the recipe's)")
     parser.add_argument("--lr", type=float, help="largest learning rate (default: the recipe's)")
-    parser.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="where files go (default: here)")
+    parser.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR", help="where files go (default: runs)")
 
 
 def run(args: argparse.Namespace) -> int:
