@@ -79,7 +79,7 @@ def _convolve(x: np.ndarray, weight: np.ndarray, bias, windows: Windows, groups:
     if _is_depthwise(weight, groups):
         return conv_depthwise.forward(x, weight, bias, windows)
     features, *inner = weight.shape
-    matrix, depth = _matrix(weight, groups).swapaxes(1, 2), math.prod(inner)
+    matrix, depth = np.ascontiguousarray(_matrix(weight, groups).swapaxes(1, 2)), math.prod(inner)
     out = memory.empty((len(x), *windows.out, features), x.dtype)
     # Repeated along the last spatial axis, the bias is added in long runs.
     line = None if bias is None else np.tile(bias, (windows.out[-1], 1))
