@@ -40,10 +40,6 @@ class Device:
         """A NumPy array of the values, synchronising if it must."""
         return array
 
-    def owns(self, array: Any) -> bool:
-        """Whether `array` is in this device's memory."""
-        return isinstance(array, np.ndarray)
-
     def __enter__(self) -> "Device":
         _state.__dict__.setdefault("stack", []).append(default_device())
         _state.default = self

@@ -9,10 +9,10 @@ m + log(s) would be one number less, but it loses log(s) next to a large m, and 
 import numpy as np
 
 from . import memory, threads
+from .softmax import peaks, shifted
 
 BLOCK = 1 << 19  # elements of a block: a share of the caches, and few enough calls for threads to overlap
 SHARE = 1 << 17  # elements that are worth a thread
-SAFE = 40.0  # the sum of exp(x) over any row stays finite if no x is larger
 
 
 def cross_entropy_forward(logits, target, *, ignore_index: int, label_smoothing: float, weight=None):
@@ -28,17 +28,15 @@ def cross_entropy_forward(logits, target, *, ignore_index: int, label_smoothing:
 
     def measure(block: slice, scratch: np.ndarray) -> None:
         rows = logits[block]
-        peak = np.maximum.reduce(rows, axis=1)
-        if 0 <= peak.min() and peak.max() <= SAFE:
-            peak[...] = 0  # nothing overflows: a pass less
-        shifted = _shifted(rows, peak, scratch[: len(rows)])
-        loss = -coefficient[block] * shifted[np.arange(len(rows)), safe[block]]
+        peak = peaks(rows, 1)
+        moved = shifted(rows, peak, scratch[: len(rows)])
+        loss = -coefficient[block] * moved[np.arange(len(rows)), safe[block]]
         if smooth:
-            loss -= smooth * (np.einsum("ij->i", shifted) if weight is None else shifted @ weight)
-        total = np.einsum("ij->i", np.exp(shifted, out=scratch[: len(rows)]))
+            loss -= smooth * (np.einsum("ij->i", moved) if weight is None else moved @ weight)
+        total = np.einsum("ij->i", np.exp(moved, out=scratch[: len(rows)]))
         loss += _row_weight(coefficient[block], smooth, classes, weight) * np.log(total)
         losses[block] = loss
-        lse[:, block] = peak, total
+        lse[:, block] = peak[:, 0], total
 
     _over_rows(measure, logits, scratch=True)
     losses[target == ignore_index] = 0
@@ -56,7 +54,7 @@ def cross_entropy_backward(g, logits, target, lse, *, ignore_index: int, label_s
     def differentiate(block: slice, _) -> None:
         rows, result, grad = logits[block], out[block], g[block]
         peak, total = lse[:, block]
-        np.exp(_shifted(rows, peak, result), out=result)
+        np.exp(shifted(rows, peak[:, None], result), out=result)
         scale = grad * _row_weight(coefficient[block], smooth, classes, weight) / total
         np.multiply(result, scale[:, None], out=result)
         if smooth:
@@ -65,11 +63,6 @@ def cross_entropy_backward(g, logits, target, lse, *, ignore_index: int, label_s
 
     _over_rows(differentiate, logits, scratch=False)
     return out
-
-
-def _shifted(rows: np.ndarray, peak: np.ndarray, scratch: np.ndarray) -> np.ndarray:
-    """rows - peak, in scratch unless nothing is to be subtracted."""
-    return np.subtract(rows, peak[:, None], out=scratch) if peak.any() else rows
 
 
 def _coefficients(logits, target, ignore_index: int, label_smoothing: float, weight):

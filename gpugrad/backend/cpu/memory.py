@@ -78,8 +78,3 @@ def is_exclusive(array: np.ndarray) -> bool:
     # The array, `base` and getrefcount's argument refer to it; so does the list of kept buffers.
     known = 4 if any(base is buffer for buffer in _buffers) else 3
     return isinstance(base, np.ndarray) and sys.getrefcount(base) <= known and 0 not in array.strides
-
-
-def held() -> int:
-    """Bytes in the kept buffers, in use or free."""
-    return sum(buffer.size for buffer in _buffers)

@@ -41,18 +41,25 @@ def log_softmax_backward(g: np.ndarray, out: np.ndarray, *, axis: int) -> np.nda
 
 
 def _softmax(out, x, axis):
-    _exponentials(out, x, axis)
+    peak = peaks(x, axis)
+    np.exp(shifted(x, peak, out), out=out)
     np.multiply(out, 1 / _sum(out, axis), out=out)
 
 
-def _exponentials(out, x, axis) -> None:
-    """exp(x - max) into `out`, or exp(x) where that cannot overflow: they differ by a factor that cancels."""
+def peaks(x: np.ndarray, axis: int) -> np.ndarray:
+    """What to shift x by along `axis` so that exp(x) stays finite: its maxima, or zeros where x is small anyway.
+
+    The shift is a factor that cancels, and a shift by nothing saves a pass.
+    """
     peak = np.maximum.reduce(x, axis=axis, keepdims=True)
     if x.size > SMALL and 0 <= peak.min() and peak.max() <= SAFE:
-        np.exp(x, out=out)
-    else:
-        np.subtract(x, peak, out=out)
-        np.exp(out, out=out)
+        peak[...] = 0
+    return peak
+
+
+def shifted(x: np.ndarray, peak: np.ndarray, scratch: np.ndarray) -> np.ndarray:
+    """x - peak, in scratch; x itself if nothing is to be subtracted."""
+    return np.subtract(x, peak, out=scratch) if peak.any() else x
 
 
 def _softmax_grad(gx, g, out, axis):

@@ -18,7 +18,7 @@ _affinity = getattr(os, "sched_getaffinity", None)
 _count = len(_affinity(0)) if _affinity else os.cpu_count() or 1
 _state = threading.local()
 _workers: list[SimpleQueue] = []
-_turn = threading.Lock()
+_turn = threading.RLock()
 
 
 def get_num_threads() -> int:
@@ -52,7 +52,7 @@ def parallel(task: Callable[[Any], Any], parts: Iterable) -> list:
     first, *rest = parts
     if not rest or getattr(_state, "inside", False):
         return [task(part) for part in (first, *rest)]
-    with _turn, one_blas_thread:
+    with one_blas_thread:
         while len(_workers) < len(rest):
             _start_worker()
         done: SimpleQueue = SimpleQueue()
@@ -99,13 +99,17 @@ def _start_worker() -> None:
 
 
 class _OneBlasThread:
-    """A context in which BLAS calls use one thread; afterwards they use as many as before."""
+    """A context in which BLAS calls use one thread; afterwards they use as many as before.
+
+    The number is the process's, so one user's thread at a time has its turn; it may enter again.
+    """
 
     def __init__(self) -> None:
         self.depth, self.before = 0, [_count]
 
     def __enter__(self) -> None:
         if not getattr(_state, "inside", False):
+            _turn.acquire()
             self.depth += 1
             if self.depth == 1:
                 self.before = [library.num_threads for library in _blas()]
@@ -118,6 +122,7 @@ class _OneBlasThread:
             if not self.depth:
                 for library, before in zip(_blas(), self.before, strict=True):
                     library.set_num_threads(before)
+            _turn.release()
 
 
 one_blas_thread = _OneBlasThread()

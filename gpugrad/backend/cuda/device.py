@@ -36,9 +36,6 @@ class CudaDevice(Device):
     def to_host(self, array: Any) -> np.ndarray:
         return self._cupy.asnumpy(array)
 
-    def owns(self, array: Any) -> bool:
-        return isinstance(array, self._cupy.ndarray) and array.device.id == self.index
-
 
 def connect(index: int) -> Device:
     """The GPU with this index. Raises DeviceError, with the command that mends it, where there is none."""

@@ -1,0 +1,51 @@
+"""Work over several threads: how it is cut, what errors do, and that BLAS gets its threads back."""
+
+import threading
+
+import numpy as np
+import pytest
+
+import gpugrad as gg
+from gpugrad.backend.cpu import threads
+
+
+@pytest.fixture
+def two_threads():
+    before = gg.get_num_threads()
+    gg.set_num_threads(2)
+    yield
+    gg.set_num_threads(before)
+
+
+def test_chunks_cover_everything_once(two_threads):
+    for n, least in [(0, 1), (1, 1), (7, 1), (100, 30), (100, 60), (1000, 1)]:
+        parts = threads.chunks(n, least)
+        assert [i for part in parts for i in range(n)[part]] == list(range(n))
+    assert len(threads.chunks(100, 60)) == 1 and len(threads.chunks(100, 30)) == 2
+
+
+def test_results_are_in_order_and_errors_are_raised(two_threads):
+    assert threads.parallel(lambda part: part.start, threads.chunks(10, 1))[0] == 0
+
+    def fail(part):
+        raise ZeroDivisionError(part.start)
+
+    with pytest.raises(ZeroDivisionError):
+        threads.parallel(fail, threads.chunks(10, 1))
+
+
+def test_blas_has_its_threads_back_after_products_from_many_threads(two_threads):
+    x = gg.tensor(np.random.default_rng(0).standard_normal((300, 300)).astype(np.float32))
+    before = [library.num_threads for library in threads._blas()]
+    expected, results = (x @ x).numpy(), []
+
+    def work():
+        results.extend((x @ x).numpy() for _ in range(50))
+
+    workers = [threading.Thread(target=work) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert len(results) == 200 and all(np.array_equal(r, expected) for r in results)
+    assert [library.num_threads for library in threads._blas()] == before
