@@ -8,6 +8,8 @@ from torch_reference import compare, torch
 
 import gpugrad as gg
 import gpugrad.nn.functional as F
+from gpugrad.backend.cpu import conv, conv_winograd, gemm
+from gpugrad.backend.cpu.windows import Windows
 from gpugrad.errors import DTypeError, ShapeError
 
 TF = torch.nn.functional
@@ -60,6 +62,56 @@ def test_conv_asymmetric_padding_channels_last_and_no_batch():
         [np.ascontiguousarray(x.transpose(0, 2, 3, 1)), w],
     )
     compare(F.conv2d, TF.conv2d, [x[0], w])
+
+
+@pytest.mark.parametrize("channels_last", [True, False])
+@pytest.mark.parametrize(
+    "samples,channels,kernels,size,padding",
+    [
+        (4, 48, 48, (16, 17), ((1, 1), (1, 1))),
+        (3, 64, 50, (9, 62), ((0, 0), (0, 0))),
+        (1, 51, 64, (33, 35), ((2, 2), (0, 0))),
+        (2, 50, 49, (21, 30), ((1, 2), (0, 3))),
+        (2, 48, 64, (20, 21), ((3, 3), (4, 4))),
+        (1, 48, 48, (150, 91), ((1, 1), (1, 1))),
+        (40, 48, 96, (5, 6), ((1, 1), (1, 1))),
+    ],
+)
+def test_winograd_convolution_is_as_exact_as_columns(samples, channels, kernels, size, padding, channels_last):
+    x, w, b = (
+        a.astype(np.float32)
+        for a in (normal(samples, channels, *size), normal(kernels, channels, 3, 3), normal(kernels))
+    )
+    if channels_last:
+        x = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
+    attributes = dict(stride=(1, 1), padding=padding, dilation=(1, 1), groups=1)
+    out = tuple(n + sum(pad) - 2 for n, pad in zip(size, padding, strict=True))
+    g = normal(samples, kernels, *out).astype(np.float32)
+    windows = Windows((3, 3), (1, 1), (1, 1), tuple(low for low, _ in padding), out)
+    assert conv_winograd.pays(samples, channels, kernels, windows, x.dtype)
+    made = [
+        conv.conv_forward(x, w, b, **attributes),
+        conv.conv_input_grad(g, w, shape=x.shape, **attributes),
+        conv.conv_weight_grad(g, x, shape=w.shape, **attributes),
+    ]
+    xt, wt, bt, gt = (torch.tensor(np.ascontiguousarray(a), dtype=torch.float64) for a in (x, w, b, g))
+    xt.requires_grad_(), wt.requires_grad_()
+    (top, bottom), (left, right) = padding
+    exact = TF.conv2d(TF.pad(xt, (left, right, top, bottom)), wt, bt)
+    exact.backward(gt)
+    for ours, theirs in zip(made, (exact.detach(), xt.grad, wt.grad), strict=True):
+        assert ours.dtype == np.float32
+        assert np.linalg.norm(ours - theirs.numpy()) < 8e-7 * np.linalg.norm(theirs.numpy())
+
+
+@pytest.mark.parametrize("lead,rows,inner,columns", [((), 1000, 144, 16), ((3,), 517, 96, 40), ((2, 2), 7, 700, 900)])
+def test_products_in_pieces(lead, rows, inner, columns):
+    x, w, y = normal(*lead, rows, inner), normal(*lead, inner, columns), normal(*lead, rows, columns)
+    out, sums = np.empty((*lead, rows, columns)), np.empty((*lead, inner, columns))
+    gemm.multiply(x, w, out)
+    gemm.transposed(x, y, sums)
+    assert np.allclose(out, np.einsum("...mk,...kn->...mn", x, w))
+    assert np.allclose(sums, np.einsum("...mk,...mn->...kn", x, y))
 
 
 @pytest.mark.parametrize("dims", [1, 2, 3])

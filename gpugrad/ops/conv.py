@@ -14,8 +14,11 @@ Shapes: x (N, C, *S), w (K, C/groups, *F), y (N, K, *O); `padding` holds a (low,
 import itertools
 from typing import Any
 
+import numpy as np
+
 from ..autograd.op import op, xp
 from ..backend.cpu import conv as cpu
+from ..backend.cpu.reduce import sum_over
 
 __all__ = ["convolution", "convolution_input_gradient", "convolution_weight_gradient"]
 
@@ -99,6 +102,11 @@ def convolution(x, weight, bias=None, *, stride, padding, dilation, groups):
     return out if bias is None else out + bias.reshape(-1, *(1,) * d)
 
 
+def _channel_sums(g: Any) -> Any:
+    axes = (0, *range(2, g.ndim))
+    return sum_over(g, axes) if g.__class__ is np.ndarray else g.sum(axis=axes)
+
+
 convolution.vjp(
     x=lambda g, weight, x_shape, stride, padding, dilation, groups: xp(g).convolution_input_gradient(
         g, weight, shape=x_shape, stride=stride, padding=padding, dilation=dilation, groups=groups
@@ -106,7 +114,7 @@ convolution.vjp(
     weight=lambda g, x, weight_shape, stride, padding, dilation, groups: xp(g).convolution_weight_gradient(
         g, x, shape=weight_shape, stride=stride, padding=padding, dilation=dilation, groups=groups
     ),
-    bias=lambda g: g.sum(axis=(0, *range(2, g.ndim))),
+    bias=_channel_sums,
 )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from . import memory, threads
 
-BLOCK = 1 << 17  # elements of a block: few enough for the caches, yet long enough a call for threads to overlap
+BLOCK = 1 << 18  # elements of a block: few enough for the caches, yet few calls, at each of which threads may wait
 SMALL = 1 << 14  # below this many elements one call over everything has the least overhead
 SHARE = 1 << 16  # elements that are worth a thread
 LIGHT = 1 << 19  # the same for a single pass or two
@@ -235,8 +235,7 @@ def _blockwise(kernel, *arrays: np.ndarray, share: int = SHARE) -> np.ndarray:
 
     def fill(part: slice) -> None:
         with np.errstate(all="ignore"):
-            for start in range(part.start, part.stop, BLOCK):
-                block = slice(start, min(start + BLOCK, part.stop))
+            for block in threads.blocks(part, BLOCK):
                 kernel(*(array[block] for array in flat))
 
     if first.size < SMALL:

@@ -5,30 +5,35 @@ for NumPy), and each task into blocks of query rows. Only the scores of one bloc
 in cache. With `causal`, a block of rows i..j multiplies the keys up to j alone: half of the products are never made.
 Forward keeps each row's log-sum-exp, from which backward makes the probabilities again.
 
-A row that may attend to nothing has lse = -inf, output 0 and no part in any gradient.
+A row that may attend to nothing has lse = -inf, output 0 and no part in any gradient. Dropout draws the same numbers in
+both directions (Philox), so that its mask is not kept either.
 """
 
 import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from ..philox import kept
 from . import memory, threads
 
 ROWS = 64  # queries of a block
-BLOCK = 1 << 17  # scores of a task's block, where its heads are short: 512 KB in float32
+BLOCK = 1 << 18  # scores of a task's block, where its heads are short: 1 MB in float32
 SHARE = 1 << 15  # scores that are worth a thread
+CLEAR = 1e-10  # sums of exponentials from here to its inverse need no shift
 
 
-def attention_forward(q, k, v, mask, *, causal: bool, scale: float):
+def attention_forward(q, k, v, mask, *, causal: bool, scale: float, dropout: tuple[float, int]):
     """softmax(q k^T * scale + mask) v.
 
     q is (B, H, Tq, D), k (B, Hkv, Tk, D), v (B, Hkv, Tk, Dv), H a multiple of Hkv: query head h reads key head
     h // (H / Hkv). mask is None or broadcasts to (B, H, Tq, Tk): bool (True may attend) or float (added). With
-    `causal`, query i sees the keys up to i. Returns (out, lse): out (B, H, Tq, Dv), lse (B, H, Tq).
+    `causal`, query i sees the keys up to i. dropout: the probability that a weight is zeroed, and the seed that decides
+    which. Returns (out, lse): out (B, H, Tq, Dv), lse (B, H, Tq).
     """
-    plan = _Plan(q, k, mask, causal)
+    plan = _Plan(q, k, mask, causal, dropout)
     k, v = _for_blas(k), _for_blas(v)
     out = _empty_like(q, v.shape[3])
     lse = np.empty(q.shape[:3], q.dtype)
@@ -36,12 +41,10 @@ def attention_forward(q, k, v, mask, *, causal: bool, scale: float):
     def attend(task, scratch) -> None:
         keys, values = k[task], v[task]
         for heads, rows, stop in plan.blocks(task):
-            scores = plan.scores(q[heads][:, :, rows] * scale, keys, heads, rows, stop, scratch[0])
-            peak = np.maximum.reduce(scores, axis=-1, keepdims=True)
-            # A row of -inf is shifted by 0: its exponentials are 0 then, not NaN.
-            np.subtract(scores, np.where(peak == -np.inf, 0, peak), out=scores)
-            total = _row_sums(np.exp(scores, out=scores))
-            weighted = scores @ values[:, :, :stop]
+            make = functools.partial(plan.scores, q[heads][:, :, rows] * scale, keys, heads, rows, stop, scratch[0])
+            scores = make()
+            peak, total = _exponentials(scores, make)
+            weighted = _dropped(scores, plan.kept(heads, rows, stop)) @ values[:, :, :stop]
             np.divide(weighted, np.where(total == 0, 1, total), out=out[heads][:, :, rows])
             lse[heads][:, :, rows] = (peak + np.log(total))[..., 0]
 
@@ -52,13 +55,13 @@ def attention_forward(q, k, v, mask, *, causal: bool, scale: float):
     return out, lse
 
 
-def attention_backward(g, q, k, v, mask, out, lse, *, causal: bool, scale: float, needs):
+def attention_backward(g, q, k, v, mask, out, lse, *, causal: bool, scale: float, dropout: tuple[float, int], needs):
     """(gq, gk, gv) of `attention_forward`, None where `needs` (three bools) says so; g has the shape of out.
 
     With p the probabilities and dp = g v^T: gv = p^T g, and the scores' gradient is ds = p * (dp - sum(g * out)), from
     which gq = scale * ds k and gk = scale * ds^T q.
     """
-    plan = _Plan(q, k, mask, causal)
+    plan = _Plan(q, k, mask, causal, dropout)
     g, k, v = _for_blas(g), _for_blas(k), _for_blas(v)
     need_q, need_k, need_v = needs
     grads: list[Any] = [_empty_like(a, a.shape[3]) if need else None for a, need in zip((q, k, v), needs, strict=True)]
@@ -73,12 +76,13 @@ def attention_backward(g, q, k, v, mask, out, lse, *, causal: bool, scale: float
             p = plan.scores(scaled, keys, heads, rows, stop, scratch[0])
             np.subtract(p, np.where(level == -np.inf, 0, level), out=p)
             np.exp(p, out=p)
+            factor = plan.kept(heads, rows, stop)
             if need_v:
-                value_sum[:, :, :stop] += p.swapaxes(2, 3) @ grad
+                value_sum[:, :, :stop] += _dropped(p, factor).swapaxes(2, 3) @ grad
             if not (need_q or need_k):
                 continue
             ds = np.matmul(grad, values[:, :, :stop].swapaxes(2, 3), out=_take(scratch[1], p.shape))
-            np.subtract(ds, np.vecdot(grad, out[heads][:, :, rows])[..., None], out=ds)
+            ds = np.subtract(_dropped(ds, factor), np.vecdot(grad, out[heads][:, :, rows])[..., None], out=ds)
             np.multiply(ds, p, out=ds)
             if need_q:
                 np.multiply(ds @ keys[:, :, :stop], scale, out=gq[heads][:, :, rows])
@@ -101,15 +105,16 @@ def attention_backward(g, q, k, v, mask, out, lse, *, causal: bool, scale: float
 class _Plan:
     """How one attention is cut: tasks (a slice of the batch, a slice of the key heads) and their blocks of queries."""
 
-    def __init__(self, q, k, mask, causal: bool):
-        self.batch, heads, self.queries = q.shape[:3]
+    def __init__(self, q, k, mask, causal: bool, dropout: tuple[float, int]):
+        self.batch, self.heads, self.queries = q.shape[:3]
         self.key_heads, self.keys = k.shape[1:3]
-        self.group = heads // max(1, self.key_heads)
+        self.group = self.heads // max(1, self.key_heads)
         self.mask = None if mask is None else np.broadcast_to(mask, (*q.shape[:3], self.keys))
-        self.causal = causal
+        self.causal, self.dropout = causal, dropout
         self.dtype = q.dtype
         self.head_block = max(1, min(ROWS, self.queries) * self.keys)  # scores of one head's block
-        self.together = min(max(1, BLOCK // self.head_block), max(1, self.batch * self.key_heads))
+        share = -(-self.batch * self.key_heads // threads.get_num_threads())  # heads for each thread
+        self.together = max(1, min(BLOCK // self.head_block, share))
 
     def tasks(self) -> list[tuple[slice, slice]]:
         head_step = max(1, min(self.together, self.key_heads))
@@ -154,6 +159,20 @@ class _Plan:
             np.add(out, _bias(mask, self.dtype) if mask.dtype == bool else mask, out=out, casting="same_kind")
         return out
 
+    def kept(self, heads, rows: slice, stop: int) -> np.ndarray | None:
+        """What dropout multiplies the weights of one block by, (b, h, rows, stop); None without dropout."""
+        p, seed = self.dropout
+        if p == 0:
+            return None
+        batch, head, row = (np.arange(s.start, s.stop, s.step or 1, dtype=np.uint64) for s in (*heads, rows))
+        number = (batch[:, None, None] * self.heads + head[:, None]) * self.queries + row
+        counter = number[..., None] * -(-self.keys // 4) + np.arange(-(-stop // 4), dtype=np.uint64)
+        return kept(counter, p, seed)[..., :stop].astype(self.dtype) * self.dtype.type(1 / (1 - p) if p < 1 else 0)
+
+
+def _dropped(weights: np.ndarray, factor: np.ndarray | None) -> np.ndarray:
+    return weights if factor is None else weights * factor
+
 
 @functools.cache
 def _causal_bias(size: int, dtype) -> np.ndarray:
@@ -171,6 +190,21 @@ def _bias(mask: np.ndarray, dtype) -> np.ndarray:
 def _take(scratch: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """The start of flat `scratch` in the given shape: contiguous, unlike a corner of a larger block."""
     return scratch[: math.prod(shape)].reshape(shape)
+
+
+def _exponentials(scores: np.ndarray, make: Callable[[], Any]) -> tuple[np.ndarray, np.ndarray]:
+    """exp(scores - peak) in place, with the peak and the sum of each row.
+
+    Without a peak first: where sums turn out to be in order, two passes are saved; else `make` puts the scores back.
+    """
+    total = _row_sums(np.exp(scores, out=scores))
+    if total.min() >= CLEAR and total.max() <= 1 / CLEAR:
+        return np.zeros_like(total), total
+    make()
+    peak = np.maximum.reduce(scores, axis=-1, keepdims=True)
+    # A row of -inf is shifted by 0: its exponentials are 0 then, not NaN.
+    np.subtract(scores, np.where(peak == -np.inf, 0, peak), out=scores)
+    return peak, _row_sums(np.exp(scores, out=scores))
 
 
 def _row_sums(a: np.ndarray) -> np.ndarray:

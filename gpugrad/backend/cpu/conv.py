@@ -8,18 +8,19 @@ laid out like that are used as they are. Work goes block by block (see `conv_col
 * input gradient: with stride 1 a convolution of g with the flipped kernel, or else (and where it is less work) the
   gradient of the columns, of which each kernel offset is added to the inputs that it was read from.
 
-Depthwise convolutions, whose products would be a single row wide, are in `conv_depthwise`.
+Depthwise convolutions, whose products would be a single row wide, are in `conv_depthwise`, and 3x3 kernels with many
+channels, which need fewer products, in `conv_winograd`.
 """
 
 import math
 
 import numpy as np
 
-from . import conv_depthwise, memory
+from . import conv_depthwise, conv_winograd, gemm, memory
 from .conv_columns import Columns
 from .windows import Block, Windows, each, first, last, output_shape, split
 
-BLOCK = 2 << 20  # bytes of columns in a block
+BLOCK = 3 << 20  # bytes of columns in a block
 ROWS = 256  # least pixels of a block: with fewer, a product spends its time loading the weights
 
 
@@ -55,14 +56,17 @@ def conv_weight_grad(g, x, *, shape, stride, padding, dilation, groups) -> np.nd
     g, x = last(g), last(x)
     if groups > 1 and shape[1] == 1:
         return conv_depthwise.weight_grad(g, x, shape, windows)
+    if groups == 1 and conv_winograd.pays(len(x), shape[1], shape[0], windows, x.dtype):
+        return conv_winograd.weight_grad(g, x, windows)
     depth = math.prod(shape[1:])
 
     def part(blocks: list[Block]) -> np.ndarray:
         columns = Columns(x, windows, groups)
-        total = np.zeros((groups, shape[0] // groups, depth), x.dtype)
+        total = np.zeros((groups, depth, shape[0] // groups), x.dtype)
         product = np.empty_like(total)
         for block in blocks:
-            total += np.matmul(_pixels(g, block, groups).swapaxes(1, 2), columns(block), out=product)
+            gemm.transposed(columns(block), _pixels(g, block, groups), product)
+            total += product
         return total
 
     sums = each(part, _split(x, windows, depth * groups, depth * shape[0]))
@@ -70,7 +74,7 @@ def conv_weight_grad(g, x, *, shape, stride, padding, dilation, groups) -> np.nd
         return np.zeros(shape, x.dtype)
     for more in sums[1:]:
         sums[0] += more
-    grad = sums[0].reshape(shape[0], *windows.kernel, shape[1])
+    grad = sums[0].swapaxes(1, 2).reshape(shape[0], *windows.kernel, shape[1])
     return np.ascontiguousarray(first(grad))
 
 
@@ -79,6 +83,8 @@ def _convolve(x: np.ndarray, weight: np.ndarray, bias, windows: Windows, groups:
     if _is_depthwise(weight, groups):
         return conv_depthwise.forward(x, weight, bias, windows)
     features, *inner = weight.shape
+    if groups == 1 and conv_winograd.pays(len(x), inner[0], features, windows, x.dtype):
+        return conv_winograd.forward(x, weight, bias, windows)
     matrix, depth = np.ascontiguousarray(_matrix(weight, groups).swapaxes(1, 2)), math.prod(inner)
     out = memory.empty((len(x), *windows.out, features), x.dtype)
     # Repeated along the last spatial axis, the bias is added in long runs.
@@ -87,7 +93,7 @@ def _convolve(x: np.ndarray, weight: np.ndarray, bias, windows: Windows, groups:
     def part(blocks: list[Block]) -> None:
         columns = Columns(x, windows, groups)
         for block in blocks:
-            np.matmul(columns(block), matrix, out=_pixels(out, block, groups))
+            gemm.multiply(columns(block), matrix, _pixels(out, block, groups))
             if line is not None:
                 total = out[block.samples, block.rows]
                 total += line[: total.shape[-2]]
@@ -100,30 +106,31 @@ def _scatter(g: np.ndarray, weight: np.ndarray, shape: tuple, windows: Windows, 
     """g (N, *O, K) -> gradient (N, *S, C) = shape of the input, by adding up the gradient of the columns.
 
     A product for each kernel offset, (pixels, K) times (K, C), is what that offset adds to the inputs: both have runs
-    of a whole line of pixels.
+    of a whole line of pixels. The products of a block are one call.
     """
     out = memory.empty(shape, g.dtype)
     features, channels = weight.shape[0], weight.shape[1]
     depth = math.prod(weight.shape[1:])
     offsets = windows.offsets()
-    matrices = np.moveaxis(_matrix(weight, groups).reshape(groups, features // groups, len(offsets), channels), 2, 0)
+    matrices = _matrix(weight, groups).reshape(groups, features // groups, len(offsets), channels)
+    matrices = np.ascontiguousarray(np.moveaxis(matrices, 2, 0))
 
     def part(blocks: list[Block]) -> None:
         out[blocks[0].samples.start : blocks[-1].samples.stop] = 0
         buffer = np.empty(0, g.dtype)
         for block in blocks:
             pixels = _pixels(g, block, groups)
-            size = pixels.shape[1] * groups * channels
+            size = len(offsets) * pixels.shape[1] * groups * channels
             if buffer.size < size:
                 buffer = np.empty(size, g.dtype)
-            columns = buffer[:size].reshape(pixels.shape[1], groups, channels).swapaxes(0, 1)
+            columns = buffer[:size].reshape(len(offsets), pixels.shape[1], groups, channels)
+            gemm.multiply(pixels, matrices, columns.swapaxes(1, 2))
             into = out[block.samples]
-            grid = (len(into), block.rows.stop - block.rows.start, *windows.out[1:], groups * channels)
-            for offset, matrix in zip(offsets, matrices, strict=True):
+            columns = columns.reshape(-1, len(into), block.rows.stop - block.rows.start, *windows.out[1:], shape[-1])
+            for offset, column in zip(offsets, columns, strict=True):
                 outputs, inputs = windows.clip(offset, shape[1:-1], block.rows)
-                np.matmul(pixels, matrix, out=columns)
                 target = into[(slice(None), *inputs)]
-                target += buffer[:size].reshape(grid)[(slice(None), *outputs)]
+                target += column[(slice(None), *outputs)]
 
     each(part, _split(g, windows, depth * groups, depth * features, whole=True))
     return out

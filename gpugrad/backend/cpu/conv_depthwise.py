@@ -13,7 +13,7 @@ from . import memory
 from .conv_columns import Columns
 from .windows import Block, Windows, each, split
 
-BLOCK = 1 << 18  # bytes of the output in a block: its inputs, products and gradients share the cache with it
+BLOCK = 1 << 20  # bytes of the output in a block: its inputs, products and gradients share the cache with it
 PASS = 8  # multiply-adds of a matrix product that take as long as one here
 
 

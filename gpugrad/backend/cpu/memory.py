@@ -13,6 +13,7 @@ import math
 import os
 import sys
 import threading
+from typing import Any
 
 import numpy as np
 
@@ -70,11 +71,11 @@ def _buffer(size: int) -> np.ndarray:
     return _buffers[-1]
 
 
-def is_exclusive(array: np.ndarray) -> bool:
+def is_exclusive(array: Any) -> bool:
     """Whether nothing but `array`, which the caller holds in one variable, can see its memory."""
     base = array.base
     if base is None:
         return True
     # The array, `base` and getrefcount's argument refer to it; so does the list of kept buffers.
     known = 4 if any(base is buffer for buffer in _buffers) else 3
-    return isinstance(base, np.ndarray) and sys.getrefcount(base) <= known and 0 not in array.strides
+    return isinstance(base, type(array)) and sys.getrefcount(base) <= known and 0 not in array.strides

@@ -13,6 +13,7 @@ from . import memory, threads
 
 BLOCK = 1 << 19  # elements of a block: a share of the caches, and few enough calls for threads to overlap
 SHARE = 1 << 17  # elements that are worth a thread
+LINE = 1 << 13  # elements to which weight and bias are repeated
 
 
 def layer_norm_forward(x, weight, bias, *, eps: float, ndim: int):
@@ -20,7 +21,8 @@ def layer_norm_forward(x, weight, bias, *, eps: float, ndim: int):
 
     weight and bias have the shape of those dims, or are None. Returns (out, mean, rstd), the last two x.shape[:-ndim].
     """
-    rows, weight, bias = _rows(x, ndim), _flat(weight), _flat(bias)
+    rows = _rows(x, ndim)
+    weight, bias = _line(weight, rows), _line(bias, rows)
     out = memory.empty(x.shape, x.dtype)
     out_rows = out.reshape(rows.shape)
     mean, rstd = np.empty(len(rows), x.dtype), np.empty(len(rows), x.dtype)
@@ -51,7 +53,8 @@ def layer_norm_backward(g, x, weight, mean, rstd, *, needs):
 
 def rms_norm_forward(x, weight, *, eps: float, ndim: int):
     """x / sqrt(mean(x^2) + eps) * weight over the last `ndim` dims; returns (out, rstd), rstd x.shape[:-ndim]."""
-    rows, weight = _rows(x, ndim), _flat(weight)
+    rows = _rows(x, ndim)
+    weight = _line(weight, rows)
     out = memory.empty(x.shape, x.dtype)
     out_rows = out.reshape(rows.shape)
     rstd = np.empty(len(rows), x.dtype)
@@ -76,31 +79,31 @@ def _backward(g, x, weight, mean, rstd, needs):
     """Backward over rows (M, K), of layer norm, or of RMS norm if mean is None.
 
     With d = x - mean and h = g * weight: gx = rstd * (h - mean(h) - d * rstd^2 * mean(h * d)), where an RMS norm has
-    neither mean. The row sums of h and h * d are products of g and g * d with the weight.
+    neither mean. All sums are products of g and g * x with vectors, so that d is made only where the mean is large.
     """
     shape, norm_shape = x.shape, x.shape[rstd.ndim :]
     g, x = _rows(g, len(norm_shape)), _rows(x, len(norm_shape))
-    weight, rstd = _flat(weight), _flat(rstd)
-    means = _flat(mean)
+    rstd, means = _flat(rstd), np.zeros(len(x), x.dtype) if mean is None else _flat(mean)
     need_x, *need_sums = needs
     gx: Any = memory.empty(x.shape, x.dtype) if need_x else None
-    factor = np.ones(x.shape[1], x.dtype) if weight is None else weight
+    factor, line = np.ones(x.shape[1], x.dtype) if weight is None else _flat(weight), _line(weight, x)
     scale = 1 / max(1, x.shape[1])
 
     def differentiate(block: slice):
-        data, grad, inverse = x[block], g[block], rstd[block]
-        centred = data if means is None else data - means[block, None]
-        product = grad * centred
-        sums = inverse @ product, np.ones_like(inverse) @ grad if need_sums[1] else None
+        data, grad, inverse, level = x[block], g[block], rstd[block], means[block]
+        if np.any(np.abs(level) * inverse > 1):
+            data, level = data - level[:, None], np.zeros_like(level)
+        product = grad * data
+        sums = inverse @ product - (inverse * level) @ grad, np.ones_like(inverse) @ grad if need_sums[1] else None
         if need_x:
-            result = gx[block]
-            slope = (product @ factor) * inverse * inverse * scale
-            correction = np.multiply(centred, slope[:, None], out=product)
-            if means is not None:
-                correction += ((grad @ factor) * scale)[:, None]
-            scaled = grad if weight is None else np.multiply(grad, weight, out=result)
-            np.subtract(scaled, correction, out=result)
-            np.multiply(result, inverse[:, None], out=result)
+            result, total = gx[block], grad @ factor
+            slope = (product @ factor - level * total) * inverse * inverse * inverse * scale
+            correction = np.multiply(data, slope[:, None], out=product)
+            if mean is not None:
+                correction += (total * inverse * scale - level * slope)[:, None]
+            scaled = grad if line is None else _along(np.multiply, grad, line, result)
+            np.multiply(scaled, inverse[:, None], out=result)
+            np.subtract(result, correction, out=result)
         return sums
 
     sums = over_rows(differentiate, x)
@@ -116,11 +119,10 @@ def over_rows(task, rows: np.ndarray) -> list:
     count, width = rows.shape
     if rows.size == 0:
         return []
-    step = max(1, BLOCK // width)
 
     def run(part: slice) -> list:
         with np.errstate(all="ignore"):
-            return [task(slice(i, min(i + step, part.stop))) for i in range(part.start, part.stop, step)]
+            return [task(block) for block in threads.blocks(part, BLOCK // width)]
 
     return [result for part in threads.parallel(run, threads.chunks(count, 1 + SHARE // width)) for result in part]
 
@@ -140,8 +142,23 @@ def _squares(rows: np.ndarray) -> np.ndarray:
     return np.vecdot(rows, rows) if rows.shape[1] <= 4096 else np.add.reduce(rows * rows, axis=1)
 
 
+def _line(weight: Any, rows: np.ndarray) -> Any:
+    """Weight for each column of rows (M, K), repeated for as many rows as `_along` takes at once."""
+    if weight is None:
+        return None
+    count = max(1, LINE // max(1, weight.size)) if rows.size > LINE else 1
+    return np.tile(weight.reshape(-1), count)
+
+
+def _along(operation, rows: np.ndarray, line: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """out = operation(rows, line), line repeated over rows: NumPy takes 70 ns for a row, whatever its length."""
+    width = line.size if rows.size % line.size == 0 else rows.shape[1]
+    operation(rows.reshape(-1, width), line[:width], out=out.reshape(-1, width))
+    return out
+
+
 def _affine(result, weight, bias) -> None:
     if weight is not None:
-        np.multiply(result, weight, out=result)
+        _along(np.multiply, result, weight, result)
     if bias is not None:
-        np.add(result, bias, out=result)
+        _along(np.add, result, bias, result)

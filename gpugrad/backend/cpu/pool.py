@@ -16,7 +16,7 @@ import numpy as np
 from . import memory
 from .windows import Windows, each, first, last, output_shape, split
 
-BLOCK = 1 << 16  # numbers of the output in a block: its inputs and masks share the cache with it
+BLOCK = 1 << 17  # numbers of the output in a block: its inputs and masks share the cache with it
 PASS = 8  # multiply-adds of a matrix product that take as long as one number here
 
 

@@ -14,6 +14,7 @@ BLOCK = 1 << 19  # elements of a block: about a share of the caches, and few eno
 SMALL = 1 << 14  # up to this many elements one block over everything has the least overhead
 SHARE = 1 << 17  # elements that are worth a thread
 SAFE = 40.0  # the sum of exp(x) over any row stays finite if no x is larger
+CLEAR = 1e20  # a sum of exp(x) that is far from overflow
 STRIP = 512  # least width of a block along inner, so that NumPy's inner loops stay long
 
 
@@ -41,9 +42,12 @@ def log_softmax_backward(g: np.ndarray, out: np.ndarray, *, axis: int) -> np.nda
 
 
 def _softmax(out, x, axis):
-    peak = peaks(x, axis)
-    np.exp(shifted(x, peak, out), out=out)
-    np.multiply(out, 1 / _sum(out, axis), out=out)
+    # Without a shift first: sums between 1 and CLEAR say that none was needed, and save a pass over x.
+    total = _sum(np.exp(x, out=out), axis) if x.size > SMALL else None
+    if total is None or not (total.min() >= 1 and total.max() <= CLEAR):
+        np.subtract(x, np.maximum.reduce(x, axis=axis, keepdims=True), out=out)
+        total = _sum(np.exp(out, out=out), axis)
+    np.multiply(out, 1 / total, out=out)
 
 
 def peaks(x: np.ndarray, axis: int) -> np.ndarray:
@@ -110,12 +114,10 @@ def _along(kernel, axis: int, *arrays: np.ndarray) -> np.ndarray:
 def _fill_rows(kernel, out, arrays) -> None:
     """`kernel` over blocks of whole rows; out and arrays (rows, n)."""
     rows, n = out.shape
-    step = max(1, BLOCK // n)
 
     def fill(part: slice) -> None:
         with np.errstate(all="ignore"):
-            for start in range(part.start, part.stop, step):
-                block = slice(start, min(start + step, part.stop))
+            for block in threads.blocks(part, BLOCK // n):
                 kernel(out[block], *(array[block] for array in arrays), -1)
 
     threads.parallel(fill, threads.chunks(rows, 1 + SHARE // n))

@@ -11,13 +11,12 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 from functools import cache
-from queue import SimpleQueue
 from typing import Any
 
 _affinity = getattr(os, "sched_getaffinity", None)
 _count = len(_affinity(0)) if _affinity else os.cpu_count() or 1
 _state = threading.local()
-_workers: list[SimpleQueue] = []
+_workers: list = []  # a queue of tasks for each thread
 _turn = threading.RLock()
 
 
@@ -47,14 +46,24 @@ def chunks(n: int, least: int = 1) -> list[slice]:
     return [slice(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
 
 
+def blocks(part: slice, size: int) -> list[slice]:
+    """`part` cut into slices of about `size` items, all of a length: a short last one would cost as many calls."""
+    length = part.stop - part.start
+    count = max(1, round(length / max(1, size)))
+    bounds = [part.start + length * i // count for i in range(count + 1)]
+    return [slice(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+
+
 def parallel(task: Callable[[Any], Any], parts: Iterable) -> list:
     """`[task(part) for part in parts]`: each on a thread, the first on the caller's own; errors are re-raised."""
     first, *rest = parts
     if not rest or getattr(_state, "inside", False):
         return [task(part) for part in (first, *rest)]
+    from queue import SimpleQueue  # costs a process that needs no second thread a millisecond
+
     with one_blas_thread:
         while len(_workers) < len(rest):
-            _start_worker()
+            _start_worker(SimpleQueue())
         done: SimpleQueue = SimpleQueue()
         for i, part in enumerate(rest):
             _workers[i].put((task, part, i + 1, done))
@@ -80,8 +89,7 @@ class _Failure:
         self.error = error
 
 
-def _start_worker() -> None:
-    tasks: SimpleQueue = SimpleQueue()
+def _start_worker(tasks: Any) -> None:
 
     def work() -> None:
         _state.inside = True

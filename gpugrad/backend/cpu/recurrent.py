@@ -1,0 +1,249 @@
+"""Recurrent layers: one product for the inputs of all steps, then a loop over time in buffers that exist already.
+
+Each step multiplies the state into one buffer and turns the gates' sums into gates where they stand. A sigmoid is taken
+as (1 + tanh(x / 2)) / 2: the half is put into the weights, so one call of tanh does all gates of a step. Sequences do
+not depend on each other, so the batch is cut over the threads. See `ops.recurrent` for formulas and shapes.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from ..steps import Steps
+from . import gemm, memory, threads
+
+SHARE = 1 << 19  # multiply-adds of a step that are worth a thread
+
+Optional = np.ndarray | None
+
+
+def _parallel(task: Callable[[slice], None], steps: Steps, w_hh: np.ndarray) -> None:
+    """Run `task` on slices of the batch."""
+    parts = threads.chunks(steps.count, 1 + SHARE // max(1, w_hh.size))
+    with threads.one_blas_thread:
+        threads.parallel(task, parts)
+
+
+def _walk(steps: Steps, part: slice, back: bool = False) -> Iterator[slice]:
+    """The rows of the sequences `part` of the batch, step by step; empty where none of them runs."""
+    for t in steps.order[::-1] if back else steps.order:
+        start = steps.rows[t].start
+        yield slice(start + min(part.start, steps.sizes[t]), start + min(part.stop, steps.sizes[t]))
+
+
+def _fit(state: np.ndarray, start: np.ndarray, count: int) -> np.ndarray:
+    """`state` for `count` sequences: those that only start now have `start`."""
+    if len(state) < count:
+        return np.concatenate([state, start[len(state) : count]])
+    return state[:count]
+
+
+def _halved(hidden: int, sigmoids: list[bool], dtype: np.dtype) -> np.ndarray:
+    """What the sum of each gate is multiplied by: 1/2 for a sigmoid."""
+    return np.repeat(np.where(sigmoids, 0.5, 1.0), hidden).astype(dtype)
+
+
+def _inputs(x: np.ndarray, w_ih: np.ndarray, bias: Optional, scale: np.ndarray | None = None) -> np.ndarray:
+    """x w_ih^T + bias, times `scale`: the inputs' part of each gate's sum."""
+    sums = gemm.product(x, (w_ih if scale is None else w_ih * scale[:, None]).T)
+    if bias is not None:
+        sums += bias if scale is None else bias * scale
+    return sums
+
+
+def _sum(a: Optional, b: Optional) -> Optional:
+    return a if b is None else b if a is None else a + b
+
+
+def weight_gradients(
+    pre: np.ndarray, x: np.ndarray, w_ih: np.ndarray, needs: tuple[bool, ...]
+) -> tuple[Optional, Optional, Optional]:
+    """Gradients of x, w_ih and b_ih from that of the gates' sums."""
+    gx = gemm.product(pre, w_ih) if needs[0] else None
+    return gx, gemm.product(pre.T, x) if needs[1] else None, np.add.reduce(pre, axis=0) if needs[2] else None
+
+
+# LSTM: gates i, f, g, o
+
+
+def lstm_forward(x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, steps: Steps):
+    """h (S, P), c (S, H), the gates (S, 4H) and tanh(c) (S, H)."""
+    hidden = c0.shape[1]
+    scale = _halved(hidden, [True, True, False, True], x.dtype)
+    shift = 1 - scale
+    gates = _inputs(x, w_ih, _sum(b_ih, b_hh), scale)
+    w = np.ascontiguousarray((w_hh * scale[:, None]).T)
+    c, squashed = (memory.empty((steps.total, hidden), x.dtype) for _ in range(2))
+    h = memory.empty((steps.total, h0.shape[1]), x.dtype)
+
+    def run(part: slice) -> None:
+        first, c_first = h0[part], c0[part]
+        sums, new = np.empty((len(first), 4 * hidden), x.dtype), np.empty_like(c_first, order="C")
+        last, c_last = first[:0], c_first[:0]
+        for rows in _walk(steps, part):
+            gate, count = gates[rows], rows.stop - rows.start
+            last, c_last = _fit(last, first, count), _fit(c_last, c_first, count)
+            gate += np.matmul(last, w, out=sums[:count])
+            np.tanh(gate, out=gate)
+            gate *= scale
+            gate += shift
+            i, f, g, o = (gate[:, k * hidden : (k + 1) * hidden] for k in range(4))
+            c_last = np.multiply(f, c_last, out=c[rows])
+            c_last += np.multiply(i, g, out=new[:count])
+            np.tanh(c_last, out=squashed[rows])
+            if w_hr is None:
+                last = np.multiply(o, squashed[rows], out=h[rows])
+            else:
+                last = np.matmul(np.multiply(o, squashed[rows], out=new[:count]), w_hr.T, out=h[rows])
+
+    _parallel(run, steps, w_hh)
+    return h, c, gates, squashed
+
+
+def lstm_backward(gh, gc, c0, w_hh, w_hr, c, gates, squashed, steps: Steps):
+    """Gradients of the gates' sums (S, 4H), h0, c0, and of h after each step (S, P) where there is a projection."""
+    hidden, dtype = c0.shape[1], gates.dtype
+    shift = 1 - 2 * _halved(hidden, [True, True, False, True], dtype)  # 0 for sigmoids, -1 for tanh
+    pre, c_before = memory.empty(gates.shape, dtype), steps.before(c0, c)
+    gh0, gc0 = np.zeros((steps.count, w_hh.shape[1]), dtype), np.zeros(c0.shape, dtype)
+    total = None if w_hr is None else memory.empty(gh.shape, dtype)
+
+    def run(part: slice) -> None:
+        dh_all, dc_all = gh0[part], gc0[part]
+        wide, narrow = np.empty((len(dh_all), 4 * hidden), dtype), np.empty_like(dc_all)
+        for rows in _walk(steps, part, back=True):
+            count = rows.stop - rows.start
+            gate, d, tanh_c = gates[rows], pre[rows], squashed[rows]
+            dh, dc, one, all4 = dh_all[:count], dc_all[:count], narrow[:count], wide[:count]
+            i, f, g, o = (gate[:, k * hidden : (k + 1) * hidden] for k in range(4))
+            di, df, dg, do = (d[:, k * hidden : (k + 1) * hidden] for k in range(4))
+            dh += gh[rows]
+            dm = dh
+            if total is not None:
+                total[rows] = dh
+                dm = dh @ w_hr
+            np.multiply(dm, tanh_c, out=do)
+            np.multiply(tanh_c, tanh_c, out=one)
+            np.subtract(1, one, out=one)
+            one *= o
+            one *= dm
+            dc += one
+            dc += gc[rows]
+            np.multiply(dc, g, out=di)
+            np.multiply(dc, c_before[rows], out=df)
+            np.multiply(dc, i, out=dg)
+            d *= np.subtract(gate, shift, out=all4)
+            d *= np.subtract(1, gate, out=all4)
+            dc *= f
+            np.matmul(d, w_hh, out=dh)
+
+    _parallel(run, steps, w_hh)
+    return pre, gh0, gc0, total
+
+
+# GRU: gates r, z, n
+
+
+def gru_forward(x, h0, w_ih, w_hh, b_ih, b_hh, steps: Steps):
+    """h (S, H), the gates (S, 3H) and what r is multiplied by (S, H)."""
+    hidden = h0.shape[1]
+    scale = _halved(hidden, [True, True, False], x.dtype)
+    gates = _inputs(x, w_ih, b_ih, scale)
+    w = np.ascontiguousarray((w_hh * scale[:, None]).T)
+    bias = None if b_hh is None else b_hh * scale
+    h, inner = (memory.empty((steps.total, hidden), x.dtype) for _ in range(2))
+
+    def run(part: slice) -> None:
+        first = h0[part]
+        sums, new = np.empty((len(first), 3 * hidden), x.dtype), np.empty_like(first, order="C")
+        last = first[:0]
+        for rows in _walk(steps, part):
+            count = rows.stop - rows.start
+            last, both, n = _fit(last, first, count), gates[rows, : 2 * hidden], gates[rows, 2 * hidden :]
+            product = np.matmul(last, w, out=sums[:count])
+            if bias is not None:
+                product += bias
+            both += product[:, : 2 * hidden]
+            np.tanh(both, out=both)
+            both *= 0.5
+            both += 0.5
+            inner[rows] = product[:, 2 * hidden :]
+            n += np.multiply(both[:, :hidden], inner[rows], out=new[:count])
+            np.tanh(n, out=n)
+            mixed = np.subtract(last, n, out=new[:count])
+            mixed *= both[:, hidden:]
+            last = np.add(n, mixed, out=h[rows])
+
+    _parallel(run, steps, w_hh)
+    return h, gates, inner
+
+
+def gru_backward(gh, h0, w_hh, h, gates, inner, steps: Steps):
+    """Gradients of the inputs' and of the states' part of the gates' sums (S, 3H), and of h0."""
+    hidden, dtype = h0.shape[1], gates.dtype
+    pre_x, pre_h = memory.empty(gates.shape, dtype), memory.empty(gates.shape, dtype)
+    h_before, gh0 = steps.before(h0, h), np.zeros(h0.shape, dtype)
+
+    def run(part: slice) -> None:
+        dh_all = gh0[part]
+        buffer, product = np.empty_like(dh_all), np.empty_like(dh_all)
+        for rows in _walk(steps, part, back=True):
+            count = rows.stop - rows.start
+            dh, one = dh_all[:count], buffer[:count]
+            r, z, n = (gates[rows, k * hidden : (k + 1) * hidden] for k in range(3))
+            dr, dz, dn = (pre_x[rows, k * hidden : (k + 1) * hidden] for k in range(3))
+            dh += gh[rows]
+            np.subtract(1, z, out=one)
+            np.multiply(one, dh, out=dn)
+            np.multiply(one, z, out=dz)
+            dz *= np.subtract(h_before[rows], n, out=one)
+            dz *= dh
+            np.multiply(n, n, out=one)
+            dn *= np.subtract(1, one, out=one)
+            np.subtract(1, r, out=dr)
+            dr *= r
+            dr *= inner[rows]
+            dr *= dn
+            pre_h[rows] = pre_x[rows]
+            pre_h[rows, 2 * hidden :] *= r
+            dh *= z
+            dh += np.matmul(pre_h[rows], w_hh, out=product[:count])
+
+    _parallel(run, steps, w_hh)
+    return pre_x, pre_h, gh0
+
+
+# Elman's network
+
+
+def rnn_forward(x, h0, w_ih, w_hh, b_ih, b_hh, nonlinearity: str, steps: Steps):
+    """h (S, H)."""
+    h, w = _inputs(x, w_ih, _sum(b_ih, b_hh)), np.ascontiguousarray(w_hh.T)
+
+    def run(part: slice) -> None:
+        first = h0[part]
+        sums, last = np.empty_like(first, order="C"), first[:0]
+        for rows in _walk(steps, part):
+            count = rows.stop - rows.start
+            state = h[rows]
+            state += np.matmul(_fit(last, first, count), w, out=sums[:count])
+            last = np.tanh(state, out=state) if nonlinearity == "tanh" else np.maximum(state, 0, out=state)
+
+    _parallel(run, steps, w_hh)
+    return h
+
+
+def rnn_backward(gh, h0, w_hh, h, nonlinearity: str, steps: Steps):
+    """Gradients of the sums (S, H) and of h0."""
+    pre = 1 - h * h if nonlinearity == "tanh" else (h > 0).astype(h.dtype)
+    gh0 = np.zeros(h0.shape, h.dtype)
+
+    def run(part: slice) -> None:
+        for rows in _walk(steps, part, back=True):
+            dh = gh0[part][: rows.stop - rows.start]
+            dh += gh[rows]
+            pre[rows] *= dh
+            np.matmul(pre[rows], w_hh, out=dh)
+
+    _parallel(run, steps, w_hh)
+    return pre, gh0
