@@ -30,7 +30,7 @@ from .autograd.op import op
 from .autograd.tensor import Tensor
 from .backend.cpu.memory import keep_heap
 from .backend.cpu.threads import get_num_threads, set_num_threads
-from .backend.devices import Device, default_device, device, set_default_device
+from .backend.devices import Device, default_device, device, set_default_device, when_cuda_is_used
 from .backend.dtypes import bfloat16 as _bfloat16
 from .backend.dtypes import (
     bool_,
@@ -49,6 +49,8 @@ from .backend.dtypes import (
     uint8,
 )
 from .backend.namespace import register_type
+from .backend.precision import get as get_float32_matmul_precision
+from .backend.precision import set as set_float32_matmul_precision
 from .backend.random import Generator, default_generator, get_rng_state, manual_seed, set_rng_state
 from .ops import methods
 from .ops.activation import *
@@ -58,11 +60,14 @@ from .ops.attention import *
 from .ops.comparison import *
 from .ops.conv import *
 from .ops.creation import *
+from .ops.ctc import *
 from .ops.cumulative import *
 from .ops.decompose import *
 from .ops.diagonal import *
 from .ops.einsum import *
 from .ops.embedding import *
+from .ops.fold import *
+from .ops.fused import *
 from .ops.index import *
 from .ops.inplace import *
 from .ops.join import *
@@ -75,7 +80,9 @@ from .ops.normalization import *
 from .ops.pad import *
 from .ops.pool import *
 from .ops.random import *
+from .ops.recurrent import *
 from .ops.reduce import *
+from .ops.resample import *
 from .ops.rounding import *
 from .ops.selection import *
 from .ops.shape import *
@@ -95,6 +102,7 @@ _LAZY = ("autograd", "cuda", "data", "io", "linalg", "models", "nn", "optim")
 methods.attach(globals())
 register_type(Tensor, sys.modules[__name__])  # xp(tensor) is gpugrad
 keep_heap()
+when_cuda_is_used(lambda: importlib.import_module(".ops.cuda", __name__))
 
 
 def __getattr__(name: str) -> Any:

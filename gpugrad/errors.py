@@ -25,6 +25,18 @@ class DeviceError(GpugradError, RuntimeError):
     """Tensors on different devices, or a device that this machine cannot use."""
 
 
+class KernelError(GpugradError, RuntimeError):
+    """A CUDA kernel that does not compile, or a launch that its parameters or the device do not allow."""
+
+
+class EmulatorError(KernelError):
+    """A fault that a kernel made while the CPU ran it: a race, an access out of bounds, a barrier not all reach."""
+
+
+class OutOfMemoryError(DeviceError, MemoryError):
+    """A device without room for an array; the message says what is held and what to try."""
+
+
 class GradientError(GpugradError, RuntimeError):
     """A backward pass that cannot be done."""
 
@@ -47,6 +59,14 @@ class StateDictError(GpugradError, RuntimeError):
 
 class CheckpointError(GpugradError, OSError):
     """A checkpoint file that cannot be read: truncated, or of another format."""
+
+
+class DataError(GpugradError, RuntimeError):
+    """Data that cannot be read: a bad file or sample, or a loader's worker that died."""
+
+
+class TrainingError(GpugradError, RuntimeError):
+    """Training that cannot go on: a loss or gradient that is not finite, or a network that does not learn."""
 
 
 class MissingPackageError(GpugradError, ImportError):

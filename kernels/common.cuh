@@ -32,6 +32,28 @@ template <> __device__ __forceinline__ __nv_bfloat16 store<__nv_bfloat16>(float 
 // N neighbouring elements that one instruction moves; the address must be a multiple of the size.
 template <typename T, int N> struct alignas(sizeof(T) * N) Vec { T at[N]; };
 
+// N elements at an aligned address into registers of the accumulation type, and back.
+template <int N, typename T> __device__ __forceinline__ void read(acc_t<T> (&to)[N], const T* from) {
+    const Vec<T, N> loaded = *reinterpret_cast<const Vec<T, N>*>(from);
+    for (int i = 0; i < N; ++i) to[i] = load(loaded.at[i]);
+}
+
+template <int N, typename T> __device__ __forceinline__ void write(T* to, const acc_t<T> (&from)[N]) {
+    Vec<T, N> stored;
+    for (int i = 0; i < N; ++i) stored.at[i] = store<T>(from[i]);
+    *reinterpret_cast<Vec<T, N>*>(to) = stored;
+}
+
+// The launch's dynamic shared memory. Each call gives its beginning: a kernel divides it up itself.
+template <typename T> __device__ __forceinline__ T* dynamic_shared() {
+#ifdef GPUGRAD_EMULATOR
+    return emulator::dynamic_shared<T>();
+#else
+    extern __shared__ __align__(128) unsigned char dynamic_shared_bytes[];
+    return reinterpret_cast<T*>(dynamic_shared_bytes);
+#endif
+}
+
 // ---- positions: 64-bit, because rows x columns passes 2^31 before memory is full
 
 __device__ __forceinline__ int64 thread_index() { return static_cast<int64>(blockIdx.x) * blockDim.x + threadIdx.x; }

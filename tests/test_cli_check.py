@@ -27,7 +27,7 @@ def check(tmp_path, capsys, own_ops):
     def run(text, *options):
         file = tmp_path / "my_ops.py"
         file.write_text(text)
-        status = main(["check", str(file), *options])
+        status = main(["check", str(file), *(() if "--device" in options else ("--device", "cpu")), *options])
         return status, *capsys.readouterr()
 
     return run

@@ -69,7 +69,7 @@ def _as_array(data: Any, dtype: Any, where: Any) -> tuple[Any, Device]:
     return target.asarray(array, as_dtype(array.dtype if dtype is None else dtype)), target
 
 
-def move(tensor: Tensor, dtype: Any, where: Any, copy: bool) -> Tensor:
+def move(tensor: Tensor, dtype: Any, where: Any, copy: bool, non_blocking: bool = False) -> Tensor:
     """`tensor` with another dtype and on another device; itself if neither changes and no copy is asked for."""
     from .op import OPS
 
@@ -78,5 +78,5 @@ def move(tensor: Tensor, dtype: Any, where: Any, copy: bool) -> Tensor:
     if dtype is not None and as_dtype(dtype) != tensor.dtype:
         made = OPS["astype"](made, dtype=as_dtype(dtype))
     if target is not made.device:
-        made = OPS["transfer"](made, device=target)
+        made = OPS["transfer"](made, device=target, non_blocking=non_blocking)
     return made.clone() if copy and made is tensor else made

@@ -39,7 +39,12 @@ def backward(
     holders = {_target(t): t for t in _sequence(inputs)} if inputs is not None else {}
     while found:
         edge, gradient = found.popitem()
-        _accumulate(holders.get(edge, edge), gradient)
+        leaf = holders.get(edge, edge)
+        if leaf.device.alone:
+            _accumulate(leaf, gradient)
+        else:
+            with leaf.device.selected():
+                _accumulate(leaf, gradient)
 
 
 def grad(
@@ -129,7 +134,7 @@ def _accumulate(leaf: Any, gradient: Any) -> None:
         leaf.grad = wrap(leaf.grad._array + gradient, leaf.device, None)
         return
     # The caller's variable, this function's, and getrefcount's argument: then nobody else holds the array.
-    alone = sys.getrefcount(gradient) <= 3 and isinstance(gradient, np.ndarray) and memory.is_exclusive(gradient)
+    alone = sys.getrefcount(gradient) <= 3 and memory.is_exclusive(gradient)
     leaf.grad = wrap(gradient if alone else gradient.copy(), leaf.device, None)
 
 

@@ -111,9 +111,7 @@ class OpNode(Node):
         low = None if differentiable else self.low
         if differentiable:
             saved = self._as_tensors(saved)
-        elif low is not None:
-            g, saved = _raised(g), {name: _raised(value) for name, value in saved.items()}
-        grads = self.plan.gradients(g, saved, self.edges, wanted, differentiable)
+        grads = self.plan.gradients(g, saved, self.edges, wanted, differentiable, low is not None)
         if self.shapes is not None:
             grads = self._undo_broadcast(grads)
         if low is not None:
@@ -196,19 +194,14 @@ def _through(array: Any, edge: Any, device: Device) -> Tensor:
     return wrap(array, device, edge) if isinstance(edge, Node) else edge
 
 
-def _raised(value: Any) -> Any:
-    """A 16-bit float array (or each of a tuple) in float32: it is rounded once, at the end of a rule."""
-    if value.__class__ is tuple:
-        return tuple(_raised(v) for v in value)
-    return value.astype(np.float32) if hasattr(value, "strides") and is_low(value.dtype) else value
-
-
 def _undo_broadcast(g: Any, shape: tuple | None) -> Any:
     """Sum `g` over the axes along which an input of `shape` was broadcast."""
     if g is None or shape is None or g.shape == shape:
         return g
     lead = g.ndim - len(shape)
     axes = tuple(range(lead)) + tuple(lead + i for i, n in enumerate(shape) if n == 1 and g.shape[lead + i] != 1)
+    if axes and is_low(g.dtype):
+        g = g.astype(np.float32)
     return g.sum(axis=axes, keepdims=True).reshape(shape) if axes else g.reshape(shape)
 
 
@@ -235,10 +228,17 @@ def walk(roots: dict, targets: set | None, retain: bool, differentiable: bool) -
                 for edge, gx in zip(node.edges, _pull(node, g, wanted, differentiable), strict=True):
                     if gx is not None and edge is not None:
                         have = get(edge)
-                        gradients[edge] = gx if have is None else have + gx
+                        gradients[edge] = gx if have is None else _sum(have, gx, edge.device)
                 if not retain:
                     node.free()
     return found
+
+
+def _sum(x: Any, y: Any, device: Device) -> Any:
+    if device.alone:
+        return x + y
+    with device.selected():
+        return x + y
 
 
 def reachable(roots: Any) -> list:
@@ -263,7 +263,11 @@ def _leading_to(targets: set, order: list) -> set:
 def _pull(node: Any, g: Any, wanted: set | None, differentiable: bool) -> Any:
     """The gradients that `node` makes of `g`; an error in a rule says which op it belongs to."""
     try:
-        grads = node.pull(g, wanted, differentiable)
+        if node.device.alone:
+            grads = node.pull(g, wanted, differentiable)
+        else:
+            with node.device.selected():
+                grads = node.pull(g, wanted, differentiable)
     except GradientError:
         raise
     except Exception as error:

@@ -37,8 +37,8 @@ def _node(outputs: tuple) -> OpNode | None:
 def _named(call: Call, node: OpNode) -> set[str]:
     """What the rules of the inputs that need gradients, and the fused path that ran, name."""
     rules = [call.op.rules[call.op.input_name(i)] for i in call.checked]
-    rules += [node.plan.fused.pull] if node.plan.fused is not None and node.plan.fused.pull is not None else []
-    return set().union(*(rule_names(rule) for rule in rules)) - {"i", "needs"}
+    fused = node.plan.fused.names if node.plan.fused is not None else ()
+    return set().union(fused, *(rule_names(rule) for rule in rules)) - {"i", "needs"}
 
 
 def _is_array(value: Any) -> bool:

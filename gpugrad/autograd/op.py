@@ -22,15 +22,15 @@ from typing import Any
 
 import numpy as np
 
-from ..backend.devices import CPU, Device
-from ..backend.devices import device as find_device
+from ..backend.devices import CPU, Device, device_of
 from ..backend.dtypes import is_float, is_low
 from ..backend.namespace import Namespace, xp
-from ..errors import DTypeError, GpugradError, LinAlgError, OutOfRangeError, ShapeError
+from ..errors import DTypeError, GpugradError
+from .explain import explain
 from .graph import EMPTY, OpNode, Part
 from .mode import mode
 from .place import place
-from .plan import Fused, Plan, rule_names
+from .plan import Fused, Plan, raised, rule_names
 from .signature import Fixed, Many, Signature
 from .tensor import Tensor, wrap
 from .views import View
@@ -38,14 +38,6 @@ from .views import View
 __all__ = ["OPS", "Fixed", "Many", "Op", "op", "xp"]
 
 OPS: dict[str, Op] = {}
-
-# What an error raised by an array library becomes, the first that fits.
-_ERRORS = {
-    np.linalg.LinAlgError: LinAlgError,
-    ValueError: ShapeError,
-    IndexError: OutOfRangeError,
-    TypeError: DTypeError,
-}
 
 
 class Op:
@@ -100,7 +92,7 @@ class Op:
         """Declare this op's own path on devices of `kind` ("cpu", "cuda"). It may return NotImplemented to decline."""
 
         def declare(forward: Callable) -> Fused:
-            self.fused_paths[kind] = Fused(forward)
+            self.fused_paths[kind] = Fused(forward, low=kind != "cpu")
             self._plans.clear()
             return self.fused_paths[kind]
 
@@ -113,33 +105,44 @@ class Op:
         device, tensors = place(self, inputs)
         arrays = [None if t is None else t._array for t in tensors]
         try:
-            out, residuals, fused = self._run(device, arrays, attributes)
+            if device.alone:
+                out, residuals, fused = self._run(device, arrays, attributes)
+            else:
+                with device.selected():
+                    out, residuals, fused = self._run(device, arrays, attributes)
         except GpugradError:
             raise
         except (ValueError, IndexError, TypeError) as error:
-            raise self._explain(error, arrays, attributes) from error
+            raise explain(self, error, arrays, attributes) from error
         return self._record(device, tensors, arrays, attributes, out, residuals, fused)
 
     def _run(self, device: Device, arrays: list, attributes: dict) -> tuple[Any, dict, Fused | None]:
         """The outputs, the fused path's residuals, and that path if it ran."""
         fused = self.fused_paths.get(device.type)
-        low = None
-        if not self.exact and (fused is None or device.type == "cpu"):
-            for a in arrays:
-                if a is not None and a.dtype.itemsize == 2 and is_low(a.dtype):
-                    low = a.dtype
-            if low is not None:
-                arrays = [a.astype(np.float32) if a is not None and a.dtype == low else a for a in arrays]
-        given = (arrays,) if self.many else arrays
-        result = fused.forward(*given, **attributes) if fused is not None else NotImplemented
-        if fused is None or result is NotImplemented:
-            fused, residuals, out = None, EMPTY, self.forward(*given, **attributes)
+        if fused is not None and fused.low:
+            result = self._fused(fused, arrays, attributes)
+            if result is not NotImplemented:
+                return *result, fused
+            fused = None
+        low = None if self.exact else next((a.dtype for a in arrays if a is not None and is_low(a.dtype)), None)
+        if low is not None:
+            arrays = [None if a is None else raised(a) for a in arrays]
+        result = NotImplemented if fused is None else self._fused(fused, arrays, attributes)
+        if result is NotImplemented:
+            fused, residuals = None, EMPTY
+            out = self.forward(arrays, **attributes) if self.many else self.forward(*arrays, **attributes)
         else:
             out, residuals = result
-            fused.runs += 1
         if low is not None:
             out = tuple(_round(o, low) for o in out) if isinstance(out, tuple) else _round(out, low)
         return out, residuals, fused
+
+    def _fused(self, fused: Fused, arrays: list, attributes: dict) -> Any:
+        """(outputs, residuals) of the fused path, or NotImplemented."""
+        result = fused.forward(arrays, **attributes) if self.many else fused.forward(*arrays, **attributes)
+        if result is not NotImplemented:
+            fused.runs += 1
+        return result
 
     def _record(
         self, device: Device, tensors: Any, arrays: Any, attributes: dict, out: Any, residuals: dict, fused: Any
@@ -223,21 +226,12 @@ class Op:
                     saved[name] = getattr(arrays[positions[owner]], part, None)
         return saved
 
-    def _explain(self, error: Exception, arrays: list, attributes: dict) -> GpugradError:
-        """`error` with the op, the shapes and the attributes."""
-        names = [self.input_name(i) if not self.many else f"{self.inputs[0]}[{i}]" for i in range(len(arrays))]
-        given = [f"{n} {a.shape} {a.dtype}" for n, a in zip(names, arrays, strict=True) if a is not None]
-        defaults = self.signature.defaults
-        given += [f"{n}={v!r}" for n, v in attributes.items() if v is not defaults.get(n) and not hasattr(v, "dtype")]
-        kind = next(kind for base, kind in _ERRORS.items() if isinstance(error, base))
-        return kind(f"{self.name}: {error}; got {', '.join(given)}")
-
     def raw(self, kind: str) -> Callable:
         """This op on raw arrays of a device kind, for the array namespaces."""
 
         def call(*args: Any, **kwargs: Any) -> Any:
             inputs, attributes = self.signature.bind(args, kwargs)
-            device = CPU if kind == "cpu" else _device_of(inputs)
+            device = CPU if kind == "cpu" else device_of(next(a for a in inputs if a is not None))
             return self._run(device, list(inputs), attributes)[0]
 
         call.__name__ = self.name
@@ -286,10 +280,6 @@ def op(
 
 def _round(array: Any, low: np.dtype) -> Any:
     return array.astype(low) if getattr(array, "dtype", None) == np.float32 else array
-
-
-def _device_of(inputs: Sequence) -> Device:
-    return find_device(int(next(a for a in inputs if a is not None).device.id))
 
 
 Namespace.provider = staticmethod(lambda name, kind: OPS[name].raw(kind) if name in OPS else None)

@@ -104,6 +104,6 @@ def _common_dtype(op: Op, dtypes: list[np.dtype], scalars: list) -> np.dtype:
 
 def _scalar(op: Op, value: Any, dtype: np.dtype, device: Device) -> Tensor:
     try:
-        return wrap(device.asarray(np.asarray(value, dtype)), device, None)
+        return wrap(device.full((), value, dtype), device, None)
     except OverflowError:
         raise DTypeError(f"{op.name}: the number {value!r} does not fit {dtype}") from None

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from ..backend.dtypes import is_low
 from ..errors import DTypeError
 
 if TYPE_CHECKING:
@@ -30,10 +33,13 @@ def parameters(function: Callable) -> tuple[str, ...]:
 
 
 class Fused:
-    """A device's own path for an op: array-level forward that returns (out, residuals by name), and backward."""
+    """A device's own path for an op: array-level forward that returns (out, residuals by name), and backward.
 
-    def __init__(self, forward: Callable):
-        self.forward = forward
+    `low`: they take 16-bit floats as they are; otherwise these are raised to float32 before and rounded after.
+    """
+
+    def __init__(self, forward: Callable, low: bool):
+        self.forward, self.low = forward, low
         self.pull: Callable | None = None
         self.names: tuple[str, ...] = ()
         self.runs = 0  # how often it ran, for the tests
@@ -56,20 +62,37 @@ class Plan:
         self.names = tuple(sorted(names - {"i", "needs"}))
         self.plain = not any(self.wants) and self.fused is None  # rules of g alone
 
-    def gradients(self, g: Any, saved: dict, edges: tuple, wanted: set | None, differentiable: bool) -> Sequence:
-        """The gradient of each input (None where none is needed)."""
+    def gradients(
+        self, g: Any, saved: dict, edges: tuple, wanted: set | None, differentiable: bool, low: bool = False
+    ) -> Sequence:
+        """The gradient of each input (None where none is needed). low: the inputs are 16-bit floats."""
         if wanted is None:
             needs = self.mask
-            if self.plain:
+            if self.plain and not low:
                 return [rule and rule(g) for rule in self.rules]
         else:
             needs = tuple(m and edge in wanted for m, edge in zip(self.mask, edges, strict=True))
-        if self.fused is not None and self.fused.pull is not None and not differentiable:
-            values = {**saved, "needs": needs}
-            grads = self.fused.pull(g, *[values[name] for name in self.fused.names])
-            if grads is not NotImplemented:
-                grads = grads if isinstance(grads, tuple) else (grads,)
-                return grads + (None,) * (len(edges) - len(grads))
+        fused = None if differentiable else self.fused
+        if fused is not None and fused.low:
+            grads = self._fused_gradients(fused, g, saved, needs)
+            if grads is not None:
+                return grads
+            fused = None
+        if low:
+            g, saved = raised(g), {name: raised(value) for name, value in saved.items()}
+        grads = None if fused is None else self._fused_gradients(fused, g, saved, needs)
+        return self._by_rules(g, saved, needs) if grads is None else grads
+
+    def _fused_gradients(self, fused: Fused, g: Any, saved: dict, needs: tuple) -> Sequence | None:
+        values = {**saved, "needs": needs}
+        assert fused.pull is not None
+        grads = fused.pull(g, *[values[name] for name in fused.names])
+        if grads is NotImplemented:
+            return None
+        grads = grads if isinstance(grads, tuple) else (grads,)
+        return grads + (None,) * (len(self.mask) - len(grads))
+
+    def _by_rules(self, g: Any, saved: dict, needs: tuple) -> list:
         grads = []
         for i, (rule, names) in enumerate(zip(self.rules, self.wants, strict=True)):
             if rule is None or not needs[i]:
@@ -79,3 +102,10 @@ class Plan:
             else:
                 grads.append(rule(g, *[i if name == "i" else saved[name] for name in names]))
         return grads
+
+
+def raised(value: Any) -> Any:
+    """A 16-bit float array (or each of a tuple) in float32: it is rounded once, at the end of a rule."""
+    if value.__class__ is tuple:
+        return tuple(raised(v) for v in value)
+    return value.astype(np.float32) if hasattr(value, "strides") and is_low(value.dtype) else value

@@ -178,7 +178,7 @@ class Tensor(Protocols):
                 dtype = given
         from .convert import move
 
-        return move(self, dtype, device, copy)
+        return move(self, dtype, device, copy, non_blocking)
 
     def cpu(self) -> Tensor:
         """This Tensor in the host's memory."""

@@ -17,6 +17,7 @@ from ..backend.devices import CPU
 from ..backend.dtypes import float32, float64
 from ..backend.namespace import CPU as CPU_NAMESPACE
 from ..backend.namespace import xp
+from .explain import explain
 from .graph import EMPTY, OpNode
 from .mode import mode
 from .op import Op, op
@@ -86,7 +87,7 @@ def _unary(op: Elementwise, function: Any, general: Callable) -> Callable:
             try:
                 out = function(a) if a.nbytes < _LARGE else _large(function, a)
             except TypeError as error:
-                raise op._explain(error, [a], EMPTY) from None
+                raise explain(op, error, [a], EMPTY) from None
         if out.__class__ is not _ndarray:
             out = np.asarray(out)
         node = None
@@ -127,7 +128,7 @@ def _binary(op: Elementwise, function: Any, general: Callable) -> Callable:
         try:
             out = function(a, b) if a.nbytes < _LARGE or not same else _large(function, a, b)
         except (ValueError, TypeError) as error:
-            raise op._explain(error, [a, b], EMPTY) from None
+            raise explain(op, error, [a, b], EMPTY) from None
         if out.__class__ is not _ndarray:
             out = np.asarray(out)
         node = None

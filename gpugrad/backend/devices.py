@@ -5,6 +5,8 @@ first used, never before.
 """
 
 import threading
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -14,15 +16,22 @@ from . import namespace
 
 _state = threading.local()
 _devices: dict[str, "Device"] = {}
+_of_array: dict[type, Callable[[Any], "Device"]] = {}
+_for_cuda: list[Callable[[], Any]] = []  # what waits for the first cuda device
 
 
 class Device:
     """A place for arrays; one object per place, so devices compare by identity.
 
-    Also a context that makes it the default: `with gpugrad.device("cuda"):`.
+    Also a context that makes it the default: `with gpugrad.device("cuda"):`. `alone`: no other device of its type is
+    there, so that its array library needs no `selected()` around a call. `has_products`: `multiply` works.
+    `shared_bytes`: shared memory that a kernel's block can have.
     """
 
     __slots__ = ("type", "index", "name")
+    alone = True
+    has_products = False
+    shared_bytes = 227 << 10
 
     def __init__(self, kind: str, index: int | None, name: str):
         self.type, self.index, self.name = kind, index, name
@@ -36,9 +45,36 @@ class Device:
         """`array` (NumPy's or this device's) in this device's memory; a copy only where one is needed."""
         return np.asarray(array, dtype)
 
-    def to_host(self, array: Any) -> np.ndarray:
-        """A NumPy array of the values, synchronising if it must."""
+    def to_host(self, array: Any, blocking: bool = True) -> np.ndarray:
+        """A NumPy array of the values. blocking=False: it is filled while the program goes on; synchronize first."""
         return array
+
+    def pinned(self, shape: tuple, dtype: np.dtype) -> np.ndarray:
+        """A host array that this device copies to and from without waiting, where it has such memory."""
+        return np.empty(shape, dtype)
+
+    def synchronize(self) -> None:
+        """Wait until all that was asked of this device is done."""
+
+    def full(self, shape: tuple, value: Any, dtype: np.dtype) -> Any:
+        """An array of one value, made without waiting. Raises OverflowError if the dtype cannot hold it."""
+        return np.full(shape, value, dtype)
+
+    def selected(self) -> AbstractContextManager:
+        """A context in which the array library's functions run on this device."""
+        return nullcontext()
+
+    def address(self, array: Any) -> int:
+        """Where the first element of an array of this device is in memory."""
+        return array.ctypes.data
+
+    def launch(self, source: Any, instance: str, grid: tuple, block: tuple, args: Sequence, shared: int) -> None:
+        """Run a CUDA kernel over this device's arrays."""
+        raise DeviceError(f"{instance} is a CUDA kernel; its arrays are on {self.name}")
+
+    def multiply(self, asked: Any, first: Any, second: Any, out: Any, bias: Any, aux: Any) -> None:
+        """Compute a matrix product (`cuda.gemm.Product`) over this device's arrays."""
+        raise DeviceError(f"a cuda product of arrays on {self.name}")
 
     def __enter__(self) -> "Device":
         _state.__dict__.setdefault("stack", []).append(default_device())
@@ -85,7 +121,26 @@ def device(given: "str | Device | int | None" = None) -> Device:
     from . import cuda
 
     found = cuda.connect(int(index or 0))
+    while _for_cuda:
+        _for_cuda[-1]()
+        _for_cuda.pop()
     return _devices.setdefault(str(name), _devices.setdefault(found.name, found))
+
+
+def when_cuda_is_used(load: Callable[[], Any]) -> None:
+    """Call `load` once, when a cuda device is first used."""
+    _for_cuda.append(load)
+
+
+def register_arrays(cls: type, where: Callable[[Any], Device]) -> None:
+    """Make `where(array)` the device of arrays of type `cls`."""
+    _of_array[cls] = where
+
+
+def device_of(array: Any) -> Device:
+    """The device whose memory an array is in."""
+    where = _of_array.get(type(array))
+    return CPU if where is None else where(array)
 
 
 def default_device() -> Device:

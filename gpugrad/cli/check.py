@@ -1,8 +1,13 @@
-"""`gpugrad check [FILE.py]`: run every check that an op's declaration implies, on gpugrad's ops or on a file's."""
+"""`gpugrad check [FILE.py]`: run every check that an op's declaration implies, on gpugrad's ops or on a file's.
+
+A file's ops are checked on every device there is: the CPU, a GPU, and the emulated cuda device if they bring kernels.
+"""
 
 import argparse
 import difflib
 import importlib.util
+import os
+import subprocess
 import sys
 import time
 import traceback
@@ -10,6 +15,8 @@ from pathlib import Path
 
 from ..autograd.checks import CHECKS, Result, check_op
 from ..autograd.op import OPS, Op
+from ..backend import cuda
+from ..backend.cuda import emulator
 from ..backend.devices import Device
 from ..backend.devices import device as find_device
 from ..errors import DeviceError
@@ -22,27 +29,56 @@ class UsageError(Exception):
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("file", nargs="?", metavar="FILE.py", help="declares ops; without it, gpugrad's own")
-    parser.add_argument("--device", default="cpu", help="where to run them: cpu, cuda, cuda:1 (default: cpu)")
+    parser.add_argument("--device", help="where to run them: cpu, cuda, cuda:1 (default: every device that is there)")
     parser.add_argument("--op", nargs="+", action="extend", metavar="NAME", help="check only these ops")
+    parser.add_argument("--fused", action="store_true", help="check only ops that have a path of their own there")
     parser.add_argument("-v", "--verbose", action="store_true", help="list every failing case and each op's seconds")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check, print the table; 0 if all passed, 1 if not, 2 if there is nothing to check."""
+    """Check, print the tables; 0 if all passed, 1 if not, 2 if there is nothing to check."""
     try:
-        device = find_device(args.device)
         ops = _chosen(_declared(Path(args.file)) if args.file else dict(OPS), args.op)
+        devices = [args.device] if args.device else ["cpu", *(["cuda"] if cuda.is_available() else [])]
+        status = max([_check(ops, find_device(name), args) for name in devices])
     except (UsageError, DeviceError) as error:
         print(f"gpugrad check: {error}", file=sys.stderr)
         return 2
-    start = time.perf_counter()
+    brings_kernels = any("cuda" in op.fused_paths for op in ops.values())
+    if args.file and not args.device and brings_kernels and not cuda.is_emulated():
+        status = max(status, _check_emulated(args))
+    return status
+
+
+def _check(ops: dict[str, Op], device: Device, args: argparse.Namespace) -> int:
+    start, verbose = time.perf_counter(), args.verbose
+    if args.fused:
+        ops = {name: op for name, op in ops.items() if device.type in op.fused_paths}
     results = _results(ops, device)
-    _print_table(results, args.verbose)
+    _print_table(results, verbose)
     failed = [name for name, found in results.items() if not all(r.passed for r in found)]
-    _print_failures(results, args.verbose)
-    seconds = time.perf_counter() - start
-    print(f"{len(ops)} ops on {device}: {len(ops) - len(failed)} ok, {len(failed)} failed, in {seconds:.1f} s")
+    _print_failures(results, verbose)
+    seconds, where = time.perf_counter() - start, f"emulated {device}" if _is_emulated(device) else str(device)
+    print(f"{len(ops)} ops on {where}: {len(ops) - len(failed)} ok, {len(failed)} failed, in {seconds:.1f} s")
     return 1 if failed else 0
+
+
+def _is_emulated(device: Device) -> bool:
+    return device.type == "cuda" and cuda.is_emulated()
+
+
+def _check_emulated(args: argparse.Namespace) -> int:
+    """The same on the emulated cuda device in check mode, which needs a process of its own."""
+    problem = emulator.available()
+    if problem:
+        print(f"the kernels were not run on the CPU: {problem}")
+        return 0
+    names = ["--op", *args.op] if args.op else []
+    command = [sys.executable, "-m", "gpugrad", "check", args.file, "--device", "cuda", *names]
+    sys.stdout.flush()
+    more = ["--verbose"] if args.verbose else []
+    env = {**os.environ, "GPUGRAD_CUDA": "emulate", "GPUGRAD_EMULATOR": "check"}
+    return subprocess.run(command + more, env=env, check=False).returncode
 
 
 def _declared(file: Path) -> dict[str, Op]:

@@ -29,6 +29,7 @@ def run(args: argparse.Namespace) -> int:
     problems = _self_test()
     _section("Versions", [*_versions(), *_blas()])
     _section("Devices", [_cpu(), *_gpus()])
+    _section("CUDA kernels", [_compiler(), _emulator()])
     _section("Optional packages", [_optional(*entry) for entry in OPTIONAL])
     if problems:
         _section("Problems", problems)
@@ -83,13 +84,12 @@ def _cpu() -> tuple[str, str]:
 
 
 def _gpus() -> list[tuple[str, str]]:
-    from ..backend.cuda.device import diagnose
-    from ..backend.devices import device
+    from ..backend.cuda.device import connect, diagnose
 
     problem = diagnose()
     if problem is not None:
         return [("cuda", f"not available: {problem}")]
-    runtime = device("cuda").xp.library.cuda.runtime
+    runtime = connect(0).xp.library.cuda.runtime
     driver = runtime.driverGetVersion()
     rows = []
     for i in range(runtime.getDeviceCount()):
@@ -98,6 +98,23 @@ def _gpus() -> list[tuple[str, str]]:
         text = f"{about['name'].decode()}, capability {capability}, {memory:.1f} GiB"
         rows.append((f"cuda:{i}", f"{text}, driver for CUDA {driver // 1000}.{driver % 1000 // 10}"))
     return rows
+
+
+def _compiler() -> tuple[str, str]:
+    from ..backend.cuda import nvrtc
+
+    problem = nvrtc.diagnose()
+    if problem is not None:
+        return "NVRTC", f"not available: {problem}"
+    tools = nvrtc.toolchain()
+    return "NVRTC", f"{tools.version[0]}.{tools.version[1]}, headers in {tools.headers}"
+
+
+def _emulator() -> tuple[str, str]:
+    from ..backend.cuda.emulator import available
+
+    problem = available()
+    return "emulator", f"not available: {problem}" if problem else "works: GPUGRAD_CUDA=emulate runs kernels on the CPU"
 
 
 def _optional(name: str, use: str, distributions: tuple, extra: str) -> tuple[str, str]:

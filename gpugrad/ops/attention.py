@@ -3,17 +3,20 @@
 q (B, H, Tq, D), k (B, Hkv, Tk, D), v (B, Hkv, Tk, Dv), H a multiple of Hkv (grouped-query attention, Ainslie et al.
 2023). The mask is broadcast to (B, H, Tq, Tk): bool (True: attend) or numbers that are added. `causal` lets query i see
 keys 0..i, counted from the start also where Tq and Tk differ. A row that may attend to nothing gives 0 and passes no
-gradient.
+gradient. Dropout zeroes weights with probability `dropout_p` and scales the rest by 1 / (1 - dropout_p); which ones
+follows from `seed` (Philox), so backward draws them again.
 
 The body forms the (Tq, Tk) scores; the fused paths never do (Rabe and Staats 2021; Dao et al. 2022).
 """
 
+import math
 from typing import Any
 
 import numpy as np
 
 from ..autograd.op import Fixed, op, xp
 from ..backend.cpu import attention as cpu
+from ..backend.philox import kept
 
 __all__ = ["attention"]
 
@@ -56,12 +59,27 @@ def _probabilities(q: Any, k: Any, mask: Any, causal: bool, scale: float) -> Any
     return p * seen.astype(bias.dtype)
 
 
-def _check(q: Any, k: Any, v: Any) -> None:
+def _weights(p: Any, q: Any, k: Any, dropout_p: float, seed: int) -> Any:
+    """`p` after dropout."""
+    return p * _kept(q, k, dropout_p, seed) if dropout_p else p
+
+
+def _kept(q: Any, k: Any, dropout_p: float, seed: int) -> Any:
+    """What dropout multiplies the weights by, (B, Hkv, G, Tq, Tk): each row draws four keys at a time."""
+    ns = xp(getattr(q, "_array", q))
+    fours = -(-k.shape[2] // 4)
+    counter = ns.arange(math.prod(q.shape[:3]) * fours, dtype=np.uint64).reshape(*_grouped(q, k)[:4], fours)
+    scale = q.dtype.type(1 / (1 - dropout_p) if dropout_p < 1 else 0)
+    return kept(counter, dropout_p, seed)[..., : k.shape[2]].astype(q.dtype) * scale
+
+
+def check_shapes(q: Any, k: Any, v: Any) -> None:
+    """Raises ValueError unless the shapes are those of one attention."""
     if not (q.ndim == k.ndim == v.ndim == 4):
         raise ValueError("q, k and v must be (B, H, T, D)")
     if k.shape[:3] != v.shape[:3] or q.shape[0] != k.shape[0] or q.shape[3] != k.shape[3]:
         raise ValueError("k and v must agree in (B, H, T), q and k in B and D")
-    if q.shape[1] % max(k.shape[1], 1):
+    if q.shape[1] % k.shape[1] if k.shape[1] else q.shape[1]:
         raise ValueError(f"q has {q.shape[1]} heads, which is no multiple of k's {k.shape[1]}")
 
 
@@ -77,48 +95,53 @@ def _cases(s):
         case(2, 2, 2, 3, 4, 2, 3), case(1, 2, 2, 4, 4, 3, 3, causal=True), case(1, 2, 1, 3, 3, 2, 2, mask=some),
         case(2, 4, 2, 3, 2, 2, 2, mask=s(2, 1, 3, 2)), case(1, 2, 1, 2, 3, 2, 2, mask=s(1, 2, 2, 3), causal=True),
         case(1, 1, 1, 4, 2, 2, 2, causal=True), case(0, 2, 2, 3, 3, 2, 2), case(1, 1, 1, 1, 1, 1, 1, scale=1.0),
+        case(1, 2, 1, 2, 5, 2, 2, dropout_p=0.5, seed=3), case(1, 2, 2, 3, 0, 2, 2), case(1, 1, 1, 2, 67, 3, 2),
     ]  # fmt: skip
 
 
 @op(samples=_cases)
-def attention(q, k, v, mask: Fixed = None, *, causal, scale):
+def attention(q, k, v, mask: Fixed = None, *, causal, scale, dropout_p=0.0, seed=0):
     """softmax(q k^T * scale + mask) v: (B, H, Tq, Dv). See the module for shapes and masks (Vaswani et al. 2017)."""
-    _check(q, k, v)
-    out = _probabilities(q, k, mask, causal, scale) @ v[:, :, None]
-    return out.reshape(*q.shape[:3], v.shape[3])
+    check_shapes(q, k, v)
+    p = _weights(_probabilities(q, k, mask, causal, scale), q, k, dropout_p, seed)
+    return (p @ v[:, :, None]).reshape(*q.shape[:3], v.shape[3])
 
 
-def _score_gradient(g, q, k, v, mask, causal, scale):
+def _score_gradient(g, q, k, v, mask, causal, scale, dropout_p, seed):
     """The gradient of the scaled scores, (B, Hkv, G, Tq, Tk)."""
     p = _probabilities(q, k, mask, causal, scale)
-    gp = g.reshape(_grouped(g, k)) @ _turned(v)[:, :, None]
+    gp = _weights(g.reshape(_grouped(g, k)) @ _turned(v)[:, :, None], q, k, dropout_p, seed)
     return p * (gp - (gp * p).sum(axis=-1, keepdims=True)) * scale
 
 
-def _q_gradient(g, q, k, v, mask, causal, scale):
-    return (_score_gradient(g, q, k, v, mask, causal, scale) @ k[:, :, None]).reshape(q.shape)
+def _q_gradient(g, q, k, v, mask, causal, scale, dropout_p, seed):
+    return (_score_gradient(g, q, k, v, mask, causal, scale, dropout_p, seed) @ k[:, :, None]).reshape(q.shape)
 
 
-def _k_gradient(g, q, k, v, mask, causal, scale):
-    scores = _score_gradient(g, q, k, v, mask, causal, scale)
+def _k_gradient(g, q, k, v, mask, causal, scale, dropout_p, seed):
+    scores = _score_gradient(g, q, k, v, mask, causal, scale, dropout_p, seed)
     return (_turned(scores) @ q.reshape(_grouped(q, k))).sum(axis=2)
 
 
-def _v_gradient(g, q, k, mask, causal, scale):
-    return (_turned(_probabilities(q, k, mask, causal, scale)) @ g.reshape(_grouped(g, k))).sum(axis=2)
+def _v_gradient(g, q, k, mask, causal, scale, dropout_p, seed):
+    p = _weights(_probabilities(q, k, mask, causal, scale), q, k, dropout_p, seed)
+    return (_turned(p) @ g.reshape(_grouped(g, k))).sum(axis=2)
 
 
 attention.vjp(q=_q_gradient, k=_k_gradient, v=_v_gradient)
 
 
 @attention.fused("cpu")
-def _attention_cpu(q, k, v, mask, *, causal, scale):
-    _check(q, k, v)
-    out, lse = cpu.attention_forward(q, k, v, mask, causal=causal, scale=scale)
+def _attention_cpu(q, k, v, mask, *, causal, scale, dropout_p, seed):
+    check_shapes(q, k, v)
+    out, lse = cpu.attention_forward(q, k, v, mask, causal=causal, scale=scale, dropout=(dropout_p, seed))
     return out, {"lse": lse}
 
 
 @_attention_cpu.backward
-def _(g, q, k, v, mask, out, lse, causal, scale, needs):
-    grads = cpu.attention_backward(g, q, k, v, mask, out, lse, causal=causal, scale=scale, needs=needs[:3])
+def _(g, q, k, v, mask, out, lse, causal, scale, dropout_p, seed, needs):
+    dropout = dropout_p, seed
+    grads = cpu.attention_backward(
+        g, q, k, v, mask, out, lse, causal=causal, scale=scale, dropout=dropout, needs=needs[:3]
+    )
     return (*grads, None)

@@ -2,7 +2,6 @@
 
 from functools import lru_cache
 from math import prod
-from string import ascii_letters
 from typing import Any
 
 from ..autograd.convert import raw
@@ -10,6 +9,8 @@ from ..autograd.op import Many, Op, op, xp
 from ..autograd.tensor import Tensor
 
 __all__ = ["einsum"]
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 @lru_cache(maxsize=512)
@@ -19,7 +20,7 @@ def _parse(subscripts: str, ranks: tuple[int, ...]) -> tuple[list[str], str]:
     terms = inputs.split(",")
     if len(terms) != len(ranks):
         raise ValueError(f"{subscripts!r} names {len(terms)} operands, {len(ranks)} were given")
-    free = [c for c in ascii_letters if c not in subscripts]
+    free = [c for c in _LETTERS if c not in subscripts]
     extra = [rank - len(term.replace("...", "")) for term, rank in zip(terms, ranks, strict=True)]
     for term, more in zip(terms, extra, strict=True):
         if more < 0 or more and "..." not in term:
@@ -30,7 +31,7 @@ def _parse(subscripts: str, ranks: tuple[int, ...]) -> tuple[list[str], str]:
     if not arrow:
         out = "..." + "".join(sorted(c for c in set(labels) - set(dots) if labels.count(c) == 1))
     out = out.replace("...", dots)
-    if bad := [c for c in labels + out if c not in ascii_letters]:
+    if bad := [c for c in labels + out if c not in _LETTERS]:
         raise ValueError(f"{subscripts!r}: {bad[0]!r} is not a label")
     if len(set(out)) < len(out) or not set(out) <= set(labels):
         raise ValueError(f"{subscripts!r}: each label of the result must be an operand's, and stand there once")
@@ -124,7 +125,7 @@ def _rule(g: Any, operands: tuple, i: int, subscripts: str) -> Any:
     A label that operand i repeats is spelled anew, tied to the first by an identity matrix; one that only operand i
     has was summed away, and the gradient is the same all along it."""
     terms, out = _parse(subscripts, tuple(x.ndim for x in operands))
-    fresh = iter([c for c in ascii_letters if c not in "".join(terms)])
+    fresh = iter([c for c in _LETTERS if c not in "".join(terms)])
     wanted, sources, arrays = [], [out], [g]
     for j, (term, x) in enumerate(zip(terms, operands, strict=True)):
         if j != i:

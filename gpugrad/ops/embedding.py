@@ -18,7 +18,10 @@ __all__ = ["embedding", "one_hot"]
     ]
 )
 def embedding(input: Fixed, weight, *, padding_idx=None):
-    """Rows of `weight` (V, D) at the indices `input` (...): (..., D). The row `padding_idx` gets no gradient."""
+    """Rows of `weight` (V, D) at the indices `input` (...): (..., D). The row `padding_idx` gets no gradient.
+
+    An index outside of the table raises OutOfRangeError; on cuda, which would have to be waited for, it gives NaN.
+    """
     if input.dtype.kind not in "iu":
         raise TypeError(f"indices must be integers, got {input.dtype}")
     if input.size and not (0 <= int(input.min()) and int(input.max()) < weight.shape[0]):

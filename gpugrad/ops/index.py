@@ -4,6 +4,7 @@ Reading at an index and adding at an index are each other's gradient, so `getite
 lead to one op, `put_add`. Where an index names an element several times, sums are taken in a fixed order.
 """
 
+from math import prod
 from types import EllipsisType
 from typing import Any
 
@@ -13,7 +14,7 @@ from ..autograd.op import Fixed, op, xp
 
 __all__ = [
     "clear", "gather", "getitem", "index_add", "index_select", "masked_fill", "put_add", "put_along", "scatter_add",
-    "setitem", "take", "take_along_axis",
+    "segment_sum", "setitem", "take", "take_along_axis",
 ]  # fmt: skip
 
 
@@ -76,40 +77,58 @@ getitem.vjp(x=lambda g, index, x_shape: xp(g).put_add(g, index=index, shape=x_sh
 )
 def put_add(x, *, index, shape):
     """Zeros of `shape` with x added at `index`: the adjoint of x[index]. Repeated positions add up in their order."""
+    if not (_is_basic(index) or _is_mask(index)):
+        return _add_at(shape, index, x)
     out = xp(x).zeros(shape, x.dtype)
-    if _is_basic(index) or _is_mask(index):
-        out[index] = x
-        return out
-    return _add_at(out, index, x)
+    out[index] = x
+    return out
 
 
 put_add.vjp(x=lambda g, index: g[index])
 
 
-def _add_at(out: Any, index: Any, x: Any) -> Any:
-    """Add x into `out` at an index with arrays: sort the positions, then sum each run of equal ones."""
-    ns = xp(x)
-    index = _checked(index)
-    numbers = ns.arange(out.size).reshape(out.shape)[index].reshape(-1)
-    rows = _row_length(out, index)
+def _add_at(shape: tuple, index: Any, x: Any) -> Any:
+    """Zeros of `shape` with x added at an index with arrays. Axes behind those that the index names move as a whole."""
+    parts = _checked(index) if isinstance(index, tuple) else (_checked(index),)
+    whole = all(hasattr(p, "dtype") and p.dtype != np.bool_ or isinstance(p, (int, list)) for p in parts)
+    named, rest = (shape[: len(parts)], shape[len(parts) :]) if whole else (shape, ())
+    count = prod(named)
+    numbers = xp(x).arange(count).reshape(named)[index].reshape(-1)
+    return xp(x).segment_sum(x.reshape(len(numbers), prod(rest)), numbers, num_segments=count).reshape(shape)
+
+
+@op(
+    samples=lambda s: [
+        s.case(s(5, 3), s.ints(3, 5), num_segments=4),
+        s.case(s(6), s.ints(2, 6), num_segments=2),
+        s.case(s(4, 2, 2), np.array([2, 0, 2, 2]), num_segments=3),
+        s.case(s(0, 3), s.ints(3, 0), num_segments=2),
+        s.case(s(300, 2), s.ints(2, 300), num_segments=3),
+    ],
+)
+def segment_sum(x, segments: Fixed, *, num_segments):
+    """Sums of the slices of x that `segments` puts together: x (n, ...), segments (n,) -> (num_segments, ...).
+
+    out[s] is the sum of x[i] over all i with segments[i] = s, in a fixed order: a rerun gives the same bits. A segment
+    that does not exist raises OutOfRangeError; on cuda, which would have to be waited for, its slices are left out.
+    """
+    if segments.shape != x.shape[:1] or segments.dtype.kind not in "iu":
+        raise ValueError(f"segments must be integers (n,) for x (n, ...), got {segments.dtype} {segments.shape}")
+    ns, out = xp(x), xp(x).zeros((num_segments, *x.shape[1:]), x.dtype)
     if not x.size:
         return out
-    if rows == 1:
-        return ns.bincount(numbers, weights=x.reshape(-1), minlength=out.size).astype(out.dtype).reshape(out.shape)
-    numbers = numbers[::rows] // rows
-    order = ns.argsort(numbers, kind="stable")
-    numbers = numbers[order]
+    if not (0 <= int(segments.min()) and int(segments.max()) < num_segments):
+        raise IndexError(f"segments from {int(segments.min())} to {int(segments.max())}, num_segments={num_segments}")
+    if prod(x.shape[1:]) == 1:
+        return ns.bincount(segments, weights=x.reshape(-1), minlength=num_segments).astype(x.dtype).reshape(out.shape)
+    order = ns.argsort(segments, kind="stable")
+    numbers = segments[order]
     starts = ns.concatenate([ns.zeros(1, numbers.dtype), ns.flatnonzero(numbers[1:] != numbers[:-1]) + 1])
-    flat = out.reshape(-1, rows)
-    flat[numbers[starts]] = ns.add.reduceat(x.reshape(-1, rows)[order], starts, axis=0)
+    out[numbers[starts]] = ns.add.reduceat(x[order], starts, axis=0)
     return out
 
 
-def _row_length(out: Any, index: Any) -> int:
-    """How many neighbouring elements an index always selects together: the trailing axes that it leaves whole."""
-    parts = index if isinstance(index, tuple) else (index,)
-    simple = all(hasattr(p, "dtype") and p.dtype != np.bool_ or isinstance(p, (int, list)) for p in parts)
-    return int(np.prod(out.shape[len(parts) :])) if simple else 1
+segment_sum.vjp(x=lambda g, segments: xp(g).take(g, segments, axis=0))
 
 
 @op(
@@ -170,7 +189,7 @@ def take(x, indices: Fixed, *, axis=None):
 
 def _take_adjoint(g: Any, indices: Any, axis: int | None, x_shape: tuple) -> Any:
     if axis is None:
-        return xp(g).put_add(g, index=(indices,), shape=(int(np.prod(x_shape)),)).reshape(x_shape)
+        return xp(g).put_add(g, index=(indices,), shape=(prod(x_shape),)).reshape(x_shape)
     return xp(g).put_add(g, index=_at(indices, axis, len(x_shape)), shape=x_shape)
 
 
@@ -219,7 +238,7 @@ take_along_axis.vjp(x=lambda g, indices, axis, x_shape: xp(g).put_along(g, indic
 )
 def put_along(x, indices: Fixed, *, axis, shape):
     """Zeros of `shape` with x added at `indices` along `axis`: the adjoint of `take_along_axis`."""
-    return _add_at(xp(x).zeros(shape, x.dtype), _along(indices, axis), x)
+    return _add_at(shape, _along(indices, axis), x)
 
 
 put_along.vjp(x=lambda g, indices, axis: xp(g).take_along_axis(g, indices, axis=axis))
@@ -228,7 +247,7 @@ put_along.vjp(x=lambda g, indices, axis: xp(g).take_along_axis(g, indices, axis=
 @op(samples=lambda s: [s.case(s(3, 4), s.ints(4, 3, 2), s(3, 2), axis=1), s.case(s(4), s.ints(4, 6), s(6), axis=0)])
 def scatter_add(x, indices: Fixed, source, *, axis=-1):
     """x with `source` added at `indices` along `axis`: x[..., indices[i], ...] += source[i]; repeats add up."""
-    return x + _add_at(xp(x).zeros_like(x), _along(indices, axis), source)
+    return x + _add_at(x.shape, _along(indices, axis), source)
 
 
 scatter_add.vjp(x=lambda g: g, source=lambda g, indices, axis: xp(g).take_along_axis(g, indices, axis=axis))
@@ -237,7 +256,7 @@ scatter_add.vjp(x=lambda g: g, source=lambda g, indices, axis: xp(g).take_along_
 @op(samples=lambda s: [s.case(s(3, 4), s.ints(3, 5), s(5, 4), axis=0), s.case(s(3, 4), s.ints(4, 2), s(3, 2), axis=1)])
 def index_add(x, indices: Fixed, source, *, axis):
     """x with the slices of `source` added at the 1-d `indices` along `axis`; repeated indices add up."""
-    return x + _add_at(xp(x).zeros_like(x), _at(indices, axis, x.ndim), source)
+    return x + _add_at(x.shape, _at(indices, axis, x.ndim), source)
 
 
 index_add.vjp(x=lambda g: g, source=lambda g, indices, axis: xp(g).take(g, indices, axis=axis))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.explain import explain
 from ..autograd.graph import OpNode
 from ..autograd.mode import mode
 from ..autograd.op import OPS, op, xp
@@ -134,7 +135,7 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
     try:
         self._array[index] = value._array
     except (ValueError, IndexError) as error:
-        raise setitem._explain(error, [self._array, value._array], {"index": index}) from None
+        raise explain(setitem, error, [self._array, value._array], {"index": index}) from None
     number = changed(self._array, "setitem")
     if recording:
         rebase(self, wrap(self._array, self.device, node), number)

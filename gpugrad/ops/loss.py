@@ -18,13 +18,18 @@ def _coefficients(logits: Any, target: Any, weight: Any, ignore_index: int, labe
     return (q if weight is None else q * weight).astype(logits.dtype)
 
 
-def _check(logits: Any, target: Any, weight: Any, ignore_index: int) -> None:
+def check_shapes(logits: Any, target: Any, weight: Any) -> None:
+    """Raises what becomes ShapeError and DTypeError for inputs that `cross_entropy_rows` does not take."""
     if logits.ndim != 2 or target.shape != logits.shape[:1]:
         raise ValueError(f"logits must be (N, C) and target (N,), got {logits.shape} and {target.shape}")
     if target.dtype.kind not in "iu":
         raise TypeError(f"class indices must be integers, got {target.dtype}")
     if weight is not None and weight.shape != logits.shape[1:]:
         raise ValueError(f"weight must have one value per class, {logits.shape[1:]}, got {weight.shape}")
+
+
+def _check(logits: Any, target: Any, weight: Any, ignore_index: int) -> None:
+    check_shapes(logits, target, weight)
     wrong = (target != ignore_index) & ((target < 0) | (target >= logits.shape[1]))
     if wrong.any():
         raise IndexError(f"class {int(target[wrong][0])} among {logits.shape[1]} classes (ignore_index={ignore_index})")
@@ -43,7 +48,8 @@ def _check(logits: Any, target: Any, weight: Any, ignore_index: int) -> None:
 def cross_entropy_rows(logits, target: Fixed, weight: Fixed = None, *, ignore_index=-100, label_smoothing=0.0):
     """The loss of each row: logits (N, C), target (N,) integer, weight (C,) -> (N,); rows of `ignore_index` give 0.
 
-    loss = -(1 - s) w[t] log p[t] - s/C sum_c w[c] log p[c], with p = softmax(logits) and s = label_smoothing.
+    loss = -(1 - s) w[t] log p[t] - s/C sum_c w[c] log p[c], with p = softmax(logits) and s = label_smoothing. A class
+    that does not exist raises OutOfRangeError; on cuda, which would have to be waited for, it gives NaN.
     """
     _check(logits, target, weight, ignore_index)
     if not logits.size:

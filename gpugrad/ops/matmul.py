@@ -14,12 +14,13 @@ from ..autograd.op import op, xp
 from ..autograd.tensor import Tensor
 from ..backend.cpu import gemm
 from ..errors import ShapeError
+from .activation import gelu
 from .einsum import einsum
 from .shape import ravel, reshape
 
 __all__ = [
-    "addmm", "baddbmm", "bmm", "dot", "inner", "kron", "linear", "matmul", "matvec", "mm", "mv", "outer", "tensordot",
-    "vdot", "vecdot", "vecmat",
+    "addmm", "baddbmm", "bmm", "dot", "inner", "kron", "linear", "linear_gelu", "matmul", "matvec", "mm", "mv", "outer",
+    "tensordot", "vdot", "vecdot", "vecmat",
 ]  # fmt: skip
 
 
@@ -156,6 +157,30 @@ def _(g, x, weight, needs):
     gw = dense(rows.T, _rows2(x)) if needs[1] else None
     gb = np.add.reduce(rows, axis=0) if needs[2] else None
     return gx, gw, gb
+
+
+@op(
+    samples=lambda s: [
+        s.case(s(3, 4), s(8, 4), s(8)), s.case(s(2, 3, 4), s(5, 4), s(5)), s.case(s(0, 3), s(2, 3), s(2)),
+    ]
+)  # fmt: skip
+def linear_gelu(x, weight, bias):
+    """gelu(x weight^T + bias) with GELU's tanh form: x (..., in), weight (out, in), bias (out,) -> (..., out).
+
+    One product on cuda, whose last step applies bias and GELU. Raises ShapeError if the sizes `in` or `out` differ."""
+    return xp(x).gelu(linear.forward(x, weight, bias), approximate="tanh")
+
+
+def _before_gelu(g: Any, x: Any, weight: Any, bias: Any) -> Any:
+    """The gradient of what GELU was applied to."""
+    return gelu.rules["x"](g, xp(g).linear(x, weight, bias), "tanh")
+
+
+linear_gelu.vjp(
+    x=lambda g, x, weight, bias: dense(_before_gelu(g, x, weight, bias), weight),
+    weight=lambda g, x, weight, bias: dense(_rows2(_before_gelu(g, x, weight, bias)).T, _rows2(x)),
+    bias=lambda g, x, weight, bias: _before_gelu(g, x, weight, bias),
+)
 
 
 def tensordot(x: Any, y: Any, axes: Any = 2) -> Tensor:

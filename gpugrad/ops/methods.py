@@ -5,7 +5,9 @@ from functools import wraps
 from typing import Any
 
 from ..autograd.op import OPS, Op
-from ..autograd.tensor import Tensor
+from ..autograd.tensor import Tensor, wrap
+from ..backend.devices import CPU
+from ..backend.devices import device as find_device
 from ..errors import DTypeError, OutOfRangeError
 from . import inplace, torch_names
 
@@ -135,6 +137,16 @@ PROPERTIES = {
     "is_cuda": ("Whether the memory is a GPU's.", lambda self: self.device.type == "cuda"),
 }
 
+
+
+def _pin_memory(self: Tensor) -> Tensor:
+    """A copy in page-locked host memory, from which `.to("cuda", non_blocking=True)` copies without waiting."""
+    host = self.device.to_host(self._array)
+    made = find_device("cuda").pinned(host.shape, host.dtype)
+    made[...] = host
+    return wrap(made, CPU, None)
+
+
 METHODS: dict[str, Callable] = {
     "transpose": _transpose, "permute": _permute, "size": _size, "view": _view, "astype": _astype,
     "contiguous": _contiguous, "expand": _expand, "dim": lambda self: self.ndim, "numel": lambda self: self._array.size,
@@ -143,7 +155,7 @@ METHODS: dict[str, Callable] = {
     "reshape_as": lambda self, other: self.reshape(other.shape),
     "view_as": lambda self, other: self.reshape(other.shape),
     "expand_as": lambda self, other: _expand(self, other.shape),
-    "type_as": lambda self, other: self.to(dtype=other.dtype),
+    "pin_memory": _pin_memory, "type_as": lambda self, other: self.to(dtype=other.dtype),
     "float": _cast("float32"), "double": _cast("float64"), "half": _cast("float16"), "bfloat16": _cast("bfloat16"),
     "int": _cast("int32"), "long": _cast("int64"), "bool": _cast("bool"),
 }  # fmt: skip

@@ -2,12 +2,10 @@
 
 from typing import Any
 
-import numpy as np
-
 from ..autograd.mode import mode
 from ..autograd.op import Op, op, xp
 from ..autograd.tensor import wrap
-from ..backend.devices import CPU, Device
+from ..backend.devices import CPU, Device, device_of
 from ..backend.devices import device as find_device
 from ..backend.dtypes import as_dtype
 
@@ -45,20 +43,24 @@ class Transfer(Op):
 
     def _record(self, device: Device, tensors: list, arrays: list, attributes: dict, out: Any, *rest: Any) -> Any:
         target = find_device(attributes["device"])
-        node = self.node(target, tensors, arrays, {"device": device}, out) if mode.grad else None
+        node = self.node(target, tensors, arrays, {**attributes, "device": device}, out) if mode.grad else None
         return wrap(out, target, node)
 
 
 def _transfer_cases(s: Any) -> list:
-    return [s.case(s(3, 4), device="cpu"), s.case(s(0, 3), device="cpu")]
+    return [s.case(s(3, 4), device="cpu"), s.case(s(0, 3), device="cpu", non_blocking=True)]
 
 
 @op(samples=_transfer_cases, exact=True, dtypes="own", make=Transfer)
-def transfer(x, *, device):
-    """A copy of x on `device`. The gradient is moved back."""
-    target = find_device(device)
-    x = x.copy() if isinstance(x, np.ndarray) or target is not CPU else x.get()
-    return target.asarray(x)
+def transfer(x, *, device, non_blocking=False):
+    """A copy of x on `device`. The gradient is moved back.
+
+    non_blocking: values that go to the host arrive while the program goes on; synchronize the device before reading.
+    """
+    target, here = find_device(device), device_of(x)
+    if target is CPU and here is not CPU:
+        return here.to_host(x, blocking=not non_blocking)
+    return target.asarray(x.copy() if target is here else x)
 
 
 transfer.vjp(x=lambda g, device: xp(g).transfer(g, device=device))

@@ -12,7 +12,7 @@ from ..autograd.op import op, xp
 from ..backend.cpu import batch_norm as cpu_batch
 from ..backend.cpu import norm as cpu
 
-__all__ = ["batch_norm", "layer_norm", "rms_norm"]
+__all__ = ["add_layer_norm", "add_rms_norm", "batch_norm", "channel_affine", "layer_norm", "rms_norm"]
 
 
 def _standard(x: Any, axes: tuple, eps: float) -> tuple[Any, Any]:
@@ -31,7 +31,8 @@ def _last(ndim: int) -> tuple:
     return tuple(range(-ndim, 0))
 
 
-def _check_affine(x: Any, ndim: int, **arrays: Any) -> None:
+def check_affine(x: Any, ndim: int, **arrays: Any) -> None:
+    """Raise ValueError unless the arrays have the shape of the last `ndim` axes of x."""
     for name, array in arrays.items():
         if array is not None and array.shape != x.shape[x.ndim - ndim :]:
             raise ValueError(f"{name} {array.shape} must have the normalised shape {x.shape[x.ndim - ndim :]}")
@@ -49,7 +50,7 @@ def _layer_cases(s):
 @op(samples=_layer_cases)
 def layer_norm(x, weight=None, bias=None, *, ndim, eps):
     """xhat * weight + bias over the last `ndim` axes: x (..., *M), weight and bias (*M) (Ba et al. 2016)."""
-    _check_affine(x, ndim, weight=weight, bias=bias)
+    check_affine(x, ndim, weight=weight, bias=bias)
     out, _ = _standard(x, _last(ndim), eps)
     out = out if weight is None else out * weight
     return out if bias is None else out + bias
@@ -64,7 +65,7 @@ layer_norm.vjp(x=_layer_norm_x, weight=lambda g, x, ndim, eps: g * _standard(x, 
 
 @layer_norm.fused("cpu")
 def _layer_norm_cpu(x, weight, bias, *, ndim, eps):
-    _check_affine(x, ndim, weight=weight, bias=bias)
+    check_affine(x, ndim, weight=weight, bias=bias)
     out, mean, rstd = cpu.layer_norm_forward(x, weight, bias, eps=eps, ndim=ndim)
     return out, {"mean": mean, "rstd": rstd}
 
@@ -79,7 +80,7 @@ def rms_norm(x, weight=None, *, ndim, eps):
     """x * weight / sqrt(mean(x^2) + eps) over the last `ndim` axes: x (..., *M), weight (*M).
 
     B. Zhang and R. Sennrich, "Root mean square layer normalization" (2019)."""
-    _check_affine(x, ndim, weight=weight)
+    check_affine(x, ndim, weight=weight)
     out = x * _rms(x, ndim, eps)
     return out if weight is None else out * weight
 
@@ -98,7 +99,7 @@ rms_norm.vjp(x=_rms_norm_x, weight=lambda g, x, ndim, eps: g * x * _rms(x, ndim,
 
 @rms_norm.fused("cpu")
 def _rms_norm_cpu(x, weight, *, ndim, eps):
-    _check_affine(x, ndim, weight=weight)
+    check_affine(x, ndim, weight=weight)
     out, rstd = cpu.rms_norm_forward(x, weight, eps=eps, ndim=ndim)
     return out, {"rstd": rstd}
 
@@ -108,9 +109,100 @@ def _(g, x, weight, rstd, needs):
     return cpu.rms_norm_backward(g, x, weight, rstd, needs=needs)
 
 
+def check_sum(x: Any, residual: Any) -> None:
+    """Raise ValueError unless the two have one shape."""
+    if x.shape != residual.shape:
+        raise ValueError(f"residual {residual.shape} must have the shape of x {x.shape}")
+
+
+def _layer_sum_cases(s):
+    return [s.case(c.args[0], s(*c.args[0].shape), *c.args[1:], **c.kwargs) for c in _layer_cases(s)]
+
+
+@op(samples=_layer_sum_cases)
+def add_layer_norm(x, residual, weight=None, bias=None, *, ndim, eps):
+    """`layer_norm` of x + residual, and that sum: x, residual (..., *M), weight, bias (*M) -> two of (..., *M)."""
+    check_sum(x, residual)
+    total = x + residual
+    return layer_norm.forward(total, weight, bias, ndim=ndim, eps=eps), total
+
+
+def _add_layer_norm_x(g, out, weight, ndim, eps):
+    return _layer_norm_x(g[0], out[1], weight, ndim, eps) + g[1]
+
+
+add_layer_norm.vjp(
+    x=_add_layer_norm_x,
+    residual=_add_layer_norm_x,
+    weight=lambda g, out, ndim, eps: g[0] * _standard(out[1], _last(ndim), eps)[0],
+    bias=lambda g: g[0],
+)
+
+
+@add_layer_norm.fused("cpu")
+def _add_layer_norm_cpu(x, residual, weight, bias, *, ndim, eps):
+    check_sum(x, residual)
+    check_affine(x, ndim, weight=weight, bias=bias)
+    total = x + residual
+    out, mean, rstd = cpu.layer_norm_forward(total, weight, bias, eps=eps, ndim=ndim)
+    return (out, total), {"mean": mean, "rstd": rstd}
+
+
+@_add_layer_norm_cpu.backward
+def _(g, out, weight, mean, rstd, needs):
+    wanted = (needs[0] or needs[1], *needs[2:])
+    gx, gweight, gbias = cpu.layer_norm_backward(g[0], out[1], weight, mean, rstd, needs=wanted)
+    if gx is not None:
+        gx += g[1]
+    return gx, gx, gweight, gbias
+
+
+@op(samples=lambda s: [s.case(*c.args[:3], **c.kwargs) for c in _layer_sum_cases(s)])
+def add_rms_norm(x, residual, weight=None, *, ndim, eps):
+    """`rms_norm` of x + residual, and that sum: x, residual (..., *M), weight (*M) -> two of (..., *M)."""
+    check_sum(x, residual)
+    total = x + residual
+    return rms_norm.forward(total, weight, ndim=ndim, eps=eps), total
+
+
+def _add_rms_norm_x(g, out, weight, ndim, eps):
+    return _rms_norm_x(g[0], out[1], weight, ndim, eps) + g[1]
+
+
+add_rms_norm.vjp(
+    x=_add_rms_norm_x,
+    residual=_add_rms_norm_x,
+    weight=lambda g, out, ndim, eps: g[0] * out[1] * _rms(out[1], ndim, eps),
+)
+
+
+@add_rms_norm.fused("cpu")
+def _add_rms_norm_cpu(x, residual, weight, *, ndim, eps):
+    check_sum(x, residual)
+    check_affine(x, ndim, weight=weight)
+    total = x + residual
+    out, rstd = cpu.rms_norm_forward(total, weight, eps=eps, ndim=ndim)
+    return (out, total), {"rstd": rstd}
+
+
+@_add_rms_norm_cpu.backward
+def _(g, out, weight, rstd, needs):
+    gx, gweight = cpu.rms_norm_backward(g[0], out[1], weight, rstd, needs=(needs[0] or needs[1], needs[2]))
+    if gx is not None:
+        gx += g[1]
+    return gx, gx, gweight
+
+
 def _channels(x: Any) -> tuple[tuple, tuple]:
     """The axes that batch norm averages over, and the shape that a per-channel array is broadcast with."""
     return (0, *range(2, x.ndim)), (1, -1, *(1,) * (x.ndim - 2))
+
+
+def check_channels(x: Any, **arrays: Any) -> None:
+    """Raise ValueError unless the arrays have one value for each channel of x (N, C, *S)."""
+    for name, array in arrays.items():
+        if array is not None and array.shape != (x.shape[1],):
+            raise ValueError(f"{name} {array.shape} must have one value per channel, x {x.shape} has {x.shape[1]}")
 
 
 @op(
@@ -128,9 +220,7 @@ def batch_norm(x, weight=None, bias=None, *, eps):
     axes, wide = _channels(x)
     if x.size == 0:
         raise ValueError("batch statistics need at least one value per channel")
-    for name, array in (("weight", weight), ("bias", bias)):
-        if array is not None and array.shape != (x.shape[1],):
-            raise ValueError(f"{name} {array.shape} must have one value per channel, x {x.shape} has {x.shape[1]}")
+    check_channels(x, weight=weight, bias=bias)
     out, _ = _standard(x, axes, eps)
     out = out if weight is None else out * weight.reshape(wide)
     return out if bias is None else out + bias.reshape(wide), x.mean(axis=axes), x.var(axis=axes)
@@ -173,3 +263,24 @@ def _(g, x, weight, mean, rstd, needs):
     if needs[0] and (g_mean.any() or g_var.any()):
         gx = gx + _of_statistics(x, g_mean, g_var)
     return gx, g_weight, g_bias
+
+
+@op(
+    samples=lambda s: [
+        s.case(s(4, 3), s(3), s(3)), s.case(s(2, 3, 2, 3), s(3), None), s.case(s(2, 4, 3), None, s(4)),
+        s.case(s(2, 3, 2, 2).transpose(0, 3, 1, 2), s(2), s(2)), s.case(s(0, 3), s(3), s(3)), s.case(s(3, 2, 4)),
+    ]
+)  # fmt: skip
+def channel_affine(x, scale=None, shift=None):
+    """x * scale + shift, a number of each for every channel: x (N, C, *S), scale and shift (C,)."""
+    check_channels(x, scale=scale, shift=shift)
+    wide = _channels(x)[1]
+    out = x * (1 if scale is None else scale.reshape(wide))
+    return out if shift is None else out + shift.reshape(wide)
+
+
+channel_affine.vjp(
+    x=lambda g, scale: g if scale is None else g * scale.reshape(_channels(g)[1]),
+    scale=lambda g, x: (g * x).sum(axis=_channels(x)[0]),
+    shift=lambda g: g.sum(axis=_channels(g)[0]),
+)

@@ -1,9 +1,13 @@
-"""Softmax and its logarithm."""
+"""Softmax, its logarithm, and the softmax of masked scores."""
 
-from ..autograd.op import op, xp
+import math
+
+import numpy as np
+
+from ..autograd.op import Fixed, op, xp
 from ..backend.cpu import softmax as cpu
 
-__all__ = ["log_softmax", "softmax"]
+__all__ = ["log_softmax", "masked_softmax", "softmax"]
 
 
 def _cases(s):
@@ -53,3 +57,45 @@ def _log_softmax_cpu(x, *, axis):
 @_log_softmax_cpu.backward
 def _(g, out, axis):
     return cpu.log_softmax_backward(g, out, axis=axis)
+
+
+def _masked_cases(s):
+    some = np.array([[True, False, True], [False, False, False], [True, True, True]])  # one row sees nothing
+    bias = np.where(s.bools(3, 5), s(3, 5), -np.inf)
+    bias[1] = -np.inf
+    return [
+        s.case(s(2, 3, 4)), s.case(s(2, 3, 3), some), s.case(s(2, 4, 4), causal=True, scale=0.5), s.case(s(0, 3)),
+        s.case(s(2, 3, 5), bias, scale=2.0), s.case(s(2, 2, 3, 2), s(2, 1, 1, 2), causal=True), s.case(s(4)),
+        s.case(s(2, 3, 70), s.bools(2, 1, 70)), s.case(s(3, 2, 4).T, s.bools(4, 2, 3)), s.case(s(2, 0)),
+    ]  # fmt: skip
+
+
+@op(samples=_masked_cases)
+def masked_softmax(x, mask: Fixed = None, *, causal=False, scale=1.0):
+    """softmax(scale * x + mask) along the last axis: x (..., Tq, Tk) -> the same shape.
+
+    mask: broadcast to x; bool (True: visible) or numbers that are added, -inf hiding what it is added to; it gets no
+    gradient. causal: query i sees keys 0..i, counted from the start also where Tq and Tk differ. Hidden elements may be
+    NaN. A row that sees nothing, or only -inf, gives 0 and passes no gradient.
+    """
+    ns = xp(x)
+    scores = x * x.dtype.type(scale)
+    if mask is not None:
+        mask = ns.broadcast_to(mask, x.shape)
+        if mask.dtype.kind in "iu":
+            raise TypeError(f"mask must be bool or floating-point, got {mask.dtype}")
+        if mask.dtype == np.bool_:
+            scores = ns.where(mask, scores, -math.inf)
+        else:
+            scores = ns.where(mask == -math.inf, -math.inf, scores + mask).astype(x.dtype)
+    if causal:
+        scores = ns.where(ns.tri(*x.shape[-2:], dtype=bool), scores, -math.inf)
+    if not x.size:
+        return scores
+    peak = scores.max(axis=-1, keepdims=True)
+    e = ns.exp(scores - ns.where(peak == -math.inf, x.dtype.type(0), peak))
+    total = e.sum(axis=-1, keepdims=True)
+    return e / ns.where(total == 0, x.dtype.type(1), total)
+
+
+masked_softmax.vjp(x=lambda g, out, scale: out * (g - (g * out).sum(axis=-1, keepdims=True)) * scale)

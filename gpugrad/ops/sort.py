@@ -213,7 +213,8 @@ def bincount(x: Fixed, weights=None, *, minlength=0):
     sums."""
     if weights is None:
         return xp(x).bincount(x, minlength=minlength)
-    return xp(x).bincount(x, weights=weights, minlength=minlength).astype(weights.dtype)
+    count = max(minlength, int(x.max()) + 1 if x.size else 0)
+    return xp(weights).segment_sum(weights, x, num_segments=count)
 
 
 bincount.vjp(weights=lambda g, x: xp(g).take(g, x, axis=0))

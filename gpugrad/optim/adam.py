@@ -16,6 +16,7 @@ class Adam(Optimizer):
     """
 
     decoupled = False
+    _functor = "Adam"
 
     def __init__(
         self,
@@ -57,6 +58,11 @@ class Adam(Optimizer):
         # lr m^ / (sqrt(v^) + eps) = lr root / (1 - beta1^step) * m / (sqrt(v) + eps root), root = sqrt(1 - beta2^step)
         root = math.sqrt(1 - beta2**step)
         return group["lr"] * root / (1 - beta1**step), group["eps"] * root
+
+    def _scalars(self, group: dict[str, Any], numbers: tuple) -> tuple[float, ...]:
+        (beta1, beta2), decay = group["betas"], group["weight_decay"]
+        added, shrink = (0.0, 1 - group["lr"] * decay) if self.decoupled else (decay, 1.0)
+        return *numbers, 1 - beta1, beta2, 1 - beta2, added, shrink, group["amsgrad"], group["maximize"]
 
     def _update(
         self, ns: Any, group: dict[str, Any], numbers: tuple, p: Any, g: Any, t: Any, u: Any, *state: Any

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -34,10 +35,15 @@ class Optimizer:
     Options are in `param_groups`, state per parameter in `state`; both have PyTorch's layout.
     """
 
+    _functor: str | None = (
+        None  # of kernels/optimizer.cu, which then does on cuda what `_update` of the same class does
+    )
+
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]):
         self.defaults = defaults
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
+        self._tables: dict = {}
         if isinstance(params, Tensor):
             raise TypeError(f"{type(self).__name__}: params must be a sequence of tensors or dicts, got one tensor")
         given = list(params)
@@ -95,6 +101,10 @@ class Optimizer:
         self, ns: Any, group: dict[str, Any], numbers: tuple, p: Any, g: Any, t: Any, u: Any, *state: Any
     ) -> None:
         """Change the block `p` (and `state`) in place, given its gradient `g`; `t` and `u` are scratch of its shape."""
+        raise NotImplementedError
+
+    def _scalars(self, group: dict[str, Any], numbers: tuple) -> tuple[float, ...]:
+        """The fields of `_functor`, in order; `numbers` are what `_start` returned."""
         raise NotImplementedError
 
     # State
@@ -156,6 +166,7 @@ class Work:
     def __init__(self, optimizer: Optimizer, group: dict[str, Any]):
         self.optimizer, self.group = optimizer, group
         self.blocks: list[tuple] = []
+        self.launches: defaultdict[tuple, list] = defaultdict(list)  # by device, dtype and numbers
         self.elements = 0
 
     def add(self, parameter: Tensor) -> None:
@@ -169,7 +180,11 @@ class Work:
             if name not in state:
                 state[name] = wrap(device.xp.zeros_like(array), device, None)
         arrays = [array, parameter.grad._array, *[state[name]._array for name in names]]
+        changed(array, f"{type(optimizer).__name__}.step")
         if all(a.flags.c_contiguous for a in arrays):
+            if device.type == "cuda" and _functor_of(type(optimizer)) and {a.dtype for a in arrays} == {array.dtype}:
+                self.launches[device, array.dtype, numbers].append(arrays)
+                return
             arrays = [a.reshape(-1) for a in arrays]
         length = len(arrays[0]) if array.ndim else 1
         count = min(-(-array.size // BLOCK), length) if device is CPU else 1
@@ -180,10 +195,15 @@ class Work:
                 part = slice(length * i // count, length * (i + 1) // count)
                 self.blocks.append((device.xp, numbers, *[a[part] for a in arrays]))
         self.elements += array.size
-        changed(array, f"{type(optimizer).__name__}.step")
 
     def run(self) -> None:
-        """Update all blocks, on several threads where that pays."""
+        """Update all blocks, on several threads where that pays, and what one launch can do at once by one."""
+        optimizer = self.optimizer
+        for (device, _, numbers), tensors in self.launches.items():
+            from . import cuda
+
+            scalars = optimizer._scalars(self.group, numbers)
+            cuda.step(_functor_of(type(optimizer)) or "", scalars, device, tensors, optimizer._tables)
         on_host = all(block[0] is CPU.xp for block in self.blocks)
         parts: list[list] = [[] for _ in threads.chunks(self.elements, SHARE if on_host else self.elements)]
         sizes = [0] * len(parts)
@@ -204,6 +224,15 @@ class Work:
                 scratch[p.dtype] = ns.empty(p.size, p.dtype), ns.empty(p.size, p.dtype)
             t, u = (s[: p.size].reshape(p.shape) for s in scratch[p.dtype])
             update(ns, group, numbers, p, others[0], t, u, *others[1:])
+
+
+@cache
+def _functor_of(cls: type[Optimizer]) -> str | None:
+    """The functor that does what `_update` does: None if a subclass has changed `_update`."""
+    for base in cls.__mro__:
+        if "_functor" in vars(base) or "_update" in vars(base):
+            return vars(base).get("_functor")
+    return None
 
 
 def _update_low(update: Callable, ns: Any, group: dict, numbers: tuple, p: Any, others: list) -> None:

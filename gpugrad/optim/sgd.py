@@ -13,6 +13,8 @@ class SGD(Optimizer):
     turned. foreach and fused choose among PyTorch's implementations; here there is one.
     """
 
+    _functor = "SGD"
+
     def __init__(
         self,
         params: Iterable[Any],
@@ -51,6 +53,9 @@ class SGD(Optimizer):
         if first:
             state.pop("momentum_buffer", None)
         return (1.0 if first else 1 - group["dampening"],)
+
+    def _scalars(self, group: dict[str, Any], numbers: tuple) -> tuple[float, ...]:
+        return group["lr"], group["momentum"], group["weight_decay"], *numbers, group["nesterov"], group["maximize"]
 
     def _update(
         self, ns: Any, group: dict[str, Any], numbers: tuple, p: Any, g: Any, t: Any, u: Any, *state: Any

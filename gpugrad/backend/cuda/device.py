@@ -1,13 +1,24 @@
 """The cuda device: CuPy's arrays and namespace behind the same interface as the CPU's."""
 
-import os
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from functools import cache
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
-from ...errors import DeviceError
+from ...errors import DeviceError, KernelError
 from .. import namespace
-from ..devices import Device
+from ..devices import Device, register_arrays
+from ..devices import device as find_device
+from .arguments import pack
+from .gemm import Product
+from .memory import CudaMemory
+from .sources import Source
 
 _INSTALL = "pip install 'gpugrad[cuda13]' (CUDA 13 driver) or 'gpugrad[cuda12]'"
 
@@ -15,40 +26,162 @@ _INSTALL = "pip install 'gpugrad[cuda13]' (CUDA 13 driver) or 'gpugrad[cuda12]'"
 class CudaDevice(Device):
     """One GPU. Results stay there: only `to_host` synchronises."""
 
-    __slots__ = ("_cupy", "_xp")
+    __slots__ = ("_cupy", "_xp", "_kernels", "_modules", "_products", "alone", "has_products", "memory", "shared_bytes")
 
     def __init__(self, index: int, cupy: Any):
         super().__init__("cuda", index, f"cuda:{index}")
-        self._cupy = cupy
-        from cupyx.scipy import special
-
-        self._xp = namespace.Namespace(cupy, "cuda", erf=special.erf, erfc=special.erfc, erfinv=special.erfinv)
-        namespace.register_type(cupy.ndarray, self._xp)
+        self._cupy, self._kernels, self._modules, self._products = cupy, {}, {}, None
+        self.has_products = find_spec("nvmath") is not None
+        self.shared_bytes = cupy.cuda.Device(index).attributes["MaxSharedMemoryPerBlockOptin"]
+        self.memory = CudaMemory(cupy, index)
+        self.alone = cupy.cuda.runtime.getDeviceCount() == 1
+        self._xp = _arrays(cupy) if self.alone else Selecting(_arrays(cupy), self)
 
     @property
     def xp(self) -> Any:
         return self._xp
 
     def asarray(self, array: Any, dtype: np.dtype | None = None) -> Any:
-        with self._cupy.cuda.Device(self.index):
+        with self.selected():
             return self._cupy.asarray(array, dtype)
 
-    def to_host(self, array: Any) -> np.ndarray:
-        return self._cupy.asnumpy(array)
+    def to_host(self, array: Any, blocking: bool = True) -> np.ndarray:
+        with self.selected():
+            if blocking:
+                return self._cupy.asnumpy(array)
+            out = self.pinned(array.shape, array.dtype)
+            return self._cupy.asnumpy(array, out=out, blocking=False)
+
+    def pinned(self, shape: tuple, dtype: np.dtype) -> np.ndarray:
+        """A host array in page-locked memory, which a GPU copies to and from while the program goes on."""
+        import cupyx
+
+        return cupyx.empty_pinned(shape, dtype)
+
+    def synchronize(self) -> None:
+        """Wait until all that was asked of this device is done."""
+        with self.selected():
+            self._cupy.cuda.runtime.deviceSynchronize()
+
+    def full(self, shape: tuple, value: Any, dtype: np.dtype) -> Any:
+        value = np.asarray(value, dtype)[()]
+        with self.selected():
+            return self._cupy.full(shape, value, dtype)
+
+    def selected(self) -> AbstractContextManager:
+        return self._cupy.cuda.Device(self.index)
+
+    def address(self, array: Any) -> int:
+        return array.data.ptr
+
+    def launch(self, source: Source, instance: str, grid: tuple, block: tuple, args: Sequence, shared: int) -> None:
+        from cupy_backends.cuda.api import driver
+
+        with self.selected():
+            function = self._function(source, instance)
+            if shared:  # with the static part it may be more than the 48 KiB that need no asking
+                driver.funcSetAttribute(function, driver.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, shared)
+            stream = self._cupy.cuda.get_current_stream().ptr
+            values = pack(args, lambda array: array.data.ptr)
+            try:
+                driver.launchKernel(function, *grid, *block, shared, stream, ctypes.addressof(values.pointers), 0)
+            except driver.CUDADriverError as error:
+                raise KernelError(f"{instance}: {error}; grid {grid}, block {block}, {shared} bytes shared") from None
+
+    def multiply(self, asked: Product, first: Any, second: Any, out: Any, bias: Any, aux: Any) -> None:
+        with self.selected():
+            if self._products is None:
+                from .cublaslt import CublasLt
+
+                self._products = CublasLt(self._cupy)
+            self._products.multiply(asked, first, second, out, bias, aux)
+
+    def _function(self, source: Source, instance: str) -> int:
+        """The loaded kernel; compiled on its first use."""
+        if (source, instance) not in self._kernels:
+            from cupy_backends.cuda.api import driver
+
+            from . import nvrtc
+
+            cubin = nvrtc.compile(source, [instance], self.arch)
+            if cubin.path not in self._modules:
+                self._modules[cubin.path] = driver.moduleLoad(str(cubin.path))
+            module = self._modules[cubin.path]
+            self._kernels[source, instance] = driver.moduleGetFunction(module, cubin.names[instance])
+        return self._kernels[source, instance]
+
+    def stream(self) -> Any:
+        """A new queue of work, which does not wait for the default one."""
+        with self.selected():
+            return self._cupy.cuda.Stream(non_blocking=True)
+
+    def current_stream(self) -> Any:
+        """The queue of work in use."""
+        with self.selected():
+            return self._cupy.cuda.get_current_stream()
+
+    @property
+    def arch(self) -> str:
+        """What NVRTC compiles for: "sm_80", and "sm_90a" for Hopper, whose own instructions need the a."""
+        capability = self._cupy.cuda.Device(self.index).compute_capability
+        return f"sm_{capability}" + ("a" if int(capability) >= 90 else "")
+
+
+class Selecting:
+    """An array namespace whose functions run on `device`, for machines with several."""
+
+    def __init__(self, arrays: Any, device: Device):
+        self._arrays, self._device = arrays, device
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._arrays, name)
+        if not callable(value) or isinstance(value, type):
+            return value
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            with self._device.selected():
+                return value(*args, **kwargs)
+
+        setattr(self, name, call)
+        return call
+
+
+def _allocate(size: int) -> Any:
+    import cupy
+
+    where = find_device(cupy.cuda.runtime.getDevice())
+    return where.memory.allocate(cupy.get_default_memory_pool().malloc, size)  # type: ignore[attr-defined]
+
+
+@cache
+def _arrays(cupy: Any) -> Any:
+    """CuPy's namespace, registered as that of its arrays; CuPy's allocations then go through `CudaMemory`."""
+    from cupyx.scipy import special
+
+    cupy.cuda.set_allocator(_allocate)
+
+    made = namespace.Namespace(cupy, "cuda", erf=special.erf, erfc=special.erfc, erfinv=special.erfinv)
+    namespace.register_type(cupy.ndarray, made)
+    register_arrays(cupy.ndarray, lambda array: find_device(array.device.id))
+    return made
+
+
+def count() -> int:
+    """How many GPUs there are."""
+    import cupy
+
+    return cupy.cuda.runtime.getDeviceCount()
 
 
 def connect(index: int) -> Device:
     """The GPU with this index. Raises DeviceError, with the command that mends it, where there is none."""
-    if os.environ.get("GPUGRAD_CUDA") == "emulate":
-        raise DeviceError("GPUGRAD_CUDA=emulate: this version of gpugrad has no emulated device; unset the variable")
     problem = diagnose()
     if problem is not None:
         raise DeviceError(f'device "cuda:{index}": {problem}')
     import cupy
 
-    count = cupy.cuda.runtime.getDeviceCount()
-    if index >= count:
-        raise DeviceError(f'device "cuda:{index}": this machine has {count} GPU(s), numbered from 0')
+    if index >= count():
+        raise DeviceError(f'device "cuda:{index}": this machine has {count()} GPU(s), numbered from 0')
     return CudaDevice(index, cupy)
 
 
@@ -63,8 +196,3 @@ def diagnose() -> str | None:
     except Exception as error:  # CuPy raises its own runtime errors here, of several classes
         return f"CuPy {cupy.__version__} finds no usable NVIDIA driver ({error}); install or update the driver"
     return None if count else "the NVIDIA driver reports no GPU"
-
-
-def is_available() -> bool:
-    """Whether `device="cuda"` works here."""
-    return diagnose() is None

@@ -1,6 +1,7 @@
 """Pooling to a given output size, and un-pooling by saved indices, with PyTorch's arguments."""
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import numpy as np
 from ...autograd.convert import asarray
 from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
+from ...backend.devices import Device
 from ...errors import ShapeError
 from .pooling import arguments, batched
 
@@ -31,18 +33,24 @@ def _sizes(name: str, dims: int, x: Tensor, output_size: Any) -> tuple[int, ...]
     return sizes
 
 
+@lru_cache(maxsize=64)
+def _means(n: int, out: int, dtype: np.dtype, device: Device) -> Tensor:
+    """The matrix (n, out) that takes the means of an axis; kept, because it comes from the host."""
+    start, end = _bounds(n, out)
+    inside = (np.arange(n)[:, None] >= start) & (np.arange(n)[:, None] < end)
+    return asarray((inside / (end - start)).astype(dtype), device=device)
+
+
 def _avg(dims, input, output_size) -> Tensor:
     name = f"adaptive_avg_pool{dims}d"
     x, single = batched(name, dims, input)
-    out = x
-    for axis, o in enumerate(_sizes(name, dims, x, output_size), 2):
-        n = x.shape[axis]
-        if n == o:
-            continue
-        start, end = _bounds(n, o)
-        inside = (np.arange(n) >= start[:, None]) & (np.arange(n) < end[:, None])
-        matrix = asarray((inside / (end - start)[:, None]).astype(x.dtype), device=x.device)
-        out = OPS["matmul"](out.moveaxis(axis, -1), matrix.T).moveaxis(-1, axis)
+    sizes, out = _sizes(name, dims, x, output_size), x
+    if math.prod(sizes) == 1:
+        out = x.mean(axis=tuple(range(2, x.ndim)), keepdims=True)
+        return out.squeeze(0) if single else out
+    for axis, (n, o) in enumerate(zip(x.shape[2:], sizes, strict=True), 2):
+        if n != o:
+            out = OPS["matmul"](out.moveaxis(axis, -1), _means(n, o, x.dtype, x.device)).moveaxis(-1, axis)
     return out.squeeze(0) if single else out
 
 
@@ -62,23 +70,36 @@ def adaptive_avg_pool3d(input, output_size) -> Tensor:
     return _avg(3, input, output_size)
 
 
-def _max(dims, input, output_size, return_indices) -> Any:
-    name = f"adaptive_max_pool{dims}d"
-    x, single = batched(name, dims, input)
-    sizes, places = _sizes(name, dims, x, output_size), np.zeros((1, 1), np.int64)
-    for n, o in zip(x.shape[2:], sizes, strict=True):
+@lru_cache(maxsize=64)
+def _windows(spatial: tuple[int, ...], sizes: tuple[int, ...], device: Device) -> Tensor:
+    """The flat positions (windows, elements) of what each window holds; kept, because it comes from the host."""
+    places = np.zeros((1, 1), np.int64)
+    for n, o in zip(spatial, sizes, strict=True):
         start, end = _bounds(n, o)
         inside = np.minimum(start[:, None] + np.arange((end - start).max()), end[:, None] - 1)  # the last one, repeated
         places = (places[:, None, :, None] * n + inside[None, :, None, :]).reshape(places.shape[0] * o, -1)
-    flat = x.reshape((*x.shape[:2], math.prod(x.shape[2:])))
-    windows = OPS["take"](flat, places, axis=2)
-    best = OPS["argmax"](windows.detach(), axis=-1, keepdims=True)
-    shape = (*x.shape[1 if single else 0 : 2], *sizes)
-    out = OPS["take_along_axis"](windows, best, axis=-1).reshape(shape)
-    if not return_indices:
-        return out
-    numbers = asarray(np.broadcast_to(places, windows.shape), device=x.device)
-    return out, OPS["take_along_axis"](numbers, best, axis=-1).reshape(shape)
+    return asarray(places, device=device)
+
+
+def _max(dims, input, output_size, return_indices) -> Any:
+    name = f"adaptive_max_pool{dims}d"
+    x, single = batched(name, dims, input)
+    sizes = _sizes(name, dims, x, output_size)
+    if math.prod(sizes) > 1 and all(n % o == 0 for n, o in zip(x.shape[2:], sizes, strict=True)):
+        kernel = tuple(n // o for n, o in zip(x.shape[2:], sizes, strict=True))
+        window = dict(kernel=kernel, stride=kernel, padding=((0, 0),) * dims, dilation=(1,) * dims)
+        out = OPS["max_pool"](x, **window)
+        where = OPS["max_pool_indices"](x.detach(), **window) if return_indices else None
+    else:
+        places = _windows(x.shape[2:], sizes, x.device)
+        windows = OPS["take"](x.reshape((*x.shape[:2], math.prod(x.shape[2:]))), places, axis=2)
+        best = OPS["argmax"](windows.detach(), axis=-1, keepdims=True)
+        shape = (*x.shape[:2], *sizes)
+        out = OPS["take_along_axis"](windows, best, axis=-1).reshape(shape)
+        numbers = OPS["broadcast_to"](places, windows.shape)
+        where = OPS["take_along_axis"](numbers, best, axis=-1).reshape(shape) if return_indices else None
+    outs = [a.squeeze(0) if single else a for a in (out, where) if a is not None]
+    return tuple(outs) if return_indices else outs[0]
 
 
 def adaptive_max_pool1d(input, output_size, return_indices=False) -> Any:

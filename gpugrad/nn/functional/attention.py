@@ -6,6 +6,7 @@ from typing import Any
 from ...autograd.convert import asarray
 from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
+from ...backend.random import default_generator
 from ...errors import DTypeError, ShapeError
 from ...ops.attention import attention
 from .dropout import dropout
@@ -27,7 +28,7 @@ def scaled_dot_product_attention(
 
     attn_mask: broadcast to (..., H, L, S); bool (True takes part) or numbers that are added. is_causal: position i sees
     0..i. scale: 1 / sqrt(E) unless given. enable_gqa: key and value may have fewer heads, a divisor of H. A row that
-    sees nothing gives zeros. Raises ShapeError where the shapes do not agree.
+    sees nothing gives zeros. Raises ShapeError where the shapes do not agree, DTypeError unless 0 <= dropout_p <= 1.
     """
     query, key, value = asarray(query), asarray(key), asarray(value)
     if min(query.ndim, key.ndim, value.ndim) < 2 or not query.ndim == key.ndim == value.ndim:
@@ -40,10 +41,13 @@ def scaled_dot_product_attention(
         )
     scale = 1 / math.sqrt(max(q.shape[-1], 1)) if scale is None else scale
     mask = None if attn_mask is None else _mask(attn_mask, q, k)
-    if dropout_p > 0 or mask is not None and mask.requires_grad:
+    if not 0 <= dropout_p <= 1:
+        raise DTypeError(f"scaled_dot_product_attention: expected dropout_p in [0, 1], got {dropout_p}")
+    if mask is not None and mask.requires_grad:
         out = _by_parts(q, k, v, mask, dropout_p, is_causal, scale)
     else:
-        out = attention(q, k, v, mask, causal=is_causal, scale=scale)
+        seed = int(default_generator().numpy.integers(2**63)) if dropout_p else 0
+        out = attention(q, k, v, mask, causal=is_causal, scale=scale, dropout_p=dropout_p, seed=seed)
     return out if query.ndim == 4 else out.reshape((*lead, *query.shape[-3:-1], value.shape[-1]))
 
 
@@ -68,7 +72,7 @@ def _mask(mask: Any, q: Tensor, k: Tensor) -> Tensor:
 
 
 def _by_parts(q: Tensor, k: Tensor, v: Tensor, mask: Any, dropout_p: float, causal: bool, scale: float) -> Tensor:
-    """The same from single ops, for what the fused op does not do: dropout of the weights, a mask with a gradient."""
+    """The same from single ops, for what the fused op does not do: a mask with a gradient."""
     repeats = q.shape[1] // k.shape[1]
     if repeats > 1:
         k, v = (OPS["repeat"](t, repeats=repeats, axis=1) for t in (k, v))

@@ -33,10 +33,6 @@ def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float |
     return ops.rms_norm(input, weight, ndim=ndim, eps=finfo(input.dtype).eps if eps is None else eps)
 
 
-def _per_channel(array: Any, ndim: int) -> Any:
-    return None if array is None else asarray(array).reshape((1, -1, *(1,) * (ndim - 2)))
-
-
 def batch_norm(
     input: Any,
     running_mean: Tensor | None,
@@ -60,7 +56,7 @@ def batch_norm(
         scale = rstd if weight is None else rstd * weight
         shift = -running_mean.to(dtype=input.dtype) * scale
         shift = shift if bias is None else shift + bias
-        return input * _per_channel(scale, input.ndim) + _per_channel(shift, input.ndim)
+        return ops.channel_affine(input, scale, shift)
     count = math.prod(input.shape) // max(input.shape[1], 1)
     if count == 1:
         raise ShapeError(f"batch_norm: training needs more than one value per channel, got input {input.shape}")
@@ -83,8 +79,7 @@ def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None
         raise ShapeError(f"group_norm: input {input.shape} has no number of channels that {num_groups} groups divide")
     grouped = input.reshape((input.shape[0], num_groups, math.prod(input.shape[1:]) // num_groups))
     out = ops.layer_norm(grouped, None, None, ndim=1, eps=eps).reshape(input.shape)
-    out = out if weight is None else out * _per_channel(weight, input.ndim)
-    return out if bias is None else out + _per_channel(bias, input.ndim)
+    return out if weight is None and bias is None else ops.channel_affine(out, weight, bias)
 
 
 def instance_norm(

@@ -1,0 +1,119 @@
+"""cuBLASLt through nvmath-python's bindings: descriptors, the heuristic's algorithm, and the call."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...errors import KernelError
+from .gemm import Operand, Product
+
+_WORKSPACE = 32 << 20  # bytes; what NVIDIA recommends for Hopper
+_ALIGNMENT = 256  # bytes; what fresh arrays have, and as far as the heuristic asks
+
+
+class _Plan(NamedTuple):
+    """Everything about a product but its addresses."""
+
+    descriptor: int
+    layouts: tuple[int, int, int]
+    algorithm: np.ndarray
+    alpha: np.ndarray
+    beta: np.ndarray
+
+
+class CublasLt:
+    """The library on one device. Plans are made once for each kind of product; calls take turns."""
+
+    def __init__(self, cupy: Any):
+        from nvmath import CudaDataType
+        from nvmath.bindings import cublas, cublasLt
+
+        self._cupy, self._lt, self._handle = cupy, cublasLt, cublasLt.create()
+        types, compute = CudaDataType, cublas.ComputeType
+        self._types = {
+            "float16": types.CUDA_R_16F, "bfloat16": types.CUDA_R_16BF, "float32": types.CUDA_R_32F,
+            "float64": types.CUDA_R_64F,
+        }  # fmt: skip
+        self._exact = {"float64": compute.COMPUTE_64F}
+        self._float32, self._tf32 = compute.COMPUTE_32F, compute.COMPUTE_32F_FAST_TF32
+        self._plans: dict[tuple, _Plan] = {}
+        self._workspaces: dict[int, Any] = {}  # by stream: two streams must not share one
+        self._lock = threading.Lock()
+
+    def multiply(self, asked: Product, first: Any, second: Any, out: Any, bias: Any, aux: Any) -> None:
+        """Queue `asked` in the current stream. Raises KernelError if cuBLASLt has no algorithm for it."""
+        addresses = [array.data.ptr for array in (first, second, out)]
+        alignment = tuple(min(_ALIGNMENT, address & -address) for address in addresses)
+        stream = self._cupy.cuda.get_current_stream().ptr
+        with self._lock:
+            plan = self._plans.get((asked, alignment))
+            if plan is None:
+                plan = self._plans[asked, alignment] = self._plan(asked, alignment)
+            if stream not in self._workspaces:
+                self._workspaces[stream] = self._cupy.empty(_WORKSPACE, np.uint8)
+            workspace = self._workspaces[stream]
+            names = self._lt.MatmulDescAttribute
+            if bias is not None:
+                self._describe(plan.descriptor, names.BIAS_POINTER, bias.data.ptr)
+            if aux is not None:
+                self._describe(plan.descriptor, names.EPILOGUE_AUX_POINTER, aux.data.ptr)
+            a, b, d = addresses
+            la, lb, ld = plan.layouts
+            self._lt.matmul(
+                self._handle, plan.descriptor, plan.alpha.ctypes.data, a, la, b, lb, plan.beta.ctypes.data, d, ld,
+                d, ld, plan.algorithm.ctypes.data, workspace.data.ptr, _WORKSPACE, stream,
+            )  # fmt: skip
+
+    def _plan(self, asked: Product, alignment: tuple) -> _Plan:
+        lt, names = self._lt, self._lt.MatmulDescAttribute
+        scale = np.float64 if asked.dtype == "float64" else np.float32
+        compute = self._exact.get(asked.dtype, self._tf32 if asked.tf32 else self._float32)
+        descriptor = lt.matmul_desc_create(int(compute), int(self._types[np.dtype(scale).name]))
+        self._describe(descriptor, names.TRANSA, int(asked.first.transposed))
+        self._describe(descriptor, names.TRANSB, int(asked.second.transposed))
+        self._describe(descriptor, names.EPILOGUE, int(lt.Epilogue[asked.epilogue.upper()]))
+        if asked.epilogue == "gelu_aux_bias":
+            self._describe(descriptor, names.EPILOGUE_AUX_LD, asked.m)
+            self._describe(descriptor, names.EPILOGUE_AUX_BATCH_STRIDE, asked.m * asked.n)
+        parts = (asked.first, asked.second, asked.out)
+        layouts: Any = tuple(self._layout(asked, operand) for operand in parts)
+        algorithm = self._algorithm(asked, descriptor, layouts, alignment)
+        return _Plan(descriptor, layouts, algorithm, np.ones(1, scale), np.zeros(1, scale))
+
+    def _layout(self, asked: Product, operand: Operand) -> int:
+        lt, names = self._lt, self._lt.MatrixLayoutAttribute
+        layout = lt.matrix_layout_create(int(self._types[asked.dtype]), operand.rows, operand.columns, operand.ld)
+        if asked.batch > 1:
+            for name, value in ((names.BATCH_COUNT, asked.batch), (names.STRIDED_BATCH_OFFSET, operand.stride)):
+                given = np.array([value], lt.get_matrix_layout_attribute_dtype(name))
+                lt.matrix_layout_set_attribute(layout, name, given.ctypes.data, given.nbytes)
+        return layout
+
+    def _describe(self, descriptor: int, name: Any, value: int) -> None:
+        given = np.array([value], self._lt.get_matmul_desc_attribute_dtype(name))
+        self._lt.matmul_desc_set_attribute(descriptor, name, given.ctypes.data, given.nbytes)
+
+    def _algorithm(self, asked: Product, descriptor: int, layouts: tuple, alignment: tuple) -> np.ndarray:
+        """The heuristic's first choice within the workspace and for these alignments."""
+        lt, names = self._lt, self._lt.MatmulPreferenceAttribute
+        preference = lt.matmul_preference_create()
+        a, b, d = alignment
+        for name, value in (
+            (names.MAX_WORKSPACE_BYTES, _WORKSPACE), (names.MIN_ALIGNMENT_A_BYTES, a),
+            (names.MIN_ALIGNMENT_B_BYTES, b), (names.MIN_ALIGNMENT_C_BYTES, d), (names.MIN_ALIGNMENT_D_BYTES, d),
+        ):  # fmt: skip
+            given = np.array([value], lt.get_matmul_preference_attribute_dtype(name))
+            lt.matmul_preference_set_attribute(preference, name, given.ctypes.data, given.nbytes)
+        found: Any = np.zeros(1, lt.matmul_heuristic_result_dtype)
+        count = np.zeros(1, np.int32)
+        la, lb, ld = layouts
+        lt.matmul_algo_get_heuristic(
+            self._handle, descriptor, la, lb, ld, ld, preference, 1, found.ctypes.data, count.ctypes.data
+        )
+        lt.matmul_preference_destroy(preference)
+        if not count[0]:
+            raise KernelError(f"cuBLASLt has no algorithm for {asked}")
+        return np.ascontiguousarray(found["algo"])

@@ -1,0 +1,266 @@
+"""The arrays of an emulated cuda device: CuPy's manners over host memory.
+
+An `EmulatedArray` holds a NumPy array but is none. Functions of the `library` below and NumPy's ufuncs take and give
+EmulatedArrays; a NumPy array among them is refused, as CuPy refuses it, and so are arrays of two devices or of a device
+that is not the current one. Reductions give arrays without axes, never scalars. Code that runs here has made every move
+between host and device that it needs on a GPU.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from .memory import watch
+from .pools import pools
+
+_current = threading.local()
+
+
+def current_device() -> int:
+    """The device on which this thread makes arrays and launches kernels."""
+    return getattr(_current, "index", 0)
+
+
+@contextmanager
+def use_device(index: int) -> Iterator[None]:
+    """Make `index` the current device."""
+    before, _current.index = current_device(), index
+    try:
+        yield
+    finally:
+        _current.index = before
+
+
+def waits() -> int:
+    """How often this thread has waited for values of a device so far: each would be a pause of a GPU's queue."""
+    return getattr(_current, "waits", 0)
+
+
+class EmulatedArray(NDArrayOperatorsMixin):
+    """An array in an emulated device's memory, with NumPy's methods. `base` is the array that owns the memory."""
+
+    __slots__ = ("_array", "_index", "base", "__weakref__")
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, array: np.ndarray, index: int, base: EmulatedArray | None = None):
+        self._array, self._index, self.base = array, index, base
+        if base is None:
+            watch(self)
+
+    def __getattr__(self, name: str) -> Any:
+        # Shape, dtype and the like are the array's own; methods take and give device arrays.
+        if name.startswith("__"):
+            raise AttributeError(name)
+        value = getattr(self._array, name)
+        if isinstance(value, np.ndarray):
+            return _wrapped(value, [self])
+        return Function(value, self) if callable(value) else value
+
+    @property
+    def host(self) -> np.ndarray:
+        """The memory itself, as the emulator and transfers see it."""
+        return self._array
+
+    @property
+    def device_index(self) -> int:
+        return self._index
+
+    @property
+    def T(self) -> EmulatedArray:
+        return _wrapped(self._array.T, [self])
+
+    def get(self) -> np.ndarray:
+        """A copy on the host."""
+        return self._arrived().copy(order="K")
+
+    def _arrived(self) -> np.ndarray:
+        """The values on the host, for which a program on a GPU waits."""
+        _current.waits = waits() + 1
+        return self._array
+
+    def item(self, *index: Any) -> Any:
+        """One element as a Python number."""
+        return self._arrived().item(*index)
+
+    def tolist(self) -> Any:
+        """The values as nested lists."""
+        return self._arrived().tolist()
+
+    def __len__(self) -> int:
+        return len(self._array)
+
+    def __iter__(self) -> Iterator:
+        return (self[i] for i in range(len(self)))
+
+    def __getitem__(self, index: Any) -> EmulatedArray:
+        plain, parents = _plain(index)
+        return _wrapped(self._array[plain], [self, *parents])
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        plain, parents = _plain((index, value))
+        _check([self, *parents])
+        self._array[plain[0]] = plain[1]
+
+    def __bool__(self) -> bool:
+        return bool(self._arrived())
+
+    def __int__(self) -> int:
+        return int(self._arrived())
+
+    def __float__(self) -> float:
+        return float(self._arrived())
+
+    def __index__(self) -> int:
+        return self._arrived().__index__()
+
+    def __repr__(self) -> str:
+        return f"emulated {self._array!r}"
+
+    def __array__(self, *_: Any, **__: Any) -> np.ndarray:
+        raise TypeError("a cuda array does not become a NumPy array by itself; move it to the host first")
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return _call(getattr(ufunc, method), inputs, kwargs)
+
+    def __array_function__(self, function: Callable, types: Any, args: tuple, kwargs: dict) -> Any:
+        return _call(function, args, kwargs)
+
+
+class Function:
+    """A function of NumPy's on device arrays; `owner` is the array whose method it is."""
+
+    def __init__(self, function: Callable, owner: EmulatedArray | None = None):
+        self._function, self._owner = function, owner
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return _call(self._function, args, kwargs, self._owner)
+
+    def __getattr__(self, name: str) -> Any:
+        return Function(getattr(self._function, name))
+
+
+class _Library:
+    """A module of NumPy's whose functions take and give device arrays."""
+
+    def __init__(self, module: ModuleType):
+        self.__name__ = module.__name__
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._module, name)
+        if isinstance(value, ModuleType):
+            return _Library(value)
+        return value if isinstance(value, type) or not callable(value) else Function(value)
+
+
+class _Arrays(_Library):
+    """NumPy itself. New arrays start as NaN, so that a kernel that leaves an element out is found."""
+
+    ndarray = EmulatedArray
+
+    def empty(self, shape: Any, dtype: Any = float, order: str = "C") -> EmulatedArray:
+        shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+        dtype = np.dtype(dtype)
+        index, size = current_device(), int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        memory = pools[index].allocate(size).view(dtype)
+        made = EmulatedArray(memory.reshape(shape, order="F" if order == "F" else "C"), index)
+        weakref.finalize(made, pools[index].give_back, size).atexit = False
+        return made
+
+    def empty_like(self, array: EmulatedArray, dtype: Any = None, shape: Any = None) -> EmulatedArray:
+        return self.empty(array.shape if shape is None else shape, array.dtype if dtype is None else dtype)
+
+    def full(self, shape: Any, value: Any, dtype: Any = None) -> EmulatedArray:
+        """An array of one value."""
+        made = self.empty(shape, np.asarray(value).dtype if dtype is None else dtype)
+        made[...] = value
+        return made
+
+    def zeros(self, shape: Any, dtype: Any = float) -> EmulatedArray:
+        return self.full(shape, 0, dtype)
+
+    def ones(self, shape: Any, dtype: Any = float) -> EmulatedArray:
+        return self.full(shape, 1, dtype)
+
+    def asarray(self, array: Any, dtype: Any = None) -> EmulatedArray:
+        """`array` in device memory: copied if it comes from the host, from another device or has another dtype."""
+        if isinstance(array, EmulatedArray):
+            if array._index == current_device() and dtype in (None, array.dtype):
+                return array
+            array = array._array
+        array = np.asarray(array, dtype)
+        made = self.empty(array.shape, array.dtype)
+        made._array[...] = array
+        return made
+
+    array = asarray
+
+    def ascontiguousarray(self, array: EmulatedArray) -> EmulatedArray:
+        if array._array.flags.c_contiguous:
+            return array
+        made = self.empty(array.shape, array.dtype)
+        made._array[...] = array._array
+        return made
+
+
+library = _Arrays(np)
+
+
+def _call(function: Callable, args: tuple, kwargs: dict, owner: EmulatedArray | None = None) -> Any:
+    """`function` on the memory behind device arrays, its results as device arrays."""
+    (args, kwargs), parents = _plain((args, kwargs))
+    parents = parents if owner is None else [owner, *parents]
+    _check(parents)
+    return _wrapped(function(*args, **kwargs), parents)
+
+
+def _plain(value: Any) -> tuple[Any, list[EmulatedArray]]:
+    """`value` with the device arrays in it (also inside tuples, lists and dicts) as NumPy arrays, and those arrays."""
+    found: list[EmulatedArray] = []
+    return _walk(value, found), found
+
+
+def _walk(item: Any, found: list[EmulatedArray]) -> Any:
+    if isinstance(item, EmulatedArray):
+        found.append(item)
+        return item._array
+    if isinstance(item, np.ndarray):
+        raise TypeError(f"a NumPy array {item.shape} meets a cuda device's function; move it there first")
+    if item.__class__ is dict:
+        return {key: _walk(v, found) for key, v in item.items()}
+    return item.__class__(_walk(v, found) for v in item) if item.__class__ in (tuple, list) else item
+
+
+def _check(arrays: list[EmulatedArray]) -> None:
+    for array in arrays:
+        if array._index != current_device():
+            raise TypeError(f"an array of cuda:{array._index} is used while cuda:{current_device()} is selected")
+
+
+def _wrapped(value: Any, parents: list[EmulatedArray]) -> Any:
+    """NumPy's arrays and scalars in `value` as device arrays; a view belongs to the array whose memory it shows."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        array = np.asarray(value)
+        for parent in parents:
+            if array is parent._array:
+                return parent
+            if array.base is not None and _memory(array) is _memory(parent._array):
+                return EmulatedArray(array, parent._index, parent if parent.base is None else parent.base)
+        return EmulatedArray(array, current_device())
+    if isinstance(value, tuple) and hasattr(value, "_make"):
+        return value._make(_wrapped(v, parents) for v in value)  # type: ignore[attr-defined]
+    return value.__class__(_wrapped(v, parents) for v in value) if value.__class__ in (tuple, list) else value
+
+
+def _memory(array: Any) -> Any:
+    while isinstance(array, np.ndarray) and array.base is not None:
+        array = array.base
+    return array

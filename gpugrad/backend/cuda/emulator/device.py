@@ -1,0 +1,120 @@
+"""The emulated cuda devices: two of them, so that code for several GPUs can be run as well."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from ....errors import DeviceError
+from ... import namespace
+from ...cpu import activation, special
+from ...devices import Device, register_arrays
+from ...devices import device as find_device
+from ..device import Selecting
+from ..gemm import Product, emulate
+from ..sources import Source
+from .arrays import EmulatedArray, Function, library, use_device
+from .build import available, build
+from .options import current
+from .pools import pools
+
+
+class EmulatedDevice(Device):
+    """A cuda device whose memory is the host's and whose kernels run on the CPU."""
+
+    __slots__ = ("_xp", "memory")
+    alone = False
+    has_products = True
+
+    def __init__(self, index: int):
+        super().__init__("cuda", index, f"cuda:{index}")
+        self.memory = pools[index]
+        self._xp = Selecting(_arrays(), self)
+
+    @property
+    def xp(self) -> Any:
+        return self._xp
+
+    def asarray(self, array: Any, dtype: np.dtype | None = None) -> Any:
+        with self.selected():
+            return library.asarray(array, dtype)
+
+    def to_host(self, array: Any, blocking: bool = True) -> np.ndarray:
+        return array.get()
+
+    def full(self, shape: tuple, value: Any, dtype: np.dtype) -> Any:
+        return self.asarray(np.full(shape, value, dtype))
+
+    def stream(self) -> EmulatedStream:
+        """A queue of work."""
+        return EmulatedStream()
+
+    current_stream = stream
+
+    def selected(self) -> AbstractContextManager:
+        return use_device(self.index or 0)
+
+    def address(self, array: Any) -> int:
+        return array.host.ctypes.data
+
+    def launch(self, source: Source, instance: str, grid: tuple, block: tuple, args: Sequence, shared: int) -> None:
+        function = build(source, [instance], check=current().check)[instance]
+        plain = [value.host if isinstance(value, EmulatedArray) else value for value in args]
+        function.launch(grid, block, plain, shared)
+
+    def multiply(self, asked: Product, first: Any, second: Any, out: Any, bias: Any, aux: Any) -> None:
+        arrays = [None if a is None else a.host for a in (first, second, out, bias, aux)]
+        emulate(asked, *arrays)
+
+
+@cache
+def _arrays() -> Any:
+    """The namespace of emulated arrays."""
+    own = {"erf": activation.erf, "erfc": special.erfc, "erfinv": special.erfinv}
+    made = namespace.Namespace(library, "cuda", **{name: Function(function) for name, function in own.items()})
+    namespace.register_type(EmulatedArray, made)
+    register_arrays(EmulatedArray, lambda array: find_device(array.device_index))
+    return made
+
+
+class EmulatedStream:
+    """A queue of work that is always empty: the emulator has done everything when a call returns."""
+
+    def synchronize(self) -> None:
+        """Nothing to wait for."""
+
+    def record(self) -> None:
+        """Nothing to mark."""
+
+    def wait_event(self, event: Any) -> None:
+        """Nothing to wait for."""
+
+    def __enter__(self) -> EmulatedStream:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+
+def count() -> int:
+    """How many emulated devices there are."""
+    return len(pools)
+
+
+def connect(index: int) -> Device:
+    """The emulated device with this index. Raises DeviceError where the emulator cannot run."""
+    problem = diagnose()
+    if problem is not None:
+        raise DeviceError(f'device "cuda:{index}": {problem}')
+    if index >= len(pools):
+        raise DeviceError(f'device "cuda:{index}": there are {len(pools)} emulated devices, numbered from 0')
+    return EmulatedDevice(index)
+
+
+def diagnose() -> str | None:
+    """What keeps the emulator from running here, or None."""
+    return available()

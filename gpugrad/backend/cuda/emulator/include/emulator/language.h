@@ -1,0 +1,51 @@
+// CUDA's keywords and built-in variables.
+
+#pragma once
+
+#include "runtime.h"
+
+#define GPUGRAD_EMULATOR 1
+#define __CUDACC__ 1
+#define __CUDA_ARCH__ 800
+
+#define __global__ inline  // an instance that nobody asked for is not compiled
+#define __device__
+#define __host__
+#define __managed__
+#define __constant__
+#define __grid_constant__
+#define __launch_bounds__(...)
+#define __cluster_dims__(...)
+#define __maxnreg__(...)
+#define __noinline__ __attribute__((noinline))
+#define __forceinline__ inline __attribute__((always_inline))
+#define __align__(n) __attribute__((aligned(n)))
+#define alignas(...) __attribute__((aligned(__VA_ARGS__)))  // also after __shared__, where C++ has no alignas
+#define __builtin_assume(condition) ((void)0)
+
+// One block runs on one OS thread at a time, so a block's shared variables are that OS thread's. A function's
+// thread_local variable is static. The runtime fills them with 0xff (NaN) before each block.
+#define __shared__ thread_local
+
+// Code of the emulator itself, which the check build must not watch.
+#define EMULATOR_UNCHECKED __attribute__((no_sanitize("thread"), no_sanitize("undefined")))
+
+#define threadIdx (::emulator::self->index)
+#define blockIdx (::emulator::self->block->index)
+#define blockDim (::emulator::self->block->size)
+#define gridDim (::emulator::self->block->grid)
+#define warpSize 32
+
+namespace emulator {
+
+// Dynamic shared memory; outside of a kernel there is none.
+template <typename T> inline T* dynamic_shared() { return reinterpret_cast<T*>(self->block->dynamic_shared); }
+
+}  // namespace emulator
+
+#undef assert
+#define assert(condition) ((condition) ? (void)0 : ::emulator::fail("assert(%s) failed", #condition))
+inline void __trap() { emulator::fail("__trap()"); }
+inline void __brkpt() { emulator::fail("__brkpt()"); }
+inline void __nanosleep(unsigned) { emulator::yield(); }
+inline long long clock64() { return static_cast<long long>(__builtin_ia32_rdtsc()); }

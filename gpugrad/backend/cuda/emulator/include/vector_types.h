@@ -1,0 +1,2 @@
+// Everything that <vector_types.h> declares is in emulator.h, which every kernel has in front of it.
+#pragma once

@@ -1,0 +1,69 @@
+"""How kernels are run: in check mode or not, in which order, on how many cores, for how long."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from ....errors import KernelError
+
+SCHEDULES = ("forward", "reverse", "random")
+
+
+@dataclass(frozen=True)
+class Options:
+    """`seed` decides the random schedule, `timeout` is in seconds of CPU time that a block may take."""
+
+    check: bool
+    schedule: str = "forward"
+    seed: int = 0
+    workers: int = 1
+    timeout: float = 60.0
+
+
+class _Stack(threading.local):
+    def __init__(self):
+        self.options: list[Options] = []
+
+
+_stack = _Stack()
+
+
+def current() -> Options:
+    """This thread's options. Without any, GPUGRAD_EMULATOR=check in the environment turns check mode on."""
+    if _stack.options:
+        return _stack.options[-1]
+    return Options(os.environ.get("GPUGRAD_EMULATOR") == "check", workers=len(os.sched_getaffinity(0)))
+
+
+@contextmanager
+def options(
+    *,
+    check: bool | None = None,
+    schedule: str | None = None,
+    seed: int | None = None,
+    workers: int | None = None,
+    timeout: float | None = None,
+) -> Iterator[Options]:
+    """Within the block, this thread's kernels run so; what is not given stays as it is.
+
+    schedule: the order of blocks and of a block's threads: "forward", "reverse", or "random", drawn from `seed`.
+    workers: cores to use at most (check mode uses one). timeout: CPU seconds in which some block has to end, else the
+    launch is stopped; 0 is for ever.
+    Raises KernelError for a schedule that does not exist or a negative number.
+    """
+    if schedule is not None and schedule not in SCHEDULES:
+        raise KernelError(f"schedule={schedule!r}: expected one of {', '.join(SCHEDULES)}")
+    if workers is not None and workers < 1:
+        raise KernelError(f"workers={workers}: expected at least 1")
+    if timeout is not None and timeout < 0:
+        raise KernelError(f"timeout={timeout}: expected seconds, or 0 for no limit")
+    given = {"check": check, "schedule": schedule, "seed": seed, "workers": workers, "timeout": timeout}
+    _stack.options.append(replace(current(), **{name: value for name, value in given.items() if value is not None}))
+    try:
+        yield _stack.options[-1]
+    finally:
+        _stack.options.pop()

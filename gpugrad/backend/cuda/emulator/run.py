@@ -1,0 +1,241 @@
+"""Launching: arguments are checked against the kernel's parameters and packed; a fault becomes an exception."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+import subprocess
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.lib.array_utils import byte_bounds
+
+from ....errors import EmulatorError, KernelError
+from . import memory
+from .options import SCHEDULES, current
+from .toolchain import INCLUDE
+
+_MAX_THREADS, _MAX_BLOCK_Z, _MAX_GRID_X, _MAX_GRID_YZ = 1024, 64, 2**31 - 1, 65535
+_MAX_SHARED, _MAX_STATIC_SHARED = 227 << 10, 48 << 10
+_WORDS = {"i": "a signed integer", "u": "an unsigned integer", "f": "a float", "s": "a structure"}
+_NUMPY_KINDS = {"i": "i", "u": "ub", "f": "fV"}  # bfloat16's kind is V
+_ALLOCATION = -3  # Region::kAllocation
+
+
+class _Parameter(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_int), ("kind", ctypes.c_char), ("item", ctypes.c_int), ("constant", ctypes.c_int)]
+
+
+class _Entry(ctypes.Structure):
+    _fields_ = [("call", ctypes.c_void_p), ("count", ctypes.c_int), ("parameters", ctypes.POINTER(_Parameter))]
+
+
+class _Region(ctypes.Structure):
+    _fields_ = [("begin", ctypes.c_void_p), ("bytes", ctypes.c_int64), ("parameter", ctypes.c_int32)]
+
+
+class _Fault(ctypes.Structure):
+    _fields_ = [
+        ("message", ctypes.c_char * 1536),
+        ("has_block", ctypes.c_int32),
+        ("has_thread", ctypes.c_int32),
+        ("block", ctypes.c_uint32 * 3),
+        ("thread", ctypes.c_uint32 * 3),
+        ("frame_count", ctypes.c_int32),
+        ("other", ctypes.c_uint32),
+        ("frames", ctypes.c_uint64 * 16),
+    ]
+
+
+_runtime: Any = None
+_lock = threading.Lock()
+
+
+def load_runtime(make: Callable[[], Path]) -> None:
+    """Load the runtime that `make` makes, once, such that the kernels' libraries find its functions."""
+    global _runtime
+    with _lock:
+        if _runtime is not None:
+            return
+        library = _open(make(), ctypes.RTLD_GLOBAL)
+        library.emulator_find.restype = ctypes.c_void_p
+        library.emulator_find.argtypes = [ctypes.c_void_p]
+        library.emulator_shared_bytes.restype = ctypes.c_uint64
+        library.emulator_shared_bytes.argtypes = [ctypes.c_void_p]
+        pointer = ctypes.c_void_p
+        library.emulator_launch.argtypes = [pointer, ctypes.c_char_p, ctypes.c_char_p, pointer, ctypes.c_int]
+        _runtime = library
+
+
+def _open(path: Path, mode: int) -> ctypes.CDLL:
+    try:
+        return ctypes.CDLL(str(path), mode=mode)
+    except OSError as error:
+        raise KernelError(f"cannot load a compiled kernel: {error}; GPUGRAD_CACHE may name another folder") from None
+
+
+def load(path: Path, instances: Sequence[str], check: bool) -> dict[str, Function]:
+    """The functions of a kernel's library."""
+    library = _open(path, ctypes.RTLD_LOCAL)
+    functions = {}
+    for number, name in enumerate(instances):
+        entry = _Entry.in_dll(library, f"emulator_entry_{number}")
+        functions[name] = Function(name, path, entry, check)
+        shared = _runtime.emulator_shared_bytes(functions[name].handle)
+        if len(instances) == 1 and shared > _MAX_STATIC_SHARED:
+            raise KernelError(f"{name}: {shared} bytes of static shared memory, the device allows {_MAX_STATIC_SHARED}")
+    return functions
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A kernel's parameter. kind: 'p' pointer, 'i' or 'u' integer, 'f' float, 's' structure."""
+
+    size: int
+    kind: str
+    item: int  # bytes of what a pointer points to; 0 for void*
+    const: bool  # whether a kernel only reads what it points to
+
+    def __str__(self) -> str:
+        if self.kind != "p":
+            return f"{_WORDS[self.kind]} of {self.size} bytes"
+        return f"{'a const' if self.const else 'a'} pointer to {f'{self.item} bytes' if self.item else 'void'}"
+
+    def pack(self, value: Any) -> bytes:
+        """The parameter's bytes. Raises KernelError, saying what was expected, if the value does not fit."""
+        if self.kind == "p":
+            return self._pack_pointer(value)
+        if self.kind == "s":
+            if isinstance(value, ctypes.Structure) and ctypes.sizeof(value) == self.size:
+                return bytes(value)
+        elif isinstance(value, np.generic):
+            if value.dtype.kind in _NUMPY_KINDS[self.kind] and value.itemsize == self.size:
+                return value.tobytes()
+        raise KernelError(f"is {_describe(value)}, expected {self}")
+
+    def _pack_pointer(self, value: Any) -> bytes:
+        if value is None:
+            return bytes(8)
+        if not isinstance(value, np.ndarray) or self.item not in (0, value.itemsize):
+            raise KernelError(f"is {_describe(value)}, expected {self}")
+        address, readonly = value.__array_interface__["data"]
+        if readonly and not self.const:
+            raise KernelError("is a read-only array, but the kernel's parameter is not a pointer to const")
+        return struct.pack("=Q", address)
+
+
+def _may_hold_pointers(value: Any) -> bool:
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind in "iu" and value.itemsize == 8
+    return isinstance(value, ctypes.Structure)
+
+
+def _describe(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"an array of {value.dtype}"
+    if isinstance(value, ctypes.Structure):
+        return f"a structure of {ctypes.sizeof(value)} bytes"
+    return f"{type(value).__name__} {value!r}" if not isinstance(value, np.generic) else f"a scalar of {value.dtype}"
+
+
+class Function:
+    """An instance of a kernel, compiled."""
+
+    def __init__(self, name: str, library: Path, entry: _Entry, check: bool):
+        self.name, self.check = name, check
+        self.handle = _runtime.emulator_find(ctypes.addressof(entry))
+        self.parameters = [
+            Parameter(p.size, p.kind.decode(), p.item, bool(p.constant)) for p in entry.parameters[: entry.count]
+        ]
+        self._library, self._entry = library, entry  # the entry keeps the loaded library alive
+
+    def __repr__(self) -> str:
+        return f"<emulated kernel {self.name}>"
+
+    def launch(self, grid: Sequence[int], block: Sequence[int], args: Sequence[Any], shared: int = 0) -> None:
+        """Run the kernel and wait for it, under the options in force; an empty grid runs nothing.
+
+        args: arrays (the kernel gets a pointer to the first element), NumPy scalars of exactly the parameter's type,
+        ctypes structures, None for a null pointer. Raises KernelError for arguments or sizes that the kernel or the
+        device do not allow, EmulatorError for what went wrong in the kernel.
+        """
+        grid, block = (*grid, 1, 1)[:3], (*block, 1, 1)[:3]
+        packed = self._pack(args)
+        if not self._check_sizes(grid, block, shared):
+            return
+        now = current()
+        configuration = struct.pack(
+            "=8IQ2I",
+            *grid, *block, shared, SCHEDULES.index(now.schedule),
+            now.seed & (2**64 - 1), 1 if self.check else now.workers, round(now.timeout * 1000),
+        )  # fmt: skip
+        regions, count = self._regions(args) if self.check else (None, 0)
+        if _runtime.emulator_launch(self.handle, configuration, packed, regions, count):
+            raise EmulatorError(f"{self.name}: {self._explain()}")
+
+    def _pack(self, args: Sequence[Any]) -> bytes:
+        if len(args) != len(self.parameters):
+            raise KernelError(f"{self.name}: {len(args)} arguments given, expected {len(self.parameters)}")
+        parts = []
+        for number, (parameter, value) in enumerate(zip(self.parameters, args, strict=True)):
+            try:
+                parts.append(parameter.pack(value))
+            except KernelError as error:
+                raise KernelError(f"{self.name}: argument {number} {error}") from None
+        return b"".join(parts)
+
+    def _check_sizes(self, grid: tuple, block: tuple, shared: int) -> bool:
+        threads = block[0] * block[1] * block[2]
+        if min(block) < 1 or threads > _MAX_THREADS or block[2] > _MAX_BLOCK_Z:
+            raise KernelError(f"{self.name}: block {block}: 1 to {_MAX_THREADS} threads, z at most {_MAX_BLOCK_Z}")
+        if min(grid) < 0 or grid[0] > _MAX_GRID_X or max(grid[1:]) > _MAX_GRID_YZ:
+            raise KernelError(f"{self.name}: grid {grid}: x at most {_MAX_GRID_X}, y and z at most {_MAX_GRID_YZ}")
+        if not 0 <= shared <= _MAX_SHARED:
+            raise KernelError(f"{self.name}: {shared} bytes of dynamic shared memory, at most {_MAX_SHARED} exist")
+        return min(grid) > 0
+
+    def _regions(self, args: Sequence[Any]) -> tuple[ctypes.Array, int]:
+        """The memory that the kernel may touch: its arrays, and all others if it may have pointers to them."""
+        found = []
+        for number, value in enumerate(args):
+            if isinstance(value, np.ndarray) and value.size:
+                begin, end = byte_bounds(value)
+                found.append(_Region(begin, end - begin, number))
+        if any(map(_may_hold_pointers, args)):
+            found += [_Region(begin, size, _ALLOCATION) for begin, size in memory.live() if size]
+        return (_Region * (len(found) + 1))(*found), len(found)
+
+    def _explain(self) -> str:
+        fault = _Fault()
+        _runtime.emulator_fault(ctypes.byref(fault))
+        text = fault.message.decode(errors="replace")
+        if fault.other:
+            text += f" (the earlier at {_place(self._library, [fault.other])})"
+        if fault.frame_count:
+            text += f", at {_place(self._library, fault.frames[: fault.frame_count])}"
+        if fault.has_block:
+            text += f", block ({','.join(map(str, fault.block))})"
+        if fault.has_thread:
+            text += f", thread ({','.join(map(str, fault.thread))})"
+        return text
+
+
+def _place(library: Path, offsets: Sequence[int]) -> str:
+    """The source lines of these offsets in a library, innermost first: "a.cuh:3, called from b.cu:7"."""
+    command = ["addr2line", "-i", "-e", str(library), *(hex(offset) for offset in offsets)]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")
+    except (OSError, subprocess.CalledProcessError):
+        return "an unknown line (binutils' addr2line is missing)"
+    lines: list[str] = []
+    for place in (line.split(" (")[0] for line in found):
+        file, _, line = place.rpartition(":")
+        own = file.startswith(str(INCLUDE)) or "instance " in file or file.endswith("<stdin>")
+        short = f"{Path(file).name}:{line}"
+        if file and not own and line.isdigit() and lines[-1:] != [short]:
+            lines.append(short)
+    return ", called from ".join(lines[:4]) or "an unknown line"

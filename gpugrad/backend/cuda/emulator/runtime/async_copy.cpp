@@ -1,0 +1,60 @@
+// cp.async: copied at the wait, the last moment that PTX allows, so that a missing wait shows.
+//
+// The checks see the write at the issue as well: the hardware may do it at any time from then on.
+
+#include <algorithm>
+#include <cstring>
+
+#include "checker.h"
+#include "worker.h"
+
+namespace emulator {
+
+// `frame` is that of the function with copy.pc, or null once it may be gone.
+static void observe(const Copy& copy, const void* frame) {
+    Checker* checker = worker->launch->checker;
+    if (!checker) return;
+    checker->observe(copy.to, copy.bytes, Access::write, copy.pc, frame);
+    if (copy.source_bytes) checker->observe(copy.from, copy.source_bytes, Access::read, copy.pc, frame);
+}
+
+void copy_async(void* shared, const void* global, int bytes, int source_bytes) {
+    if (reinterpret_cast<uintptr_t>(shared) % bytes)
+        fail("cp.async of %d bytes: the shared address %p is misaligned", bytes, shared);
+    if (reinterpret_cast<uintptr_t>(global) % bytes)
+        fail("cp.async of %d bytes: the global address %p is misaligned", bytes, global);
+    if (source_bytes < 0 || source_bytes > bytes)
+        fail("cp.async of %d bytes: %d bytes cannot be read for it", bytes, source_bytes);
+    Fiber& fiber = *worker->running;
+    const char* pc = static_cast<const char*>(__builtin_return_address(0)) - 1;
+    fiber.copies.push_back({shared, global, bytes, source_bytes, fiber.copy_group, pc});
+    observe(fiber.copies.back(), *static_cast<void**>(__builtin_frame_address(0)));
+}
+
+void commit_copies() { ++worker->running->copy_group; }
+
+static void perform(const Copy& copy) {
+    observe(copy, nullptr);
+    char* to = static_cast<char*>(copy.to);
+    if (copy.source_bytes) memcpy(to, copy.from, copy.source_bytes);
+    memset(to + copy.source_bytes, 0, copy.bytes - copy.source_bytes);
+}
+
+void wait_copies(int groups_left) {
+    Fiber& fiber = *worker->running;
+    auto due = [&](const Copy& copy) { return int(fiber.copy_group - copy.group) > groups_left; };
+    const auto end = std::find_if_not(fiber.copies.begin(), fiber.copies.end(), due);
+    for (auto copy = fiber.copies.begin(); copy != end; ++copy) perform(*copy);
+    fiber.copies.erase(fiber.copies.begin(), end);
+}
+
+void read_shared(const void* address, int bytes, const char* operation) {
+    if (reinterpret_cast<uintptr_t>(address) % bytes)
+        fail("%s: the row at %p is misaligned, it needs %d bytes", operation, address, bytes);
+    if (Checker* checker = worker->launch->checker) {
+        const char* pc = static_cast<const char*>(__builtin_return_address(0)) - 1;
+        checker->observe(address, bytes, Access::read, pc, *static_cast<void**>(__builtin_frame_address(0)));
+    }
+}
+
+}  // namespace emulator

@@ -1,0 +1,180 @@
+// Running a block: which of its threads goes on, and when none can.
+
+#include <cstdio>
+#include <cstring>
+
+#include "checker.h"
+#include "worker.h"
+
+namespace emulator {
+
+__thread Thread* self __attribute__((tls_model("initial-exec"))) = nullptr;
+__thread Worker* worker __attribute__((tls_model("initial-exec"))) = nullptr;
+
+void leave_fiber() { emulator_switch(&worker->running->context, worker->scheduler); }
+
+void yield() {
+    worker->yielded = true;
+    leave_fiber();
+}
+
+unsigned live_lanes() {
+    const Warp& warp = *worker->running->warp;
+    return warp.present & ~warp.exited;
+}
+
+void Worker::resume(Fiber& fiber) {
+    running = &fiber;
+    self = &fiber;
+    emulator_switch(&scheduler, fiber.context);
+    running = nullptr;
+    self = nullptr;
+}
+
+static void run_fiber() {
+    worker->launch->kernel->entry->call(worker->launch->arguments);
+    Fiber& fiber = *worker->running;
+    if (!fiber.copies.empty())
+        fail_at(fiber.copies[0].pc, nullptr, nullptr, "the thread ends with a cp.async that it never waited for");
+    fiber.state = State::exited;
+    fiber.warp->ready &= ~(1u << fiber.lane);
+    fiber.warp->exited |= 1u << fiber.lane;
+    ++worker->exited;
+    leave_fiber();
+}
+
+unsigned Worker::next_random() {
+    random ^= random << 13;
+    random ^= random >> 7;
+    random ^= random << 17;
+    return static_cast<unsigned>(random >> 16);
+}
+
+static uint3 position(uint64_t number, dim3 size) {
+    return {unsigned(number % size.x), unsigned(number / size.x % size.y), unsigned(number / size.x / size.y)};
+}
+
+void Worker::start_fiber(unsigned i) {
+    Fiber& fiber = fibers[i];
+    Warp& warp = warps[i / kWarp];
+    fiber.index = position(i, launch->block);
+    fiber.lane = i % kWarp;
+    fiber.block = &block;
+    fiber.stack = stacks.bottom(i);
+    fiber.stack_top = stacks.top(i);
+    const unsigned stagger = i % 61 * 192;  // else the tops of all stacks share a few cache sets
+    fiber.context = prepare(fiber.stack_top - 64 - stagger, run_fiber);
+    fiber.warp = &warp;
+    fiber.number = i;
+    fiber.state = State::ready;
+    fiber.atomics = fiber.copy_group = 0;
+    fiber.copies.clear();
+    warp.lanes[fiber.lane] = &fiber;
+    warp.present |= 1u << fiber.lane;
+}
+
+void Worker::start_block(uint64_t number) {
+    ++started_blocks;
+    block.index = position(number, launch->grid);
+    exited = at_barrier = 0;
+    random = (launch->seed + 1) * 0x9E3779B97F4A7C15u ^ (number + 1) * 0xD1B54A32D192ED03u;
+    if (static_shared) memset(static_shared, 0xff, launch->kernel->shared_bytes);  // NaN in every float type
+    if (launch->dynamic_bytes) memset(block.dynamic_shared, 0xff, launch->dynamic_bytes);
+    for (unsigned w = 0; w < warp_count; ++w) {
+        warps[w] = Warp{};
+        warps[w].number = w;
+    }
+    for (unsigned i = 0; i < threads; ++i) start_fiber(i);
+    for (unsigned w = 0; w < warp_count; ++w) warps[w].ready = warps[w].present;
+    if (launch->checker) launch->checker->start_block(number);
+}
+
+// Runs each lane that is ready now, once; lanes that become ready meanwhile may come later.
+void Worker::run_ready_lanes(Warp& warp) {
+    unsigned step = 1, first = 0;
+    if (launch->schedule == Schedule::reverse) step = first = kWarp - 1;  // 31 + 31 i: 31, 30, ...
+    if (launch->schedule == Schedule::random) {
+        step = next_random() | 1;
+        first = next_random();
+    }
+    const unsigned ready = warp.ready;
+    for (unsigned i = 0; i < kWarp; ++i) {
+        const unsigned lane = (first + step * i) % kWarp;
+        if (!(ready >> lane & 1)) continue;
+        resume(*warp.lanes[lane]);
+        if (aborted) return;
+    }
+}
+
+// One turn for every warp. Returns whether any had a lane that could run.
+bool Worker::run_ready_warps() {
+    bool ran = false;
+    const Schedule schedule = launch->schedule;
+    const unsigned first = schedule == Schedule::random ? next_random() % warp_count : 0;
+    for (unsigned i = 0; i < warp_count; ++i) {
+        Warp& warp = warps[schedule == Schedule::reverse ? warp_count - 1 - i : (first + i) % warp_count];
+        yielded = false;
+        while (warp.ready) {
+            ran = true;
+            run_ready_lanes(warp);
+            if (aborted) return true;
+            if (launch->out_of_time) {
+                fail_block("time limit: the block does not end");
+                return true;
+            }
+            if (yielded || (schedule == Schedule::random && next_random() % 4 == 0)) break;
+        }
+    }
+    return ran;
+}
+
+void Worker::run_block(uint64_t number) {
+    start_block(number);
+    while (exited < threads) {
+        const bool ran = run_ready_warps();
+        if (aborted) return;
+        if (!ran) {
+            report_deadlock();
+            return;
+        }
+    }
+}
+
+const char* file_name(const char* path) {
+    const char* slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static bool wait_alike(const Fiber& a, const Fiber& b) {
+    if (a.state != b.state) return false;
+    return a.state == State::exited || (a.site.line == b.site.line && a.operation == b.operation);
+}
+
+// Says how many threads are where: those that wait for the same thing are counted together.
+void Worker::report_deadlock() {
+    char text[1400];
+    int length = 0;
+    bool barrier = false;
+    for (unsigned i = 0; i < threads && length < 1100; ++i) {
+        const Fiber& fiber = fibers[i];
+        unsigned alike = 0, first = i;
+        for (unsigned j = 0; j < threads; ++j)
+            if (wait_alike(fibers[j], fiber)) {
+                ++alike;
+                if (j < first) first = j;
+            }
+        if (first != i) continue;
+        const uint3 at = fiber.index;
+        length += snprintf(text + length, 80, "%s%u thread%s, first (%u,%u,%u), ", length ? "; " : "", alike,
+                           alike > 1 ? "s" : "", at.x, at.y, at.z);
+        if (fiber.state == State::exited)
+            length += snprintf(text + length, 20, "ended");
+        else
+            length += snprintf(text + length, 200, "in %s (%.100s:%d)", fiber.operation, file_name(fiber.site.file),
+                               fiber.site.line);
+        barrier |= fiber.state == State::at_block;
+    }
+    fail_block("%s, where threads wait for ever: %s", barrier ? "divergent barrier" : "divergent warp operation", text);
+}
+
+}  // namespace emulator

@@ -1,0 +1,110 @@
+// Check mode: every access of the kernel is seen here, and looked at for races and bounds.
+
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "worker.h"
+
+namespace emulator {
+
+enum class Access : uint8_t { read, write, atomic };
+
+// Memory that the kernel may touch. Python gives the arrays; the launch adds shared memory.
+struct Region {
+    char* begin;
+    int64_t bytes;
+    int32_t parameter;  // or one of the kinds below
+    static constexpr int kStaticShared = -1, kDynamicShared = -2, kAllocation = -3;
+
+    char* end() const { return begin + bytes; }
+    bool contains(const void* address, int size) const { return address >= begin && (char*)address + size <= end(); }
+    bool is_shared() const { return parameter == kStaticShared || parameter == kDynamicShared; }
+};
+
+// What is known of the last accesses to one granule of memory. An epoch of 0: none yet.
+struct Cell {
+    struct Write {
+        uint32_t epoch, block, time, pc;
+        uint16_t thread;
+    } write, atomic;
+    struct Reads {  // those of one warp; of others only that there were some
+        uint32_t epoch, block, time, pc, lanes;
+        uint16_t thread;
+        bool several_warps, several_blocks;
+    } reads;
+};
+
+// The cells of a stretch of memory. Their granule begins at 4 bytes and shrinks to the smallest access seen.
+class Shadow {
+public:
+    Shadow(char* begin, char* end, bool shared);
+    bool begins_after(const void* address) const { return address < begin_; }
+    bool is_shared() const { return shared_; }
+    void refine(const void* address, int bytes);
+    Cell* first(const void* address) { return &cells_[index(address)]; }
+    Cell* last(const void* address, int bytes) { return &cells_[index((const char*)address + bytes - 1)]; }
+
+private:
+    size_t index(const void* address) const { return ((uintptr_t)address >> shift_) - ((uintptr_t)begin_ >> shift_); }
+    void allocate();
+    char *begin_, *end_;
+    int shift_ = 2;
+    bool shared_;
+    struct Free {
+        void operator()(Cell* cells) const;
+    };
+    std::unique_ptr<Cell[], Free> cells_;
+};
+
+class Checker {
+public:
+    Checker(Worker& worker, const Region* regions, int count);
+    void start_block(uint64_t number);
+    void order_block();                              // a barrier of the block
+    void order_lanes(unsigned warp, unsigned mask);  // a __syncwarp
+    void fence() { fenced_[block_] = epoch_; }
+    void observe(const void* address, int bytes, Access kind, const void* pc, const void* frame);
+
+private:
+    struct Present {  // who makes an access, and from where
+        const Fiber& fiber;
+        const void *address, *pc, *frame;
+        Access kind;
+    };
+    struct WarpClock {
+        uint32_t now;                 // how often lanes of this warp were ordered
+        uint32_t seen[kWarp][kWarp];  // [b][a]: lane a's accesses before this time come before what lane b does next
+    };
+
+    bool is_private(const void* address) const;
+    const Region* find(const void* address, int bytes);
+    Shadow& shadow_of(const void* address);
+    bool published(uint32_t block, uint32_t epoch) const;
+    void look(Cell& cell, const Present& present, bool shared) const;
+    bool races_with_write(const Cell::Write& write, const Present& present, bool shared) const;
+    bool races_with_reads(const Cell::Reads& reads, const Present& present, bool shared) const;
+    void add_read(Cell::Reads& reads, const Present& present) const;
+    Cell::Write as_write(const Present& present) const;
+    static constexpr uint16_t kUnknown = 0xffff;  // a thread of another warp
+    uint16_t other_reader(const Cell::Reads& reads, const Fiber& fiber) const;
+    uint32_t offset(const void* pc) const;
+    [[noreturn]] void report_race(const Present& present, Access earlier, uint32_t block, uint16_t thread,
+                                  uint32_t pc) const;
+    [[noreturn]] void report_bounds(const Present& present, int bytes) const;
+
+    Worker& worker_;
+    std::vector<Region> regions_;
+    std::vector<Range> private_;  // memory that is no business of the checks: the runtime's own, the library's
+    std::vector<Shadow> shadows_;
+    size_t recent_ = 0;  // the region that was found last
+    std::vector<WarpClock> clocks_;
+    uint32_t epoch_ = 0, block_ = 0;
+    bool acquired_ = false;  // whether this block has used an atomic, and so may have learned of another
+    std::unordered_map<uint32_t, uint32_t> fenced_;  // block -> the epoch of its last __threadfence
+};
+
+}  // namespace emulator

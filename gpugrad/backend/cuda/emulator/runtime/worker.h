@@ -1,0 +1,109 @@
+// The state of a launch, of the OS threads that work on it, and of the CUDA threads they run.
+
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "../include/emulator/runtime.h"
+#include "context.h"
+#include "fault.h"
+#include "module.h"
+
+namespace emulator {
+
+constexpr unsigned kMaxThreads = 1024, kWarp = 32, kMaxWarps = kMaxThreads / kWarp;
+
+class Checker;
+struct Launch;
+struct Warp;
+
+enum class Schedule { forward, reverse, random };
+enum class State : uint8_t { ready, at_warp, at_block, exited };
+
+struct Copy {  // a cp.async under way
+    void* to;
+    const void* from;
+    int bytes, source_bytes;
+    unsigned group;
+    const void* pc;
+};
+
+// A CUDA thread.
+struct Fiber : Thread {
+    void* context;  // where it goes on
+    char *stack, *stack_top;
+    Warp* warp;
+    unsigned number;  // within the block
+    State state;
+
+    // what it waits for
+    const char* operation;
+    Site site;
+    unsigned mask;
+    void* payload;
+    bool predicate;
+    int answer;
+
+    unsigned atomics;
+    std::vector<Copy> copies;
+    unsigned copy_group;
+};
+
+struct Warp {
+    unsigned number, present, ready, waiting, exited;  // one bit a lane
+    Fiber* lanes[kWarp];
+};
+
+// An OS thread's means to run blocks. It is used by one launch at a time and kept for the next.
+struct Worker {
+    Launch* launch;
+    Stacks stacks;
+    std::vector<Fiber> fibers{kMaxThreads};
+    Warp warps[kMaxWarps];
+    Block block;
+    uint64_t started_blocks, blocks_at_tick;  // the watchdog sees whether any ended
+    unsigned threads, exited, at_barrier, warp_count;
+    Fiber* running;  // null while the scheduler runs
+    void* scheduler;
+    bool aborted, yielded;
+    uint64_t random;
+    char* static_shared;
+    SharedMemory dynamic_shared;
+
+    unsigned next_random();  // xorshift
+    void run_block(uint64_t number);
+    void resume(Fiber& fiber);
+
+private:
+    void start_block(uint64_t number);
+    void start_fiber(unsigned i);
+    void run_ready_lanes(Warp& warp);
+    bool run_ready_warps();
+    void report_deadlock();
+};
+
+struct Launch {
+    const Kernel* kernel;
+    void** arguments;
+    dim3 grid{1}, block{1};
+    unsigned dynamic_bytes;
+    Schedule schedule;
+    uint64_t seed;
+    uint64_t blocks;
+    Checker* checker;  // null: not in check mode
+    std::atomic<uint64_t> next{0};
+    std::atomic<bool> failed{false}, out_of_time{false};
+    Fault fault;
+
+    uint64_t nth_block(uint64_t i) const;  // the order that the schedule asks for
+};
+
+extern __thread Worker* worker __attribute__((tls_model("initial-exec")));  // of this OS thread, during a launch
+
+const char* file_name(const char* path);  // without its folders
+
+void leave_fiber();  // goes on with the scheduler, until that resumes this fiber
+
+}  // namespace emulator

@@ -1,0 +1,132 @@
+"""g++, its flags, and the folder that keeps what it made."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import threading
+from collections import defaultdict
+from functools import cache
+from pathlib import Path
+
+from ....errors import KernelError
+
+INCLUDE = Path(__file__).parent / "include"
+RUNTIME = Path(__file__).parent / "runtime"
+_OLDEST = 11  # of g++: the first that knows -march=x86-64-v3
+_INSTALL = "install g++ 11 or newer (Debian, Ubuntu: apt install g++; Fedora: dnf install gcc-c++)"
+
+# Both builds keep frame pointers: an error's lines are found by walking the frames. Kernels cast pointers freely, as
+# CUDA lets them; no sanitizer library is linked (runtime/hooks.cpp).
+_COMMON = "-std=c++17 -fPIC -g -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-exceptions -fno-rtti".split()
+_COMMON += "-fvisibility=hidden -fno-gnu-unique -fno-strict-aliasing -fno-math-errno -w".split()
+_NORMAL = ["-O2"]
+_CHECK = "-O1 -fsanitize=thread,bounds,alignment,shift,signed-integer-overflow".split()
+_CHECK += ["--param=tsan-instrument-func-entry-exit=0"]
+LINK = "-shared -nodefaultlibs -lm -lc -lgcc".split()
+
+_locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
+
+
+@cache
+def available() -> str | None:
+    """None if this machine can run the emulator, else what it lacks and how to mend that."""
+    if sys.platform != "linux" or platform.machine() != "x86_64":
+        return f"the emulator runs on x86-64 Linux; this is {platform.machine()} {platform.system()}"
+    if shutil.which("g++") is None:
+        return f"the emulator compiles kernels with g++, which is missing: {_INSTALL}"
+    if int(version().split(".")[0]) < _OLDEST:
+        return f"the emulator needs a newer g++ than {version()}: {_INSTALL}"
+    return None
+
+
+@cache
+def version() -> str:
+    """g++'s version, "12.2.0"."""
+    return subprocess.run(["g++", "-dumpfullversion"], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def flags(check: bool) -> list[str]:
+    """What kernels and the precompiled header are compiled with: they must not differ."""
+    return ["g++", *_COMMON, *(_CHECK if check else _NORMAL), _architecture(), f"-I{INCLUDE}"]
+
+
+@cache
+def _architecture() -> str:
+    """AVX2, FMA and half-precision conversions where the CPU has them."""
+    try:
+        words = set(Path("/proc/cpuinfo").read_text().split())
+    except OSError:
+        words = set()
+    return "-march=x86-64-v3" if {"avx2", "fma", "f16c", "bmi2"} <= words else "-march=x86-64"
+
+
+@cache
+def shim_digest() -> str:
+    """A hash of the emulator's own C++ files."""
+    files = sorted(file for folder in (INCLUDE, RUNTIME) for file in folder.rglob("*") if file.is_file())
+    return digest(*(f"{file.relative_to(file.parents[1])}\0{file.read_text()}" for file in files))
+
+
+def digest(*parts: str) -> str:
+    """A key for the cache."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def folder() -> Path:
+    """Where builds are kept: GPUGRAD_CACHE, or ~/.cache/gpugrad."""
+    given = os.environ.get("GPUGRAD_CACHE")
+    return (Path(given) if given else Path.home() / ".cache" / "gpugrad") / "emulator"
+
+
+def make(name: str, command: list[str], text: str = "", within: Path | None = None) -> Path:
+    """The file `name` in the cache, made by `command` unless it is there already.
+
+    text: the command's input, within: the folder it is started in.
+
+    Safe with other threads and processes: they may make it as well, and each sees a whole file.
+    Raises KernelError with the compiler's messages.
+    """
+    target = folder() / name
+    with _locks[str(target)]:
+        if not target.exists():
+            _make_folder(target.parent)
+            unfinished = _unfinished(target)
+            try:
+                _run([*command, "-o", str(unfinished)], text, within or folder())
+                os.replace(unfinished, target)
+            finally:
+                unfinished.unlink(missing_ok=True)
+    return target
+
+
+def _run(command: list[str], text: str, within: Path) -> None:
+    done = subprocess.run(command, input=text, cwd=within, capture_output=True, text=True)
+    if done.returncode:
+        raise KernelError(done.stderr.strip() or f"g++ failed ({done.returncode})")
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise KernelError(f"cannot keep builds in {path}: {error.strerror}; set GPUGRAD_CACHE to a folder") from None
+
+
+def write(name: str, text: str) -> Path:
+    """The file `name` in the cache, with this text."""
+    target = folder() / name
+    if not target.exists():
+        _make_folder(target.parent)
+        unfinished = _unfinished(target)
+        unfinished.write_text(text)
+        os.replace(unfinished, target)
+    return target
+
+
+def _unfinished(target: Path) -> Path:
+    return target.with_name(f"{target.name}.{os.getpid()}.{threading.get_ident()}")

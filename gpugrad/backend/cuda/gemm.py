@@ -1,0 +1,122 @@
+"""Matrix products on cuda devices, by cuBLASLt: 16-bit floats with float32 sums, transposes without copies, epilogues.
+
+cuBLASLt thinks in columns. A row-major (M, N) result is a column-major (N, M) one, so out = a b is asked for as
+out^T = b^T a^T: its first operand is b, and a view whose rows are contiguous is "not transposed". What is asked for is
+a `Product`, numbers and addresses; `CudaDevice` gives it to cuBLASLt, the emulated device computes it from the same
+numbers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from .. import precision
+from ..devices import device_of
+from ..namespace import xp
+from .launch import dense
+
+DTYPES = ("float16", "bfloat16", "float32", "float64")
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A batch of column-major matrices in memory: (rows, columns), `ld` elements from column to column, `stride` from
+    matrix to matrix. `transposed`: the product takes its transpose."""
+
+    rows: int
+    columns: int
+    ld: int
+    stride: int
+    transposed: bool = False
+
+
+@dataclass(frozen=True)
+class Product:
+    """out = op(first) op(second), `batch` times, all column-major, then `epilogue`; hashable, for plans to be kept.
+
+    epilogue: "default"; "bias" adds one number per row of out; "gelu_aux_bias" then applies GELU (its tanh form) and
+    keeps what it was applied to in aux; "bgradb" also writes, into bias, the sums of the second operand over k.
+    """
+
+    dtype: str
+    m: int
+    n: int
+    k: int
+    batch: int
+    first: Operand
+    second: Operand
+    out: Operand
+    epilogue: str = "default"
+    tf32: bool = False
+
+
+def product(a: Any, b: Any, *, epilogue: str = "default", bias: Any = None, aux: Any = None) -> Any:
+    """a b for a (M, K) or (B, M, K) and b (K, N) or (B, K, N), of one dtype: (M, N) or (B, M, N).
+
+    epilogue: see `Product`. bias (N,) is added, or for "bgradb" (M,) written: the sums of a over k; aux (M, N) is
+    written. An operand is copied only if neither its rows nor its columns are contiguous.
+    """
+    shape = (*(a.shape[:-2] or b.shape[:-2]), a.shape[-2], b.shape[-1])
+    out = xp(a).empty(shape, a.dtype)
+    if 0 in shape or a.shape[-1] == 0:
+        out[...] = 0
+        return out
+    (a, second), (b, first) = _operand(a), _operand(b)
+    m, n, k = shape[-1], shape[-2], a.shape[-1]
+    asked = Product(
+        np.dtype(a.dtype).name, m, n, k, prod(shape[:-2]), first, second, Operand(m, n, m, m * n), epilogue,
+        precision.get() != "highest" and a.dtype == np.float32,
+    )  # fmt: skip
+    device_of(a).multiply(asked, b, a, out, bias, aux)
+    return out
+
+
+def _operand(array: Any) -> tuple[Any, Operand]:
+    """`array` (.., R, C), copied if it must be, as a column-major (C, R) matrix or, transposed, as (R, C)."""
+    for candidate in (array, None):
+        if candidate is None:
+            array = dense(array.copy())
+        found = _described(array)
+        if found is not None:
+            return array, found
+    raise AssertionError("a contiguous array has a description")
+
+
+def _described(array: Any) -> Operand | None:
+    rows, columns = array.shape[-2:]
+    row, column = (s // array.itemsize for s in array.strides[-2:])
+    stride = array.strides[0] // array.itemsize if array.ndim == 3 and array.shape[0] > 1 else 0
+    if (column == 1 or columns == 1) and (row >= columns or rows == 1):
+        return Operand(columns, rows, row if rows > 1 else columns, stride)
+    if (row == 1 or rows == 1) and (column >= rows or columns == 1):
+        return Operand(rows, columns, column if columns > 1 else rows, stride, transposed=True)
+    return None
+
+
+def emulate(asked: Product, first: Any, second: Any, out: Any, bias: Any, aux: Any) -> None:
+    """What cuBLASLt does, on host arrays and from the numbers of `asked` alone."""
+    wide = np.float64 if asked.dtype == "float64" else np.float32
+    a, b, d = (_matrices(array, operand, asked.batch) for array, operand in (
+        (first, asked.first), (second, asked.second), (out, asked.out)))  # fmt: skip
+    values = a.astype(wide) @ b.astype(wide)
+    if asked.epilogue in ("bias", "gelu_aux_bias"):
+        values += np.asarray(bias).astype(wide)[:, None]
+    if asked.epilogue == "gelu_aux_bias":
+        _matrices(aux, asked.out, asked.batch)[...] = values
+        values = 0.5 * values * (1 + np.tanh(np.sqrt(2 / np.pi).astype(wide) * (values + 0.044715 * values**3)))
+    if asked.epilogue == "bgradb":
+        bias[...] = b[0].astype(wide).sum(axis=0)
+    d[...] = values
+
+
+def _matrices(array: np.ndarray, operand: Operand, batch: int) -> np.ndarray:
+    """The (batch, rows, columns) view that an operand describes, transposed if it says so."""
+    size = array.itemsize
+    view = np.lib.stride_tricks.as_strided(
+        array, (max(batch, 1), operand.rows, operand.columns), (operand.stride * size, size, operand.ld * size)
+    )
+    return view.swapaxes(1, 2) if operand.transposed else view

@@ -1,0 +1,140 @@
+"""The one way to launch a CUDA kernel: from a `.cu` file and the name of an instance to a grid over device arrays.
+
+    softmax = Kernels("softmax.cu", lambda: [f"softmax_forward<{T}>" for T in FLOATS])
+    softmax.launch(f"softmax_forward<{ctype(x)}>", grid=(rows,), block=(256,), args=(out, x, np.int64(columns)))
+
+Nothing is compiled before the first launch of an instance. On a GPU it is compiled by NVRTC for that GPU, on the
+emulated device by the C++ compiler; both keep what they built on disk.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...errors import DTypeError, KernelError
+from ..devices import Device, device_of
+from ..namespace import xp
+from .sources import Source, kernels
+
+FLOATS = ("float", "double", "__half", "__nv_bfloat16")
+_CTYPES = {
+    "float32": "float", "float64": "double", "float16": "__half", "bfloat16": "__nv_bfloat16", "bool": "bool",
+    "int8": "signed char", "uint8": "unsigned char", "int16": "short", "int32": "int", "int64": "long long",
+}  # fmt: skip
+_LIMITS = (2**31 - 1, 65_535, 65_535)  # blocks in a grid along x, y, z
+
+
+def ctype(array: Any) -> str:
+    """The C++ type of an array's elements, or of a dtype."""
+    dtype = np.dtype(getattr(array, "dtype", array))
+    if dtype.name not in _CTYPES:
+        raise DTypeError(f"CUDA kernels have no type for {dtype}; they know {', '.join(_CTYPES)}")
+    return _CTYPES[dtype.name]
+
+
+def dense(array: Any) -> Any:
+    """`array` if its elements lie in memory in C order, else a copy that does."""
+    return array if array.flags.c_contiguous else xp(array).ascontiguousarray(array)
+
+
+def aligned(*arrays: Any) -> bool:
+    """Whether each array begins at a multiple of 16 bytes, as loads of 16 bytes need it; None counts as aligned."""
+    return all(array is None or device_of(array).address(array) % 16 == 0 for array in arrays)
+
+
+class Strided:
+    """An array for a kernel that was told its strides: launched as it is, contiguous or not."""
+
+    __slots__ = ("array",)
+
+    def __init__(self, array: Any):
+        self.array = array
+
+
+class Kernels:
+    """The kernels of one CUDA source.
+
+    source: the name of a file in `kernels/`, a path, or a `Source`. instances: gives every instance that may be
+    launched, so that all can be compiled ahead; None allows any. spills: which of them (patterns of `fnmatch`) may
+    spill registers to memory, and why.
+    """
+
+    families: list[Kernels] = []
+
+    def __init__(
+        self,
+        source: str | Path | Source,
+        instances: Callable[[], Iterable[str]] | None = None,
+        *,
+        spills: Mapping[str, str] | None = None,
+    ):
+        self._given, self._instances, self.spills = source, instances, dict(spills or {})
+        if instances is not None:
+            Kernels.families.append(self)
+
+    @cached_property
+    def source(self) -> Source:
+        """The translation unit."""
+        given = self._given
+        if isinstance(given, Source):
+            return given
+        path = Path(given)
+        return Source(kernels() / path if len(path.parts) == 1 and not path.is_file() else path)
+
+    def instances(self) -> list[str]:
+        """Every declared instance, as C++ names it."""
+        return list(dict.fromkeys(self._instances())) if self._instances is not None else []
+
+    @cached_property
+    def _known(self) -> frozenset[str] | None:
+        return None if self._instances is None else frozenset(self.instances())
+
+    def launch(self, instance: str, *, grid: Sequence, block: Sequence, args: Sequence, shared: int = 0) -> None:
+        """Run `instance` on the device of its arrays, in order with what else that device does.
+
+        grid, block: one to three sizes; an empty grid runs nothing. args: device arrays in C order (or `Strided`),
+        NumPy scalars of exactly the parameters' types, `ctypes.Structure`s by value, None for a null pointer. shared:
+        bytes of dynamic shared memory. Raises KernelError for what the device or the kernel cannot take.
+        """
+        if self._known is not None and instance not in self._known:
+            raise KernelError(f"{self.source.name}: {instance} is not among its declared instances")
+        grid, block = tuple(map(int, grid)), tuple(map(int, block))
+        if 0 in grid:
+            return
+        grid, block = (grid + (1, 1))[:3], (block + (1, 1))[:3]
+        if any(not 0 < n <= limit for n, limit in zip(grid, _LIMITS, strict=True)):
+            raise KernelError(f"{instance}: a grid of {grid} blocks; the limits are {_LIMITS}")
+        if not 0 < block[0] * block[1] * block[2] <= 1024 or block[2] > 64:
+            raise KernelError(f"{instance}: a block of {block} threads; at most 1024, and 64 along z")
+        device, plain = self._checked(instance, args)
+        device.launch(self.source, instance, grid, block, plain, shared)
+
+    def _checked(self, instance: str, args: Sequence) -> tuple[Device, list]:
+        """The device of the arrays among `args`, and the arguments as the device takes them."""
+        device, plain = None, []
+        for i, value in enumerate(args):
+            if value is not None and not isinstance(value, (np.generic, ctypes.Structure)):
+                array = value.array if isinstance(value, Strided) else value
+                if not hasattr(array, "dtype") or not hasattr(array, "flags"):
+                    raise KernelError(f"{instance}: argument {i} is a {type(value).__name__}; {_TAKES}")
+                if array is value and not array.flags.c_contiguous:
+                    raise KernelError(
+                        f"{instance}: argument {i} {array.shape} is not contiguous: dense(x) or Strided(x)"
+                    )
+                where = device_of(array)
+                if device is not None and where is not device:
+                    raise KernelError(f"{instance}: argument {i} is on {where}, those before it on {device}")
+                device, value = where, array
+            plain.append(value)
+        if device is None:
+            raise KernelError(f"{instance}: no argument is an array, which would say on which device to run")
+        return device, plain
+
+
+_TAKES = "a kernel takes device arrays, NumPy scalars such as np.int64(3), ctypes structures and None"

@@ -1,0 +1,217 @@
+"""Compile CUDA C++ for a GPU with NVRTC: neither a GPU nor a driver is needed, only NVIDIA's wheels.
+
+Compiled code is kept on disk, in `$GPUGRAD_CACHE` or `~/.cache/gpugrad`, in the folder `cubin`: code under the hash of
+its contents, and for each instance of a kernel an entry that names the code holding it. So the instances that were
+compiled together ahead of time are found one by one when they are launched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ...errors import KernelError
+from .sources import Source
+
+# No -ftz and no fast math: denormals survive, as on the CPU. The log of `-v` is what `resources` reads.
+_OPTIONS = ("-std=c++17", "-lineinfo", "--ptxas-options=-v")
+_INSTALL = "pip install 'gpugrad[cuda13]' (CUDA 13 driver) or 'gpugrad[cuda12]'"
+_NAMES = "__nv_name_map"  # the file that NVRTC writes the instances' names to
+_SHOWN = 5  # errors of one compilation
+
+
+@dataclass(frozen=True)
+class Cubin:
+    """Machine code for one architecture: what a driver loads from `path`, which several instances may share.
+
+    names: instance -> the kernel's mangled name. log: what the compiler said, with each kernel's registers and memory.
+    """
+
+    path: Path
+    names: dict[str, str]
+    log: str
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """NVRTC and the CUDA headers: their versions, and the folder with `cuda_fp16.h`."""
+
+    version: tuple[int, int]
+    headers: Path
+    headers_version: str
+
+
+@cache
+def toolchain() -> Toolchain:
+    """What there is to compile with. Raises KernelError, with the command that gets it, where something is missing."""
+    try:
+        from cuda.bindings import nvrtc
+        from cuda.pathfinder import find_nvidia_header_directory
+
+        status, major, minor = nvrtc.nvrtcVersion()
+        found = find_nvidia_header_directory("cudart")
+    except (ImportError, RuntimeError) as error:  # the library is looked for at the first call
+        reason = str(error).strip().splitlines()[0]
+        raise KernelError(f"NVRTC, NVIDIA's compiler, cannot be used ({reason}); install it with {_INSTALL}") from None
+    if found is None or not (headers := Path(found) / "cuda_fp16.h").is_file():
+        raise KernelError(f"CUDA's headers (cuda_fp16.h) are not found; install them with {_INSTALL}")
+    defined = re.search(r"#define\s+CUDART_VERSION\s+(\d+)", (headers.parent / "cuda_runtime_api.h").read_text())
+    return Toolchain((major, minor), headers.parent, defined[1] if defined else "unknown")
+
+
+def diagnose() -> str | None:
+    """What keeps kernels from being compiled here and how to mend it, or None."""
+    try:
+        toolchain()
+    except KernelError as error:
+        return str(error)
+    return None
+
+
+def compile(source: Source, instances: Sequence[str], arch: str, *, options: Sequence[str] = ()) -> Cubin:
+    """Machine code of `instances`, C++ name expressions such as `softmax_forward<float, 4>`, for `arch` ("sm_90a").
+
+    Taken from the disk cache where it is there. Raises KernelError for code that does not compile (with file, line and
+    the compiler's message), for an unknown architecture and where NVRTC or the CUDA headers are missing.
+    """
+    if not instances:
+        raise KernelError(f"{source.name}: no instance to compile")
+    found = lookup(source, instances, arch, options=options)
+    if found is not None:
+        return found
+    keys = _keys(source, instances, arch, options)
+    code, names, log = _run(source, instances, [*_options(source, arch), *options])
+    name = hashlib.sha256(code).hexdigest()
+    _write(f"{name}.cubin", code)
+    entry = json.dumps({"cubin": name, "names": names, "log": log}).encode()
+    for key in keys.values():
+        _write(f"{key}.json", entry)
+    return Cubin(_folder() / f"{name}.cubin", names, log)
+
+
+def lookup(source: Source, instances: Sequence[str], arch: str, *, options: Sequence[str] = ()) -> Cubin | None:
+    """What `compile` would give if the disk cache has all of it in one undamaged piece, else None."""
+    keys = _keys(source, instances, arch, options)
+    try:
+        entries = {instance: json.loads((_folder() / f"{key}.json").read_bytes()) for instance, key in keys.items()}
+        (name,) = {entry["cubin"] for entry in entries.values()}
+        names = {instance: entry["names"][instance] for instance, entry in entries.items()}
+        path = _folder() / f"{name}.cubin"
+        whole = hashlib.sha256(path.read_bytes()).hexdigest() == name
+        return Cubin(path, names, entries[instances[0]]["log"]) if whole else None
+    except (OSError, ValueError, LookupError, TypeError):  # absent, in several pieces, or damaged
+        return None
+
+
+# ---- the cache
+
+
+def _folder() -> Path:
+    return Path(os.environ.get("GPUGRAD_CACHE") or Path.home() / ".cache" / "gpugrad") / "cubin"
+
+
+def _keys(source: Source, instances: Sequence[str], arch: str, options: Sequence[str]) -> dict[str, str]:
+    """The key of each instance: everything that decides its machine code."""
+    tools = toolchain()
+    common = [source.digest(), arch, *_OPTIONS, *options, f"{tools.version} {tools.headers_version}"]
+    return {i: hashlib.sha256("\0".join([*common, i]).encode()).hexdigest() for i in instances}
+
+
+def _write(name: str, content: bytes) -> None:
+    """Store a file whole or not at all, whoever else writes it now."""
+    folder = _folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
+            file.write(content)
+        os.replace(file.name, folder / name)
+    except OSError as error:
+        raise KernelError(f"cannot keep compiled code in {folder} ({error.strerror}); set GPUGRAD_CACHE") from None
+
+
+# ---- the compiler
+
+
+def _options(source: Source, arch: str) -> list[str]:
+    folders = [*source.include_folders, toolchain().headers]
+    return [f"-arch={arch}", *_OPTIONS, *(f"-I{folder}" for folder in folders)]
+
+
+def _run(source: Source, instances: Sequence[str], options: Sequence[str]) -> tuple[bytes, dict[str, str], str]:
+    """Compile: (machine code, mangled names, log). The bindings release the GIL, so threads compile side by side."""
+    from cuda.bindings import nvrtc
+
+    ok = nvrtc.nvrtcResult.NVRTC_SUCCESS
+    program = _value(
+        nvrtc.nvrtcCreateProgram(source.text.encode(), str(source.path or source.name).encode(), 0, [], [])
+    )
+    try:
+        for instance in instances:
+            _value(nvrtc.nvrtcAddNameExpression(program, instance.encode()))
+        (status,) = nvrtc.nvrtcCompileProgram(program, len(options), [option.encode() for option in options])
+        log = (
+            _buffer(nvrtc.nvrtcGetProgramLogSize, nvrtc.nvrtcGetProgramLog, program)
+            .rstrip(b"\0 \n")
+            .decode(errors="replace")
+        )
+        if status == nvrtc.nvrtcResult.NVRTC_ERROR_INVALID_OPTION:
+            raise KernelError(_refused(log, options))
+        if status != ok:
+            raise KernelError(_errors(log, source) or f"{source.name}: {_error_name(status)}")
+        names = {i: _value(nvrtc.nvrtcGetLoweredName(program, i.encode())).decode() for i in instances}
+        return _buffer(nvrtc.nvrtcGetCUBINSize, nvrtc.nvrtcGetCUBIN, program), names, log
+    finally:
+        nvrtc.nvrtcDestroyProgram(program)
+
+
+def _value(answer: tuple) -> Any:
+    """The value in a binding's (status, value)."""
+    status, *values = answer
+    if int(status):
+        raise KernelError(f"NVRTC fails: {_error_name(status)}")
+    return values[0] if values else None
+
+
+def _error_name(status: Any) -> str:
+    from cuda.bindings import nvrtc
+
+    return nvrtc.nvrtcGetErrorString(status)[1].decode()
+
+
+def _buffer(size: Any, fill: Any, program: Any) -> bytes:
+    """The bytes of a pair of calls: one that tells the size, one that fills a buffer of that size."""
+    content = bytes(_value(size(program)))
+    _value(fill(program, content))
+    return content
+
+
+# ---- what went wrong
+
+
+def _errors(log: str, source: Source) -> str:
+    """The errors of a log, each as file:line: error: message, the source line, and where it was instantiated."""
+    assembler = re.findall(r"ptxas (?:error|fatal) *: .*", log)
+    blocks = assembler or [b.strip("\n") for b in re.split(r"\n\s*\n", log) if re.search(r"\berror: ", b)]
+    own = [block for block in blocks if not block.startswith(_NAMES)]
+    if blocks and not own:  # several errors about each name: the first says it
+        return re.sub(r"^.*?: ", f"{source.name}: instance: ", blocks[0])
+    text = [re.sub(r"^(.+?)\((\d+)\): ", r"\1:\2: ", block) for block in own[:_SHOWN]]
+    if assembler:
+        text = [f"{source.name}: {line}" for line in text]
+    return "\n".join([*text, *([f"... and {len(own) - _SHOWN} more errors"] if len(own) > _SHOWN else [])]) or log
+
+
+def _refused(log: str, options: Sequence[str]) -> str:
+    """Why NVRTC refused the options: nearly always an architecture newer or older than it knows."""
+    from cuda.bindings import nvrtc
+
+    known = ", ".join(f"sm_{number}" for number in nvrtc.nvrtcGetSupportedArchs()[1])
+    return f"{log} in {' '.join(options)}; this NVRTC ({'.'.join(map(str, toolchain().version))}) compiles for {known}"

@@ -1,0 +1,195 @@
+"""`gpugrad precompile`: compile every kernel before its first launch, and list what each takes of a GPU."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ..backend.cpu.threads import get_num_threads
+from ..errors import KernelError
+
+if TYPE_CHECKING:
+    from ..backend.cuda.launch import Kernels
+    from ..backend.cuda.resources import Resources
+
+CHUNK = 8  # instances in one compilation, which parses the headers once for all of them
+EMULATOR = "emulator"  # the target beside the architectures
+COLUMNS = ("family", "target", "kernels", "compiled", "seconds", "registers", "shared", "spilling")
+
+
+@dataclass
+class Outcome:
+    """What became of some instances of a family."""
+
+    compiled: int = 0
+    seconds: float = 0.0
+    resources: dict[str, Resources] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+
+    def add(self, other: Outcome) -> None:
+        """Count another's instances as well."""
+        self.compiled += other.compiled
+        self.seconds += other.seconds
+        self.resources |= other.resources
+        self.errors += [error for error in other.errors if error not in self.errors]
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    target = parser.add_mutually_exclusive_group()
+    target.add_argument("--arch", nargs="+", action="extend", metavar="SM", help="sm_80, sm_90a (default: this GPU's)")
+    target.add_argument("--emulator", action="store_true", help="build them to run on the CPU instead")
+    parser.add_argument("--family", nargs="+", action="extend", metavar="NAME", help="only these .cu files")
+    parser.add_argument(
+        "--jobs", type=int, default=get_num_threads(), metavar="N", help="threads (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="fail if a kernel spills or has over 48 KiB static shared memory"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compile and print the table; 1 if something does not compile or, with --check, takes too much."""
+    start = time.perf_counter()
+    families = _families(args.family)
+    targets = [EMULATOR] if args.emulator else list(dict.fromkeys(args.arch or [_present()]))
+    width = max(len(name) for name in (COLUMNS[0], *(family.source.name for family in families)))
+    total, problems, notes = Outcome(), [], []
+    print(_line(COLUMNS, width))
+    for family, target, outcome in _outcomes(families, targets, max(args.jobs, 1)):
+        print(_line(_row(family, target, outcome), width), flush=True)
+        total.add(outcome)
+        excessive, allowed = _findings(family, target, outcome.resources)
+        problems += [f"{target}: {error}" for error in outcome.errors] + (excessive if args.check else [])
+        notes += allowed + ([] if args.check else excessive)
+    for line in [*notes, *problems]:
+        print(line)
+    print(f"{total.compiled} kernels compiled in {time.perf_counter() - start:.1f} s, {len(problems)} problems")
+    return 1 if problems else 0
+
+
+def _families(names: Sequence[str] | None) -> list[Kernels]:
+    """The declared families, or those of them that were asked for."""
+    from ..backend.cuda.launch import Kernels
+    from ..ops import cuda  # noqa: F401  declares them
+    from ..optim import cuda as _  # noqa: F401
+
+    families = sorted(Kernels.families, key=lambda family: family.source.name)
+    known = {family.source.name.removesuffix(".cu") for family in families}
+    missing = set(names or ()) - known
+    if not known:
+        raise KernelError("no CUDA kernels are declared")
+    if missing:
+        raise KernelError(f"there is no {', '.join(sorted(missing))} among the families {', '.join(sorted(known))}")
+    return [family for family in families if not names or family.source.name.removesuffix(".cu") in names]
+
+
+def _present() -> str:
+    from ..backend.cuda.device import connect
+
+    return connect(0).arch  # type: ignore[attr-defined]
+
+
+# ---- compile
+
+
+def _outcomes(families: list[Kernels], targets: list[str], jobs: int) -> Iterator[tuple[Kernels, str, Outcome]]:
+    """Each family on each target, in order, as soon as it is done. NVRTC and the C++ compiler run beside each other."""
+    with ThreadPoolExecutor(jobs) as pool:
+        waiting: list[tuple[Kernels, str, Outcome, list[Future[Outcome]]]] = []
+        for family in families:
+            for target in targets:
+                outcome, tasks = _plan(family, target)
+                waiting.append((family, target, outcome, [pool.submit(task) for task in tasks]))
+        try:
+            for family, target, outcome, futures in waiting:
+                for i, future in enumerate(futures):
+                    _progress(f"{family.source.name} {target}: {i} of {len(futures)}")
+                    outcome.add(future.result())
+                _progress("")
+                yield family, target, outcome
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _plan(family: Kernels, target: str) -> tuple[Outcome, list[Callable[[], Outcome]]]:
+    """What the cache already has of a family, and the compilations of the rest."""
+    done, missing, size = Outcome(), family.instances(), 1
+    if target != EMULATOR:
+        from ..backend.cuda.nvrtc import lookup
+        from ..backend.cuda.resources import resources
+
+        cached = {instance: lookup(family.source, [instance], target) for instance in missing}
+        for cubin in filter(None, cached.values()):
+            done.resources |= resources(cubin)
+        missing, size = [instance for instance, cubin in cached.items() if cubin is None], CHUNK
+    chunks = [missing[i : i + size] for i in range(0, len(missing), size)]
+    return done, [partial(_compile, family, target, chunk) for chunk in chunks]
+
+
+def _compile(family: Kernels, target: str, instances: list[str]) -> Outcome:
+    start = time.perf_counter()
+    outcome = Outcome(compiled=len(instances))
+    try:
+        if target == EMULATOR:
+            from ..backend.cuda.emulator import build, current
+
+            build(family.source, instances, check=current().check)
+        else:
+            from ..backend.cuda.nvrtc import compile
+            from ..backend.cuda.resources import resources
+
+            outcome.resources = resources(compile(family.source, instances, target))
+    except KernelError as error:
+        outcome.compiled, outcome.errors = 0, [str(error)]
+    outcome.seconds = time.perf_counter() - start
+    return outcome
+
+
+# ---- report
+
+
+def _progress(text: str) -> None:
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def _row(family: Kernels, target: str, outcome: Outcome) -> list[str]:
+    found = outcome.resources.values()
+    row = [family.source.name, target, str(len(family.instances())), str(outcome.compiled), f"{outcome.seconds:.1f}"]
+    if target == EMULATOR:
+        return row + ["-"] * 3
+    return row + [
+        str(max((r.registers for r in found), default=0)),
+        str(max((r.shared_bytes for r in found), default=0)),
+        str(sum(r.spill_bytes > 0 for r in found)),
+    ]
+
+
+def _line(cells: Sequence[str], width: int) -> str:
+    return f"{cells[0]:{width}}  {cells[1]:8}" + "".join(f"  {cell:>9}" for cell in cells[2:])
+
+
+def _findings(family: Kernels, target: str, found: dict[str, Resources]) -> tuple[list[str], list[str]]:
+    """The kernels that take too much, and those that the family allows to spill."""
+    from ..backend.cuda.resources import STATIC_SHARED
+
+    excessive, allowed = [], []
+    for name, taken in found.items():
+        kernel = f"{target}: {family.source.name}: {name}"
+        reason = next((why for pattern, why in family.spills.items() if fnmatchcase(name, pattern)), None)
+        if taken.spill_bytes and reason is None:
+            excessive.append(f"{kernel} spills {taken.spill_bytes} bytes of registers")
+        elif taken.spill_bytes:
+            allowed.append(f"{kernel} spills {taken.spill_bytes} bytes of registers, as allowed: {reason}")
+        if taken.shared_bytes > STATIC_SHARED:
+            excessive.append(f"{kernel} has {taken.shared_bytes} bytes of static shared memory, over {STATIC_SHARED}")
+    return excessive, allowed

@@ -1,0 +1,50 @@
+"""Cross-entropy on cuda: kernels/cross_entropy.cu."""
+
+from typing import Any
+
+import numpy as np
+
+from ...backend.cuda.launch import FLOATS, Kernels, Strided, ctype, dense
+from ...backend.dtypes import is_float
+from ...backend.namespace import xp
+from ..loss import check_shapes, cross_entropy_rows
+from .softmax import MOST_THREADS, acc, row_threads, rows_grid
+
+KERNELS = Kernels(
+    "cross_entropy.cu", lambda: [f"cross_entropy_{way}<{T}>" for T in FLOATS for way in ("forward", "backward")]
+)
+VECTORS = 4  # that a thread reads of a row before more threads share it
+
+
+def _launch(way: str, first: tuple, logits: Any, target: Any, weight: Any, ignored: int, smoothing: float) -> None:
+    """Launch a kernel; `first` are its own arguments, before those that both have."""
+    rows, classes = logits.shape
+    total = None
+    if weight is not None:
+        weight = dense(weight.astype(acc(logits).dtype, copy=False))
+        total = weight.sum() if smoothing else None
+    target = dense(target.astype(np.int64, copy=False))
+    threads = min(row_threads(-(-classes * logits.itemsize // (16 * VECTORS))), MOST_THREADS)
+    grid, block = rows_grid(rows, threads)
+    numbers = (np.int64(rows), np.int64(classes), np.int64(ignored), acc(logits, smoothing))
+    instance = f"cross_entropy_{way}<{ctype(logits)}>"
+    KERNELS.launch(instance, grid=grid, block=block, args=(*first, logits, target, weight, total, *numbers))
+
+
+@cross_entropy_rows.fused("cuda")
+def cross_entropy_cuda(logits, target, weight, *, ignore_index, label_smoothing):
+    check_shapes(logits, target, weight)
+    if not is_float(logits.dtype):
+        return NotImplemented
+    ns, rows = xp(logits), logits.shape[0]
+    losses, lse = ns.empty((rows,), logits.dtype), ns.empty((2, rows), acc(logits).dtype)
+    _launch("forward", (losses, lse), dense(logits), target, weight, ignore_index, label_smoothing)
+    return losses, {"lse": lse}
+
+
+@cross_entropy_cuda.backward
+def _(g, logits, target, lse, weight, ignore_index, label_smoothing):
+    logits, gx = dense(logits), xp(logits).empty(logits.shape, logits.dtype)
+    first = (gx, Strided(g), np.int64(g.strides[0] // g.itemsize), lse)
+    _launch("backward", first, logits, target, weight, ignore_index, label_smoothing)
+    return gx

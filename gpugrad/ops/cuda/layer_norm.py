@@ -1,0 +1,186 @@
+"""Layer norm and RMS norm on cuda, also of a sum (kernels/layer_norm.cu)."""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...backend.cuda.launch import FLOATS, Kernels, aligned, ctype, dense
+from ...backend.namespace import xp
+from .. import normalization as ops
+from . import batch_norm
+
+_VECTORS = {"float": 4, "double": 2, "__half": 8, "__nv_bfloat16": 8}  # elements in 16 bytes
+_WARP, _TEAMS = 32, 8  # threads and rows of a block where a warp has a row
+_FORWARD, _BACKWARD = 1024, 512  # the most threads that share a row
+_BLOCKS = 264  # of a backward: two for each multiprocessor of an H100
+_WIDE = 8192  # a row without weights that is longer is cut up
+_SLABS = 32  # of rows, for the sums over columns of wide rows
+
+
+def _instances() -> list[str]:
+    names = ["forward", "forward_wide", "backward", "backward_wide", "columns"]
+    rows = [f"layer_norm_{n}<{t}, {v}>" for n in names for t in FLOATS for v in (1, _VECTORS[t])]
+    return [*rows, *(f"layer_norm_sum<{t}>" for t in FLOATS)]
+
+
+_kernels = Kernels("layer_norm.cu", _instances)
+
+
+class _Rows(NamedTuple):
+    """How x is cut into rows and a row into pieces: `type` is the C++ name of its elements, `at_once` how many move."""
+
+    rows: int
+    width: int
+    type: str
+    at_once: int
+
+    @classmethod
+    def of(cls, x: Any, ndim: int, *others: Any) -> "_Rows":
+        width = math.prod(x.shape[x.ndim - ndim :])
+        rows, vector = math.prod(x.shape[: x.ndim - ndim]), _VECTORS[ctype(x)]
+        whole = width % vector == 0 and aligned(x, *others)
+        return cls(rows, width, ctype(x), vector if whole else 1)
+
+    def block(self, most: int) -> tuple[int, int] | None:
+        """Threads that share a row, and rows of a block; None if `most` threads cannot keep a row in registers."""
+        kept = 8 if self.at_once == 1 or self.type == "double" else 16
+        warps = -(-self.width // (kept * _WARP))
+        return (_WARP, _TEAMS) if warps <= 1 else (warps * _WARP, 1) if warps * _WARP <= most else None
+
+    def launch(self, kernel: str, grid: tuple, block: tuple, *args: Any) -> None:
+        sizes = (np.int64(self.rows), np.int32(self.width))
+        name = f"layer_norm_{kernel}<{self.type}, {self.at_once}>"
+        _kernels.launch(name, grid=grid, block=block, args=(*args[:-1], *sizes, *args[-1]))
+
+
+def _statistic(x: Any) -> np.dtype:
+    return np.dtype(np.float64 if x.dtype == np.float64 else np.float32)
+
+
+def _forward(x: Any, residual: Any, weight: Any, bias: Any, ndim: int, eps: float, centre: bool) -> Any:
+    """out, x + residual (None without one), and the shift (None unless `centre`) and rstd of each row."""
+    ns, lead = xp(x), x.shape[: x.ndim - ndim]
+    x, residual, weight, bias = (None if a is None else dense(a) for a in (x, residual, weight, bias))
+    out = ns.empty(x.shape, x.dtype)
+    total = None if residual is None else ns.empty(x.shape, x.dtype)
+    shift = ns.empty(lead, _statistic(x)) if centre else None
+    rstd = ns.empty(lead, _statistic(x))
+    if x.size:
+        rows = _Rows.of(x, ndim, residual, weight, bias)
+        block = rows.block(_FORWARD)
+        args = (out, total, shift, rstd, x, residual, weight, bias, (np.float64(eps),))
+        if block is None:
+            rows.launch("forward_wide", (rows.rows,), (_FORWARD,), *args)
+        else:
+            rows.launch("forward", (-(-rows.rows // block[1]),), block, *args)
+    return out, total, shift, rstd
+
+
+def _backward(g: Any, extra: Any, x: Any, weight: Any, shift: Any, rstd: Any, needs: tuple) -> tuple:
+    """(gx + extra, gweight, gbias), None where `needs` says so; `extra` may be None."""
+    ns, ndim = xp(x), x.ndim - rstd.ndim
+    g, x = dense(g), dense(x)
+    extra, weight = (None if a is None else dense(a) for a in (extra, weight))
+    rows = _Rows.of(x, ndim, g, extra, weight)
+    gx = ns.empty(x.shape, x.dtype) if needs[0] else None
+    sums = [ns.empty(x.shape[rstd.ndim :], x.dtype) if need else None for need in needs[1:]]
+    block = rows.block(_BACKWARD)
+    count = min(-(-rows.rows // block[1]), _BLOCKS) if block else min(rows.rows, _SLABS)
+    partial = [ns.empty((count, rows.width), rstd.dtype) if need else None for need in needs[1:]]
+    if block and x.size:
+        rows.launch("backward", (count,), block, gx, *partial, g, extra, x, weight, shift, rstd, ())
+    elif x.size:
+        if needs[0]:
+            rows.launch("backward_wide", (rows.rows,), (_BACKWARD,), gx, g, extra, x, weight, shift, rstd, ())
+        if any(needs[1:]):
+            columns = -(-rows.width // (_BACKWARD * rows.at_once))
+            rows.launch("columns", (columns, count), (_BACKWARD,), *partial, g, x, shift, rstd, ())
+    if any(needs[1:]):
+        args = (*sums, *partial, np.int32(count), np.int32(rows.width))
+        _kernels.launch(f"layer_norm_sum<{rows.type}>", grid=(-(-rows.width // 32), 2), block=(32, 32), args=args)
+    return gx, *sums
+
+
+def _is_float(x: Any) -> bool:
+    return x.dtype.name in ("float32", "float64", "float16", "bfloat16")
+
+
+@ops.layer_norm.fused("cuda")
+def _layer_norm(x, weight, bias, *, ndim, eps):
+    if not _is_float(x):
+        return NotImplemented
+    ops.check_affine(x, ndim, weight=weight, bias=bias)
+    if weight is None and bias is None and _is_wide(x, ndim):
+        out, _, _, shift, rstd = batch_norm.normalise(_channels(x, ndim), None, None, eps)
+        out, shift, rstd = out.reshape(x.shape), *(a.reshape(x.shape[: x.ndim - ndim]) for a in (shift, rstd))
+    else:
+        out, _, shift, rstd = _forward(x, None, weight, bias, ndim, eps, centre=True)
+    return out, {"shift": shift, "rstd": rstd}
+
+
+@_layer_norm.backward
+def _(g, x, weight, shift, rstd, needs):
+    ndim = x.ndim - rstd.ndim
+    if any(needs[1:]) or weight is not None or not _is_wide(x, ndim):
+        return _backward(g, None, x, weight, shift, rstd, needs)
+    g, statistics = (_channels(g, ndim), None, None), (shift.reshape(-1), rstd.reshape(-1))
+    gx, *_ = batch_norm.differentiate(g, _channels(x, ndim), None, *statistics, (True, False, False))
+    return gx.reshape(x.shape)
+
+
+def _is_wide(x: Any, ndim: int) -> bool:
+    """Whether several blocks should share a row, as batch norm's kernels have it."""
+    return x.size > 0 and math.prod(x.shape[x.ndim - ndim :]) > _WIDE
+
+
+def _channels(x: Any, ndim: int) -> Any:
+    """The rows of x as the channels of one sample."""
+    return dense(x).reshape(1, -1, math.prod(x.shape[x.ndim - ndim :]))
+
+
+@ops.rms_norm.fused("cuda")
+def _rms_norm(x, weight, *, ndim, eps):
+    if not _is_float(x):
+        return NotImplemented
+    ops.check_affine(x, ndim, weight=weight)
+    out, _, _, rstd = _forward(x, None, weight, None, ndim, eps, centre=False)
+    return out, {"rstd": rstd}
+
+
+@_rms_norm.backward
+def _(g, x, weight, rstd, needs):
+    return _backward(g, None, x, weight, None, rstd, (*needs, False))[:2]
+
+
+@ops.add_layer_norm.fused("cuda")
+def _add_layer_norm(x, residual, weight, bias, *, ndim, eps):
+    if not _is_float(x):
+        return NotImplemented
+    ops.check_sum(x, residual)
+    ops.check_affine(x, ndim, weight=weight, bias=bias)
+    out, total, shift, rstd = _forward(x, residual, weight, bias, ndim, eps, centre=True)
+    return (out, total), {"shift": shift, "rstd": rstd}
+
+
+@_add_layer_norm.backward
+def _(g, out, weight, shift, rstd, needs):
+    wanted = (needs[0] or needs[1], *needs[2:])
+    gx, gweight, gbias = _backward(g[0], g[1], out[1], weight, shift, rstd, wanted)
+    return gx, gx, gweight, gbias
+
+
+@ops.add_rms_norm.fused("cuda")
+def _add_rms_norm(x, residual, weight, *, ndim, eps):
+    if not _is_float(x):
+        return NotImplemented
+    ops.check_sum(x, residual)
+    ops.check_affine(x, ndim, weight=weight)
+    out, total, _, rstd = _forward(x, residual, weight, None, ndim, eps, centre=False)
+    return (out, total), {"rstd": rstd}
+
+
+@_add_rms_norm.backward
+def _(g, out, weight, rstd, needs):
+    gx, gweight, _ = _backward(g[0], g[1], out[1], weight, None, rstd, (needs[0] or needs[1], needs[2], False))
+    return gx, gx, gweight

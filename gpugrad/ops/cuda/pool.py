@@ -1,0 +1,167 @@
+"""Pooling on cuda (kernels/pool.cu)."""
+
+import ctypes
+import math
+from typing import Any
+
+import numpy as np
+
+from ...backend.cuda.launch import FLOATS, Kernels, Strided, aligned, ctype
+from ...backend.cuda.order import Order
+from .. import pool as ops
+from ..conv import output_size
+
+_VECTORS = {"float": 4, "double": 2, "__half": 8, "__nv_bfloat16": 8}  # elements in 16 bytes
+_THREADS = 256
+_BLOCKS, _PLANES = 4224, 16  # blocks to aim at; the most planes for one thread
+
+
+def _instances() -> list[str]:
+    found = []
+    for t, v in ((t, _VECTORS[t]) for t in FLOATS):
+        found += [f"{name}<{t}, {n}>" for name in ("sum_pool", "sum_pool_adjoint") for n in (1, v)]
+        kinds = (f"{t}, 1, unsigned char", f"{t}, {v}, unsigned char", f"{t}, 1, int")
+        found += [f"max_pool_{way}<{kind}>" for way in ("forward", "backward") for kind in kinds]
+    return found
+
+
+_kernels = Kernels("pool.cu", _instances)
+_Axes = ctypes.c_int * 3
+
+
+class _Windows(ctypes.Structure):
+    _fields_ = [
+        *((name, _Axes) for name in ("size", "out", "kernel", "stride", "dilation", "low")),
+        ("planes", ctypes.c_longlong), ("width", ctypes.c_longlong),
+    ]  # fmt: skip
+
+
+def _axes(values: Any, missing: int) -> Any:
+    values = tuple(values)
+    return _Axes(*(missing,) * (3 - len(values)), *values)
+
+
+class _Pool:
+    """Windows over x of `shape` (N, C, *S) in memory order `order`; `out` is (N, C, *O)."""
+
+    def __init__(self, order: Order, shape: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: Any = None):
+        dilation = dilation or (1,) * len(kernel)
+        out = output_size(shape[2:], kernel, stride, padding, dilation)
+        count, channels = shape[:2]
+        self.order, self.shape, self.out = order, shape, (count, channels, *out)
+        self.offset = np.dtype(np.uint8 if math.prod(kernel) <= 256 else np.int32)
+        self.windows = _Windows(
+            _axes(shape[2:], 1), _axes(out, 1), _axes(kernel, 1), _axes(stride, 1), _axes(dilation, 1),
+            _axes((low for low, _ in padding), 0),
+            count if order.last else count * channels, channels if order.last else 1,
+        )  # fmt: skip
+
+    def empty(self, like: Any, shape: tuple, dtype: Any) -> Any:
+        return self.order.empty(like, shape, dtype)
+
+    def launch(self, kernel: str, over: tuple, dtype: Any, *args: Any, offsets: bool = False) -> None:
+        """One thread for each place of planes of the shape `over`, and several planes for one thread."""
+        width, planes = self.windows.width, self.windows.planes
+        vector = _VECTORS[ctype(dtype)]
+        whole = width % vector == 0 and aligned(*args) and (not offsets or self.offset == np.uint8)
+        at_once = vector if whole else 1
+        places = math.prod(over[2:]) * width // at_once
+        along = min(_THREADS, 1 << max(places - 1, 0).bit_length())
+        columns, rows = -(-places // along), -(-planes // (_THREADS // along))
+        each = min(_PLANES, max(1, columns * rows // _BLOCKS))
+        kinds = [ctype(dtype), str(at_once)] + ([ctype(self.offset)] if offsets else [])
+        given = [None if a is None else Strided(a) for a in args]
+        _kernels.launch(
+            f"{kernel}<{', '.join(kinds)}>",
+            grid=(columns, min(-(-rows // each), 65_535)),
+            block=(along, _THREADS // along),
+            args=(*given, self.windows),
+        )
+
+    def maxima(self, x: Any, out: Any = None, offsets: Any = None, positions: Any = None, source: Any = None) -> None:
+        """Write the maxima of x, or the elements of `source` where they are, and their places."""
+        self.launch("max_pool_forward", self.out, x.dtype, out, offsets, positions, x, source, offsets=True)
+
+    def spread(self, y: Any, offsets: Any) -> Any:
+        """y (N, C, *O) put where the maxima are, in zeros: (N, C, *S)."""
+        gx = self.empty(y, self.shape, y.dtype)
+        self.launch("max_pool_backward", self.shape, y.dtype, gx, self.order.arranged(y), offsets, offsets=True)
+        return gx
+
+
+def _taken(x: Any) -> bool:
+    return x.ndim <= 5 and x.dtype.name in ("float32", "float64", "float16", "bfloat16")
+
+
+@ops.max_pool.fused("cuda")
+def _max_pool(x, *, kernel, stride, padding, dilation):
+    if not _taken(x):
+        return NotImplemented
+    pool = _Pool(Order.of(x), x.shape, kernel, stride, padding, dilation)
+    out, offsets = pool.empty(x, pool.out, x.dtype), pool.empty(x, pool.out, pool.offset)
+    pool.maxima(pool.order.arranged(x), out, offsets)
+    return out, {"offsets": offsets, "order": pool.order}
+
+
+@_max_pool.backward
+def _(g, offsets, order, x_shape, kernel, stride, padding, dilation):
+    return _Pool(order, x_shape, kernel, stride, padding, dilation).spread(g, offsets)
+
+
+@ops.max_pool_indices.fused("cuda")
+def _max_pool_indices(x, *, kernel, stride, padding, dilation):
+    if not _taken(x):
+        return NotImplemented
+    pool = _Pool(Order.of(x), x.shape, kernel, stride, padding, dilation)
+    positions = pool.empty(x, pool.out, np.int64)
+    pool.maxima(pool.order.arranged(x), positions=positions)
+    return positions, {}
+
+
+@ops.max_pool_scatter.fused("cuda")
+def _max_pool_scatter(y, x, *, kernel, stride, padding, dilation):
+    if not _taken(x):
+        return NotImplemented
+    pool = _Pool(Order.of(x), x.shape, kernel, stride, padding, dilation)
+    offsets = pool.empty(x, pool.out, pool.offset)
+    pool.maxima(pool.order.arranged(x), offsets=offsets)
+    return pool.spread(y, offsets), {}
+
+
+@ops.max_pool_gather.fused("cuda")
+def _max_pool_gather(y, x, *, kernel, stride, padding, dilation):
+    if not _taken(x):
+        return NotImplemented
+    pool = _Pool(Order.of(x), x.shape, kernel, stride, padding, dilation)
+    out = pool.empty(y, pool.out, y.dtype)
+    pool.maxima(pool.order.arranged(x), out, source=pool.order.arranged(y))
+    return out, {}
+
+
+@ops.sum_pool.fused("cuda")
+def _sum_pool(x, *, kernel, stride, padding):
+    if not _taken(x):
+        return NotImplemented
+    pool = _Pool(Order.of(x), x.shape, kernel, stride, padding)
+    out = pool.empty(x, pool.out, x.dtype)
+    pool.launch("sum_pool", pool.out, x.dtype, out, pool.order.arranged(x))
+    return out, {"order": pool.order}
+
+
+@_sum_pool.backward
+def _(g, order, x_shape, kernel, stride, padding):
+    return _spread_sums(g, _Pool(order, x_shape, kernel, stride, padding))
+
+
+def _spread_sums(y: Any, pool: _Pool) -> Any:
+    """y (N, C, *O) added to every element of its window: (N, C, *S)."""
+    out = pool.empty(y, pool.shape, y.dtype)
+    pool.launch("sum_pool_adjoint", pool.shape, y.dtype, out, pool.order.arranged(y))
+    return out
+
+
+@ops.sum_pool_adjoint.fused("cuda")
+def _sum_pool_adjoint(y, *, shape, kernel, stride, padding):
+    if not _taken(y):
+        return NotImplemented
+    return _spread_sums(y, _Pool(Order.of(y), tuple(shape), kernel, stride, padding)), {}

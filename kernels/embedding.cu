@@ -1,0 +1,123 @@
+// Rows of a table: gather them by index, and its adjoint, the sums of rows that share an id.
+//
+//   gather_rows   out[i] = table[index[i]]
+//   segment_sum   out[s] = sum of x[i] over all i with ids[i] = s, in the order of i
+//
+// Sums take no atomics, so that a rerun gives the same bits. The ids come sorted (stably), with the order that sorted
+// them; equal ones form a run. Runs are cut at multiples of kRun positions, so that an id that is everywhere does not
+// keep one block busy alone: segment_sum_parts sums each piece, segment_sum_joins adds the pieces of cut runs.
+//
+// Bytes moved: gather reads and writes the rows once; segment_sum reads x once and writes each sum once.
+
+#include "rows.cuh"
+
+// ---- gather
+
+// One row of words; ones in every bit, which is NaN in all floats, where the table has no such row.
+template <int V, typename Word>
+__device__ void copy_row(Word* __restrict__ out, const Word* __restrict__ row, int64 width, bool exists) {
+    for (int64 i = static_cast<int64>(threadIdx.x) * V; i < width; i += static_cast<int64>(blockDim.x) * V) {
+        Vec<Word, V> chunk;
+        if (exists) {
+            chunk = *reinterpret_cast<const Vec<Word, V>*>(row + i);
+        } else {
+#pragma unroll
+            for (int j = 0; j < V; ++j) chunk.at[j] = static_cast<Word>(~Word(0));
+        }
+        *reinterpret_cast<Vec<Word, V>*>(out + i) = chunk;
+    }
+}
+
+// Whether vectors tile the rows of both arrays.
+template <typename A, typename B> __device__ __forceinline__ bool tiled(const A* a, const B* b, int64 width) {
+    return past_boundary(a) == 0 && past_boundary(b) == 0 && width % kVector<A> == 0;
+}
+
+// Word: an unsigned integer of an element's size.
+template <typename Word>
+__global__ void gather_rows(Word* __restrict__ out, const Word* __restrict__ table, const int64* __restrict__ index,
+                            int64 rows, int64 table_rows, int64 width) {
+    const int64 i = row_index();
+    if (i >= rows) return;
+    const int64 source = index[i];
+    const bool exists = source >= 0 && source < table_rows;
+    const Word* row = exists ? table + source * width : nullptr;
+    if (tiled(out, table, width)) copy_row<kVector<Word>>(out + i * width, row, width, exists);
+    else copy_row<1>(out + i * width, row, width, exists);
+}
+
+// ---- segment_sum
+
+constexpr int kRun = 128;
+
+// What the kernels are given: `ids` (n,) ascending; ids outside of [0, segments), and `skipped`, have no sum.
+struct Runs {
+    const int64* ids;
+    int64 n, segments, skipped;
+
+    __device__ __forceinline__ bool counts(int64 p) const {
+        return ids[p] >= 0 && ids[p] < segments && ids[p] != skipped;
+    }
+    __device__ __forceinline__ bool begins(int64 p) const { return p == 0 || ids[p] != ids[p - 1]; }
+    __device__ __forceinline__ bool ends(int64 p) const { return p == n || ids[p] != ids[p - 1]; }
+};
+
+// Where the sum of the piece that begins at p is kept if its run was cut: between two multiples of kRun, one such piece
+// can begin at the first, and one behind it that goes on behind the second.
+__device__ __forceinline__ int64 place_of(int64 p) { return p / kRun * 2 + (p % kRun != 0); }
+
+// Adds rows order[begin..end) of x.
+template <int V, typename T>
+__device__ void sum_rows(T* __restrict__ out, acc_t<T>* __restrict__ part, const T* __restrict__ x,
+                         const int64* __restrict__ order, int64 begin, int64 end, int64 width) {
+    using A = acc_t<T>;
+    for (int64 c = static_cast<int64>(threadIdx.x) * V; c < width; c += static_cast<int64>(blockDim.x) * V) {
+        A sum[V] = {}, at[V];
+#pragma unroll 4
+        for (int64 k = begin; k < end; ++k) {
+            load_chunk<V>(at, x + order[k] * width, c, width, A(0));
+#pragma unroll
+            for (int j = 0; j < V; ++j) sum[j] += at[j];
+        }
+        if (part == nullptr) {
+            store_chunk<V>(out, c, width, sum);
+        } else {
+#pragma unroll
+            for (int j = 0; j < V; ++j) part[c + j] = sum[j];
+        }
+    }
+}
+
+// A row of threads for each position: the first of a piece sums it, the others have nothing to do.
+template <typename T>
+__global__ void segment_sum_parts(T* __restrict__ out, acc_t<T>* __restrict__ parts, const T* __restrict__ x,
+                                  const int64* __restrict__ order, const int64* __restrict__ ids, int64 n,
+                                  int64 segments, int64 skipped, int64 width) {
+    const Runs runs = {ids, n, segments, skipped};
+    const int64 p = row_index();
+    if (p >= n || !(p % kRun == 0 || runs.begins(p)) || !runs.counts(p)) return;
+    const int64 cut = p / kRun * kRun + kRun;
+    int64 end = p + 1;
+    while (end < n && end < cut && !runs.begins(end)) ++end;
+    acc_t<T>* part = runs.begins(p) && runs.ends(end) ? nullptr : parts + place_of(p) * width;
+    T* sum = out + ids[p] * width;
+    if (tiled(x, out, width)) sum_rows<kVector<T>>(sum, part, x, order, p, end, width);
+    else sum_rows<1>(sum, part, x, order, p, end, width);
+}
+
+// A row of threads for each multiple of kRun: where it is the first to cut a run, they add that run's pieces.
+template <typename T>
+__global__ void segment_sum_joins(T* __restrict__ out, const acc_t<T>* __restrict__ parts,
+                                  const int64* __restrict__ ids, int64 n, int64 segments, int64 skipped, int64 width) {
+    const Runs runs = {ids, n, segments, skipped};
+    const int64 p = (row_index() + 1) * kRun, before = p - kRun;
+    if (p >= n || runs.begins(p) || !runs.counts(p)) return;
+    const bool whole_before = ids[before] == ids[p];
+    if (whole_before && !runs.begins(before)) return;
+    const int64 first = whole_before ? place_of(before) : place_of(p - 1);
+    for (int64 c = threadIdx.x; c < width; c += blockDim.x) {
+        acc_t<T> sum = parts[first * width + c];
+        for (int64 k = p; k < n && ids[k] == ids[p]; k += kRun) sum += parts[place_of(k) * width + c];
+        out[ids[p] * width + c] = store<T>(sum);
+    }
+}
