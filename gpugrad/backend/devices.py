@@ -15,7 +15,7 @@ from ..errors import DeviceError
 from . import namespace
 
 _state = threading.local()
-_devices: dict[str, "Device"] = {}
+_devices: dict[str | int, "Device"] = {}  # by name, and cuda devices by index
 _of_array: dict[type, Callable[[Any], "Device"]] = {}
 _for_cuda: list[Callable[[], Any]] = []  # what waits for the first cuda device
 
@@ -108,10 +108,10 @@ def device(given: "str | Device | int | None" = None) -> Device:
 
     Raises DeviceError for an unknown name, and for cuda without CuPy or a GPU; the message says what to install.
     """
-    if isinstance(given, str) and given in _devices:
-        return _devices[given]
     if isinstance(given, Device):
         return given
+    if given.__class__ in (str, int) and given in _devices:
+        return _devices[given]
     if given is None:
         return default_device()
     name = f"cuda:{given}" if isinstance(given, int) and not isinstance(given, bool) else given
@@ -124,7 +124,9 @@ def device(given: "str | Device | int | None" = None) -> Device:
     while _for_cuda:
         _for_cuda[-1]()
         _for_cuda.pop()
-    return _devices.setdefault(str(name), _devices.setdefault(found.name, found))
+    first = _devices.setdefault(found.name, found)
+    _devices[str(name)] = _devices[int(index or 0)] = first
+    return first
 
 
 def when_cuda_is_used(load: Callable[[], Any]) -> None:

@@ -7,7 +7,7 @@ _chosen = "highest"
 
 
 def get() -> str:
-    """With "highest" float32 throughout; with "high" and "medium" factors are rounded to TensorFloat32, sums are not."""
+    """With "highest" float32 throughout; with "high" and "medium" factors, not sums, are rounded to TensorFloat32."""
     return _chosen
 
 

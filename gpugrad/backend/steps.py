@@ -19,8 +19,8 @@ class Steps:
     """One direction over packed sequences. `rows[t]` is the slice of step t, `order` the steps as they are taken."""
 
     def __init__(self, sizes: tuple[int, ...], reverse: bool):
-        if not sizes or sizes[-1] < 1 or any(a < b for a, b in pairwise(sizes)):
-            raise ValueError(f"sizes must be positive and never grow, got {sizes}")
+        if not sizes or sizes[-1] < 0 or any(a < b for a, b in pairwise(sizes)):
+            raise ValueError(f"sizes must be one number for each step that never grows, got {sizes}")
         ends = list(accumulate(sizes, initial=0))
         self.sizes, self.count, self.total = sizes, sizes[0], ends[-1]
         self.rows = [slice(a, b) for a, b in pairwise(ends)]
@@ -84,7 +84,7 @@ def _merged(pieces: list[Piece]) -> list[Piece]:
             merged[-1] = (source, merged[-1][1], stop)
         else:
             merged.append((source, start, stop))
-    return merged
+    return merged or [(True, 0, 0)]
 
 
 def _gather(pieces: list[Piece], start: Any, outputs: Any) -> Any:
