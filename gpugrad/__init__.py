@@ -13,6 +13,7 @@ import math
 import sys
 from typing import Any
 
+from .autograd.autocast import autocast, get_autocast_dtype, is_autocast_enabled
 from .autograd.checkpoint import checkpoint
 from .autograd.convert import asarray, from_numpy, tensor
 from .autograd.function import Function
@@ -97,7 +98,7 @@ __version__ = "0.1.0"
 half, double, long = float16, float64, int64
 pi, e, inf, nan, newaxis = math.pi, math.e, math.inf, math.nan, None
 
-_LAZY = ("autograd", "cuda", "data", "io", "linalg", "models", "nn", "optim")
+_LAZY = ("amp", "autograd", "cuda", "data", "io", "linalg", "models", "nn", "optim", "train", "viz")
 
 methods.attach(globals())
 register_type(Tensor, sys.modules[__name__])  # xp(tensor) is gpugrad

@@ -27,19 +27,139 @@ template <typename A> struct SGD {
     }
 };
 
-// Kingma and Ba 2015; size and eps hold the corrections of the bias. decay is added to the gradient; shrink, which is 1
-// or 1 - lr weight_decay, multiplies p (Loshchilov and Hutter 2019). amsgrad: Reddi et al. 2018.
-template <typename A> struct Adam {
-    A size, eps, new1, beta2, new2, decay, shrink, amsgrad, maximize;  // new1, new2: 1 - beta1, 1 - beta2
-    __device__ __forceinline__ void operator()(A& p, A g, A (&s)[3]) const {
+// What every functor with a weight decay begins with: decay is added to the gradient; shrink, which is 1 or
+// 1 - lr weight_decay, multiplies p (Loshchilov and Hutter 2019).
+template <typename A> struct Decay {
+    A maximize, decay, shrink;
+    __device__ __forceinline__ A gradient(A& p, A g) const {
         if (maximize != A(0)) g = -g;
         p = p * shrink;
-        if (decay != A(0)) g = g + p * decay;
+        return decay != A(0) ? g + p * decay : g;
+    }
+};
+
+template <typename A> __device__ __forceinline__ A sign(A a) { return a > A(0) ? A(1) : a < A(0) ? A(-1) : a; }
+
+// Kingma and Ba 2015; size and eps hold the corrections of the bias. amsgrad: Reddi et al. 2018.
+template <typename A> struct Adam : Decay<A> {
+    A size, eps, new1, beta2, new2, amsgrad;  // new1, new2: 1 - beta1, 1 - beta2
+    __device__ __forceinline__ void operator()(A& p, A g, A (&s)[3]) const {
+        g = this->gradient(p, g);
         s[0] = s[0] + (g - s[0]) * new1;
         s[1] = s[1] * beta2 + g * g * new2;
         A v = s[1];
         if (amsgrad != A(0)) v = s[2] = s[2] > v || s[2] != s[2] ? s[2] : v;
         p = p - s[0] / (sqrt(v) + eps) * size;
+    }
+};
+
+// Dozat 2016; of_g and of_m: the shares of the gradient and of its mean, with lr.
+template <typename A> struct NAdam : Decay<A> {
+    A of_g, of_m, correction, eps, new1, beta2, new2;
+    __device__ __forceinline__ void operator()(A& p, A g, A (&s)[3]) const {
+        g = this->gradient(p, g);
+        s[0] = s[0] + (g - s[0]) * new1;
+        s[1] = s[1] * beta2 + g * g * new2;
+        const A root = sqrt(s[1] / correction) + eps;
+        p = p - g * of_g / root;
+        p = p - s[0] * of_m / root;
+    }
+};
+
+// Liu et al. 2020; adaptive: whether the second moment is to be relied on yet.
+template <typename A> struct RAdam : Decay<A> {
+    A size, adaptive, eps, new1, beta2, new2;
+    __device__ __forceinline__ void operator()(A& p, A g, A (&s)[3]) const {
+        g = this->gradient(p, g);
+        s[0] = s[0] + (g - s[0]) * new1;
+        s[1] = s[1] * beta2 + g * g * new2;
+        p = p - (adaptive != A(0) ? s[0] / (sqrt(s[1]) + eps) : s[0]) * size;
+    }
+};
+
+// Kingma and Ba 2015, section 7.1.
+template <typename A> struct Adamax : Decay<A> {
+    A size, eps, new1, beta2;
+    __device__ __forceinline__ void operator()(A& p, A g, A (&s)[3]) const {
+        g = this->gradient(p, g);
+        s[0] = s[0] + (g - s[0]) * new1;
+        const A kept = s[1] * beta2, seen = (g < A(0) ? -g : g) + eps;
+        s[1] = kept > seen || kept != kept ? kept : seen;
+        p = p - s[0] / s[1] * size;
+    }
+};
+
+// Duchi et al. 2011.
+template <typename A> struct Adagrad : Decay<A> {
+    A size, eps;
+    __device__ __forceinline__ void operator()(A& p, A g, A (&s)[3]) const {
+        g = this->gradient(p, g);
+        s[0] = s[0] + g * g;
+        p = p - g / (sqrt(s[0]) + eps) * size;
+    }
+};
+
+// Zeiler 2012.
+template <typename A> struct Adadelta : Decay<A> {
+    A lr, rho, fresh, eps;  // fresh: 1 - rho
+    __device__ __forceinline__ void operator()(A& p, A g, A (&s)[3]) const {
+        g = this->gradient(p, g);
+        s[0] = s[0] * rho + g * g * fresh;
+        const A d = g / sqrt(s[0] + eps) * sqrt(s[1] + eps);
+        s[1] = s[1] * rho + d * d * fresh;
+        p = p - d * lr;
+    }
+};
+
+// Hinton 2012; s: the mean of g^2, with momentum the buffer, and with centered last the mean of g (Graves 2013).
+template <typename A> struct RMSprop : Decay<A> {
+    A lr, alpha, fresh, eps, momentum, centered;  // fresh: 1 - alpha
+    __device__ __forceinline__ A variance(A g, A& mean, A v) const {
+        mean = mean + (g - mean) * fresh;
+        return v - mean * mean;
+    }
+    __device__ __forceinline__ void operator()(A& p, A g, A (&s)[3]) const {
+        g = this->gradient(p, g);
+        s[0] = s[0] * alpha + g * g * fresh;
+        A v = s[0];
+        if (centered != A(0)) v = momentum != A(0) ? variance(g, s[2], v) : variance(g, s[1], v);
+        A d = g / (sqrt(v) + eps);
+        if (momentum != A(0)) d = s[1] = s[1] * momentum + d;
+        p = p - d * lr;
+    }
+};
+
+// Riedmiller and Braun 1993; s: the gradient before, and the size of the step.
+template <typename A> struct Rprop {
+    A maximize, shrink, grow, least, most;
+    __device__ __forceinline__ void operator()(A& p, A g, A (&s)[3]) const {
+        if (maximize != A(0)) g = -g;
+        const A turn = g * s[0];
+        const A size = s[1] * (turn < A(0) ? shrink : turn > A(0) ? grow : A(1));
+        s[1] = size < least ? least : size > most ? most : size;
+        s[0] = turn < A(0) ? A(0) : g;
+        p = p - sign(s[0]) * s[1];
+    }
+};
+
+// Polyak and Juditsky 1992; s: the mean of p, which a new one enters with the share mu.
+template <typename A> struct ASGD : Decay<A> {
+    A eta, mu, keep;  // keep: 1 - lambd eta
+    __device__ __forceinline__ void operator()(A& p, A g, A (&s)[3]) const {
+        g = this->gradient(p, g);
+        p = p * keep - g * eta;
+        s[0] = mu == A(1) ? p : s[0] + (p - s[0]) * mu;
+    }
+};
+
+// Chen et al. 2023.
+template <typename A> struct Lion : Decay<A> {
+    A lr, new1, new2;  // 1 - beta1, 1 - beta2
+    __device__ __forceinline__ void operator()(A& p, A g, A (&s)[3]) const {
+        g = this->gradient(p, g);
+        const A change = g - s[0];
+        p = p - sign(s[0] + change * new1) * lr;
+        s[0] = s[0] + change * new2;
     }
 };
 

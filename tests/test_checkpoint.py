@@ -2,16 +2,26 @@
 
 import json
 import os
+import random
+import signal
+import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 import safetensors.numpy
+import safetensors.torch
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 import gpugrad as gg
 from gpugrad import nn
-from gpugrad.errors import CheckpointError, DTypeError, MissingPackageError
-from gpugrad.io import load, save
+from gpugrad.data import DataLoader, TensorDataset
+from gpugrad.errors import CheckpointError, DTypeError, StateDictError
+from gpugrad.io import load, load_training, save, save_training, tensor_names
+from gpugrad.optim import SGD, AdamW
 
 DTYPES = ["bool", "uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64"]
 
@@ -105,7 +115,273 @@ def test_broken_files_are_named(tmp_path):
         load(tmp_path / "absent")
 
 
-def test_without_safetensors(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "safetensors", None)
-    with pytest.raises(MissingPackageError, match=r"pip install 'gpugrad\[demo\]'"):
-        save(tmp_path / "a", {})
+def forged(header, values=b"", length=None):
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return (len(text) if length is None else length).to_bytes(8, "little") + text + values
+
+
+def entry(dtype="F32", shape=(1,), offsets=(0, 4), **more):
+    return {"dtype": dtype, "shape": list(shape), "data_offsets": list(offsets), **more}
+
+
+MALICIOUS = {
+    "header longer than the file": (forged({}, length=1 << 40), "a header of"),
+    "header longer than any": (forged(b" " * 99, length=(1 << 64) - 1), "a header of"),
+    "header is no object": (forged(b"[1]"), "no JSON object"),
+    "header is no text": (forged(b"\xff\xfe{}"), "utf-8"),
+    "nested too deep": (forged(b"[" * 200_000), "nested too deep"),
+    "a name twice": (forged(b'{"a": %s, "a": %s}' % ((json.dumps(entry()).encode(),) * 2), bytes(4)), "twice"),
+    "overlap": (forged({"a": entry(), "b": entry()}, bytes(4)), "overlap"),
+    "part overlap": (forged({"a": entry(shape=(2,), offsets=(0, 8)), "b": entry(offsets=(4, 8))}, bytes(8)), "overlap"),
+    "a gap": (forged({"a": entry(offsets=(4, 8))}, bytes(8)), "gap"),
+    "values left over": (forged({"a": entry()}, bytes(8)), "end at byte"),
+    "beyond the end": (forged({"a": entry(shape=(9,), offsets=(0, 36))}, bytes(4)), "end at byte"),
+    "wrong shape": (forged({"a": entry(shape=(2,))}, bytes(4)), "are not the values of"),
+    "wrong dtype": (forged({"a": entry(dtype="F64")}, bytes(4)), "are not the values of"),
+    "unknown dtype": (forged({"a": entry(dtype="C64")}, bytes(4)), "unsupported dtype C64"),
+    "dtype is a list": (forged({"a": entry(dtype=["F32"])}, bytes(4)), "unsupported dtype"),
+    "negative sizes": (forged({"a": entry(shape=(-1, -1))}, bytes(4)), "no list of sizes"),
+    "sizes are fractions": (forged({"a": entry(shape=(1.0,))}, bytes(4)), "no list of sizes"),
+    "sizes are booleans": (forged({"a": entry(shape=(True,))}, bytes(4)), "no list of sizes"),
+    "huge sizes": (forged({"a": entry(shape=(1 << 62, 1 << 62, 0), offsets=(0, 0))}), "."),
+    "too many axes": (forged({"a": entry(shape=(1,) * 70)}, bytes(4)), "no list of sizes"),
+    "reversed": (forged({"a": entry(offsets=(4, 0))}, bytes(4)), "no range"),
+    "three offsets": (forged({"a": entry(offsets=(0, 4, 4))}, bytes(4)), "no range"),
+    "a field too many": (forged({"a": entry(more=1)}, bytes(4)), "not the fields"),
+    "a number as a tensor": (forged({"a": 1}), "not the fields"),
+    "metadata of numbers": (forged({"__metadata__": {"a": 1}}), "table of texts"),
+    "metadata is no table": (forged({"__metadata__": [1]}), "table of texts"),
+    "checksums of another kind": (forged({"__metadata__": {"gpugrad.sha256": "[]"}}), "table of texts"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MALICIOUS)
+@pytest.mark.parametrize("mmap", [False, True])
+def test_malicious_files_are_refused(tmp_path, name, mmap):
+    content, why = MALICIOUS[name]
+    (tmp_path / "evil.safetensors").write_bytes(content)
+    with pytest.raises(CheckpointError, match=r"evil\.safetensors: not a complete safetensors file .*(" + why + ")"):
+        load(tmp_path / "evil.safetensors", mmap=mmap)
+
+
+def test_every_changed_bit_is_seen(tmp_path):
+    path = tmp_path / "net"
+    save(path, {"a": gg.arange(3.0), "b": gg.tensor([True, False])}, {"step": 7})
+    content, seen = bytearray(path.read_bytes()), 0
+    for i in range(len(content)):
+        content[i] ^= 1 << i % 8
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError) as info:
+            load(path)
+        assert str(info.value).startswith(f"{path}: ")
+        seen += "checksum" in str(info.value)
+        content[i] ^= 1 << i % 8
+    assert seen > 100
+
+
+@given(st.binary(max_size=300))
+def test_arbitrary_bytes_are_refused(content):
+    import tempfile
+
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(len(content).to_bytes(8, "little") + content)
+        file.flush()
+        with pytest.raises(CheckpointError):
+            load(file.name)
+
+
+def test_some_tensors_only(tmp_path, device):
+    path = tmp_path / "net"
+    save(path, {"a": gg.arange(3.0), "b": gg.ones(2, 2), "c": gg.tensor(5)})
+    tensors, _ = load(path, device, names=["c", "a"])
+    assert list(tensors) == ["c", "a"] and tensors["a"].tolist() == [0, 1, 2] and tensors["a"].device == device
+    with pytest.raises(CheckpointError, match=r"net: .*no tensor 'd', 'e'; it has a, b, c"):
+        load(path, names=["a", "d", "e"])
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1  # in "b", the last
+    path.write_bytes(content)
+    assert load(path, names=["c"])[0]["c"].item() == 5
+    with pytest.raises(CheckpointError, match="checksum of 'b'"):
+        load(path)
+    assert tensor_names(path) == {"a": ((3,), "float32"), "b": ((2, 2), "float32"), "c": ((), "int64")}
+
+
+def test_memory_mapped(tmp_path):
+    path = tmp_path / "net"
+    given = {"a": gg.arange(6.0).reshape(2, 3), "b": gg.tensor([1, 2], dtype="int8"), "none": gg.zeros(0, 2)}
+    save(path, given, {"x": 1})
+    tensors, metadata = load(path, mmap=True)
+    assert metadata == {"x": 1} and tensors["b"].tolist() == [1, 2] and tensors["none"].shape == (0, 2)
+    tensors["a"]._array[...] = 9
+    assert load(path)[0]["a"].tolist() == [[0, 1, 2], [3, 4, 5]]  # the file stays
+    (tmp_path / "empty").write_bytes(forged({}))
+    assert load(tmp_path / "empty", mmap=True) == ({}, {})
+
+
+def test_weights_of_pytorch_and_for_it(tmp_path):
+    layers = lambda m: [m.Conv2d(3, 4, 3), m.BatchNorm2d(4), m.Flatten(), m.Linear(64, 5)]  # noqa: E731
+    theirs, ours = torch.nn.Sequential(*layers(torch.nn)), nn.Sequential(*layers(nn))
+    theirs(torch.randn(8, 3, 6, 6))
+    safetensors.torch.save_file(theirs.state_dict(), tmp_path / "theirs.safetensors")
+    ours.load_state_dict(load(tmp_path / "theirs.safetensors")[0])
+    x = np.random.default_rng(0).standard_normal((2, 3, 6, 6), np.float32)
+    expected = theirs.eval()(torch.from_numpy(x)).detach().numpy()
+    np.testing.assert_allclose(ours.eval()(gg.tensor(x)).detach().numpy(), expected, rtol=1e-5, atol=1e-6)
+    with gg.no_grad():
+        for parameter in ours.parameters():
+            parameter += 1
+    save(tmp_path / "ours.safetensors", ours.state_dict())
+    theirs.load_state_dict(safetensors.torch.load_file(tmp_path / "ours.safetensors"))
+    expected = theirs(torch.from_numpy(x)).detach().numpy()
+    np.testing.assert_allclose(ours(gg.tensor(x)).detach().numpy(), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_every_dtype_of_pytorch_and_back(tmp_path):
+    theirs = {
+        "w": torch.randn(5).bfloat16(),
+        "h": torch.randn(3, 2).half(),
+        "i": torch.tensor(7),
+        "b": torch.ones(2) > 0,
+    }
+    safetensors.torch.save_file(theirs, tmp_path / "theirs")
+    save(tmp_path / "back", load(tmp_path / "theirs")[0])
+    for name, value in safetensors.torch.load_file(tmp_path / "back").items():
+        assert value.dtype == theirs[name].dtype and torch.equal(value, theirs[name])
+
+
+def test_a_save_that_is_killed_loses_nothing(tmp_path):
+    """The process is killed at moments of many saves; each time the file is that of one whole save."""
+    code = (
+        "import sys, itertools, gpugrad as gg, numpy as np\n"
+        "from gpugrad.io import save\n"
+        "for i in itertools.count():\n"
+        "    save(sys.argv[1], {f'w{j}': np.full(50_000, i, np.float32) for j in range(20)}, {'step': i})\n"
+        "    print(i, flush=True)\n"
+    )
+    path = tmp_path / "run.safetensors"
+    left = 0
+    for attempt in range(6):
+        process = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True)
+        process.stdout.readline()
+        time.sleep(0.004 * attempt)
+        process.send_signal(signal.SIGKILL)
+        reported = [0, *map(int, process.stdout.read().split())][-1]
+        process.wait()
+        process.stdout.close()
+        tensors, metadata = load(path)
+        assert metadata["step"] in (reported, reported + 1)  # the last that was reported, or one just finished
+        assert len(tensors) == 20 and all((t.numpy() == metadata["step"]).all() for t in tensors.values())
+        left += len([name for name in os.listdir(tmp_path) if name.endswith(".tmp")])
+    assert left  # a save was cut short
+
+
+# Training runs
+
+
+class Decay:
+    """A scheduler by PyTorch's protocol."""
+
+    def __init__(self, optimizer):
+        self.optimizer, self.last_epoch = optimizer, 0
+
+    def step(self):
+        self.last_epoch += 1
+        for group in self.optimizer.param_groups:
+            group["lr"] *= 0.9
+
+    def state_dict(self):
+        return {"last_epoch": self.last_epoch, "_schedule": (0.1, [None, True])}
+
+    def load_state_dict(self, state):
+        assert state["_schedule"] == (0.1, [None, True])
+        self.last_epoch = state["last_epoch"]
+
+
+class Run:
+    """All parts of a training run, new; its parameters start differently each time."""
+
+    def __init__(self, data, device="cpu", optimizer=AdamW):
+        self.model = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 3))
+        self.model.to(device)
+        self.optimizer = optimizer(self.model.parameters(), lr=0.05)
+        self.scheduler = Decay(self.optimizer)
+        self.loader = DataLoader(data, 4, shuffle=True, device=device)
+
+    def train(self, steps, between=None):
+        """The losses of the steps; `between` is called after the one it numbers."""
+        losses = []
+        while True:
+            for x, y in self.loader:
+                noise = random.random() + np.random.rand()
+                loss = nn.functional.cross_entropy(self.model(x * noise), y)
+                self.optimizer.zero_grad()
+                loss.backward()
+                self.optimizer.step()
+                self.scheduler.step()
+                losses.append(loss.item())
+                if between and len(losses) == between[0]:
+                    between[1]()
+                if len(losses) == steps:
+                    return losses
+
+
+@pytest.fixture
+def data():
+    return TensorDataset(gg.randn(30, 4), gg.randint(0, 3, (30,)))
+
+
+def test_a_run_goes_on_bit_for_bit(tmp_path, device, data):
+    run = Run(data, device)
+    more = {"epoch": 1, "best": {"loss": 0.5, "at": (1, 2)}, "w": gg.ones(2), "none": None}
+    # In the middle of the second pass.
+    expected = run.train(20, (11, lambda: save_training(tmp_path / "run", **vars(run), **more)))[11:]
+    gg.manual_seed(123)
+    random.seed(5)
+    other = Run(data, device)
+    assert other.train(2) != expected[:2]
+    extra = load_training(tmp_path / "run", **vars(other))
+    assert extra["epoch"] == 1 and extra["best"] == {"loss": 0.5, "at": (1, 2)} and extra["w"].tolist() == [1, 1]
+    assert other.train(9) == expected
+    assert other.scheduler.last_epoch == 20
+    for a, b in zip(run.model.state_dict().values(), other.model.state_dict().values(), strict=True):
+        assert a.cpu().numpy().tobytes() == b.cpu().numpy().tobytes()
+
+
+def test_parts_of_a_run(tmp_path, data):
+    run = Run(data)
+    run.train(3)
+    save_training(tmp_path / "run", run.model, run.optimizer)
+    other = Run(data)
+    load_training(tmp_path / "run", other.model)
+    assert other.model[0].weight.tolist() == run.model[0].weight.tolist()
+    assert not other.optimizer.state
+    weights, _ = load(tmp_path / "run")
+    assert weights["model/0.weight"].tolist() == run.model[0].weight.tolist()
+    with pytest.raises(CheckpointError, match="run: has no state of loader; it has that of model, optimizer"):
+        load_training(tmp_path / "run", run.model, loader=run.loader)
+    save(tmp_path / "weights", run.model.state_dict())
+    with pytest.raises(CheckpointError, match="weights: not written by save_training"):
+        load_training(tmp_path / "weights", run.model)
+    with pytest.raises(DTypeError, match="cannot save things/0, a object"):
+        save_training(tmp_path / "x", things=[object()])
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_run_that_does_not_fit_changes_nothing(tmp_path, data):
+    run = Run(data, optimizer=lambda p, lr: SGD(p, lr=lr, momentum=0.9))
+    run.train(3)
+    save_training(tmp_path / "run", run.model, run.optimizer)
+    other = Run(data)
+    before = [p.tolist() for p in other.model.parameters()]
+    groups = AdamW([{"params": [p]} for p in other.model.parameters()])
+    state = gg.get_rng_state()
+    with pytest.raises(StateDictError):
+        load_training(tmp_path / "run", other.model, groups)  # the model would fit
+    assert [p.tolist() for p in other.model.parameters()] == before
+    assert gg.get_rng_state() == state
+    content = bytearray((tmp_path / "run").read_bytes())
+    content[-3] ^= 4
+    (tmp_path / "run").write_bytes(content)
+    with pytest.raises(CheckpointError, match="run: .*checksum"):
+        load_training(tmp_path / "run", other.model)
+    assert [p.tolist() for p in other.model.parameters()] == before

@@ -7,7 +7,7 @@ import torch
 import gpugrad as gg
 from gpugrad import nn, optim
 from gpugrad.errors import GradientError, InplaceError, StateDictError
-from gpugrad.optim import optimizer as blocks
+from gpugrad.optim import walk as blocks
 
 SHAPES = [(300, 200), (7,), (), (2, 3, 4), (0, 3)]
 CASES = [
@@ -18,14 +18,44 @@ CASES = [
     ("Adam", {"lr": 0.01}),
     ("Adam", {"lr": 0.01, "weight_decay": 0.1, "betas": (0.8, 0.9), "eps": 1e-3}),
     ("Adam", {"lr": 0.01, "amsgrad": True, "maximize": True}),
+    ("Adam", {"lr": 0.01, "weight_decay": 0.1, "decoupled_weight_decay": True}),
     ("AdamW", {"lr": 0.01, "weight_decay": 0.1}),
     ("AdamW", {"lr": 0.01, "amsgrad": True, "maximize": True}),
+    ("NAdam", {"lr": 0.01}),
+    ("NAdam", {"lr": 0.01, "weight_decay": 0.1, "momentum_decay": 0.1, "betas": (0.8, 0.9), "maximize": True}),
+    ("NAdam", {"lr": 0.01, "weight_decay": 0.1, "decoupled_weight_decay": True, "eps": 1e-3}),
+    ("RAdam", {"lr": 0.01}),
+    ("RAdam", {"lr": 0.01, "weight_decay": 0.1, "betas": (0.8, 0.9), "eps": 1e-3}),
+    ("RAdam", {"lr": 0.01, "weight_decay": 0.1, "decoupled_weight_decay": True, "maximize": True}),
+    ("Adamax", {"lr": 0.01}),
+    ("Adamax", {"lr": 0.01, "weight_decay": 0.1, "betas": (0.8, 0.9), "eps": 1e-3, "maximize": True}),
+    ("Adagrad", {"lr": 0.1}),
+    ("Adagrad", {"lr": 0.1, "lr_decay": 0.1, "weight_decay": 0.1, "initial_accumulator_value": 0.5, "maximize": True}),
+    ("Adadelta", {}),
+    ("Adadelta", {"lr": 0.5, "rho": 0.8, "eps": 1e-3, "weight_decay": 0.1, "maximize": True}),
+    ("RMSprop", {"lr": 0.01}),
+    ("RMSprop", {"lr": 0.01, "momentum": 0.9, "weight_decay": 0.1, "maximize": True}),
+    ("RMSprop", {"lr": 0.01, "centered": True, "alpha": 0.8, "eps": 1e-3}),
+    ("RMSprop", {"lr": 0.01, "centered": True, "momentum": 0.5, "eps": 1e-2}),
+    ("Rprop", {"lr": 0.01}),
+    ("Rprop", {"lr": 0.01, "etas": (0.4, 1.5), "step_sizes": (5e-3, 0.02), "maximize": True}),
+    ("ASGD", {"lr": 0.01}),
+    ("ASGD", {"lr": 0.1, "lambd": 0.1, "alpha": 0.6, "t0": 10, "weight_decay": 0.1, "maximize": True}),
+    ("Adafactor", {"lr": 0.1}),
+    (
+        "Adafactor",
+        {"lr": 0.1, "beta2_decay": -0.5, "eps": (1e-3, 0.1), "d": 1.5, "weight_decay": 0.1, "maximize": True},
+    ),
 ]
 IDS = [f"{name}-{'-'.join(options)}" for name, options in CASES]
 
 
-def pair(random, dtype=np.float64):
-    values = [np.asarray(random.standard_normal(shape), dtype) for shape in SHAPES]
+def shapes_of(name):
+    return SHAPES[:-1] if name == "Adafactor" else SHAPES  # whose norms PyTorch divides by the number of elements
+
+
+def pair(random, dtype=np.float64, shapes=SHAPES):
+    values = [np.asarray(random.standard_normal(shape), dtype) for shape in shapes]
     return [nn.Parameter(gg.tensor(v)) for v in values], [torch.nn.Parameter(torch.tensor(v)) for v in values]
 
 
@@ -42,32 +72,61 @@ def check(ours, theirs, rtol):
         np.testing.assert_allclose(p.detach().numpy(), q.detach().numpy(), rtol=rtol, atol=rtol)
 
 
+@pytest.fixture(autouse=True)
+def counts_in_float64():
+    """PyTorch keeps the counts and products in its state in the default dtype."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
 @pytest.mark.parametrize(("name", "options"), CASES, ids=IDS)
 def test_fifty_steps_agree_with_torch(name, options):
     random = np.random.default_rng(0)
-    ours, theirs = pair(random)
+    ours, theirs = pair(random, shapes=shapes_of(name))
     a, b = getattr(optim, name)(ours, **options), getattr(torch.optim, name)(theirs, **options)
     for _ in range(50):
         step(random, ours, theirs, a, b)
     check(ours, theirs, 1e-12)
+    for p, q in zip(ours, theirs, strict=True):
+        for name, value in b.state[q].items():
+            mine = a.state[p][name]
+            np.testing.assert_allclose(getattr(mine, "tolist", lambda m=mine: m)(), value.tolist(), 1e-12, 1e-12)
 
 
 @pytest.mark.parametrize(("name", "options"), CASES, ids=IDS)
 def test_state_dicts_go_both_ways(name, options):
     random = np.random.default_rng(0)
-    ours, theirs = pair(random)
+    ours, theirs = pair(random, shapes=shapes_of(name))
     a, b = getattr(optim, name)(ours, **options), getattr(torch.optim, name)(theirs, **options)
     for _ in range(3):
         step(random, ours, theirs, a, b)
     a2, b2 = getattr(optim, name)(ours, lr=0.5), getattr(torch.optim, name)(theirs, lr=0.5)
     a2.load_state_dict(b.state_dict())
     given = a.state_dict()
+    for number, state in b.state_dict()["state"].items():
+        assert state.keys() == given["state"][number].keys()
     for state in given["state"].values():
         state.update({k: torch.tensor(v.numpy()) for k, v in state.items() if isinstance(v, gg.Tensor)})
     b2.load_state_dict(given)
     for _ in range(3):
         step(random, ours, theirs, a2, b2)
     check(ours, theirs, 1e-12)
+
+
+@pytest.mark.parametrize(("name", "options"), CASES, ids=IDS)
+def test_layouts_on_each_device(device, name, options):
+    """Transposed gradients and parameters are updated by the formula itself, on cuda as well."""
+    random = np.random.default_rng(0)
+    start = random.standard_normal((4, 6))
+    p, q = nn.Parameter(gg.tensor(start, device=device).T), torch.nn.Parameter(torch.tensor(start).T)
+    a, b = getattr(optim, name)([p], **options), getattr(torch.optim, name)([q], **options)
+    for _ in range(4):
+        g = random.standard_normal((6, 4))
+        p.grad, q.grad = gg.tensor(g, device=device), torch.tensor(g)
+        a.step()
+        b.step()
+    np.testing.assert_allclose(p.detach().cpu().numpy(), q.detach().numpy(), rtol=1e-12, atol=1e-12)
 
 
 def test_blocks_and_threads_do_not_change_the_result(monkeypatch):

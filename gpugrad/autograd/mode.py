@@ -10,6 +10,7 @@ class _Mode(threading.local):
     grad = True  # record ops for backward
     inference = False  # no_grad, and results can never be recorded later
     anomaly = False  # check every gradient for NaN
+    autocast: Any = None  # the Region (see autocast.py) whose policy casts the inputs of ops
 
 
 mode = _Mode()
@@ -18,9 +19,9 @@ mode = _Mode()
 class _Switch:
     """Sets attributes of `mode` inside a `with` block or a decorated function."""
 
-    def __init__(self, **settings: bool):
+    def __init__(self, **settings: Any):
         self._settings = settings
-        self._saved: list[dict[str, bool]] = []
+        self._saved: list[dict[str, Any]] = []
 
     def __enter__(self) -> None:
         self._saved.append({name: getattr(mode, name) for name in self._settings})

@@ -11,6 +11,7 @@ from ..backend.devices import CPU, Device, default_device
 from ..backend.dtypes import as_dtype, default_dtype, is_float, promote, weak
 from ..errors import DeviceError, DTypeError
 from .convert import asarray
+from .mode import mode
 from .tensor import Tensor, wrap
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ _SCALARS = (bool, int, float)
 
 def place(op: Op, inputs: Sequence) -> tuple[Device, Sequence]:
     """The inputs of `op` as Tensors (or None) on one device and, as the op wishes, of one dtype."""
+    if mode.autocast is not None:
+        inputs = mode.autocast.inputs(op.name, inputs)
     device = _in_place(op, inputs)
     if device is not None:
         return device, inputs if inputs.__class__ is list else list(inputs)

@@ -31,6 +31,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", nargs="?", metavar="FILE.py", help="declares ops; without it, gpugrad's own")
     parser.add_argument("--device", help="where to run them: cpu, cuda, cuda:1 (default: every device that is there)")
     parser.add_argument("--op", nargs="+", action="extend", metavar="NAME", help="check only these ops")
+    parser.add_argument("--only", nargs="+", choices=CHECKS, metavar="CHECK", help=f"of: {', '.join(CHECKS)}")
     parser.add_argument("--fused", action="store_true", help="check only ops that have a path of their own there")
     parser.add_argument("-v", "--verbose", action="store_true", help="list every failing case and each op's seconds")
 
@@ -54,7 +55,7 @@ def _check(ops: dict[str, Op], device: Device, args: argparse.Namespace) -> int:
     start, verbose = time.perf_counter(), args.verbose
     if args.fused:
         ops = {name: op for name, op in ops.items() if device.type in op.fused_paths}
-    results = _results(ops, device)
+    results = _results(ops, device, args.only)
     _print_table(results, verbose)
     failed = [name for name, found in results.items() if not all(r.passed for r in found)]
     _print_failures(results, verbose)
@@ -111,13 +112,13 @@ def _chosen(ops: dict[str, Op], names: list[str] | None) -> dict[str, Op]:
     return {name: ops[name] for name in names or sorted(ops)}
 
 
-def _results(ops: dict[str, Op], device: Device) -> dict[str, list[Result]]:
+def _results(ops: dict[str, Op], device: Device, checks: list[str] | None) -> dict[str, list[Result]]:
     results = {}
     show = sys.stderr.isatty()
     for i, (name, op) in enumerate(ops.items(), 1):
         if show:
             print(f"\r\033[K[{i}/{len(ops)}] {name}", end="", file=sys.stderr, flush=True)
-        results[name] = check_op(op, device)
+        results[name] = check_op(op, device, checks)
     if show:
         print("\r\033[K", end="", file=sys.stderr, flush=True)
     return results

@@ -14,7 +14,9 @@ OPTIONAL = (
     ("scikit-learn", "real data for the demonstrations", ("scikit-learn",), "gpugrad[demo]"),
     ("matplotlib", "plots", ("matplotlib",), "gpugrad[demo]"),
     ("tqdm", "progress bars", ("tqdm",), "gpugrad[demo]"),
-    ("safetensors", "reading checkpoints of other libraries", ("safetensors",), "gpugrad[demo]"),
+    ("Pillow", "reading pictures", ("pillow",), "gpugrad[train]"),
+    ("tensorboardX", "logs of training for TensorBoard", ("tensorboardX",), "gpugrad[train]"),
+    ("tokenizers", "Hugging Face's tokenisers", ("tokenizers",), "gpugrad[train]"),
     ("torch", "comparisons with PyTorch", ("torch",), "gpugrad[bench]"),
 )
 REQUIRED = ("numpy", "ml_dtypes", "threadpoolctl")

@@ -1,7 +1,6 @@
 """`gpugrad train RECIPE`: train a network of the course notes on real data, draw the loss, save a checkpoint."""
 
 import argparse
-import importlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,12 +11,13 @@ from ..autograd import no_grad
 from ..autograd.tensor import Tensor
 from ..backend.random import manual_seed
 from ..data import DataLoader, RandomAffine, TensorDataset, load_digits
-from ..errors import MissingPackageError
 from ..io import save
 from ..models import LeNet
 from ..nn import Module
 from ..nn.functional import cross_entropy
 from ..optim import SGD
+from ..optim.lr_scheduler import LambdaLR
+from ..train import Trainer
 
 
 @dataclass(frozen=True)
@@ -65,37 +65,38 @@ def run(args: argparse.Namespace) -> int:
     model = recipe.model().to(args.device)
     epochs = recipe.epochs if args.epochs is None else args.epochs
     loader = DataLoader(training, args.batch_size or recipe.batch_size, shuffle=True)
-    losses = fit(model, loader, recipe.augment, args.device, epochs, recipe.lr if args.lr is None else args.lr)
+    trainer = fit(model, loader, recipe.augment, args.device, epochs, recipe.lr if args.lr is None else args.lr)
     correct = accuracy(model, test, args.device)
     args.out.mkdir(parents=True, exist_ok=True)
     picture, checkpoint = args.out / f"{args.recipe}-loss.png", args.out / f"{args.recipe}.safetensors"
-    draw(losses, len(loader), picture)
+    trainer.draw(picture)
     save(checkpoint, model.state_dict(), {"recipe": args.recipe, "accuracy": correct})
     print(f"test accuracy: {correct:.2%} of {len(test)} images, after {time.perf_counter() - start:.1f} s")
     print(f"wrote {checkpoint} and {picture}")
     return 0
 
 
+class Augmented(Trainer):
+    """Trains a classifier on random changes of the images."""
+
+    def __init__(self, augment: Callable[[Tensor], Tensor], *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.augment = augment
+
+    def loss_of(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        images, labels = batch
+        return cross_entropy(self.model(self.augment(images)), labels)
+
+
 def fit(
     model: Module, loader: DataLoader, augment: Callable[[Tensor], Tensor], device: str, epochs: int, lr: float
-) -> list[float]:
-    """Train with momentum, the learning rate falling linearly to zero; returns the loss of every step."""
-    optimizer = SGD(model.parameters(), lr=lr, momentum=0.9)
-    steps = epochs * len(loader)
-    losses: list[float] = []
-    model.train()
-    with demo("tqdm").tqdm(total=steps, unit="step") as bar:
-        for _ in range(epochs):
-            for images, labels in loader:
-                optimizer.param_groups[0]["lr"] = lr * (1 - len(losses) / steps)
-                optimizer.zero_grad()
-                loss = cross_entropy(model(augment(images).to(device)), labels.to(device))
-                loss.backward()
-                optimizer.step()
-                losses.append(loss.item())
-                bar.update()
-                bar.set_postfix(loss=f"{losses[-1]:.4f}", refresh=False)
-    return losses
+) -> Trainer:
+    """Train with momentum, the learning rate falling linearly to zero."""
+    optimizer, steps = SGD(model.parameters(), lr=lr, momentum=0.9), epochs * len(loader)
+    schedule = LambdaLR(optimizer, lambda step: 1 - step / max(1, steps))
+    trainer = Augmented(augment, model, optimizer, scheduler=schedule, scheduled="step", device=device)
+    trainer.fit(loader, epochs)
+    return trainer
 
 
 def accuracy(model: Module, test: TensorDataset, device: str) -> float:
@@ -107,23 +108,3 @@ def accuracy(model: Module, test: TensorDataset, device: str) -> float:
             scores = model(images.to(device)).cpu().numpy()
             correct += int((scores.argmax(1) == labels.numpy()).sum())
     return correct / len(test)
-
-
-def draw(losses: list[float], steps_per_epoch: int, path: Path) -> None:
-    """Write the curve of the loss as a picture."""
-    figure = demo("matplotlib.figure").Figure(figsize=(7, 4), layout="constrained")
-    axes: Any = figure.subplots()
-    axes.plot([(i + 1) / steps_per_epoch for i in range(len(losses))], losses, linewidth=1)
-    axes.set(xlabel="epoch", ylabel="training loss", yscale="log")
-    axes.grid(alpha=0.3)
-    figure.savefig(path, dpi=150)
-
-
-def demo(package: str) -> Any:
-    """A package that only the commands need."""
-    try:
-        return importlib.import_module(package)
-    except ImportError:
-        raise MissingPackageError(
-            f"this command needs {package.partition('.')[0]}: pip install 'gpugrad[demo]'"
-        ) from None

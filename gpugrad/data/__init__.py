@@ -1,8 +1,27 @@
-"""Datasets and loaders."""
+"""Datasets, loaders, transforms of images, readers of files, tokenisers."""
 
-from .dataset import Dataset, Subset, TensorDataset, random_split
-from .digits import load_digits
+from . import transforms
+from .dataset import ChainDataset, ConcatDataset, Dataset, IterableDataset, Subset, TensorDataset, random_split
+from .fetch import default_collate, default_convert
+from .images import ImageFolder, load_cifar10, load_mnist, read_idx
 from .loader import DataLoader
-from .transforms import RandomAffine
+from .samplers import (
+    BatchSampler,
+    RandomSampler,
+    Sampler,
+    SequentialSampler,
+    SubsetRandomSampler,
+    WeightedRandomSampler,
+)
+from .tables import Split, load_digits, load_sklearn
+from .text import ByteTokenizer, CharTokenizer, HuggingFaceTokenizer, Lines, TokenDataset
+from .transforms import CutMix, MixUp, RandomAffine
+from .workers import get_worker_info
 
-__all__ = ["DataLoader", "Dataset", "RandomAffine", "Subset", "TensorDataset", "load_digits", "random_split"]
+__all__ = [
+    "BatchSampler", "ByteTokenizer", "ChainDataset", "CharTokenizer", "ConcatDataset", "CutMix", "DataLoader",
+    "Dataset", "HuggingFaceTokenizer", "ImageFolder", "IterableDataset", "Lines", "MixUp", "RandomAffine",
+    "RandomSampler", "Sampler", "SequentialSampler", "Split", "Subset", "SubsetRandomSampler", "TensorDataset",
+    "TokenDataset", "WeightedRandomSampler", "default_collate", "default_convert", "get_worker_info", "load_cifar10",
+    "load_digits", "load_mnist", "load_sklearn", "random_split", "read_idx", "transforms",
+]  # fmt: skip

@@ -1,21 +1,25 @@
-"""Datasets: numbered samples, each a tuple of Tensors."""
+"""Datasets: numbered samples, or streams of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate, chain
+from math import floor
 from typing import Any
 
 import numpy as np
 
 from ..autograd.tensor import Tensor, wrap
 from ..backend.random import Generator, default_generator
-from ..errors import ShapeError
+from ..errors import OutOfRangeError, ShapeError
 
 
 class Dataset:
     """Numbered samples. Subclasses define `__getitem__` and `__len__`.
 
-    A dataset that can fetch many samples faster than one by one also defines `batch(indices)`.
+    A dataset that can fetch many samples faster than one by one also defines `batch(indices)`, which gives them as one
+    batch, or PyTorch's `__getitems__(indices)`, which gives a list of samples.
     """
 
     batch: Any = None
@@ -25,6 +29,32 @@ class Dataset:
 
     def __len__(self) -> int:
         raise NotImplementedError(f"{type(self).__name__} does not define __len__()")
+
+    def __add__(self, other: Any) -> ConcatDataset:
+        return ConcatDataset([self, other])
+
+
+class IterableDataset:
+    """A stream of samples, for data that has no numbers. Subclasses define `__iter__`."""
+
+    def __iter__(self) -> Iterator[Any]:
+        raise NotImplementedError(f"{type(self).__name__} does not define __iter__()")
+
+    def __add__(self, other: Any) -> ChainDataset:
+        return ChainDataset([self, other])
+
+
+class ChainDataset(IterableDataset):
+    """Streams one after the other."""
+
+    def __init__(self, datasets: Iterable[Any]):
+        self.datasets = datasets
+
+    def __iter__(self) -> Iterator[Any]:
+        return chain.from_iterable(self.datasets)
+
+    def __len__(self) -> int:
+        return sum(len(d) for d in self.datasets)
 
 
 class TensorDataset(Dataset):
@@ -52,8 +82,6 @@ class Subset(Dataset):
 
     def __init__(self, dataset: Any, indices: Sequence[int] | np.ndarray):
         self.dataset, self.indices = dataset, np.asarray(indices, np.int64)
-        if getattr(dataset, "batch", None) is not None:
-            self.batch = lambda positions: dataset.batch(self.indices[positions])
 
     def __getitem__(self, index: int) -> Any:
         return self.dataset[int(self.indices[index])]
@@ -61,14 +89,45 @@ class Subset(Dataset):
     def __len__(self) -> int:
         return len(self.indices)
 
+    @property
+    def batch(self) -> Any:
+        """The other dataset's way to fetch many samples, if it has one."""
+        fetch = getattr(self.dataset, "batch", None)
+        return None if fetch is None else lambda positions: fetch(self.indices[positions])
+
+
+class ConcatDataset(Dataset):
+    """Datasets one after the other, numbered through. Raises ValueError without one, or for a stream."""
+
+    def __init__(self, datasets: Iterable[Any]):
+        self.datasets = list(datasets)
+        if not self.datasets or any(isinstance(d, IterableDataset) for d in self.datasets):
+            raise ValueError("ConcatDataset: expected at least one dataset, and none that is an IterableDataset")
+        self.cumulative_sizes = list(accumulate(len(d) for d in self.datasets))
+
+    def __getitem__(self, index: int) -> Any:
+        n = len(self)
+        if not -n <= index < n:
+            raise OutOfRangeError(f"ConcatDataset: index {index} is outside the {n} samples")
+        index += n if index < 0 else 0
+        which = bisect_right(self.cumulative_sizes, index)
+        return self.datasets[which][index - (self.cumulative_sizes[which - 1] if which else 0)]
+
+    def __len__(self) -> int:
+        return self.cumulative_sizes[-1]
+
 
 def random_split(dataset: Any, lengths: Sequence[float], generator: Generator | None = None) -> list[Subset]:
-    """The dataset cut at random into subsets of the given lengths, which may be fractions that add up to 1."""
-    n = len(dataset)
-    sizes = list(lengths)
-    if abs(sum(sizes) - 1) < 1e-9 and n != 1:
-        ends = np.round(np.cumsum(sizes) * n).astype(int)
-        sizes = list(np.diff(ends, prepend=0))
+    """The dataset cut at random into subsets of the given lengths, which may be fractions that add up to 1.
+
+    Of fractions each subset gets the whole samples; what is left over goes to the subsets in turn, as in PyTorch.
+    Raises ValueError if the lengths do not add up to the number of samples.
+    """
+    n, sizes = len(dataset), list(lengths)
+    if abs(sum(sizes) - 1) < 1e-9 and all(0 <= s <= 1 for s in sizes):
+        sizes = [floor(n * s) for s in sizes]
+        for i in range(n - sum(sizes)):
+            sizes[i % len(sizes)] += 1
     if sum(sizes) != n:
         raise ValueError(f"random_split: the lengths {list(lengths)} do not add up to {n} samples")
     order = (generator or default_generator()).numpy.permutation(n)

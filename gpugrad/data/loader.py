@@ -1,65 +1,197 @@
-"""DataLoader: a dataset in batches, in order or shuffled anew for each pass."""
+"""DataLoader: a dataset in batches, in order or shuffled anew for each pass, made here or by other processes."""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import count, islice, repeat
 from typing import Any
 
-import numpy as np
-
-from ..autograd.convert import asarray
-from ..autograd.tensor import Tensor
+from ..backend import cuda
+from ..backend.devices import CPU
+from ..backend.devices import device as find_device
+from ..backend.dtypes import uint8
 from ..backend.random import Generator, default_generator
-from ..ops.join import stack
+from .ahead import ahead, pinned
+from .dataset import IterableDataset
+from .fetch import End, Fetch, FetchNext, drawing_from, stream
+from .samplers import BatchSampler, RandomSampler, SequentialSampler
+from .workers import Workers
 
 
 class DataLoader:
-    """Batches of `batch_size` samples of a dataset.
+    """Batches of `batch_size` samples of a dataset; arguments as in PyTorch.
 
-    shuffle: draw a new order for each pass from `generator` (default: the one that `gpugrad.manual_seed` sets).
-    drop_last: leave out a last batch that is not full. collate_fn: makes a batch of a list of samples; the default
-    stacks Tensors, arrays and numbers, through tuples and mappings. Batches are made in this process, when asked for.
+    shuffle: a new order for each pass. sampler: gives the order. batch_sampler: gives lists of numbers, each a batch.
+    batch_size=None: samples are given as they are. drop_last: leave out a last batch that is not full. collate_fn:
+    makes a batch of a list of samples; the default stacks Tensors, arrays and numbers, through tuples and mappings.
+
+    num_workers: processes that make batches ahead of their use, each `prefetch_factor` of them, in shared memory; they
+    start with each pass unless `persistent_workers`. timeout: seconds to wait for a batch (0: for ever).
+    worker_init_fn: called with the worker's number in each. multiprocessing_context: how processes start.
+    pin_memory: batches are in page-locked memory, from where a GPU copies them while the program goes on. device:
+    batches are moved to this device, each while the one before is in use.
+
+    Each pass draws one seed from `generator` (default: the one that `gpugrad.manual_seed` sets). The order, and the
+    random numbers that samples and transforms take from the default generator, depend on that seed alone: batches are
+    the same for any number of workers. A stream (IterableDataset) is read by one worker, however many there are.
+
+    Raises DataError that names the sample and the worker where one cannot be read or a worker dies.
     """
 
     def __init__(
         self,
         dataset: Any,
-        batch_size: int = 1,
-        shuffle: bool = False,
-        *,
-        collate_fn: Callable[[list], Any] | None = None,
+        batch_size: int | None = 1,
+        shuffle: bool | None = None,
+        sampler: Any = None,
+        batch_sampler: Any = None,
+        num_workers: int = 0,
+        collate_fn: Callable[[Any], Any] | None = None,
+        pin_memory: bool = False,
         drop_last: bool = False,
+        timeout: float = 0,
+        worker_init_fn: Callable[[int], Any] | None = None,
+        multiprocessing_context: Any = None,
         generator: Generator | None = None,
+        *,
+        prefetch_factor: int | None = None,
+        persistent_workers: bool = False,
+        device: Any = None,
     ):
-        if batch_size < 1:
-            raise ValueError(f"DataLoader: batch_size must be positive, got {batch_size}")
-        self.dataset, self.batch_size, self.shuffle, self.drop_last = dataset, batch_size, shuffle, drop_last
-        self.collate_fn, self.generator = collate_fn, generator
+        self.stream = isinstance(dataset, IterableDataset)
+        _check(self.stream, batch_size, shuffle, sampler, batch_sampler, drop_last)
+        if num_workers < 0 or timeout < 0 or prefetch_factor is not None and prefetch_factor < 1:
+            raise ValueError("DataLoader: num_workers, timeout and prefetch_factor must not be negative")
+        if not num_workers and (prefetch_factor is not None or timeout or persistent_workers):
+            raise ValueError("DataLoader: prefetch_factor, timeout and persistent_workers need num_workers > 0")
+        self.dataset, self.batch_size, self.drop_last = dataset, batch_size, drop_last
+        self.num_workers, self.timeout, self.collate_fn = num_workers, timeout, collate_fn
+        self.pin_memory, self.generator = pin_memory, generator
+        self.worker_init_fn, self.multiprocessing_context = worker_init_fn, multiprocessing_context
+        self.prefetch_factor, self.persistent_workers = prefetch_factor or 2, persistent_workers
+        self.device = None if device is None else find_device(device)
+        self.sampler = self.batch_sampler = None
+        if not self.stream:
+            self.sampler = sampler or (RandomSampler(dataset) if shuffle else SequentialSampler(dataset))
+            if batch_size is not None:
+                self.batch_sampler = batch_sampler or BatchSampler(self.sampler, batch_size, drop_last)
+        self.batched = batch_size is not None
+        self._workers: Workers | None = None
+        self._seed: int | None = None  # of the pass that is under way
+        self._given = 0  # its batches so far
+        self._start: list[dict] = []  # where the loader's own generators were when it began
+        self._resume: dict[str, Any] | None = None
 
     def __len__(self) -> int:
-        n = len(self.dataset)
-        return n // self.batch_size if self.drop_last else -(-n // self.batch_size)
+        if not self.stream:
+            return len(self.batch_sampler or self.sampler)  # type: ignore[arg-type]
+        n, size = len(self.dataset), self.batch_size or 1
+        return n // size if self.drop_last else -(-n // size)
 
     def __iter__(self) -> Iterator[Any]:
-        n = len(self.dataset)
-        order = (self.generator or default_generator()).numpy.permutation(n) if self.shuffle else np.arange(n)
-        for i in range(len(self)):
-            yield self._fetch(order[i * self.batch_size : (i + 1) * self.batch_size])
+        resume, self._resume = self._resume or {}, None
+        self._start = [g.get_state() for g in self._generators()]
+        seed = resume.get("seed")
+        if seed is None or self.generator is not None:  # its own generator is where it was when that pass began
+            seed = int((self.generator or default_generator()).numpy.integers(1 << 63))
+        self._seed, self._given = seed, resume.get("batches", 0)
+        return self._pass(seed, self._given)
 
-    def _fetch(self, indices: np.ndarray) -> Any:
-        batch = getattr(self.dataset, "batch", None)
-        if batch is not None and self.collate_fn is None:
-            return batch(indices)
-        return (self.collate_fn or default_collate)([self.dataset[int(i)] for i in indices])
+    def _pass(self, seed: int, skip: int) -> Iterator[Any]:
+        """The batches of the pass with this seed, without the first `skip`."""
+        batches: Any = self._made(seed, skip)
+        if self.device not in (None, CPU):
+            batches = ahead(batches, self.device)
+        try:
+            for batch in batches:
+                self._given += 1
+                yield batch
+            self._seed = None
+        finally:
+            batches.close()
+
+    def _made(self, seed: int, skip: int) -> Any:
+        fetch = (FetchNext if self.stream else Fetch)(self.dataset, self.collate_fn, self.batched)
+        tasks = self._tasks(seed)
+        if not self.stream:  # a stream has to be read up to there
+            next(islice(tasks, skip, skip), None)
+        host = find_device("cuda") if self.pin_memory and cuda.is_available() else CPU
+        if self.num_workers:
+            made = self._by_workers(fetch, tasks, lambda size: host.pinned((size,), uint8))
+        else:
+            made = (pinned(fetch(*task), host) for task in tasks)
+        for number, batch in enumerate(made):
+            if batch is End:
+                return
+            if not self.stream or number >= skip:
+                yield batch
+
+    def _by_workers(self, fetch: Fetch, tasks: Iterator[tuple], memory: Callable) -> Iterator[Any]:
+        workers = self._workers
+        if workers is None:
+            number = 1 if self.stream else self.num_workers
+            workers = Workers(
+                fetch, number, self.worker_init_fn, self.multiprocessing_context, self.prefetch_factor, self.timeout
+            )
+        done = False
+        self._workers = workers if self.persistent_workers else None
+        try:
+            yield from workers.batches(tasks, memory)
+            done = True
+        except GeneratorExit:
+            done = True
+            raise
+        finally:
+            if not (done and self.persistent_workers):
+                workers.stop()
+                self._workers = None
+
+    def _tasks(self, seed: int) -> Iterator[tuple[Any, int, int]]:
+        """For each batch: its indices (of a stream: how many samples), the pass's seed, the batch's number."""
+        given = self.batch_sampler or self.sampler or repeat(self.batch_size or 1)
+        with drawing_from(random := stream(seed)):
+            indices = iter(given)
+        for number in count():
+            with drawing_from(random):  # samplers may draw when they are asked for the next
+                chosen = next(indices, End)
+            if chosen is End:
+                return
+            yield chosen, seed, number
+
+    # Its place in the data
+
+    def _generators(self) -> list[Generator]:
+        """The generators of its own that a pass draws from."""
+        owners = (self, self.sampler, self.batch_sampler, getattr(self.batch_sampler, "sampler", None))
+        found = [getattr(owner, "generator", None) for owner in owners]
+        return [g for i, g in enumerate(found) if g is not None and not any(g is other for other in found[:i])]
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where it is: the pass's seed, the batches given in it, and the state of generators of its own.
+
+        A loader that loads this gives what is left of the pass when it is iterated next.
+        """
+        if self._resume is not None:
+            return dict(self._resume)
+        if self._seed is None:
+            return {"generators": [g.get_state() for g in self._generators()]}
+        return {"seed": self._seed, "batches": self._given, "generators": list(self._start)}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go to a place that `state_dict` gave for a loader made alike. A stream is read again up to there."""
+        for generator, state in zip(self._generators(), state_dict["generators"], strict=True):
+            generator.set_state(state)
+        self._seed, self._resume = None, dict(state_dict)
 
 
-def default_collate(samples: list) -> Any:
-    """One batch of a list of samples: Tensors, arrays and numbers get a leading axis; tuples and mappings stay."""
-    first = samples[0]
-    if isinstance(first, Tensor):
-        return stack(samples)
-    if isinstance(first, Mapping):
-        return {name: default_collate([s[name] for s in samples]) for name in first}
-    if isinstance(first, (tuple, list)):
-        return tuple(default_collate(list(part)) for part in zip(*samples, strict=True))
-    if isinstance(first, str):
-        return samples
-    return asarray(np.stack([np.asarray(s) for s in samples]) if hasattr(first, "dtype") else samples)
+def _check(stream: bool, batch_size: Any, shuffle: Any, sampler: Any, batch_sampler: Any, drop_last: bool) -> None:
+    if stream and (shuffle or sampler is not None or batch_sampler is not None):
+        raise ValueError("DataLoader: a stream (IterableDataset) has no order to shuffle or sample")
+    if sampler is not None and shuffle:
+        raise ValueError("DataLoader: give sampler or shuffle, not both")
+    if batch_sampler is not None and (batch_size != 1 or shuffle or sampler is not None or drop_last):
+        raise ValueError("DataLoader: batch_sampler excludes batch_size, shuffle, sampler and drop_last")
+    if batch_size is None and drop_last:
+        raise ValueError("DataLoader: drop_last needs batch_size")
+    if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
+        raise ValueError(f"DataLoader: batch_size must be positive, got {batch_size!r}")

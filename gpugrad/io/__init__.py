@@ -1,5 +1,6 @@
-"""Files: checkpoints."""
+"""Files: checkpoints, and training runs to go on with."""
 
-from .checkpoint import load, save
+from .checkpoint import load, save, tensor_names
+from .training import load_training, save_training
 
-__all__ = ["load", "save"]
+__all__ = ["load", "load_training", "save", "save_training", "tensor_names"]

@@ -1,13 +1,17 @@
 """Checkpoints: named tensors and metadata in a safetensors file.
 
 The metadata, any JSON values, is one string under the key "gpugrad" of the file's own metadata, so the same values
-always give the same bytes. A file appears under its name only when it is complete.
+always give the same bytes. Checksums of the header and of every tensor stand beside it. A file appears under its name
+only when it is complete. Nothing in a file is ever executed.
 """
 
+from __future__ import annotations
+
 import json
+import mmap as memory_map
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,32 +20,21 @@ import numpy as np
 from ..autograd.tensor import Tensor, wrap
 from ..backend.devices import device as find_device
 from ..backend.dtypes import as_dtype
-from ..errors import CheckpointError, DTypeError, MissingPackageError
+from ..errors import CheckpointError, DTypeError
+from .format import Entry, checksum, read_header, write_header
 
-_NAMES = {
-    "BOOL": "bool", "U8": "uint8", "I8": "int8", "I16": "int16", "I32": "int32", "I64": "int64",
-    "F16": "float16", "BF16": "bfloat16", "F32": "float32", "F64": "float64",
-}  # fmt: skip
 _KEY = "gpugrad"
-
-
-def _safetensors() -> Any:
-    try:
-        import safetensors.numpy
-    except ImportError:
-        raise MissingPackageError("checkpoints need safetensors: pip install 'gpugrad[demo]'") from None
-    return safetensors
 
 
 def save(path: str | os.PathLike, tensors: Mapping[str, Any], metadata: Mapping[str, Any] | None = None) -> None:
     """Write tensors (Tensors or NumPy arrays, on any device) and metadata to `path`, replacing a file that is there.
 
-    The new file is complete or absent, even after a power failure. Raises MissingPackageError without safetensors.
+    The new file is complete or absent, whenever the program or the machine stops.
     """
-    safetensors = _safetensors()
     arrays = {name: _host(name, value) for name, value in tensors.items()}
-    text = {_KEY: json.dumps(metadata, sort_keys=True)} if metadata is not None else None
-    _replace(Path(path), safetensors.numpy.save(arrays, text))
+    notes = {_KEY: json.dumps(metadata, sort_keys=True)} if metadata is not None else {}
+    header, order = write_header(arrays, notes)
+    _replace(Path(path), [header, *(arrays[name].reshape(-1).view(np.uint8) for name in order)])
 
 
 def _host(name: str, value: Any) -> np.ndarray:
@@ -53,12 +46,13 @@ def _host(name: str, value: Any) -> np.ndarray:
     return np.asarray(array, as_dtype(array.dtype), order="C")
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _replace(path: Path, contents: Iterable[Any]) -> None:
     """Put a file in place in one step: written beside it, flushed to the disk, renamed."""
     handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            for content in contents:
+                file.write(content)
             file.flush()
             os.fsync(file.fileno())
         umask = os.umask(0)
@@ -70,27 +64,52 @@ def _replace(path: Path, content: bytes) -> None:
         raise
 
 
-def load(path: str | os.PathLike, device: Any = "cpu") -> tuple[dict[str, Tensor], Any]:
+def load(
+    path: str | os.PathLike, device: Any = "cpu", *, names: Iterable[str] | None = None, mmap: bool = False
+) -> tuple[dict[str, Tensor], Any]:
     """(tensors by name, on `device`; metadata) of a safetensors file; the metadata of a foreign file is as it stands.
 
-    Raises CheckpointError, which names the file, where it is truncated or of another format.
+    names: only these tensors are read. mmap: values are read from the file when they are first used, and their
+    checksums are not; what is written to them stays in memory. Raises CheckpointError, which names the file, where
+    it is truncated, damaged, of another format or lacks a name; nothing is loaded then.
     """
-    safetensors = _safetensors()
-    content = Path(path).read_bytes()
-    try:
-        entries = safetensors.deserialize(content)
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        arrays = {name: _array(entry) for name, entry in entries}
-    except (safetensors.SafetensorError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{os.fspath(path)}: not a complete safetensors file ({error})") from None
-    notes = header.get("__metadata__") or {}
+    chosen = None if names is None else list(names)
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        try:
+            entries, notes = read_header(file, size)
+            metadata = json.loads(notes[_KEY]) if _KEY in notes else notes
+            if chosen is not None:
+                _check_names(chosen, entries)
+                entries = {name: entries[name] for name in chosen}
+            if mmap and entries:
+                mapped = memory_map.mmap(file.fileno(), size, access=memory_map.ACCESS_COPY)
+                arrays = {n: e.array(memoryview(mapped)[e.start : e.start + e.size]) for n, e in entries.items()}
+            else:
+                arrays = {name: _read(file, name, entry) for name, entry in entries.items()}
+        except (ValueError, OverflowError, RecursionError) as error:
+            raise CheckpointError(f"{os.fspath(path)}: not a complete safetensors file ({error})") from None
     where = find_device(device)
-    tensors = {name: wrap(where.asarray(array), where, None) for name, array in sorted(arrays.items())}
-    return tensors, json.loads(notes[_KEY]) if _KEY in notes else notes
+    return {name: wrap(where.asarray(array), where, None) for name, array in arrays.items()}, metadata
 
 
-def _array(entry: Mapping[str, Any]) -> np.ndarray:
-    if entry["dtype"] not in _NAMES:
-        raise ValueError(f"unsupported dtype {entry['dtype']}")
-    # A copy of the bytes: the array must be writable.
-    return np.frombuffer(bytearray(entry["data"]), as_dtype(_NAMES[entry["dtype"]])).reshape(entry["shape"])
+def _check_names(names: list[str], entries: Mapping[str, Entry]) -> None:
+    missing = [name for name in names if name not in entries]
+    if missing:
+        raise ValueError(f"it has no tensor {', '.join(map(repr, missing))}; it has {', '.join(list(entries)[:20])}")
+
+
+def _read(file: Any, name: str, entry: Entry) -> np.ndarray:
+    values = np.empty(entry.size, np.uint8)
+    file.seek(entry.start)
+    if file.readinto(values) != entry.size:
+        raise ValueError(f"it ends within {name!r}")
+    if entry.sum is not None and checksum(values) != entry.sum:
+        raise ValueError(f"the checksum of {name!r} is another; the file was changed or damaged")
+    return entry.array(values)
+
+
+def tensor_names(path: str | os.PathLike) -> dict[str, tuple[tuple[int, ...], str]]:
+    """What a safetensors file holds, without reading it: (shape, dtype) by name. Raises CheckpointError like `load`."""
+    found, _ = load(path, mmap=True)
+    return {name: (tensor.shape, tensor.dtype.name) for name, tensor in found.items()}

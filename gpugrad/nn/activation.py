@@ -6,6 +6,7 @@
 from typing import Any
 
 from ..autograd.tensor import Tensor
+from ..errors import ShapeError
 from . import functional as F
 from . import init
 from .module import Module
@@ -254,3 +255,22 @@ class PReLU(Module):
 
     def extra_repr(self) -> str:
         return f"num_parameters={self.num_parameters}"
+
+
+class RReLU(_Activation):
+    """max(0, x) + a min(0, x), a drawn from lower to upper in training, else their mean (B. Xu et al. 2015)."""
+
+    def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3, inplace: bool = False):
+        super().__init__(inplace=inplace, lower=lower, upper=upper)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.rrelu(input, self.lower, self.upper, self.training)
+
+
+class Softmax2d(_Plain):
+    """Softmax over the channels of (N, C, H, W) or (C, H, W)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.ndim not in (3, 4):
+            raise ShapeError(f"Softmax2d: expected input (N, C, H, W) or (C, H, W), got {input.shape}")
+        return F.softmax(input, -3)

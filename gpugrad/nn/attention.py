@@ -2,7 +2,10 @@
 
 from typing import Any
 
-from ..autograd.tensor import Tensor
+from ..autograd.tensor import Tensor, wrap
+from ..ops.creation import zeros
+from ..ops.join import concatenate, split
+from ..ops.shape import broadcast_to
 from . import functional as F
 from . import init
 from .linear import Linear
@@ -35,9 +38,8 @@ class MultiheadAttention(Module):
         super().__init__()
         if embed_dim % num_heads:
             raise ValueError(f"MultiheadAttention: embed_dim {embed_dim} cannot be divided into {num_heads} heads")
-        if add_bias_kv or add_zero_attn:
-            raise ValueError("MultiheadAttention: add_bias_kv and add_zero_attn are not supported")
         self.embed_dim, self.num_heads, self.dropout, self.batch_first = embed_dim, num_heads, dropout, batch_first
+        self.head_dim, self.add_zero_attn = embed_dim // num_heads, add_zero_attn
         self.kdim, self.vdim = kdim or embed_dim, vdim or embed_dim
         together = self.kdim == self.vdim == embed_dim
         self.register_parameter(
@@ -48,16 +50,21 @@ class MultiheadAttention(Module):
             self.register_parameter(f"{name}_proj_weight", own)
         self.register_parameter("in_proj_bias", empty((3 * embed_dim,), device, dtype) if bias else None)
         self.out_proj = Linear(embed_dim, embed_dim, bias, device, dtype)
+        for name in ("bias_k", "bias_v"):
+            self.register_parameter(name, empty((1, 1, embed_dim), device, dtype) if add_bias_kv else None)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw new start values: Xavier uniform for the input projections, zeros for the biases."""
+        """Draw new start values: Xavier for the input projections and the added key and value, zeros for biases."""
         for weight in self._parameters.values():
             if weight is not None and weight.ndim == 2:
                 init.xavier_uniform_(weight)
         if self.in_proj_bias is not None:
             init.zeros_(self.in_proj_bias)
             init.zeros_(self.out_proj.bias)
+        for added in (self.bias_k, self.bias_v):
+            if added is not None:
+                init.xavier_normal_(added)
 
     def forward(
         self,
@@ -70,36 +77,66 @@ class MultiheadAttention(Module):
         average_attn_weights: bool = True,
         is_causal: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
-        """Masks as in PyTorch: True (or -inf, added to the scores) is what must not be looked at."""
+        """Masks as in PyTorch: True (or -inf, added to the scores) is what must not be looked at.
+
+        attn_mask: (L, S), or (N * num_heads, L, S); key_padding_mask: (N, S), or (S,) without N. is_causal: attn_mask,
+        if given, is the causal mask, which then need not be read.
+        """
         single = query.ndim == 2
-        if single:
-            query, key, value = (t.reshape((1, *t.shape)) for t in (query, key, value))
-        elif not self.batch_first:
-            query, key, value = (t.swapaxes(0, 1) for t in (query, key, value))
-        q, k, v = (self._heads(t, i) for i, t in enumerate((query, key, value)))
+        q, k, v = self._projected(query, key, value, single)
         mask = self._mask(attn_mask, key_padding_mask, q, k)
+        added = self.bias_k is not None or self.add_zero_attn
+        causal = is_causal and not need_weights and key_padding_mask is None and not added
+        if is_causal and attn_mask is None and not causal:
+            hidden = _causal(q, k.shape[2])
+            mask = hidden if mask is None else mask + hidden
+        k, v, mask = self._added(k, v, mask)
         dropout = self.dropout if self.training else 0.0
         if need_weights:
             out, weights = _attention_with_weights(q, k, v, mask, dropout)
             weights = weights.mean(axis=1) if average_attn_weights else weights
             weights = weights[0] if single else weights
         else:
-            causal = is_causal and key_padding_mask is None
             out = F.scaled_dot_product_attention(q, k, v, None if causal else mask, dropout, causal)
             weights = None
-        out = self.out_proj(out.swapaxes(1, 2).reshape(query.shape))
+        out = self.out_proj(out.swapaxes(1, 2).reshape((q.shape[0], q.shape[2], self.embed_dim)))
         return (out[0] if single else out if self.batch_first else out.swapaxes(0, 1)), weights
 
-    def _heads(self, x: Tensor, i: int) -> Tensor:
-        """The projection number `i` (q, k, v) of x (N, L, width): (N, heads, L, d)."""
+    def _projected(self, query: Tensor, key: Tensor, value: Tensor, single: bool) -> list[Tensor]:
+        """q, k and v (N, heads, L, d): one product for all three if they come from the same input."""
+        inputs = [query] if query is key and key is value else [query, key, value]
+        if single:
+            inputs = [t.reshape((1, *t.shape)) for t in inputs]
+        elif not self.batch_first:
+            inputs = [t.swapaxes(0, 1) for t in inputs]
+        if len(inputs) == 1 and self.in_proj_weight is not None:
+            projected = split(F.linear(inputs[0], self.in_proj_weight, self.in_proj_bias), 3, axis=-1)
+        else:
+            projected = [self._project(inputs[i % len(inputs)], i) for i in range(3)]
+        return [t.reshape((*t.shape[:2], self.num_heads, self.head_dim)).swapaxes(1, 2) for t in projected]
+
+    def _project(self, x: Tensor, i: int) -> Tensor:
+        """The projection number `i` (q, k, v) of x (N, L, width): (N, L, E)."""
         e = self.embed_dim
         if self.in_proj_weight is not None:
             weight = self.in_proj_weight[i * e : (i + 1) * e]
         else:
             weight = (self.q_proj_weight, self.k_proj_weight, self.v_proj_weight)[i]
         bias = None if self.in_proj_bias is None else self.in_proj_bias[i * e : (i + 1) * e]
-        projected = F.linear(x, weight, bias)
-        return projected.reshape((*x.shape[:2], self.num_heads, e // self.num_heads)).swapaxes(1, 2)
+        return F.linear(x, weight, bias)
+
+    def _added(self, k: Tensor, v: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
+        """k, v and the mask with the learned key and value and the zeros that every query may look at."""
+        shape, length = (k.shape[0], self.num_heads, 1, self.head_dim), k.shape[2]
+        if self.bias_k is not None:
+            rows = (b.reshape((1, self.num_heads, 1, self.head_dim)) for b in (self.bias_k, self.bias_v))
+            k, v = (concatenate([t, broadcast_to(row, shape)], axis=2) for t, row in zip((k, v), rows, strict=True))
+        if self.add_zero_attn:
+            k, v = (concatenate([t, zeros(shape, dtype=t.dtype, device=t.device)], axis=2) for t in (k, v))
+        if mask is not None and k.shape[2] > length:
+            free = zeros((*mask.shape[:-1], k.shape[2] - length), dtype=mask.dtype, device=mask.device)
+            mask = concatenate([mask, free], axis=-1)
+        return k, v, mask
 
     def _mask(self, attn_mask: Tensor | None, padding: Tensor | None, q: Tensor, k: Tensor) -> Tensor | None:
         """What is added to the scores: 0, or -inf where a mask forbids to look."""
@@ -114,11 +151,16 @@ class MultiheadAttention(Module):
         return total
 
 
+def _causal(q: Tensor, keys: int) -> Tensor:
+    """(L, S): -inf for later keys."""
+    hidden = q.device.xp.full((q.shape[2], keys), -float("inf"), q.dtype)
+    return wrap(q.device.xp.triu(hidden, 1), q.device, None)
+
+
 def _additive(mask: Tensor, like: Tensor) -> Tensor:
     if mask.dtype.kind != "b":
         return mask
-    zeros = like.device.xp.zeros(mask.shape, like.dtype)
-    return type(like)(zeros, device=like.device).masked_fill(mask, float("-inf"))
+    return zeros(mask.shape, dtype=like.dtype, device=like.device).masked_fill(mask, float("-inf"))
 
 
 def _attention_with_weights(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from itertools import groupby
 from typing import Any, Self
 
 from .module import Module
@@ -88,6 +89,20 @@ class Sequential(_List):
             return type(self)(dict(list(self._modules.items())[index]))
         return self._modules[self._key(index)]
 
+    def __add__(self, other: Iterable[Module]) -> Sequential:
+        return Sequential(*self, *other)
+
+    def __iadd__(self, other: Iterable[Module]) -> Self:
+        return self.extend(other)
+
+    def __mul__(self, times: int) -> Sequential:
+        return Sequential(*list(self) * times)
+
+    __rmul__ = __mul__
+
+    def __imul__(self, times: int) -> Self:
+        return self.extend(list(self) * (times - 1))
+
 
 class ModuleList(_List):
     """A list of modules that are registered."""
@@ -101,8 +116,21 @@ class ModuleList(_List):
             return type(self)(list(self)[index])
         return self._modules[self._key(index)]
 
+    def __add__(self, modules: Iterable[Module]) -> ModuleList:
+        return ModuleList([*self, *modules])
+
     def __iadd__(self, modules: Iterable[Module]) -> Self:
         return self.extend(modules)
+
+    def __repr__(self) -> str:
+        """Neighbours with the same text are shown once: "(0-2): 3 x Linear(...)"."""
+        lines, start = [], 0
+        for text, group in groupby(map(repr, self)):
+            count = len(list(group))
+            name = f"({start})" if count == 1 else f"({start}-{start + count - 1}): {count} x"
+            lines.append(f"{name + ':' if count == 1 else name} {text}".replace("\n", "\n  "))
+            start += count
+        return f"{self._get_name()}(" + ("\n  " + "\n  ".join(lines) + "\n" if lines else "") + ")"
 
 
 class ModuleDict(Module):
@@ -151,6 +179,10 @@ class ModuleDict(Module):
         """Remove and return a module."""
         return self._modules.pop(name)
 
+    def clear(self) -> None:
+        """Remove all modules."""
+        self._modules.clear()
+
 
 class ParameterList(Module):
     """A list of parameters that are registered; Tensors become parameters."""
@@ -177,6 +209,9 @@ class ParameterList(Module):
         key = list(self._parameters)[index]
         self._parameters[key] = value if isinstance(value, Parameter) else Parameter(value)
 
+    def __iadd__(self, values: Iterable[Any]) -> Self:
+        return self.extend(values)
+
     def __len__(self) -> int:
         return len(self._parameters)
 
@@ -184,13 +219,12 @@ class ParameterList(Module):
         return iter(self._parameters.values())
 
 
-class ParameterDict(Module):
+class ParameterDict(Module, MutableMapping):
     """A dictionary of parameters that are registered; Tensors become parameters."""
 
     def __init__(self, parameters: Mapping[str, Any] | Iterable[tuple[str, Any]] = ()):
         super().__init__()
-        for name, value in dict(parameters).items():
-            self[name] = value
+        self.update(parameters)
 
     def __getitem__(self, name: str) -> Any:
         return self._parameters[name]
@@ -198,23 +232,28 @@ class ParameterDict(Module):
     def __setitem__(self, name: str, value: Any) -> None:
         self.register_parameter(name, value if isinstance(value, Parameter) else Parameter(value))
 
+    def __delitem__(self, name: str) -> None:
+        del self._parameters[name]
+
     def __len__(self) -> int:
         return len(self._parameters)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._parameters)
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._parameters
+    def __hash__(self) -> int:
+        return id(self)
 
-    def keys(self) -> Iterable[str]:
-        """The names."""
-        return self._parameters.keys()
+    def __eq__(self, other: object) -> bool:
+        return self is other
 
-    def values(self) -> Iterable[Any]:
-        """The parameters."""
-        return self._parameters.values()
+    def copy(self) -> ParameterDict:
+        """Another dictionary of the same parameters."""
+        return ParameterDict(self)
 
-    def items(self) -> Iterable[tuple[str, Any]]:
-        """Pairs of name and parameter."""
-        return self._parameters.items()
+    def __or__(self, other: Mapping[str, Any]) -> ParameterDict:
+        return ParameterDict({**self, **other})
+
+    def __ior__(self, other: Mapping[str, Any]) -> Self:
+        self.update(other)
+        return self

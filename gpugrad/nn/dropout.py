@@ -51,3 +51,9 @@ class AlphaDropout(_Dropout):
     """Dropout that keeps mean and variance of values that SELU made (Klambauer et al. 2017)."""
 
     function = staticmethod(F.alpha_dropout)
+
+
+class FeatureAlphaDropout(_Dropout):
+    """AlphaDropout of whole channels of (N, C, *S)."""
+
+    function = staticmethod(F.feature_alpha_dropout)

@@ -1,4 +1,4 @@
-"""Embedding: a learned table of vectors."""
+"""Embedding: a learned table of vectors, looked up one by one or summed in bags."""
 
 from typing import Any
 
@@ -9,34 +9,46 @@ from .module import Module
 from .parameter import Parameter, empty
 
 
-class Embedding(Module):
-    """Rows of a table at integer indices: (...) -> (..., embedding_dim).
-
-    Parameter: weight (num_embeddings, embedding_dim). padding_idx: a row that starts as zeros and gets no gradient.
-    """
+class _Table(Module):
+    """What both layers share: the parameter weight (num_embeddings, embedding_dim), and how it is looked up."""
 
     def __init__(
         self,
         num_embeddings: int,
         embedding_dim: int,
-        padding_idx: int | None = None,
-        device: Any = None,
-        dtype: Any = None,
+        padding_idx: int | None,
+        max_norm: float | None,
+        norm_type: float,
+        scale_grad_by_freq: bool,
+        sparse: bool,
+        weight: Tensor | None,
+        device: Any,
+        dtype: Any,
     ):
         super().__init__()
         if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
-            raise ValueError(f"Embedding: padding_idx {padding_idx} is outside a table of {num_embeddings} rows")
+            raise ValueError(
+                f"{type(self).__name__}: padding_idx {padding_idx} is outside a table of {num_embeddings} rows"
+            )
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
         self.padding_idx = None if padding_idx is None else padding_idx % num_embeddings
-        self.weight = empty((num_embeddings, embedding_dim), device, dtype)
-        self.reset_parameters()
+        self.max_norm, self.norm_type, self.scale_grad_by_freq = max_norm, norm_type, scale_grad_by_freq
+        self.sparse = sparse
+        if weight is None:
+            self.weight = empty((num_embeddings, embedding_dim), device, dtype)
+            self.reset_parameters()
+        elif weight.shape != (num_embeddings, embedding_dim):
+            raise ValueError(
+                f"{type(self).__name__}: weight must be ({num_embeddings}, {embedding_dim}), got {weight.shape}"
+            )
+        else:
+            self.weight = Parameter(weight.detach())
 
     @classmethod
-    def from_pretrained(cls, embeddings: Tensor, freeze: bool = True, padding_idx: int | None = None) -> "Embedding":
-        """An embedding over the rows of a matrix, not trained unless `freeze` is False."""
-        rows, width = embeddings.shape
-        made = cls(rows, width, padding_idx, embeddings.device, embeddings.dtype)
-        made.weight = Parameter(embeddings.detach(), requires_grad=not freeze)
+    def from_pretrained(cls, embeddings: Tensor, freeze: bool = True, **options: Any) -> Any:
+        """A layer over the rows of a matrix, not trained unless `freeze` is False; options as for the layer."""
+        made = cls(*embeddings.shape, _weight=embeddings, **options)  # type: ignore[call-arg]
+        made.weight.requires_grad = not freeze
         return made
 
     def reset_parameters(self) -> None:
@@ -45,9 +57,86 @@ class Embedding(Module):
         if self.padding_idx is not None:
             self.weight._array[self.padding_idx] = 0
 
+    def _shown(self, **defaults: Any) -> str:
+        """The attributes whose value is another than the one given here."""
+        shown = [(name, getattr(self, name)) for name, default in defaults.items() if getattr(self, name) != default]
+        return ", ".join([f"{self.num_embeddings}, {self.embedding_dim}", *(f"{n}={value!r}" for n, value in shown)])
+
+
+class Embedding(_Table):
+    """Rows of a table at integer indices: (...) -> (..., embedding_dim).
+
+    Parameter: weight (num_embeddings, embedding_dim). padding_idx: a row that starts as zeros and gets no gradient;
+    max_norm, norm_type, scale_grad_by_freq and sparse: see `functional.embedding`.
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
+        _weight: Tensor | None = None,
+        _freeze: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        options = (padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
+        super().__init__(num_embeddings, embedding_dim, *options, _weight, device, dtype)
+        if _freeze:
+            self.weight.requires_grad = False
+
     def forward(self, input: Tensor) -> Tensor:
-        return F.embedding(input, self.weight, self.padding_idx)
+        return F.embedding(
+            input, self.weight, self.padding_idx, self.max_norm, self.norm_type, self.scale_grad_by_freq, self.sparse
+        )
 
     def extra_repr(self) -> str:
-        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
-        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
+        return self._shown(padding_idx=None, max_norm=None, norm_type=2, scale_grad_by_freq=False, sparse=False)
+
+
+class EmbeddingBag(_Table):
+    """Sums, means or largest values (`mode`) of bags of rows of a table: (B, N), or (N,) and offsets (B,) -> (B, D).
+
+    Parameter: weight (num_embeddings, embedding_dim). The other arguments are those of `functional.embedding_bag`.
+    """
+
+    def __init__(
+        self,
+        num_embeddings: int,
+        embedding_dim: int,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        mode: str = "mean",
+        sparse: bool = False,
+        _weight: Tensor | None = None,
+        include_last_offset: bool = False,
+        padding_idx: int | None = None,
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        options = (padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse)
+        super().__init__(num_embeddings, embedding_dim, *options, _weight, device, dtype)
+        self.mode, self.include_last_offset = mode, include_last_offset
+
+    def forward(self, input: Tensor, offsets: Tensor | None = None, per_sample_weights: Tensor | None = None) -> Tensor:
+        return F.embedding_bag(
+            input,
+            self.weight,
+            offsets,
+            self.max_norm,
+            self.norm_type,
+            self.scale_grad_by_freq,
+            self.mode,
+            self.sparse,
+            per_sample_weights,
+            self.include_last_offset,
+            self.padding_idx,
+        )
+
+    def extra_repr(self) -> str:
+        return self._shown(max_norm=None, norm_type=2, scale_grad_by_freq=False, mode=None, padding_idx=None)

@@ -2,48 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from itertools import count
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Self
 
-from ..autograd.tensor import Handle, Tensor
+from ..autograd.tensor import Handle, Tensor, wrap
 from ..backend.devices import Device
+from ..backend.devices import device as find_device
 from ..backend.dtypes import as_dtype, bfloat16, float16, float32, float64, is_float
-from ..errors import DTypeError, StateDictError
+from ..errors import DTypeError
+from .hooks import Hook, HookList, call
 from .registry import Registry, join
-from .state import Keys, as_tensor, compare, copy_into, drop_gradient, only_floats, replace
+from .state import Keys, compare, drop_gradient, only_floats, refuse, replace, take_over
 
-_hook_keys = count()
-
-
-class Hooks:
-    """The hooks of one module: key -> (is it called before forward, does it take kwargs, the function)."""
-
-    def __init__(self) -> None:
-        self.hooks: dict[int, tuple[bool, bool, Callable]] = {}
-
-    def add(self, before: bool, kwargs: bool, hook: Callable, prepend: bool) -> Handle:
-        """Register `hook`, in front of the others with `prepend`."""
-        key = next(_hook_keys)
-        entry = {key: (before, kwargs, hook)}
-        self.hooks = {**entry, **self.hooks} if prepend else {**self.hooks, **entry}
-        return Handle(self, key)
-
-    def call(self, module: Module, args: tuple, kwargs: dict) -> Any:
-        """Call `module.forward` between its hooks."""
-        for before, takes_kwargs, hook in list(self.hooks.values()):
-            if before:
-                result = hook(module, args, kwargs) if takes_kwargs else hook(module, args)
-                if result is not None and takes_kwargs:
-                    args, kwargs = result
-                elif result is not None:
-                    args = result if isinstance(result, tuple) else (result,)
-        output = module.forward(*args, **kwargs)
-        for before, takes_kwargs, hook in list(self.hooks.values()):
-            if not before:
-                result = hook(module, args, kwargs, output) if takes_kwargs else hook(module, args, output)
-                output = output if result is None else result
-        return output
+EXTRA = "_extra_state"  # the name of `get_extra_state`'s result in a state dict
 
 
 class Module(Registry):
@@ -53,7 +24,7 @@ class Module(Registry):
     `to()` and the like, under the attribute's name.
     """
 
-    _hooks: Hooks | None = None
+    _hooks: dict[str, HookList] | None = None  # by kind; None until there are any
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output; every subclass defines it."""
@@ -62,26 +33,69 @@ class Module(Registry):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._hooks is None:
             return self.forward(*args, **kwargs)
-        return self._hooks.call(self, args, kwargs)
+        return call(self, args, kwargs)
 
-    def _add_hook(self, before: bool, kwargs: bool, hook: Callable, prepend: bool) -> Handle:
+    # Hooks
+
+    def _add_hook(self, kind: str, hook: Callable, prepend: bool = False, **options: bool) -> Handle:
         if self._hooks is None:
-            self._hooks = Hooks()
-        return self._hooks.add(before, kwargs, hook, prepend)
+            self._hooks = {}
+        return self._hooks.setdefault(kind, HookList()).add(hook, prepend, options)
+
+    def _hooks_of(self, kind: str) -> list[Hook]:
+        return list(self._hooks[kind]) if self._hooks is not None and kind in self._hooks else []
 
     def register_forward_pre_hook(self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False) -> Handle:
         """Call `hook(module, args)` before forward; what it returns, if anything, replaces the arguments.
 
         with_kwargs: call `hook(module, args, kwargs)`, which returns (args, kwargs) or None.
         """
-        return self._add_hook(True, with_kwargs, hook, prepend)
+        return self._add_hook("forward_pre", hook, prepend, with_kwargs=with_kwargs)
 
-    def register_forward_hook(self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False) -> Handle:
+    def register_forward_hook(
+        self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
+    ) -> Handle:
         """Call `hook(module, args, output)` after forward; what it returns, if anything, replaces the output.
 
-        with_kwargs: call `hook(module, args, kwargs, output)`.
+        with_kwargs: call `hook(module, args, kwargs, output)`. always_call: also when forward raised; output is None.
         """
-        return self._add_hook(False, with_kwargs, hook, prepend)
+        return self._add_hook("forward", hook, prepend, with_kwargs=with_kwargs, always_call=always_call)
+
+    def register_full_backward_pre_hook(self, hook: Callable, prepend: bool = False) -> Handle:
+        """Call `hook(module, grad_output)` before the gradients of the inputs are computed.
+
+        grad_output: the gradients of the outputs, a tuple; what the hook returns, if anything, replaces them.
+        """
+        return self._add_hook("backward_pre", hook, prepend)
+
+    def register_full_backward_hook(self, hook: Callable, prepend: bool = False) -> Handle:
+        """Call `hook(module, grad_input, grad_output)` when the gradients of the inputs are known.
+
+        grad_input has an entry for each positional argument, None where it needs no gradient; what the hook returns,
+        if anything, replaces it.
+        """
+        return self._add_hook("backward", hook, prepend)
+
+    def register_state_dict_pre_hook(self, hook: Callable) -> Handle:
+        """Call `hook(module, prefix, keep_vars)` before `state_dict` reads this module."""
+        return self._add_hook("state_dict_pre", hook)
+
+    def register_state_dict_post_hook(self, hook: Callable) -> Handle:
+        """Call `hook(module, state_dict, prefix, local_metadata)` after `state_dict` has read this module; it may
+        change the dictionary."""
+        return self._add_hook("state_dict_post", hook)
+
+    def register_load_state_dict_pre_hook(self, hook: Callable) -> Handle:
+        """Call `hook(module, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs)`
+        before values are loaded; it may change the dictionary, which is a copy, and add to the lists."""
+        return self._add_hook("load_pre", hook)
+
+    def register_load_state_dict_post_hook(self, hook: Callable) -> Handle:
+        """Call `hook(module, incompatible_keys)` after values were loaded; it may change the two lists of names.
+
+        What is then left in them is an error with `strict`, which without such a hook is found before loading.
+        """
+        return self._add_hook("load_post", hook)
 
     def apply(self, fn: Callable[[Module], Any]) -> Self:
         """Call `fn` on every module, submodules first; returns this module."""
@@ -115,6 +129,16 @@ class Module(Registry):
 
     # Places and types
 
+    def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
+        """Move to a device without copying the values, which are not set afterwards."""
+        where = find_device(device)
+        modules = self.modules() if recurse else [self]
+        return self._apply(lambda t: wrap(where.xp.empty(t.shape, t.dtype), where, None), modules)
+
+    def type(self, dst_type: Any) -> Self:
+        """Make floating-point parameters and buffers `dst_type`."""
+        return self.to(dtype=dst_type)
+
     def to(self, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False) -> Self:
         """Move parameters and buffers, in place, to a device, to a dtype (floating-point ones only), or both.
 
@@ -131,8 +155,8 @@ class Module(Registry):
             raise DTypeError(f"Module.to: expected a floating-point dtype, got {dtype}")
         return self._apply(lambda tensor: tensor.to(device=device, dtype=only_floats(dtype, tensor)))
 
-    def _apply(self, move: Callable[[Tensor], Tensor]) -> Self:
-        for module in self.modules():
+    def _apply(self, move: Callable[[Tensor], Tensor], modules: Iterable[Module] | None = None) -> Self:
+        for module in self.modules() if modules is None else modules:
             for parameter in module._parameters.values():
                 if parameter is not None:
                     replace(parameter, move(parameter.detach()))
@@ -173,16 +197,32 @@ class Module(Registry):
     ) -> dict[str, Tensor]:
         """Parameters and persistent buffers by dotted name, sharing memory; outside the graph unless `keep_vars`."""
         state = {} if destination is None else destination
-        for path, module in self.named_modules(prefix=prefix.removesuffix("."), remove_duplicate=False):
-            for name, member in module._state():
-                state[join(path, name)] = member if keep_vars else member.detach()
+        for hook, _ in self._hooks_of("state_dict_pre"):
+            hook(self, prefix, keep_vars)
+        for name, member in self._state():
+            state[prefix + name] = member if keep_vars or not isinstance(member, Tensor) else member.detach()
+        for name, module in self._modules.items():
+            if module is not None:
+                module.state_dict(destination=state, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
+        for hook, _ in self._hooks_of("state_dict_post"):
+            hook(self, state, prefix, {})
         return state
 
-    def _state(self) -> Iterator[tuple[str, Tensor]]:
+    def _state(self) -> Iterator[tuple[str, Any]]:
         """This module's own entries in a state dict."""
         for name, member in [*self._parameters.items(), *self._buffers.items()]:
             if member is not None and name not in self._non_persistent:
                 yield name, member
+        if type(self).get_extra_state is not Module.get_extra_state:
+            yield EXTRA, self.get_extra_state()
+
+    def get_extra_state(self) -> Any:
+        """What a subclass adds to its state dict, under `_extra_state`; define `set_extra_state` as well."""
+        raise NotImplementedError(f"{type(self).__name__} does not define get_extra_state()")
+
+    def set_extra_state(self, state: Any) -> None:
+        """Take back what `get_extra_state` gave."""
+        raise NotImplementedError(f"{type(self).__name__} does not define set_extra_state()")
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Keys:
         """Copy values by dotted name into parameters and buffers; returns the missing and the unexpected names.
@@ -191,17 +231,26 @@ class Module(Registry):
         and device instead of copying. Raises StateDictError, before anything is changed, that lists every wrong shape
         and, with `strict`, every missing and unexpected name.
         """
-        own = self.state_dict(keep_vars=True)
-        keys, problems = compare(own, state_dict, strict)
-        if problems:
-            raise StateDictError(f"the state dict does not fit {type(self).__name__}:\n  " + "\n  ".join(problems))
-        for name, tensor in own.items():
-            if name in state_dict:
-                value = as_tensor(state_dict[name])
-                if assign:
-                    replace(tensor, value)
-                else:
-                    copy_into(tensor, value, "load_state_dict")
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"load_state_dict: expected a mapping of names to values, got {type(state_dict).__name__}")
+        given, members = dict(state_dict), list(self.named_modules(remove_duplicate=False))
+        missing, unexpected, errors = [], [], []
+        for path, module in members:
+            for hook, _ in module._hooks_of("load_pre"):
+                hook(module, given, join(path, ""), {}, strict, missing, unexpected, errors)
+        own = {join(path, name): (module, member) for path, module in members for name, member in module._state()}
+        keys, wrong = compare({name: member for name, (_, member) in own.items()}, given)
+        keys = Keys([*missing, *keys.missing_keys], [*unexpected, *keys.unexpected_keys])
+        after = [(module, hook) for _, module in reversed(members) for hook, _ in module._hooks_of("load_post")]
+        refuse(self, keys if strict and not after else Keys([], []), [*errors, *wrong])
+        for name, (module, member) in own.items():
+            if name in given and isinstance(member, Tensor):
+                take_over(member, given[name], assign)
+            elif name in given:
+                module.set_extra_state(given[name])
+        for module, hook in after:
+            hook(module, keys)
+        refuse(self, keys if strict else Keys([], []), [])
         return keys
 
     # Text

@@ -4,6 +4,7 @@ from typing import Any
 
 from ..autograd.tensor import Tensor, wrap
 from ..backend.devices import device as find_device
+from ..errors import ShapeError
 from . import functional as F
 from . import init
 from .module import Module
@@ -268,3 +269,16 @@ class InstanceNorm3d(_InstanceNorm):
     """InstanceNorm1d for (N, C, D, H, W) or (C, D, H, W)."""
 
     ranks = (4, 5)
+
+
+class CrossMapLRN2d(LocalResponseNorm):
+    """LocalResponseNorm for (N, C, H, W) whose window is centred: `size` channels, or one fewer if that is even.
+
+    PyTorch's never takes the first channel out of its running sums; this is the mean it describes.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.ndim != 4:
+            raise ShapeError(f"CrossMapLRN2d: expected input (N, C, H, W), got {input.shape}")
+        width = 2 * ((self.size - 1) // 2) + 1
+        return F.local_response_norm(input, width, self.alpha * width / self.size, self.beta, self.k)

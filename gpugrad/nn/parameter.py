@@ -1,4 +1,4 @@
-"""Parameter: a Tensor that a Module registers when it is assigned to an attribute."""
+"""Parameter and Buffer: Tensors that a Module registers when they are assigned to an attribute."""
 
 from typing import Any
 
@@ -18,15 +18,33 @@ class Parameter(Tensor):
     grad: Tensor | None
 
     def __init__(self, data: Any, requires_grad: bool = True):
-        source = data if isinstance(data, Tensor) else tensor(data)
-        self._array, self.device = source._array, source.device
-        self._node = self.grad = self.hooks = self._view = None
-        self._changed = 0
-        self._requires_grad = False
+        _share(self, data)
         self.requires_grad_(requires_grad)
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{super().__repr__()}"
+
+
+class Buffer(Tensor):
+    """A Tensor that a Module registers as a buffer when it is assigned to an attribute.
+
+    It shares the memory of `data` and requires no gradient; `persistent=False` keeps it out of state dicts.
+    """
+
+    __slots__ = ("persistent",)
+
+    def __init__(self, data: Any, persistent: bool = True):
+        _share(self, data)
+        self.persistent = persistent
+
+
+def _share(made: Tensor, data: Any) -> None:
+    """Make a new leaf of the memory of `data`."""
+    source = data if isinstance(data, Tensor) else tensor(data)
+    made._array, made.device = source._array, source.device
+    made._node = made.grad = made.hooks = made._view = None
+    made._changed = 0
+    made._requires_grad = False
 
 
 def empty(shape: tuple[int, ...], device: Any = None, dtype: Any = None) -> Parameter:

@@ -6,7 +6,24 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 from ..autograd.tensor import Tensor
-from .parameter import Parameter
+from .parameter import Buffer, Parameter
+
+
+class Computed:
+    """Stands in a module under NAME and computes some of its attributes from other parameters."""
+
+    NAME = "parametrizations"
+
+    def __contains__(self, name: object) -> bool:
+        raise NotImplementedError
+
+    def value(self, name: str) -> Any:
+        """The attribute `name` of the module."""
+        raise NotImplementedError
+
+    def assign(self, name: str, value: Any) -> None:
+        """Change what it is computed from, so that it becomes `value`."""
+        raise NotImplementedError
 
 
 class Registry:
@@ -27,10 +44,22 @@ class Registry:
             members = self.__dict__.get(kind)
             if members is not None and name in members:
                 return members[name]
+        computed = self._computed(name)
+        if computed is not None:
+            return computed.value(name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def _computed(self, name: str) -> Computed | None:
+        """What computes the attribute `name` (see `utils.parametrize`); None if it is an ordinary one."""
+        computed = self.__dict__.get("_modules", {}).get(Computed.NAME)
+        return computed if isinstance(computed, Computed) and name in computed else None
 
     def __setattr__(self, name: str, value: Any) -> None:
         members = vars(self)
+        computed = self._computed(name)
+        if computed is not None:
+            computed.assign(name, value)
+            return
         if isinstance(value, (Parameter, Registry)):
             if "_modules" not in members:
                 raise AttributeError(
@@ -43,6 +72,10 @@ class Registry:
                 self.register_parameter(name, value)
             else:
                 self.register_module(name, value)
+            return
+        if isinstance(value, Buffer):
+            members.pop(name, None)
+            self.register_buffer(name, value, getattr(value, "persistent", True))
             return
         for kind, expected in _KINDS.items():
             if name in members.get(kind, ()):
@@ -61,7 +94,8 @@ class Registry:
         object.__delattr__(self, name)
 
     def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self._parameters, *self._buffers, *self._modules]
+        computed = self._modules.get(Computed.NAME, ())
+        return [*super().__dir__(), *self._parameters, *self._buffers, *self._modules, *computed]
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
         """Add a parameter as attribute `name`; None reserves the name."""
@@ -109,9 +143,9 @@ class Registry:
             if module is not None:
                 yield from module.named_modules(memo, join(prefix, name), remove_duplicate)
 
-    def modules(self) -> Iterator[Self]:
-        """This module and all below it."""
-        return (module for _, module in self.named_modules())
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Self]:
+        """This module and all below it, each once (unless `remove_duplicate` is False)."""
+        return (module for _, module in self.named_modules(remove_duplicate=remove_duplicate))
 
     def named_children(self) -> Iterator[tuple[str, Self]]:
         """The direct submodules with their names, each once."""
@@ -125,13 +159,17 @@ class Registry:
         """The direct submodules."""
         return (module for _, module in self.named_children())
 
+    def _members(self, kind: str) -> dict[str, Any]:
+        """This module's own members of one kind."""
+        return getattr(self, kind)
+
     def _named_members(
         self, kind: str, prefix: str, recurse: bool, remove_duplicate: bool
     ) -> Iterator[tuple[str, Any]]:
         seen: set = set()
         owners = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) if recurse else [(prefix, self)]
         for path, module in owners:
-            for name, member in getattr(module, kind).items():
+            for name, member in module._members(kind).items():
                 if member is None or member in seen:
                     continue
                 if remove_duplicate:
@@ -167,6 +205,16 @@ class Registry:
                 raise AttributeError(f"{name!r} in {target!r} is not a Module but a {type(found).__name__}")
             module = found
         return module
+
+    def set_submodule(self, target: str, module: Registry, strict: bool = False) -> None:
+        """Put `module` at the dotted name `target`; with `strict` there must be one already. Raises AttributeError."""
+        if not target or not isinstance(module, Registry):
+            raise ValueError(f"set_submodule: expected a name and a Module, got {target!r} and {type(module).__name__}")
+        path, _, name = target.rpartition(".")
+        parent = self.get_submodule(path)
+        if not isinstance(getattr(parent, name, module), Registry) or strict and not hasattr(parent, name):
+            raise AttributeError(f"set_submodule: {type(parent).__name__} has no module {name!r}")
+        setattr(parent, name, module)
 
     def get_parameter(self, target: str) -> Parameter:
         """The parameter of the dotted name `target`. Raises AttributeError."""

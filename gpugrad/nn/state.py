@@ -9,6 +9,7 @@ from ..autograd.convert import asarray
 from ..autograd.tensor import Tensor
 from ..autograd.versions import changed
 from ..backend.dtypes import is_float
+from ..errors import StateDictError
 
 
 class Keys(NamedTuple):
@@ -16,6 +17,11 @@ class Keys(NamedTuple):
 
     missing_keys: list[str]
     unexpected_keys: list[str]
+
+    def __repr__(self) -> str:
+        if not any(self):
+            return "<All keys matched successfully>"
+        return f"Keys(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
 
 
 def as_tensor(value: Any) -> Tensor:
@@ -50,18 +56,35 @@ def drop_gradient(tensor: Tensor, set_to_none: bool) -> None:
     changed(tensor.grad._array, "zero_grad")
 
 
-def compare(own: Mapping[str, Tensor], given: Mapping[str, Any], strict: bool) -> tuple[Keys, list[str]]:
-    """The names that only one side has, and every reason not to load, as lines of text."""
+def take_over(tensor: Tensor, value: Any, assign: bool) -> None:
+    """Give `tensor` a state dict's value: its memory with `assign`, else a copy."""
+    if assign:
+        replace(tensor, as_tensor(value))
+    else:
+        copy_into(tensor, as_tensor(value), "load_state_dict")
+
+
+def compare(own: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[Keys, list[str]]:
+    """The names that only one side has, and every shape that does not fit, as lines of text."""
     keys = Keys([name for name in own if name not in given], [name for name in given if name not in own])
-    problems = []
-    if strict:
-        problems += [
-            f"{what}: {', '.join(names)}" for what, names in zip(("missing", "unexpected"), keys, strict=True) if names
-        ]
+    wrong = []
     for name, tensor in own.items():
-        if name in given and tuple(given[name].shape) != tensor.shape:
-            problems.append(f"{name}: shape {tuple(given[name].shape)} given, {tensor.shape} expected")
-    return keys, problems
+        if name not in given or not isinstance(tensor, Tensor):
+            continue
+        shape = getattr(given[name], "shape", None)
+        if shape is None:
+            wrong.append(f"{name}: a {type(given[name]).__name__} given, a tensor expected")
+        elif tuple(shape) != tensor.shape:
+            wrong.append(f"{name}: shape {tuple(shape)} given, {tensor.shape} expected")
+    return keys, wrong
+
+
+def refuse(module: Any, keys: Keys, problems: list[str]) -> None:
+    """Raise StateDictError with all `problems` and the names in `keys`, if there are any."""
+    found = zip(("missing", "unexpected"), keys, strict=True)
+    lines = [f"{what}: {', '.join(names)}" for what, names in found if names] + problems
+    if lines:
+        raise StateDictError(f"the state dict does not fit {type(module).__name__}:\n  " + "\n  ".join(lines))
 
 
 def only_floats(dtype: Any, tensor: Tensor) -> Any:

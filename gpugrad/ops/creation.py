@@ -12,7 +12,7 @@ from ..autograd.convert import asarray
 from ..autograd.tensor import Tensor, wrap
 from ..backend.devices import device as find_device
 from ..backend.dtypes import as_dtype, default_dtype
-from ..errors import DTypeError, ShapeError
+from ..errors import DeviceError, DTypeError, ShapeError
 
 __all__ = [
     "arange", "empty", "empty_like", "eye", "from_dlpack", "full", "full_like", "linspace", "logspace", "ones",
@@ -150,10 +150,25 @@ def full_like(x: Any, fill_value: Any, dtype: Any = None, device: Any = None, re
     return made.requires_grad_(requires_grad)
 
 
-def from_dlpack(source: Any) -> Tensor:
-    """A Tensor that shares the memory of any array with `__dlpack__` (NumPy, CuPy, PyTorch, JAX, ...)."""
-    kind, index = source.__dlpack_device__()
-    where = find_device("cpu" if kind in (1, 3) else int(index))
-    array = where.xp.from_dlpack(source)
+def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Tensor:
+    """A Tensor of an array of any library with DLPack (NumPy, CuPy, PyTorch, JAX, ...), sharing its memory.
+
+    device: where the Tensor is to be (default: where x is); another device, or copy=True, means a copy. Raises
+    DTypeError for an x without DLPack and for a dtype that DLPack or gpugrad lacks; DeviceError for memory of another
+    kind than the CPU's and CUDA's, and with copy=False where a copy is needed.
+    """
+    if not hasattr(x, "__dlpack__"):
+        raise DTypeError(f"from_dlpack: a {type(x).__name__} has no __dlpack__")
+    kind, index = x.__dlpack_device__()
+    if kind not in (1, 2, 3):  # dlpack.h: the CPU, CUDA, pinned memory of the host
+        raise DeviceError(f"from_dlpack: the array is on a device of kind {int(kind)}, neither the CPU nor CUDA")
+    where = find_device(int(index) if kind == 2 else "cpu")
+    target = where if device is None else find_device(device)
+    if copy is False and target is not where:
+        raise DeviceError(f"from_dlpack: an array on {where} does not get to {target} without a copy")
+    try:
+        array = where.xp.from_dlpack(x)
+    except (RuntimeError, BufferError) as error:
+        raise DTypeError(f"from_dlpack: {error} (got {type(x).__name__} {getattr(x, 'dtype', '')})") from None
     as_dtype(array.dtype)
-    return wrap(array, where, None)
+    return asarray(wrap(array, where, None), device=target, copy=bool(copy))

@@ -1,7 +1,15 @@
 """Optimizers, with PyTorch's names, options and numbers."""
 
-from .adam import Adam, AdamW
+from . import lr_scheduler, swa_utils
+from .adafactor import Adafactor
+from .adam import Adam, Adamax, AdamW, NAdam, RAdam
+from .adaptive import ASGD, Adadelta, Adagrad, RMSprop, Rprop
+from .lbfgs import LBFGS
+from .newton import NewtonCG
 from .optimizer import Optimizer
-from .sgd import SGD
+from .sgd import SGD, Lion
 
-__all__ = ["SGD", "Adam", "AdamW", "Optimizer"]
+__all__ = [
+    "ASGD", "LBFGS", "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Lion", "NAdam", "NewtonCG",
+    "Optimizer", "RAdam", "RMSprop", "Rprop", "lr_scheduler", "swa_utils",
+]  # fmt: skip

@@ -1,21 +1,20 @@
-"""Adam and AdamW."""
+"""Adam and its kin: running means of the gradient and of its square, or of its largest value."""
 
 import math
 from collections.abc import Iterable
 from typing import Any
 
-from .optimizer import Optimizer
+from .optimizer import Optimizer, decay_scalars, gradient, move, move_squared, options
 
 
 class Adam(Optimizer):
     """p -= lr m^ / (sqrt(v^) + eps), m and v the running means of g and g^2, ^ without their bias (Kingma and Ba 2015).
 
-    weight_decay: adds weight_decay p to the gradient. amsgrad: the largest v so far is used (Reddi et al. 2018).
-    maximize: the gradient's sign is turned. foreach and fused choose among PyTorch's implementations; here there is
-    one.
+    weight_decay: adds weight_decay p to the gradient, or with decoupled_weight_decay shrinks p by lr weight_decay p.
+    amsgrad: the largest v so far is used (Reddi et al. 2018). maximize: the gradient's sign is turned. foreach, fused
+    and capturable choose among PyTorch's implementations; here there is one.
     """
 
-    decoupled = False
     _functor = "Adam"
 
     def __init__(
@@ -27,27 +26,14 @@ class Adam(Optimizer):
         weight_decay: float = 0,
         amsgrad: bool = False,
         *,
-        maximize: bool = False,
         foreach: bool | None = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
         fused: bool | None = None,
+        decoupled_weight_decay: bool = False,
     ):
-        if lr < 0 or eps < 0 or weight_decay < 0:
-            raise ValueError(
-                f"{type(self).__name__}: lr {lr}, eps {eps} and weight_decay {weight_decay} must not be negative"
-            )
-        if not all(0 <= beta < 1 for beta in betas):
-            raise ValueError(f"{type(self).__name__}: betas must be at least 0 and below 1, got {betas}")
-        super().__init__(
-            params,
-            {
-                "lr": lr,
-                "betas": betas,
-                "eps": eps,
-                "weight_decay": weight_decay,
-                "amsgrad": amsgrad,
-                "maximize": maximize,
-            },
-        )
+        super().__init__(params, options(self, locals()))
 
     def _slots(self, group: dict[str, Any]) -> tuple[str, ...]:
         return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if group["amsgrad"] else ("exp_avg", "exp_avg_sq")
@@ -60,9 +46,8 @@ class Adam(Optimizer):
         return group["lr"] * root / (1 - beta1**step), group["eps"] * root
 
     def _scalars(self, group: dict[str, Any], numbers: tuple) -> tuple[float, ...]:
-        (beta1, beta2), decay = group["betas"], group["weight_decay"]
-        added, shrink = (0.0, 1 - group["lr"] * decay) if self.decoupled else (decay, 1.0)
-        return *numbers, 1 - beta1, beta2, 1 - beta2, added, shrink, group["amsgrad"], group["maximize"]
+        beta1, beta2 = group["betas"]
+        return *decay_scalars(group), *numbers, 1 - beta1, beta2, 1 - beta2, group["amsgrad"]
 
     def _update(
         self, ns: Any, group: dict[str, Any], numbers: tuple, p: Any, g: Any, t: Any, u: Any, *state: Any
@@ -70,20 +55,9 @@ class Adam(Optimizer):
         size, eps = numbers
         beta1, beta2 = group["betas"]
         m, v = state[:2]
-        if group["maximize"]:
-            g = ns.negative(g, out=u)
-        if group["weight_decay"] and self.decoupled:
-            ns.multiply(p, 1 - group["lr"] * group["weight_decay"], out=p)
-        elif group["weight_decay"]:
-            ns.multiply(p, group["weight_decay"], out=t)
-            g = ns.add(g, t, out=u)
-        ns.subtract(g, m, out=t)
-        ns.multiply(t, 1 - beta1, out=t)
-        ns.add(m, t, out=m)
-        ns.multiply(g, g, out=t)
-        ns.multiply(t, 1 - beta2, out=t)
-        ns.multiply(v, beta2, out=v)
-        ns.add(v, t, out=v)
+        g = gradient(ns, group, p, g, t, u)
+        move(ns, m, g, 1 - beta1, t)
+        move_squared(ns, v, g, beta2, t)
         if group["amsgrad"]:
             v = ns.maximum(state[2], v, out=state[2])
         ns.sqrt(v, out=t)
@@ -96,8 +70,6 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam whose weight_decay shrinks the parameters by lr weight_decay p instead (Loshchilov and Hutter 2019)."""
 
-    decoupled = True
-
     def __init__(
         self,
         params: Iterable[Any],
@@ -109,6 +81,170 @@ class AdamW(Adam):
         *,
         maximize: bool = False,
         foreach: bool | None = None,
+        capturable: bool = False,
+        differentiable: bool = False,
         fused: bool | None = None,
     ):
-        super().__init__(params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize)
+        Optimizer.__init__(self, params, {**options(self, locals()), "decoupled_weight_decay": True})
+
+
+class NAdam(Optimizer):
+    """Adam with Nesterov's momentum: p -= lr (a g + b m) / (sqrt(v^) + eps) (Dozat 2016).
+
+    With mu(i) = beta1 (1 - 0.96^(i momentum_decay) / 2): a = (1 - mu(i)) / (1 - mu(1) ... mu(i)) and
+    b = mu(i+1) / (1 - mu(1) ... mu(i+1)) at step i.
+    """
+
+    _functor = "NAdam"
+    _numbers = ("step", "mu_product")
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        momentum_decay: float = 4e-3,
+        decoupled_weight_decay: bool = False,
+        *,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+    ):
+        super().__init__(params, options(self, locals()))
+
+    def _slots(self, group: dict[str, Any]) -> tuple[str, ...]:
+        return "exp_avg", "exp_avg_sq"
+
+    def _start(self, state: dict[str, Any], group: dict[str, Any]) -> tuple:
+        state["step"] = step = state.get("step", 0) + 1
+        (beta1, beta2), lr = group["betas"], group["lr"]
+        now, then = (beta1 * (1 - 0.5 * 0.96 ** (i * group["momentum_decay"])) for i in (step, step + 1))
+        state["mu_product"] = product = state.get("mu_product", 1.0) * now
+        return lr * (1 - now) / (1 - product), lr * then / (1 - product * then), 1 - beta2**step
+
+    def _scalars(self, group: dict[str, Any], numbers: tuple) -> tuple[float, ...]:
+        beta1, beta2 = group["betas"]
+        return *decay_scalars(group), *numbers, group["eps"], 1 - beta1, beta2, 1 - beta2
+
+    def _update(
+        self, ns: Any, group: dict[str, Any], numbers: tuple, p: Any, g: Any, t: Any, u: Any, m: Any, v: Any
+    ) -> None:
+        of_g, of_m, correction = numbers
+        beta1, beta2 = group["betas"]
+        g = gradient(ns, group, p, g, t, u)
+        move(ns, m, g, 1 - beta1, t)
+        move_squared(ns, v, g, beta2, t)
+        ns.divide(v, correction, out=t)
+        ns.sqrt(t, out=t)
+        ns.add(t, group["eps"], out=t)
+        for value, share in ((g, of_g), (m, of_m)):
+            ns.multiply(value, share, out=u)
+            ns.divide(u, t, out=u)
+            ns.subtract(p, u, out=p)
+
+
+class RAdam(Optimizer):
+    """Adam that uses m^ alone while v^ is not to be relied on, and later a factor r besides (Liu et al. 2020).
+
+    r^2 = (rho - 4) (rho - 2) rho_inf / ((rho_inf - 4) (rho_inf - 2) rho) with rho_inf = 2 / (1 - beta2) - 1 and
+    rho = rho_inf - 2 i beta2^i / (1 - beta2^i), once rho is above 5.
+    """
+
+    _functor = "RAdam"
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        decoupled_weight_decay: bool = False,
+        *,
+        foreach: bool | None = None,
+        maximize: bool = False,
+        capturable: bool = False,
+        differentiable: bool = False,
+    ):
+        super().__init__(params, options(self, locals()))
+
+    def _slots(self, group: dict[str, Any]) -> tuple[str, ...]:
+        return "exp_avg", "exp_avg_sq"
+
+    def _start(self, state: dict[str, Any], group: dict[str, Any]) -> tuple:
+        state["step"] = step = state.get("step", 0) + 1
+        beta1, beta2 = group["betas"]
+        size, correction, most = group["lr"] / (1 - beta1**step), 1 - beta2**step, 2 / (1 - beta2) - 1
+        rho = most - 2 * step * beta2**step / correction
+        if rho <= 5:
+            return size, False
+        rectified = (rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho)
+        return size * math.sqrt(correction) * math.sqrt(rectified), True
+
+    def _scalars(self, group: dict[str, Any], numbers: tuple) -> tuple[float, ...]:
+        beta1, beta2 = group["betas"]
+        return *decay_scalars(group), *numbers, group["eps"], 1 - beta1, beta2, 1 - beta2
+
+    def _update(
+        self, ns: Any, group: dict[str, Any], numbers: tuple, p: Any, g: Any, t: Any, u: Any, m: Any, v: Any
+    ) -> None:
+        size, adaptive = numbers
+        beta1, beta2 = group["betas"]
+        g = gradient(ns, group, p, g, t, u)
+        move(ns, m, g, 1 - beta1, t)
+        move_squared(ns, v, g, beta2, t)
+        if adaptive:
+            ns.sqrt(v, out=t)
+            ns.add(t, group["eps"], out=t)
+            m = ns.divide(m, t, out=t)
+        ns.multiply(m, size, out=t)
+        ns.subtract(p, t, out=p)
+
+
+class Adamax(Optimizer):
+    """p -= lr m^ / s, m^ as in Adam and s = max(beta2 s, |g| + eps) (Kingma and Ba 2015, section 7.1)."""
+
+    _functor = "Adamax"
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 2e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: float = 0,
+        foreach: bool | None = None,
+        *,
+        maximize: bool = False,
+        differentiable: bool = False,
+        capturable: bool = False,
+    ):
+        super().__init__(params, options(self, locals()))
+
+    def _slots(self, group: dict[str, Any]) -> tuple[str, ...]:
+        return "exp_avg", "exp_inf"
+
+    def _start(self, state: dict[str, Any], group: dict[str, Any]) -> tuple:
+        state["step"] = step = state.get("step", 0) + 1
+        return (group["lr"] / (1 - group["betas"][0] ** step),)
+
+    def _scalars(self, group: dict[str, Any], numbers: tuple) -> tuple[float, ...]:
+        beta1, beta2 = group["betas"]
+        return *decay_scalars(group), *numbers, group["eps"], 1 - beta1, beta2
+
+    def _update(
+        self, ns: Any, group: dict[str, Any], numbers: tuple, p: Any, g: Any, t: Any, u: Any, m: Any, largest: Any
+    ) -> None:
+        beta1, beta2 = group["betas"]
+        g = gradient(ns, group, p, g, t, u)
+        move(ns, m, g, 1 - beta1, t)
+        ns.absolute(g, out=t)
+        ns.add(t, group["eps"], out=t)
+        ns.multiply(largest, beta2, out=largest)
+        ns.maximum(largest, t, out=largest)
+        ns.divide(m, largest, out=t)
+        ns.multiply(t, *numbers, out=t)
+        ns.subtract(p, t, out=p)

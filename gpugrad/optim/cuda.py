@@ -12,7 +12,11 @@ import numpy as np
 from ..backend.cuda.launch import FLOATS, Kernels, ctype
 from ..backend.devices import Device
 
-STATES = {"SGD": (0, 1), "Adam": (2, 3)}  # functor -> how many states a parameter may have
+# functor -> how many states a parameter may have
+STATES = {
+    "SGD": (0, 1), "Lion": (1,), "Adam": (2, 3), "NAdam": (2,), "RAdam": (2,), "Adamax": (2,), "Adagrad": (1,),
+    "Adadelta": (2,), "RMSprop": (1, 2, 3), "Rprop": (2,), "ASGD": (1,),
+}  # fmt: skip
 kernels = Kernels(
     "optimizer.cu",
     lambda: [f"optimizer_step<{f}, {T}, {s}>" for f, counts in STATES.items() for s in counts for T in FLOATS],

@@ -17,8 +17,28 @@ CASES = [
     ("Adam", {"lr": 0.01, "amsgrad": True, "maximize": True}),
     ("AdamW", {"lr": 0.01, "weight_decay": 0.1}),
     ("AdamW", {"lr": 0.01, "amsgrad": True, "maximize": True}),
+    ("NAdam", {"lr": 0.01, "weight_decay": 0.1, "maximize": True}),
+    ("NAdam", {"lr": 0.01, "weight_decay": 0.1, "decoupled_weight_decay": True}),
+    ("RAdam", {"lr": 0.01, "betas": (0.8, 0.7)}),
+    ("Adamax", {"lr": 0.01, "weight_decay": 0.1}),
+    ("Adagrad", {"lr": 0.1, "lr_decay": 0.1, "initial_accumulator_value": 0.5}),
+    ("Adadelta", {"weight_decay": 0.1, "rho": 0.5}),
+    ("RMSprop", {"lr": 0.01}),
+    ("RMSprop", {"lr": 0.01, "momentum": 0.9, "weight_decay": 0.1}),
+    ("RMSprop", {"lr": 0.01, "centered": True, "alpha": 0.5, "eps": 1e-3}),
+    ("RMSprop", {"lr": 0.01, "centered": True, "momentum": 0.9, "alpha": 0.5, "eps": 1e-3}),
+    ("Rprop", {"lr": 0.01, "step_sizes": (5e-3, 0.02), "maximize": True}),
+    ("ASGD", {"lr": 0.1, "lambd": 0.1, "t0": 2}),
 ]
 IDS = [f"{name}-{'-'.join(options)}" for name, options in CASES]
+
+
+@pytest.fixture(autouse=True)
+def counts_in_float64():
+    """PyTorch keeps the counts and products in its state in the default dtype."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
 
 
 @pytest.fixture
@@ -50,10 +70,16 @@ def test_steps_are_torchs_in_one_launch(cuda, launched, name, options):
     assert len(launched) == 4
     for p, q in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(p.detach().cpu().numpy(), q.detach().numpy(), rtol=1e-12, atol=1e-12)
+        for held, value in b.state[q].items():
+            if isinstance(mine := a.state[p][held], gg.Tensor):
+                np.testing.assert_allclose(mine.cpu().numpy(), value.numpy(), rtol=1e-12, atol=1e-12)
+
+
+LION = "Lion", {"lr": 0.01, "weight_decay": 0.1, "betas": (0.6, 0.8)}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
-@pytest.mark.parametrize(("name", "options"), [CASES[2], CASES[4]], ids=["SGD", "Adam"])
+@pytest.mark.parametrize(("name", "options"), [CASES[2], CASES[4], LION], ids=["SGD", "Adam", "Lion"])
 def test_every_dtype_agrees_with_the_cpu(cuda, name, options, dtype):
     sides = []
     for device in (gg.device("cpu"), cuda):

@@ -2,7 +2,8 @@
 
 Each step multiplies the state into one buffer and turns the gates' sums into gates where they stand. A sigmoid is taken
 as (1 + tanh(x / 2)) / 2: the half is put into the weights, so one call of tanh does all gates of a step. Sequences do
-not depend on each other, so the batch is cut over the threads. See `ops.recurrent` for formulas and shapes.
+not depend on each other, so a batch is cut over the threads, but only a large one: two threads that take turns at calls
+of a few microseconds each wait for the interpreter's lock longer than they work. See `ops.recurrent` for formulas.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ import numpy as np
 from ..steps import Steps
 from . import gemm, memory, threads
 
-SHARE = 1 << 19  # multiply-adds of a step that are worth a thread
+SHARE = 1 << 24  # multiply-adds of a step that are worth a thread
 
 Optional = np.ndarray | None
 
@@ -51,6 +52,11 @@ def _inputs(x: np.ndarray, w_ih: np.ndarray, bias: Optional, scale: np.ndarray |
     return sums
 
 
+def _times(x: np.ndarray, w: np.ndarray, out: np.ndarray) -> np.ndarray:
+    gemm.multiply(x, w, out)
+    return out
+
+
 def _sum(a: Optional, b: Optional) -> Optional:
     return a if b is None else b if a is None else a + b
 
@@ -83,7 +89,7 @@ def lstm_forward(x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, steps: Steps):
         for rows in _walk(steps, part):
             gate, count = gates[rows], rows.stop - rows.start
             last, c_last = _fit(last, first, count), _fit(c_last, c_first, count)
-            gate += np.matmul(last, w, out=sums[:count])
+            gate += _times(last, w, sums[:count])
             np.tanh(gate, out=gate)
             gate *= scale
             gate += shift
@@ -94,7 +100,7 @@ def lstm_forward(x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, steps: Steps):
             if w_hr is None:
                 last = np.multiply(o, squashed[rows], out=h[rows])
             else:
-                last = np.matmul(np.multiply(o, squashed[rows], out=new[:count]), w_hr.T, out=h[rows])
+                last = _times(np.multiply(o, squashed[rows], out=new[:count]), w_hr.T, h[rows])
 
     _parallel(run, steps, w_hh)
     return h, c, gates, squashed
@@ -135,7 +141,7 @@ def lstm_backward(gh, gc, c0, w_hh, w_hr, c, gates, squashed, steps: Steps):
             d *= np.subtract(gate, shift, out=all4)
             d *= np.subtract(1, gate, out=all4)
             dc *= f
-            np.matmul(d, w_hh, out=dh)
+            _times(d, w_hh, dh)
 
     _parallel(run, steps, w_hh)
     return pre, gh0, gc0, total
@@ -160,7 +166,7 @@ def gru_forward(x, h0, w_ih, w_hh, b_ih, b_hh, steps: Steps):
         for rows in _walk(steps, part):
             count = rows.stop - rows.start
             last, both, n = _fit(last, first, count), gates[rows, : 2 * hidden], gates[rows, 2 * hidden :]
-            product = np.matmul(last, w, out=sums[:count])
+            product = _times(last, w, sums[:count])
             if bias is not None:
                 product += bias
             both += product[:, : 2 * hidden]
@@ -207,7 +213,7 @@ def gru_backward(gh, h0, w_hh, h, gates, inner, steps: Steps):
             pre_h[rows] = pre_x[rows]
             pre_h[rows, 2 * hidden :] *= r
             dh *= z
-            dh += np.matmul(pre_h[rows], w_hh, out=product[:count])
+            dh += _times(pre_h[rows], w_hh, product[:count])
 
     _parallel(run, steps, w_hh)
     return pre_x, pre_h, gh0
@@ -226,7 +232,7 @@ def rnn_forward(x, h0, w_ih, w_hh, b_ih, b_hh, nonlinearity: str, steps: Steps):
         for rows in _walk(steps, part):
             count = rows.stop - rows.start
             state = h[rows]
-            state += np.matmul(_fit(last, first, count), w, out=sums[:count])
+            state += _times(_fit(last, first, count), w, sums[:count])
             last = np.tanh(state, out=state) if nonlinearity == "tanh" else np.maximum(state, 0, out=state)
 
     _parallel(run, steps, w_hh)
@@ -243,7 +249,7 @@ def rnn_backward(gh, h0, w_hh, h, nonlinearity: str, steps: Steps):
             dh = gh0[part][: rows.stop - rows.start]
             dh += gh[rows]
             pre[rows] *= dh
-            np.matmul(pre[rows], w_hh, out=dh)
+            _times(pre[rows], w_hh, dh)
 
     _parallel(run, steps, w_hh)
     return pre, gh0

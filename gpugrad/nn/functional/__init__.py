@@ -1,19 +1,30 @@
 """Network functions with PyTorch's names, signatures and defaults.
 
-Where PyTorch's function and an op agree, the function is the op; the modules of this package hold the rest.
+The functions turn PyTorch's arguments into those of ops; the arithmetic is in the ops.
 """
 
-from ...ops.activation import gelu, hardshrink, logsigmoid, softplus, softshrink, softsign, tanhshrink
-from ...ops.embedding import embedding, one_hot
-from ...ops.matmul import linear
-from ...ops.special import sigmoid
-from ...ops.transcendental import tanh
+from ...autograd.autocast import governed, governed_names
+from ...autograd.op import OPS
+from ...ops.embedding import one_hot
 from .activation import *
 from .adaptive import *
 from .attention import *
 from .conv import *
+from .ctc import *
+from .distance import *
 from .dropout import *
+from .embedding import *
+from .fractional import *
+from .linear import *
 from .loss import *
+from .margin import *
+from .multihead import *
 from .normalization import *
 from .padding import *
 from .pooling import *
+from .rearranging import *
+from .resampling import *
+from .sampling import *
+
+# Functions that are made of several ops have one autocast policy as a whole.
+globals().update({name: governed(globals()[name]) for name in (governed_names() & globals().keys()) - OPS.keys()})

@@ -1,7 +1,8 @@
-"""Activations with PyTorch's arguments: those that have `inplace`, and those that are more than an op."""
+"""Activations with PyTorch's arguments."""
 
 from collections.abc import Callable
 from functools import wraps
+from inspect import Parameter, Signature
 from typing import Any
 
 import numpy as np
@@ -12,31 +13,85 @@ from ...autograd.tensor import Tensor
 from ...backend.random import default_generator
 from ...errors import ShapeError
 from ...ops import activation as ops
+from ...ops.special import sigmoid as sigmoid_op
+from ...ops.transcendental import tanh as tanh_op
 
 __all__ = [
-    "bilinear", "celu", "elu", "glu", "gumbel_softmax", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu",
-    "log_softmax", "mish", "prelu", "relu", "relu6", "selu", "silu", "softmax", "softmin", "threshold",
+    "celu", "celu_", "elu", "elu_", "gelu", "glu", "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish",
+    "hardtanh", "hardtanh_", "leaky_relu", "leaky_relu_", "log_softmax", "logsigmoid", "masked_softmax", "mish",
+    "prelu", "relu", "relu6", "relu_", "rrelu", "rrelu_", "selu", "selu_", "sigmoid", "silu", "softmax", "softmin",
+    "softplus", "softshrink", "softsign", "tanh", "tanhshrink", "threshold", "threshold_",
 ]  # fmt: skip
 
 
+def _named(op: Op) -> Callable[..., Tensor]:
+    """`op` with the name that PyTorch gives its first argument: `input`."""
+
+    @wraps(op.forward)
+    def function(input: Any, *args: Any, **kwargs: Any) -> Tensor:
+        return op(input, *args, **kwargs)
+
+    return _shown(function, op)
+
+
 def _with_inplace(op: Op) -> Callable[..., Tensor]:
-    """`op` with one more argument at the end: `inplace=True` writes the result into the input."""
+    """`_named` with one more argument at the end: `inplace=True` writes the result into the input."""
     count = len(op.attributes)
 
     @wraps(op.forward)
     def function(input: Any, *args: Any, inplace: bool = False, **kwargs: Any) -> Tensor:
         if len(args) > count:
             args, inplace = args[:-1], args[-1]
-        out = op(input, *args, **kwargs)
-        return input.copy_(out) if inplace else out
+        if not inplace:
+            return op(input, *args, **kwargs)
+        kept = input.clone() if input.requires_grad else input  # the gradient may need what is written over
+        return input.copy_(op(kept, *args, **kwargs))
 
+    return _shown(function, op, Parameter("inplace", Parameter.POSITIONAL_OR_KEYWORD, default=False))
+
+
+def _shown(function: Callable[..., Tensor], op: Op, *more: Parameter) -> Callable[..., Tensor]:
+    """`function` with the signature that `help` shows: the op's, its first parameter called `input`, and `more`."""
+    first, *rest = op.__signature__.parameters.values()
+    vars(function)["__signature__"] = Signature([first.replace(name="input"), *rest, *more])
     return function
 
 
+gelu, logsigmoid, sigmoid, tanh = (_named(op) for op in (ops.gelu, ops.logsigmoid, sigmoid_op, tanh_op))
+hardshrink, softshrink, tanhshrink = (_named(op) for op in (ops.hardshrink, ops.softshrink, ops.tanhshrink))
+softplus, softsign = _named(ops.softplus), _named(ops.softsign)
 celu, elu, leaky_relu = (_with_inplace(op) for op in (ops.celu, ops.elu, ops.leaky_relu))
 hardsigmoid, hardswish, hardtanh = (_with_inplace(op) for op in (ops.hardsigmoid, ops.hardswish, ops.hardtanh))
 mish, relu, relu6 = (_with_inplace(op) for op in (ops.mish, ops.relu, ops.relu6))
 selu, silu, threshold = (_with_inplace(op) for op in (ops.selu, ops.silu, ops.threshold))
+
+
+def rrelu(
+    input: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False
+) -> Tensor:
+    """max(0, input) + a min(0, input); a is drawn evenly from lower to upper for each element in training, else their
+    mean (B. Xu et al. 2015)."""
+    input = asarray(input)
+    if not training:
+        return leaky_relu(input, (lower + upper) / 2, inplace)
+    slope = default_generator().numpy.uniform(lower, upper, input.shape).astype(input.dtype)
+    kept = input.clone() if inplace and input.requires_grad else input
+    out = OPS["where"](kept > 0, kept, kept * asarray(slope, device=input.device))
+    return input.copy_(out) if inplace else out
+
+
+def _always_inplace(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    @wraps(function)
+    def change(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return function(input, *args, **kwargs, inplace=True)
+
+    change.__name__ = f"{function.__name__}_"
+    change.__doc__ = f"`{function.__name__}`, written into its input."
+    return change
+
+
+celu_, elu_, hardtanh_, leaky_relu_ = (_always_inplace(f) for f in (celu, elu, hardtanh, leaky_relu))
+relu_, rrelu_, selu_, threshold_ = (_always_inplace(f) for f in (relu, rrelu, selu, threshold))
 
 
 def _axis(input: Tensor, dim: int | None) -> int:
@@ -54,6 +109,17 @@ def log_softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype:
     """The logarithm of `softmax`."""
     input = asarray(input, dtype)
     return OPS["log_softmax"](input, axis=_axis(input, dim))
+
+
+def masked_softmax(input: Any, mask: Any = None, causal: bool = False, scale: float = 1.0) -> Tensor:
+    """softmax(scale * input + mask) along the last axis, (..., L, S); rows that see nothing give 0.
+
+    mask: broadcast to input; bool (True is visible) or numbers that are added. causal: row i sees columns 0..i.
+    """
+    input = asarray(input)
+    if isinstance(mask, Tensor) and mask.requires_grad:
+        input, mask, scale = input * scale + mask, None, 1.0
+    return OPS["masked_softmax"](input, mask, causal=causal, scale=scale)
 
 
 def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
@@ -91,11 +157,3 @@ def prelu(input: Any, weight: Any) -> Tensor:
             raise ShapeError(f"prelu: weight {weight.shape} must have one element or one per channel of {input.shape}")
         weight = weight.reshape((-1, *(1,) * (input.ndim - 2)))
     return OPS["where"](input > 0, input, weight * input)
-
-
-def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Tensor:
-    """input1 (..., A), input2 (..., B), weight (K, A, B): out[..., k] = input1 weight[k] input2 + bias[k]."""
-    from ...ops.einsum import einsum
-
-    out = einsum("...a,kab,...b->...k", input1, weight, input2)
-    return out if bias is None else out + bias

@@ -7,7 +7,7 @@ from ...autograd.tensor import Tensor
 from ...errors import DTypeError, ShapeError
 from ...ops.conv import convolution, convolution_input_gradient
 
-__all__ = ["conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
+__all__ = ["conv1d", "conv2d", "conv3d", "conv_tbc", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
 
 
 def per_axis(value: Any, dims: int, name: str) -> tuple[int, ...]:
@@ -126,3 +126,9 @@ def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_paddi
 def conv_transpose3d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1) -> Tensor:
     """`conv_transpose2d` for input (N, C, D, H, W)."""
     return _conv_transpose(3, input, weight, bias, stride, padding, output_padding, groups, dilation)
+
+
+def conv_tbc(input: Any, weight: Any, bias: Any, pad: int = 0) -> Tensor:
+    """`conv1d` with time first: input (T, N, C), weight (F, C, K), bias (K,) -> (T', N, K)."""
+    x, w = asarray(input).transpose((1, 2, 0)), asarray(weight).transpose((2, 1, 0))
+    return conv1d(x, w, bias, padding=pad).transpose((2, 0, 1))

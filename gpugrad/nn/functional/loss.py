@@ -11,7 +11,7 @@ from ...ops.loss import cross_entropy_rows
 
 __all__ = [
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "gaussian_nll_loss", "huber_loss",
-    "kl_div", "l1_loss", "mse_loss", "nll_loss", "poisson_nll_loss", "smooth_l1_loss",
+    "kl_div", "l1_loss", "linear_cross_entropy", "mse_loss", "nll_loss", "poisson_nll_loss", "smooth_l1_loss",
 ]  # fmt: skip
 
 
@@ -82,6 +82,35 @@ def _soft_cross_entropy(input: Tensor, target: Tensor, weight: Any, reduction: s
     return reduced("cross_entropy", losses, reduction)
 
 
+def linear_cross_entropy(
+    input: Any,
+    linear_weight: Any,
+    target: Any,
+    *,
+    linear_bias: Any = None,
+    weight: Any = None,
+    reduction: str = "mean",
+    ignore_index: int | None = None,
+    label_smoothing: float = 0.0,
+    options: Any = None,
+) -> Tensor:
+    """`cross_entropy` of input linear_weight^T + linear_bias: input (N, in) or (in,), linear_weight (C, *K, in).
+
+    target: like cross_entropy's for logits (N, C, *K). `options`, PyTorch's choice of chunks, changes nothing here.
+    """
+    input, table, target = asarray(input), asarray(linear_weight), asarray(target)
+    if input.ndim not in (1, 2) or table.ndim < 2 or (input.ndim == 1 and table.ndim > 2):
+        raise ShapeError(
+            f"linear_cross_entropy: expected input (N, in) and linear_weight (C, *K, in), got {input.shape} and "
+            f"{table.shape}"
+        )
+    rows = table.reshape((-1, table.shape[-1]))
+    bias = None if linear_bias is None else asarray(linear_bias).reshape((-1,))
+    logits = OPS["linear"](input, rows, bias).reshape((*input.shape[:-1], *table.shape[:-1]))
+    ignored = -100 if ignore_index is None else ignore_index
+    return cross_entropy(logits, target, weight, ignored, reduction, label_smoothing)
+
+
 def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Tensor:
     """-input[target]: log-probabilities input (N, C, *S) or (C,), class indices target (N, *S)."""
     input, target = asarray(input), asarray(target)
@@ -98,22 +127,34 @@ def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -1
     return losses.sum() / _total_weight(classes, weight, ignore_index, rows.dtype)
 
 
-def mse_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
-    """(input - target)**2."""
+def _weighted(name: str, losses: Tensor, weight: Any, reduction: str, mean_of_weights: bool = True) -> Tensor:
+    """`reduced` of losses * weight; the mean is over the weights, or over the elements."""
+    if weight is None:
+        return reduced(name, losses, reduction)
+    weight = asarray(weight)
+    if weight.shape != losses.shape:
+        raise ShapeError(f"{name}: weight must have the losses' shape {losses.shape}, got {weight.shape}")
+    if reduction == "mean" and mean_of_weights:
+        return (losses * weight).sum() / weight.sum()
+    return reduced(name, losses * weight, reduction)
+
+
+def mse_loss(input: Any, target: Any, reduction: str = "mean", weight: Any = None) -> Tensor:
+    """(input - target)**2, times weight; the mean is then the weighted one."""
     difference = asarray(input) - target
-    return reduced("mse_loss", difference * difference, reduction)
+    return _weighted("mse_loss", difference * difference, weight, reduction)
 
 
-def l1_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
-    """|input - target|."""
-    return reduced("l1_loss", abs(asarray(input) - target), reduction)
+def l1_loss(input: Any, target: Any, reduction: str = "mean", weight: Any = None) -> Tensor:
+    """|input - target|, times weight; the mean is then the weighted one."""
+    return _weighted("l1_loss", abs(asarray(input) - target), weight, reduction)
 
 
-def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0) -> Tensor:
-    """d**2 / 2 where d = |input - target| is at most delta, else delta * (d - delta / 2) (Huber 1964)."""
+def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Tensor:
+    """d**2 / 2 where d = |input - target| is at most delta, else delta * (d - delta / 2) (Huber 1964); times weight."""
     d = abs(asarray(input) - target)
     near = OPS["minimum"](d, delta)
-    return reduced("huber_loss", near * (d - near * 0.5), reduction)
+    return _weighted("huber_loss", near * (d - near * 0.5), weight, reduction, mean_of_weights=False)
 
 
 def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Tensor:
@@ -167,13 +208,29 @@ def poisson_nll_loss(
     return reduced("poisson_nll_loss", losses, reduction)
 
 
+def _variances(input: Tensor, var: Any) -> Tensor:
+    """var, to be broadcast to input. Raises ShapeError for other shapes and, on the CPU, for negative elements."""
+    number = isinstance(var, (int, float))
+    var = asarray(var, dtype=input.dtype if number else None, device=input.device)
+    if not number and var.shape == input.shape[:-1] and input.ndim:
+        var = var.reshape((*var.shape, 1))
+    others = [m for n, m in zip(input.shape, var.shape, strict=False) if n != m]
+    if not number and (var.ndim != input.ndim or others not in ([], [1])):
+        raise ShapeError(f"gaussian_nll_loss: var must be {input.shape}, or that with one axis of 1, got {var.shape}")
+    if var.device.type == "cpu" and (var._array < 0).any():
+        raise ShapeError("gaussian_nll_loss: var has negative elements")
+    return var
+
+
 def gaussian_nll_loss(
     input: Any, target: Any, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
 ) -> Tensor:
-    """(log var + (input - target)**2 / var) / 2, var at least eps (its gradient passes as if it were not cut)."""
-    input, var = asarray(input), asarray(var)
-    if var.ndim == input.ndim - 1:
-        var = var.reshape((*var.shape, 1))
+    """(log var + (input - target)**2 / var) / 2, var at least eps (its gradient passes as if it were not cut).
+
+    var: a number, or like input, or with one axis of 1, or without its last axis; ShapeError otherwise.
+    """
+    input = asarray(input)
+    var = _variances(input, var)
     cut = var + (OPS["maximum"](var.detach(), eps) - var.detach())
     losses = 0.5 * (OPS["log"](cut) + (input - target) ** 2 / cut)
     return reduced("gaussian_nll_loss", losses + 0.5 * math.log(2 * math.pi) if full else losses, reduction)

@@ -5,6 +5,7 @@ not start in it.
 """
 
 import functools
+import math
 from typing import Any
 
 import numpy as np
@@ -146,9 +147,10 @@ def avg_pool3d(
 def _lp(dims, input, norm_type, kernel_size, stride, ceil_mode) -> Tensor:
     name = f"lp_pool{dims}d"
     x, single = batched(name, dims, input)
-    sums, _ = _sums(name, dims, x**norm_type, kernel_size, stride, 0, ceil_mode)
-    positive = (sums > 0).to(dtype=sums.dtype)
-    out = (sums * positive + (1 - positive)) ** (1 / norm_type) * positive
+    means = _avg(dims, x**norm_type, kernel_size, stride, 0, ceil_mode, True)
+    sums = means * math.prod(per_axis(kernel_size, dims, f"{name}: kernel_size"))
+    some = (sums != 0).to(dtype=sums.dtype)
+    out = (sums * some + (1 - some)) ** (1 / norm_type) * some
     return out.squeeze(0) if single else out
 
 
@@ -160,7 +162,7 @@ def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False) -> Te
 def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False) -> Tensor:
     """(sum of x**p over each window)**(1/p), p = norm_type, of input (N, C, H, W) or (C, H, W): (N, C, OH, OW).
 
-    The gradient is 0 where the sum is.
+    The gradient is 0 where the sum is. With ceil_mode, a window that hangs over the end counts its mean for the rest.
     """
     return _lp(2, input, norm_type, kernel_size, stride, ceil_mode)
 

@@ -1,0 +1,61 @@
+"""`Function`s under autocast."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial, wraps
+from typing import Any
+
+from ..autograd.autocast import POLICIES, autocast, get_autocast_dtype, is_autocast_enabled
+from ..autograd.tensor import Tensor
+from ..backend.dtypes import as_dtype, float64, is_float
+
+
+def is_autocast_available(device_type: str) -> bool:
+    """Whether `autocast` knows this kind of device."""
+    return device_type in POLICIES
+
+
+def custom_fwd(fwd: Callable | None = None, *, device_type: str, cast_inputs: Any = None) -> Callable:
+    """Decorate the `forward` of a Function: in a region it runs with autocast off on inputs cast to `cast_inputs`.
+
+    Without cast_inputs it runs as the region says. Outside of a region nothing changes.
+    """
+    if fwd is None:
+        return partial(custom_fwd, device_type=device_type, cast_inputs=cast_inputs)
+
+    @wraps(fwd)
+    def forward(ctx: Any, *args: Any, **kwargs: Any) -> Any:
+        ctx._dtype = get_autocast_dtype(device_type)
+        ctx._fwd_used_autocast = inside = is_autocast_enabled(device_type)
+        if cast_inputs is None or not inside:
+            return fwd(ctx, *args, **kwargs)
+        ctx._fwd_used_autocast = False
+        args, kwargs = _cast((args, kwargs), device_type, as_dtype(cast_inputs))
+        with autocast(device_type, enabled=False):
+            return fwd(ctx, *args, **kwargs)
+
+    return forward
+
+
+def custom_bwd(bwd: Callable | None = None, *, device_type: str) -> Callable:
+    """Decorate the `backward` of a Function with a `custom_fwd`: autocast is on if it was on in `forward`."""
+    if bwd is None:
+        return partial(custom_bwd, device_type=device_type)
+
+    @wraps(bwd)
+    def backward(ctx: Any, *args: Any, **kwargs: Any) -> Any:
+        with autocast(device_type, dtype=ctx._dtype, enabled=ctx._fwd_used_autocast):
+            return bwd(ctx, *args, **kwargs)
+
+    return backward
+
+
+def _cast(value: Any, device_type: str, dtype: Any) -> Any:
+    """`value` with the floating-point Tensors in it, other than float64, in `dtype`."""
+    if isinstance(value, Tensor):
+        wanted = value.device.type == device_type and is_float(value.dtype) and value.dtype != float64
+        return value.to(dtype=dtype) if wanted else value
+    if isinstance(value, (list, tuple)):
+        return type(value)(_cast(v, device_type, dtype) for v in value)
+    return {k: _cast(v, device_type, dtype) for k, v in value.items()} if isinstance(value, dict) else value

@@ -1,0 +1,198 @@
+"""Loss scaling (Micikevicius et al. 2018)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..autograd.tensor import Tensor, wrap
+from ..autograd.versions import changed
+from ..backend.dtypes import float16, float32
+from ..errors import GradientError
+
+_READY, _UNSCALED, _STEPPED = range(3)
+
+
+class _Progress:
+    """What has been done with one optimizer since the last update()."""
+
+    def __init__(self) -> None:
+        self.stage = _READY
+        self.flags: list[Tensor] = []  # on each device, whether a gradient there was infinite or NaN
+        self._found: bool | None = None
+
+    @property
+    def found_inf(self) -> bool:
+        """Whether any was; waits for the devices, once."""
+        if self._found is None:
+            self._found = any([flag.item() for flag in self.flags])
+        return self._found
+
+
+class GradScaler:
+    """Multiplies the loss so that float16 gradients do not vanish, and divides the gradients before the step.
+
+        scaler.scale(loss).backward()
+        scaler.unscale_(optimizer)      # only if the gradients are looked at, e.g. clipped
+        scaler.step(optimizer)          # does nothing if a gradient is infinite or NaN
+        scaler.update()
+
+    After such a step the scale is multiplied by backoff_factor, after growth_interval others in a row by growth_factor.
+    """
+
+    def __init__(
+        self,
+        device: str = "cuda",
+        init_scale: float = 2.0**16,
+        growth_factor: float = 2.0,
+        backoff_factor: float = 0.5,
+        growth_interval: int = 2000,
+        enabled: bool = True,
+    ):
+        if enabled and (growth_factor <= 1.0 or backoff_factor >= 1.0):
+            raise ValueError(
+                f"GradScaler: growth_factor must be above 1 and backoff_factor below, got {growth_factor}, "
+                f"{backoff_factor}"
+            )
+        self._device, self._enabled = device, enabled
+        self._scale, self._growth_tracker = float(init_scale), 0
+        self._growth_factor, self._backoff_factor = growth_factor, backoff_factor
+        self._growth_interval = growth_interval
+        self._used = False
+        self._progress: dict[int, _Progress] = {}
+
+    def scale(self, outputs: Any) -> Any:
+        """`outputs`, a Tensor or an iterable of them (nested as you like), times the scale."""
+        if not self._enabled:
+            return outputs
+        self._used = True
+        if isinstance(outputs, Tensor):
+            device = outputs.device
+            return outputs * wrap(device.full((), self._scale, float32), device, None)
+        if not isinstance(outputs, Iterable):
+            raise TypeError(f"GradScaler.scale: expected a Tensor or an iterable of them, got {type(outputs).__name__}")
+        scaled = map(self.scale, outputs)
+        return type(outputs)(scaled) if isinstance(outputs, (list, tuple)) else scaled
+
+    def _of(self, optimizer: Any, call: str) -> _Progress:
+        if not self._used:
+            raise GradientError(f"GradScaler.{call}: nothing has been scaled yet; call scaler.scale(loss) first")
+        return self._progress.setdefault(id(optimizer), _Progress())
+
+    def unscale_(self, optimizer: Any) -> None:
+        """Divide the gradients of the optimizer's parameters by the scale, in place. Not twice between updates.
+
+        Raises ValueError for float16 gradients: parameters are to be in float32.
+        """
+        if not self._enabled:
+            return
+        progress = self._of(optimizer, "unscale_")
+        if progress.stage != _READY:
+            done = "unscale_()" if progress.stage == _UNSCALED else "step()"
+            raise GradientError(
+                f"GradScaler.unscale_: {done} has been called on this optimizer since the last update()"
+            )
+        found: dict[Any, Any] = {}
+        inverse = np.float32(1.0 / self._scale)
+        for group in optimizer.param_groups:
+            for gradient in (p.grad for p in group["params"] if p.grad is not None):
+                if gradient.dtype == float16:
+                    raise ValueError("GradScaler.unscale_: float16 gradients; keep parameters in float32")
+                ns, array = gradient.device.xp, gradient._array
+                bad = ~ns.isfinite(array).all()
+                found[gradient.device] = found[gradient.device] | bad if gradient.device in found else bad
+                ns.multiply(array, ns.asarray(inverse, array.dtype), out=array)
+                changed(array, "GradScaler.unscale_")
+        progress.flags = [wrap(device.asarray(flag), device, None) for device, flag in found.items()]
+        progress.stage = _UNSCALED
+
+    def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
+        """optimizer.step(...), unless a gradient is infinite or NaN; the gradients are unscaled first if need be."""
+        if not self._enabled:
+            return optimizer.step(*args, **kwargs)
+        if "closure" in kwargs:
+            raise GradientError("GradScaler.step: closures are not supported while scaling")
+        progress = self._of(optimizer, "step")
+        if progress.stage == _STEPPED:
+            raise GradientError("GradScaler.step: step() has been called on this optimizer since the last update()")
+        if progress.stage == _READY:
+            self.unscale_(optimizer)
+        if not progress.flags:
+            raise GradientError("GradScaler.step: the optimizer's parameters have no gradients")
+        progress.stage = _STEPPED
+        return None if progress.found_inf else optimizer.step(*args, **kwargs)
+
+    def update(self, new_scale: Any = None) -> None:
+        """Adapt the scale to what was found since the last update, or set it."""
+        if not self._enabled:
+            return
+        if new_scale is not None:
+            self._scale = float(new_scale)
+        elif not any(progress.flags for progress in self._progress.values()):
+            raise GradientError("GradScaler.update: no gradients were checked; call step() or unscale_() first")
+        elif any(progress.found_inf for progress in self._progress.values()):
+            self._scale, self._growth_tracker = self._scale * self._backoff_factor, 0
+        else:
+            self._growth_tracker += 1
+            if self._growth_tracker == self._growth_interval:
+                grown = self._scale * self._growth_factor
+                self._scale, self._growth_tracker = grown if math.isfinite(grown) else self._scale, 0
+        self._progress = {}
+
+    # Settings and state
+
+    def get_scale(self) -> float:
+        """The scale; 1 if scaling is disabled."""
+        return self._scale if self._enabled else 1.0
+
+    def get_growth_factor(self) -> float:
+        """What the scale grows by."""
+        return self._growth_factor
+
+    def set_growth_factor(self, new_factor: float) -> None:
+        """Set what the scale grows by."""
+        self._growth_factor = new_factor
+
+    def get_backoff_factor(self) -> float:
+        """What the scale is multiplied by after a gradient that is not finite."""
+        return self._backoff_factor
+
+    def set_backoff_factor(self, new_factor: float) -> None:
+        """Set what the scale is multiplied by after a gradient that is not finite."""
+        self._backoff_factor = new_factor
+
+    def get_growth_interval(self) -> int:
+        """How many good steps in a row make the scale grow."""
+        return self._growth_interval
+
+    def set_growth_interval(self, new_interval: int) -> None:
+        """Set how many good steps in a row make the scale grow."""
+        self._growth_interval = new_interval
+
+    def is_enabled(self) -> bool:
+        """Whether anything is scaled."""
+        return self._enabled
+
+    def state_dict(self) -> dict[str, Any]:
+        """Scale, settings and count, with PyTorch's names; empty if disabled."""
+        if not self._enabled:
+            return {}
+        return {
+            "scale": self._scale,
+            "growth_factor": self._growth_factor,
+            "backoff_factor": self._backoff_factor,
+            "growth_interval": self._growth_interval,
+            "_growth_tracker": self._growth_tracker,
+        }
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over what `state_dict` returned. Raises GradientError for the empty one of a disabled scaler."""
+        if not self._enabled:
+            return
+        if not state_dict:
+            raise GradientError("GradScaler.load_state_dict: the state is empty; was it saved from a disabled scaler?")
+        for name, value in state_dict.items():
+            setattr(self, "_" + name.removeprefix("_"), value)

@@ -1,0 +1,148 @@
+"""Making one batch: samples fetched, put together, and moved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from ..autograd.convert import asarray
+from ..autograd.tensor import Tensor
+from ..backend.random import default_generator
+from ..errors import DataError, DTypeError, ShapeError
+from ..ops.join import stack
+
+
+def stream(*seed: int) -> np.random.Generator:
+    """The random numbers that belong to `seed`."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
+
+
+@contextmanager
+def drawing_from(random: np.random.Generator) -> Iterator[None]:
+    """`random` in place of the default generator's numbers, which afterwards go on where they were."""
+    generator = default_generator()
+    before, generator.numpy = generator.numpy, random
+    try:
+        yield
+    finally:
+        generator.numpy = before
+
+
+class Fetch:
+    """Makes batches of a dataset; `collate` None is the default one. A batch depends on its indices and seed only."""
+
+    def __init__(self, dataset: Any, collate: Callable[[Any], Any] | None, batched: bool):
+        self.dataset, self.batched = dataset, batched
+        self.collate = collate or (default_collate if batched else default_convert)
+        self.whole = getattr(dataset, "batch", None) is not None and batched and collate is None
+
+    def __call__(self, indices: Any, seed: int, number: int) -> Any:
+        """Batch `number` of the pass with this seed. Raises DataError that names the sample that cannot be read."""
+        with drawing_from(stream(seed, number)):
+            return self._make(indices, number)
+
+    def _make(self, indices: Any, number: int) -> Any:
+        if not self.batched:
+            return self._collated(self._sample(indices), f"sample {indices!r}")
+        name = f"the samples {_short(indices)} of {type(self.dataset).__name__}"
+        if self.whole:
+            with _named(f"{name} cannot be read"):
+                return self.dataset.batch(np.asarray(indices, np.int64))
+        if hasattr(self.dataset, "__getitems__"):
+            with _named(f"{name} cannot be read"):
+                samples = self.dataset.__getitems__(indices)
+        else:
+            samples = [self._sample(i) for i in indices]
+        return self._collated(samples, name)
+
+    def _collated(self, samples: Any, name: str) -> Any:
+        with _named(f"no batch can be made of {name}"):
+            return self.collate(samples)
+
+    def _sample(self, index: Any) -> Any:
+        with _named(f"sample {index!r} of {type(self.dataset).__name__} cannot be read"):
+            return self.dataset[index]
+
+
+class FetchNext(Fetch):
+    """Makes batches of a stream; the indices are how many samples to take. At the end it gives `End`."""
+
+    def _make(self, indices: Any, number: int) -> Any:
+        name = type(self.dataset).__name__
+        with _named(f"{name} cannot be read, in batch {number}"):
+            if number == 0:
+                self.samples = iter(self.dataset)
+            samples = list(islice(self.samples, indices))
+        if not samples:
+            return End
+        return self._collated(samples if self.batched else samples[0], f"batch {number} of {name}")
+
+
+class End:
+    """What comes after a stream's last batch."""
+
+
+@contextmanager
+def _named(what: str) -> Iterator[None]:
+    """Errors inside as a DataError that says `what`."""
+    try:
+        yield
+    except Exception as error:
+        raise DataError(f"{what}: {type(error).__name__}: {error}") from error
+
+
+def _short(indices: Any) -> str:
+    text = ", ".join(map(str, indices[:8]))
+    return f"{text}, ... ({len(indices)} in all)" if len(indices) > 8 else text
+
+
+def default_convert(sample: Any) -> Any:
+    """A sample with its arrays as Tensors."""
+    if isinstance(sample, (np.ndarray, np.generic)):
+        return asarray(np.asarray(sample), device="cpu")
+    return mapped(default_convert, sample)
+
+
+def default_collate(samples: list) -> Any:
+    """One batch of a list of samples: Tensors, arrays and numbers get a leading axis; tuples and mappings stay.
+
+    Python's floats become the default dtype. Raises ShapeError for samples of different shapes.
+    """
+    first = samples[0]
+    if isinstance(first, Mapping):
+        return {name: default_collate([s[name] for s in samples]) for name in first}
+    if isinstance(first, (tuple, list)):
+        if any(len(s) != len(first) for s in samples):
+            raise ShapeError(f"samples of different lengths: {sorted({len(s) for s in samples})}")
+        parts = [default_collate(list(part)) for part in zip(*samples, strict=True)]
+        return type(first)(*parts) if hasattr(first, "_fields") else tuple(parts)
+    if isinstance(first, (str, bytes)):
+        return samples
+    if hasattr(first, "shape"):
+        shapes = {tuple(s.shape) for s in samples}
+        if len(shapes) > 1:
+            raise ShapeError(f"samples of different shapes: {sorted(shapes)}; pass a collate_fn")
+        if isinstance(first, Tensor):
+            return stack([s.detach() for s in samples])
+        return asarray(np.stack([np.asarray(s) for s in samples]), device="cpu")
+    if isinstance(first, (bool, int, float)):
+        return asarray(samples, device="cpu")
+    raise DTypeError(f"cannot make a Tensor of a sample of type {type(first).__name__}; pass a collate_fn")
+
+
+def mapped(change: Callable[[Any], Any], nest: Any) -> Any:
+    """`nest` with `change` applied to what is in its tuples, lists and mappings; other things as they are."""
+    if isinstance(nest, Mapping):
+        return {name: change(value) for name, value in nest.items()}
+    if isinstance(nest, tuple) and hasattr(nest, "_fields"):
+        return type(nest)(*map(change, nest))
+    return type(nest)(map(change, nest)) if isinstance(nest, (tuple, list)) else nest
+
+
+def on_tensors(change: Callable[[Tensor], Any], nest: Any) -> Any:
+    """`nest` with `change` applied to every Tensor in it."""
+    return change(nest) if isinstance(nest, Tensor) else mapped(lambda item: on_tensors(change, item), nest)

@@ -1,0 +1,153 @@
+"""Readers of images: MNIST's idx files, CIFAR-10's binary files, folders of pictures."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import zlib
+from collections.abc import Callable
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..autograd.convert import asarray
+from ..autograd.tensor import Tensor
+from ..errors import DataError
+from ..optional import need
+from .dataset import Dataset, TensorDataset
+from .tables import Split
+
+EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+_IDX = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
+
+
+def read_idx(path: str | os.PathLike) -> Tensor:
+    """The array of an idx file (http://yann.lecun.com/exdb/mnist), which may be compressed by gzip.
+
+    Raises DataError that names the file if it is of another format, or shorter or longer than it says.
+    """
+    content = _content(path)
+    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _IDX:
+        raise DataError(f"{os.fspath(path)}: not an idx file (it starts with {content[:4].hex(' ') or 'nothing'})")
+    start = 4 + 4 * content[3]
+    if len(content) < start:
+        raise DataError(f"{os.fspath(path)}: ends within its header, after {len(content)} bytes")
+    dtype, shape = np.dtype(_IDX[content[2]]), [int(n) for n in np.frombuffer(content, ">u4", content[3], 4)]
+    if len(content) - start != prod(shape) * dtype.itemsize:
+        raise DataError(
+            f"{os.fspath(path)}: {len(content) - start} bytes of values, {prod(shape) * dtype.itemsize} expected for "
+            f"the shape {tuple(shape)}"
+        )
+    values = np.frombuffer(content, dtype, offset=start).reshape(shape)
+    return asarray(values.astype(dtype.newbyteorder("="), copy=True), device="cpu")
+
+
+def load_mnist(folder: str | os.PathLike) -> Split:
+    """MNIST, or a set of the same format, from its four idx files: images uint8 (N, 1, 28, 28), labels int64 (N,).
+
+    The files are in `folder` or below it, with their usual names, with ".gz" or without.
+    """
+
+    def part(name: str) -> TensorDataset:
+        images, labels = (read_idx(_find(folder, f"{name}-{kind}")) for kind in ("images-idx3", "labels-idx1"))
+        if images.ndim != 3 or len(images) != len(labels):
+            raise DataError(f"{os.fspath(folder)}: {name} has images {images.shape} and labels {labels.shape}")
+        return TensorDataset(images.reshape(len(images), 1, *images.shape[1:]), labels.astype("int64"))
+
+    return Split(part("train"), part("t10k"))
+
+
+def load_cifar10(folder: str | os.PathLike) -> Split:
+    """CIFAR-10 from its binary files, in `folder` or below it: images uint8 (N, 3, 32, 32), labels int64 (N,)."""
+
+    def part(*names: str) -> TensorDataset:
+        records = np.concatenate([_records(_find(folder, name)) for name in names])
+        images = np.ascontiguousarray(records[:, 1:]).reshape(-1, 3, 32, 32)
+        return TensorDataset(asarray(images, device="cpu"), asarray(records[:, 0].astype(np.int64), device="cpu"))
+
+    return Split(part(*(f"data_batch_{i}.bin" for i in range(1, 6))), part("test_batch.bin"))
+
+
+def _records(path: Path) -> np.ndarray:
+    """The rows of a CIFAR-10 file: a label below 10 and 3 * 32 * 32 values."""
+    content, length = np.frombuffer(_content(path), np.uint8), 1 + 3 * 32 * 32
+    if not len(content) or len(content) % length:
+        raise DataError(f"{path}: {len(content)} bytes are not a number of CIFAR-10's records of {length}")
+    records = content.reshape(-1, length)
+    if records[:, 0].max() > 9:
+        where = int((records[:, 0] > 9).argmax())
+        raise DataError(f"{path}: record {where} has the label {records[where, 0]}, which is not below 10")
+    return records
+
+
+def _find(folder: str | os.PathLike, name: str) -> Path:
+    """The file in or below `folder` that begins with `name`; "-ubyte", ".ubyte" and ".gz" may follow."""
+    endings = [ubyte + gz for ubyte in ("", "-ubyte", ".ubyte") for gz in ("", ".gz")]
+    found = sorted(path for ending in endings for path in Path(folder).rglob(name + ending) if path.is_file())
+    if not found:
+        raise FileNotFoundError(f"{os.fspath(folder)}: there is no {name} in it")
+    return found[0]
+
+
+def _content(path: str | os.PathLike) -> bytes:
+    content = Path(path).read_bytes()
+    if not content.startswith(b"\x1f\x8b"):
+        return content
+    try:
+        return gzip.decompress(content)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{os.fspath(path)}: broken gzip file ({error})") from None
+
+
+class ImageFolder(Dataset):
+    """Pictures in one folder per class, `root/class/.../picture.png`: samples (image, class number).
+
+    classes: the folders' names in order; class_to_idx: their numbers; samples: (path, class number). loader: opens a
+    path; by default with Pillow, as RGB. transform: applied to the image, without one as `ToTensor`; target_transform:
+    to the number. Raises DataError for a folder without pictures, and, that names the file, for a broken picture.
+    """
+
+    def __init__(
+        self,
+        root: str | os.PathLike,
+        transform: Callable[[Any], Any] | None = None,
+        target_transform: Callable[[int], Any] | None = None,
+        loader: Callable[[str], Any] | None = None,
+        is_valid_file: Callable[[str], bool] | None = None,
+    ):
+        self.root, self.transform, self.target_transform = os.fspath(root), transform, target_transform
+        self.loader = loader or open_picture
+        self.classes = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
+        self.class_to_idx = {name: i for i, name in enumerate(self.classes)}
+        accept = is_valid_file or (lambda path: path.lower().endswith(EXTENSIONS))
+        self.samples = [
+            (str(path), i)
+            for i, name in enumerate(self.classes)
+            for path in sorted(Path(root, name).rglob("*"))
+            if path.is_file() and accept(str(path))
+        ]
+        self.targets = [i for _, i in self.samples]
+        if not self.samples:
+            raise DataError(f"{self.root}: no pictures in folders of classes (it has the folders {self.classes})")
+
+    def __getitem__(self, index: int) -> tuple[Any, Any]:
+        from .transforms import ToTensor
+
+        path, target = self.samples[index]
+        try:
+            image = self.loader(path)
+        except Exception as error:
+            raise DataError(f"{path}: {type(error).__name__}: {error}") from error
+        image = (self.transform or ToTensor())(image)
+        return image, target if self.target_transform is None else self.target_transform(target)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+
+def open_picture(path: str) -> Any:
+    """A picture as Pillow's RGB image. Raises MissingPackageError without Pillow."""
+    with need("PIL.Image", "reading pictures", "train", "pillow").open(path) as image:
+        return image.convert("RGB")

@@ -1,0 +1,115 @@
+"""A training run in one file, from which it goes on bit for bit as if it had not been interrupted."""
+
+from __future__ import annotations
+
+import copy
+import os
+import random
+from typing import Any
+
+import numpy as np
+
+from ..backend.random import get_rng_state, set_rng_state
+from ..errors import CheckpointError
+from .checkpoint import load, save
+from .tree import put_together, take_apart
+
+_FORMAT, _RANDOM = "training", "random generators"
+
+
+def save_training(
+    path: str | os.PathLike,
+    model: Any = None,
+    optimizer: Any = None,
+    scheduler: Any = None,
+    scaler: Any = None,
+    loader: Any = None,
+    **extra: Any,
+) -> None:
+    """Write the state of a training run to `path`, a safetensors file, replacing the one that is there.
+
+    What has a `state_dict()` (these, and any of `extra`) gives its own; other extra values are numbers, texts,
+    tensors, lists or dicts: `save_training(path, model, optimizer, loader=loader, epoch=3)`. The random generators'
+    places (gpugrad's default one, Python's, NumPy's) are saved as well. The file is complete or absent, whenever the
+    program stops; call it between two steps.
+    """
+    parts = _parts(locals())
+    tensors: dict[str, Any] = {}
+    owners = [name for name, part in parts.items() if _has_state(part)]
+    states = {
+        name: take_apart(part.state_dict() if name in owners else part, name, tensors) for name, part in parts.items()
+    }
+    save(path, tensors, {"kind": _FORMAT, "state": states, "owners": owners})
+
+
+def load_training(
+    path: str | os.PathLike,
+    model: Any = None,
+    optimizer: Any = None,
+    scheduler: Any = None,
+    scaler: Any = None,
+    loader: Any = None,
+    **extra: Any,
+) -> dict[str, Any]:
+    """Put what is given back to the state that `save_training` wrote; returns the extra values that have no state.
+
+    The random generators go back as well. What is not given is left out: `load_training(path, model)` gives the
+    weights of a run. Raises CheckpointError, which names the file, if it is damaged, of another kind or lacks a part,
+    and StateDictError where a state does not fit; then nothing has changed.
+    """
+    parts = _parts(locals())
+    tensors, metadata = load(path)
+    if not isinstance(metadata, dict) or metadata.get("kind") != _FORMAT:
+        raise CheckpointError(f"{os.fspath(path)}: not written by save_training")
+    owners, states = metadata.get("owners", []), metadata.get("state", {})
+    missing = [name for name in parts if name not in owners or name not in states]
+    if missing:
+        have = ", ".join(name for name in owners if name != _RANDOM)
+        raise CheckpointError(f"{os.fspath(path)}: has no state of {', '.join(missing)}; it has that of {have}")
+    try:
+        states = {name: put_together(state, tensors) for name, state in states.items()}
+    except CheckpointError as error:
+        raise CheckpointError(f"{os.fspath(path)}: {error}") from None
+    _load_all(parts, states)
+    return {name: state for name, state in states.items() if name not in owners}
+
+
+class RandomState:
+    """The places of the random generators: gpugrad's default one, Python's and NumPy's."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where they are."""
+        state: Any = np.random.get_state(legacy=True)
+        name, keys, *rest = state
+        return {"default": get_rng_state(), "python": random.getstate(), "numpy": (name, keys.tolist(), *rest)}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go there."""
+        set_rng_state(state_dict["default"])
+        random.setstate(state_dict["python"])
+        np.random.set_state(state_dict["numpy"])
+
+
+def _parts(given: dict[str, Any]) -> dict[str, Any]:
+    """Of the arguments of the functions above: what there is a state of, by name; and the random generators."""
+    named = {name: part for name, part in given.items() if name not in ("path", "extra")}
+    parts = {**named, **given["extra"], _RANDOM: RandomState()}
+    return {name: part for name, part in parts.items() if part is not None}
+
+
+def _load_all(parts: dict[str, Any], states: dict[str, Any]) -> None:
+    """Load every state, or none: after an error those already loaded get back what they had."""
+    before = {name: copy.deepcopy(part.state_dict()) for name, part in parts.items()}
+    done = []
+    try:
+        for name, part in parts.items():
+            done.append(name)
+            part.load_state_dict(states[name])
+    except Exception:
+        for name in done:
+            parts[name].load_state_dict(before[name])
+        raise
+
+
+def _has_state(part: Any) -> bool:
+    return hasattr(part, "state_dict") and hasattr(part, "load_state_dict")

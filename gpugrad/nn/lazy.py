@@ -1,0 +1,146 @@
+"""Layers that find out the number of their input's features or channels in the first call.
+
+A lazy layer has no parameters before that call, and asking for them is an error: call the network once, on an input of
+the right shape, before its parameters are given to an optimizer or loaded. Afterwards it is an ordinary layer.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..autograd.tensor import Tensor
+from .conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from .linear import Linear
+from .module import Module
+from .norm import BatchNorm1d, BatchNorm2d, BatchNorm3d, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
+
+
+class LazyModuleMixin(Module):
+    """The base of lazy layers: a subclass also inherits from `layer`, whose first argument is left out."""
+
+    layer: Any  # the class
+    axis: int  # of the input, whose length the first argument is
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        Module.__init__(self)
+        self.arguments = args, kwargs
+
+    def has_uninitialized_params(self) -> bool:
+        """Whether the layer was not called yet."""
+        return True
+
+    def __call__(self, input: Tensor, *args: Any, **kwargs: Any) -> Any:
+        given, options = self.arguments
+        training, hooks = self.training, self._hooks
+        self.layer.__init__(self, input.shape[self.axis], *given, **options)
+        del self.arguments
+        object.__setattr__(self, "__class__", self.layer)
+        self.training, self._hooks = training, hooks
+        return self.to(input.device)(input, *args, **kwargs)
+
+    def _unknown(self) -> ValueError:
+        return ValueError(f"{type(self).__name__} has no parameters yet: call it, or the network it is in, once")
+
+    def _members(self, kind: str) -> dict[str, Any]:
+        raise self._unknown()
+
+    def _state(self) -> Iterator[tuple[str, Any]]:
+        raise self._unknown()
+
+    def extra_repr(self) -> str:
+        given, options = self.arguments
+        return ", ".join(
+            [*map(str, given), *(f"{name}={value}" for name, value in options.items() if value is not None)]
+        )
+
+
+class _LazyInstanceNorm(LazyModuleMixin):
+    """Unlike the layer itself, it has weights and running statistics by default, as in PyTorch."""
+
+    def __init__(
+        self,
+        eps: float = 1e-5,
+        momentum: float = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ):
+        super().__init__(eps, momentum, affine, track_running_stats, device=device, dtype=dtype)
+
+
+class LazyLinear(LazyModuleMixin, Linear):
+    """Linear without `in_features`."""
+
+    layer, axis = Linear, -1
+
+
+class LazyConv1d(LazyModuleMixin, Conv1d):
+    """Conv1d without `in_channels`."""
+
+    layer, axis = Conv1d, -2
+
+
+class LazyConv2d(LazyModuleMixin, Conv2d):
+    """Conv2d without `in_channels`."""
+
+    layer, axis = Conv2d, -3
+
+
+class LazyConv3d(LazyModuleMixin, Conv3d):
+    """Conv3d without `in_channels`."""
+
+    layer, axis = Conv3d, -4
+
+
+class LazyConvTranspose1d(LazyModuleMixin, ConvTranspose1d):
+    """ConvTranspose1d without `in_channels`."""
+
+    layer, axis = ConvTranspose1d, -2
+
+
+class LazyConvTranspose2d(LazyModuleMixin, ConvTranspose2d):
+    """ConvTranspose2d without `in_channels`."""
+
+    layer, axis = ConvTranspose2d, -3
+
+
+class LazyConvTranspose3d(LazyModuleMixin, ConvTranspose3d):
+    """ConvTranspose3d without `in_channels`."""
+
+    layer, axis = ConvTranspose3d, -4
+
+
+class LazyBatchNorm1d(LazyModuleMixin, BatchNorm1d):
+    """BatchNorm1d without `num_features`."""
+
+    layer, axis = BatchNorm1d, 1
+
+
+class LazyBatchNorm2d(LazyModuleMixin, BatchNorm2d):
+    """BatchNorm2d without `num_features`."""
+
+    layer, axis = BatchNorm2d, 1
+
+
+class LazyBatchNorm3d(LazyModuleMixin, BatchNorm3d):
+    """BatchNorm3d without `num_features`."""
+
+    layer, axis = BatchNorm3d, 1
+
+
+class LazyInstanceNorm1d(_LazyInstanceNorm, InstanceNorm1d):
+    """InstanceNorm1d without `num_features`."""
+
+    layer, axis = InstanceNorm1d, -2
+
+
+class LazyInstanceNorm2d(_LazyInstanceNorm, InstanceNorm2d):
+    """InstanceNorm2d without `num_features`."""
+
+    layer, axis = InstanceNorm2d, -3
+
+
+class LazyInstanceNorm3d(_LazyInstanceNorm, InstanceNorm3d):
+    """InstanceNorm3d without `num_features`."""
+
+    layer, axis = InstanceNorm3d, -4

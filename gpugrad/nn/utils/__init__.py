@@ -1,0 +1,12 @@
+"""Utilities of networks, with PyTorch's names."""
+
+from . import parametrizations, parametrize, rnn
+from .clip import clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_, get_total_norm
+from .norms import remove_spectral_norm, remove_weight_norm, spectral_norm, weight_norm
+from .vector import parameters_to_vector, vector_to_parameters
+
+__all__ = [
+    "clip_grad_norm_", "clip_grad_value_", "clip_grads_with_norm_", "get_total_norm", "parameters_to_vector",
+    "parametrizations", "parametrize", "remove_spectral_norm", "remove_weight_norm", "rnn", "spectral_norm",
+    "vector_to_parameters", "weight_norm",
+]  # fmt: skip

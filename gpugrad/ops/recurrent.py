@@ -1,0 +1,298 @@
+"""Recurrent layers, each direction of a layer as one op.
+
+x (S, I) holds the rows of all steps, step after step; `sizes` says how many sequences run at each step (see
+`backend.steps`): (N,) * T for a batch of N sequences of length T. h0, c0 (N, H) are the states at the start. Weights
+w_ih (G, I), w_hh (G, H) and biases b_ih, b_hh (G) are PyTorch's, G being the number of gates times H. The outputs have
+the states after each step, (S, H). With `reverse` the steps are taken from the last one to the first.
+
+The gates' sums depend on the inputs in one product, which is taken before the loop over time. Backward does not repeat
+the loop: all states are known, so the gates follow from one product too, and what remains for the loop is
+
+    gradient of a step's sums  =  (gradient of its state) * (a factor known beforehand).
+"""
+
+from typing import Any
+
+from ..autograd.op import Op, op, xp
+from ..backend.cpu import recurrent as cpu
+from ..backend.steps import steps
+from .matmul import dense
+
+__all__ = ["gru_layer", "lstm_layer", "rnn_layer"]
+
+
+def _check(gates, x, h0, w_ih, w_hh, b_ih, b_hh, sizes, c0=None, w_hr=None) -> None:
+    """Raise ValueError unless the shapes are those of one layer."""
+    rows, hidden, count = w_ih.shape[0], w_ih.shape[0] // gates, sizes[0] if sizes else 0
+    out = hidden if w_hr is None else w_hr.shape[0]
+    wanted = {
+        "x": (x, (sum(sizes), w_ih.shape[1])), "h0": (h0, (count, out)), "c0": (c0, (count, hidden)),
+        "w_ih": (w_ih, (gates * hidden, w_ih.shape[1])), "w_hh": (w_hh, (rows, out)), "w_hr": (w_hr, (out, hidden)),
+        "b_ih": (b_ih, (rows,)), "b_hh": (b_hh, (rows,)),
+    }  # fmt: skip
+    for name, (array, shape) in wanted.items():
+        if array is not None and array.shape != shape:
+            raise ValueError(f"{name} {array.shape} must be {shape}")
+
+
+def _sums(x: Any, w: Any, *biases: Any) -> Any:
+    """x w^T + biases."""
+    out = dense(x, w.T)
+    for bias in biases:
+        out = out if bias is None else out + bias
+    return out
+
+
+def _sigmoid(x: Any) -> Any:
+    return xp(x).sigmoid(x)
+
+
+def _gates(array: Any, count: int) -> Any:
+    """`array` (n, count * H) cut into (n, H) each."""
+    return xp(array).split(array, count, axis=1)
+
+
+def _joined(parts: list, axis: int = 0) -> Any:
+    return parts[0] if len(parts) == 1 else xp(parts[0]).concatenate(parts, axis=axis)
+
+
+def _weights(pre: Any, x: Any, w: Any) -> tuple:
+    """Gradients of x, w and a bias of `_sums`."""
+    return dense(pre, w), dense(pre.T, x), pre.sum(axis=0)
+
+
+def _also_on_cuda(layer: Op, gradients: Any) -> None:
+    """Give `layer` the generic path on cuda with one backward for all inputs, where rules would run once for each."""
+    path = layer.fused("cuda")(lambda *arrays, **attributes: (layer.forward(*arrays, **attributes), {}))
+    path.low = False  # 16-bit floats are raised to float32
+    path.backward(gradients)
+
+
+# LSTM
+
+
+def _samples(gates: int, cells: bool = False, projected: bool = False) -> Any:
+    """Cases for a layer with so many gates: one step, several, packed sequences, both directions, without biases."""
+
+    def cases(s: Any) -> list:
+        def case(sizes: tuple, inputs: int, hidden: int, bias: bool = True, out: int = 0, **attributes: Any) -> Any:
+            out, rows = out or hidden, gates * hidden
+            arrays = [0.5 * s(sum(sizes), inputs), s(sizes[0], out), *([s(sizes[0], hidden)] if cells else [])]
+            arrays += [s(rows, inputs), 0.5 * s(rows, out), *(s(2, rows) if bias else (None, None))]
+            arrays += [s(out, hidden)] if out != hidden else []
+            return s.case(*arrays, sizes=sizes, **attributes)
+
+        made = [case((2, 2, 2), 3, 2), case((3, 2, 2, 1), 2, 2), case((3, 2, 2, 1), 2, 2, reverse=True)]
+        made += [case((2,), 2, 3, bias=False), case((1, 1), 1, 1, reverse=True)]
+        return made + ([case((2, 2, 1), 2, 3, out=2), case((2, 1), 2, 2, out=1, reverse=True)] if projected else [])
+
+    return cases
+
+
+def _lstm_sums(x, h_before, w_ih, w_hh, b_ih, b_hh):
+    return _sums(x, w_ih, b_ih, b_hh) + dense(h_before, w_hh.T)
+
+
+@op(samples=_samples(4, cells=True, projected=True))
+def lstm_layer(x, h0, c0, w_ih, w_hh, b_ih=None, b_hh=None, w_hr=None, *, sizes, reverse=False):
+    """h (S, P) and c (S, H) after each step of a long short-term memory, with gates in the order i, f, g, o:
+
+    i, f, o = sigmoid, g = tanh of x w_ih^T + b_ih + h w_hh^T + b_hh;  c' = f c + i g;  h' = o tanh(c') [w_hr^T].
+    w_hr (P, H) projects the output, else P = H. Raises ShapeError for a shape that does not fit
+    (Hochreiter and Schmidhuber 1997; Gers et al. 2000; projection: Sak et al. 2014.)
+    """
+    _check(4, x, h0, w_ih, w_hh, b_ih, b_hh, sizes, c0, w_hr)
+    walk, ns = steps(sizes, reverse), xp(x)
+    sums = walk.split(_sums(x, w_ih, b_ih, b_hh))
+
+    def step(t: int, h: Any, c: Any) -> tuple:
+        i, f, g, o = _gates(sums[t] + dense(h, w_hh.T), 4)
+        c = _sigmoid(f) * c + _sigmoid(i) * ns.tanh(g)
+        h = _sigmoid(o) * ns.tanh(c)
+        h = h if w_hr is None else dense(h, w_hr.T)
+        return (h, c), (h, c)
+
+    taken, _ = walk.run(step, (h0, c0))
+    return tuple(_joined(list(states)) for states in zip(*taken, strict=True))
+
+
+def _lstm_gradients(g, x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, out, sizes, reverse):
+    walk, ns = steps(sizes, reverse), xp(x)
+    h_before, c_before = walk.before(h0, out[0]), walk.before(c0, out[1])
+    i, f, n, o = _gates(_lstm_sums(x, h_before, w_ih, w_hh, b_ih, b_hh), 4)
+    i, f, n, o, tanh_c = _sigmoid(i), _sigmoid(f), ns.tanh(n), _sigmoid(o), ns.tanh(out[1])
+    of_c = _joined([n * i * (1 - i), c_before * f * (1 - f), i * (1 - n * n)], axis=1)
+    factors = of_c, tanh_c * o * (1 - o), o * (1 - tanh_c * tanh_c), f
+    known = list(zip(*(walk.split(a) for a in (*g, *factors)), strict=True))
+
+    def step(t: int, dh: Any, dc: Any) -> tuple:
+        gh, gc, of_c, of_o, through, f = known[t]
+        dh = dh + gh
+        dm = dh if w_hr is None else dense(dh, w_hr)
+        dc = dc + gc + dm * through
+        pre = _joined([_joined([dc, dc, dc], axis=1) * of_c, dm * of_o], axis=1)
+        return (pre, dh), (dense(pre, w_hh), dc * f)
+
+    taken, (gh0, gc0) = walk.run(step, (ns.zeros_like(h0), ns.zeros_like(c0)), back=True)
+    pre, dh = (_joined(list(parts)) for parts in zip(*taken, strict=True))
+    gx, gw_ih, gb = _weights(pre, x, w_ih)
+    gw_hr = None if w_hr is None else dense(dh.T, o * tanh_c)
+    return gx, gh0, gc0, gw_ih, dense(pre.T, h_before), gb, gb, gw_hr
+
+
+def _lstm_rule(g, i, x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, out, sizes, reverse):
+    return _lstm_gradients(g, x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, out, sizes, reverse)[i]
+
+
+lstm_layer.vjp(**dict.fromkeys(lstm_layer.inputs, _lstm_rule))
+_also_on_cuda(lstm_layer, _lstm_gradients)
+
+
+@lstm_layer.fused("cpu")
+def _lstm_cpu(x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, *, sizes, reverse):
+    _check(4, x, h0, w_ih, w_hh, b_ih, b_hh, sizes, c0, w_hr)
+    h, c, gates, tanh_c = cpu.lstm_forward(x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, steps(sizes, reverse))
+    return (h, c), {"gates": gates, "tanh_c": tanh_c}
+
+
+@_lstm_cpu.backward
+def _(g, x, h0, c0, w_ih, w_hh, w_hr, out, gates, tanh_c, sizes, reverse, needs):
+    walk = steps(sizes, reverse)
+    pre, gh0, gc0, dh = cpu.lstm_backward(g[0], g[1], c0, w_hh, w_hr, out[1], gates, tanh_c, walk)
+    gx, gw_ih, gb = cpu.weight_gradients(pre, x, w_ih, (needs[0], needs[3], needs[5] or needs[6]))
+    gw_hh = dense(pre.T, walk.before(h0, out[0])) if needs[4] else None
+    gw_hr = None if dh is None else dense(dh.T, gates[:, 3 * c0.shape[1] :] * tanh_c)
+    return gx, gh0, gc0, gw_ih, gw_hh, gb, gb, gw_hr
+
+
+# GRU
+
+
+@op(samples=_samples(3))
+def gru_layer(x, h0, w_ih, w_hh, b_ih=None, b_hh=None, *, sizes, reverse=False):
+    """h (S, H) after each step of a gated recurrent unit, with gates in the order r, z, n:
+
+    r, z = sigmoid(x w_ih^T + b_ih + h w_hh^T + b_hh), n = tanh(x w_ih^T + b_ih + r (h w_hh^T + b_hh)), each with its
+    rows of the weights;  h' = (1 - z) n + z h.  Raises ShapeError for a shape that does not fit
+    (Cho et al. 2014, in the form of PyTorch and cuDNN.)
+    """
+    _check(3, x, h0, w_ih, w_hh, b_ih, b_hh, sizes)
+    walk, ns = steps(sizes, reverse), xp(x)
+    sums = walk.split(_sums(x, w_ih, b_ih))
+
+    def step(t: int, h: Any) -> tuple:
+        (xr, xz, xn), (hr, hz, hn) = _gates(sums[t], 3), _gates(_sums(h, w_hh, b_hh), 3)
+        n = ns.tanh(xn + _sigmoid(xr + hr) * hn)
+        h = n + _sigmoid(xz + hz) * (h - n)
+        return h, (h,)
+
+    return _joined(walk.run(step, (h0,))[0])
+
+
+def _gru_gradients(g, x, h0, w_ih, w_hh, b_ih, b_hh, out, sizes, reverse):
+    walk, ns = steps(sizes, reverse), xp(x)
+    h_before = walk.before(h0, out)
+    (xr, xz, xn), (hr, hz, hn) = _gates(_sums(x, w_ih, b_ih), 3), _gates(_sums(h_before, w_hh, b_hh), 3)
+    r, z = _sigmoid(xr + hr), _sigmoid(xz + hz)
+    n = ns.tanh(xn + r * hn)
+    of_n = (1 - z) * (1 - n * n)
+    of_r, of_z = of_n * hn * r * (1 - r), (h_before - n) * z * (1 - z)
+    factors = _joined([of_r, of_z, of_n * r], axis=1)
+    known = list(zip(*(walk.split(a) for a in (g, factors, z)), strict=True))
+
+    def step(t: int, dh: Any) -> tuple:
+        gh, factor, z = known[t]
+        dh = dh + gh
+        pre = _joined([dh, dh, dh], axis=1) * factor
+        return (pre, dh), (dh * z + dense(pre, w_hh),)
+
+    taken, (gh0,) = walk.run(step, (ns.zeros_like(h0),), back=True)
+    pre_h, dh = (_joined(list(parts)) for parts in zip(*taken, strict=True))
+    gx, gw_ih, gb_ih = _weights(_joined([dh * of_r, dh * of_z, dh * of_n], axis=1), x, w_ih)
+    return gx, gh0, gw_ih, dense(pre_h.T, h_before), gb_ih, pre_h.sum(axis=0)
+
+
+def _gru_rule(g, i, x, h0, w_ih, w_hh, b_ih, b_hh, out, sizes, reverse):
+    return _gru_gradients(g, x, h0, w_ih, w_hh, b_ih, b_hh, out, sizes, reverse)[i]
+
+
+gru_layer.vjp(**dict.fromkeys(gru_layer.inputs, _gru_rule))
+_also_on_cuda(gru_layer, _gru_gradients)
+
+
+@gru_layer.fused("cpu")
+def _gru_cpu(x, h0, w_ih, w_hh, b_ih, b_hh, *, sizes, reverse):
+    _check(3, x, h0, w_ih, w_hh, b_ih, b_hh, sizes)
+    h, gates, inner = cpu.gru_forward(x, h0, w_ih, w_hh, b_ih, b_hh, steps(sizes, reverse))
+    return h, {"gates": gates, "inner": inner}
+
+
+@_gru_cpu.backward
+def _(g, x, h0, w_ih, w_hh, out, gates, inner, sizes, reverse, needs):
+    walk = steps(sizes, reverse)
+    pre_x, pre_h, gh0 = cpu.gru_backward(g, h0, w_hh, out, gates, inner, walk)
+    gx, gw_ih, gb_ih = cpu.weight_gradients(pre_x, x, w_ih, (needs[0], needs[2], needs[4]))
+    gw_hh = dense(pre_h.T, walk.before(h0, out)) if needs[3] else None
+    return gx, gh0, gw_ih, gw_hh, gb_ih, pre_h.sum(axis=0) if needs[5] else None
+
+
+# Elman's network
+
+
+@op(
+    samples=lambda s: [
+        *_samples(1)(s),
+        *(s.case(*c.args, **c.kwargs, nonlinearity="relu") for c in _samples(1)(s)[1:3]),
+    ]
+)
+def rnn_layer(x, h0, w_ih, w_hh, b_ih=None, b_hh=None, *, sizes, reverse=False, nonlinearity="tanh"):
+    """h (S, H) after each step of a recurrent network: h' = tanh(x w_ih^T + b_ih + h w_hh^T + b_hh), or relu of it.
+
+    See the module for shapes. Raises ShapeError for shapes that do not fit (Elman 1990)."""
+    _check(1, x, h0, w_ih, w_hh, b_ih, b_hh, sizes)
+    walk, squash = steps(sizes, reverse), getattr(xp(x), nonlinearity)
+    sums = walk.split(_sums(x, w_ih, b_ih, b_hh))
+
+    def step(t: int, h: Any) -> tuple:
+        h = squash(sums[t] + dense(h, w_hh.T))
+        return h, (h,)
+
+    return _joined(walk.run(step, (h0,))[0])
+
+
+def _rnn_gradients(g, x, h0, w_ih, w_hh, out, sizes, reverse, nonlinearity):
+    walk, ns = steps(sizes, reverse), xp(x)
+    factor = 1 - out * out if nonlinearity == "tanh" else (out > 0).astype(out.dtype)
+    known = list(zip(walk.split(g), walk.split(factor), strict=True))
+
+    def step(t: int, dh: Any) -> tuple:
+        gh, factor = known[t]
+        pre = (dh + gh) * factor
+        return pre, (dense(pre, w_hh),)
+
+    taken, (gh0,) = walk.run(step, (ns.zeros_like(h0),), back=True)
+    pre = _joined(taken)
+    gx, gw_ih, gb = _weights(pre, x, w_ih)
+    return gx, gh0, gw_ih, dense(pre.T, walk.before(h0, out)), gb, gb
+
+
+def _rnn_rule(g, i, x, h0, w_ih, w_hh, out, sizes, reverse, nonlinearity):
+    return _rnn_gradients(g, x, h0, w_ih, w_hh, out, sizes, reverse, nonlinearity)[i]
+
+
+rnn_layer.vjp(**dict.fromkeys(rnn_layer.inputs, _rnn_rule))
+_also_on_cuda(rnn_layer, _rnn_gradients)
+
+
+@rnn_layer.fused("cpu")
+def _rnn_cpu(x, h0, w_ih, w_hh, b_ih, b_hh, *, sizes, reverse, nonlinearity):
+    _check(1, x, h0, w_ih, w_hh, b_ih, b_hh, sizes)
+    return cpu.rnn_forward(x, h0, w_ih, w_hh, b_ih, b_hh, nonlinearity, steps(sizes, reverse)), {}
+
+
+@_rnn_cpu.backward
+def _(g, x, h0, w_ih, w_hh, out, sizes, reverse, nonlinearity, needs):
+    walk = steps(sizes, reverse)
+    pre, gh0 = cpu.rnn_backward(g, h0, w_hh, out, nonlinearity, walk)
+    gx, gw_ih, gb = cpu.weight_gradients(pre, x, w_ih, (needs[0], needs[2], needs[4] or needs[5]))
+    return gx, gh0, gw_ih, dense(pre.T, walk.before(h0, out)) if needs[3] else None, gb, gb

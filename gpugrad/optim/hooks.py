@@ -1,0 +1,89 @@
+"""Hooks of optimizers: functions that are called before and after a step, a saving and a loading of state."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from functools import wraps
+from itertools import count
+from typing import Any
+
+from ..autograd.tensor import Handle
+
+_keys = count()
+
+
+class Hooks:
+    """Functions in the order in which they are called."""
+
+    def __init__(self) -> None:
+        self.hooks: dict[int, Callable] = {}
+
+    def add(self, hook: Callable, prepend: bool = False) -> Handle:
+        """Register `hook`, in front of the others with `prepend`."""
+        entry = {next(_keys): hook}
+        self.hooks = {**entry, **self.hooks} if prepend else {**self.hooks, **entry}
+        return Handle(self, *entry)
+
+    def call(self, *args: Any) -> Any:
+        """Call all of them; what one returns, if anything, replaces the last argument for those after it."""
+        *first, last = args
+        for hook in list(self.hooks.values()):
+            result = hook(*first, last)
+            last = last if result is None else result
+        return last
+
+
+class Hooked:
+    """What optimizers have hooks for. A subclass's `step` calls its own."""
+
+    def __init__(self) -> None:
+        self._hooks: defaultdict[str, Hooks] = defaultdict(Hooks)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "step" in vars(cls):
+            setattr(cls, "step", _hooked(vars(cls)["step"]))  # noqa: B010
+
+    def register_step_pre_hook(self, hook: Callable) -> Handle:
+        """Call `hook(optimizer, args, kwargs)` before each step; it may return other (args, kwargs)."""
+        return self._hooks["before step"].add(hook)
+
+    def register_step_post_hook(self, hook: Callable) -> Handle:
+        """Call `hook(optimizer, args, kwargs)` after each step."""
+        return self._hooks["after step"].add(hook)
+
+    def register_state_dict_pre_hook(self, hook: Callable, prepend: bool = False) -> Handle:
+        """Call `hook(optimizer)` before state_dict()."""
+        return self._hooks["before state_dict"].add(lambda optimizer: hook(optimizer), prepend)
+
+    def register_state_dict_post_hook(self, hook: Callable, prepend: bool = False) -> Handle:
+        """Call `hook(optimizer, state_dict)` after state_dict(); it may return another one."""
+        return self._hooks["after state_dict"].add(hook, prepend)
+
+    def register_load_state_dict_pre_hook(self, hook: Callable, prepend: bool = False) -> Handle:
+        """Call `hook(optimizer, state_dict)` before load_state_dict(); it may return another one."""
+        return self._hooks["before load"].add(hook, prepend)
+
+    def register_load_state_dict_post_hook(self, hook: Callable, prepend: bool = False) -> Handle:
+        """Call `hook(optimizer)` after load_state_dict()."""
+        return self._hooks["after load"].add(hook, prepend)
+
+
+def _hooked(step: Callable) -> Callable:
+    """`step` between its hooks, noting for schedulers that it was called."""
+
+    @wraps(step)
+    def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if not self._hooks:
+            result = step(self, *args, **kwargs)
+        else:
+            for hook in list(self._hooks["before step"].hooks.values()):
+                args, kwargs = hook(self, args, kwargs) or (args, kwargs)
+            result = step(self, *args, **kwargs)
+            for hook in list(self._hooks["after step"].hooks.values()):
+                hook(self, args, kwargs)
+        self._opt_called = True
+        return result
+
+    return call

@@ -1,0 +1,165 @@
+"""L-BFGS: Newton's method with a curvature that is learnt from the last gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from ..autograd.mode import enable_grad, no_grad
+from ..autograd.tensor import Tensor, wrap
+from ..nn.state import as_tensor
+from ..nn.utils import parameters_to_vector, vector_to_parameters
+from .line_search import Point, strong_wolfe
+from .optimizer import Optimizer, options
+
+_LISTS = ("old_dirs", "old_stps")
+
+
+class LBFGS(Optimizer):
+    """p += t d, d the two-loop product of the inverse curvature with -g (Liu and Nocedal 1989). One group only.
+
+    `step(closure)` does up to max_iter iterations with up to max_eval calls of the closure (5/4 max_iter unless given),
+    until no gradient is above tolerance_grad, or a step or the loss changes by less than tolerance_change.
+    history_size: how many pairs are kept. line_search_fn: "strong_wolfe", or None for t = lr. Waits for the device.
+    """
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        lr: float = 1,
+        max_iter: int = 20,
+        max_eval: int | None = None,
+        tolerance_grad: float = 1e-7,
+        tolerance_change: float = 1e-9,
+        history_size: int = 100,
+        line_search_fn: str | None = None,
+    ):
+        if max_eval is None:
+            max_eval = max_iter * 5 // 4
+        if line_search_fn not in (None, "strong_wolfe"):
+            raise ValueError(f"LBFGS: line_search_fn must be None or 'strong_wolfe', got {line_search_fn!r}")
+        super().__init__(params, options(self, locals()))
+        if len(self.param_groups) != 1:
+            raise ValueError(f"LBFGS: parameters must be in one group, got {len(self.param_groups)}")
+        self._params = self.param_groups[0]["params"]
+
+    @no_grad()
+    def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
+        """Iterate. `closure` clears the gradients, computes them and returns the loss; so does this, the first one."""
+        group, state = self.param_groups[0], self.state[self._params[0]]
+        state.setdefault("func_evals", 0)
+        state.setdefault("n_iter", 0)
+        first, loss, gradient = self._evaluate(closure)
+        evaluations = 1
+        if _largest(gradient) <= group["tolerance_grad"]:
+            return first
+        for i in range(group["max_iter"]):
+            state["n_iter"] += 1
+            d = state["d"] = self._direction(state, gradient, group["history_size"])
+            state["prev_flat_grad"], state["prev_loss"] = gradient, loss
+            new = state["n_iter"] == 1
+            t = min(1.0, 1.0 / gradient.abs().sum().item()) * group["lr"] if new else group["lr"]
+            slope = _dot(gradient, d)
+            if slope > -group["tolerance_change"]:
+                state["t"] = t
+                break
+            last = i + 1 == group["max_iter"]
+            start = Point(0.0, loss, gradient, slope)
+            point, used = self._move(closure, group, start, t, d, last, group["max_eval"] - evaluations)
+            state["t"], loss, gradient = point.t, point.loss, point.gradient
+            evaluations += used
+            if last or evaluations >= group["max_eval"] or self._converged(group, state, loss, gradient):
+                break
+        return first
+
+    def _evaluate(self, closure: Callable[[], Any]) -> tuple[Any, float, Tensor]:
+        """What the closure returns, as it is and as a number, and the gradient of all parameters as one vector."""
+        self.state[self._params[0]]["func_evals"] += 1
+        with enable_grad():
+            loss = closure()
+        zeros = [wrap(p.device.xp.zeros_like(p._array), p.device, None) for p in self._params if p.grad is None]
+        gradients = [p.grad if p.grad is not None else zeros.pop(0) for p in self._params]
+        return loss, float(loss), parameters_to_vector(gradients)
+
+    def _direction(self, state: dict[str, Any], gradient: Tensor, history: int) -> Tensor:
+        """-(inverse curvature) gradient, after the last step has entered the history."""
+        if state["n_iter"] == 1:
+            state.update(old_dirs=[], old_stps=[], ro=[], H_diag=1.0)
+            return -gradient
+        changes, steps, ro = state["old_dirs"], state["old_stps"], state["ro"]
+        y, s = gradient - state["prev_flat_grad"], state["d"] * state["t"]
+        curvature = _dot(y, s)
+        if curvature > 1e-10:
+            if len(changes) == history:
+                for kept in (changes, steps, ro):
+                    kept.pop(0)
+            changes.append(y)
+            steps.append(s)
+            ro.append(1.0 / curvature)
+            state["H_diag"] = curvature / _dot(y, y)
+        q, shares = -gradient, []
+        for y, s, r in zip(reversed(changes), reversed(steps), reversed(ro), strict=True):
+            shares.append(_dot(s, q) * r)
+            q = q - y * shares[-1]
+        q = q * state["H_diag"]
+        for y, s, r in zip(changes, steps, ro, strict=True):
+            q = q + s * (shares.pop() - _dot(y, q) * r)
+        return q
+
+    def _move(
+        self,
+        closure: Callable[[], Any],
+        group: dict[str, Any],
+        start: Point,
+        t: float,
+        d: Tensor,
+        last: bool,
+        most: int,
+    ) -> tuple[Point, int]:
+        """Take the step: the point it leads to, and how many evaluations it took."""
+        x = parameters_to_vector(self._params)
+
+        def evaluate(t: float) -> Point:
+            vector_to_parameters(x + d * t, self._params)
+            _, loss, gradient = self._evaluate(closure)
+            return Point(t, loss, gradient, _dot(gradient, d))
+
+        if group["line_search_fn"] is None:
+            if not last:
+                return evaluate(t), 1
+            vector_to_parameters(x + d * t, self._params)  # where it leads to is for the next step() to find out
+            return start._replace(t=t), 0
+        point, used = strong_wolfe(evaluate, start, t, _largest(d), group["tolerance_change"], most)
+        vector_to_parameters(x + d * point.t, self._params)
+        return point, used
+
+    def _converged(self, group: dict[str, Any], state: dict[str, Any], loss: float, gradient: Tensor) -> bool:
+        small = group["tolerance_change"]
+        return (
+            _largest(gradient) <= group["tolerance_grad"]
+            or _largest(state["d"]) * abs(state["t"]) <= small
+            or abs(loss - state["prev_loss"]) < small
+        )
+
+    def _loaded(self, number: int, parameter: Tensor, name: str, value: Any) -> Any:
+        if name in _LISTS:
+            return [self._vector(v) for v in value]
+        if name in ("d", "prev_flat_grad"):
+            return self._vector(value)
+        if name == "ro":
+            return [float(r) for r in value]
+        if name == "al":  # PyTorch keeps its scratch
+            return [None] * len(value)
+        return int(value) if name in ("func_evals", "n_iter") else float(value)
+
+    def _vector(self, value: Any) -> Tensor:
+        first = self._params[0]
+        return as_tensor(value).detach().to(device=first.device, dtype=first.dtype, copy=True)
+
+
+def _dot(a: Tensor, b: Tensor) -> float:
+    return (a @ b).item()
+
+
+def _largest(vector: Tensor) -> float:
+    return vector.abs().max().item()

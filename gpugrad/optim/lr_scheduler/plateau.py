@@ -1,0 +1,94 @@
+"""A schedule that listens to a measure of progress."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from ..optimizer import Optimizer
+from .base import LRScheduler, checked, per_group
+
+
+class ReduceLROnPlateau(LRScheduler):
+    """lr *= factor, but not below min_lr, when `step(metric)` has seen no improvement for more than `patience` epochs.
+
+    mode: whether "min" or "max" is better. threshold: how much better counts, as a share of the best ("rel") or as it
+    is ("abs"). cooldown: epochs to wait after a reduction. eps: smaller changes of lr are not made.
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        mode: str = "min",
+        factor: float = 0.1,
+        patience: int = 10,
+        threshold: float = 1e-4,
+        threshold_mode: str = "rel",
+        cooldown: int = 0,
+        min_lr: list[float] | float = 0,
+        eps: float = 1e-8,
+    ):
+        if factor >= 1.0:
+            raise ValueError(f"ReduceLROnPlateau: factor must be below 1, got {factor}")
+        self.optimizer = checked(self, optimizer)
+        self.factor = factor
+        self.default_min_lr = None if isinstance(min_lr, (list, tuple)) else min_lr
+        self.min_lrs = per_group("min_lr", optimizer, min_lr)
+        self.patience, self.cooldown, self.eps = patience, cooldown, eps
+        self.last_epoch = 0
+        self._last_lr = [group["lr"] for group in optimizer.param_groups]
+        self._judge_by(mode, threshold, threshold_mode)
+        self._reset()
+
+    def _judge_by(self, mode: str, threshold: float, threshold_mode: str) -> None:
+        if mode not in ("min", "max") or threshold_mode not in ("rel", "abs"):
+            raise ValueError(
+                f"ReduceLROnPlateau: mode must be 'min' or 'max' and threshold_mode 'rel' or 'abs', got {mode!r} and "
+                f"{threshold_mode!r}"
+            )
+        self.mode_worse = math.inf if mode == "min" else -math.inf
+        self.mode, self.threshold, self.threshold_mode = mode, threshold, threshold_mode
+
+    def _reset(self) -> None:
+        """Forget the best and all counts."""
+        self.best, self.cooldown_counter, self.num_bad_epochs = self.mode_worse, 0, 0
+
+    @property
+    def in_cooldown(self) -> bool:
+        """Whether a reduction is so recent that nothing counts yet."""
+        return self.cooldown_counter > 0
+
+    def step(self, metrics: Any, epoch: int | None = None) -> None:
+        """Take note of this epoch's measure (a number, or a Tensor of one)."""
+        current = float(metrics)
+        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
+        self.num_bad_epochs += 1
+        if self._is_better(current, self.best):
+            self.best, self.num_bad_epochs = current, 0
+        if self.in_cooldown:
+            self.cooldown_counter -= 1
+            self.num_bad_epochs = 0
+        if self.num_bad_epochs > self.patience:
+            self._reduce_lr()
+            self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
+        self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
+
+    def _is_better(self, a: float, best: float) -> bool:
+        sign = -1 if self.mode == "min" else 1
+        bound = best * (1 + sign * self.threshold) if self.threshold_mode == "rel" else best + sign * self.threshold
+        return a < bound if self.mode == "min" else a > bound
+
+    def _reduce_lr(self) -> None:
+        groups = self.optimizer.param_groups
+        if len(groups) != len(self.min_lrs):
+            given = self.min_lrs if self.default_min_lr is None else self.default_min_lr
+            self.min_lrs = per_group("min_lrs", self.optimizer, given)
+        for group, least in zip(groups, self.min_lrs, strict=True):
+            new = max(group["lr"] * self.factor, least)
+            if group["lr"] - new > self.eps:
+                group["lr"] = new
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        self._judge_by(self.mode, self.threshold, self.threshold_mode)

@@ -1,0 +1,162 @@
+"""Averages of the weights that training passes through: equal (Izmailov et al. 2018) or exponential."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
+from itertools import chain
+from typing import Any
+
+from ..autograd.convert import asarray
+from ..autograd.mode import no_grad
+from ..autograd.tensor import Tensor
+from ..backend.dtypes import int64
+from ..nn.module import Module
+from ..nn.norm import _BatchNorm
+from ..nn.state import copy_into
+from .lr_scheduler.base import LRScheduler, per_group
+from .optimizer import Optimizer
+
+__all__ = [
+    "SWALR", "AveragedModel", "get_ema_avg_fn", "get_ema_multi_avg_fn", "get_swa_avg_fn", "get_swa_multi_avg_fn",
+    "update_bn",
+]  # fmt: skip
+
+Average = Callable[[Tensor, Tensor, Any], Tensor]
+
+
+def get_ema_avg_fn(decay: float = 0.999) -> Average:
+    """(average, current, number) -> decay average + (1 - decay) current."""
+    if not 0 <= decay <= 1:
+        raise ValueError(f"get_ema_avg_fn: decay must be between 0 and 1, got {decay}")
+    return no_grad()(lambda average, current, number: decay * average + (1 - decay) * current)
+
+
+def get_swa_avg_fn() -> Average:
+    """(average of `number`, current, number) -> the average of all of them."""
+    return no_grad()(lambda average, current, number: average + (current - average) / (number + 1))
+
+
+def _all(average: Average) -> Callable[[Sequence[Tensor], Sequence[Tensor], Any], None]:
+    def update(averages: Sequence[Tensor], currents: Sequence[Tensor], number: Any) -> None:
+        for mean, current in zip(averages, currents, strict=True):
+            copy_into(mean, average(mean, current, number), "AveragedModel.update_parameters")
+
+    return update
+
+
+def get_ema_multi_avg_fn(decay: float = 0.999) -> Callable[[Sequence[Tensor], Sequence[Tensor], Any], None]:
+    """`get_ema_avg_fn` for lists of tensors, in place."""
+    return _all(get_ema_avg_fn(decay))
+
+
+def get_swa_multi_avg_fn() -> Callable[[Sequence[Tensor], Sequence[Tensor], Any], None]:
+    """`get_swa_avg_fn` for lists of tensors, in place."""
+    return _all(get_swa_avg_fn())
+
+
+class AveragedModel(Module):
+    """A copy of `model`, in `module`, whose parameters are averages of those at every `update_parameters(model)`.
+
+    avg_fn: the next average from (average, current, how many it is of); the mean unless given. multi_avg_fn: the same
+    for lists, in place. use_buffers: buffers are averaged too, not copied. device: where the averages are.
+    """
+
+    def __init__(
+        self,
+        model: Module,
+        device: Any = None,
+        avg_fn: Average | None = None,
+        multi_avg_fn: Callable[[Sequence[Tensor], Sequence[Tensor], Any], None] | None = None,
+        use_buffers: bool = False,
+    ):
+        super().__init__()
+        if avg_fn is not None and multi_avg_fn is not None:
+            raise ValueError("AveragedModel: expected avg_fn or multi_avg_fn, got both")
+        self.module = deepcopy(model)
+        if device is not None:
+            self.module = self.module.to(device)
+        self.n_averaged: Tensor
+        self.register_buffer("n_averaged", asarray(0, dtype=int64, device="cpu" if device is None else device))
+        self.avg_fn, self.multi_avg_fn, self.use_buffers = avg_fn, multi_avg_fn, use_buffers
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        return self.module(*args, **kwargs)
+
+    @no_grad()
+    def update_parameters(self, model: Module) -> None:
+        """Let the present parameters of `model` enter the averages; the first ones are copied."""
+        both = zip(self._averaged(self.module), self._averaged(model), strict=True)
+        pairs = [(average.detach(), current.detach().to(average.device)) for average, current in both]
+        number = int(self.n_averaged.item())
+        if number == 0:
+            self._copy(pairs)
+        elif pairs:
+            averages, currents = zip(*pairs, strict=True)
+            (self.multi_avg_fn or _all(self.avg_fn or get_swa_avg_fn()))(averages, currents, number)
+        if not self.use_buffers:
+            self._copy(zip(self.module.buffers(), model.buffers(), strict=True))
+        self.n_averaged += 1
+
+    def _averaged(self, model: Module) -> Iterable[Tensor]:
+        return chain(model.parameters(), model.buffers()) if self.use_buffers else model.parameters()
+
+    def _copy(self, pairs: Iterable[tuple[Tensor, Tensor]]) -> None:
+        for mean, current in pairs:
+            copy_into(mean, current, "AveragedModel.update_parameters")
+
+
+@no_grad()
+def update_bn(loader: Iterable[Any], model: Module, device: Any = None) -> None:
+    """Set the running statistics of the batch norms in `model` to the means over one pass through `loader`.
+
+    A batch is the model's input, or a list or tuple that begins with it. device: where batches are moved first.
+    """
+    norms = {module: module.momentum for module in model.modules() if isinstance(module, _BatchNorm)}
+    if not norms:
+        return
+    was_training = model.training
+    model.train()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+    for batch in loader:
+        batch = batch[0] if isinstance(batch, (list, tuple)) else batch
+        model(batch if device is None else batch.to(device))
+    for norm, momentum in norms.items():
+        norm.momentum = momentum
+    model.train(was_training)
+
+
+class SWALR(LRScheduler):
+    """lr goes from where it is to swa_lr in anneal_epochs steps, by "cos" or "linear", and stays."""
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        swa_lr: float | list[float],
+        anneal_epochs: int = 10,
+        anneal_strategy: str = "cos",
+        last_epoch: int = -1,
+    ):
+        if anneal_strategy not in ("cos", "linear"):
+            raise ValueError(f"SWALR: anneal_strategy must be 'cos' or 'linear', got {anneal_strategy!r}")
+        if not isinstance(anneal_epochs, int) or anneal_epochs < 0:
+            raise ValueError(f"SWALR: anneal_epochs must be an integer of at least 0, got {anneal_epochs}")
+        for group, lr in zip(optimizer.param_groups, per_group("swa_lr", optimizer, swa_lr), strict=True):
+            group["swa_lr"] = lr
+        self._anneal_strategy, self.anneal_epochs = anneal_strategy, anneal_epochs
+        super().__init__(optimizer, last_epoch)
+
+    def _share(self, step: int) -> float:
+        """How much of swa_lr there is at `step`."""
+        t = max(0, min(1, step / max(1, self.anneal_epochs)))
+        return (1 - math.cos(math.pi * t)) / 2 if self._anneal_strategy == "cos" else t
+
+    def _lr(self, i: int, lr: float, base: float) -> float:
+        end = self.optimizer.param_groups[i]["swa_lr"]
+        step = self._step_count - 1 if self.anneal_epochs else max(1, self._step_count - 1)
+        before, now = self._share(step - 1), self._share(step)
+        start = end if before == 1 else (lr - before * end) / (1 - before)
+        return end * now + start * (1 - now)

@@ -1,0 +1,110 @@
+"""The walk of a step: parameters, gradients and state cut into blocks that stay in cache through a whole formula.
+
+Blocks are updated elementwise and in place, so the result does not depend on how they were cut, nor on the number of
+threads that share them. On cuda, what a functor of kernels/optimizer.cu can do goes in one launch instead.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..autograd.tensor import Tensor, wrap
+from ..autograd.versions import changed
+from ..backend.cpu import threads
+from ..backend.devices import CPU
+from ..backend.dtypes import float32, is_low
+
+if TYPE_CHECKING:
+    from .optimizer import Optimizer
+
+BLOCK = 1 << 17  # elements of a block: few enough for the caches, yet long enough a call for threads to overlap
+SHARE = 1 << 18  # elements that are worth a thread
+
+
+class Work:
+    """The blocks of one group that one step updates."""
+
+    def __init__(self, optimizer: Optimizer, group: dict[str, Any]):
+        self.optimizer, self.group = optimizer, group
+        self.blocks: list[tuple] = []
+        self.launches: defaultdict[tuple, list] = defaultdict(list)  # by device, dtype and numbers
+        self.elements = 0
+
+    def add(self, parameter: Tensor) -> None:
+        """Count a step of `parameter` and cut its arrays into blocks."""
+        optimizer, group = self.optimizer, self.group
+        state = optimizer.state[parameter]
+        names = optimizer._slots(group)
+        numbers = optimizer._start(state, group)
+        array, device = parameter._array, parameter.device
+        for name in names:
+            if name not in state:
+                state[name] = wrap(device.xp.full_like(array, optimizer._initial(name, group)), device, None)
+        arrays = [array, parameter.grad._array, *[state[name]._array for name in names]]
+        changed(array, f"{type(optimizer).__name__}.step")
+        if all(a.flags.c_contiguous for a in arrays):
+            if device.type == "cuda" and _functor_of(type(optimizer)) and {a.dtype for a in arrays} == {array.dtype}:
+                self.launches[device, array.dtype, numbers].append(arrays)
+                return
+            arrays = [a.reshape(-1) for a in arrays]
+        length = len(arrays[0]) if array.ndim else 1
+        count = min(-(-array.size // BLOCK), length) if device is CPU else 1
+        if count <= 1:
+            self.blocks.append((device.xp, numbers, *arrays))
+        else:
+            for i in range(count):
+                part = slice(length * i // count, length * (i + 1) // count)
+                self.blocks.append((device.xp, numbers, *[a[part] for a in arrays]))
+        self.elements += array.size
+
+    def run(self) -> None:
+        """Update all blocks, on several threads where that pays, and what one launch can do at once by one."""
+        optimizer = self.optimizer
+        for (device, _, numbers), tensors in self.launches.items():
+            from . import cuda
+
+            scalars = optimizer._scalars(self.group, numbers)
+            cuda.step(_functor_of(type(optimizer)) or "", scalars, device, tensors, optimizer._tables)
+        on_host = all(block[0] is CPU.xp for block in self.blocks)
+        parts: list[list] = [[] for _ in threads.chunks(self.elements, SHARE if on_host else self.elements)]
+        sizes = [0] * len(parts)
+        for block in sorted(self.blocks, key=lambda block: block[2].size, reverse=True):
+            least = sizes.index(min(sizes))
+            parts[least].append(block)
+            sizes[least] += block[2].size
+        threads.parallel(self._update, parts)
+
+    def _update(self, blocks: list[tuple]) -> None:
+        update, group = self.optimizer._update, self.group
+        scratch: dict[np.dtype, tuple] = {}
+        for ns, numbers, p, *others in blocks:
+            if is_low(p.dtype):
+                _update_low(update, ns, group, numbers, p, others)
+                continue
+            if p.dtype not in scratch or scratch[p.dtype][0].size < p.size:
+                scratch[p.dtype] = ns.empty(p.size, p.dtype), ns.empty(p.size, p.dtype)
+            t, u = (s[: p.size].reshape(p.shape) for s in scratch[p.dtype])
+            update(ns, group, numbers, p, others[0], t, u, *others[1:])
+
+
+@cache
+def _functor_of(cls: type) -> str | None:
+    """The functor that does what `_update` does: None if a subclass has changed `_update`."""
+    for base in cls.__mro__:
+        if "_functor" in vars(base) or "_update" in vars(base):
+            return vars(base).get("_functor")
+    return None
+
+
+def _update_low(update: Callable, ns: Any, group: dict, numbers: tuple, p: Any, others: list) -> None:
+    """Update a block of 16-bit floats: computed in float32, rounded once."""
+    raised = [array.astype(float32) for array in (p, *others)]
+    t, u = ns.empty_like(raised[0]), ns.empty_like(raised[0])
+    update(ns, group, numbers, raised[0], raised[1], t, u, *raised[2:])
+    for array, values in zip((p, *others[1:]), (raised[0], *raised[2:]), strict=True):
+        array[...] = values

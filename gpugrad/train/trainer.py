@@ -1,0 +1,260 @@
+"""Trainer: the loop that most training needs, with a progress bar, logs, checks and checkpoints."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import math
+import os
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
+from operator import length_hint
+from typing import Any
+
+from ..autograd.mode import no_grad
+from ..autograd.tensor import Tensor
+from ..backend.devices import device as find_device
+from ..data.fetch import on_tensors
+from ..errors import TrainingError
+from ..io import load_training, save_training
+from ..nn import Module
+from ..nn.utils import clip_grad_norm_
+from ..optional import need
+from .watch import gradient_norms, is_finite, nan_watch
+
+
+class Trainer:
+    """Trains `model` with `optimizer` on batches (input, target), for which `loss(model(input), target)` is computed.
+
+    For other batches a subclass defines `loss_of(batch)`. scheduler: stepped after each `scheduled`, an "epoch" or a
+    "step". scaler: a GradScaler. device: where batches go. clip: the largest norm of all gradients together. watch:
+    look at the loss and the gradients of each step; if they are not finite, raise TrainingError that names the layer,
+    before the parameters are changed (a GPU is waited for at each step). progress: a bar with rate and loss (tqdm).
+    log_dir: a folder for TensorBoard (tensorboardX). checkpoint: a file that `save` writes after each epoch.
+
+    losses: of every step; validation: of every epoch; epoch and step: how many are done.
+    """
+
+    def __init__(
+        self,
+        model: Module,
+        optimizer: Any,
+        loss: Callable[[Any, Any], Tensor] | None = None,
+        *,
+        scheduler: Any = None,
+        scheduled: str = "epoch",
+        scaler: Any = None,
+        device: Any = None,
+        clip: float | None = None,
+        watch: bool = True,
+        progress: bool = True,
+        log_dir: str | os.PathLike | None = None,
+        checkpoint: str | os.PathLike | None = None,
+    ):
+        if scheduled not in ("epoch", "step"):
+            raise ValueError(f'Trainer: scheduled must be "epoch" or "step", got {scheduled!r}')
+        self.model, self.optimizer, self.loss = model, optimizer, loss
+        self.scheduler, self.scheduled, self.scaler, self.clip = scheduler, scheduled, scaler, clip
+        self.device = None if device is None else find_device(device)
+        self.watch, self.progress, self.checkpoint = watch, progress, checkpoint
+        self.writer = None
+        if log_dir is not None:
+            self.writer = need("tensorboardX", "logging for TensorBoard", "train").SummaryWriter(os.fspath(log_dir))
+        self.epoch = self.step = 0
+        self.losses: list[float] = []
+        self.validation: list[float] = []
+        self._loader: Any = None
+        self._bar: Any = None
+        self._waiting: list[Tensor] = []  # losses that are not fetched yet
+
+    def loss_of(self, batch: Any) -> Tensor:
+        """The loss of a batch, a Tensor of one element."""
+        if self.loss is None:
+            raise TrainingError(f"{type(self).__name__}: give a loss, or define loss_of(batch)")
+        inputs, target = batch
+        return self.loss(self.model(inputs), target)
+
+    def fit(self, loader: Iterable[Any], epochs: int, validation: Iterable[Any] | None = None) -> list[float]:
+        """Train until `epochs` passes over `loader` are done in all; returns the losses of all steps.
+
+        validation: batches whose mean loss is computed after each epoch. After `load` it goes on where it was saved.
+        """
+        self._loader = loader
+        with self._open_bar(loader, epochs) as self._bar:
+            while self.epoch < epochs:
+                self.model.train()
+                first = len(self.losses)
+                for batch in loader:
+                    self._waiting.append(self.train_step(batch))
+                    self.step += 1
+                    if self.watch or len(self._waiting) == 20:
+                        self._fetch()
+                    if self.scheduler is not None and self.scheduled == "step":
+                        self.scheduler.step()
+                self._fetch()
+                self.epoch += 1
+                if validation is not None:
+                    self.validation.append(self.evaluate(validation))
+                self._end_epoch(self.losses[first:])
+        return self.losses
+
+    def train_step(self, batch: Any) -> Tensor:
+        """One step on a batch: gradients, checks, update; returns the loss. Raises TrainingError (see `watch`)."""
+        batch = self._moved(batch)
+        self.optimizer.zero_grad()
+        loss = self.loss_of(batch)
+        if self.watch and not math.isfinite(loss.item()):
+            self._find_nan(batch, loss.item())
+        scaler = self.scaler
+        (loss if scaler is None else scaler.scale(loss)).backward()
+        if scaler is not None and self.clip is not None:
+            scaler.unscale_(self.optimizer)
+        if self.watch and scaler is None:  # a scaler expects gradients to overflow now and then
+            self._check_gradients()
+        if self.clip is not None:
+            clip_grad_norm_(self.model.parameters(), self.clip)
+        if scaler is None:
+            self.optimizer.step()
+        else:
+            scaler.step(self.optimizer)
+            scaler.update()
+        return loss.detach()
+
+    def evaluate(self, loader: Iterable[Any]) -> float:
+        """The mean loss of the batches, each weighted by its samples, in evaluation mode."""
+        training, total, count = self.model.training, 0.0, 0
+        self.model.eval()
+        try:
+            with no_grad():
+                for batch in loader:
+                    batch = self._moved(batch)
+                    size = len(batch[0]) if isinstance(batch, (tuple, list)) else len(batch)
+                    total, count = total + self.loss_of(batch).item() * size, count + size
+        finally:
+            self.model.train(training)
+        return total / max(1, count)
+
+    def overfit(self, batch: Any, steps: int = 100, to: float = 0.1) -> list[float]:
+        """Check that the network can learn one batch by heart; returns the losses. Nothing is changed by it.
+
+        Raises TrainingError if the loss does not fall to the fraction `to` of the first: then something is wrong with
+        the loss, the learning rate or the way of the gradients, and more data will not help.
+        """
+        parts = [p for p in (self.model, self.optimizer, self.scaler) if p is not None]
+        before = [copy.deepcopy(part.state_dict()) for part in parts]
+        try:
+            losses = [self.train_step(batch).item() for _ in range(steps)]
+            still = [name for name, norm in self._norms().items() if norm == 0]
+        finally:
+            self.optimizer.zero_grad()
+            for part, state in zip(parts, before, strict=True):
+                part.load_state_dict(state)
+        if not losses[-1] <= to * losses[0]:
+            hint = f"; no gradient reaches {', '.join(still)}" if still else ""
+            raise TrainingError(
+                f"after {steps} steps on one batch the loss is {losses[-1]:.4g}, at first it was {losses[0]:.4g}{hint}"
+            )
+        return losses
+
+    # Checks
+
+    def _norms(self) -> dict[str, float]:
+        """The norms of all parameters' gradients; 0 for those without one."""
+        trained = [name for name, p in self.model.named_parameters() if p.requires_grad]
+        return dict.fromkeys(trained, 0.0) | gradient_norms(self.model)
+
+    def _find_nan(self, batch: Any, loss: float) -> None:
+        step = f"step {self.step + 1}: the loss is {loss}"
+        try:
+            with no_grad(), nan_watch(self.model):
+                self.loss_of(batch)
+        except TrainingError as error:
+            raise TrainingError(f"{step}; {error}") from None
+        raise TrainingError(f"{step}, though every layer's output is finite: look at the loss and the targets")
+
+    def _check_gradients(self) -> None:
+        norms = gradient_norms(self.model)
+        suspects = [name for name, norm in norms.items() if not math.isfinite(norm)]  # or large: its square overflows
+        grads: dict[str, Any] = {name: self.model.get_parameter(name).grad for name in suspects}
+        bad = [name for name, grad in grads.items() if not is_finite(grad)]
+        if bad:  # backward comes from the last layer
+            layer, _, name = bad[-1].rpartition(".")
+            kind = type(self.model.get_submodule(layer)).__name__
+            others = f", and those of {len(bad) - 1} parameters before it" if len(bad) > 1 else ""
+            raise TrainingError(
+                f"step {self.step + 1}: the gradient of {name!r} in layer {layer!r} ({kind}) is not finite{others}; "
+                "detect_anomaly() finds the op"
+            )
+        if self.writer is not None:
+            self.writer.add_scalar("gradient norm", math.hypot(*norms.values()), self.step + 1)
+
+    # Around the steps
+
+    def _moved(self, batch: Any) -> Any:
+        return batch if self.device is None else on_tensors(lambda tensor: tensor.to(device=self.device), batch)
+
+    def _open_bar(self, loader: Any, epochs: int) -> Any:
+        if not self.progress:
+            return nullcontext()
+        total = epochs * length_hint(loader) or None
+        return need("tqdm", "the progress bar", "demo").tqdm(total=total, initial=self.step, unit="step")
+
+    def _fetch(self) -> None:
+        """Take the losses that wait on the device."""
+        bar = self._bar
+        if not self._waiting:
+            return
+        stacked = self._waiting[0].device.xp.stack([loss._array.reshape(()) for loss in self._waiting])
+        values = self._waiting[0].device.to_host(stacked).tolist()
+        self._waiting.clear()
+        self.losses += values
+        if bar is not None:
+            bar.update(len(values))
+            bar.set_postfix(epoch=self.epoch + 1, loss=f"{values[-1]:.4f}", refresh=False)
+        if self.writer is not None:
+            for step, value in enumerate(values, self.step - len(values) + 1):
+                self.writer.add_scalar("loss", value, step)
+
+    def _end_epoch(self, losses: list[float]) -> None:
+        if self.scheduler is not None and self.scheduled == "epoch":
+            asks = "metrics" in inspect.signature(self.scheduler.step).parameters
+            mean = self.validation[-1] if self.validation else sum(losses) / max(1, len(losses))
+            self.scheduler.step(*([mean] if asks else []))
+        if self.writer is not None:
+            if self.validation:
+                self.writer.add_scalar("validation loss", self.validation[-1], self.step)
+            self.writer.add_scalar("learning rate", self.optimizer.param_groups[0]["lr"], self.step)
+            for name, parameter in self.model.named_parameters():
+                values = parameter.detach().cpu().numpy()
+                self.writer.add_histogram(name, values.astype("float32").reshape(-1), self.step)
+            self.writer.flush()
+        if self.checkpoint is not None:
+            self.save(self.checkpoint)
+
+    def draw(self, path: str | os.PathLike) -> None:
+        """Write the curves of the losses as a picture."""
+        from ..viz import curves
+
+        named = {"training loss": self.losses, "validation loss": self.validation}
+        curves({n: v for n, v in named.items() if v}, path, per_epoch=len(self.losses) / max(1, self.epoch))
+
+    # State
+
+    def save(self, path: str | os.PathLike, **extra: Any) -> None:
+        """Save the training run (`io.save_training`), the place in the loader of `fit` included."""
+        self._fetch()
+        loader = self._loader if hasattr(self._loader, "state_dict") else None
+        save_training(path, self.model, self.optimizer, self.scheduler, self.scaler, loader, trainer=self, **extra)
+
+    def load(self, path: str | os.PathLike, loader: Any = None) -> dict[str, Any]:
+        """Go back to what `save` wrote, `loader` to its place in the data; returns the extra values."""
+        return load_training(path, self.model, self.optimizer, self.scheduler, self.scaler, loader, trainer=self)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What has happened so far."""
+        return {name: copy.copy(getattr(self, name)) for name in ("epoch", "step", "losses", "validation")}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Go back to what `state_dict` gave."""
+        for name in ("epoch", "step", "losses", "validation"):
+            setattr(self, name, copy.copy(state_dict[name]))

@@ -1,0 +1,119 @@
+"""Looks into a network while it trains: gradients' norms, the layer where a NaN begins, units that do nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..autograd.mode import no_grad
+from ..autograd.tensor import Tensor
+from ..backend.dtypes import is_float
+from ..errors import TrainingError
+from ..nn import Module
+
+
+def gradient_norms(model: Module) -> dict[str, float]:
+    """The 2-norm of each parameter's gradient by name, of those that have one; the device is waited for once."""
+    named = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+    if not named:
+        return {}
+    device = next(iter(named.values())).device
+    with device.selected():
+        squares = device.xp.stack([_square(device.xp, grad._array) for grad in named.values()])
+    return dict(zip(named, np.sqrt(device.to_host(squares)).tolist(), strict=True))
+
+
+def _square(ns: Any, array: Any) -> Any:
+    flat = array.reshape(-1)
+    flat = flat.astype(np.float32) if flat.itemsize == 2 else flat
+    return ns.dot(flat, flat)
+
+
+@contextmanager
+def nan_watch(model: Module) -> Iterator[None]:
+    """Inside, a layer whose output is not finite raises TrainingError that names it and says what it was given.
+
+    Every layer's output is looked at, for which a GPU is waited for: it is for finding a fault.
+    """
+
+    def check(name: str, module: Module, args: Any, output: Any) -> None:
+        bad = [t for t in _tensors(output) if not is_finite(t)]
+        if bad:
+            given = "" if all(map(is_finite, _tensors(args))) else "not "
+            weights = [n for n, p in module.named_parameters(recurse=False) if not is_finite(p)]
+            weights = f"; its {', '.join(weights)} is not finite" if weights else ""
+            values = bad[0].detach().cpu().numpy().astype(np.float32)
+            share = f"{(~np.isfinite(values)).sum()} of {values.size} values are NaN or infinite"
+            raise TrainingError(
+                f"the output {bad[0].shape} of layer {name or 'itself'!r} ({type(module).__name__}) is not finite: "
+                f"{share}; its input is {given}finite{weights}"
+            )
+
+    with _hooks(model, check, lambda module: True):
+        yield
+
+
+class DeadUnits(NamedTuple):
+    """Units (channels, features) of a layer whose output is 0 for every sample."""
+
+    layer: str
+    dead: list[int]
+    units: int
+
+    def __str__(self) -> str:
+        return f"{self.layer}: {len(self.dead)} of {self.units} units are dead ({len(self.dead) / self.units:.0%})"
+
+
+def dead_units(model: Module, batches: Iterable[Any]) -> list[DeadUnits]:
+    """For each activation layer of `model`: the units that are 0 for all samples and places of `batches`.
+
+    batches: inputs of the model, or tuples of which the first item is. Units are along axis 1 of (N, C, ...) outputs.
+    """
+    alive: dict[str, Any] = {}
+
+    def look(name: str, module: Module, args: Any, output: Tensor) -> None:
+        if output.ndim >= 2:
+            array = output.detach()._array
+            seen = (array != 0).any(axis=tuple(i for i in range(output.ndim) if i != 1))
+            alive[name] = output.device.to_host(seen) | alive.get(name, False)
+
+    training = model.training
+    try:
+        with no_grad(), _hooks(model.eval(), look, lambda m: type(m).__module__.endswith("nn.activation")):
+            for batch in batches:
+                model(batch[0] if isinstance(batch, (tuple, list)) else batch)
+    finally:
+        model.train(training)
+    return [DeadUnits(name, np.flatnonzero(~seen).tolist(), len(seen)) for name, seen in alive.items()]
+
+
+@contextmanager
+def _hooks(model: Module, see: Callable, chosen: Callable[[Module], bool]) -> Iterator[None]:
+    """Inside, `see(name, module, args, output)` is called after each of the chosen modules."""
+    handles = [
+        module.register_forward_hook(lambda m, args, output, name=name: see(name, m, args, output))
+        for name, module in model.named_modules()
+        if chosen(module)
+    ]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _tensors(nest: Any) -> list[Tensor]:
+    if isinstance(nest, Tensor):
+        return [nest]
+    items = nest.values() if isinstance(nest, dict) else nest if isinstance(nest, (tuple, list)) else ()
+    return [tensor for item in items for tensor in _tensors(item)]
+
+
+def is_finite(tensor: Tensor) -> bool:
+    """Whether a Tensor has neither NaN nor infinity."""
+    if not is_float(tensor.dtype):
+        return True
+    return bool(tensor.detach().isfinite().all())

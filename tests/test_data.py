@@ -1,0 +1,372 @@
+"""Datasets, samplers and loaders: orders, batches, faults, places to go on from."""
+
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter, namedtuple
+
+import numpy as np
+import pytest
+import torch.utils.data as torch_data
+
+import gpugrad as gg
+from gpugrad.data import (
+    BatchSampler,
+    ConcatDataset,
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    RandomSampler,
+    Subset,
+    SubsetRandomSampler,
+    TensorDataset,
+    WeightedRandomSampler,
+    get_worker_info,
+    random_split,
+)
+from gpugrad.errors import DataError, DTypeError, OutOfRangeError, ShapeError
+
+Pair = namedtuple("Pair", "number noise")
+
+
+class Noisy(Dataset):
+    """Samples with random numbers in them; `fault` says what happens at sample 7."""
+
+    def __init__(self, n=20, fault=None):
+        self.n, self.fault = n, fault
+
+    def __len__(self):
+        return self.n
+
+    def __getitem__(self, index):
+        if index == 7 and self.fault:
+            self.fault()
+        return Pair(index, {"noise": gg.rand(3), "text": str(index), "array": np.full((2, 2), index, np.int16)})
+
+
+class Numbers(IterableDataset):
+    def __init__(self, n=10):
+        self.n = n
+
+    def __iter__(self):
+        assert get_worker_info() is None or get_worker_info().num_workers == 1
+        for i in range(self.n):
+            yield gg.tensor([float(i), gg.rand(()).item()])
+
+    def __len__(self):
+        return self.n
+
+
+def plain(batch):
+    """A batch as something that can be compared."""
+    if isinstance(batch, gg.Tensor):
+        return str(batch.dtype), batch.tolist()
+    if isinstance(batch, dict):
+        return {k: plain(v) for k, v in batch.items()}
+    return tuple(map(plain, batch)) if isinstance(batch, tuple) else batch
+
+
+def passes(dataset, count=2, **options):
+    gg.manual_seed(5)
+    loader = DataLoader(dataset, **options)
+    return [[plain(batch) for batch in loader] for _ in range(count)]
+
+
+def pulled(loader, count):
+    batches = iter(loader)
+    return [plain(next(batches)) for _ in range(count)]
+
+
+@pytest.mark.parametrize(
+    "options", [{"shuffle": True, "batch_size": 3}, {"batch_size": None}, {"drop_last": True, "batch_size": 7}]
+)
+def test_batches_do_not_depend_on_the_workers(options):
+    alone = passes(Noisy(), **options)
+    assert alone[0] != alone[1]
+    assert passes(Noisy(), num_workers=1, **options) == alone
+    assert passes(Noisy(), num_workers=3, prefetch_factor=1, persistent_workers=True, **options) == alone
+
+
+def test_a_stream_does_not_depend_on_the_workers():
+    alone = passes(Numbers(), batch_size=4)
+    assert [len(b[1]) for b in alone[0]] == [4, 4, 2]
+    assert passes(Numbers(), batch_size=4, num_workers=2) == alone
+    assert passes(Numbers(), batch_size=4, num_workers=2, persistent_workers=True) == alone
+    assert len(DataLoader(Numbers(), 4)) == 3
+    assert [b[1] for b in passes(Numbers() + Numbers(2), 1, batch_size=None)[0]][-1][0] == 1
+    with pytest.raises(ValueError, match="no order to shuffle"):
+        DataLoader(Numbers(), shuffle=True)
+
+
+def test_large_and_odd_batches_through_shared_memory():
+    class Growing(Dataset):
+        def __len__(self):
+            return 8
+
+        def __getitem__(self, i):
+            return {"a": np.full(10 ** (i % 4 + 1), i, np.float32), "b": gg.ones(i).astype("bfloat16"), "e": []}
+
+    loader = DataLoader(Growing(), batch_size=None, num_workers=2)
+    kept = list(loader)
+    for i, batch in enumerate(kept):  # batches outlive the blocks that they came in
+        assert batch["a"].tolist() == [i] * 10 ** (i % 4 + 1)
+        assert batch["b"].dtype == gg.bfloat16 and batch["b"].tolist() == [1] * i
+        batch["a"]._array[...] = 0  # writable
+
+
+def test_a_pass_that_is_broken_off():
+    loader = DataLoader(Noisy(), 2, num_workers=2, persistent_workers=True)
+    assert [plain(b)[0][1] for b, _ in zip(loader, range(2), strict=False)] == [[0, 1], [2, 3]]
+    workers = loader._workers
+    assert [plain(b)[0][1] for b in loader] == [[i, i + 1] for i in range(0, 20, 2)]
+    assert loader._workers is workers
+    processes, blocks = list(workers.processes), list(workers.blocks)
+    del loader, workers
+    assert blocks and not any(os.path.exists(f"/dev/shm/{name}") for name in blocks)
+    assert not any(process.is_alive() for process in processes)
+
+
+def broken():
+    raise KeyError("no such picture")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_bad_sample_is_named(workers):
+    loader = DataLoader(Noisy(fault=broken), 4, num_workers=workers)
+    batches = iter(loader)
+    next(batches)
+    where = "worker 1: " if workers else ""
+    with pytest.raises(
+        DataError, match=where + "sample 7 of Noisy cannot be read: KeyError: 'no such picture'"
+    ) as info:
+        next(batches)
+    if workers:
+        assert 'raise KeyError("no such picture")' in "".join(info.value.__notes__)
+    assert len(next(iter(loader))[0]) == 4  # the loader can be used again
+
+
+def die():
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_dies_is_named():
+    with pytest.raises(
+        DataError, match=r"worker 1 \(process \d+\) died: SIGKILL .*batch 1 with the samples \[4, 5, 6, 7\]"
+    ):
+        list(DataLoader(Noisy(fault=die), 4, num_workers=2))
+    with pytest.raises(DataError, match="died: exit status 3"):
+        list(DataLoader(Noisy(fault=lambda: os._exit(3)), 4, num_workers=1))
+    with pytest.raises(DataError, match="worker 1 has not made batch 1 .* in 0.5 s"):
+        list(DataLoader(Noisy(fault=lambda: time.sleep(3)), 4, num_workers=2, timeout=0.5))
+
+
+def test_worker_init_and_other_random_numbers():
+    class Both(Dataset):
+        def __len__(self):
+            return 6
+
+        def __getitem__(self, i):
+            return random.random(), np.random.rand(), get_worker_info().id, os.environ.get("WORKER", "")
+
+    def init(number):
+        os.environ["WORKER"] = f"w{number}"
+
+    one, two = ([(a[1], b[1]) for a, b, _, _ in passes(Both(), 1, batch_size=2, num_workers=n)[0]] for n in (1, 2))
+    assert one == two and len({str(x) for x in one}) == 3
+    batches = list(DataLoader(Both(), 2, num_workers=2, worker_init_fn=init))
+    assert [b[2].tolist() for b in batches] == [[0, 0], [1, 1], [0, 0]]
+    assert [b[3] for b in batches] == [["w0"] * 2, ["w1"] * 2, ["w0"] * 2]
+    with pytest.raises(DataError, match="worker_init_fn: KeyError"):
+        list(DataLoader(Both(), num_workers=1, worker_init_fn=lambda i: broken()))
+    assert get_worker_info() is None
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("dataset", [Noisy(), Numbers(20)])
+def test_a_loader_goes_on_where_it_was(dataset, workers):
+    def make():
+        options = {} if isinstance(dataset, Numbers) else {"shuffle": True}
+        return DataLoader(dataset, 3, num_workers=workers, **options)
+
+    gg.manual_seed(1)
+    loader = make()
+    first = [plain(b) for b in loader]
+    before = gg.get_rng_state()
+    second, third = [plain(b) for b in loader], [plain(b) for b in loader]
+
+    gg.set_rng_state(before)
+    loader = make()
+    assert pulled(loader, 2) == second[:2]
+    state, random_state = loader.state_dict(), gg.get_rng_state()
+    gg.manual_seed(99)
+    other = make()
+    other.load_state_dict(state)
+    gg.set_rng_state(random_state)
+    assert other.state_dict() == state
+    assert [plain(b) for b in other] == second[2:]
+    assert [plain(b) for b in other] == third
+    assert first != second
+
+
+def test_a_loader_with_generators_of_its_own_goes_on():
+    def make():
+        g, h = gg.Generator().manual_seed(3), gg.Generator().manual_seed(4)
+        return DataLoader(Noisy(), 3, sampler=RandomSampler(range(20), generator=h), generator=g)
+
+    whole = make()
+    first, second = ([plain(b) for b in whole] for _ in range(2))
+    part = make()
+    pulled(part, 4)
+    other = make()
+    other.load_state_dict(part.state_dict())
+    assert [plain(b) for b in other] == first[4:]
+    assert [plain(b) for b in other] == second
+    between = make()
+    list(between)
+    other = make()
+    other.load_state_dict(between.state_dict())
+    assert [plain(b) for b in other] == second
+
+
+def test_the_default_stream_is_not_disturbed():
+    gg.manual_seed(0)
+    gg.default_generator().numpy.integers(1 << 63)
+    expected = gg.rand(3).tolist()
+    for workers in (0, 1):
+        gg.manual_seed(0)
+        for _ in DataLoader(Noisy(), 5, shuffle=True, num_workers=workers):
+            pass
+        assert gg.rand(3).tolist() == expected
+
+
+def test_batches_on_a_device(device):
+    for workers in (0, 1):
+        batches = list(DataLoader(Noisy(), 4, device=device, num_workers=workers, pin_memory=True))
+        assert [b.number.device for b in batches] == [device] * 5
+        assert [b.number.tolist() for b in batches] == [list(range(i, i + 4)) for i in range(0, 20, 4)]
+        assert batches[0].noise["text"] == ["0", "1", "2", "3"]
+        assert batches[0].noise["noise"].device == device
+    read = []
+
+    class Counted(Noisy):
+        def __getitem__(self, index):
+            read.append(index)
+            return super().__getitem__(index)
+
+    loader = DataLoader(Counted(), 4, device=device)
+    pulled(loader, 2)
+    assert loader.state_dict()["batches"] == 2  # not what is on its way
+    assert len(read) == (8 if device.type == "cpu" else 12)
+
+
+def test_cuda_samples_of_a_worker_are_refused():
+    class OnDevice(Noisy):
+        def __getitem__(self, index):
+            return gg.zeros(2, device="cuda")
+
+    if not gg.cuda.is_available():
+        pytest.skip("needs a cuda device")
+    with pytest.raises(DataError, match="a worker made a Tensor on cuda:0"):
+        list(DataLoader(OnDevice(), batch_size=None, num_workers=1))
+
+
+def test_samplers():
+    g = gg.Generator().manual_seed(0)
+    assert sorted(RandomSampler(range(9), generator=g)) == list(range(9))
+    assert list(RandomSampler(range(9), generator=g)) != list(RandomSampler(range(9), generator=g))
+    counts = Counter(RandomSampler(range(5), num_samples=12, generator=g))
+    assert sum(counts.values()) == 12 and min(counts.values()) == 2 and max(counts.values()) == 3
+    assert len(set(RandomSampler(range(1000), replacement=True, generator=g))) < 700
+    assert sorted(SubsetRandomSampler([4, 2, 8], g)) == [2, 4, 8]
+    counts = Counter(WeightedRandomSampler([0, 1, 3], 4000, generator=g))
+    assert counts[0] == 0 and abs(counts[2] / counts[1] - 3) < 0.4
+    assert sorted(WeightedRandomSampler([0, 1, 3], 2, replacement=False, generator=g)) == [1, 2]
+    for bad in (([1, -1], 2), ([0, 0], 2), ([1, 1], 0)):
+        with pytest.raises(ValueError, match="weights must be|num_samples must be"):
+            WeightedRandomSampler(*bad)
+    with pytest.raises(ValueError, match="only 1 weights"):
+        WeightedRandomSampler([1, 0], 2, replacement=False)
+    batches = BatchSampler(range(7), 3, drop_last=False)
+    assert list(batches) == list(torch_data.BatchSampler(range(7), 3, False)) and len(batches) == 3
+    loader = DataLoader(Noisy(), batch_sampler=BatchSampler([3, 1, 2], 2, True))
+    assert [b.number.tolist() for b in loader] == [[3, 1]] and len(loader) == 1
+
+
+def test_datasets():
+    ds = TensorDataset(gg.arange(3)) + TensorDataset(gg.arange(3) * 10)
+    assert [ds[i][0].item() for i in range(-1, 6)] == [20, 0, 1, 2, 0, 10, 20]
+    assert isinstance(ds, ConcatDataset) and ds.cumulative_sizes == [3, 6] and len(ds) == 6
+    with pytest.raises(OutOfRangeError, match="index 6 is outside the 6"):
+        ds[6]
+    with pytest.raises(ValueError, match="at least one"):
+        ConcatDataset([])
+    assert [b[0].tolist() for b in DataLoader(Subset(ds, [5, 0]), 2)] == [[20, 0]]
+    for lengths in ([0.5, 0.3, 0.2], [0.34, 0.33, 0.33], [1.0], [3, 8]):
+        ours = [len(p) for p in random_split(range(11), lengths)]
+        assert ours == [len(p) for p in torch_data.random_split(range(11), lengths)]
+
+
+def test_collate():
+    with pytest.raises(ShapeError, match="pass a collate_fn"):
+        gg.data.default_collate([gg.ones(2), gg.ones(3)])
+    with pytest.raises(DTypeError, match="type object"):
+        gg.data.default_collate([object()])
+    with pytest.raises(DataError, match="no batch can be made of the samples 0, 1 of list: ShapeError"):
+        list(DataLoader([np.ones(1), np.ones(2)], 2))
+    assert gg.data.default_collate([Pair(1, 2.0), Pair(3, 4.0)]).noise.tolist() == [2, 4]
+    assert gg.data.default_collate([True, False]).dtype == gg.bool_
+
+    class Many(Noisy):
+        def __getitems__(self, indices):
+            return [gg.tensor(i) for i in indices]
+
+    assert next(iter(DataLoader(Many(), 3))).tolist() == [0, 1, 2]
+
+
+def test_arguments_that_exclude_each_other():
+    data = Noisy()
+    for options in (
+        {"sampler": [1], "shuffle": True},
+        {"batch_sampler": [[1]], "batch_size": 2},
+        {"batch_size": None, "drop_last": True},
+        {"prefetch_factor": 2},
+        {"num_workers": -1},
+        {"persistent_workers": True},
+        {"batch_size": 0},
+    ):
+        with pytest.raises(ValueError, match="DataLoader: "):
+            DataLoader(data, **options)
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_other_ways_to_start_processes(method):
+    dataset = TensorDataset(gg.arange(6.0), gg.arange(6) * 10)
+    loader = DataLoader(dataset, 4, num_workers=1, multiprocessing_context=method)
+    assert [(x.tolist(), y.tolist()) for x, y in loader] == [([0, 1, 2, 3], [0, 10, 20, 30]), ([4, 5], [40, 50])]
+
+
+def test_a_program_that_is_killed_leaves_nothing():
+    code = (
+        "from gpugrad.data import *; import numpy as np, multiprocessing, time\n"
+        "loader = DataLoader([np.zeros(9999)] * 99, num_workers=2, persistent_workers=True)\n"
+        "for i, batch in enumerate(loader):\n"
+        "    if i == 1:\n"
+        "        print([p.pid for p in loader._workers.processes], list(loader._workers.blocks), flush=True)\n"
+        "    time.sleep(0.05)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    numbers, blocks = re.findall(r"\[(.*?)\]", process.stdout.readline())
+    process.kill()
+    process.wait()
+    process.stdout.close()
+    left = [f"/proc/{n}" for n in numbers.split(", ")] + [
+        f"/dev/shm/{name}" for name in blocks.replace("'", "").split(", ")
+    ]
+    deadline = time.time() + 20
+    while any(map(os.path.exists, left)) and time.time() < deadline:
+        time.sleep(0.05)
+    assert len(left) >= 4 and not any(map(os.path.exists, left))
