@@ -138,7 +138,6 @@ PROPERTIES = {
 }
 
 
-
 def _pin_memory(self: Tensor) -> Tensor:
     """A copy in page-locked host memory, from which `.to("cuda", non_blocking=True)` copies without waiting."""
     host = self.device.to_host(self._array)
