@@ -2,12 +2,9 @@
 
 from typing import Any
 
-from ..autograd.tensor import Tensor, wrap
-from ..ops.creation import zeros
-from ..ops.join import concatenate, split
-from ..ops.shape import broadcast_to
-from . import functional as F
+from ..autograd.tensor import Tensor
 from . import init
+from .functional.multihead import attend_heads
 from .linear import Linear
 from .module import Module
 from .parameter import empty
@@ -80,93 +77,13 @@ class MultiheadAttention(Module):
         """Masks as in PyTorch: True (or -inf, added to the scores) is what must not be looked at.
 
         attn_mask: (L, S), or (N * num_heads, L, S); key_padding_mask: (N, S), or (S,) without N. is_causal: attn_mask,
-        if given, is the causal mask, which then need not be read.
+        if given, is the causal mask, which then need not be read; if not given, it is meant.
         """
-        single = query.ndim == 2
-        q, k, v = self._projected(query, key, value, single)
-        mask = self._mask(attn_mask, key_padding_mask, q, k)
-        added = self.bias_k is not None or self.add_zero_attn
-        causal = is_causal and not need_weights and key_padding_mask is None and not added
-        if is_causal and attn_mask is None and not causal:
-            hidden = _causal(q, k.shape[2])
-            mask = hidden if mask is None else mask + hidden
-        k, v, mask = self._added(k, v, mask)
-        dropout = self.dropout if self.training else 0.0
-        if need_weights:
-            out, weights = _attention_with_weights(q, k, v, mask, dropout)
-            weights = weights.mean(axis=1) if average_attn_weights else weights
-            weights = weights[0] if single else weights
-        else:
-            out = F.scaled_dot_product_attention(q, k, v, None if causal else mask, dropout, causal)
-            weights = None
-        out = self.out_proj(out.swapaxes(1, 2).reshape((q.shape[0], q.shape[2], self.embed_dim)))
-        return (out[0] if single else out if self.batch_first else out.swapaxes(0, 1)), weights
-
-    def _projected(self, query: Tensor, key: Tensor, value: Tensor, single: bool) -> list[Tensor]:
-        """q, k and v (N, heads, L, d): one product for all three if they come from the same input."""
-        inputs = [query] if query is key and key is value else [query, key, value]
-        if single:
-            inputs = [t.reshape((1, *t.shape)) for t in inputs]
-        elif not self.batch_first:
-            inputs = [t.swapaxes(0, 1) for t in inputs]
-        if len(inputs) == 1 and self.in_proj_weight is not None:
-            projected = split(F.linear(inputs[0], self.in_proj_weight, self.in_proj_bias), 3, axis=-1)
-        else:
-            projected = [self._project(inputs[i % len(inputs)], i) for i in range(3)]
-        return [t.reshape((*t.shape[:2], self.num_heads, self.head_dim)).swapaxes(1, 2) for t in projected]
-
-    def _project(self, x: Tensor, i: int) -> Tensor:
-        """The projection number `i` (q, k, v) of x (N, L, width): (N, L, E)."""
-        e = self.embed_dim
-        if self.in_proj_weight is not None:
-            weight = self.in_proj_weight[i * e : (i + 1) * e]
-        else:
-            weight = (self.q_proj_weight, self.k_proj_weight, self.v_proj_weight)[i]
-        bias = None if self.in_proj_bias is None else self.in_proj_bias[i * e : (i + 1) * e]
-        return F.linear(x, weight, bias)
-
-    def _added(self, k: Tensor, v: Tensor, mask: Tensor | None) -> tuple[Tensor, Tensor, Tensor | None]:
-        """k, v and the mask with the learned key and value and the zeros that every query may look at."""
-        shape, length = (k.shape[0], self.num_heads, 1, self.head_dim), k.shape[2]
-        if self.bias_k is not None:
-            rows = (b.reshape((1, self.num_heads, 1, self.head_dim)) for b in (self.bias_k, self.bias_v))
-            k, v = (concatenate([t, broadcast_to(row, shape)], axis=2) for t, row in zip((k, v), rows, strict=True))
-        if self.add_zero_attn:
-            k, v = (concatenate([t, zeros(shape, dtype=t.dtype, device=t.device)], axis=2) for t in (k, v))
-        if mask is not None and k.shape[2] > length:
-            free = zeros((*mask.shape[:-1], k.shape[2] - length), dtype=mask.dtype, device=mask.device)
-            mask = concatenate([mask, free], axis=-1)
-        return k, v, mask
-
-    def _mask(self, attn_mask: Tensor | None, padding: Tensor | None, q: Tensor, k: Tensor) -> Tensor | None:
-        """What is added to the scores: 0, or -inf where a mask forbids to look."""
-        total = None
-        if attn_mask is not None:
-            total = _additive(attn_mask, q)
-            if total.ndim == 3:
-                total = total.reshape((q.shape[0], self.num_heads, q.shape[2], k.shape[2]))
-        if padding is not None:
-            hidden = _additive(padding, q).reshape((q.shape[0], 1, 1, k.shape[2]))
-            total = hidden if total is None else total + hidden
-        return total
-
-
-def _causal(q: Tensor, keys: int) -> Tensor:
-    """(L, S): -inf for later keys."""
-    hidden = q.device.xp.full((q.shape[2], keys), -float("inf"), q.dtype)
-    return wrap(q.device.xp.triu(hidden, 1), q.device, None)
-
-
-def _additive(mask: Tensor, like: Tensor) -> Tensor:
-    if mask.dtype.kind != "b":
-        return mask
-    return zeros(mask.shape, dtype=like.dtype, device=like.device).masked_fill(mask, float("-inf"))
-
-
-def _attention_with_weights(
-    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout: float
-) -> tuple[Tensor, Tensor]:
-    scores = (q * q.shape[-1] ** -0.5) @ k.swapaxes(-1, -2)
-    weights = F.softmax(scores if mask is None else scores + mask, dim=-1)
-    weights = F.dropout(weights, dropout)
-    return weights @ v, weights
+        separate = (self.q_proj_weight, self.k_proj_weight, self.v_proj_weight)
+        return attend_heads(
+            query, key, value, self.embed_dim, self.num_heads,
+            separate if self.in_proj_weight is None else self.in_proj_weight, self.in_proj_bias,
+            (self.bias_k, self.bias_v), self.add_zero_attn, self.dropout if self.training else 0.0,
+            (self.out_proj.weight, self.out_proj.bias), self.batch_first, key_padding_mask, need_weights, attn_mask,
+            average_attn_weights, is_causal,
+        )  # fmt: skip

@@ -4,7 +4,7 @@ from typing import Any
 
 from ...autograd.convert import asarray
 from ...autograd.op import OPS
-from ...autograd.tensor import Tensor
+from ...autograd.tensor import Tensor, wrap
 from ...errors import ShapeError
 from .activation import softmax
 from .attention import scaled_dot_product_attention
@@ -66,38 +66,54 @@ def multi_head_attention_forward(
     """
     if is_causal and attn_mask is None:
         raise ShapeError("multi_head_attention_forward: is_causal says what attn_mask is, which is not given")
-    single = asarray(query).ndim == 2
-    inputs = [query] if query is key and key is value else [query, key, value]
-    inputs = [asarray(t).unsqueeze(1) if single else asarray(t) for t in inputs]
     weights = (q_proj_weight, k_proj_weight, v_proj_weight) if use_separate_proj_weight else in_proj_weight
-    q, k, v = _projected(inputs, weights, in_proj_bias, embed_dim_to_check, num_heads)
-    (rows, n, width), extra, d = q.shape, 0, embed_dim_to_check // num_heads
-    if bias_k is not None and bias_v is not None:
+    return attend_heads(
+        query, key, value, embed_dim_to_check, num_heads, weights, in_proj_bias, (bias_k, bias_v), add_zero_attn,
+        dropout_p if training else 0.0, (out_proj_weight, out_proj_bias), False, key_padding_mask, need_weights,
+        attn_mask, average_attn_weights, is_causal, (static_k, static_v),
+    )  # fmt: skip
+
+
+def attend_heads(
+    query: Any, key: Any, value: Any, width: int, heads: int, weights: Any, bias: Any, added: tuple, add_zero: bool,
+    dropout_p: float, out_proj: tuple, batch_first: bool, padding: Any, need_weights: bool, attn_mask: Any,
+    average: bool, is_causal: bool, static: tuple = (None, None),
+) -> tuple[Tensor, Tensor | None]:  # fmt: skip
+    """`multi_head_attention_forward` with its parameters in groups, and with `batch_first` inputs (N, L, E)."""
+    single, same = asarray(query).ndim == 2, query is key and key is value
+    inputs = [asarray(t) for t in ([query] if same else [query, key, value])]
+    inputs = [t.unsqueeze(0) if single else t if batch_first else t.swapaxes(0, 1) for t in inputs]
+    q, k, v = _projected(inputs, weights, bias, width, heads)
+    (n, rows, _), extra, d = q.shape, 0, width // heads
+    if added[0] is not None:
         k, v = (
-            OPS["concatenate"]([t, asarray(b).expand((1, n, width))], axis=0) for t, b in ((k, bias_k), (v, bias_v))
+            OPS["concatenate"]([t, asarray(b).expand((n, 1, width))], axis=1)
+            for t, b in zip((k, v), added, strict=True)
         )
         extra += 1
-    q, k, v = (t.reshape((t.shape[0], n, num_heads, d)).transpose((1, 2, 0, 3)) for t in (q, k, v))
+    q, k, v = (t.reshape((n, t.shape[1], heads, d)).swapaxes(1, 2) for t in (q, k, v))
     k, v = (
-        t if s is None else asarray(s).reshape((n, num_heads, -1, d)) for t, s in ((k, static_k), (v, static_v))
+        t if s is None else asarray(s).reshape((n, heads, -1, d)) for t, s in zip((k, v), static, strict=True)
     )  # fmt: skip
-    if add_zero_attn:
+    if add_zero:
         k, v, extra = pad(k, (0, 0, 0, 1)), pad(v, (0, 0, 0, 1)), extra + 1
-    dropout_p = dropout_p if training else 0.0
-    causal = is_causal and key_padding_mask is None and not need_weights and not extra
-    mask = None if causal else _mask(attn_mask, key_padding_mask, q, (n, num_heads, rows, k.shape[2]), extra)
+    causal = is_causal and padding is None and not need_weights and not extra
+    if is_causal and attn_mask is None and not causal:
+        attn_mask = wrap(q.device.xp.triu(q.device.xp.ones((rows, k.shape[2] - extra), bool), 1), q.device, None)
+    mask = None if causal else _mask(attn_mask, padding, q, (n, heads, rows, k.shape[2]), extra)
     seen = None
     if need_weights:
         out, seen = _attend(q, k, v, mask, dropout_p)
-        seen = seen.mean(axis=1) if average_attn_weights else seen
+        seen = seen.mean(axis=1) if average else seen
+        seen = seen.squeeze(0) if single else seen
     else:
         out = scaled_dot_product_attention(q, k, v, mask, dropout_p, causal)
-    out = OPS["linear"](out.transpose((2, 0, 1, 3)).reshape((rows, n, width)), out_proj_weight, out_proj_bias)
-    return (out.squeeze(1), seen if seen is None else seen.squeeze(0)) if single else (out, seen)
+    out = OPS["linear"](out.swapaxes(1, 2).reshape((n, rows, width)), *out_proj)
+    return (out.squeeze(0) if single else out if batch_first else out.swapaxes(0, 1)), seen
 
 
 def _projected(inputs: list, weights: Any, bias: Any, width: int, heads: int) -> list[Tensor]:
-    """query, key and value, each times its weights: (L, N, width); one product for all three if they are the same."""
+    """query, key and value, each times its weights: (N, L, width); one product for all three if they are the same."""
     if inputs[0].shape[-1] != width or width % heads:
         raise ShapeError(
             f"multi_head_attention_forward: query {inputs[0].shape} must end in {width}, which {heads} heads divide"
