@@ -162,9 +162,8 @@ def page(rows, facts):
     noise = facts["noise"]
     doubt = ""
     if noise["spread"] > 0.15 or noise["load"] > 0.5:
-        said = (
-            f"Other programs ran (load {noise['load']:.1f}, spread {noise['spread']:.0%}): small differences are noise."
-        )
+        said = f"Other programs ran (load {noise['load']:.1f}, spread {noise['spread']:.0%}): draw no conclusions. "
+        said += "Libraries whose threads wait for each other lose most then, which no spread shows."
         doubt = tag("p", escape(said), class_="warn")
     parts = [
         tag("h1", "gpugrad: measured"), tag("p", escape(report.describe(facts)), class_="soft"),

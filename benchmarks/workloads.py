@@ -264,7 +264,7 @@ WORKLOADS = [
     Workload("conv2d", "conv 3x3 64 -> 64, 32 x 64 x 32 x 32, forward + backward", 1.1, conv2d),
     Workload(
         "resnet20", "ResNet-20, 64 x 3 x 32 x 32, SGD momentum step", 1.7, resnet20,
-        tolerance=0.1, items=64, unit="images", level="quick",
+        tolerance=0.1, items=64, unit="images",
     ),
     Workload(
         "gpt-mini", "GPT, batch 8, T 128, d 128, 4 layers, 4 heads, AdamW step", 1.1,
