@@ -12,7 +12,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 RESULTS = Path(__file__).resolve().parent / "results"
-WIDTHS = {"workload": 13, "gpugrad": 23, "torch": 23, "ratio": 17, "goal": 4, "verdict": 7, "peak memory (MB)": 21}
+INSIDE = (RESULTS.parent.parent / "pyproject.toml").exists()  # a checkout, not an installed copy
+WIDTHS = {"row": 58, "gpugrad": 23, "peer": 29, "ratio": 17, "remarks": 40}
 UNITS = [("s", 1), ("ms", 1e-3), ("us", 1e-6), ("ns", 1e-9)]
 
 
@@ -38,25 +39,38 @@ def commit():
     return done.stdout.strip() or "unknown"
 
 
-def environment(threads, device):
+def gpu():
+    """The name and driver of the GPU, or None."""
+    try:
+        command = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip().splitlines()[0] if done.returncode == 0 and done.stdout.strip() else None
+
+
+def environment(threads, devices, level):
     """What a number depends on and a reader must know."""
+    packages = ("gpugrad", "numpy", "cupy", "torch", "jax", "mygrad", "autograd", "tinygrad", "triton")
     return {
         "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         "commit": commit(),
         "cpu": cpu_model(),
         "cores": len(os.sched_getaffinity(0)),
         "threads": threads,
-        "load": os.getloadavg()[0],
-        "device": device,
+        "gpu": gpu() if "cuda" in devices else None,
+        "devices": list(devices),
+        "level": level,
         "python": platform.python_version(),
-        "versions": {name: version_of(name) for name in ("gpugrad", "numpy", "torch")},
+        "versions": {name: number for name in packages if (number := version_of(name))},
     }
 
 
 def results_file(facts):
     """Where the rows of a run go unless told otherwise: named by date and class of machine."""
-    machine = re.sub(r"[^a-z0-9]+", "-", f"{facts['cpu']} {facts['threads']} threads".lower()).strip("-")
-    return RESULTS / f"{facts['date'][:10]}-{machine}.jsonl"
+    machine = f"{facts['gpu'] or facts['cpu']} {facts['threads']} threads".lower()
+    folder = RESULTS if INSIDE else Path("benchmarks/results")
+    return folder / f"{facts['date'][:10]}-{re.sub(r'[^a-z0-9]+', '-', machine).strip('-')}.jsonl"
 
 
 def save(row, path):
@@ -80,20 +94,55 @@ def megabytes(memory):
     return f"{both} = {memory['ratio']:.2f}" if "ratio" in memory else both
 
 
+def read(path):
+    """The rows of a result file, the last of each id; lines of another shape are left out."""
+    rows = {}
+    for text in Path(path).read_text().splitlines():
+        row = json.loads(text) if text.strip() else {}
+        if "id" in row:
+            rows[row["id"]] = row
+    return list(rows.values())
+
+
+def peer_of(row):
+    """The name of the first peer with a time, PyTorch before all."""
+    names = [name for name, numbers in row.get("peers", {}).items() if "ratio" in numbers]
+    return next((name for name in ("torch", "numpy", *names) if name in names), None)
+
+
+def remarks(row):
+    """The last column: limits, goals, doubts."""
+    said = []
+    if "GB/s" in row:
+        rate = f"{row['TFLOP/s']:.3f} TFLOP/s, " if row["TFLOP/s"] else ""
+        said.append(f"{row['GB/s']:.1f} GB/s, {rate}{row['limit']:.0%} of limit, error {row['error']:.0e}")
+    if "rate" in row:
+        said.append(f"{row['rate']['value']:.0f} {row['rate']['unit']}")
+    if "exponents" in row:
+        slopes = ", ".join(f"{lib} n^{slope:.2f}" for lib, slope in row["exponents"].items())
+        said.append(f"{slopes}, expected n^{row['expected']}" + (" TOO STEEP" if row.get("steep") else ""))
+    if "later" in row:
+        said.append(f"then {row['later'] * 1e6:.0f} us")
+    if "verdict" in row:
+        said.append(f"goal {row['goal']:g} {row['verdict']}")
+    if "memory" in row:
+        said.append(f"{megabytes(row['memory'])} MB")
+    return ", ".join([*said, *(["noisy"] if row.get("noisy") else [])])
+
+
 def cells(row):
     """The columns of a row as text, in the order of `WIDTHS`."""
-    if "error" in row:
-        return [row["workload"], f"failed: {row['error']}"]
-    ratio = row.get("ratio")
-    peer = "" if row["peer_name"] == "torch" else row["peer_name"] + " "
+    if "failed" in row or "skipped" in row:
+        return [row["id"], f"failed: {row['failed']}" if "failed" in row else f"skipped: {row['skipped']}"]
+    peer = peer_of(row)
+    numbers = row["peers"].get(peer, {})
+    others = [f"{name} {n['ratio']['median']:.2f}" for name, n in row["peers"].items() if "ratio" in n and name != peer]
     return [
-        row["workload"],
+        row["id"],
         seconds(row["ours"]),
-        peer + seconds(row["peer"]) if ratio else "-",
-        "{median:.2f} [{p20:.2f}-{p80:.2f}]".format(**ratio) if ratio else "-",
-        f"{row['goal']:g}",
-        row.get("verdict", "-"),
-        megabytes(row["memory"]) if "memory" in row else "-",
+        f"{peer} {seconds(numbers['time'])}" if numbers else "-",
+        "{median:.2f} [{p20:.2f}-{p80:.2f}]".format(**numbers["ratio"]) if numbers else "-",
+        "; ".join(filter(None, [remarks(row), ", ".join(others)])),
     ]
 
 
@@ -104,22 +153,29 @@ def line(texts):
 
 def describe(facts):
     """The run in one line."""
-    versions = ", ".join(f"{name} {number}" for name, number in facts["versions"].items() if number)
-    machine = f"{facts['cpu']}, {facts['threads']} of {facts['cores']} cores, {facts['device']}"
+    versions = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
+    machine = f"{facts['cpu']}, {facts['threads']} of {facts['cores']} cores for every library"
+    machine += f", {facts['gpu']}" if facts["gpu"] else ""
     return f"{versions}, Python {facts['python']}; {machine}; {facts['date'][:10]}, commit {facts['commit']}"
 
 
-def geometric_mean(rows, peer):
-    """The geometric mean of the ratios to `peer`, and how many there are; (None, 0) without any."""
-    logs = [math.log(row["ratio"]["median"]) for row in rows if "ratio" in row and row["peer_name"] == peer]
+def geometric_mean(rows, peer="torch"):
+    """The geometric mean of the ratios to `peer` of rows with a goal, and how many; (None, 0) without any."""
+    ratios = [row["peers"].get(peer, {}).get("ratio") for row in rows if "goal" in row]
+    logs = [math.log(ratio["median"]) for ratio in ratios if ratio]
     return (math.exp(sum(logs) / len(logs)), len(logs)) if logs else (None, 0)
 
 
 def markdown(rows, facts, mean_line):
-    """The table in the form of a README."""
+    """The table in the form of a README: the rows that have a goal."""
     heads = ["workload", "gpugrad", "PyTorch", "ratio", "goal", "verdict", "peak memory, MB"]
     table = [heads, ["---"] + ["---:"] * 4 + [":---:", "---:"]]
-    table += [[row["title"], *cells(row)[1:]] for row in rows if "error" not in row]
+    for row in rows:
+        if "goal" in row:
+            _, ours, peer, ratio, _ = cells(row)
+            memory = megabytes(row["memory"]) if "memory" in row else "-"
+            verdict = row.get("verdict", "-")
+            table.append([row["title"], ours, peer.removeprefix("torch "), ratio, f"{row['goal']:g}", verdict, memory])
     lines = ["| " + " | ".join(texts) + " |" for texts in table]
     note = "Medians, with 20th and 80th percentiles in brackets; peak memory above that of the imported library."
     return "\n".join([*lines, "", mean_line, "", f"{note} {describe(facts)}."])

@@ -13,7 +13,7 @@ from pathlib import Path
 from .measure import interleave, load
 from .workloads import WORKLOADS
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[str(__package__).count(".") + 1]
 IMPORT = "import time; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
 
 
@@ -33,8 +33,8 @@ def import_seconds(name):
 def time_imports(names, rounds):
     """Interleaved import times of modules, after one import each to fill the file cache: a list for each."""
     measures = [partial(import_seconds, name) for name in names]
-    interleave(measures, 1, "import")
-    return interleave(measures, rounds, "import")
+    interleave(measures, 1)
+    return interleave(measures, rounds)
 
 
 def peak_memory(library, workload, device, threads, processes):
@@ -42,7 +42,7 @@ def peak_memory(library, workload, device, threads, processes):
 
     It varies with the layout of the heap; of several processes the one with the median increase counts.
     """
-    command = ["-m", "benchmarks.subprocesses", library, workload, device, str(threads)]
+    command = ["-m", f"{__package__}.subprocesses", library, workload, device, str(threads)]
     peaks = [json.loads(python(*command)) for _ in range(processes)]
     return sorted(peaks, key=lambda peak: peak["increase"])[processes // 2]
 

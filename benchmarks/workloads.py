@@ -1,8 +1,7 @@
 """What is measured: each workload, written once for both libraries, with the ratio of times it should reach.
 
-A workload builds a `Case` from a library. One `Case.step()` is the whole unit of work: gradients cleared, forward,
-backward, and the optimizer's step where there is one. Learning rates are small, so that a network stays near its
-start and the thousandth step does the same work as the first.
+One step of the `Case` that it builds is the whole unit of work: gradients cleared, forward, backward, the optimizer's
+step. Learning rates are small, so that a network stays near its start and the thousandth step does the same work.
 """
 
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from . import models
 
 
 class Inputs:
-    """Random tensors of one library on one device, the same numbers for every library."""
+    """Random tensors of a library on a device, the same numbers for each."""
 
     def __init__(self, lib, device):
         self.lib, self.device = lib, device
@@ -59,20 +58,42 @@ class Case:
             self.synchronize()
 
 
+@dataclass
+class Inference:
+    """The forward half of a case, without gradients."""
+
+    case: Case
+    no_grad: Callable[[], Any]
+
+    def run(self, steps):
+        """Compute the output `steps` times and wait."""
+        with self.no_grad():
+            for _ in range(steps):
+                self.case.forward()
+        if self.case.synchronize is not None:
+            self.case.synchronize()
+
+
 @dataclass(frozen=True)
 class Workload:
     """A named piece of work.
 
-    `goal` is our time divided by PyTorch's, `operations` how many of them one step repeats, and `tolerance` how far
-    results may differ, relative to the norm of each tensor.
+    `goal` is our time divided by PyTorch's (or None), `operations` how many of them one step repeats, `tolerance` how
+    far results may differ, relative to a tensor's norm. With `items` images or tokens (`unit`) in a step, forward is
+    a row as well. `level`: the first that measures it. `needs`: layers. `device`: the only one where it is run.
     """
 
     name: str
     title: str
-    goal: float
+    goal: float | None
     build: Callable[[Any, Inputs], Case]
     operations: int = 1
     tolerance: float = 1e-3
+    items: int = 0
+    unit: str = ""
+    level: str = "default"
+    needs: tuple = ()
+    device: str = ""
 
     def prepare(self, lib, device):
         """The `Case` of this workload for one library, on one device."""
@@ -148,10 +169,23 @@ def resnet20(lib, inputs):
     return training(lib, models.resnet20(lib), images, labels, "SGD", lr=1e-3, momentum=0.9)
 
 
-def gpt_mini(lib, inputs):
-    """A training step of the small GPT, 8 sequences of 128 bytes."""
-    tokens, following = inputs.integers(256, 8, 128), inputs.integers(256, 8 * 128)
-    return training(lib, models.gpt_mini(lib), tokens, following, "AdamW", lr=1e-4)
+def images(lib, inputs, model, batch):
+    """A training step of an ImageNet classifier."""
+    shown, labels = inputs.normal(batch, 3, 224, 224), inputs.integers(1000, batch)
+    return training(lib, model(lib), shown, labels, "SGD", lr=1e-4, momentum=0.9)
+
+
+def language(lib, inputs, batch, length, vocabulary=256, **sizes):
+    """A training step of a transformer, `batch` sequences of `length` tokens."""
+    tokens, following = inputs.integers(vocabulary, batch, length), inputs.integers(vocabulary, batch * length)
+    model = models.transformer(lib, vocabulary, length, **sizes)
+    return training(lib, model, tokens, following, "AdamW", lr=1e-4)
+
+
+def char_lstm(lib, inputs):
+    """A training step of the LSTM, 32 sequences of 64 characters."""
+    tokens, following = inputs.integers(96, 32, 64), inputs.integers(96, 32 * 64)
+    return training(lib, models.char_lstm(lib), tokens, following, "Adam", lr=1e-4)
 
 
 def conv2d(lib, inputs):
@@ -196,21 +230,71 @@ def cross_entropy(lib, inputs):
     return operation(lib, function, inputs.normal(), inputs.normal(4096, 32000))
 
 
+BASE = {"width": 768, "layers": 12, "heads": 12}  # GPT-2 124M and BERT-base
+resnet18 = partial(models.resnet, depths=(2, 2, 2, 2), bottleneck=False)
+resnet50 = partial(models.resnet, depths=(3, 4, 6, 3), bottleneck=True)
+
+
+def _picture_models():
+    """AlexNet to ResNet-50: a batch that a CPU can hold, and on a GPU a larger one as well."""
+    named = [("alexnet", "AlexNet", models.alexnet), ("vgg16", "VGG-16", models.vgg16)]
+    named += [("resnet18", "ResNet-18", resnet18), ("resnet50", "ResNet-50", resnet50)]
+    for batch, device, suffix in ((4, "", ""), (64, "cuda", "-64")):
+        for name, title, model in named:
+            yield Workload(
+                name + suffix, f"{title}, {batch} x 3 x 224 x 224", None, partial(images, model=model, batch=batch),
+                items=batch, unit="images", tolerance=0.3, device=device,
+            )  # fmt: skip
+
+
 # ResNet-20 enlarges rounding in its backward pass (ReLU's corner, sums in batch norm that almost cancel): PyTorch with
-# and without oneDNN differs from itself by 2 %.
+# and without oneDNN differs from itself by 2 %; deeper networks more.
 WORKLOADS = [
-    Workload("add", "`y = x + x`, one element", 1.2, add, operations=1000),
-    Workload("chain", "1000 chained adds, forward + backward, per add", 0.9, chain, operations=1000),
-    Workload("mlp-sgd", "MLP 784-512-256-10, batch 256, SGD step", 1.0, partial(mlp, optimizer="SGD", lr=1e-2)),
+    Workload("add", "`y = x + x`, one element", 1.2, add, operations=1000, level="quick"),
+    Workload("chain", "1000 chained adds, forward + backward, per add", 0.9, chain, operations=1000, level="quick"),
+    Workload(
+        "mlp-sgd", "MLP 784-512-256-10, batch 256, SGD step", 1.0, partial(mlp, optimizer="SGD", lr=1e-2),
+        items=256, unit="images", level="quick",
+    ),
     Workload("mlp-adam", "MLP 784-512-256-10, batch 256, Adam step", 0.7, partial(mlp, optimizer="Adam", lr=1e-4)),
-    Workload("lenet", "LeNet, 64 x 1 x 32 x 32, SGD momentum step", 0.75, lenet),
+    Workload(
+        "lenet", "LeNet, 64 x 1 x 32 x 32, SGD momentum step", 0.75, lenet,
+        items=64, unit="images", level="quick",
+    ),
     Workload("conv2d", "conv 3x3 64 -> 64, 32 x 64 x 32 x 32, forward + backward", 1.1, conv2d),
-    Workload("resnet20", "ResNet-20, 64 x 3 x 32 x 32, SGD momentum step", 1.7, resnet20, tolerance=0.1),
-    Workload("gpt-mini", "GPT, batch 8, T 128, d 128, 4 layers, 4 heads, AdamW step", 1.1, gpt_mini),
+    Workload(
+        "resnet20", "ResNet-20, 64 x 3 x 32 x 32, SGD momentum step", 1.7, resnet20,
+        tolerance=0.1, items=64, unit="images",
+    ),
+    Workload(
+        "gpt-mini", "GPT, batch 8, T 128, d 128, 4 layers, 4 heads, AdamW step", 1.1,
+        partial(language, batch=8, length=128, width=128, layers=4, heads=4),
+        items=8 * 128, unit="tokens", level="quick",
+    ),
     Workload("softmax", "softmax (4096, 1024), forward + backward", 1.7, softmax),
     Workload("layer-norm", "layer norm (4096, 1024), forward + backward", 2.2, layer_norm),
     Workload("attention", "causal attention (4, 8, 512, 64), forward + backward", 0.8, attention),
     Workload("max-pool2d", "max-pool 2x2 (64, 64, 56, 56), forward + backward", 0.4, max_pool2d),
     Workload("cross-entropy", "cross-entropy (4096, 32000), forward + backward", 0.2, cross_entropy),
-]
+    *_picture_models(),
+    Workload(
+        "char-lstm", "char-LSTM, 32 x 64, d 256, Adam step", None, char_lstm,
+        items=32 * 64, unit="tokens", needs=("LSTM",),
+    ),
+    Workload(
+        "bert-mini", "BERT, batch 8, T 128, d 256, 4 layers, 4 heads, AdamW step", None,
+        partial(language, batch=8, length=128, width=256, layers=4, heads=4, causal=False),
+        items=8 * 128, unit="tokens", tolerance=1e-2,
+    ),
+    Workload(
+        "gpt2", "GPT-2 124M, batch 4, T 1024, AdamW step", None,
+        partial(language, batch=4, length=1024, vocabulary=50257, **BASE),
+        items=4 * 1024, unit="tokens", tolerance=1e-2, device="cuda",
+    ),
+    Workload(
+        "bert-base", "BERT-base, batch 16, T 128, AdamW step", None,
+        partial(language, batch=16, length=128, vocabulary=30522, causal=False, **BASE),
+        items=16 * 128, unit="tokens", tolerance=1e-2, device="cuda",
+    ),
+]  # fmt: skip
 GEOMETRIC_MEAN_GOAL = 0.9

@@ -47,7 +47,7 @@ def check_op(op: Op, device: Any = "cpu", checks: Iterable[str] | None = None) -
     for name in CHECKS if checks is None else checks:
         start = time.perf_counter()
         try:
-            cases = op.samples(Sampler()) if op.samples else []
+            cases = list(op.samples(Sampler())) if op.samples else []
             for case, problem in CHECKS[name](op, cases, device):
                 results.append(Result(op.name, case, name, not problem, problem, time.perf_counter() - start))
                 start = time.perf_counter()

@@ -44,11 +44,19 @@ class Op:
     """A differentiable function of arrays. Call it with Tensors or anything that `asarray` takes."""
 
     def __init__(
-        self, forward: Callable, *, samples: Callable | None, dtypes: str, exact: bool, view: bool, bench: Any
+        self,
+        forward: Callable,
+        *,
+        samples: Callable | None,
+        dtypes: str,
+        exact: bool,
+        view: bool,
+        bench: Callable | None,
+        flops: Callable | None,
     ):
         self.name = forward.__name__
         self.__name__, self.__doc__, self.__module__ = self.name, forward.__doc__, forward.__module__
-        self.forward, self.samples, self.bench = forward, samples, bench
+        self.forward, self.samples, self.bench, self.flops = forward, samples, bench, flops
         self.dtypes, self.exact, self.view = dtypes, exact, view
         self.rules: dict[str, Callable] = {}
         self.fused_paths: dict[str, Fused] = {}
@@ -257,7 +265,8 @@ def op(
     dtypes: str = "common",
     exact: bool = False,
     view: bool = False,
-    bench: Any = None,
+    bench: Callable | None = None,
+    flops: Callable | None = None,
     make: type[Op] = Op,
 ) -> Any:
     """Declare an op (see the module's text).
@@ -266,10 +275,12 @@ def op(
     dtypes: "common": inputs are promoted to one dtype; "float": and integers to the default float; "own": left alone.
     exact: moves values without arithmetic, so 16-bit floats are not raised to float32.
     view: the result shares the first input's memory, and in-place changes go through it.
+    bench: like samples, cases to measure, the one for a quick look first; a generator, since they are large.
+    flops: arithmetic operations of a call, or (of forward, of backward); its parameters name inputs, attributes, `out`.
     """
 
     def declare(body: Callable) -> Op:
-        made = make(body, samples=samples, dtypes=dtypes, exact=exact, view=view, bench=bench)
+        made = make(body, samples=samples, dtypes=dtypes, exact=exact, view=view, bench=bench, flops=flops)
         if made.name in OPS and OPS[made.name].__module__ != made.__module__:
             raise DTypeError(f"op {made.name!r} is declared already, in {OPS[made.name].__module__}")
         OPS[made.name] = made

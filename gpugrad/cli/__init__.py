@@ -10,6 +10,7 @@ COMMANDS = {
     "train": "train a model of the course notes on real data",
     "eval": "evaluate a checkpoint that train saved",
     "check": "check every op, or the ops that a file declares",
+    "bench": "measure speed: CPU and GPU, the peers, the limits of the machine",
     "precompile": "compile every CUDA kernel ahead, and list what each takes of a GPU",
     "doctor": "print versions and devices, what is missing and how to get it",
 }

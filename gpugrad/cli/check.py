@@ -39,7 +39,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check, print the tables; 0 if all passed, 1 if not, 2 if there is nothing to check."""
     try:
-        ops = _chosen(_declared(Path(args.file)) if args.file else dict(OPS), args.op)
+        ops = _chosen(declared(Path(args.file)) if args.file else dict(OPS), args.op)
         devices = [args.device] if args.device else ["cpu", *(["cuda"] if cuda.is_available() else [])]
         status = max([_check(ops, find_device(name), args) for name in devices])
     except (UsageError, DeviceError) as error:
@@ -82,7 +82,7 @@ def _check_emulated(args: argparse.Namespace) -> int:
     return subprocess.run(command + more, env=env, check=False).returncode
 
 
-def _declared(file: Path) -> dict[str, Op]:
+def declared(file: Path) -> dict[str, Op]:
     """The ops that `file`, imported, adds to the table."""
     if not file.is_file():
         raise UsageError(f"there is no file {str(file)!r}")

@@ -10,6 +10,7 @@ The body forms the (Tq, Tk) scores; the fused paths never do (Rabe and Staats 20
 """
 
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -99,7 +100,18 @@ def _cases(s):
     ]  # fmt: skip
 
 
-@op(samples=_cases)
+def _heads(s: Any) -> Iterator:
+    for b, t in ((4, 512), (32, 64), (1, 2048), (4, 2048), (1, 8192)):
+        yield s.case(*(s(b, 8, t, 64) for _ in "qkv"), causal=True, scale=0.125)
+
+
+def _products(q: Any, k: Any, v: Any, causal: bool) -> tuple:
+    """Two products forward, five backward (the scores are made again); causal ones are half of each."""
+    once = 2 * q.size * k.shape[2] / (2 if causal else 1)
+    return 2 * once, 5 * once
+
+
+@op(samples=_cases, bench=_heads, flops=_products)
 def attention(q, k, v, mask: Fixed = None, *, causal, scale, dropout_p=0.0, seed=0):
     """softmax(q k^T * scale + mask) v: (B, H, Tq, Dv). See the module for shapes and masks (Vaswani et al. 2017)."""
     check_shapes(q, k, v)

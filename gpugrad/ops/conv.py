@@ -12,6 +12,7 @@ Shapes: x (N, C, *S), w (K, C/groups, *F), y (N, K, *O); `padding` holds a (low,
 """
 
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -83,10 +84,19 @@ def _output_shape(case: dict) -> tuple:
     return (case["x"][0], case["w"][0], *size)
 
 
+def _layers(s: Any) -> Iterator:
+    """3x3 convolutions as in ResNets."""
+    same = {"stride": [1, 1], "padding": [[1, 1], [1, 1]], "dilation": [1, 1], "groups": 1}
+    for n, c, size in ((32, 64, 32), (1, 64, 56), (8, 128, 28), (64, 256, 14), (64, 64, 56)):
+        yield s.case(s(n, c, size, size), s(c, c, 3, 3), s(c), **same)
+
+
 @op(
     samples=lambda s: [
         s.case(s(*c["x"]), s(*c["w"]), s(c["w"][0]) if i % 2 else None, **_arguments(c)) for i, c in enumerate(_CASES)
-    ]
+    ],
+    bench=_layers,
+    flops=lambda weight, out: 2 * out.size * weight[0].size,
 )
 def convolution(x, weight, bias=None, *, stride, padding, dilation, groups):
     """x (N, C, *S) * weight (K, C/groups, *F) + bias (K,): (N, K, *O). See the module for the formula."""

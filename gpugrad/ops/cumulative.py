@@ -131,12 +131,16 @@ def _cumprod_x(g: Any, x: Any, axis: Any, x_shape: tuple, x_dtype: Any) -> Any:
 cumprod.vjp(x=_cumprod_x)
 
 
+def _rows(s: Any) -> Any:
+    return (s.case(s(n, 1024), axis=-1) for n in (1024, 64, 16384))
+
+
 def _logcumsumexp_cases(s: Any) -> list:
     extreme = np.array([[-np.inf, -np.inf, 1.0, 1000.0], [1000.0, -1000.0, 0.0, 5.0]])
     return [*_cases(s), s.case(s(3, 4)), s.case(extreme, axis=1, smooth=False)]
 
 
-@op(samples=_logcumsumexp_cases, dtypes="float")
+@op(samples=_logcumsumexp_cases, dtypes="float", bench=_rows)
 def logcumsumexp(x, *, axis=-1):
     """log(cumsum(exp(x))) along `axis`, without overflow."""
     return _doubling(lambda a, b: (xp(a).logaddexp(a, b),), (x,), axis)[0]
@@ -162,13 +166,13 @@ def _extreme_cases(s: Any) -> list:
     return [*_cases(s), s.case(ties, axis=1, smooth=False), s.case(s.ints(9, 3, 4))]
 
 
-@op(samples=_extreme_cases)
+@op(samples=_extreme_cases, bench=_rows)
 def cummax(x, *, axis=-1):
     """The largest value so far along `axis` (the values alone). Of equal ones the latest gets the gradient."""
     return _doubling(lambda a, b: (xp(a).maximum(a, b),), (x,), axis)[0]
 
 
-@op(samples=_extreme_cases)
+@op(samples=_extreme_cases, bench=_rows)
 def cummin(x, *, axis=-1):
     """The smallest value so far along `axis` (the values alone). Of equal ones the latest gets the gradient."""
     return _doubling(lambda a, b: (xp(a).minimum(a, b),), (x,), axis)[0]

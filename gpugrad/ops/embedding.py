@@ -15,7 +15,8 @@ __all__ = ["embedding", "one_hot"]
         s.case(np.array(2), s(5, 4)),
         s.case(np.zeros((0, 3), np.int64), s(5, 4)),
         s.case(np.array([1, 1, 4]), s(5, 4), padding_idx=1, smooth=False),
-    ]
+    ],
+    bench=lambda s: (s.case(s.ints(32000, n), s(32000, 768)) for n in (8192, 512, 65536)),
 )
 def embedding(input: Fixed, weight, *, padding_idx=None):
     """Rows of `weight` (V, D) at the indices `input` (...): (..., D). The row `padding_idx` gets no gradient.

@@ -34,7 +34,11 @@ def _cases(s: Any) -> list:
     return [*plain, s.case(s.away(3, 4), np.zeros(4), activation="relu"), *shapes, *layouts]
 
 
-@op(samples=_cases, dtypes="float")
+def _hidden(s):
+    return (s.case(s(n, 3072), s(3072), activation="gelu") for n in (1024, 64, 8192))
+
+
+@op(samples=_cases, dtypes="float", bench=_hidden, flops=lambda x: (15 * x.size, 20 * x.size))
 def bias_activation(x, bias, *, activation, axis=-1):
     """activation(x + bias), the bias (C,) lying along the axis of x that has C elements.
 

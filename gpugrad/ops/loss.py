@@ -43,7 +43,9 @@ def _check(logits: Any, target: Any, weight: Any, ignore_index: int) -> None:
         s.case(s(0, 3), s.ints(3, 0)),
         s.case(s(2, 1), s.ints(1, 2)),
         s.case(s(8, 3).T * 30, s.ints(8, 3), label_smoothing=0.3),
-    ]
+    ],
+    bench=lambda s: (s.case(s(n, c), s.ints(c, n)) for n, c in ((1024, 8192), (256, 10), (256, 1000), (4096, 32000))),
+    flops=lambda logits: (4 * logits.size, 4 * logits.size),
 )
 def cross_entropy_rows(logits, target: Fixed, weight: Fixed = None, *, ignore_index=-100, label_smoothing=0.0):
     """The loss of each row: logits (N, C), target (N,) integer, weight (C,) -> (N,); rows of `ignore_index` give 0.

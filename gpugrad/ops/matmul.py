@@ -36,6 +36,10 @@ def dense(x: Any, w: Any) -> Any:
     return x @ w
 
 
+def _products(x: Any, out: Any) -> int:
+    return 2 * out.size * x.shape[-1]
+
+
 def _rows(x: Any) -> Any:
     """x (..., K) as a matrix (N, K)."""
     return x if x.ndim == 2 else x.reshape(prod(x.shape[:-1]), x.shape[-1])
@@ -67,11 +71,8 @@ def _columns(x: Any) -> Any:
         s.case(s(2, 3, 0), s(0, 2)),
         s.case(s(0, 2, 3), s(3, 2)),
     ],
-    bench=lambda s: [
-        s.case(s(1024, 1024), s(1024, 1024)),
-        s.case(s(32, 128, 256), s(256, 256)),
-        s.case(s(64, 128, 64), s(64, 64, 128)),
-    ],
+    bench=lambda s: (s.case(s(n, n), s(n, n)) for n in (1024, 128, 256, 512, 2048, 4096)),
+    flops=lambda x, out: _products(x, out),
 )
 def matmul(x, y):
     """Matrix product: (..., M, K) @ (..., K, N) -> (..., M, N), the leading axes broadcast; a 1-d x is a row, a 1-d y
@@ -117,7 +118,8 @@ matmul.vjp(x=_matmul_x, y=_matmul_y)
         s.case(s(2, 0), s(3, 0), s(3)),
         s.case(s(2, 3), s(1, 3), s(1)),
     ],
-    bench=lambda s: [s.case(s(256, 784), s(512, 784), s(512)), s.case(s(8, 128, 512), s(2048, 512), s(2048))],
+    bench=lambda s: (s.case(s(n, 1024), s(1024, 1024), s(1024)) for n in (1024, 32, 256, 4096, 16384)),
+    flops=lambda x, out: _products(x, out),
 )
 def linear(x, weight, bias=None):
     """y = x weight^T + bias: x (..., in), weight (out, in), bias (out,) -> (..., out). One matrix product over all
@@ -162,7 +164,9 @@ def _(g, x, weight, needs):
 @op(
     samples=lambda s: [
         s.case(s(3, 4), s(8, 4), s(8)), s.case(s(2, 3, 4), s(5, 4), s(5)), s.case(s(0, 3), s(2, 3), s(2)),
-    ]
+    ],
+    bench=lambda s: (s.case(s(n, 768), s(3072, 768), s(3072)) for n in (1024, 128, 8192)),
+    flops=lambda x, out: _products(x, out),
 )  # fmt: skip
 def linear_gelu(x, weight, bias):
     """gelu(x weight^T + bias) with GELU's tanh form: x (..., in), weight (out, in), bias (out,) -> (..., out).

@@ -47,7 +47,11 @@ def _layer_cases(s):
     ]  # fmt: skip
 
 
-@op(samples=_layer_cases)
+def _layer_rows(s):
+    return (s.case(s(n, 1024), s(1024), s(1024), ndim=1, eps=1e-5) for n in (4096, 64, 512, 32768))
+
+
+@op(samples=_layer_cases, bench=_layer_rows, flops=lambda x: (8 * x.size, 12 * x.size))
 def layer_norm(x, weight=None, bias=None, *, ndim, eps):
     """xhat * weight + bias over the last `ndim` axes: x (..., *M), weight and bias (*M) (Ba et al. 2016)."""
     check_affine(x, ndim, weight=weight, bias=bias)
@@ -75,7 +79,11 @@ def _(g, x, weight, mean, rstd, needs):
     return cpu.layer_norm_backward(g, x, weight, mean, rstd, needs=needs)
 
 
-@op(samples=lambda s: [s.case(*c.args[:2], **c.kwargs) for c in _layer_cases(s)])
+def _without(bias, cases):
+    return lambda s: (s.case(*c.args[:bias], **c.kwargs) for c in cases(s))
+
+
+@op(samples=_without(2, _layer_cases), bench=_without(2, _layer_rows), flops=lambda x: (5 * x.size, 10 * x.size))
 def rms_norm(x, weight=None, *, ndim, eps):
     """x * weight / sqrt(mean(x^2) + eps) over the last `ndim` axes: x (..., *M), weight (*M).
 
@@ -115,11 +123,14 @@ def check_sum(x: Any, residual: Any) -> None:
         raise ValueError(f"residual {residual.shape} must have the shape of x {x.shape}")
 
 
-def _layer_sum_cases(s):
-    return [s.case(c.args[0], s(*c.args[0].shape), *c.args[1:], **c.kwargs) for c in _layer_cases(s)]
+def _summed(cases):
+    return lambda s: (s.case(c.args[0], s(*c.args[0].shape), *c.args[1:], **c.kwargs) for c in cases(s))
 
 
-@op(samples=_layer_sum_cases)
+_sum_cases, _sum_rows = _summed(_layer_cases), _summed(_layer_rows)
+
+
+@op(samples=_sum_cases, bench=_sum_rows, flops=lambda x: (9 * x.size, 13 * x.size))
 def add_layer_norm(x, residual, weight=None, bias=None, *, ndim, eps):
     """`layer_norm` of x + residual, and that sum: x, residual (..., *M), weight, bias (*M) -> two of (..., *M)."""
     check_sum(x, residual)
@@ -157,7 +168,7 @@ def _(g, out, weight, mean, rstd, needs):
     return gx, gx, gweight, gbias
 
 
-@op(samples=lambda s: [s.case(*c.args[:3], **c.kwargs) for c in _layer_sum_cases(s)])
+@op(samples=_without(3, _sum_cases), bench=_without(3, _sum_rows), flops=lambda x: (6 * x.size, 11 * x.size))
 def add_rms_norm(x, residual, weight=None, *, ndim, eps):
     """`rms_norm` of x + residual, and that sum: x, residual (..., *M), weight (*M) -> two of (..., *M)."""
     check_sum(x, residual)
@@ -210,7 +221,9 @@ def check_channels(x: Any, **arrays: Any) -> None:
         s.case(s(4, 3), s(3), s(3), eps=1e-5), s.case(s(2, 3, 2, 3), s(3), s(3), eps=1e-3),
         s.case(s(3, 2, 4), None, None, eps=1e-5), s.case(s(2, 3, 2, 2).transpose(0, 3, 1, 2), s(2), s(2), eps=1e-5),
         s.case(s(2, 2, 1, 1, 2), s(2), None, eps=1e-2),
-    ]
+    ],
+    bench=lambda s: (s.case(s(n, 64, 56, 56), s(64), s(64), eps=1e-5) for n in (32, 1, 8, 128)),
+    flops=lambda x: (8 * x.size, 12 * x.size),
 )  # fmt: skip
 def batch_norm(x, weight=None, bias=None, *, eps):
     """Normalised by the batch's own statistics, per channel: x (N, C, *S), weight and bias (C,).

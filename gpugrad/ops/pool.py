@@ -9,6 +9,7 @@ PyTorch's arguments.
 
 import itertools
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,18 @@ def _undilated() -> list[dict]:
     return [{**c, "dilation": (1,) * len(c["kernel"])} for c in _CASES]
 
 
-@op(samples=lambda s: [s.case(s.distinct(*x), **a) for x, a in map(_split, _CASES)], exact=True)
+def _halved(s: Any, **more: Any) -> Iterator:
+    """2x2 windows side by side."""
+    sides = {"kernel": [2, 2], "stride": [2, 2], "padding": [[0, 0], [0, 0]]}
+    return (s.case(s(n, 64, 56, 56), **sides, **more) for n in (32, 1, 8, 128))
+
+
+@op(
+    samples=lambda s: [s.case(s.distinct(*x), **a) for x, a in map(_split, _CASES)],
+    exact=True,
+    bench=lambda s: _halved(s, dilation=[1, 1]),
+    flops=lambda x, out: (x.size, out.size),
+)
 def max_pool(x, *, kernel, stride, padding, dilation):
     """The maximum of each window: x (N, C, *S) -> (N, C, *O). A NaN in a window is its maximum."""
     out = output_size(x.shape[2:], kernel, stride, padding, dilation)
@@ -128,7 +140,11 @@ max_pool_gather.vjp(
 )
 
 
-@op(samples=lambda s: [s.case(s(*x), **a) for x, a in (_split(c, False) for c in _undilated())])
+@op(
+    samples=lambda s: [s.case(s(*x), **a) for x, a in (_split(c, False) for c in _undilated())],
+    bench=_halved,
+    flops=lambda x, out: (x.size, out.size),
+)
 def sum_pool(x, *, kernel, stride, padding):
     """The sum of each window: x (N, C, *S) -> (N, C, *O)."""
     ones = (1,) * len(kernel)

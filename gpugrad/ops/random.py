@@ -174,7 +174,8 @@ def drop_scale(p: float) -> float:
         s.case(s(3, 5), p=0.5, seed=1), s.case(s(2, 3, 4), p=0.25, seed=2**62 + 3, share=4), s.case(s(), p=0.1, seed=0),
         s.case(s(0, 3), p=0.5, seed=1), s.case(s(4, 3).T, p=0.5, seed=5), s.case(s(3, 4), p=1.0, seed=1),
         s.case(s(70, 33), p=0.9, seed=7, smooth=False),
-    ]
+    ],
+    bench=lambda s: (s.case(s(n, 1024), p=0.1, seed=1) for n in (1024, 64, 32768)),
 )  # fmt: skip
 def seeded_dropout(x, *, p, seed, share=1):
     """x / (1 - p), and 0 with probability p: of element i in C order, or of i // share, decides Philox4x32-10 alone.

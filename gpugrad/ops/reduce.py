@@ -57,13 +57,17 @@ def _cases(s: Any) -> list:
     return [s.case(x), *axes, *dims, *layouts, s.case(s.distinct())]
 
 
+def _wide(s: Any) -> Any:
+    return (s.case(s(n, 1024), axis=-1) for n in (4096, 64, 512, 32768))
+
+
 def _sum_cases(s: Any) -> list:
     empty = [s.case(s(0, 3), smooth=False), s.case(s(0, 3), axis=0, smooth=False), s.case(s(0, 3), axis=1)]
     large = [s.case(s(64, 9, 60).transpose(1, 0, 2), axis=axis, smooth=False) for axis in ((0, 2), 1)]
     return [*_cases(s), *empty, *large, s.case(s(3, 4), dtype="float64"), s.case(s(3), axis=())]
 
 
-@op(samples=_sum_cases)
+@op(samples=_sum_cases, bench=_wide, flops=lambda x: x.size)
 def sum(x, *, axis=None, dtype=None, keepdims=False):
     """The sum over `axis`."""
     return accumulate("sum", x, dtype, axis=axes_of(axis, x.ndim), keepdims=keepdims)
@@ -79,7 +83,7 @@ def sum_cpu(x, *, axis, dtype, keepdims):
     return sum_over(x, axes_of(axis, x.ndim), keepdims), {}
 
 
-@op(samples=_sum_cases, dtypes="float")
+@op(samples=_sum_cases, dtypes="float", bench=_wide, flops=lambda x: x.size)
 def mean(x, *, axis=None, dtype=None, keepdims=False):
     """The mean over `axis`, in the default float dtype for integers; NaN over nothing."""
     return _divide(accumulate("sum", x, dtype, axis=axes_of(axis, x.ndim), keepdims=keepdims), _count(x.shape, axis))
@@ -109,7 +113,7 @@ def _prod_cases(s: Any) -> list:
     return [*_cases(s), *zeros, s.case(s(0, 3), axis=0), s.case(s(3), dtype="float64")]
 
 
-@op(samples=_prod_cases)
+@op(samples=_prod_cases, bench=_wide, flops=lambda x: x.size)
 def prod(x, *, axis=None, dtype=None, keepdims=False):
     """The product over `axis`. Its gradient is right where there are zeros."""
     out = x
@@ -150,7 +154,7 @@ def _extreme_cases(s: Any) -> list:
     return [*_cases(s), *extra, s.case(s(0, 4), axis=1)]
 
 
-@op(samples=_extreme_cases)
+@op(samples=_extreme_cases, bench=_wide, flops=lambda x: x.size)
 def max(x, *, axis=None, keepdims=False):
     """The largest value over `axis`; NaN if there is one. Equal ones share the gradient evenly.
 
@@ -158,7 +162,7 @@ def max(x, *, axis=None, keepdims=False):
     return x.max(axis=axes_of(axis, x.ndim), keepdims=keepdims)
 
 
-@op(samples=_extreme_cases)
+@op(samples=_extreme_cases, bench=_wide, flops=lambda x: x.size)
 def min(x, *, axis=None, keepdims=False):
     """The smallest value over `axis`; NaN if there is one. Equal ones share the gradient evenly.
 
@@ -182,13 +186,13 @@ def _arg_cases(s: Any) -> list:
     return [s.case(x), s.case(x, axis=0), s.case(x, axis=-1, keepdims=True), s.case(x.T, axis=0), s.case(s()), *ties]
 
 
-@op(samples=_arg_cases)
+@op(samples=_arg_cases, bench=_wide, flops=lambda x: x.size)
 def argmax(x, *, axis=None, keepdims=False):
     """The position (int64) of the first largest value along the int `axis`, or in the flattened x."""
     return xp(x).argmax(x, axis=axis, keepdims=keepdims)
 
 
-@op(samples=_arg_cases)
+@op(samples=_arg_cases, bench=_wide, flops=lambda x: x.size)
 def argmin(x, *, axis=None, keepdims=False):
     """The position (int64) of the first smallest value along the int `axis`, or in the flattened x."""
     return xp(x).argmin(x, axis=axis, keepdims=keepdims)
@@ -203,7 +207,7 @@ def _freedom(shape: tuple, axis: Any, ddof: Any, correction: Any) -> Any:
     return _count(shape, axis) - (ddof if correction is None else correction)
 
 
-@op(samples=_spread_cases, dtypes="float")
+@op(samples=_spread_cases, dtypes="float", bench=_wide, flops=lambda x: 3 * x.size)
 def var(x, *, axis=None, ddof=0, keepdims=False, correction=None):
     """The variance over `axis`: the sum of (x - mean)**2 divided by n - ddof, NaN where that is not positive.
 
@@ -221,7 +225,12 @@ def _var_x(g: Any, x: Any, axis: Any, ddof: Any, correction: Any) -> Any:
 var.vjp(x=_var_x)
 
 
-@op(samples=lambda s: [*_spread_cases(s), s.case(np.ones((2, 3)), axis=1, smooth=False)], dtypes="float")
+@op(
+    samples=lambda s: [*_spread_cases(s), s.case(np.ones((2, 3)), axis=1, smooth=False)],
+    dtypes="float",
+    bench=_wide,
+    flops=lambda x: 3 * x.size,
+)
 def std(x, *, axis=None, ddof=0, keepdims=False, correction=None):
     """The standard deviation over `axis`: the root of `var`. Its gradient is 0 where all values are equal."""
     return xp(x).sqrt(var.forward(x, axis=axis, ddof=ddof, keepdims=keepdims, correction=correction))
@@ -240,7 +249,7 @@ def _logsumexp_cases(s: Any) -> list:
     return [*_cases(s), s.case(extreme, axis=1, smooth=False), s.case(s(0, 3), axis=1), s.case(s(3, 0), axis=0)]
 
 
-@op(samples=_logsumexp_cases, dtypes="float")
+@op(samples=_logsumexp_cases, dtypes="float", bench=_wide, flops=lambda x: 4 * x.size)
 def logsumexp(x, *, axis=None, keepdims=False):
     """log(sum(exp(x))) over `axis`, without overflow; -inf over nothing but -inf."""
     axes = axes_of(axis, x.ndim)

@@ -21,6 +21,7 @@ _SMALL = 4096  # elements below which `where` itself is the quickest
         s.case(np.array([np.inf, np.nan]), np.array([False, True]), smooth=False),
     ],
     exact=True,
+    bench=lambda s: (s.case(s(n, 1024), s.bools(n, 1024)) for n in (4096, 64, 512, 32768)),
 )  # fmt: skip
 def keep_where(x, mask: Fixed):
     """x where `mask` (bool) is True, else 0, even where x is infinite or NaN."""

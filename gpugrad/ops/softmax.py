@@ -17,7 +17,11 @@ def _cases(s):
     ]  # fmt: skip
 
 
-@op(samples=_cases)
+def _rows(s):
+    return (s.case(s(n, 1024)) for n in (4096, 64, 512, 32768))
+
+
+@op(samples=_cases, bench=_rows, flops=lambda x: (5 * x.size, 4 * x.size))
 def softmax(x, *, axis=-1):
     """Normalised exponentials along `axis`: (..., C, ...) -> the same shape. out_i = exp(x_i) / sum_j exp(x_j)."""
     e = xp(x).exp(x - x.max(axis=axis, keepdims=True)) if x.size else x.copy()
@@ -37,7 +41,7 @@ def _(g, out, axis):
     return cpu.softmax_backward(g, out, axis=axis)
 
 
-@op(samples=_cases)
+@op(samples=_cases, bench=_rows, flops=lambda x: (5 * x.size, 4 * x.size))
 def log_softmax(x, *, axis=-1):
     """The logarithm of `softmax`, without ever taking one of a small number: x_i - log sum_j exp(x_j)."""
     if not x.size:
@@ -70,7 +74,11 @@ def _masked_cases(s):
     ]  # fmt: skip
 
 
-@op(samples=_masked_cases)
+def _scores(s):
+    return (s.case(s(n, 512, 512), causal=True, scale=0.125) for n in (8, 1, 64))
+
+
+@op(samples=_masked_cases, bench=_scores, flops=lambda x: (6 * x.size, 5 * x.size))
 def masked_softmax(x, mask: Fixed = None, *, causal=False, scale=1.0):
     """softmax(scale * x + mask) along the last axis: x (..., Tq, Tk) -> the same shape.
 

@@ -1,0 +1,210 @@
+"""The command line, `python -m benchmarks` and `gpugrad bench` alike.
+
+    python -m benchmarks                              # everything, on every device that is there
+    python -m benchmarks --quick softmax attention    # by name: ops, workloads; kernels, models, overheads, growth
+    python -m benchmarks --html page.html             # and one page with charts
+    python -m benchmarks my_ops.py                    # the ops that a file declares
+    python -m benchmarks compare A.jsonl B.jsonl      # what changed beyond noise; status 1: slower
+    python -m benchmarks page A.jsonl --html FILE     # the page of an earlier run
+
+Results are verified before they are timed, contenders take turns, and every library has the same threads. A ratio is
+our time divided by the peer's: below 1 we are faster. The exit status is 1 if a row failed.
+"""
+
+import argparse
+import os
+import sys
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+import gpugrad
+from gpugrad.autograd.op import OPS
+from gpugrad.cli.check import UsageError, declared
+
+from . import kernels, report
+from .compare import compare
+from .limits import Limits, noise
+from .measure import LEVELS, load
+from .page import page
+from .peers import CHOSEN, PEERS
+from .tasks import Progress, Task, all_tasks, chosen, plain
+from .workloads import GEOMETRIC_MEAN_GOAL
+
+UNSTEADY, BUSY = 0.15, 0.5  # spread of a fixed computation; processes running on average over the last minute
+
+
+def arguments(parser):
+    """Declare the options."""
+    parser.add_argument(
+        "names", nargs="*", metavar="name", help="ops, workloads or kinds; FILE.py; compare A B; page A"
+    )
+    level = parser.add_mutually_exclusive_group()
+    level.add_argument("--quick", dest="level", action="store_const", const="quick", help="under two minutes")
+    level.add_argument("--full", dest="level", action="store_const", const="full", help="all sizes, dtypes and peers")
+    parser.add_argument("--device", choices=["cpu", "cuda", "both"], help="default: every device that is there")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: all cores")
+    parser.add_argument("--peers", nargs="*", choices=list(PEERS), metavar="PEER", help=f"of {', '.join(PEERS)}")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="append rows here instead of benchmarks/results/")
+    parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with charts")
+    parser.add_argument("--markdown", action="store_true", help="print the table for a README at the end")
+    parser.add_argument("--list", action="store_true", help="list what would be measured and stop")
+    parser.set_defaults(level="default")
+
+
+def devices(asked):
+    """The devices to measure. Raises UsageError if one that was asked for is not there."""
+    there = gpugrad.cuda.is_available()
+    if asked in ("cuda", "both") and not there:
+        raise UsageError("there is no cuda device; `gpugrad doctor` says what is missing")
+    if asked is None:
+        return ["cpu", "cuda"] if there and not gpugrad.cuda.is_emulated() else ["cpu"]
+    return ["cpu", "cuda"] if asked == "both" else [asked]
+
+
+def tasks_of(options, libs, limits):
+    """The tasks of a run. Raises UsageError for a name that is none."""
+    effort = LEVELS[options.level]
+    files = [name for name in options.names if name.endswith(".py")]
+    names = [name for name in options.names if name not in files]
+    found = []
+    for file in files:
+        ops = declared(Path(file))
+        for device, limit in limits.items():
+            for op in ops.values():
+                rows = partial(kernels.rows_of, op, device, options.level, limit, effort, options.peers)
+                found.append(Task("kernel", op.name, device, rows))
+    if names or not files:
+        for device, limit in limits.items():
+            here = {name: lib for name, lib in libs.items() if device == "cpu" or lib.cuda.is_available()}
+            tasks = list(all_tasks(here, device, options.level, options.threads, limit, effort, options.peers))
+            unknown = [name for name in names if not list(chosen(tasks, [name], "full"))]
+            if unknown:
+                raise UsageError(f"there is nothing called {', '.join(unknown)}; --list shows what there is")
+            found += chosen(tasks, names, options.level)
+    return found
+
+
+def warn(facts):
+    """Print why the numbers may be doubtful."""
+    if facts["noise"]["load"] > BUSY:
+        print(f"the machine is busy (load {facts['noise']['load']:.1f}): times will be too long, verdicts unsure")
+    if facts["noise"]["spread"] > UNSTEADY:
+        print(f"the machine is unsteady: a fixed computation varies by {facts['noise']['spread']:.0%}")
+    for name in PEERS:
+        if name in facts["peers"] and not find_spec(PEERS[name].package):
+            print(f"{name} is not installed: skipped")
+    if "cuda" in facts["devices"] and gpugrad.cuda.is_emulated():
+        print("cuda is emulated: its times say nothing about a GPU")
+
+
+def attempt(task):
+    """A task's rows; an error becomes a row that says so, since a broken one must not end the others."""
+    try:
+        yield from task.rows()
+    except Exception as error:
+        head = {"id": f"{task.name} {task.device}", "kind": task.kind, "name": task.name, "device": task.device}
+        yield head | {"failed": f"{type(error).__name__}: {error}"}
+
+
+def measure(tasks, facts, path):
+    """Run the tasks, print and save each row as it comes: (rows, exit status). Ctrl-C keeps what is finished."""
+    rows, progress = [], Progress(tasks)
+    try:
+        for number, task in enumerate(tasks):
+            progress.show(number)
+            for row in attempt(task):
+                rows.append(row)
+                report.save(row | facts, path)
+                progress.clear()
+                print(report.line(report.cells(row)), flush=True)
+                progress.show(number)
+    except KeyboardInterrupt:
+        print("\nstopped: the rows above are complete")
+        return rows, 130
+    finally:
+        progress.clear()
+    return rows, int(any("failed" in row for row in rows))
+
+
+def summarise(rows, facts, options, path):
+    """What is printed at the end, and the page."""
+    mean, count = report.geometric_mean(rows)
+    line = f"Geometric mean of {count} ratios to PyTorch: {mean:.2f} (goal {GEOMETRIC_MEAN_GOAL})" if mean else ""
+    print(f"{line}\nrows saved in {path}".strip())
+    noisy = [row["id"] for row in rows if row.get("noisy")]
+    if noisy:
+        print(f"too noisy for a verdict: {len(noisy)} of {len(rows)} rows")
+    if options.html:
+        write_page(rows, facts, options.html)
+    if options.markdown:
+        print("\n" + report.markdown(rows, facts, line))
+
+
+def write_page(rows, facts, path):
+    """Write the page with charts."""
+    path.write_text(page(rows, facts), encoding="utf-8")
+    print(f"page written to {path}")
+
+
+def of_files(options):
+    """`compare` and `page`, which read result files."""
+    command, *files = options.names
+    if command == "compare":
+        if len(files) != 2:
+            raise UsageError("compare takes two result files")
+        lines, regressed = compare(*files)
+        print("\n".join(lines))
+        return int(regressed)
+    if len(files) != 1 or not options.html:
+        raise UsageError("page takes one result file, and --html FILE to write to")
+    rows = report.read(files[0])
+    if not rows:
+        raise UsageError(f"{files[0]} holds no rows")
+    write_page(rows, rows[-1], options.html)
+    return 0
+
+
+def start(options):
+    """Measure what was asked for."""
+    places = devices(options.device)
+    names = [name for name in ("gpugrad", "torch") if find_spec(name)]
+    libs = {name: load(name, options.threads) for name in names}
+    limits = {device: Limits(device, options.threads) for device in places}
+    tasks = tasks_of(options, libs, limits)
+    if options.list:
+        for task in tasks:
+            print(f"{task.kind:9} {task.device:5} {plain(task.name) if task.name not in OPS else task.name}")
+        return 0
+    facts = report.environment(options.threads, places, options.level) | {"noise": noise()}
+    facts["limits"] = {device: limit.facts() for device, limit in limits.items()}
+    facts["peers"] = CHOSEN[options.level] if options.peers is None else options.peers
+    print(report.describe(facts))
+    for device, measured in facts["limits"].items():
+        rate = measured["rates"]["float32"] / 1e9
+        print(
+            f"limits of {device}: copying {measured['bandwidth'] / 1e9:.1f} GB/s, float32 products {rate:.0f} GFLOP/s"
+        )
+    warn(facts)
+    path = options.json or report.results_file(facts)
+    print(report.line(report.WIDTHS))
+    rows, status = measure(tasks, {k: v for k, v in facts.items() if k != "peers"}, path)
+    summarise(rows, facts, options, path)
+    return status
+
+
+def run(options):
+    """Do what the command line asks for; the exit status."""
+    try:
+        return of_files(options) if options.names[:1] in (["compare"], ["page"]) else start(options)
+    except (UsageError, FileNotFoundError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+
+
+def main(argv=None):
+    """`python -m benchmarks`."""
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, formatter_class=form)
+    arguments(parser)
+    return run(parser.parse_args(argv))

@@ -1,0 +1,143 @@
+"""What a run measures: the list of tasks that the chosen names, devices and level make."""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from . import kernels, overheads
+from .measure import compared, time_cases
+from .subprocesses import peak_memory
+from .verify import verify
+from .workloads import WORKLOADS, Inference
+
+ORDER = ("quick", "default", "full")
+WEIGHTS = {"kernel": 3, "model": 3, "overhead": 1, "growth": 3}
+
+
+@dataclass(frozen=True)
+class Task:
+    """A named piece of the run. `rows()` yields its rows as they are measured."""
+
+    kind: str
+    name: str
+    device: str
+    rows: Callable[[], Any]
+
+
+def workload_rows(workload, libs, device, threads, effort):
+    """The rows of a workload: a whole step, and forward alone where images or tokens go through."""
+    for name, lib in libs.items():
+        if missing := [layer for layer in workload.needs if not hasattr(lib.nn, layer)]:
+            yield _head(workload, "step", device) | {"skipped": f"{name}.nn has no {', '.join(missing)} yet"}
+            return
+    cases = [workload.prepare(lib, device) for lib in libs.values()]
+    if len(cases) == 2:
+        verify(cases[0], cases[1], libs["gpugrad"], device, workload.tolerance)
+    passes = {"step": cases}
+    if workload.items:
+        pairs = zip(cases, libs.values(), strict=True)
+        passes["forward"] = [Inference(case, lib.no_grad) for case, lib in pairs]
+    for step, chosen in passes.items():
+        operations, goal = (workload.operations, workload.goal) if step == "step" else (1, None)
+        row = compared(dict(zip(libs, time_cases(chosen, effort, operations), strict=True)), goal)
+        if workload.items:
+            row["rate"] = {"value": workload.items / row["ours"]["median"], "unit": f"{workload.unit}/s"}
+        if step == "step" and effort.processes and device == "cpu" and sys.platform == "linux":
+            row["memory"] = _memory(workload, libs, device, threads, effort)
+        yield _head(workload, step, device) | row
+
+
+def _head(workload, step, device):
+    head = {"id": f"{workload.name} {step} {device}", "kind": "model", "workload": workload.name}
+    return head | {"title": workload.title, "pass": step, "device": device}
+
+
+def _memory(workload, libs, device, threads, effort):
+    """Peak memory of each side in a fresh process, and the ratio of the increases."""
+    sides = zip(("ours", "peer"), libs, strict=False)
+    peaks: dict = {side: peak_memory(lib, workload.name, device, threads, effort.processes) for side, lib in sides}
+    if "peer" in peaks:
+        peaks["ratio"] = peaks["ours"]["increase"] / peaks["peer"]["increase"]
+    return peaks
+
+
+def kind_of(rows, kind, name):
+    """Rows with their kind and name added."""
+    return ({"kind": kind, "name": name} | row for row in rows)
+
+
+def all_tasks(libs, device, level, threads, limits, effort, peers):
+    """Every task for a device, whatever its level: (task, level)."""
+    for op in kernels.OPS.values():
+        rows = partial(kernels.rows_of, op, device, level, limits, effort, peers)
+        yield Task("kernel", op.name, device, rows), level if kernels.is_measured(op, device, level) else None
+    for w in WORKLOADS:
+        rows = partial(workload_rows, w, libs, device, threads, effort)
+        yield Task("model", w.name, device, rows), w.level if w.device in ("", device) else None
+    for name in overheads.OPS:
+        rows = partial(overheads.calls, name, libs, device, effort)
+        first = "quick" if name in ("add", "matmul") else "default"
+        yield Task("overhead", f"call {name}", device, lambda r=rows: kind_of(r(), "overhead", "call")), first
+    if device == "cpu":
+        rows = partial(overheads.imports, effort)
+        yield Task("overhead", "import", device, lambda r=rows: kind_of(r(), "overhead", "import")), "quick"
+    rows = partial(overheads.first_call, device, effort)
+    yield Task("overhead", "first call", device, lambda r=rows: kind_of(r(), "overhead", "first call")), "default"
+    for name in overheads.GROWTH:
+        rows = partial(overheads.growth, name, libs, device, effort)
+        first = "quick" if name in ("graph length", "parameter count") else "default"
+        yield Task("growth", name, device, lambda r=rows: kind_of(r(), "growth", "growth")), first
+
+
+def plain(name):
+    """A name as it is compared: `layer-norm` and `layer_norm` are one."""
+    return name.replace("_", "-").lower()
+
+
+def chosen(tasks, names, level):
+    """The tasks that names ask for (or kinds: kernels, models, overheads, growth), else those of the level."""
+    wanted = {plain(name).removesuffix("s") for name in names}
+    for task, first in tasks:
+        if wanted:
+            if {plain(task.name).removesuffix("s"), plain(task.name).split()[0]} & wanted:
+                yield task
+                continue
+            if task.kind not in wanted:
+                continue
+        if first is not None and ORDER.index(first) <= ORDER.index(level):
+            yield task
+
+
+class Progress:
+    """A line on the terminal: which task of how many, and how long the rest takes at the pace so far."""
+
+    def __init__(self, tasks, stream=sys.stderr):
+        self.tasks, self.stream, self.start = tasks, stream, time.monotonic()
+        self.shown = stream.isatty()
+
+    def text(self, number):
+        """The line before task `number` (from 0)."""
+        done = sum(WEIGHTS[task.kind] for task in self.tasks[:number])
+        rest = sum(WEIGHTS[task.kind] for task in self.tasks[number:])
+        left = ""
+        if done:
+            seconds = (time.monotonic() - self.start) * rest / done
+            left = f", about {seconds / 60:.0f} min left" if seconds > 90 else f", about {seconds:.0f} s left"
+        bar = "#" * round(20 * done / (done + rest)) if done else ""
+        task = self.tasks[number]
+        return f"[{bar:20}] {number + 1}/{len(self.tasks)} {task.name} ({task.device}){left}"
+
+    def show(self, number):
+        """Write the line."""
+        if self.shown:
+            self.stream.write(f"\r\033[K{self.text(number)}")
+            self.stream.flush()
+
+    def clear(self):
+        """Remove the line."""
+        if self.shown:
+            self.stream.write("\r\033[K")
+            self.stream.flush()

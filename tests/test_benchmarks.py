@@ -1,0 +1,181 @@
+"""The benchmark suite measures honestly: what is slow, wrong or missing is said, and nothing else is lost."""
+
+import math
+import time
+
+import pytest
+
+import gpugrad
+from gpugrad.autograd.op import OPS, op
+from gpugrad.autograd.ufunc import Elementwise
+
+pytest.importorskip("benchmarks.cli", reason="needs the checkout")
+from benchmarks import contenders, kernels, measure, overheads, peers
+from benchmarks.limits import Limits, last_level_cache
+
+EFFORT = measure.Effort(5, 0.002, 0, 5.0)
+
+
+class FixedLimits(Limits):
+    """Limits that need no measuring."""
+
+    def __init__(self, device="cpu"):
+        self.device = device
+        self.bandwidth, self.rate = lambda: 1e10, lambda dtype: 1e11
+
+    def facts(self, dtypes=("float32",)):
+        return {"bandwidth": 1e10, "rates": {d: 1e11 for d in dtypes}, "cache": 1 << 16}
+
+
+@pytest.fixture
+def scaled():
+    """An op y = 3 x of our own, with a benchmark case."""
+
+    @op(
+        samples=lambda s: [s.case(s(3, 4))],
+        bench=lambda s: (s.case(s(n, 64)) for n in (64, 8)),
+        flops=lambda x: x.size,
+    )
+    def benchmarked_scale(x):
+        """3 x."""
+        return 3 * x
+
+    benchmarked_scale.vjp(x=lambda g: 3 * g)
+    yield benchmarked_scale
+    del OPS["benchmarked_scale"]
+
+
+def rows(which, level="quick", use=()):
+    return list(kernels.rows_of(which, "cpu", level, FixedLimits(), EFFORT, list(use)))
+
+
+def test_rows_hold_times_bytes_flops_and_errors(scaled):
+    forward, both = rows(scaled)
+    assert forward["pass"] == "forward" and both["pass"] == "forward + backward"
+    assert forward["bytes"] == 2 * 64 * 64 * 4 and forward["flops"] == 64 * 64 and both["flops"] == 3 * 64 * 64
+    assert both["bytes"] == 4 * 64 * 64 * 4  # x, y, their gradients: the rule keeps nothing
+    assert forward["GB/s"] == pytest.approx(forward["bytes"] / forward["ours"]["median"] / 1e9)
+    expected = max(forward["bytes"] / 1e10, forward["flops"] / 1e11) / forward["ours"]["median"]
+    assert forward["limit"] == pytest.approx(expected)
+    assert 0 <= forward["error"] < 1e-6
+    assert forward["ours"]["p20"] <= forward["ours"]["median"] <= forward["ours"]["p80"]
+    assert forward["copies"] > 1  # inputs rotate through more than the cache
+
+
+def test_a_wrong_result_stops_the_row(scaled):
+    @scaled.fused("cpu")
+    def wrong(x):
+        return 3.01 * x, {}
+
+    failed = rows(scaled)
+    assert all("float64" in row["failed"] and "ours" not in row for row in failed)
+
+
+def test_a_wrong_gradient_stops_the_row_of_backward_alone(scaled):
+    @scaled.fused("cpu")
+    def path(x):
+        return 3 * x, {}
+
+    path.backward(lambda g: -3 * g)
+    forward, both = rows(scaled)
+    assert "ours" in forward and "gradient of x" in both["failed"]
+
+
+def test_a_planted_slow_down_is_reported(scaled):
+    @scaled.fused("cpu")
+    def slow(x):
+        time.sleep(0.002)
+        return 3 * x, {}
+
+    forward, _ = rows(scaled)
+    assert forward["peers"]["generic"]["ratio"]["p20"] > 2
+
+
+def test_a_missing_peer_is_skipped_with_a_note(scaled, monkeypatch):
+    class Nowhere(peers.Peer):
+        name, package = "nowhere", "no_such_package"
+
+    monkeypatch.setitem(peers.PEERS, "nowhere", Nowhere)
+    forward, _ = rows(scaled, use=["nowhere", "torch"])
+    assert forward["peers"]["nowhere"] == {"note": "no_such_package is not installed"}
+    assert "torch has no benchmarked_scale" in forward["peers"]["torch"]["note"] and "ours" in forward
+
+
+def test_a_wrong_peer_is_dropped_with_a_note(scaled, monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.setitem(peers.Torch.table, "benchmarked_scale", lambda torch, x: 2 * x)
+    forward, _ = rows(scaled, use=["torch"])
+    assert "differs from float64" in forward["peers"]["torch"]["note"]
+
+
+@pytest.mark.parametrize("name", ["softmax", "layer_norm", "batch_norm", "add_rms_norm", "attention", "convolution"])
+def test_formulas_of_peers_agree_with_ours(name):
+    pytest.importorskip("torch")
+    s = kernels.Sampler()
+    if name == "batch_norm":  # large enough to tell its output from its statistics
+        sample = s.case(s(4, 3, 16, 16), s(3), s(3), eps=1e-5)
+    else:
+        sample = next(c for c in OPS[name].samples(s) if _plain(name, c))
+    problem = kernels.Problem(OPS[name], sample, "float32")
+    problem.solve()
+    _, errors, absent = kernels.contenders(problem, "cpu", ["torch"], True)
+    assert "torch" in errors, absent
+
+
+def _plain(name, case):
+    if name == "convolution":
+        return case.args[0].ndim == 4 and case.args[2] is not None and all(a == b for a, b in case.kwargs["padding"])
+    return case.args[0].ndim > 1 and case.args[0].size > 12 and all(a is not None for a in case.args[:3])
+
+
+def test_every_fused_op_has_a_row():
+    inner = "convolution_input_gradient convolution_weight_gradient max_pool_indices sum_pool_adjoint".split()
+    fused = [o for o in OPS.values() if "cpu" in o.fused_paths and o.name not in inner]
+    assert [o.name for o in fused if not o.bench and not isinstance(o, Elementwise)] == []
+
+
+def test_a_declared_case_comes_first_and_lazily(scaled):
+    first = next(iter(kernels.cases_of(scaled)))
+    assert first.args[0].shape == (64, 64)
+    assert len(rows(scaled, "full")) == 2 * 2 * 3  # sizes, passes, dtypes
+
+
+def test_exponents():
+    sizes = [1, 2, 4, 8, 16, 32]
+    assert measure.exponent(sizes, [1e-6 * n**2 for n in sizes]) == pytest.approx(2)
+    assert measure.exponent(sizes, [1 + 1e-9 * n for n in sizes]) == pytest.approx(0, abs=1e-6)
+
+
+def test_growth_that_is_too_steep_is_reported(monkeypatch):
+    class Case:
+        def __init__(self, n):
+            self.n = n
+
+    monkeypatch.setattr(overheads, "time_cases", lambda cases, effort: [[1e-6 * case.n**2] * 3 for case in cases])
+    monkeypatch.setitem(overheads.GROWTH, "batch", (lambda lib, inputs, n: Case(n), (4, 8, 16), 1))
+    (row,) = overheads.growth("batch", {"gpugrad": gpugrad}, "cpu", measure.Effort(3, 0.0, 0))
+    assert row["steep"] and row["exponents"]["gpugrad"] == pytest.approx(2)
+
+
+def test_slow_cases_end_with_the_budget_after_enough_rounds():
+    calls = measure.interleave([lambda: time.sleep(0.01)], 50, budget=0.001)
+    assert len(calls[0]) == measure.LEAST
+
+
+def test_verdicts():
+    assert measure.verdict({"median": 0.5, "p20": 0.49, "p80": 0.51}, 1) == "met"
+    assert measure.verdict({"median": 1.5, "p20": 1.49, "p80": 1.51}, 1) == "missed"
+    assert measure.verdict({"median": 1.5, "p20": 0.9, "p80": 2.1}, 1) == "noisy"
+    assert "noisy" in measure.compared({"gpugrad": [1.0, 1.0, 3.0, 9.0, 9.0]})
+    assert "noisy" not in measure.compared({"gpugrad": [1.0, 1.01, 1.02, 1.0]})
+
+
+def test_the_cache_of_this_machine_is_plausible():
+    assert 1 << 20 <= last_level_cache("cpu") <= 1 << 27
+    assert math.isfinite(FixedLimits().fraction(1.0, 1, None, "float32"))
+
+
+def test_generic_declines_where_there_is_no_fused_path(scaled):
+    problem = kernels.Problem(scaled, next(iter(kernels.cases_of(scaled))), "float32")
+    with pytest.raises(contenders.Absent, match="no fused path"):
+        contenders.Generic(problem, "cpu")
