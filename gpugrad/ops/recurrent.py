@@ -17,6 +17,7 @@ from ..autograd.op import Op, op, xp
 from ..backend.cpu import recurrent as cpu
 from ..backend.steps import steps
 from .matmul import dense
+from .recurrent_cases import measured, products, samples
 
 __all__ = ["gru_layer", "lstm_layer", "rnn_layer"]
 
@@ -71,29 +72,11 @@ def _also_on_cuda(layer: Op, gradients: Any) -> None:
 # LSTM
 
 
-def _samples(gates: int, cells: bool = False, projected: bool = False) -> Any:
-    """Cases for a layer with so many gates: one step, several, packed sequences, both directions, without biases."""
-
-    def cases(s: Any) -> list:
-        def case(sizes: tuple, inputs: int, hidden: int, bias: bool = True, out: int = 0, **attributes: Any) -> Any:
-            out, rows = out or hidden, gates * hidden
-            arrays = [0.5 * s(sum(sizes), inputs), s(sizes[0], out), *([s(sizes[0], hidden)] if cells else [])]
-            arrays += [s(rows, inputs), 0.5 * s(rows, out), *(s(2, rows) if bias else (None, None))]
-            arrays += [s(out, hidden)] if out != hidden else []
-            return s.case(*arrays, sizes=sizes, **attributes)
-
-        made = [case((2, 2, 2), 3, 2), case((3, 2, 2, 1), 2, 2), case((3, 2, 2, 1), 2, 2, reverse=True)]
-        made += [case((2,), 2, 3, bias=False), case((1, 1), 1, 1, reverse=True)]
-        return made + ([case((2, 2, 1), 2, 3, out=2), case((2, 1), 2, 2, out=1, reverse=True)] if projected else [])
-
-    return cases
-
-
 def _lstm_sums(x, h_before, w_ih, w_hh, b_ih, b_hh):
     return _sums(x, w_ih, b_ih, b_hh) + dense(h_before, w_hh.T)
 
 
-@op(samples=_samples(4, cells=True, projected=True))
+@op(samples=samples(4, cells=True, projected=True), bench=measured(4, cells=True), flops=products)
 def lstm_layer(x, h0, c0, w_ih, w_hh, b_ih=None, b_hh=None, w_hr=None, *, sizes, reverse=False):
     """h (S, P) and c (S, H) after each step of a long short-term memory, with gates in the order i, f, g, o:
 
@@ -168,7 +151,7 @@ def _(g, x, h0, c0, w_ih, w_hh, w_hr, out, gates, tanh_c, sizes, reverse, needs)
 # GRU
 
 
-@op(samples=_samples(3))
+@op(samples=samples(3), bench=measured(3), flops=products)
 def gru_layer(x, h0, w_ih, w_hh, b_ih=None, b_hh=None, *, sizes, reverse=False):
     """h (S, H) after each step of a gated recurrent unit, with gates in the order r, z, n:
 
@@ -241,9 +224,11 @@ def _(g, x, h0, w_ih, w_hh, out, gates, inner, sizes, reverse, needs):
 
 @op(
     samples=lambda s: [
-        *_samples(1)(s),
-        *(s.case(*c.args, **c.kwargs, nonlinearity="relu") for c in _samples(1)(s)[1:3]),
-    ]
+        *samples(1)(s),
+        *(s.case(*c.args, **c.kwargs, nonlinearity="relu") for c in samples(1)(s)[1:3]),
+    ],
+    bench=measured(1),
+    flops=products,
 )
 def rnn_layer(x, h0, w_ih, w_hh, b_ih=None, b_hh=None, *, sizes, reverse=False, nonlinearity="tanh"):
     """h (S, H) after each step of a recurrent network: h' = tanh(x w_ih^T + b_ih + h w_hh^T + b_hh), or relu of it.
