@@ -177,37 +177,32 @@ __global__ void __launch_bounds__(kThreads, 4) max_pool_backward(
 
 // ---- the sum
 
-template <typename T, int V>
-__global__ void __launch_bounds__(kThreads, 4) sum_pool(T* __restrict__ out, const T* __restrict__ x, Windows w) {
+// Each position of planes of `size` adds up what Places gives it: the elements of its window, or the windows around it.
+template <typename Places, int V, typename T>
+__device__ __forceinline__ void add_up(T* __restrict__ out, const T* __restrict__ x, const Windows& w,
+                                       const int (&size)[3]) {
     using A = acc_t<T>;
-    const Site site(w.out, w.width, V);
+    const Site site(size, w.width, V);
     if (!site.inside) return;
-    const Inside window(w, site.at);
+    const Places places(w, site.at);
     for (int64 plane = first_plane(); plane < w.planes; plane += planes_on()) {
         A sum[V] = {};
-        window.each(w, plane, [&](int, int64 at) {
+        places.each(w, plane, [&](int, int64 at) {
             A value[V];
             read(value, x + at + site.channel);
             for (int j = 0; j < V; ++j) sum[j] += value[j];
         });
-        write(out + place(plane, w.out, site.at[0], site.at[1], site.at[2], w.width) + site.channel, sum);
+        write(out + place(plane, size, site.at[0], site.at[1], site.at[2], w.width) + site.channel, sum);
     }
+}
+
+template <typename T, int V>
+__global__ void __launch_bounds__(kThreads, 4) sum_pool(T* __restrict__ out, const T* __restrict__ x, Windows w) {
+    add_up<Inside, V>(out, x, w, w.out);
 }
 
 template <typename T, int V>
 __global__ void __launch_bounds__(kThreads, 4) sum_pool_adjoint(
         T* __restrict__ out, const T* __restrict__ y, Windows w) {
-    using A = acc_t<T>;
-    const Site site(w.size, w.width, V);
-    if (!site.inside) return;
-    const Holding windows(w, site.at);
-    for (int64 plane = first_plane(); plane < w.planes; plane += planes_on()) {
-        A sum[V] = {};
-        windows.each(w, plane, [&](int, int64 at) {
-            A value[V];
-            read(value, y + at + site.channel);
-            for (int j = 0; j < V; ++j) sum[j] += value[j];
-        });
-        write(out + place(plane, w.size, site.at[0], site.at[1], site.at[2], w.width) + site.channel, sum);
-    }
+    add_up<Holding, V>(out, y, w, w.size);
 }

@@ -40,8 +40,8 @@ def _products(x: Any, out: Any) -> int:
     return 2 * out.size * x.shape[-1]
 
 
-def _rows(x: Any) -> Any:
-    """x (..., K) as a matrix (N, K)."""
+def rows_of(x: Any) -> Any:
+    """x (..., K) as a matrix (N, K); a 1-d x is its only row."""
     return x if x.ndim == 2 else x.reshape(prod(x.shape[:-1]), x.shape[-1])
 
 
@@ -98,9 +98,9 @@ def _matmul_y(g: Any, x: Any, y_shape: tuple) -> Any:
     if x.ndim == 1:
         return x * g if len(y_shape) == 1 else xp(x).expand_dims(x, axis=-1) * xp(g).expand_dims(g, axis=-2)
     if len(y_shape) == 1:
-        return _rows(x).T @ g.reshape(prod(g.shape))
+        return rows_of(x).T @ g.reshape(prod(g.shape))
     if len(y_shape) == 2:
-        return _rows(x).T @ _rows(g)
+        return rows_of(x).T @ rows_of(g)
     return x.swapaxes(-1, -2) @ g
 
 
@@ -138,13 +138,9 @@ def linear(x, weight, bias=None):
 
 linear.vjp(
     x=lambda g, weight: dense(g, weight),
-    weight=lambda g, x: dense(_rows2(g).T, _rows2(x)),
+    weight=lambda g, x: dense(rows_of(g).T, rows_of(x)),
     bias=lambda g: g,
 )
-
-
-def _rows2(x: Any) -> Any:
-    return x.reshape(1, x.shape[0]) if x.ndim == 1 else _rows(x)
 
 
 @linear.fused("cpu")
@@ -154,9 +150,9 @@ def _linear_cpu(x, weight, bias=None):
 
 @_linear_cpu.backward
 def _(g, x, weight, needs):
-    rows = _rows2(g)
+    rows = rows_of(g)
     gx = dense(g, weight) if needs[0] else None
-    gw = dense(rows.T, _rows2(x)) if needs[1] else None
+    gw = dense(rows.T, rows_of(x)) if needs[1] else None
     gb = np.add.reduce(rows, axis=0) if needs[2] else None
     return gx, gw, gb
 
@@ -182,7 +178,7 @@ def _before_gelu(g: Any, x: Any, weight: Any, bias: Any) -> Any:
 
 linear_gelu.vjp(
     x=lambda g, x, weight, bias: dense(_before_gelu(g, x, weight, bias), weight),
-    weight=lambda g, x, weight, bias: dense(_rows2(_before_gelu(g, x, weight, bias)).T, _rows2(x)),
+    weight=lambda g, x, weight, bias: dense(rows_of(_before_gelu(g, x, weight, bias)).T, rows_of(x)),
     bias=lambda g, x, weight, bias: _before_gelu(g, x, weight, bias),
 )
 

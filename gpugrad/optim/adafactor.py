@@ -10,7 +10,7 @@ from ..autograd.mode import enable_grad
 from ..autograd.tensor import Tensor, wrap
 from ..autograd.versions import changed
 from ..backend.dtypes import finfo, float32, is_low
-from .optimizer import Optimizer, options
+from .optimizer import Optimizer, count_step, options
 
 
 class Adafactor(Optimizer):
@@ -60,7 +60,7 @@ class Adafactor(Optimizer):
         ns, array = parameter.device.xp, parameter._array
         low = is_low(array.dtype)
         p, g = (a.astype(float32) if low else a for a in (array, parameter.grad._array))
-        state["step"] = step = state.get("step", 0) + 1
+        step = count_step(state)
         least, scale = group["eps"]
         least = finfo(array.dtype).eps if least is None else least
         size = ns.maximum(_rms(ns, p), scale) * min(group["lr"], 1 / math.sqrt(step))

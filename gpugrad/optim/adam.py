@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from .optimizer import Optimizer, decay_scalars, gradient, move, move_squared, options
+from .optimizer import Optimizer, count_step, decay_scalars, gradient, move, move_squared, options
 
 
 class Adam(Optimizer):
@@ -39,7 +39,7 @@ class Adam(Optimizer):
         return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if group["amsgrad"] else ("exp_avg", "exp_avg_sq")
 
     def _start(self, state: dict[str, Any], group: dict[str, Any]) -> tuple:
-        state["step"] = step = state.get("step", 0) + 1
+        step = count_step(state)
         beta1, beta2 = group["betas"]
         # lr m^ / (sqrt(v^) + eps) = lr root / (1 - beta1^step) * m / (sqrt(v) + eps root), root = sqrt(1 - beta2^step)
         root = math.sqrt(1 - beta2**step)
@@ -88,7 +88,18 @@ class AdamW(Adam):
         Optimizer.__init__(self, params, {**options(self, locals()), "decoupled_weight_decay": True})
 
 
-class NAdam(Optimizer):
+class _Moments(Optimizer):
+    """What keeps the running means of g and g^2, and takes eps and their shares into its kernel."""
+
+    def _slots(self, group: dict[str, Any]) -> tuple[str, ...]:
+        return "exp_avg", "exp_avg_sq"
+
+    def _scalars(self, group: dict[str, Any], numbers: tuple) -> tuple[float, ...]:
+        beta1, beta2 = group["betas"]
+        return *decay_scalars(group), *numbers, group["eps"], 1 - beta1, beta2, 1 - beta2
+
+
+class NAdam(_Moments):
     """Adam with Nesterov's momentum: p -= lr (a g + b m) / (sqrt(v^) + eps) (Dozat 2016).
 
     With mu(i) = beta1 (1 - 0.96^(i momentum_decay) / 2): a = (1 - mu(i)) / (1 - mu(1) ... mu(i)) and
@@ -115,19 +126,12 @@ class NAdam(Optimizer):
     ):
         super().__init__(params, options(self, locals()))
 
-    def _slots(self, group: dict[str, Any]) -> tuple[str, ...]:
-        return "exp_avg", "exp_avg_sq"
-
     def _start(self, state: dict[str, Any], group: dict[str, Any]) -> tuple:
-        state["step"] = step = state.get("step", 0) + 1
+        step = count_step(state)
         (beta1, beta2), lr = group["betas"], group["lr"]
         now, then = (beta1 * (1 - 0.5 * 0.96 ** (i * group["momentum_decay"])) for i in (step, step + 1))
         state["mu_product"] = product = state.get("mu_product", 1.0) * now
         return lr * (1 - now) / (1 - product), lr * then / (1 - product * then), 1 - beta2**step
-
-    def _scalars(self, group: dict[str, Any], numbers: tuple) -> tuple[float, ...]:
-        beta1, beta2 = group["betas"]
-        return *decay_scalars(group), *numbers, group["eps"], 1 - beta1, beta2, 1 - beta2
 
     def _update(
         self, ns: Any, group: dict[str, Any], numbers: tuple, p: Any, g: Any, t: Any, u: Any, m: Any, v: Any
@@ -146,7 +150,7 @@ class NAdam(Optimizer):
             ns.subtract(p, u, out=p)
 
 
-class RAdam(Optimizer):
+class RAdam(_Moments):
     """Adam that uses m^ alone while v^ is not to be relied on, and later a factor r besides (Liu et al. 2020).
 
     r^2 = (rho - 4) (rho - 2) rho_inf / ((rho_inf - 4) (rho_inf - 2) rho) with rho_inf = 2 / (1 - beta2) - 1 and
@@ -171,11 +175,8 @@ class RAdam(Optimizer):
     ):
         super().__init__(params, options(self, locals()))
 
-    def _slots(self, group: dict[str, Any]) -> tuple[str, ...]:
-        return "exp_avg", "exp_avg_sq"
-
     def _start(self, state: dict[str, Any], group: dict[str, Any]) -> tuple:
-        state["step"] = step = state.get("step", 0) + 1
+        step = count_step(state)
         beta1, beta2 = group["betas"]
         size, correction, most = group["lr"] / (1 - beta1**step), 1 - beta2**step, 2 / (1 - beta2) - 1
         rho = most - 2 * step * beta2**step / correction
@@ -183,10 +184,6 @@ class RAdam(Optimizer):
             return size, False
         rectified = (rho - 4) * (rho - 2) * most / ((most - 4) * (most - 2) * rho)
         return size * math.sqrt(correction) * math.sqrt(rectified), True
-
-    def _scalars(self, group: dict[str, Any], numbers: tuple) -> tuple[float, ...]:
-        beta1, beta2 = group["betas"]
-        return *decay_scalars(group), *numbers, group["eps"], 1 - beta1, beta2, 1 - beta2
 
     def _update(
         self, ns: Any, group: dict[str, Any], numbers: tuple, p: Any, g: Any, t: Any, u: Any, m: Any, v: Any
@@ -228,7 +225,7 @@ class Adamax(Optimizer):
         return "exp_avg", "exp_inf"
 
     def _start(self, state: dict[str, Any], group: dict[str, Any]) -> tuple:
-        state["step"] = step = state.get("step", 0) + 1
+        step = count_step(state)
         return (group["lr"] / (1 - group["betas"][0] ** step),)
 
     def _scalars(self, group: dict[str, Any], numbers: tuple) -> tuple[float, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from .optimizer import Optimizer, decay_scalars, gradient, move, move_squared, options
+from .optimizer import Optimizer, count_step, decay_scalars, gradient, move, move_squared, options
 
 
 class Adagrad(Optimizer):
@@ -34,7 +34,7 @@ class Adagrad(Optimizer):
         return group["initial_accumulator_value"]
 
     def _start(self, state: dict[str, Any], group: dict[str, Any]) -> tuple:
-        state["step"] = step = state.get("step", 0) + 1
+        step = count_step(state)
         return (group["lr"] / (1 + (step - 1) * group["lr_decay"]),)
 
     def _scalars(self, group: dict[str, Any], numbers: tuple) -> tuple[float, ...]:
@@ -236,7 +236,7 @@ class ASGD(Optimizer):
         return ("ax",)
 
     def _start(self, state: dict[str, Any], group: dict[str, Any]) -> tuple:
-        state["step"] = step = state.get("step", 0) + 1
+        step = count_step(state)
         now = state.get("eta", group["lr"]), state.get("mu", 1.0)
         state["eta"] = group["lr"] / (1 + group["lambd"] * group["lr"] * step) ** group["alpha"]
         state["mu"] = 1 / max(1, step - group["t0"])

@@ -91,7 +91,7 @@ class Optimizer(Hooked):
 
     def _start(self, state: dict[str, Any], group: dict[str, Any]) -> tuple:
         """Count a step in the state of one parameter; returns what `_update` needs to know for all its blocks."""
-        state["step"] = state.get("step", 0) + 1
+        count_step(state)
         return ()
 
     def _update(
@@ -161,6 +161,12 @@ class Optimizer(Hooked):
             lines.append(f"Parameter Group {i}")
             lines += [f"    {name}: {value}" for name, value in sorted(group.items()) if name != "params"]
         return f"{type(self).__name__} (\n" + "\n".join(lines) + "\n)"
+
+
+def count_step(state: dict[str, Any]) -> int:
+    """Count a step of one parameter; returns its number, from 1."""
+    state["step"] = step = state.get("step", 0) + 1
+    return step
 
 
 def options(optimizer: Optimizer, given: dict[str, Any]) -> dict[str, Any]:

@@ -26,11 +26,15 @@ _INSTALL = "pip install 'gpugrad[cuda13]' (CUDA 13 driver) or 'gpugrad[cuda12]'"
 class CudaDevice(Device):
     """One GPU. Results stay there: only `to_host` synchronises."""
 
-    __slots__ = ("_cupy", "_xp", "_kernels", "_modules", "_products", "alone", "has_products", "memory", "shared_bytes")
+    __slots__ = (
+        "_cupy", "_xp", "_kernels", "_modules", "_granted", "_products",
+        "alone", "has_products", "memory", "shared_bytes",
+    )  # fmt: skip
 
     def __init__(self, index: int, cupy: Any):
         super().__init__("cuda", index, f"cuda:{index}")
         self._cupy, self._kernels, self._modules, self._products = cupy, {}, {}, None
+        self._granted: dict[int, int] = {}  # kernel -> the most dynamic shared memory asked for so far
         self.has_products = find_spec("nvmath") is not None
         self.shared_bytes = cupy.cuda.Device(index).attributes["MaxSharedMemoryPerBlockOptin"]
         self.memory = CudaMemory(cupy, index)
@@ -79,10 +83,11 @@ class CudaDevice(Device):
 
         with self.selected():
             function = self._function(source, instance)
-            if shared:  # with the static part it may be more than the 48 KiB that need no asking
+            if shared > self._granted.get(function, 0):  # beyond 48 KiB with the static part it must be asked for
                 driver.funcSetAttribute(function, driver.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, shared)
+                self._granted[function] = shared
             stream = self._cupy.cuda.get_current_stream().ptr
-            values = pack(args, lambda array: array.data.ptr)
+            values = pack(args, self.address)
             try:
                 driver.launchKernel(function, *grid, *block, shared, stream, ctypes.addressof(values.pointers), 0)
             except driver.CUDADriverError as error:

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -19,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import KernelError
+from . import builds
 from .sources import Source
 
 # No -ftz and no fast math: denormals survive, as on the CPU. The log of `-v` is what `resources` reads.
@@ -90,10 +89,10 @@ def compile(source: Source, instances: Sequence[str], arch: str, *, options: Seq
     keys = _keys(source, instances, arch, options)
     code, names, log = _run(source, instances, [*_options(source, arch), *options])
     name = hashlib.sha256(code).hexdigest()
-    _write(f"{name}.cubin", code)
+    builds.store(_folder() / f"{name}.cubin", code)
     entry = json.dumps({"cubin": name, "names": names, "log": log}).encode()
     for key in keys.values():
-        _write(f"{key}.json", entry)
+        builds.store(_folder() / f"{key}.json", entry)
     return Cubin(_folder() / f"{name}.cubin", names, log)
 
 
@@ -115,7 +114,7 @@ def lookup(source: Source, instances: Sequence[str], arch: str, *, options: Sequ
 
 
 def _folder() -> Path:
-    return Path(os.environ.get("GPUGRAD_CACHE") or Path.home() / ".cache" / "gpugrad") / "cubin"
+    return builds.folder("cubin")
 
 
 def _keys(source: Source, instances: Sequence[str], arch: str, options: Sequence[str]) -> dict[str, str]:
@@ -123,18 +122,6 @@ def _keys(source: Source, instances: Sequence[str], arch: str, options: Sequence
     tools = toolchain()
     common = [source.digest(), arch, *_OPTIONS, *options, f"{tools.version} {tools.headers_version}"]
     return {i: hashlib.sha256("\0".join([*common, i]).encode()).hexdigest() for i in instances}
-
-
-def _write(name: str, content: bytes) -> None:
-    """Store a file whole or not at all, whoever else writes it now."""
-    folder = _folder()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, delete=False) as file:
-            file.write(content)
-        os.replace(file.name, folder / name)
-    except OSError as error:
-        raise KernelError(f"cannot keep compiled code in {folder} ({error.strerror}); set GPUGRAD_CACHE") from None
 
 
 # ---- the compiler

@@ -12,7 +12,7 @@ from ...backend.cuda.gemm import DTYPES, product
 from ...backend.devices import device_of
 from ...backend.namespace import xp
 from ..activation import gelu
-from ..matmul import linear, linear_gelu, matmul
+from ..matmul import linear, linear_gelu, matmul, rows_of
 
 _AUX = 8  # features: what GELU's kept argument must be a multiple of
 
@@ -21,11 +21,6 @@ def _fits(*arrays: Any) -> bool:
     """Whether cuBLASLt is there and takes these dtypes; otherwise the array library multiplies."""
     dtypes = {a.dtype for a in arrays if a is not None}
     return len(dtypes) == 1 and np.dtype(dtypes.pop()).name in DTYPES and device_of(arrays[0]).has_products
-
-
-def _rows(x: Any) -> Any:
-    """x (..., K) as a matrix."""
-    return x if x.ndim == 2 else x.reshape(prod(x.shape[:-1]), x.shape[-1])
 
 
 def _batch(x: Any, lead: tuple) -> Any:
@@ -40,7 +35,7 @@ def matmul_cuda(x, y):
     left = x.reshape(1, -1) if x.ndim == 1 else x
     right = y.reshape(-1, 1) if y.ndim == 1 else y
     if right.ndim == 2:
-        out = product(_rows(left), right).reshape(*left.shape[:-1], right.shape[-1])
+        out = product(rows_of(left), right).reshape(*left.shape[:-1], right.shape[-1])
     else:
         lead = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
         out = product(_batch(left, lead), _batch(right, lead))
@@ -54,9 +49,9 @@ def _(g, x, y, needs):
     if x.ndim < 2 or y.ndim < 2 or not _fits(g, x, y):
         return NotImplemented
     if y.ndim == 2:
-        rows = _rows(g)
+        rows = rows_of(g)
         gx = product(rows, y.T).reshape(x.shape) if needs[0] else None
-        return gx, product(_rows(x).T, rows) if needs[1] else None
+        return gx, product(rows_of(x).T, rows) if needs[1] else None
     if x.shape[:-2] != y.shape[:-2]:
         return NotImplemented  # a gradient is then summed over the axes that were broadcast
     lead = x.shape[:-2]
@@ -79,7 +74,7 @@ def _has_epilogue(x: Any, bias: Any) -> bool:
 def linear_cuda(x, weight, bias=None):
     if not _check(x, weight, bias):
         return NotImplemented
-    rows = x.reshape(1, -1) if x.ndim == 1 else _rows(x)
+    rows = rows_of(x)
     if _has_epilogue(x, bias):
         out = product(rows, weight.T, epilogue="bias", bias=bias)
     else:
@@ -91,11 +86,7 @@ def linear_cuda(x, weight, bias=None):
 
 @linear_cuda.backward
 def _(g, x, weight, needs):
-    return _linear_gradients(_rows2(g), x, weight, needs) if _fits(g, x, weight) else NotImplemented
-
-
-def _rows2(x: Any) -> Any:
-    return x.reshape(1, x.shape[0]) if x.ndim == 1 else _rows(x)
+    return _linear_gradients(rows_of(g), x, weight, needs) if _fits(g, x, weight) else NotImplemented
 
 
 def _linear_gradients(rows: Any, x: Any, weight: Any, needs: tuple) -> tuple:
@@ -104,9 +95,9 @@ def _linear_gradients(rows: Any, x: Any, weight: Any, needs: tuple) -> tuple:
     gw = gb = None
     if needs[1] and needs[2] and rows.dtype != np.float64 and rows.size and x.size:
         gb = xp(rows).empty((rows.shape[1],), rows.dtype)
-        gw = product(rows.T, _rows2(x), epilogue="bgradb", bias=gb)
+        gw = product(rows.T, rows_of(x), epilogue="bgradb", bias=gb)
     else:
-        gw = product(rows.T, _rows2(x)) if needs[1] else None
+        gw = product(rows.T, rows_of(x)) if needs[1] else None
         gb = rows.sum(axis=0, dtype=None if rows.dtype == np.float64 else np.float32) if needs[2] else None
     return gx, gw, gb
 
@@ -115,7 +106,7 @@ def _linear_gradients(rows: Any, x: Any, weight: Any, needs: tuple) -> tuple:
 def linear_gelu_cuda(x, weight, bias):
     if not _check(x, weight, bias) or not _has_epilogue(x, bias) or weight.shape[0] % _AUX:
         return NotImplemented
-    rows = _rows2(x)
+    rows = rows_of(x)
     before = xp(x).empty((rows.shape[0], weight.shape[0]), x.dtype)
     out = product(rows, weight.T, epilogue="gelu_aux_bias", bias=bias, aux=before)
     return out.reshape(*x.shape[:-1], weight.shape[0]), {"before": before}
@@ -123,5 +114,5 @@ def linear_gelu_cuda(x, weight, bias):
 
 @linear_gelu_cuda.backward
 def _(g, x, weight, before, needs):
-    rows = gelu.rules["x"](raised(_rows2(g)), raised(before), "tanh").astype(before.dtype)
+    rows = gelu.rules["x"](raised(rows_of(g)), raised(before), "tanh").astype(before.dtype)
     return _linear_gradients(rows, x, weight, needs)

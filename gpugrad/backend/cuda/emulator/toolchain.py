@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from ....errors import KernelError
+from .. import builds
 
 INCLUDE = Path(__file__).parent / "include"
 RUNTIME = Path(__file__).parent / "runtime"
@@ -77,12 +77,6 @@ def digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
-def folder() -> Path:
-    """Where builds are kept: GPUGRAD_CACHE, or ~/.cache/gpugrad."""
-    given = os.environ.get("GPUGRAD_CACHE")
-    return (Path(given) if given else Path.home() / ".cache" / "gpugrad") / "emulator"
-
-
 def make(name: str, command: list[str], text: str = "", within: Path | None = None) -> Path:
     """The file `name` in the cache, made by `command` unless it is there already.
 
@@ -91,16 +85,11 @@ def make(name: str, command: list[str], text: str = "", within: Path | None = No
     Safe with other threads and processes: they may make it as well, and each sees a whole file.
     Raises KernelError with the compiler's messages.
     """
-    target = folder() / name
+    target = builds.folder("emulator") / name
     with _locks[str(target)]:
         if not target.exists():
-            _make_folder(target.parent)
-            unfinished = _unfinished(target)
-            try:
-                _run([*command, "-o", str(unfinished)], text, within or folder())
-                os.replace(unfinished, target)
-            finally:
-                unfinished.unlink(missing_ok=True)
+            with builds.replacing(target) as unfinished:
+                _run([*command, "-o", str(unfinished)], text, within or builds.folder("emulator"))
     return target
 
 
@@ -110,23 +99,9 @@ def _run(command: list[str], text: str, within: Path) -> None:
         raise KernelError(done.stderr.strip() or f"g++ failed ({done.returncode})")
 
 
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise KernelError(f"cannot keep builds in {path}: {error.strerror}; set GPUGRAD_CACHE to a folder") from None
-
-
 def write(name: str, text: str) -> Path:
     """The file `name` in the cache, with this text."""
-    target = folder() / name
+    target = builds.folder("emulator") / name
     if not target.exists():
-        _make_folder(target.parent)
-        unfinished = _unfinished(target)
-        unfinished.write_text(text)
-        os.replace(unfinished, target)
+        builds.store(target, text.encode())
     return target
-
-
-def _unfinished(target: Path) -> Path:
-    return target.with_name(f"{target.name}.{os.getpid()}.{threading.get_ident()}")
