@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import gpugrad as gg
 from gpugrad import nn
-from gpugrad.backend.cpu import recurrent as cpu
+from gpugrad.backend.cpu import recurrent_loop
 from gpugrad.errors import ShapeError
 from gpugrad.nn.utils import rnn
 
@@ -200,7 +200,7 @@ def test_a_batch_that_is_cut_over_threads_gives_the_same(name, monkeypatch):
     layer, found = getattr(nn, name)(3, 4, bidirectional=True).double(), []
     threads = gg.get_num_threads()
     for share in (1 << 24, 0):
-        monkeypatch.setattr(cpu, "SHARE", share)
+        monkeypatch.setattr(recurrent_loop, "SHARE", share)
         gg.set_num_threads(3)
         try:
             layer.zero_grad()
@@ -211,6 +211,19 @@ def test_a_batch_that_is_cut_over_threads_gives_the_same(name, monkeypatch):
         found.append([out.data, *(p.grad for p in layer.parameters())])
     for a, b in zip(*found, strict=True):
         close(a, b)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize("count", [1, 2])
+def test_products_beside_the_loop_give_the_same(name, count, monkeypatch):
+    monkeypatch.setattr(recurrent_loop, "PIECE", 64)
+    ours, theirs = twins(name, 3, 4, bidirectional=True)
+    threads = gg.get_num_threads()
+    gg.set_num_threads(count)
+    try:
+        agree(ours, theirs, values(11, 2, 3))
+    finally:
+        gg.set_num_threads(threads)
 
 
 @pytest.mark.parametrize(

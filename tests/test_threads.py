@@ -34,6 +34,41 @@ def test_results_are_in_order_and_errors_are_raised(two_threads):
         threads.parallel(fail, threads.chunks(10, 1))
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_tasks_beside_the_caller(two_threads, count):
+    gg.set_num_threads(count)
+    ran = []
+    with threads.Beside() as beside:
+        numbers = [beside.add(lambda part: ran.append(part) or part * part, i) for i in range(20)]
+        beside.wait(numbers[7])
+        assert beside.results[7] == 49
+        with threads.Beside() as inner:
+            inner.add(sum, [1, 2])
+    assert beside.results == [i * i for i in range(20)] and inner.results == [3]
+    assert sorted(ran) == list(range(20))
+
+
+@pytest.mark.parametrize("helped", [False, True])
+def test_an_error_beside_the_caller_is_raised_after_all_have_stopped(two_threads, helped):
+    running = []
+
+    def task(part):
+        running.append(part)
+        if part == 3:
+            raise ZeroDivisionError(part)
+        running.remove(part)
+
+    with pytest.raises(ZeroDivisionError), threads.Beside(helped) as beside:
+        for i in range(10):
+            beside.add(task, i)
+    assert running == [3]
+    with pytest.raises(KeyError), threads.Beside(helped) as beside:
+        beside.add(task, 5)
+        raise KeyError("the caller's own error")
+    assert running == [3]
+    assert threads.parallel(lambda part: part, threads.chunks(10, 1)) == threads.chunks(10, 1)
+
+
 def test_blas_has_its_threads_back_after_products_from_many_threads(two_threads):
     x = gg.tensor(np.random.default_rng(0).standard_normal((300, 300)).astype(np.float32))
     before = [library.num_threads for library in threads._blas()]

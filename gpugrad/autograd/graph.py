@@ -212,32 +212,47 @@ def walk(roots: dict, targets: set | None, retain: bool, differentiable: bool) -
     """
     order = reachable(roots)
     wanted = None if targets is None else _leading_to(targets, order)
-    gradients, found = dict(roots), {}
+    gradients, found, anomaly = dict(roots), {}, mode.anomaly
     pop, get = gradients.pop, gradients.get
-    with set_grad_enabled(differentiable):
-        while order:
-            node = order.pop()
-            g = pop(node, None)
-            if g is None or wanted is not None and node not in wanted:
-                continue
-            if node.hooks:
-                g = _run_hooks(node, g, differentiable)
-            if node.number == 0 if targets is None else node in targets:
-                found[node] = g
-            if node.number:
-                for edge, gx in zip(node.edges, _pull(node, g, wanted, differentiable), strict=True):
+    node: Any = None
+    try:
+        with set_grad_enabled(differentiable):
+            while order:
+                node = order.pop()
+                g = pop(node, None)
+                if g is None or wanted is not None and node not in wanted:
+                    continue
+                if node.hooks:
+                    g = _run_hooks(node, g, differentiable)
+                if node.number == 0 if targets is None else node in targets:
+                    found[node] = g
+                if not node.number:
+                    continue
+                if node.device.alone:
+                    grads = node.pull(g, wanted, differentiable)
+                else:
+                    with node.device.selected():
+                        grads = node.pull(g, wanted, differentiable)
+                if anomaly:
+                    _check_nan(node, grads)
+                for edge, gx in zip(node.edges, grads, strict=True):
                     if gx is not None and edge is not None:
                         have = get(edge)
-                        gradients[edge] = gx if have is None else _sum(have, gx, edge.device)
+                        if have is not None:
+                            gx = have + gx if edge.device.alone else _sum(edge, have, gx)
+                        gradients[edge] = gx
                 if not retain:
                     node.free()
+    except GradientError:
+        raise
+    except Exception as error:
+        error.add_note(f"in the gradient of {node.name}, made at {describe(node.site)}")
+        raise
     return found
 
 
-def _sum(x: Any, y: Any, device: Device) -> Any:
-    if device.alone:
-        return x + y
-    with device.selected():
+def _sum(edge: Any, x: Any, y: Any) -> Any:
+    with edge.device.selected():
         return x + y
 
 
@@ -258,24 +273,6 @@ def _leading_to(targets: set, order: list) -> set:
         if not wanted.isdisjoint(node.edges):
             wanted.add(node)
     return wanted
-
-
-def _pull(node: Any, g: Any, wanted: set | None, differentiable: bool) -> Any:
-    """The gradients that `node` makes of `g`; an error in a rule says which op it belongs to."""
-    try:
-        if node.device.alone:
-            grads = node.pull(g, wanted, differentiable)
-        else:
-            with node.device.selected():
-                grads = node.pull(g, wanted, differentiable)
-    except GradientError:
-        raise
-    except Exception as error:
-        error.add_note(f"in the gradient of {node.name}, made at {describe(node.site)}")
-        raise
-    if mode.anomaly:
-        _check_nan(node, grads)
-    return grads
 
 
 def _check_nan(node: Any, grads: Any) -> None:

@@ -40,8 +40,8 @@ class Tensor(Protocols):
         from .convert import tensor
 
         made = tensor(data, dtype, device, requires_grad)
-        _fill(self, made._array, made.device, None)
-        self._requires_grad = made._requires_grad
+        for name in Tensor.__slots__[:-1]:
+            setattr(self, name, getattr(made, name))
 
     # What it is
 
@@ -212,7 +212,7 @@ class Tensor(Protocols):
     def __deepcopy__(self, memo: dict) -> Tensor:
         if not self.is_leaf:
             raise GradientError("only leaf tensors can be deep-copied; use clone()")
-        made = _fill(_new(type(self)), self._array.copy(), self.device, None)
+        made = wrap(self._array.copy(), self.device, None, type(self))
         made._requires_grad = self._requires_grad
         memo[id(self)] = made
         if self.grad is not None:
@@ -256,7 +256,9 @@ class Handle:
             self._owner.hooks.pop(self._key, None)
 
 
-def _fill(made: Tensor, array: Any, device: Device, node: Any) -> Tensor:
+def wrap(array: Any, device: Device, node: Any, cls: type = Tensor) -> Tensor:
+    """A Tensor of an array that is on `device` already, made by `node` (None: a constant)."""
+    made = _new(cls)
     made._array = array
     made.device = device
     made._node = node
@@ -264,8 +266,3 @@ def _fill(made: Tensor, array: Any, device: Device, node: Any) -> Tensor:
     made.grad = made.hooks = made._view = None
     made._changed = 0
     return made
-
-
-def wrap(array: Any, device: Device, node: Any, cls: type = Tensor) -> Tensor:
-    """A Tensor of an array that is on `device` already, made by `node` (None: a constant)."""
-    return _fill(_new(cls), array, device, node)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .cpu import activation, special
+from . import cpu
 
 Provider = Callable[[str, str], Callable | None]
 
@@ -35,7 +35,10 @@ class Namespace:
         return value
 
 
-CPU = Namespace(np, "cpu", erf=activation.erf, erfc=special.erfc, erfinv=special.erfinv)
+CPU = Namespace(
+    np, "cpu",
+    erf=lambda x: cpu.activation.erf(x), erfc=lambda x: cpu.special.erfc(x), erfinv=lambda x: cpu.special.erfinv(x),
+)  # fmt: skip
 _by_type: dict[type, Any] = {np.ndarray: CPU}
 
 

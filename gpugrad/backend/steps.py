@@ -52,6 +52,13 @@ class Steps:
         """The rows (n, ...) of each step of (S, ...)."""
         return xp(array).split(array, self.cuts) if self.cuts else [array]
 
+    def pieces(self, count: int, back: bool = False) -> list[tuple[slice, Sequence[int]]]:
+        """The walk in at most `count` pieces: the rows of each, and its steps as they are taken."""
+        order = self.order[::-1] if back else self.order
+        bounds = [len(order) * i // count for i in range(count + 1)]
+        parts = [order[a:b] for a, b in pairwise(bounds) if a < b]
+        return [(slice(self.rows[min(part)].start, self.rows[max(part)].stop), part) for part in parts]
+
     def run(self, step: Callable, state: Sequence, back: bool = False) -> tuple[list, list]:
         """Take every step: `step(t, *states of the running sequences)` gives (a result, the new states).
 

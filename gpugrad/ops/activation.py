@@ -7,7 +7,7 @@ import numpy as np
 
 from ..autograd.op import op, xp
 from ..autograd.ufunc import elementwise
-from ..backend.cpu import activation as cpu
+from ..backend import cpu
 
 __all__ = [
     "celu", "elu", "gelu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "leaky_relu", "logsigmoid", "mish",
@@ -58,12 +58,12 @@ relu.vjp(x=lambda g, out: xp(g).keep_where(g, ~(out <= 0)))
 
 @relu.fused("cpu")
 def relu_cpu(x):
-    return np.maximum(x, 0) if x.size < _SMALL else cpu.relu_forward(x), {}
+    return np.maximum(x, 0) if x.size < _SMALL else cpu.activation.relu_forward(x), {}
 
 
 @relu_cpu.backward
 def _(g, out):
-    return np.where(out <= 0, 0, g) if out.size < _SMALL else cpu.relu_backward(g, out)
+    return np.where(out <= 0, 0, g) if out.size < _SMALL else cpu.activation.relu_backward(g, out)
 
 
 @elementwise(samples=_cases(0.0, 6.0), dtypes="float")
@@ -155,16 +155,16 @@ gelu.vjp(x=_gelu_x)
 @gelu.fused("cpu")
 def gelu_cpu(x, *, approximate):
     if approximate == "none":
-        out, distribution = cpu.gelu_forward(x)
+        out, distribution = cpu.activation.gelu_forward(x)
         return out, {"distribution": distribution}
     if approximate == "tanh":
-        return cpu.gelu_tanh_forward(x), {"distribution": None}
+        return cpu.activation.gelu_tanh_forward(x), {"distribution": None}
     return NotImplemented
 
 
 @gelu_cpu.backward
 def _(g, x, distribution):
-    return cpu.gelu_tanh_backward(g, x) if distribution is None else cpu.gelu_backward(g, x, distribution)
+    return cpu.activation.gelu_backward(g, x, distribution)
 
 
 @elementwise(samples=_cases(), dtypes="float")
@@ -183,12 +183,12 @@ silu.vjp(x=_silu_x)
 
 @silu.fused("cpu")
 def silu_cpu(x):
-    return cpu.silu_forward(x), {}
+    return cpu.activation.silu_forward(x), {}
 
 
 @silu_cpu.backward
 def _(g, x):
-    return cpu.silu_backward(g, x)
+    return cpu.activation.silu_backward(g, x)
 
 
 def _log1p_exp(x: Any) -> Any:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd.op import Fixed, op, xp
-from ..backend.cpu import attention as cpu
+from ..backend import cpu
 from ..backend.philox import kept
 
 __all__ = ["attention"]
@@ -146,14 +146,14 @@ attention.vjp(q=_q_gradient, k=_k_gradient, v=_v_gradient)
 @attention.fused("cpu")
 def _attention_cpu(q, k, v, mask, *, causal, scale, dropout_p, seed):
     check_shapes(q, k, v)
-    out, lse = cpu.attention_forward(q, k, v, mask, causal=causal, scale=scale, dropout=(dropout_p, seed))
+    out, lse = cpu.attention.attention_forward(q, k, v, mask, causal=causal, scale=scale, dropout=(dropout_p, seed))
     return out, {"lse": lse}
 
 
 @_attention_cpu.backward
 def _(g, q, k, v, mask, out, lse, causal, scale, dropout_p, seed, needs):
     dropout = dropout_p, seed
-    grads = cpu.attention_backward(
+    grads = cpu.attention.attention_backward(
         g, q, k, v, mask, out, lse, causal=causal, scale=scale, dropout=dropout, needs=needs[:3]
     )
     return (*grads, None)

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd.op import op, xp
-from ..backend.cpu import conv as cpu
+from ..backend import cpu
 from ..backend.cpu.reduce import sum_over
 
 __all__ = ["convolution", "convolution_input_gradient", "convolution_weight_gradient"]
@@ -186,16 +186,18 @@ convolution_weight_gradient.vjp(
 def _convolution_cpu(x, weight, bias, *, stride, padding, dilation, groups):
     _check(x.shape, weight.shape, groups)
     output_size(x.shape[2:], weight.shape[2:], stride, padding, dilation)
-    return cpu.conv_forward(x, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups), {}
+    return cpu.conv.conv_forward(x, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups), {}
 
 
 @convolution_input_gradient.fused("cpu")
 def _convolution_input_gradient_cpu(y, weight, *, shape, stride, padding, dilation, groups):
-    return cpu.conv_input_grad(
+    return cpu.conv.conv_input_grad(
         y, weight, shape=shape, stride=stride, padding=padding, dilation=dilation, groups=groups
     ), {}
 
 
 @convolution_weight_gradient.fused("cpu")
 def _convolution_weight_gradient_cpu(y, x, *, shape, stride, padding, dilation, groups):
-    return cpu.conv_weight_grad(y, x, shape=shape, stride=stride, padding=padding, dilation=dilation, groups=groups), {}
+    return cpu.conv.conv_weight_grad(
+        y, x, shape=shape, stride=stride, padding=padding, dilation=dilation, groups=groups
+    ), {}

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ..autograd.op import Fixed, op, xp
-from ..backend.cpu import loss as cpu
+from ..backend import cpu
 
 __all__ = ["cross_entropy_rows"]
 
@@ -72,7 +72,7 @@ cross_entropy_rows.vjp(logits=_logits_gradient)
 @cross_entropy_rows.fused("cpu")
 def _cross_entropy_cpu(logits, target, weight, *, ignore_index, label_smoothing):
     _check(logits, target, weight, ignore_index)
-    losses, lse = cpu.cross_entropy_forward(
+    losses, lse = cpu.loss.cross_entropy_forward(
         logits, target, ignore_index=ignore_index, label_smoothing=label_smoothing, weight=weight
     )
     return losses, {"lse": lse}
@@ -80,6 +80,6 @@ def _cross_entropy_cpu(logits, target, weight, *, ignore_index, label_smoothing)
 
 @_cross_entropy_cpu.backward
 def _(g, logits, target, lse, weight, ignore_index, label_smoothing):
-    return cpu.cross_entropy_backward(
+    return cpu.loss.cross_entropy_backward(
         g, logits, target, lse, ignore_index=ignore_index, label_smoothing=label_smoothing, weight=weight
     )

@@ -12,7 +12,7 @@ import numpy as np
 from ..autograd.convert import asarray
 from ..autograd.op import op, xp
 from ..autograd.tensor import Tensor
-from ..backend.cpu import gemm
+from ..backend import cpu
 from ..errors import ShapeError
 from .activation import gelu
 from .einsum import einsum
@@ -32,7 +32,7 @@ def dense(x: Any, w: Any) -> Any:
             return x @ w
         return dense(x.reshape(prod(x.shape[:-1]), x.shape[-1]), w).reshape(*x.shape[:-1], w.shape[-1])
     if x.__class__ is np.ndarray and x.ndim == 2 and x.dtype == w.dtype and x.shape[1] == w.shape[0]:
-        return gemm.product(x, w)
+        return cpu.gemm.product(x, w)
     return x @ w
 
 

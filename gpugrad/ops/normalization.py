@@ -9,8 +9,7 @@ import math
 from typing import Any
 
 from ..autograd.op import op, xp
-from ..backend.cpu import batch_norm as cpu_batch
-from ..backend.cpu import norm as cpu
+from ..backend import cpu
 
 __all__ = ["add_layer_norm", "add_rms_norm", "batch_norm", "channel_affine", "layer_norm", "rms_norm"]
 
@@ -70,13 +69,13 @@ layer_norm.vjp(x=_layer_norm_x, weight=lambda g, x, ndim, eps: g * _standard(x, 
 @layer_norm.fused("cpu")
 def _layer_norm_cpu(x, weight, bias, *, ndim, eps):
     check_affine(x, ndim, weight=weight, bias=bias)
-    out, mean, rstd = cpu.layer_norm_forward(x, weight, bias, eps=eps, ndim=ndim)
+    out, mean, rstd = cpu.norm.layer_norm_forward(x, weight, bias, eps=eps, ndim=ndim)
     return out, {"mean": mean, "rstd": rstd}
 
 
 @_layer_norm_cpu.backward
 def _(g, x, weight, mean, rstd, needs):
-    return cpu.layer_norm_backward(g, x, weight, mean, rstd, needs=needs)
+    return cpu.norm.layer_norm_backward(g, x, weight, mean, rstd, needs=needs)
 
 
 def _without(bias, cases):
@@ -108,13 +107,13 @@ rms_norm.vjp(x=_rms_norm_x, weight=lambda g, x, ndim, eps: g * x * _rms(x, ndim,
 @rms_norm.fused("cpu")
 def _rms_norm_cpu(x, weight, *, ndim, eps):
     check_affine(x, ndim, weight=weight)
-    out, rstd = cpu.rms_norm_forward(x, weight, eps=eps, ndim=ndim)
+    out, rstd = cpu.norm.rms_norm_forward(x, weight, eps=eps, ndim=ndim)
     return out, {"rstd": rstd}
 
 
 @_rms_norm_cpu.backward
 def _(g, x, weight, rstd, needs):
-    return cpu.rms_norm_backward(g, x, weight, rstd, needs=needs)
+    return cpu.norm.rms_norm_backward(g, x, weight, rstd, needs=needs)
 
 
 def check_sum(x: Any, residual: Any) -> None:
@@ -155,14 +154,14 @@ def _add_layer_norm_cpu(x, residual, weight, bias, *, ndim, eps):
     check_sum(x, residual)
     check_affine(x, ndim, weight=weight, bias=bias)
     total = x + residual
-    out, mean, rstd = cpu.layer_norm_forward(total, weight, bias, eps=eps, ndim=ndim)
+    out, mean, rstd = cpu.norm.layer_norm_forward(total, weight, bias, eps=eps, ndim=ndim)
     return (out, total), {"mean": mean, "rstd": rstd}
 
 
 @_add_layer_norm_cpu.backward
 def _(g, out, weight, mean, rstd, needs):
     wanted = (needs[0] or needs[1], *needs[2:])
-    gx, gweight, gbias = cpu.layer_norm_backward(g[0], out[1], weight, mean, rstd, needs=wanted)
+    gx, gweight, gbias = cpu.norm.layer_norm_backward(g[0], out[1], weight, mean, rstd, needs=wanted)
     if gx is not None:
         gx += g[1]
     return gx, gx, gweight, gbias
@@ -192,13 +191,13 @@ def _add_rms_norm_cpu(x, residual, weight, *, ndim, eps):
     check_sum(x, residual)
     check_affine(x, ndim, weight=weight)
     total = x + residual
-    out, rstd = cpu.rms_norm_forward(total, weight, eps=eps, ndim=ndim)
+    out, rstd = cpu.norm.rms_norm_forward(total, weight, eps=eps, ndim=ndim)
     return (out, total), {"rstd": rstd}
 
 
 @_add_rms_norm_cpu.backward
 def _(g, out, weight, rstd, needs):
-    gx, gweight = cpu.rms_norm_backward(g[0], out[1], weight, rstd, needs=(needs[0] or needs[1], needs[2]))
+    gx, gweight = cpu.norm.rms_norm_backward(g[0], out[1], weight, rstd, needs=(needs[0] or needs[1], needs[2]))
     if gx is not None:
         gx += g[1]
     return gx, gx, gweight
@@ -265,14 +264,14 @@ batch_norm.vjp(
 def _batch_norm_cpu(x, weight, bias, *, eps):
     if x.size == 0 or any(a is not None and a.shape != (x.shape[1],) for a in (weight, bias)):
         return NotImplemented  # the generic body says what is wrong
-    out, mean, var, rstd = cpu_batch.batch_norm_forward(x, weight, bias, eps=eps)
+    out, mean, var, rstd = cpu.batch_norm.batch_norm_forward(x, weight, bias, eps=eps)
     return (out, mean, var), {"mean": mean, "rstd": rstd}
 
 
 @_batch_norm_cpu.backward
 def _(g, x, weight, mean, rstd, needs):
     g, g_mean, g_var = g
-    gx, g_weight, g_bias = cpu_batch.batch_norm_backward(g, x, weight, mean, rstd, needs=needs)
+    gx, g_weight, g_bias = cpu.batch_norm.batch_norm_backward(g, x, weight, mean, rstd, needs=needs)
     if needs[0] and (g_mean.any() or g_var.any()):
         gx = gx + _of_statistics(x, g_mean, g_var)
     return gx, g_weight, g_bias

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd.op import Fixed, op, xp
-from ..backend.cpu import pool as cpu
+from ..backend import cpu
 from .conv import output_size
 
 __all__ = ["max_pool", "max_pool_gather", "max_pool_indices", "max_pool_scatter", "sum_pool", "sum_pool_adjoint"]
@@ -179,13 +179,13 @@ sum_pool_adjoint.vjp(
 @max_pool.fused("cpu")
 def _max_pool_cpu(x, *, kernel, stride, padding, dilation):
     output_size(x.shape[2:], kernel, stride, padding, dilation)
-    out, offsets = cpu.max_pool_forward(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
+    out, offsets = cpu.pool.max_pool_forward(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
     return out, {"offsets": offsets}
 
 
 @_max_pool_cpu.backward
 def _(g, offsets, x_shape, kernel, stride, padding, dilation):
-    return cpu.max_pool_backward(
+    return cpu.pool.max_pool_backward(
         g, offsets, shape=x_shape, kernel=kernel, stride=stride, padding=padding, dilation=dilation
     )
 
@@ -194,15 +194,17 @@ def _(g, offsets, x_shape, kernel, stride, padding, dilation):
 def _max_pool_indices_cpu(x, *, kernel, stride, padding, dilation):
     window = dict(kernel=kernel, stride=stride, padding=padding, dilation=dilation)
     output_size(x.shape[2:], **window)
-    return cpu.max_pool_indices(cpu.max_pool_forward(x, **window)[1], shape=x.shape, **window).astype(np.int64), {}
+    return cpu.pool.max_pool_indices(cpu.pool.max_pool_forward(x, **window)[1], shape=x.shape, **window).astype(
+        np.int64
+    ), {}
 
 
 @sum_pool.fused("cpu")
 def _sum_pool_cpu(x, *, kernel, stride, padding):
     output_size(x.shape[2:], kernel, stride, padding, (1,) * len(kernel))
-    return cpu.sum_pool_forward(x, kernel=kernel, stride=stride, padding=padding), {}
+    return cpu.pool.sum_pool_forward(x, kernel=kernel, stride=stride, padding=padding), {}
 
 
 @sum_pool_adjoint.fused("cpu")
 def _sum_pool_adjoint_cpu(y, *, shape, kernel, stride, padding):
-    return cpu.sum_pool_backward(y, shape=shape, kernel=kernel, stride=stride, padding=padding), {}
+    return cpu.pool.sum_pool_backward(y, shape=shape, kernel=kernel, stride=stride, padding=padding), {}

@@ -14,7 +14,7 @@ the loop: all states are known, so the gates follow from one product too, and wh
 from typing import Any
 
 from ..autograd.op import Op, op, xp
-from ..backend.cpu import recurrent as cpu
+from ..backend import cpu
 from ..backend.steps import steps
 from .matmul import dense
 from .recurrent_cases import measured, products, samples
@@ -134,18 +134,13 @@ _also_on_cuda(lstm_layer, _lstm_gradients)
 @lstm_layer.fused("cpu")
 def _lstm_cpu(x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, *, sizes, reverse):
     _check(4, x, h0, w_ih, w_hh, b_ih, b_hh, sizes, c0, w_hr)
-    h, c, gates, tanh_c = cpu.lstm_forward(x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, steps(sizes, reverse))
+    h, c, gates, tanh_c = cpu.recurrent.lstm_forward(x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, steps(sizes, reverse))
     return (h, c), {"gates": gates, "tanh_c": tanh_c}
 
 
 @_lstm_cpu.backward
 def _(g, x, h0, c0, w_ih, w_hh, w_hr, out, gates, tanh_c, sizes, reverse, needs):
-    walk = steps(sizes, reverse)
-    pre, gh0, gc0, dh = cpu.lstm_backward(g[0], g[1], c0, w_hh, w_hr, out[1], gates, tanh_c, walk)
-    gx, gw_ih, gb = cpu.weight_gradients(pre, x, w_ih, (needs[0], needs[3], needs[5] or needs[6]))
-    gw_hh = dense(pre.T, walk.before(h0, out[0])) if needs[4] else None
-    gw_hr = None if dh is None else dense(dh.T, gates[:, 3 * c0.shape[1] :] * tanh_c)
-    return gx, gh0, gc0, gw_ih, gw_hh, gb, gb, gw_hr
+    return cpu.recurrent.lstm_backward(g, x, h0, c0, w_ih, w_hh, w_hr, out, gates, tanh_c, steps(sizes, reverse), needs)
 
 
 # GRU
@@ -206,17 +201,13 @@ _also_on_cuda(gru_layer, _gru_gradients)
 @gru_layer.fused("cpu")
 def _gru_cpu(x, h0, w_ih, w_hh, b_ih, b_hh, *, sizes, reverse):
     _check(3, x, h0, w_ih, w_hh, b_ih, b_hh, sizes)
-    h, gates, inner = cpu.gru_forward(x, h0, w_ih, w_hh, b_ih, b_hh, steps(sizes, reverse))
+    h, gates, inner = cpu.recurrent.gru_forward(x, h0, w_ih, w_hh, b_ih, b_hh, steps(sizes, reverse))
     return h, {"gates": gates, "inner": inner}
 
 
 @_gru_cpu.backward
 def _(g, x, h0, w_ih, w_hh, out, gates, inner, sizes, reverse, needs):
-    walk = steps(sizes, reverse)
-    pre_x, pre_h, gh0 = cpu.gru_backward(g, h0, w_hh, out, gates, inner, walk)
-    gx, gw_ih, gb_ih = cpu.weight_gradients(pre_x, x, w_ih, (needs[0], needs[2], needs[4]))
-    gw_hh = dense(pre_h.T, walk.before(h0, out)) if needs[3] else None
-    return gx, gh0, gw_ih, gw_hh, gb_ih, pre_h.sum(axis=0) if needs[5] else None
+    return cpu.recurrent.gru_backward(g, x, h0, w_ih, w_hh, out, gates, inner, steps(sizes, reverse), needs)
 
 
 # Elman's network
@@ -272,12 +263,9 @@ _also_on_cuda(rnn_layer, _rnn_gradients)
 @rnn_layer.fused("cpu")
 def _rnn_cpu(x, h0, w_ih, w_hh, b_ih, b_hh, *, sizes, reverse, nonlinearity):
     _check(1, x, h0, w_ih, w_hh, b_ih, b_hh, sizes)
-    return cpu.rnn_forward(x, h0, w_ih, w_hh, b_ih, b_hh, nonlinearity, steps(sizes, reverse)), {}
+    return cpu.recurrent.rnn_forward(x, h0, w_ih, w_hh, b_ih, b_hh, nonlinearity, steps(sizes, reverse)), {}
 
 
 @_rnn_cpu.backward
 def _(g, x, h0, w_ih, w_hh, out, sizes, reverse, nonlinearity, needs):
-    walk = steps(sizes, reverse)
-    pre, gh0 = cpu.rnn_backward(g, h0, w_hh, out, nonlinearity, walk)
-    gx, gw_ih, gb = cpu.weight_gradients(pre, x, w_ih, (needs[0], needs[2], needs[4] or needs[5]))
-    return gx, gh0, gw_ih, dense(pre.T, walk.before(h0, out)) if needs[3] else None, gb, gb
+    return cpu.recurrent.rnn_backward(g, x, h0, w_ih, w_hh, out, nonlinearity, steps(sizes, reverse), needs)

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from ..autograd.op import Fixed, op, xp
-from ..backend.cpu import softmax as cpu
+from ..backend import cpu
 
 __all__ = ["log_softmax", "masked_softmax", "softmax"]
 
@@ -33,12 +33,12 @@ softmax.vjp(x=lambda g, out, axis: out * (g - (g * out).sum(axis=axis, keepdims=
 
 @softmax.fused("cpu")
 def _softmax_cpu(x, *, axis):
-    return cpu.softmax_forward(x, axis=axis), {}
+    return cpu.softmax.softmax_forward(x, axis=axis), {}
 
 
 @_softmax_cpu.backward
 def _(g, out, axis):
-    return cpu.softmax_backward(g, out, axis=axis)
+    return cpu.softmax.softmax_backward(g, out, axis=axis)
 
 
 @op(samples=_cases, bench=_rows, flops=lambda x: (5 * x.size, 4 * x.size))
@@ -55,12 +55,12 @@ log_softmax.vjp(x=lambda g, out, axis: g - xp(g).exp(out) * g.sum(axis=axis, kee
 
 @log_softmax.fused("cpu")
 def _log_softmax_cpu(x, *, axis):
-    return cpu.log_softmax_forward(x, axis=axis), {}
+    return cpu.softmax.log_softmax_forward(x, axis=axis), {}
 
 
 @_log_softmax_cpu.backward
 def _(g, out, axis):
-    return cpu.log_softmax_backward(g, out, axis=axis)
+    return cpu.softmax.log_softmax_backward(g, out, axis=axis)
 
 
 def _masked_cases(s):

@@ -8,7 +8,7 @@ import numpy as np
 from ..autograd.op import xp
 from ..autograd.samples import unary
 from ..autograd.ufunc import elementwise, ufunc
-from ..backend.cpu import activation
+from ..backend import cpu
 
 __all__ = ["erf", "erfc", "erfinv", "sigmoid"]
 
@@ -53,4 +53,4 @@ sigmoid.vjp(x=lambda g, out: g * (out * (1 - out)))
 
 @sigmoid.fused("cpu")
 def sigmoid_cpu(x):
-    return activation.sigmoid_forward(x), {}
+    return cpu.activation.sigmoid_forward(x), {}

@@ -62,19 +62,14 @@ def gelu_forward(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return _blockwise(_times, distribution, x, share=LIGHT), distribution
 
 
-def gelu_backward(g: np.ndarray, x: np.ndarray, distribution: np.ndarray) -> np.ndarray:
-    """The gradient of `gelu_forward`'s input."""
-    return _blockwise(_gelu_grad, x, distribution, g)
+def gelu_backward(g: np.ndarray, x: np.ndarray, distribution: np.ndarray | None) -> np.ndarray:
+    """The gradient of `gelu_forward`'s input, or without a distribution of `gelu_tanh_forward`'s."""
+    return _blockwise(_gelu_tanh_grad, x, g) if distribution is None else _blockwise(_gelu_grad, x, distribution, g)
 
 
 def gelu_tanh_forward(x: np.ndarray) -> np.ndarray:
     """`gelu_forward` with Phi's usual approximation by tanh."""
     return _blockwise(_gelu_tanh, x)
-
-
-def gelu_tanh_backward(g: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """The gradient of `gelu_tanh_forward`'s input."""
-    return _blockwise(_gelu_tanh_grad, x, g)
 
 
 def sigmoid_forward(x: np.ndarray) -> np.ndarray:

@@ -1,35 +1,17 @@
-"""Recurrent layers: one product for the inputs of all steps, then a loop over time in buffers that exist already.
+"""Recurrent layers: steps in buffers that exist already.
 
 Each step multiplies the state into one buffer and turns the gates' sums into gates where they stand. A sigmoid is taken
-as (1 + tanh(x / 2)) / 2: the half is put into the weights, so one call of tanh does all gates of a step. Sequences do
-not depend on each other, so a batch is cut over the threads, but only a large one: two threads that take turns at calls
-of a few microseconds each wait for the interpreter's lock longer than they work. See `ops.recurrent` for formulas.
+as (1 + tanh(x / 2)) / 2: the half is put into the weights, so one call of tanh does all gates of a step.
+See `ops.recurrent` for formulas.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 
 from ..steps import Steps
-from . import gemm, memory, threads
-
-SHARE = 1 << 24  # multiply-adds of a step that are worth a thread
-
-Optional = np.ndarray | None
-
-
-def _parallel(task: Callable[[slice], None], steps: Steps, w_hh: np.ndarray) -> None:
-    """Run `task` on slices of the batch."""
-    parts = threads.chunks(steps.count, 1 + SHARE // max(1, w_hh.size))
-    with threads.one_blas_thread:
-        threads.parallel(task, parts)
-
-
-def _walk(steps: Steps, part: slice, back: bool = False) -> Iterator[slice]:
-    """The rows of the sequences `part` of the batch, step by step; empty where none of them runs."""
-    for t in steps.order[::-1] if back else steps.order:
-        start = steps.rows[t].start
-        yield slice(start + min(part.start, steps.sizes[t]), start + min(part.stop, steps.sizes[t]))
+from . import gemm, memory
+from .recurrent_loop import Optional, added, linear, loop, pull
 
 
 def _fit(state: np.ndarray, start: np.ndarray, count: int) -> np.ndarray:
@@ -44,14 +26,6 @@ def _halved(hidden: int, sigmoids: list[bool], dtype: np.dtype) -> np.ndarray:
     return np.repeat(np.where(sigmoids, 0.5, 1.0), hidden).astype(dtype)
 
 
-def _inputs(x: np.ndarray, w_ih: np.ndarray, bias: Optional, scale: np.ndarray | None = None) -> np.ndarray:
-    """x w_ih^T + bias, times `scale`: the inputs' part of each gate's sum."""
-    sums = gemm.product(x, (w_ih if scale is None else w_ih * scale[:, None]).T)
-    if bias is not None:
-        sums += bias if scale is None else bias * scale
-    return sums
-
-
 def _times(x: np.ndarray, w: np.ndarray, out: np.ndarray) -> np.ndarray:
     gemm.multiply(x, w, out)
     return out
@@ -59,14 +33,6 @@ def _times(x: np.ndarray, w: np.ndarray, out: np.ndarray) -> np.ndarray:
 
 def _sum(a: Optional, b: Optional) -> Optional:
     return a if b is None else b if a is None else a + b
-
-
-def weight_gradients(
-    pre: np.ndarray, x: np.ndarray, w_ih: np.ndarray, needs: tuple[bool, ...]
-) -> tuple[Optional, Optional, Optional]:
-    """Gradients of x, w_ih and b_ih from that of the gates' sums."""
-    gx = gemm.product(pre, w_ih) if needs[0] else None
-    return gx, gemm.product(pre.T, x) if needs[1] else None, np.add.reduce(pre, axis=0) if needs[2] else None
 
 
 # LSTM: gates i, f, g, o
@@ -77,16 +43,16 @@ def lstm_forward(x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, steps: Steps):
     hidden = c0.shape[1]
     scale = _halved(hidden, [True, True, False, True], x.dtype)
     shift = 1 - scale
-    gates = _inputs(x, w_ih, _sum(b_ih, b_hh), scale)
+    gates, fill = linear(x, w_ih, _sum(b_ih, b_hh), scale)
     w = np.ascontiguousarray((w_hh * scale[:, None]).T)
     c, squashed = (memory.empty((steps.total, hidden), x.dtype) for _ in range(2))
     h = memory.empty((steps.total, h0.shape[1]), x.dtype)
 
-    def run(part: slice) -> None:
+    def run(part: slice, walk: Iterator[slice]) -> None:
         first, c_first = h0[part], c0[part]
         sums, new = np.empty((len(first), 4 * hidden), x.dtype), np.empty_like(c_first, order="C")
         last, c_last = first[:0], c_first[:0]
-        for rows in _walk(steps, part):
+        for rows in walk:
             gate, count = gates[rows], rows.stop - rows.start
             last, c_last = _fit(last, first, count), _fit(c_last, c_first, count)
             gate += _times(last, w, sums[:count])
@@ -102,22 +68,24 @@ def lstm_forward(x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, steps: Steps):
             else:
                 last = _times(np.multiply(o, squashed[rows], out=new[:count]), w_hr.T, h[rows])
 
-    _parallel(run, steps, w_hh)
+    loop(run, steps, w_hh, ahead=fill)
     return h, c, gates, squashed
 
 
-def lstm_backward(gh, gc, c0, w_hh, w_hr, c, gates, squashed, steps: Steps):
-    """Gradients of the gates' sums (S, 4H), h0, c0, and of h after each step (S, P) where there is a projection."""
-    hidden, dtype = c0.shape[1], gates.dtype
+def lstm_backward(g, x, h0, c0, w_ih, w_hh, w_hr, out, gates, squashed, steps: Steps, needs):
+    """Gradients of the inputs x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr; `needs` says of which."""
+    (gh, gc), (h, c), hidden, dtype = g, out, c0.shape[1], gates.dtype
     shift = 1 - 2 * _halved(hidden, [True, True, False, True], dtype)  # 0 for sigmoids, -1 for tanh
     pre, c_before = memory.empty(gates.shape, dtype), steps.before(c0, c)
-    gh0, gc0 = np.zeros((steps.count, w_hh.shape[1]), dtype), np.zeros(c0.shape, dtype)
+    gh0, gc0 = np.zeros(h0.shape, dtype), np.zeros(c0.shape, dtype)
     total = None if w_hr is None else memory.empty(gh.shape, dtype)
+    gx, of_inputs = pull(pre, x, w_ih, (needs[0], needs[3], needs[5] or needs[6]))
+    _, of_states = pull(pre, steps.before(h0, h), w_hh, (False, needs[4], False))
 
-    def run(part: slice) -> None:
+    def run(part: slice, walk: Iterator[slice]) -> None:
         dh_all, dc_all = gh0[part], gc0[part]
         wide, narrow = np.empty((len(dh_all), 4 * hidden), dtype), np.empty_like(dc_all)
-        for rows in _walk(steps, part, back=True):
+        for rows in walk:
             count = rows.stop - rows.start
             gate, d, tanh_c = gates[rows], pre[rows], squashed[rows]
             dh, dc, one, all4 = dh_all[:count], dc_all[:count], narrow[:count], wide[:count]
@@ -143,8 +111,10 @@ def lstm_backward(gh, gc, c0, w_hh, w_hr, c, gates, squashed, steps: Steps):
             dc *= f
             _times(d, w_hh, dh)
 
-    _parallel(run, steps, w_hh)
-    return pre, gh0, gc0, total
+    parts = loop(run, steps, w_hh, after=lambda rows: (*of_inputs(rows), of_states(rows)[0]), back=True)
+    gw_ih, gb, gw_hh = added(parts)
+    gw_hr = None if total is None else gemm.product(total.T, gates[:, 3 * hidden :] * squashed)
+    return gx, gh0, gc0, gw_ih, gw_hh, gb, gb, gw_hr
 
 
 # GRU: gates r, z, n
@@ -154,16 +124,16 @@ def gru_forward(x, h0, w_ih, w_hh, b_ih, b_hh, steps: Steps):
     """h (S, H), the gates (S, 3H) and what r is multiplied by (S, H)."""
     hidden = h0.shape[1]
     scale = _halved(hidden, [True, True, False], x.dtype)
-    gates = _inputs(x, w_ih, b_ih, scale)
+    gates, fill = linear(x, w_ih, b_ih, scale)
     w = np.ascontiguousarray((w_hh * scale[:, None]).T)
     bias = None if b_hh is None else b_hh * scale
     h, inner = (memory.empty((steps.total, hidden), x.dtype) for _ in range(2))
 
-    def run(part: slice) -> None:
+    def run(part: slice, walk: Iterator[slice]) -> None:
         first = h0[part]
         sums, new = np.empty((len(first), 3 * hidden), x.dtype), np.empty_like(first, order="C")
         last = first[:0]
-        for rows in _walk(steps, part):
+        for rows in walk:
             count = rows.stop - rows.start
             last, both, n = _fit(last, first, count), gates[rows, : 2 * hidden], gates[rows, 2 * hidden :]
             product = _times(last, w, sums[:count])
@@ -180,25 +150,27 @@ def gru_forward(x, h0, w_ih, w_hh, b_ih, b_hh, steps: Steps):
             mixed *= both[:, hidden:]
             last = np.add(n, mixed, out=h[rows])
 
-    _parallel(run, steps, w_hh)
+    loop(run, steps, w_hh, ahead=fill)
     return h, gates, inner
 
 
-def gru_backward(gh, h0, w_hh, h, gates, inner, steps: Steps):
-    """Gradients of the inputs' and of the states' part of the gates' sums (S, 3H), and of h0."""
+def gru_backward(g, x, h0, w_ih, w_hh, h, gates, inner, steps: Steps, needs):
+    """Gradients of the inputs x, h0, w_ih, w_hh, b_ih, b_hh; `needs` says of which."""
     hidden, dtype = h0.shape[1], gates.dtype
     pre_x, pre_h = memory.empty(gates.shape, dtype), memory.empty(gates.shape, dtype)
     h_before, gh0 = steps.before(h0, h), np.zeros(h0.shape, dtype)
+    gx, of_inputs = pull(pre_x, x, w_ih, (needs[0], needs[2], needs[4]))
+    _, of_states = pull(pre_h, h_before, w_hh, (False, needs[3], needs[5]))
 
-    def run(part: slice) -> None:
+    def run(part: slice, walk: Iterator[slice]) -> None:
         dh_all = gh0[part]
         buffer, product = np.empty_like(dh_all), np.empty_like(dh_all)
-        for rows in _walk(steps, part, back=True):
+        for rows in walk:
             count = rows.stop - rows.start
             dh, one = dh_all[:count], buffer[:count]
             r, z, n = (gates[rows, k * hidden : (k + 1) * hidden] for k in range(3))
             dr, dz, dn = (pre_x[rows, k * hidden : (k + 1) * hidden] for k in range(3))
-            dh += gh[rows]
+            dh += g[rows]
             np.subtract(1, z, out=one)
             np.multiply(one, dh, out=dn)
             np.multiply(one, z, out=dz)
@@ -215,8 +187,9 @@ def gru_backward(gh, h0, w_hh, h, gates, inner, steps: Steps):
             dh *= z
             dh += _times(pre_h[rows], w_hh, product[:count])
 
-    _parallel(run, steps, w_hh)
-    return pre_x, pre_h, gh0
+    parts = loop(run, steps, w_hh, after=lambda rows: (*of_inputs(rows), *of_states(rows)), back=True)
+    gw_ih, gb_ih, gw_hh, gb_hh = added(parts)
+    return gx, gh0, gw_ih, gw_hh, gb_ih, gb_hh
 
 
 # Elman's network
@@ -224,32 +197,35 @@ def gru_backward(gh, h0, w_hh, h, gates, inner, steps: Steps):
 
 def rnn_forward(x, h0, w_ih, w_hh, b_ih, b_hh, nonlinearity: str, steps: Steps):
     """h (S, H)."""
-    h, w = _inputs(x, w_ih, _sum(b_ih, b_hh)), np.ascontiguousarray(w_hh.T)
+    (h, fill), w = linear(x, w_ih, _sum(b_ih, b_hh)), np.ascontiguousarray(w_hh.T)
 
-    def run(part: slice) -> None:
+    def run(part: slice, walk: Iterator[slice]) -> None:
         first = h0[part]
         sums, last = np.empty_like(first, order="C"), first[:0]
-        for rows in _walk(steps, part):
+        for rows in walk:
             count = rows.stop - rows.start
             state = h[rows]
             state += _times(_fit(last, first, count), w, sums[:count])
             last = np.tanh(state, out=state) if nonlinearity == "tanh" else np.maximum(state, 0, out=state)
 
-    _parallel(run, steps, w_hh)
+    loop(run, steps, w_hh, ahead=fill)
     return h
 
 
-def rnn_backward(gh, h0, w_hh, h, nonlinearity: str, steps: Steps):
-    """Gradients of the sums (S, H) and of h0."""
+def rnn_backward(g, x, h0, w_ih, w_hh, h, nonlinearity: str, steps: Steps, needs):
+    """Gradients of the inputs x, h0, w_ih, w_hh, b_ih, b_hh; `needs` says of which."""
     pre = 1 - h * h if nonlinearity == "tanh" else (h > 0).astype(h.dtype)
     gh0 = np.zeros(h0.shape, h.dtype)
+    gx, of_inputs = pull(pre, x, w_ih, (needs[0], needs[2], needs[4] or needs[5]))
+    _, of_states = pull(pre, steps.before(h0, h), w_hh, (False, needs[3], False))
 
-    def run(part: slice) -> None:
-        for rows in _walk(steps, part, back=True):
+    def run(part: slice, walk: Iterator[slice]) -> None:
+        for rows in walk:
             dh = gh0[part][: rows.stop - rows.start]
-            dh += gh[rows]
+            dh += g[rows]
             pre[rows] *= dh
             _times(pre[rows], w_hh, dh)
 
-    _parallel(run, steps, w_hh)
-    return pre, gh0
+    parts = loop(run, steps, w_hh, after=lambda rows: (*of_inputs(rows), of_states(rows)[0]), back=True)
+    gw_ih, gb, gw_hh = added(parts)
+    return gx, gh0, gw_ih, gw_hh, gb, gb

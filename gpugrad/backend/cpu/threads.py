@@ -9,6 +9,7 @@ threads of its own lets them spin for a while afterwards, on the core that the n
 
 import os
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
@@ -59,14 +60,12 @@ def parallel(task: Callable[[Any], Any], parts: Iterable) -> list:
     first, *rest = parts
     if not rest or getattr(_state, "inside", False):
         return [task(part) for part in (first, *rest)]
-    from queue import SimpleQueue  # costs a process that needs no second thread a millisecond
+    from queue import SimpleQueue
 
     with one_blas_thread:
-        while len(_workers) < len(rest):
-            _start_worker(SimpleQueue())
         done: SimpleQueue = SimpleQueue()
         for i, part in enumerate(rest):
-            _workers[i].put((task, part, i + 1, done))
+            _worker(i).put((task, part, i + 1, done))
         results: list = [None] * (len(rest) + 1)
         _state.inside = True
         try:
@@ -84,9 +83,96 @@ def parallel(task: Callable[[Any], Any], parts: Iterable) -> list:
     return results
 
 
+class Beside:
+    """Tasks that other threads take, in order, while the caller goes on; it takes some itself while it waits.
+
+        with Beside() as beside:
+            number = beside.add(task, part)
+            ...                                # the caller's own work
+            beside.wait(number)
+        beside.results                         # what each task returned
+
+    Leaving the block waits for all. The error of a task is raised where it is waited for. Where it is not `helped`, the
+    caller takes all of them.
+    """
+
+    def __init__(self, helped: bool = True) -> None:
+        from queue import SimpleQueue
+
+        self.results: list = []
+        self._tasks: deque = deque()
+        self._notes: Any = SimpleQueue()  # one from a worker for each request to take a task
+        self._requests = 0
+        self._others = 0 if not helped or getattr(_state, "inside", False) else _count - 1
+
+    def __enter__(self) -> "Beside":
+        one_blas_thread.__enter__()
+        return self
+
+    def __exit__(self, kind: Any, *exc: object) -> None:
+        try:
+            if kind is None:
+                self.wait()
+        finally:
+            self._tasks.clear()
+            while self._requests:
+                self._heed()
+            one_blas_thread.__exit__()
+
+    def add(self, task: Callable[[Any], Any], part: Any) -> int:
+        """Let a thread run `task(part)`; its number among the results."""
+        number = len(self.results)
+        self.results.append(_PENDING)
+        self._tasks.append((number, task, part))
+        if self._others:
+            self._requests += 1
+            _worker(number % self._others).put((self._take, None, 0, self._notes))
+        return number
+
+    def wait(self, number: int | None = None) -> None:
+        """Wait for task `number`, or for all. Raises the task's error."""
+        for n in range(len(self.results)) if number is None else (number,):
+            while self.results[n] is _PENDING:
+                if self._tasks:
+                    inside, _state.inside = getattr(_state, "inside", False), True
+                    self._take()
+                    _state.inside = inside
+                else:
+                    self._heed()  # another thread runs it
+            if isinstance(self.results[n], _Failure):
+                raise self.results[n].error
+
+    def _heed(self) -> None:
+        self._notes.get()
+        self._requests -= 1
+
+    def _take(self, _: Any = None) -> None:
+        """Run the next task, if there is one left."""
+        try:
+            number, task, part = self._tasks.popleft()
+        except IndexError:
+            return
+        try:
+            self.results[number] = task(part)
+        except BaseException as error:
+            self.results[number] = _Failure(error)
+
+
+_PENDING = object()
+
+
 class _Failure:
     def __init__(self, error: BaseException):
         self.error = error
+
+
+def _worker(number: int) -> Any:
+    """The queue of worker `number`, which is started if need be."""
+    from queue import SimpleQueue  # costs a process that needs no second thread a millisecond
+
+    while len(_workers) <= number:
+        _start_worker(SimpleQueue())
+    return _workers[number]
 
 
 def _start_worker(tasks: Any) -> None:
