@@ -57,13 +57,16 @@ IGNORED = {
     "torch.nn.utils": {"clip_grad_norm"}, "torch.autograd": {"variable"},
 }  # fmt: skip
 REASONS = {
-    "DataLoader": "`device=` moves batches ahead of their use; `pin_memory_device` is not needed for that",
+    "DataLoader": "`device=` moves batches ahead of their use",
+    "Hardtanh": "the deprecated names of min_val and max_val", "PackedSequence": "it has no default",
+    "normalize": "functions give new tensors",
     "sparse": "gradients are dense",
-}
+}  # fmt: skip
 NEVER = {
     "DataParallel": "one process, one device", "SyncBatchNorm": "one process, one device",
     "DistributedSampler": "one process", "scaled_mm": "8-bit floats", "scaled_grouped_mm": "8-bit floats",
-    "SparseAdam": "gradients are dense",
+    "SparseAdam": "gradients are dense", "convert_conv2d_weight_memory_format": "kernels choose their layouts",
+    "convert_conv3d_weight_memory_format": "kernels choose their layouts",
 }  # fmt: skip
 
 

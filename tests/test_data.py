@@ -21,6 +21,7 @@ from gpugrad.data import (
     Dataset,
     IterableDataset,
     RandomSampler,
+    StackDataset,
     Subset,
     SubsetRandomSampler,
     TensorDataset,
@@ -87,7 +88,7 @@ def pulled(loader, count):
 def test_batches_do_not_depend_on_the_workers(options):
     alone = passes(Noisy(), **options)
     assert alone[0] != alone[1]
-    assert passes(Noisy(), num_workers=1, **options) == alone
+    assert passes(Noisy(), num_workers=1, in_order=False, **options) == alone
     assert passes(Noisy(), num_workers=3, prefetch_factor=1, persistent_workers=True, **options) == alone
 
 
@@ -308,6 +309,71 @@ def test_datasets():
     for lengths in ([0.5, 0.3, 0.2], [0.34, 0.33, 0.33], [1.0], [3, 8]):
         ours = [len(p) for p in random_split(range(11), lengths)]
         assert ours == [len(p) for p in torch_data.random_split(range(11), lengths)]
+
+
+class Letters(Dataset):
+    """Samples that are fetched many at once in PyTorch's way."""
+
+    def __init__(self, short=False):
+        self.short, self.asked = short, []
+
+    def __len__(self):
+        return 5
+
+    def __getitem__(self, index):
+        return "abcde"[index]
+
+    def __getitems__(self, indices):
+        self.asked.append(list(indices))
+        return [self[i] for i in indices][: 1 if self.short else None]
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_stacked_datasets_are_torchs(named):
+    for first, second in (([1, 2, 3, 4, 5], Letters()), (Letters(), [5, 4, 3, 2, 1])):
+        stacks = [
+            lib.StackDataset(a=first, b=second) if named else lib.StackDataset(first, second)
+            for lib in (gg.data, torch_data)
+        ]
+        ours, theirs = ([s[0], s[-1], s.__getitems__([3, 1]), s.__getitems__([]), len(s)] for s in stacks)
+        assert ours == theirs
+        batches = [list(lib.DataLoader(s, 2)) for lib, s in zip((gg.data, torch_data), stacks, strict=True)]
+        for batch, expected in zip(*batches, strict=True):
+            keys = "ab" if named else (0, 1)
+            for value, other in ((batch[key], expected[key]) for key in keys):
+                assert (value if isinstance(value, list) else value.tolist()) == (
+                    list(other) if isinstance(other, (list, tuple)) else other.tolist()
+                )
+        letters = first if isinstance(first, Letters) else second
+        assert letters.asked[-2:] == [[2, 3], [4]]
+
+
+def test_stacked_datasets_that_make_batches():
+    rows, labels = TensorDataset(gg.arange(6.0).reshape(3, 2)), TensorDataset(gg.arange(3))
+    stack = StackDataset(x=rows, y=Subset(labels, [2, 1, 0]))
+    whole, one_by_one = (list(DataLoader(s, 2)) for s in (stack, [stack[i] for i in range(3)]))
+    assert [plain(b) for b in whole] == [plain(b) for b in one_by_one]
+    assert plain(stack.batch(np.array([2, 0])))["y"][0][1] == [0, 2]
+    assert StackDataset(rows, [1, 2, 3]).batch is None
+    assert plain(next(iter(DataLoader(StackDataset(rows, [1, 2, 3]), 2, num_workers=1))))[1][1] == [1, 2]
+
+
+def test_stacked_datasets_refuse():
+    for args, kwargs in (((), {}), (([1],), {"a": [1]})):
+        with pytest.raises(ValueError, match="all by position or all by keyword"):
+            StackDataset(*args, **kwargs)
+        with pytest.raises(ValueError, match=r"At least one|both"):
+            torch_data.StackDataset(*args, **kwargs)
+    with pytest.raises(ShapeError, match=r"one length, got \(1, 2\)"):
+        StackDataset([1], [1, 2])
+    with pytest.raises(ShapeError, match=r"{'a': 1, 'b': 2}"):
+        StackDataset(a=[1], b=[1, 2])
+    with pytest.raises(DataError, match="Letters.__getitems__: 2 samples expected, got 1"):
+        list(DataLoader(StackDataset(Letters(short=True)), 2))
+    with pytest.raises(DataError, match=r"samples 6, 7 of StackDataset .*sample 7 of Noisy cannot be read: KeyError"):
+        list(
+            DataLoader(StackDataset(Noisy(fault=broken), range(20)), batch_sampler=BatchSampler(range(6, 20), 2, False))
+        )
 
 
 def test_collate():

@@ -6,6 +6,7 @@ import inspect
 import numpy as np
 import pytest
 import torch
+from api_table import is_layer
 
 import gpugrad as gg
 from gpugrad import nn
@@ -479,3 +480,190 @@ def test_lazy_layers_become_ordinary_ones(name, args, shape):
     assert {n: p.shape for n, p in ours.state_dict().items()} == {
         n: tuple(p.shape) for n, p in theirs.state_dict().items()
     }
+
+
+# Fusion with batch normalisation, and modules without start values
+
+
+def normed(nn_, name, features, options):
+    """A batch normalisation in evaluation mode with statistics, weights and biases of its own."""
+    made = getattr(nn_, name)(features, **options).double().eval()
+    rng = np.random.default_rng(2)
+    for tensor in made.state_dict().values():
+        if tuple(tensor.shape):
+            drawn = rng.random(tuple(tensor.shape)) + 0.5
+            with torch.no_grad(), gg.no_grad():
+                tensor.copy_((gg if nn_ is nn else torch).tensor(drawn))
+    return made
+
+
+@pytest.mark.parametrize("options", [{}, {"affine": False}, {"eps": 0.1}])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(
+    ("name", "args", "shape"),
+    [
+        ("Conv1d", (4, 6, 3), (2, 4, 5)), ("Conv2d", (4, 6, (3, 2), 1, 1, 1, 2), (2, 4, 5, 5)),
+        ("Conv3d", (2, 3, 2), (2, 2, 3, 3, 3)), ("ConvTranspose2d", (4, 6, 3), (2, 4, 3, 3)),
+    ],
+)  # fmt: skip
+def test_convolutions_take_in_batch_norm(name, args, shape, bias, options):
+    x, found, transpose = values(*shape), [], "Transpose" in name
+    for lib, nn_ in LIBRARIES:
+        layers = layer(nn_, name, *args).eval(), normed(nn_, f"BatchNorm{name[-2]}d", args[1], options)
+        if not bias:
+            layers[0].bias = None
+        fused = nn_.utils.fuse_conv_bn_eval(*layers, transpose=transpose)
+        assert type(fused) is type(layers[0]) and fused is not layers[0]
+        assert (fused.weight.requires_grad, fused.bias.requires_grad) == (True, bias)
+        if nn_ is nn:
+            close(fused(lib.tensor(x)), torch.tensor(layers[1](layers[0](lib.tensor(x))).detach().numpy()))
+        found.append([fused.weight, fused.bias])
+    same(found)
+
+
+@pytest.mark.parametrize(("bias", "features"), [(True, 4), (False, 4), (True, 1), (False, 1)])
+def test_linear_layers_take_in_batch_norm(bias, features):
+    x, found = values(2, features, 3)[:, :1] if features == 1 else values(2, 3), []
+    for lib, nn_ in LIBRARIES:
+        layers = layer(nn_).eval(), normed(nn_, "BatchNorm1d", features, {})
+        if not bias:
+            layers[0].bias = None
+        fused = nn_.utils.fuse_linear_bn_eval(*layers)
+        if nn_ is nn:
+            assert fused.bias.shape == (4,)
+            close(fused(lib.tensor(x)), torch.tensor(layers[1](layers[0](lib.tensor(x))).detach().numpy()))
+        found.append([fused.weight, fused.bias * lib.ones(4)])
+    same(found)
+
+
+def test_fusion_beyond_torchs(device):
+    """Transposed convolutions in groups, and ones that nobody said were transposed; on each device, in float16."""
+    conv = layer(nn, "ConvTranspose2d", 4, 6, 3, 1, 0, 0, 2).eval().to(device)
+    bn, x = normed(nn, "BatchNorm2d", 6, {}).to(device), gg.tensor(values(2, 4, 3, 3), device=device)
+    fused = nn.utils.fuse_conv_bn_eval(conv, bn)
+    np.testing.assert_allclose(fused(x).detach().cpu().numpy(), bn(conv(x)).detach().cpu().numpy(), 1e-9, 1e-11)
+    made = nn.utils.fuse_conv_bn_eval(conv.half(), bn.float())
+    assert {p.dtype for p in made.parameters()} == {gg.float16} and made.weight.device is device
+
+
+def test_fusion_refuses():
+    conv, linear = nn.Conv2d(2, 3, 1).eval(), nn.Linear(2, 3).eval()
+    for fuse, first in ((nn.utils.fuse_conv_bn_eval, conv), (nn.utils.fuse_linear_bn_eval, linear)):
+        with pytest.raises(ValueError, match="call eval"):
+            fuse(first, nn.BatchNorm2d(3))
+        with pytest.raises(ValueError, match="no running statistics"):
+            fuse(first, nn.BatchNorm2d(3, track_running_stats=False).eval())
+    with pytest.raises(ShapeError, match="3 features, as linear gives, or 1, got 2"):
+        nn.utils.fuse_linear_bn_eval(linear, nn.BatchNorm1d(2).eval())
+
+
+def test_skip_init(device):
+    class Net(nn.Module):
+        def __init__(self, device=None):
+            super().__init__()
+            self.layers = nn.Sequential(nn.Linear(3, 4, device=device), nn.LSTM(4, 2, device=device))
+            self.norm, self.slope = nn.BatchNorm1d(4, device=device), nn.PReLU(device=device)
+            self.table = nn.Embedding(3, 4, padding_idx=0, device=device)
+            nn.init.orthogonal_(self.layers[0].weight)
+
+    gg.manual_seed(3)
+    usual, after = Net(device), gg.rand(1).item()
+    gg.manual_seed(3)
+    first = gg.rand(1).item()
+    gg.manual_seed(3)
+    made = nn.utils.skip_init(Net, device=device)
+    assert gg.rand(1).item() == first != after
+    assert {n: t.shape for n, t in made.state_dict().items()} == {n: t.shape for n, t in usual.state_dict().items()}
+    assert all(p.device is device and p.requires_grad for p in made.parameters())
+    made.load_state_dict(usual.state_dict())
+    x = gg.ones(5, 3, device=device)
+    assert made.layers(x)[0].tolist() == usual.layers(x)[0].tolist()
+    weight = gg.full((2, 2), 7.0)
+    assert nn.init.ones_(weight).tolist() == [[1, 1], [1, 1]]  # outside, values are set as always
+    with nn.init.skipped():
+        assert nn.init.zeros_(tensor=weight) is weight
+        assert nn.init.xavier_normal_(weight).tolist() == [[1, 1], [1, 1]]
+    with pytest.raises(ValueError, match="groups"):
+        nn.utils.skip_init(nn.Conv2d, 3, 4, 1, groups=2)
+    assert nn.init.zeros_(weight).tolist() == [[0, 0], [0, 0]]
+    with pytest.raises(TypeError, match="a subclass of Module"):
+        nn.utils.skip_init(len)
+
+
+# Texts
+
+SIMPLE = {  # an argument without a default -> its value
+    "in_channels": 4, "out_channels": 6, "kernel_size": 3, "in_features": 4, "out_features": 6, "num_features": 4,
+    "normalized_shape": (4, 5), "num_groups": 2, "num_channels": 4, "num_embeddings": 5, "embedding_dim": 3, "size": 3,
+    "input_size": 3, "hidden_size": 4, "padding": 1, "value": 2.5, "in1_features": 2, "in2_features": 3, "d_model": 4,
+    "nhead": 2, "embed_dim": 4, "num_heads": 2, "upscale_factor": 2, "downscale_factor": 2, "groups": 2, "dim": 1,
+    "unflattened_size": (2, 3), "output_size": 3, "threshold": 0.5, "n_classes": 6, "num_classes": 6, "cutoffs": [2, 4],
+    "norm_type": 2, "bias": True, "num_chunks": 1, "num_layers": 2,
+}  # fmt: skip
+OTHER = {  # arguments with a default -> values to try, where another number than the default will not do
+    "p": (0.5,), "dropout": (0.25,), "nhead": (4,), "d_model": (16,), "device": (), "dtype": (), "num_chunks": (),
+    "stride": (1, 2), "scale_factor": (), "mode": (), "groups": (2,), "lower": (0.1,), "output_ratio": (),
+    "min_value": (), "max_value": (), "size_average": (), "reduce": (), "padding_idx": (1,), "max_norm": (1.0,),
+    "enable_nested_tensor": (), "mask_check": (), "proj_size": (2,), "label_smoothing": (0.1,),
+}  # fmt: skip
+ALWAYS = {  # what else a layer needs
+    "FractionalMaxPool2d": {"output_ratio": 0.5}, "FractionalMaxPool3d": {"output_size": 2}, "Upsample": {"size": 4},
+    "UpsamplingNearest2d": {"size": 4}, "UpsamplingBilinear2d": {"size": 4}, "MultiMarginLoss": {"p": 2},
+    "LPPool1d": {"norm_type": 2.0}, "TripletMarginWithDistanceLoss": {"distance_function": None},
+    "PairwiseDistance": {"p": 1.0}, "TripletMarginLoss": {"p": 1.0}, **{n: {"input_size": 3, "hidden_size": 4}
+    for n in ("RNN", "LSTM", "GRU")}, "Transformer": {"d_model": 8, "nhead": 2, "num_encoder_layers": 1},
+    "Sequential": {}, "CrossEntropyLoss": {}, "RNNBase": {"mode": "GRU"}, "RNNCellBase": {"num_chunks": 1},
+}  # fmt: skip
+# On purpose: a lazy layer shows the arguments it waits with, not a layer of 0 channels.
+OTHERWISE = {name for name in dir(torch.nn) if name.startswith("Lazy")}
+
+
+def cases(name):
+    """The arguments that a layer needs, and these with each of the others changed in turn."""
+    needed, tried = dict(ALWAYS.get(name, {})), []
+    for p in inspect.signature(getattr(torch.nn, name)).parameters.values():
+        if p.kind not in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) or p.name in needed:
+            continue
+        if p.default is p.empty:
+            needed[p.name] = SIMPLE.get(p.name)
+        elif p.name in OTHER:
+            tried += [{p.name: value} for value in OTHER[p.name]]
+        elif isinstance(p.default, bool):
+            tried.append({p.name: not p.default})
+        elif isinstance(p.default, (int, float)):
+            tried.append({p.name: p.default + 1})
+    return [needed, *({**needed, **change} for change in tried)]
+
+
+def inner(nn_, arguments):
+    """The arguments with the layer that a stack of layers repeats."""
+    for kind in ("encoder", "decoder"):
+        if f"{kind}_layer" in arguments:
+            made = getattr(nn_, f"Transformer{kind.capitalize()}Layer")(4, 2)
+            return {**arguments, f"{kind}_layer": made}
+    return arguments
+
+
+LAYERS = [n for n in dir(torch.nn) if is_layer(getattr(torch.nn, n)) and hasattr(nn, n) and n not in OTHERWISE]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", LAYERS)
+def test_texts_are_torchs(name):
+    for arguments in cases(name):
+        theirs = getattr(torch.nn, name)(**inner(torch.nn, arguments))
+        ours = getattr(nn, name)(**inner(nn, arguments))
+        # PyTorch gives this layer of MultiheadAttention a class of its own for quantisation.
+        assert repr(ours) == repr(theirs).replace("NonDynamicallyQuantizableLinear", "Linear"), arguments
+
+
+def test_containers_take_none():
+    for name in ("ModuleList", "ModuleDict", "ParameterList", "ParameterDict"):
+        assert len(getattr(nn, name)(None)) == len(getattr(torch.nn, name)(None)) == 0
+
+
+def test_lazy_instance_norm_without_a_bias():
+    found = [nn_.LazyInstanceNorm1d(bias=False) for _, nn_ in LIBRARIES]
+    for (lib, _), net in zip(LIBRARIES, found, strict=True):
+        net(lib.ones(2, 3, 4))
+        assert list(net.state_dict()) == ["weight", "running_mean", "running_var", "num_batches_tracked"]

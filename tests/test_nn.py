@@ -8,7 +8,7 @@ import torch
 
 import gpugrad as gg
 from gpugrad import nn
-from gpugrad.errors import DTypeError, StateDictError
+from gpugrad.errors import DTypeError, ShapeError, StateDictError
 
 S = (2, 4, 9)  # (N, C, L); images and volumes add axes
 I2, I3 = (2, 4, 9, 8), (2, 4, 6, 5, 7)
@@ -541,3 +541,52 @@ def test_exact_start_values():
     assert nn.init.ones_(p) is p
     assert p.requires_grad
     assert p.grad_fn is None
+
+
+# Products of groups
+
+GROUPS = [  # shapes, offsets, and the axes that these cut
+    ((3, 4, 8), (3, 8, 12), None, (None, None)),
+    ((7, 8), (3, 8, 12), [2, 2, 7], (0, None)),
+    ((7, 8), (2, 8, 12), [3, 5], (0, None)),
+    ((2, 4, 8), (8, 12), [5, 12], (None, 1)),
+    ((3, 4, 8), (8, 12), [0, 5, 8], (None, 1)),
+    ((4, 8), (8, 12), [3, 8], (1, 0)),
+    ((4, 8), (8, 12), [0, 3, 4], (1, 0)),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "offs", "axes"), GROUPS)
+def test_grouped_products_are_torchs(device, first, second, offs, axes):
+    """PyTorch does not say what is beyond the last offset: it gets what comes before, and here the rest is zeros."""
+    random = np.random.default_rng(0)
+    arrays = [random.standard_normal(shape).astype(np.float32) for shape in (first, second)]
+    ours = [gg.tensor(a, requires_grad=True, device=device) for a in arrays]
+    used = [
+        a if axis is None else np.take(a, range(offs[-1]), axis).copy() for a, axis in zip(arrays, axes, strict=True)
+    ]
+    theirs = [torch.tensor(a, requires_grad=True) for a in used]
+    out = nn.functional.grouped_mm(*ours, offs=None if offs is None else gg.tensor(offs, device=device))
+    expected = torch.nn.functional.grouped_mm(
+        *theirs, offs=None if offs is None else torch.tensor(offs, dtype=torch.int32)
+    )
+    upstream = random.standard_normal(out.shape).astype(np.float32)
+    out.backward(gg.tensor(upstream, device=device))
+    expected.backward(torch.tensor(upstream[tuple(map(slice, expected.shape))]))
+    pairs = [(out.detach(), expected.detach()), *((a.grad, b.grad) for a, b in zip(ours, theirs, strict=True))]
+    for mine, other in pairs:
+        padding = [(0, n - m) for n, m in zip(mine.shape, other.shape, strict=True)]
+        np.testing.assert_allclose(mine.cpu().numpy(), np.pad(other.numpy(), padding), 1e-4, 1e-5)
+
+
+def test_grouped_products_refuse_what_does_not_fit():
+    a, b = gg.ones((7, 8)), gg.ones((2, 8, 4))
+    for args, offs in (((a, b), None), ((b, b), [1, 2]), ((a[0], b), [1, 2])):
+        with pytest.raises(ShapeError, match="expected factors of 2 or 3 axes"):
+            nn.functional.grouped_mm(*args, offs=offs)
+    for offs in ([5, 3], [5, 9], [-1, 3], [1, 5, 7]):
+        with pytest.raises(ShapeError, match="2 numbers that rise from 0 to at most 7"):
+            nn.functional.grouped_mm(a, b, offs=offs)
+    with pytest.raises(ValueError, match="bias"):
+        nn.functional.grouped_mm(a, b, offs=[3, 7], bias=gg.ones(4))
+    assert nn.functional.grouped_mm(a, b, offs=[3, 7], out_dtype=gg.float64).dtype == gg.float64

@@ -1,7 +1,16 @@
 """Datasets, loaders, transforms of images, readers of files, tokenisers."""
 
 from . import transforms
-from .dataset import ChainDataset, ConcatDataset, Dataset, IterableDataset, Subset, TensorDataset, random_split
+from .dataset import (
+    ChainDataset,
+    ConcatDataset,
+    Dataset,
+    IterableDataset,
+    StackDataset,
+    Subset,
+    TensorDataset,
+    random_split,
+)
 from .fetch import default_collate, default_convert
 from .images import ImageFolder, load_cifar10, load_mnist, read_idx
 from .loader import DataLoader
@@ -21,7 +30,7 @@ from .workers import get_worker_info
 __all__ = [
     "BatchSampler", "ByteTokenizer", "ChainDataset", "CharTokenizer", "ConcatDataset", "CutMix", "DataLoader",
     "Dataset", "HuggingFaceTokenizer", "ImageFolder", "IterableDataset", "Lines", "MixUp", "RandomAffine",
-    "RandomSampler", "Sampler", "SequentialSampler", "Split", "Subset", "SubsetRandomSampler", "TensorDataset",
-    "TokenDataset", "WeightedRandomSampler", "default_collate", "default_convert", "get_worker_info", "load_cifar10",
-    "load_digits", "load_mnist", "load_sklearn", "random_split", "read_idx", "transforms",
+    "RandomSampler", "Sampler", "SequentialSampler", "Split", "StackDataset", "Subset", "SubsetRandomSampler",
+    "TensorDataset", "TokenDataset", "WeightedRandomSampler", "default_collate", "default_convert", "get_worker_info",
+    "load_cifar10", "load_digits", "load_mnist", "load_sklearn", "random_split", "read_idx", "transforms",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate, chain
 from math import floor
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 from ..autograd.tensor import Tensor, wrap
 from ..backend.random import Generator, default_generator
 from ..errors import OutOfRangeError, ShapeError
+from .fetch import named
 
 
 class Dataset:
@@ -115,6 +116,63 @@ class ConcatDataset(Dataset):
 
     def __len__(self) -> int:
         return self.cumulative_sizes[-1]
+
+
+class StackDataset(Dataset):
+    """Datasets of one length side by side; sample i is the tuple of their samples i, or a dict for keyword arguments.
+
+    Raises ShapeError for datasets of different lengths, ValueError without one, or for both kinds of arguments.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        if bool(args) == bool(kwargs):
+            raise ValueError("StackDataset: expected datasets, either all by position or all by keyword")
+        self.datasets: Any = args or kwargs
+        lengths = self._each(len)
+        if len(set(self._values(lengths))) != 1:
+            raise ShapeError(f"StackDataset: datasets must have one length, got {lengths}")
+
+    def _each(self, get: Callable[[Any], Any]) -> Any:
+        """What `get` gives for each dataset, as a sample has it."""
+        if isinstance(self.datasets, dict):
+            return {name: get(dataset) for name, dataset in self.datasets.items()}
+        return tuple(map(get, self.datasets))
+
+    @staticmethod
+    def _values(sample: Any) -> list:
+        return list(sample.values() if isinstance(sample, dict) else sample)
+
+    def __getitem__(self, index: int) -> Any:
+        return self._each(lambda dataset: dataset[index])
+
+    def __len__(self) -> int:
+        return len(self._values(self.datasets)[0])
+
+    def __getitems__(self, indices: Sequence[int]) -> list:
+        """The samples `indices`, of each dataset in its own way to fetch many if it has one."""
+        columns = self._each(lambda dataset: _samples(dataset, indices))
+        rows = zip(*self._values(columns), strict=True)
+        return [dict(zip(columns, row, strict=True)) for row in rows] if isinstance(columns, dict) else list(rows)
+
+    @property
+    def batch(self) -> Any:
+        """The datasets' way to fetch many samples as one batch, if all have it."""
+        ways = self._each(lambda dataset: getattr(dataset, "batch", None))
+        return None if None in self._values(ways) else lambda indices: self._each(lambda d: d.batch(indices))
+
+
+def _samples(dataset: Any, indices: Sequence[int]) -> list:
+    """The samples `indices`. Raises DataError that names the one that cannot be read, ShapeError for another number."""
+    if not callable(getattr(dataset, "__getitems__", None)):
+        found = []
+        for i in indices:
+            with named(f"sample {i!r} of {type(dataset).__name__} cannot be read"):
+                found.append(dataset[i])
+        return found
+    found = dataset.__getitems__(indices)
+    if len(found) != len(indices):
+        raise ShapeError(f"{type(dataset).__name__}.__getitems__: {len(indices)} samples expected, got {len(found)}")
+    return found
 
 
 def random_split(dataset: Any, lengths: Sequence[float], generator: Generator | None = None) -> list[Subset]:

@@ -50,21 +50,21 @@ class Fetch:
             return self._collated(self._sample(indices), f"sample {indices!r}")
         name = f"the samples {_short(indices)} of {type(self.dataset).__name__}"
         if self.whole:
-            with _named(f"{name} cannot be read"):
+            with named(f"{name} cannot be read"):
                 return self.dataset.batch(np.asarray(indices, np.int64))
         if hasattr(self.dataset, "__getitems__"):
-            with _named(f"{name} cannot be read"):
+            with named(f"{name} cannot be read"):
                 samples = self.dataset.__getitems__(indices)
         else:
             samples = [self._sample(i) for i in indices]
         return self._collated(samples, name)
 
     def _collated(self, samples: Any, name: str) -> Any:
-        with _named(f"no batch can be made of {name}"):
+        with named(f"no batch can be made of {name}"):
             return self.collate(samples)
 
     def _sample(self, index: Any) -> Any:
-        with _named(f"sample {index!r} of {type(self.dataset).__name__} cannot be read"):
+        with named(f"sample {index!r} of {type(self.dataset).__name__} cannot be read"):
             return self.dataset[index]
 
 
@@ -73,7 +73,7 @@ class FetchNext(Fetch):
 
     def _make(self, indices: Any, number: int) -> Any:
         name = type(self.dataset).__name__
-        with _named(f"{name} cannot be read, in batch {number}"):
+        with named(f"{name} cannot be read, in batch {number}"):
             if number == 0:
                 self.samples = iter(self.dataset)
             samples = list(islice(self.samples, indices))
@@ -87,7 +87,7 @@ class End:
 
 
 @contextmanager
-def _named(what: str) -> Iterator[None]:
+def named(what: str) -> Iterator[None]:
     """Errors inside as a DataError that says `what`."""
     try:
         yield

@@ -29,7 +29,7 @@ class DataLoader:
     start with each pass unless `persistent_workers`. timeout: seconds to wait for a batch (0: for ever).
     worker_init_fn: called with the worker's number in each. multiprocessing_context: how processes start.
     pin_memory: batches are in page-locked memory, from where a GPU copies them while the program goes on. device:
-    batches are moved to this device, each while the one before is in use.
+    batches are moved to this device, each while the one before is in use. in_order: batches come in order either way.
 
     Each pass draws one seed from `generator` (default: the one that `gpugrad.manual_seed` sets). The order, and the
     random numbers that samples and transforms take from the default generator, depend on that seed alone: batches are
@@ -56,6 +56,7 @@ class DataLoader:
         *,
         prefetch_factor: int | None = None,
         persistent_workers: bool = False,
+        in_order: bool = True,
         device: Any = None,
     ):
         self.stream = isinstance(dataset, IterableDataset)
@@ -66,7 +67,7 @@ class DataLoader:
             raise ValueError("DataLoader: prefetch_factor, timeout and persistent_workers need num_workers > 0")
         self.dataset, self.batch_size, self.drop_last = dataset, batch_size, drop_last
         self.num_workers, self.timeout, self.collate_fn = num_workers, timeout, collate_fn
-        self.pin_memory, self.generator = pin_memory, generator
+        self.pin_memory, self.generator, self.in_order = pin_memory, generator, in_order
         self.worker_init_fn, self.multiprocessing_context = worker_init_fn, multiprocessing_context
         self.prefetch_factor, self.persistent_workers = prefetch_factor or 2, persistent_workers
         self.device = None if device is None else find_device(device)

@@ -48,6 +48,23 @@ class _MaybeInplace(_Activation):
         super().__init__(inplace=inplace)
 
 
+class _Hard(_MaybeInplace):
+    """One that does not show it, as in PyTorch."""
+
+    def extra_repr(self) -> str:
+        return ""
+
+
+class _Shrink(_Activation):
+    """An activation that is 0 for |x| <= lambd."""
+
+    def __init__(self, lambd: float = 0.5):
+        super().__init__(lambd=lambd)
+
+    def extra_repr(self) -> str:
+        return str(self.lambd)
+
+
 class ReLU(_MaybeInplace):
     """max(0, x)."""
 
@@ -78,13 +95,13 @@ class SELU(_MaybeInplace):
     function = staticmethod(F.selu)
 
 
-class Hardswish(_MaybeInplace):
+class Hardswish(_Hard):
     """x relu6(x + 3) / 6."""
 
     function = staticmethod(F.hardswish)
 
 
-class Hardsigmoid(_MaybeInplace):
+class Hardsigmoid(_Hard):
     """relu6(x + 3) / 6."""
 
     function = staticmethod(F.hardsigmoid)
@@ -165,22 +182,16 @@ class Softplus(_Activation):
         super().__init__(beta=beta, threshold=threshold)
 
 
-class Softshrink(_Activation):
+class Softshrink(_Shrink):
     """x moved towards 0 by lambd, and 0 between."""
 
     function = staticmethod(F.softshrink)
 
-    def __init__(self, lambd: float = 0.5):
-        super().__init__(lambd=lambd)
 
-
-class Hardshrink(_Activation):
+class Hardshrink(_Shrink):
     """x where |x| > lambd, else 0."""
 
     function = staticmethod(F.hardshrink)
-
-    def __init__(self, lambd: float = 0.5):
-        super().__init__(lambd=lambd)
 
 
 class Hardtanh(_Activation):

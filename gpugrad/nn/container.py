@@ -107,9 +107,9 @@ class Sequential(_List):
 class ModuleList(_List):
     """A list of modules that are registered."""
 
-    def __init__(self, modules: Iterable[Module] = ()):
+    def __init__(self, modules: Iterable[Module] | None = None):
         super().__init__()
-        self.extend(modules)
+        self.extend(() if modules is None else modules)
 
     def __getitem__(self, index: int | slice) -> Any:
         if isinstance(index, slice):
@@ -136,9 +136,9 @@ class ModuleList(_List):
 class ModuleDict(Module):
     """A dictionary of modules that are registered, in the order of insertion."""
 
-    def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] = ()):
+    def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] | None = None):
         super().__init__()
-        self.update(modules)
+        self.update(() if modules is None else modules)
 
     def update(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]]) -> None:
         """Add or replace modules."""
@@ -187,9 +187,9 @@ class ModuleDict(Module):
 class ParameterList(Module):
     """A list of parameters that are registered; Tensors become parameters."""
 
-    def __init__(self, values: Iterable[Any] = ()):
+    def __init__(self, values: Iterable[Any] | None = None):
         super().__init__()
-        self.extend(values)
+        self.extend(() if values is None else values)
 
     def append(self, value: Any) -> Self:
         """Add a parameter at the end."""
@@ -222,9 +222,9 @@ class ParameterList(Module):
 class ParameterDict(Module, MutableMapping):
     """A dictionary of parameters that are registered; Tensors become parameters."""
 
-    def __init__(self, parameters: Mapping[str, Any] | Iterable[tuple[str, Any]] = ()):
+    def __init__(self, parameters: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None):
         super().__init__()
-        self.update(parameters)
+        self.update(() if parameters is None else parameters)
 
     def __getitem__(self, name: str) -> Any:
         return self._parameters[name]

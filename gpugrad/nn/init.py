@@ -5,7 +5,11 @@ same network on every device.
 """
 
 import math
-from typing import Any
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, ParamSpec
 
 import numpy as np
 
@@ -17,6 +21,38 @@ from ..errors import ShapeError
 
 _GAINS = {"tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
 _ONES = ("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "sigmoid")
+
+
+P = ParamSpec("P")
+
+
+class _Skipping(threading.local):
+    now = False
+
+
+_skipping = _Skipping()
+
+
+@contextmanager
+def skipped() -> Iterator[None]:
+    """Nothing is filled inside, in this thread (see `utils.skip_init`)."""
+    before, _skipping.now = _skipping.now, True
+    try:
+        yield
+    finally:
+        _skipping.now = before
+
+
+def _filling(fill: Callable[P, Tensor]) -> Callable[P, Tensor]:
+    """`fill`, unless it is skipped."""
+
+    @wraps(fill)
+    def run(*args: P.args, **kwargs: P.kwargs) -> Any:
+        if _skipping.now:
+            return args[0] if args else kwargs["tensor"]
+        return fill(*args, **kwargs)
+
+    return run
 
 
 def calculate_gain(nonlinearity: str, param: Any = None) -> float:
@@ -46,6 +82,7 @@ def _draw(tensor: Tensor, generator: Generator | None) -> tuple[np.random.Genera
     return (generator or default_generator()).numpy, float64 if tensor.dtype == float64 else float32
 
 
+@_filling
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Uniform values from [a, b)."""
     random, dtype = _draw(tensor, generator)
@@ -53,6 +90,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
     return _fill(tensor, values * dtype.type(b - a) + dtype.type(a), "uniform_")
 
 
+@_filling
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
     """Normal values."""
     random, dtype = _draw(tensor, generator)
@@ -60,6 +98,7 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Gene
     return _fill(tensor, values * dtype.type(std) + dtype.type(mean), "normal_")
 
 
+@_filling
 def trunc_normal_(
     tensor: Tensor,
     mean: float = 0.0,
@@ -80,21 +119,25 @@ def trunc_normal_(
     return _fill(tensor, values.reshape(tensor.shape), "trunc_normal_")
 
 
+@_filling
 def constant_(tensor: Tensor, val: float) -> Tensor:
     """The number `val` everywhere."""
     return _fill(tensor, val, "constant_")
 
 
+@_filling
 def ones_(tensor: Tensor) -> Tensor:
     """Ones."""
     return _fill(tensor, 1, "ones_")
 
 
+@_filling
 def zeros_(tensor: Tensor) -> Tensor:
     """Zeros."""
     return _fill(tensor, 0, "zeros_")
 
 
+@_filling
 def eye_(tensor: Tensor) -> Tensor:
     """The identity matrix. Raises ShapeError unless 2-d."""
     if tensor.ndim != 2:
@@ -102,6 +145,7 @@ def eye_(tensor: Tensor) -> Tensor:
     return _fill(tensor, np.eye(tensor.shape[0], tensor.shape[1]), "eye_")
 
 
+@_filling
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
     """A convolution weight (out, in / groups, *kernel) that passes as many channels through as it can."""
     if tensor.ndim not in (3, 4, 5):
@@ -166,6 +210,7 @@ def kaiming_normal_(
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
 
 
+@_filling
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
     """A (semi-)orthogonal matrix times gain, over the flattened trailing axes (Saxe et al. 2013)."""
     if tensor.ndim < 2:
@@ -178,6 +223,7 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     return _fill(tensor, values.reshape(tensor.shape), "orthogonal_")
 
 
+@_filling
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
     """A matrix whose columns have the fraction `sparsity` of zeros, the rest normal (Martens 2010)."""
     if tensor.ndim != 2:

@@ -64,8 +64,10 @@ class _LazyInstanceNorm(LazyModuleMixin):
         track_running_stats: bool = True,
         device: Any = None,
         dtype: Any = None,
+        *,
+        bias: bool = True,
     ):
-        super().__init__(eps, momentum, affine, track_running_stats, device=device, dtype=dtype)
+        super().__init__(eps, momentum, affine, track_running_stats, device=device, dtype=dtype, bias=bias)
 
 
 class LazyLinear(LazyModuleMixin, Linear):

@@ -277,6 +277,9 @@ class CrossMapLRN2d(LocalResponseNorm):
     PyTorch's never takes the first channel out of its running sums; this is the mean it describes.
     """
 
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1):
+        super().__init__(size, alpha, beta, k)
+
     def forward(self, input: Tensor) -> Tensor:
         if input.ndim != 4:
             raise ShapeError(f"CrossMapLRN2d: expected input (N, C, H, W), got {input.shape}")

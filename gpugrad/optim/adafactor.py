@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
-from ..autograd.mode import enable_grad
 from ..autograd.tensor import Tensor, wrap
 from ..autograd.versions import changed
 from ..backend.dtypes import finfo, float32, is_low
-from .optimizer import Optimizer, count_step, options
+from .optimizer import ByParameter, count_step, options
 
 
-class Adafactor(Optimizer):
+class Adafactor(ByParameter):
     """p -= a u / max(1, rms(u) / d), u = g / sqrt(v), a = max(eps[1], rms(p)) min(lr, 1 / sqrt(i)) at step i
     (Shazeer and Stern 2018).
 
@@ -37,18 +36,6 @@ class Adafactor(Optimizer):
         if beta2_decay > 0 or d < 1:
             raise ValueError(f"Adafactor: beta2_decay must not be positive and d at least 1, got {beta2_decay}, {d}")
         super().__init__(params, options(self, locals()))
-
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Update the parameters that have a gradient. `closure`, if given, computes it first and returns the loss."""
-        loss = None
-        if closure is not None:
-            with enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    self._change(group, parameter, self.state[parameter])
-        return loss
 
     def _shape(self, name: str, parameter: Tensor) -> tuple[int, ...]:
         shape = parameter.shape

@@ -72,12 +72,15 @@ class Optimizer(Hooked):
             with enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            work = Work(self, group)
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    work.add(parameter)
-            work.run()
+            self._step_group(group, [parameter for parameter in group["params"] if parameter.grad is not None])
         return loss
+
+    def _step_group(self, group: dict[str, Any], parameters: list[Tensor]) -> None:
+        """Update these parameters of a group: elementwise, by `_update` on blocks."""
+        work = Work(self, group)
+        for parameter in parameters:
+            work.add(parameter)
+        work.run()
 
     # What subclasses define
 
@@ -161,6 +164,18 @@ class Optimizer(Hooked):
             lines.append(f"Parameter Group {i}")
             lines += [f"    {name}: {value}" for name, value in sorted(group.items()) if name != "params"]
         return f"{type(self).__name__} (\n" + "\n".join(lines) + "\n)"
+
+
+class ByParameter(Optimizer):
+    """An optimizer whose step depends on a parameter as a whole: subclasses define `_change`."""
+
+    def _step_group(self, group: dict[str, Any], parameters: list[Tensor]) -> None:
+        for parameter in parameters:
+            self._change(group, parameter, self.state[parameter])
+
+    def _change(self, group: dict[str, Any], parameter: Tensor, state: dict[str, Any]) -> None:
+        """Update one parameter in place."""
+        raise NotImplementedError
 
 
 def count_step(state: dict[str, Any]) -> int:

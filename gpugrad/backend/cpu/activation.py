@@ -18,34 +18,33 @@ BLOCK = 1 << 18  # elements of a block: few enough for the caches, yet few calls
 SMALL = 1 << 14  # below this many elements one call over everything has the least overhead
 SHARE = 1 << 16  # elements that are worth a thread
 LIGHT = 1 << 19  # the same for a single pass or two
+PRODUCT = 1 << 19  # elements of a matrix product up to which OpenBLAS copies no operand
 
 # fmt: off
-# erf(x) = tanh(x * P(u) / Q(u)), u = min(x^2, cap): cap, P and Q from the constant term up.
+# erf(x) = tanh(x * P(u) / Q(u)), u = min(x^2, cap): cap, then P and Q from the constant term up.
 _ERF = {
-    np.dtype(np.float32): (
-        16.0,
-        (1.12837917, 0.27980759, 0.0426470709, 0.00217833734),
-        (1.0, 0.156893252, 0.0236903218, 0.000324936322),
-    ),
-    np.dtype(np.float64): (
-        36.0,
-        (
+    np.dtype(np.float32): (16.0, np.array([
+        [1.12837917, 0.27980759, 0.0426470709, 0.00217833734],
+        [1.0, 0.156893252, 0.0236903218, 0.000324936322],
+    ], np.float32)),
+    np.dtype(np.float64): (36.0, np.array([
+        [
             1.1283791670955123, 0.48746939856161542, 0.13726364097982757, 0.023980235424126181,
             0.0030184728565072079, 0.00025656406061338218, 1.4566112761517924e-05, 4.3401406753642209e-07,
             2.6967236604462535e-09,
-        ),
-        (
+        ],
+        [
             1.0, 0.3409286580944918, 0.090780398003651563, 0.013569854477992667, 0.0015770637576793354,
             0.00011114219010389174, 5.4170085554084577e-06, 8.8270466323758669e-08, 1.4340836573386808e-10,
-        ),
-    ),
+        ],
+    ])),
 }
 # fmt: on
 # The normal distribution is Phi(x) = (1 + erf(x / sqrt(2))) / 2: the same R with x / sqrt(2) put in.
 _HALF = math.sqrt(0.5)
 _PHI = {
-    dtype: (2 * cap, [_HALF * p * 0.5**i for i, p in enumerate(P)], [q * 0.5**i for i, q in enumerate(Q)])
-    for dtype, (cap, P, Q) in _ERF.items()
+    dtype: (2 * cap, (rational * [[_HALF], [1]] * 0.5 ** np.arange(rational.shape[1])).astype(dtype))
+    for dtype, (cap, rational) in _ERF.items()
 }
 _DENSITY = 1 / math.sqrt(2 * math.pi)
 _TANH_SCALE, _TANH_CUBE = math.sqrt(2 / math.pi), 0.044715
@@ -58,8 +57,7 @@ def erf(x: np.ndarray) -> np.ndarray:
 
 def gelu_forward(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """x * Phi(x), and Phi(x), Phi being the normal distribution."""
-    distribution = _blockwise(_phi, x)
-    return _blockwise(_times, distribution, x, share=LIGHT), distribution
+    return _blockwise(_gelu, x, outputs=2)
 
 
 def gelu_backward(g: np.ndarray, x: np.ndarray, distribution: np.ndarray | None) -> np.ndarray:
@@ -104,14 +102,11 @@ def _erf(out, x):
     np.tanh(_rational_argument(x, *_ERF[x.dtype]), out=out)
 
 
-def _times(out, a, b):
-    np.multiply(a, b, out=out)
-
-
-def _phi(out, x):
-    np.tanh(_rational_argument(x, *_PHI[x.dtype]), out=out)
-    np.add(out, 1, out=out)
-    np.multiply(out, 0.5, out=out)
+def _gelu(out, distribution, x):
+    np.tanh(_rational_argument(x, *_PHI[x.dtype]), out=distribution)
+    np.add(distribution, 1, out=distribution)
+    np.multiply(distribution, 0.5, out=distribution)
+    np.multiply(distribution, x, out=out)
 
 
 def _gelu_grad(gx, x, distribution, g):
@@ -158,23 +153,21 @@ def _tanh_argument(x):
     return np.multiply(argument, x, out=argument)
 
 
-def _rational_argument(x, cap: float, P, Q):
-    """x * P(u) / Q(u) with u = min(x^2, cap), in new memory."""
-    u = np.multiply(x, x)
-    np.minimum(u, np.full(u.shape[-1:], cap, u.dtype), out=u)
-    above = _polynomial(u, P)
-    np.divide(above, _polynomial(u, Q), out=above)
+def _rational_argument(x, cap: float, coefficients: np.ndarray):
+    """x * P(u) / Q(u) with u = min(x^2, cap), in new memory: both polynomials are one product with the powers of u."""
+    count = coefficients.shape[1]
+    powers = np.empty((count, *x.shape), x.dtype)
+    powers[0] = 1
+    np.multiply(x, x, out=powers[1])
+    np.minimum(powers[1], np.full(x.shape[-1:], cap, x.dtype), out=powers[1])
+    for i in range(2, count):
+        np.multiply(powers[i // 2], powers[i - i // 2], out=powers[i])
+    values = np.empty((2, *x.shape), x.dtype)
+    for part in threads.blocks(slice(0, x.shape[-1]), PRODUCT // coefficients.size):
+        np.matmul(coefficients, powers[:, part], out=values[:, part])
+    above, below = values
+    np.divide(above, below, out=above)
     return np.multiply(above, x, out=above)
-
-
-def _polynomial(u, coefficients):
-    *rest, second, first = coefficients
-    total = np.multiply(u, first)
-    np.add(total, second, out=total)
-    for coefficient in reversed(rest):
-        np.multiply(total, u, out=total)
-        np.add(total, coefficient, out=total)
-    return total
 
 
 def _sigmoid(out, x):
@@ -215,18 +208,19 @@ def _relu_grad(gx, out, g):
     np.bitwise_and(g.view(bits), keep.astype(bits), out=gx.view(bits))
 
 
-def _blockwise(kernel, *arrays: np.ndarray, share: int = SHARE) -> np.ndarray:
-    """A new array like the first, filled by `kernel(out, *arrays)` over blocks."""
+def _blockwise(kernel, *arrays: np.ndarray, share: int = SHARE, outputs: int = 1):
+    """A new array like the first (or so many), filled by `kernel(*outputs, *arrays)` over blocks."""
     first = arrays[0]
     if first.flags.c_contiguous:
-        out = memory.empty(first.shape, first.dtype)
-        flat = [array.reshape(-1) for array in (out, *arrays)]
+        made = [memory.empty(first.shape, first.dtype) for _ in range(outputs)]
+        flat = [array.reshape(-1) for array in (*made, *arrays)]
     else:
         # Axes sorted as they lie in memory: reshape(-1) is a view of every array that is dense in this order.
         order = sorted(range(first.ndim), key=lambda axis: -abs(first.strides[axis]))
-        made = memory.empty(tuple(first.shape[axis] for axis in order), first.dtype)
-        out = made.transpose(np.argsort(order))
-        flat = [made.reshape(-1), *(array.transpose(order).reshape(-1) for array in arrays)]
+        sorted_shape = tuple(first.shape[axis] for axis in order)
+        dense = [memory.empty(sorted_shape, first.dtype) for _ in range(outputs)]
+        made = [array.transpose(np.argsort(order)) for array in dense]
+        flat = [array.reshape(-1) for array in (*dense, *(array.transpose(order) for array in arrays))]
 
     def fill(part: slice) -> None:
         with np.errstate(all="ignore"):
@@ -237,5 +231,6 @@ def _blockwise(kernel, *arrays: np.ndarray, share: int = SHARE) -> np.ndarray:
         with np.errstate(all="ignore"):
             kernel(*flat)
     else:
-        threads.parallel(fill, threads.chunks(first.size, share))
-    return out
+        with threads.one_blas_thread:
+            threads.parallel(fill, threads.chunks(first.size, share))
+    return made[0] if outputs == 1 else tuple(made)
