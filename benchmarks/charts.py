@@ -1,9 +1,25 @@
-"""Charts as inline SVG. Colours are CSS variables of the page, so that they follow its light or dark scheme."""
+"""Charts as inline SVG, and their style. Its colours are variables, which follow a light or dark scheme."""
 
 import math
 from html import escape
 
 WIDTH, ROW, LABEL, CUT = 860, 22, 330, 48
+THEME = """
+:root{--font:system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;color-scheme:light dark;
+--bg:#fbfaf8;--panel:#fff;--ink:#1d2430;--soft:#5d6675;--line:#e3e1dc;--one:#8a92a0;
+--ahead:#12806a;--behind:#c8641b;--a:#2b62d9;--b:#c8641b;--cpu:#8d98aa;--gpu:#4f8f1f}
+@media(prefers-color-scheme:dark){:root{--bg:#14171c;--panel:#1c2027;--ink:#e8eaee;--soft:#a0a8b5;--line:#323843;
+--one:#7d8695;--ahead:#3fc3a5;--behind:#f0964f;--a:#7aa5ff;--b:#f0964f;--cpu:#78849a;--gpu:#93cf5a}}
+"""
+STYLE = """
+svg text{fill:var(--ink);font-size:12px}svg .tick{fill:var(--soft);font-size:11px}.mark{font-size:11px}
+.grid{stroke:var(--line)}.one{stroke:var(--one);stroke-width:1.5}
+.error{stroke:var(--ink);stroke-width:1.5;opacity:.75}rect.ahead{fill:var(--ahead)}
+rect.behind{fill:var(--behind)}svg .ahead-text{fill:var(--ahead)}svg .behind-text{fill:var(--behind)}
+.roof{fill:none;stroke:var(--one);stroke-width:2}.dot,.dot0{fill:var(--a)}.dot1{fill:var(--b)}
+.curve{fill:none;stroke-width:2}.line0{stroke:var(--a)}.line1{stroke:var(--b)}svg .text0{fill:var(--a)}
+svg .text1{fill:var(--b)}rect.cpu{fill:var(--cpu)}rect.cuda{fill:var(--gpu)}
+"""
 
 
 def tag(name, text=None, **attributes):
@@ -55,12 +71,17 @@ class Log:
         return [v for v in values if self.low - 1e-9 <= math.log10(v) <= self.high + 1e-9]
 
 
+def bars_height(entries):
+    """The height of `ratio_bars`."""
+    return ROW * len(entries) + 44
+
+
 def ratio_bars(entries, label):
     """Bars from 1: [(name, ratio summary)], to the left where we are faster. The thin line is the 20-80 % spread."""
     values = [value for _, ratio in entries for value in (ratio["p20"], ratio["p80"])]
     reach = min(32.0, max(4.0, *values, *(1 / v for v in values)) * 1.1)
     axis = Log(1 / reach, reach, LABEL, WIDTH - 60)
-    height = ROW * len(entries) + 44
+    height = bars_height(entries)
     parts = []
     for value in (v for v in (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0, 16.0) if 1 / reach <= v <= reach):
         parts.append(

@@ -2,17 +2,20 @@
 
     python -m benchmarks                              # everything, on every device that is there
     python -m benchmarks --quick softmax attention    # by name: ops, workloads; kernels, models, overheads, growth
+    python -m benchmarks launch classes               # an empty kernel's launch; nn's classes against raw ops
     python -m benchmarks --html page.html             # and one page with charts
+    python -m benchmarks --markdown --svg bars.svg    # the table and the picture of a README, from one run
     python -m benchmarks my_ops.py                    # the ops that a file declares
     python -m benchmarks compare A.jsonl B.jsonl      # what changed beyond noise; status 1: slower
-    python -m benchmarks page A.jsonl --html FILE     # the page of an earlier run
+    python -m benchmarks page A.jsonl --html FILE     # the page of an earlier run; with --svg FILE the picture
 
-Results are verified before they are timed, contenders take turns, and every library has the same threads. A ratio is
-our time divided by the peer's: below 1 we are faster. The exit status is 1 if a row failed.
+Results are verified before they are timed, contenders take turns, and every library has the same threads: --threads N
+also keeps the process to N cores, where the system can, for those libraries that cannot be told. Triton takes part on a
+GPU, or with TRITON_INTERPRET=1. A ratio is our time divided by the peer's: below 1 we are faster. The exit status is 1
+if a row failed.
 """
 
 import argparse
-import os
 import sys
 from functools import partial
 from importlib.util import find_spec
@@ -24,10 +27,12 @@ from gpugrad.cli.check import UsageError, declared
 
 from . import kernels, report
 from .compare import compare
+from .cores import CORES, pinned
 from .limits import Limits, noise
 from .measure import LEVELS, load
 from .page import page
 from .peers import CHOSEN, PEERS
+from .picture import picture
 from .tasks import Progress, Task, all_tasks, chosen, plain
 from .workloads import GEOMETRIC_MEAN_GOAL
 
@@ -43,10 +48,11 @@ def arguments(parser):
     level.add_argument("--quick", dest="level", action="store_const", const="quick", help="under two minutes")
     level.add_argument("--full", dest="level", action="store_const", const="full", help="all sizes, dtypes and peers")
     parser.add_argument("--device", choices=["cpu", "cuda", "both"], help="default: every device that is there")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: all cores")
+    parser.add_argument("--threads", type=int, default=len(CORES), metavar="N", help="and cores; default: all")
     parser.add_argument("--peers", nargs="*", choices=list(PEERS), metavar="PEER", help=f"of {', '.join(PEERS)}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="append rows here instead of benchmarks/results/")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with charts")
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="write the ratios with a goal as a picture")
     parser.add_argument("--markdown", action="store_true", help="print the table for a README at the end")
     parser.add_argument("--list", action="store_true", help="list what would be measured and stop")
     parser.set_defaults(level="default")
@@ -75,13 +81,13 @@ def tasks_of(options, libs, limits):
                 rows = partial(kernels.rows_of, op, device, options.level, limit, effort, options.peers)
                 found.append(Task("kernel", op.name, device, rows))
     if names or not files:
+        tasks = []
         for device, limit in limits.items():
             here = {name: lib for name, lib in libs.items() if device == "cpu" or lib.cuda.is_available()}
-            tasks = list(all_tasks(here, device, options.level, options.threads, limit, effort, options.peers))
-            unknown = [name for name in names if not list(chosen(tasks, [name], "full"))]
-            if unknown:
-                raise UsageError(f"there is nothing called {', '.join(unknown)}; --list shows what there is")
-            found += chosen(tasks, names, options.level)
+            tasks += all_tasks(here, device, options.level, options.threads, limit, effort, options.peers)
+        if unknown := [name for name in names if not list(chosen(tasks, [name], "full"))]:
+            raise UsageError(f"there is nothing called {', '.join(unknown)}; --list shows what there is")
+        found += chosen(tasks, names, options.level)
     return found
 
 
@@ -128,23 +134,24 @@ def measure(tasks, facts, path):
 
 
 def summarise(rows, facts, options, path):
-    """What is printed at the end, and the page."""
+    """What is printed at the end, the page and the picture."""
     mean, count = report.geometric_mean(rows)
     line = f"Geometric mean of {count} ratios to PyTorch: {mean:.2f} (goal {GEOMETRIC_MEAN_GOAL})" if mean else ""
     print(f"{line}\nrows saved in {path}".strip())
     noisy = [row["id"] for row in rows if row.get("noisy")]
     if noisy:
         print(f"too noisy for a verdict: {len(noisy)} of {len(rows)} rows")
-    if options.html:
-        write_page(rows, facts, options.html)
+    write_files(rows, facts, options)
     if options.markdown:
         print("\n" + report.markdown(rows, facts, line))
 
 
-def write_page(rows, facts, path):
-    """Write the page with charts."""
-    path.write_text(page(rows, facts), encoding="utf-8")
-    print(f"page written to {path}")
+def write_files(rows, facts, options):
+    """Write the page and the picture that were asked for."""
+    for path, made in ((options.html, page), (options.svg, picture)):
+        if path:
+            path.write_text(made(rows, facts), encoding="utf-8")
+            print(f"{made.__name__} written to {path}")
 
 
 def of_files(options):
@@ -156,12 +163,12 @@ def of_files(options):
         lines, regressed = compare(*files)
         print("\n".join(lines))
         return int(regressed)
-    if len(files) != 1 or not options.html:
-        raise UsageError("page takes one result file, and --html FILE to write to")
+    if len(files) != 1 or not (options.html or options.svg):
+        raise UsageError("page takes one result file, and --html FILE or --svg FILE to write to")
     rows = report.read(files[0])
     if not rows:
         raise UsageError(f"{files[0]} holds no rows")
-    write_page(rows, rows[-1], options.html)
+    write_files(rows, rows[-1], options)
     return 0
 
 
@@ -196,7 +203,10 @@ def start(options):
 def run(options):
     """Do what the command line asks for; the exit status."""
     try:
-        return of_files(options) if options.names[:1] in (["compare"], ["page"]) else start(options)
+        if options.names[:1] in (["compare"], ["page"]):
+            return of_files(options)
+        with pinned(options.threads):
+            return start(options)
     except (UsageError, FileNotFoundError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2

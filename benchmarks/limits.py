@@ -14,6 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
+import gpugrad
+
 CPU_BYTES, GPU_BYTES = 128 << 20, 1 << 30
 CPU_SIZE, GPU_SIZE = 2048, 8192
 
@@ -66,8 +68,6 @@ def copy_bandwidth(device, threads):
 
 def matmul_rate(device, dtype):
     """Floating-point operations per second of a large product of matrices of `dtype`."""
-    import gpugrad
-
     if device == "cpu":
         dtype, size = "float32", CPU_SIZE
     else:
@@ -85,9 +85,10 @@ def matmul_rate(device, dtype):
 
 
 class Limits:
-    """The limits of one device, each measured when it is first asked for."""
+    """The limits of one device, each measured when it is first asked for. Those of an emulated GPU are the host's."""
 
     def __init__(self, device, threads):
+        device = "cpu" if gpugrad.cuda.is_emulated() else device
         self.device, self.threads = device, threads
         self.bandwidth = cache(lambda: copy_bandwidth(device, threads))
         self.rate = cache(lambda dtype: matmul_rate(device, dtype))

@@ -1,13 +1,19 @@
 """What everything costs besides arithmetic: calls, launches, imports, first calls, and how cost grows with size."""
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
+from typing import Any
 
-from .measure import compared, exponent, load, summary, time_cases
+import gpugrad
+
+from .measure import compared, exponent, summary, time_cases
 from .subprocesses import python, time_imports
 from .workloads import Case, Inputs, operation
 
-CALLS = 200  # of an op in a step
+CALLS = 200  # of an op, or launches of a kernel, in a step
 IMPORT_TITLE, IMPORT_GOAL = "`import gpugrad` against `import numpy`", 1.3
 FIRST = """
 import time, json, gpugrad as lib
@@ -73,6 +79,47 @@ def calls(name, libs, device, effort):
         row = compared(dict(zip(libs, time_cases(cases, effort, CALLS), strict=True)))
         title = f"a call of {name} on 4 x 4"
         yield {"id": f"call {name} {step} {device}", "title": title, "pass": step, "device": device} | row
+
+
+NOTHING = "__global__ void nothing(float* x) {}"
+
+
+@dataclass
+class Launches:
+    """One way to launch a kernel; a step launches it CALLS times."""
+
+    launch_once: Callable[[], Any]
+    synchronize: Callable[[], None]
+
+    def run(self, steps):
+        """Launch, and wait for the last one."""
+        for _ in range(steps * CALLS):
+            self.launch_once()
+        self.synchronize()
+
+
+def launch_cases(libs, device):
+    """Launches of an empty kernel by gpugrad and by CuPy, and beside them PyTorch's smallest op, where they are."""
+    x, kernels = gpugrad.device(device).xp.zeros(1, "float32"), gpugrad.cuda.Kernels(gpugrad.cuda.Source(text=NOTHING))
+    ours = partial(kernels.launch, "nothing", grid=(1,), block=(1,), args=(x,))
+    found = {"gpugrad": Launches(ours, gpugrad.cuda.synchronize)}
+    if find_spec("cupy") and not gpugrad.cuda.is_emulated():
+        import cupy
+
+        module = cupy.RawModule(code=NOTHING, options=("-std=c++17",), name_expressions=["nothing"])
+        kernel = module.get_function("nothing")
+        found["cupy"] = Launches(lambda: kernel((1,), (1,), (x,)), gpugrad.cuda.synchronize)
+    if torch := libs.get("torch"):
+        y = torch.zeros(1, device=device)
+        found["torch add_"] = Launches(lambda: y.add_(1), torch.cuda.synchronize)
+    return found
+
+
+def launches(libs, device, effort):
+    """The row of microseconds per launch of a kernel that does nothing."""
+    cases = launch_cases(libs, device)
+    row = compared(dict(zip(cases, time_cases(list(cases.values()), effort, CALLS), strict=True)))
+    yield {"id": f"launch {device}", "title": "a launch of an empty kernel", "device": device} | row
 
 
 def imports(effort):
@@ -168,8 +215,3 @@ def growth(name, libs, device, effort):
     if slopes["gpugrad"] > expected + EXCESS:
         row["steep"] = True
     yield row
-
-
-def load_all(names, threads):
-    """The libraries by name, with so many threads."""
-    return {name: load(name, threads) for name in names}

@@ -6,12 +6,7 @@ from . import charts, report
 from .charts import tag
 
 STYLE = """
-:root{color-scheme:light dark;--bg:#fbfaf8;--panel:#fff;--ink:#1d2430;--soft:#5d6675;--line:#e3e1dc;--one:#8a92a0;
---ahead:#12806a;--behind:#c8641b;--a:#2b62d9;--b:#c8641b;--cpu:#8d98aa;--gpu:#4f8f1f}
-@media(prefers-color-scheme:dark){:root{--bg:#14171c;--panel:#1c2027;--ink:#e8eaee;--soft:#a0a8b5;--line:#323843;
---one:#7d8695;--ahead:#3fc3a5;--behind:#f0964f;--a:#7aa5ff;--b:#f0964f;--cpu:#78849a;--gpu:#93cf5a}}
-*{box-sizing:border-box}body{margin:0;background:var(--bg);color:var(--ink);
-font:15px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
+*{box-sizing:border-box}body{margin:0;background:var(--bg);color:var(--ink);font:15px/1.55 var(--font)}
 main{max-width:960px;margin:0 auto;padding:40px 24px 80px}h1{font-size:30px;line-height:1.2;margin:0 0 4px}
 h2{font-size:20px;margin:44px 0 4px}h3{font-size:15px;margin:0 0 4px}p{margin:4px 0 12px}.soft{color:var(--soft)}
 .cards{display:grid;grid-template-columns:repeat(auto-fit,minmax(190px,1fr));gap:12px;margin:22px 0}
@@ -20,13 +15,8 @@ h2{font-size:20px;margin:44px 0 4px}h3{font-size:15px;margin:0 0 4px}p{margin:4p
 .grid3{display:grid;grid-template-columns:repeat(auto-fit,minmax(270px,1fr));gap:12px}
 .two{display:grid;grid-template-columns:1fr 1fr;gap:12px}@media(max-width:640px){.two{grid-template-columns:1fr}}
 ul{margin:6px 0;padding-left:18px}.warn{border-left:4px solid var(--behind);padding:8px 14px;background:var(--panel)}
-svg{display:block;width:100%;height:auto;font-family:inherit}svg text{fill:var(--ink);font-size:12px}
-svg .tick{fill:var(--soft);font-size:11px}.mark{font-size:11px}.grid{stroke:var(--line)}.one{stroke:var(--one);
-stroke-width:1.5}.error{stroke:var(--ink);stroke-width:1.5;opacity:.75}rect.ahead{fill:var(--ahead)}
-rect.behind{fill:var(--behind)}svg .ahead-text{fill:var(--ahead)}svg .behind-text{fill:var(--behind)}
-.roof{fill:none;stroke:var(--one);stroke-width:2}.dot,.dot0{fill:var(--a)}.dot1{fill:var(--b)}
-.curve{fill:none;stroke-width:2}.line0{stroke:var(--a)}.line1{stroke:var(--b)}svg .text0{fill:var(--a)}
-svg .text1{fill:var(--b)}rect.cpu{fill:var(--cpu)}rect.cuda{fill:var(--gpu)}.ahead{color:var(--ahead)}
+svg{display:block;width:100%;height:auto;font-family:inherit}
+.ahead{color:var(--ahead)}
 .behind{color:var(--behind)}
 .scroll{overflow-x:auto}table{border-collapse:collapse;font-size:13px;width:100%}
 td,th{text-align:left;padding:5px 10px 5px 0;border-bottom:1px solid var(--line);vertical-align:top}
@@ -177,7 +167,7 @@ def page(rows, facts):
         _table(rows),
     ]  # fmt: skip
     head = '<meta charset="utf-8"/><meta name="viewport" content="width=device-width,initial-scale=1"/>'
-    head += tag("title", "gpugrad benchmarks") + tag("style", STYLE)
+    head += tag("title", "gpugrad benchmarks") + tag("style", charts.THEME + STYLE + charts.STYLE)
     return (
         "<!DOCTYPE html>\n"
         + tag("html", tag("head", head) + tag("body", tag("main", "".join(parts))), lang="en")

@@ -1,6 +1,7 @@
 """The libraries that a row is compared with, each a small contender. What is not installed is skipped with a note."""
 
 import importlib
+import os
 from importlib.util import find_spec
 from typing import Any
 
@@ -81,8 +82,25 @@ class Compiled(Torch):
         self.function = self.lib.compile(self.function)
 
 
+class Triton(Torch):
+    """Short Triton kernels on PyTorch's tensors; forward only."""
+
+    name, package, backward = "triton", "triton", False
+
+    def __init__(self, problem, device):
+        if find_spec(self.package):
+            from .triton_kernels import TRITON as own
+
+            self.table = own
+        super().__init__(problem, device)
+        if self.op.name not in self.table:
+            raise Absent(f"there is no Triton kernel of {self.op.name} here")
+        if device == "cpu" and os.environ.get("TRITON_INTERPRET") != "1":
+            raise Absent("Triton compiles for GPUs only; TRITON_INTERPRET=1 runs its kernels, slowly, on the CPU")
+
+
 class Jax(Peer):
-    """JAX, compiled. Its threads are those of the whole process."""
+    """JAX, compiled. It has no setting for its threads: they are as many as the process has cores."""
 
     name, package, table, bfloat16 = "jax", "jax", formulas.JAX, True
     places = ("jax.numpy", "jax.nn")
@@ -157,8 +175,9 @@ class Autograd(OnNumPy):
     name, package, places = "autograd", "autograd", ("autograd.numpy",)
 
     def both(self, inputs, upstream):
-        from autograd import make_vjp
+        import autograd
 
+        make_vjp: Any = autograd.make_vjp  # its declared types are those before its decorator
         if len(upstream) > 1:
             raise Absent("autograd takes functions of one output")
         pull, output = make_vjp(lambda *given: self.call(given)[0], tuple(self.problem.differentiable))(*inputs)
@@ -217,5 +236,5 @@ class Tinygrad(Peer):
         return np.asarray(value.numpy(), np.float64)
 
 
-PEERS = {peer.name: peer for peer in (Torch, Compiled, Jax, MyGrad, Autograd, Tinygrad)}
+PEERS = {peer.name: peer for peer in (Torch, Compiled, Triton, Jax, MyGrad, Autograd, Tinygrad)}
 CHOSEN = {"quick": ["torch"], "default": [n for n in PEERS if n != "torch compiled"], "full": list(PEERS)}

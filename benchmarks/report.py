@@ -3,13 +3,14 @@
 import datetime
 import json
 import math
-import os
 import platform
 import re
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
+
+from .cores import CORES
 
 RESULTS = Path(__file__).resolve().parent / "results"
 INSIDE = (RESULTS.parent.parent / "pyproject.toml").exists()  # a checkout, not an installed copy
@@ -56,7 +57,7 @@ def environment(threads, devices, level):
         "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         "commit": commit(),
         "cpu": cpu_model(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": len(CORES),
         "threads": threads,
         "gpu": gpu() if "cuda" in devices else None,
         "devices": list(devices),

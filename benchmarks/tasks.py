@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from . import kernels, overheads
+from . import kernels, layers, overheads
 from .measure import compared, time_cases
 from .subprocesses import peak_memory
 from .verify import verify
@@ -35,7 +35,7 @@ def workload_rows(workload, libs, device, threads, effort):
             return
     cases = [workload.prepare(lib, device) for lib in libs.values()]
     if len(cases) == 2:
-        verify(cases[0], cases[1], libs["gpugrad"], device, workload.tolerance)
+        verify(workload, cases, libs, device)
     passes = {"step": cases}
     if workload.items:
         pairs = zip(cases, libs.values(), strict=True)
@@ -64,9 +64,25 @@ def _memory(workload, libs, device, threads, effort):
     return peaks
 
 
-def kind_of(rows, kind, name):
-    """Rows with their kind and name added."""
-    return ({"kind": kind, "name": name} | row for row in rows)
+def _others(libs, device, effort):
+    """(kind, name, the first level that measures it, its rows) of what is neither a kernel nor a model."""
+    for name in overheads.OPS:
+        first = "quick" if name in ("add", "matmul") else "default"
+        yield "overhead", f"call {name}", first, partial(overheads.calls, name, libs, device, effort)
+    if device == "cpu":
+        yield "overhead", "import", "quick", partial(overheads.imports, effort)
+    else:
+        yield "overhead", "launch", "quick", partial(overheads.launches, libs, device, effort)
+    yield "overhead", "first call", "default", partial(overheads.first_call, device, effort)
+    for name in layers.NETWORKS:
+        yield "overhead", f"classes {name}", "default", partial(layers.rows_of, name, device, effort)
+    for name in overheads.GROWTH:
+        first = "quick" if name in ("graph length", "parameter count") else "default"
+        yield "growth", name, first, partial(overheads.growth, name, libs, device, effort)
+
+
+def _labelled(rows, kind, name):
+    return ({"kind": kind, "name": name} | row for row in rows())
 
 
 def all_tasks(libs, device, level, threads, limits, effort, peers):
@@ -77,19 +93,8 @@ def all_tasks(libs, device, level, threads, limits, effort, peers):
     for w in WORKLOADS:
         rows = partial(workload_rows, w, libs, device, threads, effort)
         yield Task("model", w.name, device, rows), w.level if w.device in ("", device) else None
-    for name in overheads.OPS:
-        rows = partial(overheads.calls, name, libs, device, effort)
-        first = "quick" if name in ("add", "matmul") else "default"
-        yield Task("overhead", f"call {name}", device, lambda r=rows: kind_of(r(), "overhead", "call")), first
-    if device == "cpu":
-        rows = partial(overheads.imports, effort)
-        yield Task("overhead", "import", device, lambda r=rows: kind_of(r(), "overhead", "import")), "quick"
-    rows = partial(overheads.first_call, device, effort)
-    yield Task("overhead", "first call", device, lambda r=rows: kind_of(r(), "overhead", "first call")), "default"
-    for name in overheads.GROWTH:
-        rows = partial(overheads.growth, name, libs, device, effort)
-        first = "quick" if name in ("graph length", "parameter count") else "default"
-        yield Task("growth", name, device, lambda r=rows: kind_of(r(), "growth", "growth")), first
+    for kind, name, first, rows in _others(libs, device, effort):
+        yield Task(kind, name, device, partial(_labelled, rows, kind, name)), first
 
 
 def plain(name):
@@ -98,11 +103,13 @@ def plain(name):
 
 
 def chosen(tasks, names, level):
-    """The tasks that names ask for (or kinds: kernels, models, overheads, growth), else those of the level."""
+    """The tasks that names or their first words ask for (or kinds: kernels, models, overheads, growth), else those of
+    the level."""
     wanted = {plain(name).removesuffix("s") for name in names}
     for task, first in tasks:
         if wanted:
-            if {plain(task.name).removesuffix("s"), plain(task.name).split()[0]} & wanted:
+            own = plain(task.name)
+            if {name.removesuffix("s") for name in (own, own.split()[0])} & wanted:
                 yield task
                 continue
             if task.kind not in wanted:

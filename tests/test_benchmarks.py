@@ -1,5 +1,6 @@
 """The benchmark suite measures honestly: what is slow, wrong or missing is said, and nothing else is lost."""
 
+import json
 import math
 import time
 
@@ -12,6 +13,7 @@ from gpugrad.autograd.ufunc import Elementwise
 pytest.importorskip("benchmarks.cli", reason="needs the checkout")
 from benchmarks import contenders, kernels, measure, overheads, peers
 from benchmarks.limits import Limits, last_level_cache
+from benchmarks.subprocesses import python
 
 EFFORT = measure.Effort(5, 0.002, 0, 5.0)
 
@@ -175,7 +177,67 @@ def test_the_cache_of_this_machine_is_plausible():
     assert math.isfinite(FixedLimits().fraction(1.0, 1, None, "float32"))
 
 
+def test_an_emulated_gpu_has_the_limits_of_the_host(monkeypatch):
+    monkeypatch.setenv("GPUGRAD_CUDA", "emulate")
+    assert Limits("cuda", 1).device == "cpu"
+
+
 def test_generic_declines_where_there_is_no_fused_path(scaled):
     problem = kernels.Problem(scaled, next(iter(kernels.cases_of(scaled))), "float32")
     with pytest.raises(contenders.Absent, match="no fused path"):
         contenders.Generic(problem, "cpu")
+
+
+@pytest.mark.skipif(not gpugrad.cuda.is_available(), reason="there is no cuda device, not even an emulated one")
+def test_a_launch_is_timed_by_itself(monkeypatch):
+    right = gpugrad.cuda.Kernels.launch
+
+    def slow(self, *args, **more):
+        time.sleep(1e-4)
+        right(self, *args, **more)
+
+    monkeypatch.setattr(gpugrad.cuda.Kernels, "launch", slow)
+    (row,) = overheads.launches({}, "cuda", EFFORT)
+    assert row["id"] == "launch cuda" and 1e-4 < row["ours"]["median"] < 1e-4 * overheads.CALLS
+    assert row["peers"] == {} or "cupy" in row["peers"]
+
+
+TRITON = """
+import json
+from benchmarks.kernels import OPS, Problem, Sampler, contenders
+
+s = Sampler()
+x, w, b = s(3, 5, 37), s(37), s(37)
+cases = [("softmax", s.case(x, axis=-1)), ("gelu", s.case(s(3, 700), approximate="tanh"))]
+cases += [("gelu", s.case(s(3, 700), approximate="none"))]
+cases += [("layer_norm", s.case(x, w, b, ndim=1, eps=1e-5)), ("rms_norm", s.case(x, w, ndim=1, eps=1e-5))]
+cases += [("layer_norm", s.case(x, s(5, 37), s(5, 37), ndim=2, eps=0.1))]
+cases += [("rms_norm", s.case(x, s(5, 37), ndim=2, eps=0.1))]
+found = []
+for name, case in cases:
+    for dtype in ("float32", "float16", "bfloat16"):
+        problem = Problem(OPS[name], case, dtype)
+        problem.solve()
+        _, errors, absent = contenders(problem, "cpu", ["triton"], False)
+        found.append([name, dtype, errors.get("triton"), absent.get("triton")])
+print(json.dumps(found))
+"""
+
+
+def test_triton_kernels_agree(monkeypatch):
+    pytest.importorskip("torch")
+    pytest.importorskip("triton")
+    monkeypatch.setenv("TRITON_INTERPRET", "1")  # which Triton reads when it is imported: hence a process of its own
+    found = json.loads(python("-c", TRITON))
+    assert len(found) == 21 and [entry for entry in found if entry[3] is not None] == []
+
+
+def test_triton_says_why_it_is_absent(monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.delenv("TRITON_INTERPRET", raising=False)
+    s = kernels.Sampler()
+    for name, case in (("gelu", s.case(s(3), approximate="tanh")), ("exp", s.case(s(3)))):
+        problem = kernels.Problem(OPS[name], case, "float32")
+        problem.solve()
+        _, _, absent = kernels.contenders(problem, "cpu", ["triton"], False)
+        assert "riton" in absent["triton"] and "Error" not in absent["triton"]

@@ -2,10 +2,14 @@
 
 import html.parser
 import json
+import os
 import re
 import shutil
 import subprocess
+import threading
 import time
+import types
+import xml.etree.ElementTree
 
 import numpy as np
 import pytest
@@ -15,10 +19,15 @@ from gpugrad.autograd.op import OPS
 from gpugrad.cli import main as command
 
 pytest.importorskip("benchmarks.cli", reason="needs the checkout")
-from benchmarks import cli, compare, page, tasks
+from benchmarks import cli, compare, page, picture, tasks
 from benchmarks.report import read
+from benchmarks.subprocesses import python
 
 LIMITS = {"bandwidth": 1e10, "rates": {"float32": 1e11}, "cache": 1 << 16}
+FACTS = {
+    "noise": {"spread": 0.3, "load": 2.0}, "limits": {"cpu": LIMITS}, "versions": {"torch": "9.9"}, "cpu": "<cpu>",
+    "threads": 2, "cores": 2, "gpu": None, "python": "3", "date": "2026-01-01", "commit": "abc",
+}  # fmt: skip
 
 
 def task(name, *made):
@@ -65,7 +74,16 @@ def test_names_choose_tasks():
         return [t.name for t in tasks.chosen(listed, given, level)]
 
     assert names() == ["layer_norm"] and names(level="full") == ["layer_norm", "cos"]
+    listed.append((task("classes mlp"), None))
+    assert names("classes") == names("classes mlp") == ["classes mlp"] and names("mlp") == []
     assert names("layer-norm") == ["layer_norm"] and names("exp") == ["exp"] and names("kernels") == ["layer_norm"]
+
+
+@pytest.mark.skipif(not gpugrad.cuda.is_available(), reason="there is no cuda device, not even an emulated one")
+def test_names_that_only_one_device_has(capsys):
+    assert cli.main(["--device", "both", "--list", "launch", "import", "classes"]) == 0
+    listed = [line.split(maxsplit=2)[1:] for line in capsys.readouterr().out.splitlines()]
+    assert ["cuda", "launch"] in listed and ["cpu", "import"] in listed and len(listed) == 2 + 2 * 3
 
 
 def test_the_command_measures_a_users_ops(tmp_path, capsys):
@@ -88,6 +106,31 @@ def test_the_command_measures_a_users_ops(tmp_path, capsys):
 def test_usage_errors_have_status_2(given, capsys):
     assert cli.main(given) == 2
     assert capsys.readouterr().err.startswith("bench: ")
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="threads cannot be kept to cores here")
+def test_threads_are_cores_too(tmp_path, monkeypatch):
+    before, seen, out = os.sched_getaffinity(0), [], tmp_path / "r.jsonl"
+    waiting = threading.Event()
+    already = threading.Thread(target=waiting.wait)  # as those of a BLAS, which start when it is imported
+    already.start()
+
+    def rows():
+        inside = json.loads(python("-c", "import os, json; print(json.dumps(list(os.sched_getaffinity(0))))"))
+        seen.extend([os.sched_getaffinity(0), os.sched_getaffinity(already.native_id), set(inside)])
+        return iter([row("a")])
+
+    monkeypatch.setattr(cli, "tasks_of", lambda *_: [tasks.Task("kernel", "a", "cpu", rows)])
+    monkeypatch.setattr(cli, "Limits", lambda *_: types.SimpleNamespace(facts=lambda: LIMITS))
+    try:
+        assert cli.main(["--threads", "1", "--device", "cpu", "--json", str(out)]) == 0
+    finally:
+        waiting.set()
+        gpugrad.set_num_threads(len(before))
+        cli.load("torch", len(before))
+    assert len(seen[0]) == 1 and seen[0] <= before and seen == [seen[0]] * 3
+    assert os.sched_getaffinity(0) == before
+    assert read(out)[0]["threads"] == 1 and read(out)[0]["cores"] == len(before)
 
 
 # Comparing two runs
@@ -159,9 +202,7 @@ def written():
     made = [row("softmax forward cpu", 0.25, **kernel), row("slow forward cpu", 7.0, **kernel), row("batch", **curve)]
     made += [row(f"mlp step {rate['device']}", **model, **rate) for rate in rates]
     made += [{"id": "broken cpu", "kind": "kernel", "failed": "ResultError: <b>"}]
-    facts = {"noise": {"spread": 0.3, "load": 2.0}, "limits": {"cpu": LIMITS}, "versions": {}}
-    facts |= {"cpu": "x", "threads": 2, "cores": 2, "gpu": None, "python": "3", "date": "2026-01-01", "commit": "abc"}
-    return page.page(made, facts)
+    return page.page(made, FACTS)
 
 
 def test_the_page_is_well_formed_and_self_contained(written):
@@ -187,3 +228,49 @@ def test_the_page_shows_in_a_browser(written, tmp_path):
     pixels = np.asarray(image.open(shot).convert("RGB")).reshape(-1, 3)
     colours = {tuple(int(c) for c in pixel) for pixel in np.unique(pixels, axis=0)}
     assert (0x12, 0x80, 0x6A) in colours and (0xC8, 0x64, 0x1B) in colours  # the bars of both sides
+
+
+# The picture
+
+
+def with_goals():
+    numpys = row("import", 0.1, goal=1.3, title="import")
+    numpys["peers"] = {"numpy": numpys["peers"]["torch"]}
+    made = [row("mlp", 0.25, goal=1.0, title="MLP <&>, forward + backward"), row("slow", 4.0, goal=1.0, title="slow")]
+    return [*made, row("exp", 0.5, title="without a goal"), numpys, {"id": "broken cpu", "failed": "boom"}]
+
+
+def test_the_picture_is_well_formed_and_self_contained():
+    text = picture.picture(with_goals(), FACTS)
+    root = xml.etree.ElementTree.fromstring(text)
+    assert root.tag == "{http://www.w3.org/2000/svg}svg" and int(root.attrib["width"]) > 800
+    assert {element.tag.partition("}")[2] for element in root.iter()} == {
+        "svg",
+        "style",
+        "rect",
+        "line",
+        "text",
+        "title",
+    }
+    assert re.findall(r"https?://[^\"]*", text) == ["http://www.w3.org/2000/svg"]
+    assert not re.search(r"@import|url\(|href|<script", text)
+    used, known = set(re.findall(r"var\((--\w+)\)", text)), set(re.findall(r"(--\w+):", text))
+    assert used <= known and text.count("--panel:") == 2 and "prefers-color-scheme:dark" in text
+    words = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert "MLP <&>, fwd+bwd" in words and "0.25" in words and "4.00" in words
+    assert "Time of gpugrad relative to PyTorch: 1.00 in the geometric mean of 2 workloads" in words
+    assert not {"without a goal", "import"} & set(words)
+    bars = [element.attrib for element in root.iter("{http://www.w3.org/2000/svg}rect")]
+    assert [bar["class"] for bar in bars] == ["panel", "ahead", "behind"] and bars[1]["width"] == bars[2]["width"]
+
+
+def test_a_picture_without_a_goal_says_so():
+    assert "no row has a goal" in picture.picture([row("exp", title="exp")], FACTS)
+
+
+def test_the_command_writes_the_picture_of_an_earlier_run(tmp_path, capsys):
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(r | FACTS) + "\n" for r in with_goals()))
+    written = tmp_path / "bars.svg"
+    assert cli.main(["page", str(tmp_path / "a.jsonl"), "--svg", str(written)]) == 0
+    assert written.read_text(encoding="utf-8") == picture.picture(with_goals(), FACTS)
+    assert "picture written to" in capsys.readouterr().out
