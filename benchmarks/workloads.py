@@ -80,8 +80,8 @@ class Workload:
     """A named piece of work.
 
     `goal` is our time divided by PyTorch's (or None), `operations` how many of them one step repeats. With `items`
-    images or tokens (`unit`) in a step, forward is a row as well. `level`: the first that measures it. `needs`: layers.
-    `device`: the only one where it is run.
+    images or tokens (`unit`) in a step, forward is a row as well. `level`: the first that measures it. `device`: the
+    only one where it is run.
     """
 
     name: str
@@ -92,7 +92,6 @@ class Workload:
     items: int = 0
     unit: str = ""
     level: str = "default"
-    needs: tuple = ()
     device: str = ""
 
     def prepare(self, lib, device, dtype="float32"):
@@ -189,6 +188,12 @@ def char_lstm(lib, inputs):
     return training(lib, models.char_lstm(lib), tokens, following, "Adam", lr=1e-4)
 
 
+def lstm(lib, inputs):
+    """One LSTM layer: gradients of the inputs and of all weights."""
+    layer, x = lib.nn.LSTM(128, 128).to(inputs.device), inputs.normal(64, 32, 128).requires_grad_()
+    return Case(layer, lambda: layer(x)[0], inputs.normal(64, 32, 128))
+
+
 def conv2d(lib, inputs):
     """A 3x3 convolution: gradients of input, weight and bias."""
     function = partial(lib.nn.functional.conv2d, padding=1)
@@ -208,8 +213,8 @@ def layer_norm(lib, inputs):
     def function(x, weight, bias):
         return lib.nn.functional.layer_norm(x, (1024,), weight, bias)
 
-    x, upstream = inputs.normal(4096, 1024), inputs.normal(4096, 1024)
-    return operation(lib, function, upstream, x, inputs.normal(1024), inputs.normal(1024))
+    leaves = inputs.normal(4096, 1024), inputs.normal(1024), inputs.normal(1024)
+    return operation(lib, function, inputs.normal(4096, 1024), *leaves)
 
 
 def attention(lib, inputs):
@@ -257,14 +262,10 @@ WORKLOADS = [
     ),
     Workload("mlp-adam", "MLP 784-512-256-10, batch 256, Adam step", 0.7, partial(mlp, optimizer="Adam", lr=1e-4)),
     Workload(
-        "lenet", "LeNet, 64 x 1 x 32 x 32, SGD momentum step", 0.75, lenet,
-        items=64, unit="images", level="quick",
+        "lenet", "LeNet, 64 x 1 x 32 x 32, SGD momentum step", 0.75, lenet, items=64, unit="images", level="quick",
     ),
     Workload("conv2d", "conv 3x3 64 -> 64, 32 x 64 x 32 x 32, forward + backward", 1.1, conv2d),
-    Workload(
-        "resnet20", "ResNet-20, 64 x 3 x 32 x 32, SGD momentum step", 1.7, resnet20,
-        items=64, unit="images",
-    ),
+    Workload("resnet20", "ResNet-20, 64 x 3 x 32 x 32, SGD momentum step", 1.7, resnet20, items=64, unit="images"),
     Workload(
         "gpt-mini", "GPT, batch 8, T 128, d 128, 4 layers, 4 heads, AdamW step", 1.1,
         partial(language, batch=8, length=128, width=128, layers=4, heads=4),
@@ -276,10 +277,8 @@ WORKLOADS = [
     Workload("max-pool2d", "max-pool 2x2 (64, 64, 56, 56), forward + backward", 0.4, max_pool2d),
     Workload("cross-entropy", "cross-entropy (4096, 32000), forward + backward", 0.2, cross_entropy),
     *_picture_models(),
-    Workload(
-        "char-lstm", "char-LSTM, 32 x 64, d 256, Adam step", None, char_lstm,
-        items=32 * 64, unit="tokens", needs=("LSTM",),
-    ),
+    Workload("lstm", "LSTM, T 64, batch 32, 128 -> 128, forward + backward", None, lstm),
+    Workload("char-lstm", "char-LSTM, 32 x 64, d 256, Adam step", None, char_lstm, items=2048, unit="tokens"),
     Workload(
         "bert-mini", "BERT, batch 8, T 128, d 256, 4 layers, 4 heads, AdamW step", None,
         partial(language, batch=8, length=128, width=256, layers=4, heads=4, causal=False),

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gpugrad as gg
-from gpugrad.backend.cpu import threads
+from gpugrad.backend.cpu import gemm, threads
 
 
 @pytest.fixture
@@ -84,3 +84,21 @@ def test_blas_has_its_threads_back_after_products_from_many_threads(two_threads)
         worker.join()
     assert len(results) == 200 and all(np.array_equal(r, expected) for r in results)
     assert [library.num_threads for library in threads._blas()] == before
+
+
+@pytest.mark.parametrize("shapes", [
+    ((4, 100, 200), (200, 130)), ((4, 100, 200), (4, 200, 130)), ((1, 100, 200), (4, 200, 130)),
+    ((4, 1, 100, 200), (3, 200, 130)), ((100, 200), (5, 200, 130)), ((1, 300, 200), (1, 200, 130)),
+    ((1, 3, 100, 200), (3, 200, 130)), ((2, 7, 64, 256), (256, 96)), ((64, 1024), (1024, 256)), ((33, 256), (256, 500)),
+])  # fmt: skip
+def test_products_of_every_rank_are_cut_over_threads_and_leave_blas_alone(two_threads, shapes, monkeypatch):
+    counts = []
+    multiply = gemm.multiply
+    monkeypatch.setattr(
+        gemm, "multiply", lambda *args: (counts.append(threads._blas()[0].num_threads), multiply(*args))
+    )
+    x, w = (np.random.default_rng(0).standard_normal(shape) for shape in shapes)
+    for a in (x, np.ascontiguousarray(x.swapaxes(-1, -2)).swapaxes(-1, -2)):
+        counts.clear()
+        np.testing.assert_allclose((gg.tensor(a) @ gg.tensor(w)).numpy(), a @ w, 1e-10, 1e-10)
+        assert counts and set(counts) == {1}

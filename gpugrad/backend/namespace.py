@@ -36,7 +36,7 @@ class Namespace:
 
 
 CPU = Namespace(
-    np, "cpu",
+    np, "cpu", matmul=lambda x, y: cpu.gemm.matmul(x, y),
     erf=lambda x: cpu.activation.erf(x), erfc=lambda x: cpu.special.erfc(x), erfinv=lambda x: cpu.special.erfinv(x),
 )  # fmt: skip
 _by_type: dict[type, Any] = {np.ndarray: CPU}

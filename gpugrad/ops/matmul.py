@@ -12,7 +12,6 @@ import numpy as np
 from ..autograd.convert import asarray
 from ..autograd.op import op, xp
 from ..autograd.tensor import Tensor
-from ..backend import cpu
 from ..errors import ShapeError
 from .activation import gelu
 from .einsum import einsum
@@ -27,13 +26,9 @@ __all__ = [
 def dense(x: Any, w: Any) -> Any:
     """x @ w for a matrix w and any x (..., K), arrays or Tensors: one product over all leading axes, unless that
     copies x."""
-    if x.ndim > 2:
-        if not isinstance(x, Tensor) and not x.flags.c_contiguous and x.itemsize in x.strides[-2:]:
-            return x @ w
+    if x.ndim > 2 and (isinstance(x, Tensor) or x.flags.c_contiguous or x.itemsize not in x.strides[-2:]):
         return dense(x.reshape(prod(x.shape[:-1]), x.shape[-1]), w).reshape(*x.shape[:-1], w.shape[-1])
-    if x.__class__ is np.ndarray and x.ndim == 2 and x.dtype == w.dtype and x.shape[1] == w.shape[0]:
-        return cpu.gemm.product(x, w)
-    return x @ w
+    return xp(x).matmul(x, w)
 
 
 def _products(x: Any, out: Any) -> int:
@@ -90,8 +85,8 @@ def _matmul_x(g: Any, y: Any, x_shape: tuple) -> Any:
     if y.ndim == 2:
         return dense(g, y.T)
     if len(x_shape) == 2:
-        return _columns(g) @ _columns(y).T
-    return g @ y.swapaxes(-1, -2)
+        return xp(g).matmul(_columns(g), _columns(y).T)
+    return xp(g).matmul(g, y.swapaxes(-1, -2))
 
 
 def _matmul_y(g: Any, x: Any, y_shape: tuple) -> Any:
@@ -100,8 +95,8 @@ def _matmul_y(g: Any, x: Any, y_shape: tuple) -> Any:
     if len(y_shape) == 1:
         return rows_of(x).T @ g.reshape(prod(g.shape))
     if len(y_shape) == 2:
-        return rows_of(x).T @ rows_of(g)
-    return x.swapaxes(-1, -2) @ g
+        return xp(g).matmul(rows_of(x).T, rows_of(g))
+    return xp(g).matmul(x.swapaxes(-1, -2), g)
 
 
 matmul.vjp(x=_matmul_x, y=_matmul_y)

@@ -9,6 +9,7 @@ minimax) up to |x| = 4 in float32 and 6 in float64; beyond, erf is 1 to the last
 """
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -165,9 +166,8 @@ def _rational_argument(x, cap: float, coefficients: np.ndarray):
     values = np.empty((2, *x.shape), x.dtype)
     for part in threads.blocks(slice(0, x.shape[-1]), PRODUCT // coefficients.size):
         np.matmul(coefficients, powers[:, part], out=values[:, part])
-    above, below = values
-    np.divide(above, below, out=above)
-    return np.multiply(above, x, out=above)
+    ratio = np.divide(values[0], values[1], out=values[0, ...])
+    return np.multiply(ratio, x, out=ratio)
 
 
 def _sigmoid(out, x):
@@ -208,7 +208,7 @@ def _relu_grad(gx, out, g):
     np.bitwise_and(g.view(bits), keep.astype(bits), out=gx.view(bits))
 
 
-def _blockwise(kernel, *arrays: np.ndarray, share: int = SHARE, outputs: int = 1):
+def _blockwise(kernel, *arrays: np.ndarray, share: int = SHARE, outputs: int = 1) -> Any:
     """A new array like the first (or so many), filled by `kernel(*outputs, *arrays)` over blocks."""
     first = arrays[0]
     if first.flags.c_contiguous:

@@ -5,6 +5,8 @@ larger product has both operands copied first, into an order of its own. With AV
 80 to 100 GFLOP/s, and NumPy's matmul walks over a grid of tiles by itself.
 """
 
+from math import prod
+
 import numpy as np
 
 from . import memory, threads
@@ -13,27 +15,49 @@ ALONE = 1 << 18  # multiply-adds up to which a BLAS uses one thread anyway
 SHARE = 1 << 22  # multiply-adds that are worth a thread
 TILE = 10**6  # multiply-adds of a tile: OpenBLAS copies no operand
 UNIT = 12  # rows that OpenBLAS takes at a time, and the least of a tile
-SIDE = 32  # rows and columns of a tile that has not all columns
-LONG = 256  # products of each element from which such a tile gains
+SIDES = {True: (16, 64), False: (32, 32)}  # of a tile that has not all columns, by whether both operands lie row by row
+LONG, FEW = 256, 64  # products of each element from which such a tile gains, or rows up to which it does
 CACHED = 1 << 19  # numbers on the right that stay in the cache while it is walked over once for each row of tiles
 DEEP = 64  # rows of a piece of `transposed`, below which adding up the pieces costs more than they gain
 
 
+def matmul(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """NumPy's x @ y, by `product` where that is one."""
+    if x.ndim > 1 < y.ndim and x.dtype == y.dtype and x.shape[-1] == y.shape[-2]:
+        return product(x, y)
+    return x @ y
+
+
 def product(x: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """x (M, K) @ w (K, N): the longer side of the result is cut."""
-    rows, columns = x.shape[0], w.shape[1]
-    work = rows * columns * x.shape[1]
+    """x (..., M, K) @ w (..., K, N), leading axes broadcast. Of the result, the first axis is cut; of a matrix, the
+    longer one."""
+    lead = x.shape[:-2]
+    lead = lead if lead == w.shape[:-2] else np.broadcast_shapes(lead, w.shape[:-2])
+    (rows, inner), columns = x.shape[-2:], w.shape[-1]
+    work = prod(lead) * rows * columns * inner
     if work <= ALONE:
         return x @ w
-    out = memory.empty((rows, columns), x.dtype)
-    with threads.one_blas_thread:
-        if rows >= columns:
-            parts = threads.chunks(rows, 1 + SHARE * rows // work)
-            threads.parallel(lambda part: multiply(x[part], w, out[part]), parts)
+    if lead and lead[0] == 1:
+        return product(*(operand[0] if operand.ndim == len(lead) + 2 else operand for operand in (x, w)))[None]
+    out = memory.empty((*lead, rows, columns), x.dtype)
+    length = lead[0] if lead else max(rows, columns)
+
+    def part(cut: slice) -> None:
+        if lead:
+            multiply(_along(x, out, cut), _along(w, out, cut), out[cut])
+        elif rows >= columns:
+            multiply(x[cut], w, out[cut])
         else:
-            parts = threads.chunks(columns, 1 + SHARE * columns // work)
-            threads.parallel(lambda part: multiply(x, w[:, part], out[:, part]), parts)
+            multiply(x, w[:, cut], out[:, cut])
+
+    with threads.one_blas_thread:
+        threads.parallel(part, threads.chunks(length, 1 + SHARE * length // work))
     return out
+
+
+def _along(operand: np.ndarray, out: np.ndarray, part: slice) -> np.ndarray:
+    """What `out[part]` needs of an operand that broadcasts to `out`."""
+    return operand[part] if operand.ndim == out.ndim and len(operand) > 1 else operand
 
 
 def multiply(x: np.ndarray, w: np.ndarray, out: np.ndarray) -> None:
@@ -75,9 +99,11 @@ def _tile(x: np.ndarray, w: np.ndarray) -> tuple[int, int]:
     if rows * columns > area:
         if columns * UNIT <= area and w.strides[-1] == w.itemsize:
             return min(rows, area // columns // UNIT * UNIT), columns
-        fits = SIDE * SIDE <= area and rows % SIDE == 0 and columns >= SIDE
-        if fits and inner >= LONG and inner * columns <= CACHED:
-            return SIDE, SIDE
+        height, width = SIDES[x.strides[-1] == w.strides[-1] == w.itemsize]
+        height = height if height * width <= area else height // 2
+        fits = height * width <= area and rows % height == 0 and columns >= width
+        if fits and (inner >= LONG or rows <= FEW) and inner * columns <= CACHED:
+            return height, width
     return max(1, rows), max(1, columns)
 
 
