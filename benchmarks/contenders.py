@@ -30,6 +30,7 @@ class Contender:
     name = "gpugrad"
     clock = staticmethod(wall)
     tolerance = 1.0  # times that of our own results
+    settle = 0.0  # seconds for which its threads spin after the last step
     backward = True
 
     def __init__(self, problem, device):

@@ -113,7 +113,7 @@ class Rotating:
 
     def __init__(self, contender, backward, copies):
         problem = contender.problem
-        self.contender, self.clock = contender, contender.clock
+        self.contender, self.clock, self.settle = contender, contender.clock, contender.settle
 
         def inputs():
             free = problem.differentiable if backward else ()

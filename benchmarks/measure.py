@@ -3,6 +3,7 @@
 A measurement is a list of rounds. A round of one contender makes one step untimed (its data return to the caches, the
 others' threads go to sleep), then as many timed steps as fill the round. Rounds alternate A B A B. A case has
 `run(steps)`, which waits until they are done; with `launch(steps)`, which does not, its `clock` may be a GPU's events.
+`settle`: seconds for which its threads go on spinning, on cores that the next one wants.
 """
 
 import gc
@@ -29,7 +30,7 @@ class Effort:
     budget: float = 60.0
 
 
-LEVELS = {"quick": Effort(5, 0.02, 0, 2.0), "default": Effort(9, 0.05, 1, 20.0), "full": Effort(15, 0.2, 3)}
+LEVELS = {"quick": Effort(5, 0.02, 0, 2.0), "default": Effort(7, 0.05, 1, 20.0), "full": Effort(15, 0.2, 3)}
 
 
 def load(name, threads):
@@ -73,7 +74,9 @@ def time_round(case, steps):
     """Seconds per step of one round."""
     gc.collect()
     case.run(1)
-    return getattr(case, "clock", wall)(case, steps) / steps
+    seconds = getattr(case, "clock", wall)(case, steps) / steps
+    time.sleep(getattr(case, "settle", 0))
+    return seconds
 
 
 def steps_to_fill(case, seconds):

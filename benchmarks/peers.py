@@ -151,7 +151,7 @@ class Jax(Peer):
 class OnNumPy(Peer):
     """A library whose arrays are NumPy's: on the CPU alone."""
 
-    table = formulas.NUMPY
+    table, settle = formulas.NUMPY, 0.15  # OpenBLAS's threads spin for a tenth of a second
 
     def __init__(self, problem, device):
         super().__init__(problem, device)
