@@ -113,9 +113,8 @@ def summary(values):
 
 
 def ratio_of(ours, peer):
-    """Ratio of the medians, with the 20th and 80th percentiles of the ratios of rounds that ran side by side."""
-    pairs = summary([a / b for a, b in zip(ours, peer, strict=True)])
-    return pairs | {"median": statistics.median(ours) / statistics.median(peer)}
+    """The ratios of rounds that ran side by side: a machine that slows down for a while slows both."""
+    return summary([a / b for a, b in zip(ours, peer, strict=True)])
 
 
 def spread(numbers):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import gpugrad
-from gpugrad.autograd.gradcheck import gradcheck, gradgradcheck
+from gpugrad.autograd import gradcheck, gradgradcheck
 from gpugrad.errors import DTypeError, GradcheckError, GradientError
 
 RNG = np.random.default_rng(0)

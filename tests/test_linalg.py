@@ -8,8 +8,8 @@ import torch
 
 import gpugrad as gg
 from gpugrad import linalg
+from gpugrad.autograd import gradcheck, gradgradcheck
 from gpugrad.autograd.convert import tensor
-from gpugrad.autograd.gradcheck import gradcheck, gradgradcheck
 from gpugrad.autograd.op import OPS
 from gpugrad.errors import ShapeError
 

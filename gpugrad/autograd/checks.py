@@ -19,9 +19,9 @@ from ..backend.dtypes import bfloat16, default_dtype, float16, float32, float64,
 from ..backend.namespace import xp
 from ..errors import GpugradError
 from .calls import TOLERANCES, Call, Wrong, agree, all_agree, fortran, gradients_agree, host, strided
-from .gradcheck import gradcheck, gradgradcheck
 from .kept import check_memory
 from .mode import no_grad
+from .numerical import gradcheck, gradgradcheck
 from .op import Op
 from .samples import Case, Sampler
 from .tensor import Tensor

@@ -5,7 +5,6 @@ Numbers are drawn on the host (NumPy's PCG64) and moved, so that a seed means on
 
 from __future__ import annotations
 
-import copy
 import threading
 from typing import Any
 
@@ -37,12 +36,12 @@ class Generator:
 
     def get_state(self) -> dict:
         """The position of the stream, for `set_state`."""
-        return {"seed": self._seed, "state": copy.deepcopy(self.numpy.bit_generator.state)}
+        return {"seed": self._seed, "state": self.numpy.bit_generator.state}
 
     def set_state(self, state: dict) -> None:
         """Continue from a position that `get_state` gave."""
         self._seed = state["seed"]
-        self.numpy.bit_generator.state = copy.deepcopy(state["state"])
+        self.numpy.bit_generator.state = state["state"]
 
 
 def default_generator() -> Generator:
