@@ -124,7 +124,7 @@ def test_an_unknown_instance_and_an_unknown_architecture():
 
 
 def test_missing_packages_are_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "cuda.bindings", None)
+    monkeypatch.setitem(sys.modules, "cuda.bindings.nvrtc", None)
     nvrtc.toolchain.cache_clear()
     try:
         with pytest.raises(KernelError, match=r"pip install 'gpugrad\[cuda13\]'.*'gpugrad\[cuda12\]'"):

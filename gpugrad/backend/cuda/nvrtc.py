@@ -52,7 +52,7 @@ class Toolchain:
 def toolchain() -> Toolchain:
     """What there is to compile with. Raises KernelError, with the command that gets it, where something is missing."""
     try:
-        from cuda.bindings import nvrtc
+        import cuda.bindings.nvrtc as nvrtc
         from cuda.pathfinder import find_nvidia_header_directory
 
         status, major, minor = nvrtc.nvrtcVersion()
@@ -134,7 +134,7 @@ def _options(source: Source, arch: str) -> list[str]:
 
 def _run(source: Source, instances: Sequence[str], options: Sequence[str]) -> tuple[bytes, dict[str, str], str]:
     """Compile: (machine code, mangled names, log). The bindings release the GIL, so threads compile side by side."""
-    from cuda.bindings import nvrtc
+    import cuda.bindings.nvrtc as nvrtc
 
     ok = nvrtc.nvrtcResult.NVRTC_SUCCESS
     program = _value(
@@ -168,7 +168,7 @@ def _value(answer: tuple) -> Any:
 
 
 def _error_name(status: Any) -> str:
-    from cuda.bindings import nvrtc
+    import cuda.bindings.nvrtc as nvrtc
 
     return nvrtc.nvrtcGetErrorString(status)[1].decode()
 
@@ -198,7 +198,7 @@ def _errors(log: str, source: Source) -> str:
 
 def _refused(log: str, options: Sequence[str]) -> str:
     """Why NVRTC refused the options: nearly always an architecture newer or older than it knows."""
-    from cuda.bindings import nvrtc
+    import cuda.bindings.nvrtc as nvrtc
 
     known = ", ".join(f"sm_{number}" for number in nvrtc.nvrtcGetSupportedArchs()[1])
     return f"{log} in {' '.join(options)}; this NVRTC ({'.'.join(map(str, toolchain().version))}) compiles for {known}"
