@@ -30,20 +30,22 @@ def lenet(lib):
     return LeNet()
 
 
+def _conv_norm(nn, inside, outside, size, stride=1):
+    """A convolution that keeps the size (or divides it by the stride), and batch norm."""
+    convolution = nn.Conv2d(inside, outside, size, stride=stride, padding=size // 2, bias=False)
+    return nn.Sequential(convolution, nn.BatchNorm2d(outside))
+
+
 def resnet20(lib):
     """ResNet-20 in its CIFAR form (He et al. 2015, section 4.2), 1x1 shortcuts: (N, 3, 32, 32) -> (N, 10)."""
     nn, F = lib.nn, lib.nn.functional
 
-    def conv_norm(inside, outside, size, stride=1):
-        convolution = nn.Conv2d(inside, outside, size, stride=stride, padding=size // 2, bias=False)
-        return nn.Sequential(convolution, nn.BatchNorm2d(outside))
-
     class Block(nn.Module):
         def __init__(self, inside, outside, stride):
             super().__init__()
-            self.first = conv_norm(inside, outside, 3, stride)
-            self.second = conv_norm(outside, outside, 3)
-            self.shortcut = nn.Identity() if inside == outside else conv_norm(inside, outside, 1, stride)
+            self.first = _conv_norm(nn, inside, outside, 3, stride)
+            self.second = _conv_norm(nn, outside, outside, 3)
+            self.shortcut = nn.Identity() if inside == outside else _conv_norm(nn, inside, outside, 1, stride)
 
         def forward(self, x):
             return F.relu(self.second(F.relu(self.first(x))) + self.shortcut(x))
@@ -51,7 +53,7 @@ def resnet20(lib):
     class ResNet(nn.Module):
         def __init__(self):
             super().__init__()
-            self.stem = conv_norm(3, 16, 3)
+            self.stem = _conv_norm(nn, 3, 16, 3)
             shapes = [(16, 16, 1)] * 3 + [(16, 32, 2)] + [(32, 32, 1)] * 2 + [(32, 64, 2)] + [(64, 64, 1)] * 2
             self.blocks = nn.Sequential(*(Block(*shape) for shape in shapes))
             self.head = nn.Linear(64, 10)
@@ -139,10 +141,6 @@ def resnet(lib, depths, bottleneck):
     """ResNet for ImageNet (He et al. 2015, table 1): (N, 3, 224, 224) -> (N, 1000)."""
     nn, F = lib.nn, lib.nn.functional
 
-    def conv_norm(inside, outside, size, stride=1):
-        convolution = nn.Conv2d(inside, outside, size, stride=stride, padding=size // 2, bias=False)
-        return nn.Sequential(convolution, nn.BatchNorm2d(outside))
-
     class Block(nn.Module):
         def __init__(self, inside, width, stride):
             super().__init__()
@@ -150,9 +148,9 @@ def resnet(lib, depths, bottleneck):
             if bottleneck:
                 shapes = [(inside, width, 1, 1), (width, width, 3, stride), (width, 4 * width, 1, 1)]
             outside = shapes[-1][1]
-            self.steps = nn.ModuleList([conv_norm(*shape) for shape in shapes])
+            self.steps = nn.ModuleList([_conv_norm(nn, *shape) for shape in shapes])
             same = inside == outside and stride == 1
-            self.shortcut = nn.Identity() if same else conv_norm(inside, outside, 1, stride)
+            self.shortcut = nn.Identity() if same else _conv_norm(nn, inside, outside, 1, stride)
 
         def forward(self, x):
             y = x
@@ -165,7 +163,7 @@ def resnet(lib, depths, bottleneck):
         for number in range(depth):
             blocks.append(Block(inside, 64 << stage, 2 if stage and not number else 1))
             inside = (64 << stage) * (4 if bottleneck else 1)
-    stem = [conv_norm(3, 64, 7, 2), nn.ReLU(), nn.MaxPool2d(3, 2, 1)]
+    stem = [_conv_norm(nn, 3, 64, 7, 2), nn.ReLU(), nn.MaxPool2d(3, 2, 1)]
     return nn.Sequential(*stem, *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(inside, 1000))
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from ..autograd.tensor import Tensor, wrap
 from ..backend.random import Generator, default_generator
 from ..errors import OutOfRangeError, ShapeError
-from .fetch import named
+from .fetch import sample_of
 
 
 class Dataset:
@@ -164,11 +164,7 @@ class StackDataset(Dataset):
 def _samples(dataset: Any, indices: Sequence[int]) -> list:
     """The samples `indices`. Raises DataError that names the one that cannot be read, ShapeError for another number."""
     if not callable(getattr(dataset, "__getitems__", None)):
-        found = []
-        for i in indices:
-            with named(f"sample {i!r} of {type(dataset).__name__} cannot be read"):
-                found.append(dataset[i])
-        return found
+        return [sample_of(dataset, i) for i in indices]
     found = dataset.__getitems__(indices)
     if len(found) != len(indices):
         raise ShapeError(f"{type(dataset).__name__}.__getitems__: {len(indices)} samples expected, got {len(found)}")

@@ -47,25 +47,21 @@ class Fetch:
 
     def _make(self, indices: Any, number: int) -> Any:
         if not self.batched:
-            return self._collated(self._sample(indices), f"sample {indices!r}")
+            return self._collated(sample_of(self.dataset, indices), f"sample {indices!r}")
         name = f"the samples {_short(indices)} of {type(self.dataset).__name__}"
         if self.whole:
-            with named(f"{name} cannot be read"):
+            with _named(f"{name} cannot be read"):
                 return self.dataset.batch(np.asarray(indices, np.int64))
         if hasattr(self.dataset, "__getitems__"):
-            with named(f"{name} cannot be read"):
+            with _named(f"{name} cannot be read"):
                 samples = self.dataset.__getitems__(indices)
         else:
-            samples = [self._sample(i) for i in indices]
+            samples = [sample_of(self.dataset, i) for i in indices]
         return self._collated(samples, name)
 
     def _collated(self, samples: Any, name: str) -> Any:
-        with named(f"no batch can be made of {name}"):
+        with _named(f"no batch can be made of {name}"):
             return self.collate(samples)
-
-    def _sample(self, index: Any) -> Any:
-        with named(f"sample {index!r} of {type(self.dataset).__name__} cannot be read"):
-            return self.dataset[index]
 
 
 class FetchNext(Fetch):
@@ -73,7 +69,7 @@ class FetchNext(Fetch):
 
     def _make(self, indices: Any, number: int) -> Any:
         name = type(self.dataset).__name__
-        with named(f"{name} cannot be read, in batch {number}"):
+        with _named(f"{name} cannot be read, in batch {number}"):
             if number == 0:
                 self.samples = iter(self.dataset)
             samples = list(islice(self.samples, indices))
@@ -86,8 +82,14 @@ class End:
     """What comes after a stream's last batch."""
 
 
+def sample_of(dataset: Any, index: Any) -> Any:
+    """Sample `index`. Raises DataError that names it if it cannot be read."""
+    with _named(f"sample {index!r} of {type(dataset).__name__} cannot be read"):
+        return dataset[index]
+
+
 @contextmanager
-def named(what: str) -> Iterator[None]:
+def _named(what: str) -> Iterator[None]:
     """Errors inside as a DataError that says `what`."""
     try:
         yield

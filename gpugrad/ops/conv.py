@@ -19,7 +19,6 @@ import numpy as np
 
 from ..autograd.op import op, xp
 from ..backend import cpu
-from ..backend.cpu.reduce import sum_over
 
 __all__ = ["convolution", "convolution_input_gradient", "convolution_weight_gradient"]
 
@@ -114,7 +113,7 @@ def convolution(x, weight, bias=None, *, stride, padding, dilation, groups):
 
 def _channel_sums(g: Any) -> Any:
     axes = (0, *range(2, g.ndim))
-    return sum_over(g, axes) if g.__class__ is np.ndarray else g.sum(axis=axes)
+    return cpu.reduce.sum_over(g, axes) if g.__class__ is np.ndarray else g.sum(axis=axes)
 
 
 convolution.vjp(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd.op import op, xp
-from ..backend.cpu.reduce import LEAST, sum_over
+from ..backend import cpu
 from ..backend.dtypes import as_dtype, float32, int64, is_low
 from .transcendental import within_range
 
@@ -78,9 +78,9 @@ sum.vjp(x=lambda g, axis, x_shape, x_dtype: spread(g, x_shape, axis).astype(x_dt
 
 @sum.fused("cpu")
 def sum_cpu(x, *, axis, dtype, keepdims):
-    if x.size < LEAST or dtype is not None or x.dtype.kind != "f":
+    if x.size < cpu.reduce.LEAST or dtype is not None or x.dtype.kind != "f":
         return NotImplemented
-    return sum_over(x, axes_of(axis, x.ndim), keepdims), {}
+    return cpu.reduce.sum_over(x, axes_of(axis, x.ndim), keepdims), {}
 
 
 @op(samples=_sum_cases, dtypes="float", bench=_wide, flops=lambda x: x.size)
@@ -102,9 +102,9 @@ mean.vjp(x=_mean_x)
 
 @mean.fused("cpu")
 def mean_cpu(x, *, axis, dtype, keepdims):
-    if x.size < LEAST or dtype is not None:
+    if x.size < cpu.reduce.LEAST or dtype is not None:
         return NotImplemented
-    total = sum_over(x, axes_of(axis, x.ndim), keepdims)
+    total = cpu.reduce.sum_over(x, axes_of(axis, x.ndim), keepdims)
     return np.divide(total, _count(x.shape, axis), dtype=x.dtype), {}
 
 
