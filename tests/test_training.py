@@ -273,10 +273,12 @@ def test_optional_packages(monkeypatch, tmp_path):
 def test_tensorboard(data, tmp_path):
     board = pytest.importorskip("tensorboardX")
     run = trainer(network(), log_dir=tmp_path)
-    run.fit(DataLoader(data, 10), 2, DataLoader(data, 10))
-    (file,) = tmp_path.iterdir()
+    for epochs in (1, 2):
+        run.fit(DataLoader(data, 10), epochs, DataLoader(data, 10))
+    files = sorted(tmp_path.iterdir(), key=lambda file: file.name.rpartition(".")[2])
+    assert len(files) == 2
     seen = {}
-    for record in board.record_writer and _records(file):
+    for record in (record for file in files for record in _records(file)):
         event = board.proto.event_pb2.Event.FromString(record)
         for value in event.summary.value:
             seen.setdefault(value.tag, []).append((event.step, value.simple_value))

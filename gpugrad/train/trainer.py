@@ -6,8 +6,9 @@ import copy
 import inspect
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from operator import length_hint
 from typing import Any
 
@@ -30,7 +31,8 @@ class Trainer:
     "step". scaler: a GradScaler. device: where batches go. clip: the largest norm of all gradients together. watch:
     look at the loss and the gradients of each step; if they are not finite, raise TrainingError that names the layer,
     before the parameters are changed (a GPU is waited for at each step). progress: a bar with rate and loss (tqdm).
-    log_dir: a folder for TensorBoard (tensorboardX). checkpoint: a file that `save` writes after each epoch.
+    log_dir: a folder for TensorBoard (tensorboardX), complete when `fit` ends. checkpoint: a file that `save` writes
+    after each epoch.
 
     losses: of every step; validation: of every epoch; epoch and step: how many are done.
     """
@@ -57,9 +59,10 @@ class Trainer:
         self.scheduler, self.scheduled, self.scaler, self.clip = scheduler, scheduled, scaler, clip
         self.device = None if device is None else find_device(device)
         self.watch, self.progress, self.checkpoint = watch, progress, checkpoint
-        self.writer = None
+        self._new_writer = self._writer = None
         if log_dir is not None:
-            self.writer = need("tensorboardX", "logging for TensorBoard", "train").SummaryWriter(os.fspath(log_dir))
+            board = need("tensorboardX", "logging for TensorBoard", "train")
+            self._new_writer = partial(board.SummaryWriter, os.fspath(log_dir))
         self.epoch = self.step = 0
         self.losses: list[float] = []
         self.validation: list[float] = []
@@ -80,7 +83,7 @@ class Trainer:
         validation: batches whose mean loss is computed after each epoch. After `load` it goes on where it was saved.
         """
         self._loader = loader
-        with self._open_bar(loader, epochs) as self._bar:
+        with self._open_bar(loader, epochs) as self._bar, self._open_log():
             while self.epoch < epochs:
                 self.model.train()
                 first = len(self.losses)
@@ -185,8 +188,8 @@ class Trainer:
                 f"step {self.step + 1}: the gradient of {name!r} in layer {layer!r} ({kind}) is not finite{others}; "
                 "detect_anomaly() finds the op"
             )
-        if self.writer is not None:
-            self.writer.add_scalar("gradient norm", math.hypot(*norms.values()), self.step + 1)
+        if self._writer is not None:
+            self._writer.add_scalar("gradient norm", math.hypot(*norms.values()), self.step + 1)
 
     # Around the steps
 
@@ -198,6 +201,19 @@ class Trainer:
             return nullcontext()
         total = epochs * length_hint(loader) or None
         return need("tqdm", "the progress bar", "demo").tqdm(total=total, initial=self.step, unit="step")
+
+    @contextmanager
+    def _open_log(self) -> Iterator[None]:
+        # A thread of the writer's own writes; only closing waits for it. A file for each `fit`, named by its first
+        # step: TensorBoard shows the files of a folder as one.
+        if self._new_writer is None:
+            yield
+            return
+        with self._new_writer(filename_suffix=f".{self.step}") as self._writer:
+            try:
+                yield
+            finally:
+                self._writer = None
 
     def _fetch(self) -> None:
         """Take the losses that wait on the device."""
@@ -211,23 +227,23 @@ class Trainer:
         if bar is not None:
             bar.update(len(values))
             bar.set_postfix(epoch=self.epoch + 1, loss=f"{values[-1]:.4f}", refresh=False)
-        if self.writer is not None:
+        if self._writer is not None:
             for step, value in enumerate(values, self.step - len(values) + 1):
-                self.writer.add_scalar("loss", value, step)
+                self._writer.add_scalar("loss", value, step)
 
     def _end_epoch(self, losses: list[float]) -> None:
         if self.scheduler is not None and self.scheduled == "epoch":
             asks = "metrics" in inspect.signature(self.scheduler.step).parameters
             mean = self.validation[-1] if self.validation else sum(losses) / max(1, len(losses))
             self.scheduler.step(*([mean] if asks else []))
-        if self.writer is not None:
+        if self._writer is not None:
             if self.validation:
-                self.writer.add_scalar("validation loss", self.validation[-1], self.step)
-            self.writer.add_scalar("learning rate", self.optimizer.param_groups[0]["lr"], self.step)
+                self._writer.add_scalar("validation loss", self.validation[-1], self.step)
+            self._writer.add_scalar("learning rate", self.optimizer.param_groups[0]["lr"], self.step)
             for name, parameter in self.model.named_parameters():
                 values = parameter.detach().cpu().numpy()
-                self.writer.add_histogram(name, values.astype("float32").reshape(-1), self.step)
-            self.writer.flush()
+                self._writer.add_histogram(name, values.astype("float32").reshape(-1), self.step)
+            self._writer.flush()
         if self.checkpoint is not None:
             self.save(self.checkpoint)
 
