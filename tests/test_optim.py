@@ -129,20 +129,30 @@ def test_layouts_on_each_device(device, name, options):
     np.testing.assert_allclose(p.detach().cpu().numpy(), q.detach().numpy(), rtol=1e-12, atol=1e-12)
 
 
-def test_blocks_and_threads_do_not_change_the_result(monkeypatch):
+@pytest.mark.parametrize("threads", [2, 3])
+def test_blocks_and_threads_do_not_change_the_result(monkeypatch, threads):
+    shapes = [(100, 70), (), (3, 0), (7,), (70, 100), (1,)]
+
+    def made(random, i):
+        array = random.standard_normal(shapes[i], np.float32)
+        return gg.from_numpy(array.T if i == 4 else np.asarray(array))
+
     def run():
         random = np.random.default_rng(0)
-        p = nn.Parameter(gg.tensor(random.standard_normal((100, 70), np.float32)))
-        optimizer = optim.Adam([p], lr=0.1, fused=True)
+        parameters = [nn.Parameter(made(random, i)) for i in range(len(shapes))]
+        optimizer = optim.Adam(parameters, lr=0.1, fused=True)
         for _ in range(3):
-            p.grad = gg.tensor(random.standard_normal((100, 70), np.float32))
+            for i, p in enumerate(parameters):
+                p.grad = made(random, i)
             optimizer.step()
-        return p.detach().numpy()
+        return [p.detach().numpy() for p in parameters]
 
     whole = run()
     monkeypatch.setattr(blocks, "BLOCK", 64)
     monkeypatch.setattr(blocks, "SHARE", 1)
-    np.testing.assert_array_equal(run(), whole)
+    monkeypatch.setattr("gpugrad.backend.cpu.threads._count", threads)
+    for cut, expected in zip(run(), whole, strict=True):
+        np.testing.assert_array_equal(cut, expected)
 
 
 def test_transposed_gradients_and_parameters():

@@ -32,7 +32,8 @@ def built(tmp_path_factory):
         os.chdir(ROOT)
         wheel, sdist = build.build_wheel(str(folder)), build.build_sdist(str(folder))
         with tarfile.open(folder / sdist) as archive:
-            archive.extractall(folder / "source", filter="data")
+            archive.extraction_filter = getattr(tarfile, "data_filter", None)  # Python 3.11.4 and later
+            archive.extractall(folder / "source")
         os.chdir(next((folder / "source").iterdir()))
         again = build.build_wheel(str(folder / "source"))
     finally:

@@ -1,6 +1,8 @@
 """Work over several threads: how it is cut, what errors do, and that BLAS gets its threads back."""
 
+import os
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -24,14 +26,50 @@ def test_chunks_cover_everything_once(two_threads):
     assert len(threads.chunks(100, 60)) == 1 and len(threads.chunks(100, 30)) == 2
 
 
-def test_results_are_in_order_and_errors_are_raised(two_threads):
-    assert threads.parallel(lambda part: part.start, threads.chunks(10, 1))[0] == 0
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_results_are_in_order_and_errors_are_raised(two_threads, count):
+    gg.set_num_threads(count)
+    for pause in (0, 0, 0.02):  # after the last one the worker sleeps
+        assert threads.parallel(lambda part: part * part, range(7)) == [i * i for i in range(7)]
+        time.sleep(pause)
+    assert threads.parallel(len, ["one"]) == [3]
 
     def fail(part):
-        raise ZeroDivisionError(part.start)
+        if part == wrong:
+            raise ZeroDivisionError(part)
 
-    with pytest.raises(ZeroDivisionError):
-        threads.parallel(fail, threads.chunks(10, 1))
+    for wrong in range(3):
+        with pytest.raises(ZeroDivisionError, match=str(wrong)):
+            threads.parallel(fail, range(3))
+
+
+def test_parts_run_on_several_threads_at_once(two_threads):
+    both = threading.Barrier(2, timeout=60)
+    names = threads.parallel(lambda part: (both.wait(), threading.current_thread().name)[1], range(2))
+    assert names == [threading.current_thread().name, "gpugrad-1"]
+
+
+def test_a_watching_thread_sees_a_bell_and_says_without_the_gil_that_it_watches():
+    bell, said = np.array([True, False]), np.array([False, False])
+    rows = threads._repeated(bell, 1 << 50)  # reading all would take days
+    watcher = threading.Thread(target=lambda: np.logical_or.reduce(rows, axis=1, out=said), daemon=True)
+    watcher.start()
+    while not said[0]:
+        pass
+    assert not said[1] and watcher.is_alive()
+    bell[1] = True
+    watcher.join(60)
+    assert said[1] and not watcher.is_alive()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*fork")
+def test_a_forked_process_starts_threads_of_its_own(two_threads):
+    threads.parallel(lambda part: part, range(2))
+    child = os.fork()
+    if not child:
+        os._exit(threads.parallel(lambda part: part, range(2)) != [0, 1])
+    assert os.waitpid(child, 0)[1] == 0
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
@@ -62,10 +100,13 @@ def test_an_error_beside_the_caller_is_raised_after_all_have_stopped(two_threads
         for i in range(10):
             beside.add(task, i)
     assert running == [3]
+    begun = []
     with pytest.raises(KeyError), threads.Beside(helped) as beside:
-        beside.add(task, 5)
+        for i in range(1000):
+            beside.add(begun.append, i)
         raise KeyError("the caller's own error")
-    assert running == [3]
+    assert running == [3] and begun == list(range(len(begun)))
+    assert helped or not begun
     assert threads.parallel(lambda part: part, threads.chunks(10, 1)) == threads.chunks(10, 1)
 
 

@@ -20,6 +20,7 @@ _INTEGERS = (uint8, int8, int16, int32, int64)
 _FLOATS = (float16, float32, float64)
 _NAMES = {d.name: d for d in (bool_, *_INTEGERS, *_FLOATS)} | {"half": float16, "float": float32, "double": float64}
 _NAMES |= {"int": int64, "long": int64, "short": int16}
+_DTYPES = {d: d for d in (bool_, *_INTEGERS, *_FLOATS)}
 _settings = threading.local()
 
 
@@ -35,6 +36,8 @@ def as_dtype(given) -> np.dtype:
     """The supported dtype that `given` (a dtype, a type or a name) means. Raises DTypeError for any other."""
     if given.__class__ is str and given in ("bfloat16", *_NAMES):
         return bfloat16() if given == "bfloat16" else _NAMES[given]
+    if isinstance(given, np.dtype) and given in _DTYPES:
+        return _DTYPES[given]  # the very object: dtypes are compared by `is` where time counts
     if given is float:
         return default_dtype()
     try:

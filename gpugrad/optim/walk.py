@@ -7,7 +7,7 @@ threads that share them. On cuda, what a functor of kernels/optimizer.cu can do 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -22,21 +22,21 @@ from ..backend.dtypes import float32, is_low
 if TYPE_CHECKING:
     from .optimizer import Optimizer
 
-BLOCK = 1 << 17  # elements of a block: few enough for the caches, yet long enough a call for threads to overlap
-SHARE = 1 << 18  # elements that are worth a thread
+BLOCK = 1 << 18  # elements of a block: few enough for the caches, yet long enough a call for threads to overlap
+SHARE = 1 << 20  # elements of parameters, gradients and state that are worth a thread
 
 
 class Work:
-    """The blocks of one group that one step updates."""
+    """What one step updates of one group."""
 
     def __init__(self, optimizer: Optimizer, group: dict[str, Any]):
         self.optimizer, self.group = optimizer, group
-        self.blocks: list[tuple] = []
+        self.updates: list[tuple] = []  # namespace, numbers, arrays
         self.launches: defaultdict[tuple, list] = defaultdict(list)  # by device, dtype and numbers
-        self.elements = 0
+        self.elements = self.touched = 0  # of parameters, and of gradients and state besides
 
     def add(self, parameter: Tensor) -> None:
-        """Count a step of `parameter` and cut its arrays into blocks."""
+        """Count a step of `parameter` and note its arrays."""
         optimizer, group = self.optimizer, self.group
         state = optimizer.state[parameter]
         names = optimizer._slots(group)
@@ -52,15 +52,9 @@ class Work:
                 self.launches[device, array.dtype, numbers].append(arrays)
                 return
             arrays = [a.reshape(-1) for a in arrays]
-        length = len(arrays[0]) if array.ndim else 1
-        count = min(-(-array.size // BLOCK), length) if device is CPU else 1
-        if count <= 1:
-            self.blocks.append((device.xp, numbers, *arrays))
-        else:
-            for i in range(count):
-                part = slice(length * i // count, length * (i + 1) // count)
-                self.blocks.append((device.xp, numbers, *[a[part] for a in arrays]))
+        self.updates.append((device.xp, numbers, arrays))
         self.elements += array.size
+        self.touched += array.size * len(arrays)
 
     def run(self) -> None:
         """Update all blocks, on several threads where that pays, and what one launch can do at once by one."""
@@ -70,16 +64,25 @@ class Work:
 
             scalars = optimizer._scalars(self.group, numbers)
             cuda.step(_functor_of(type(optimizer)) or "", scalars, device, tensors, optimizer._tables)
-        on_host = all(block[0] is CPU.xp for block in self.blocks)
-        parts: list[list] = [[] for _ in threads.chunks(self.elements, SHARE if on_host else self.elements)]
-        sizes = [0] * len(parts)
-        for block in sorted(self.blocks, key=lambda block: block[2].size, reverse=True):
-            least = sizes.index(min(sizes))
-            parts[least].append(block)
-            sizes[least] += block[2].size
-        threads.parallel(self._update, parts)
+        on_host = all(ns is CPU.xp for ns, *_ in self.updates)
+        least = 1 + SHARE * self.elements // max(1, self.touched) if on_host else self.elements
+        parts = threads.chunks(self.elements, least)
+        threads.parallel(self._update, map(self._blocks, parts))
 
-    def _update(self, blocks: list[tuple]) -> None:
+    def _blocks(self, part: slice) -> Iterator[tuple]:
+        """The blocks of elements `part`, counted through all arrays; those that are not flat are cut between rows."""
+        start = 0
+        for ns, numbers, arrays in self.updates:
+            rows, size = len(arrays[0]), arrays[0].size
+            low, high = max(part.start - start, 0), min(part.stop - start, size)
+            if low < high:
+                most = BLOCK * rows // size if ns is CPU.xp else rows
+                for cut in threads.blocks(slice(low * rows // size, high * rows // size), most):
+                    if cut.start < cut.stop:
+                        yield ns, numbers, *[a[cut] for a in arrays]
+            start += size
+
+    def _update(self, blocks: Iterable[tuple]) -> None:
         update, group = self.optimizer._update, self.group
         scratch: dict[np.dtype, tuple] = {}
         for ns, numbers, p, *others in blocks:

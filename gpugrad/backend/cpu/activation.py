@@ -18,7 +18,7 @@ from . import memory, threads
 BLOCK = 1 << 18  # elements of a block: few enough for the caches, yet few calls, at each of which threads may wait
 SMALL = 1 << 14  # below this many elements one call over everything has the least overhead
 SHARE = 1 << 16  # elements that are worth a thread
-LIGHT = 1 << 19  # the same for a single pass or two
+LIGHT = 1 << 18  # the same for a single pass or two
 PRODUCT = 1 << 19  # elements of a matrix product up to which OpenBLAS copies no operand
 
 # fmt: off

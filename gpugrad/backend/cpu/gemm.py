@@ -12,7 +12,7 @@ import numpy as np
 from . import memory, threads
 
 ALONE = 1 << 18  # multiply-adds up to which a BLAS uses one thread anyway
-SHARE = 1 << 22  # multiply-adds that are worth a thread
+SHARE = 3 << 20  # multiply-adds that are worth a thread
 TILE = 10**6  # multiply-adds of a tile: OpenBLAS copies no operand
 UNIT = 12  # rows that OpenBLAS takes at a time, and the least of a tile
 SIDES = {True: (16, 64), False: (32, 32)}  # of a tile that has not all columns, by whether both operands lie row by row

@@ -1,7 +1,12 @@
 """Several Python threads over one batch: NumPy releases the GIL, so large work splits along an axis.
 
-A hand-off costs about 50 us, so callers give the least work worth a thread (`least`). Work is cut by the number of
-threads alone, so results do not depend on timing.
+Work is cut by the number of threads alone, so results do not depend on timing.
+
+A thread that sleeps takes 30 to 60 us to wake, and one that wants the GIL while another holds it sleeps again. So for a
+millisecond a worker watches for its next task instead of sleeping, outside the GIL, and is told of it by a caller that
+has just released the GIL: a hand-over then takes 25 us. For both NumPy serves. `logical_or.reduce` over a row that
+repeats one byte reads this byte until it is True or the row ends; and if a row before it repeats a True one, the result
+of that row becomes True at once, but without the GIL: whoever watches for it can have it.
 
 BLAS is held to one thread each meanwhile, and large products are cut like everything else (`gemm`): a BLAS that starts
 threads of its own lets them spin for a while afterwards, on the core that the next op wants.
@@ -14,10 +19,15 @@ from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
+import numpy as np
+
+WATCH = 3 << 20  # reads of a byte, about a millisecond, for which a worker (or a caller) watches before it sleeps
+PAUSE = 3 << 13  # reads for which a caller leaves the GIL to the worker, which prepares its first NumPy call
+
 _affinity = getattr(os, "sched_getaffinity", None)
-_count = len(_affinity(0)) if _affinity else os.cpu_count() or 1
+_cores = len(_affinity(0)) if _affinity else os.cpu_count() or 1
+_count = _cores
 _state = threading.local()
-_workers: list = []  # a queue of tasks for each thread
 _turn = threading.RLock()
 
 
@@ -37,13 +47,9 @@ def set_num_threads(count: int) -> None:
 
 
 def chunks(n: int, least: int = 1) -> list[slice]:
-    """`range(n)` cut into one slice per thread, each of at least `least` items (one slice if it is not worth more).
-
-    The first slice, which the caller works on itself, is longer: the others start later by a hand-off.
-    """
+    """`range(n)` cut into one slice per thread, each of at least `least` items (one slice if it is not worth more)."""
     count = 1 if getattr(_state, "inside", False) else max(1, min(_count, n // max(least, 1)))
-    lead = min(least // 2, n) if count > 1 else 0
-    bounds = [0, *(lead + (n - lead) * i // count for i in range(1, count + 1))]
+    bounds = [n * i // count for i in range(count + 1)]
     return [slice(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
 
 
@@ -60,27 +66,12 @@ def parallel(task: Callable[[Any], Any], parts: Iterable) -> list:
     first, *rest = parts
     if not rest or getattr(_state, "inside", False):
         return [task(part) for part in (first, *rest)]
-    from queue import SimpleQueue
-
-    with one_blas_thread:
-        done: SimpleQueue = SimpleQueue()
-        for i, part in enumerate(rest):
-            _worker(i).put((task, part, i + 1, done))
-        results: list = [None] * (len(rest) + 1)
-        _state.inside = True
-        try:
-            results[0] = task(first)
-        except BaseException as error:
-            results[0] = _Failure(error)
-        finally:
-            _state.inside = False
-            for _ in rest:
-                i, value = done.get()
-                results[i] = value
-    for value in results:
-        if isinstance(value, _Failure):
-            raise value.error
-    return results
+    with Beside() as beside:
+        for part in rest:
+            beside.add(task, part, pause=True)
+        result = _inside(task, first)
+        beside.wait()
+    return [result, *beside.results]
 
 
 class Beside:
@@ -97,13 +88,11 @@ class Beside:
     """
 
     def __init__(self, helped: bool = True) -> None:
-        from queue import SimpleQueue
-
         self.results: list = []
         self._tasks: deque = deque()
-        self._notes: Any = SimpleQueue()  # one from a worker for each request to take a task
-        self._requests = 0
+        self._dropped = False  # whether what has not begun is left undone
         self._others = 0 if not helped or getattr(_state, "inside", False) else _count - 1
+        self._notes: Any = _queue() if self._others else None  # one from a worker for each task that it has done
 
     def __enter__(self) -> "Beside":
         one_blas_thread.__enter__()
@@ -114,48 +103,51 @@ class Beside:
             if kind is None:
                 self.wait()
         finally:
-            self._tasks.clear()
-            while self._requests:
-                self._heed()
+            self._dropped = True
+            for number in range(len(self.results)):
+                self._finish(number)
             one_blas_thread.__exit__()
 
-    def add(self, task: Callable[[Any], Any], part: Any) -> int:
-        """Let a thread run `task(part)`; its number among the results."""
+    def add(self, task: Callable[[Any], Any], part: Any, pause: bool = False) -> int:
+        """Let a thread run `task(part)`; its number among the results. pause: leave it the GIL until it has begun."""
         number = len(self.results)
         self.results.append(_PENDING)
         self._tasks.append((number, task, part))
         if self._others:
-            self._requests += 1
-            _worker(number % self._others).put((self._take, None, 0, self._notes))
+            _worker(number % self._others).give(self._take_there, pause)
         return number
 
     def wait(self, number: int | None = None) -> None:
         """Wait for task `number`, or for all. Raises the task's error."""
         for n in range(len(self.results)) if number is None else (number,):
-            while self.results[n] is _PENDING:
-                if self._tasks:
-                    inside, _state.inside = getattr(_state, "inside", False), True
-                    self._take()
-                    _state.inside = inside
-                else:
-                    self._heed()  # another thread runs it
+            self._finish(n, number is None)
             if isinstance(self.results[n], _Failure):
                 raise self.results[n].error
 
-    def _heed(self) -> None:
-        self._notes.get()
-        self._requests -= 1
+    def _finish(self, number: int, watch: bool = False) -> None:
+        """Take tasks until `number` is done, or runs on another thread; then wait for that one."""
+        while self.results[number] is _PENDING and self._tasks:
+            _inside(self._take)
+        if watch and self.results[number] is _PENDING:
+            _worker(number % self._others).watch()
+        while self.results[number] is _PENDING:
+            self._notes.get()
 
-    def _take(self, _: Any = None) -> None:
-        """Run the next task, if there is one left."""
+    def _take(self) -> bool:
+        """Run the next task; whether there was one left."""
         try:
             number, task, part = self._tasks.popleft()
         except IndexError:
-            return
+            return False
         try:
-            self.results[number] = task(part)
+            self.results[number] = None if self._dropped else task(part)
         except BaseException as error:
             self.results[number] = _Failure(error)
+        return True
+
+    def _take_there(self) -> None:
+        if self._take():
+            self._notes.put(None)
 
 
 _PENDING = object()
@@ -166,30 +158,79 @@ class _Failure:
         self.error = error
 
 
-def _worker(number: int) -> Any:
-    """The queue of worker `number`, which is started if need be."""
-    from queue import SimpleQueue  # costs a process that needs no second thread a millisecond
+def _inside(function: Callable, *args: Any) -> Any:
+    """`function(*args)`, in which nothing is cut over threads again."""
+    before, _state.inside = getattr(_state, "inside", False), True
+    try:
+        return function(*args)
+    finally:
+        _state.inside = before
 
+
+class _Worker:
+    """A thread that calls the functions it is given, one after the other."""
+
+    def __init__(self, number: int) -> None:
+        self._given = _queue()
+        self._watching = False
+        self._bell = np.array([True, False, False])  # always True; rung when there is a task; unused
+        self._idle = np.array([False, False])  # becomes True when it watches and the GIL is free; unused
+        self._bell_rows = _repeated(self._bell[:2], WATCH)
+        self._idle_row = _repeated(self._idle[:1], WATCH)
+        threading.Thread(target=self._work, name=f"gpugrad-{number}", daemon=True).start()
+
+    def give(self, function: Callable[[], Any], pause: bool) -> None:
+        """Let it call `function`. pause: leave it the GIL until it has begun, if it does not sleep."""
+        self._idle[0] = False
+        self._given.put(function)
+        if self._watching:
+            if pause:
+                np.logical_or.reduce(_PAUSE, axis=1, out=self._bell[1:])
+            else:
+                self._bell[1] = True
+
+    def watch(self) -> None:
+        """Wait, at most about a millisecond, until it has nothing to do."""
+        if not self._idle[0]:
+            np.logical_or.reduce(self._idle_row, axis=1)
+
+    def _work(self) -> None:
+        _state.inside = True
+        while True:
+            if _count <= _cores and self._given.empty():
+                self._watching = True
+                np.logical_or.reduce(self._bell_rows, axis=1, out=self._idle)
+                self._watching = False
+            function = self._given.get()
+            self._bell[1] = False
+            function()
+            del function  # hold no array while waiting
+
+
+def _repeated(cells: np.ndarray, count: int) -> np.ndarray:
+    """A row for each cell that repeats it, in no memory of its own."""
+    return np.broadcast_to(cells[:, None], (len(cells), count))
+
+
+_PAUSE = _repeated(np.array([True, False]), PAUSE)
+_workers: list[_Worker] = []
+
+
+def _worker(number: int) -> _Worker:
+    """Worker `number`, which is started if need be."""
     while len(_workers) <= number:
-        _start_worker(SimpleQueue())
+        _workers.append(_Worker(len(_workers) + 1))
     return _workers[number]
 
 
-def _start_worker(tasks: Any) -> None:
+def _queue() -> Any:
+    from queue import SimpleQueue  # costs a process that needs no second thread a millisecond
 
-    def work() -> None:
-        _state.inside = True
-        while True:
-            task, part, i, done = tasks.get()
-            try:
-                value = task(part)
-            except BaseException as error:
-                value = _Failure(error)
-            done.put((i, value))
-            del task, part, value, done  # hold no array while waiting
+    return SimpleQueue()
 
-    threading.Thread(target=work, name=f"gpugrad-{len(_workers) + 1}", daemon=True).start()
-    _workers.append(tasks)
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_workers.clear)  # a forked process has none of the threads
 
 
 class _OneBlasThread:

@@ -30,7 +30,7 @@ def _classes_last(name: str, input: Tensor, target: Tensor) -> tuple[Tensor, Ten
     if target.shape != expected:
         raise ShapeError(f"{name}: target must be {expected} for input {input.shape}, got {target.shape}")
     rows = input if input.ndim == 2 else input.moveaxis(1, -1).reshape((-1, input.shape[1]))
-    return rows, target.reshape((-1,)), expected
+    return rows, target if target.ndim == 1 else target.reshape((-1,)), expected
 
 
 def cross_entropy(
