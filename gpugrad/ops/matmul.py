@@ -7,11 +7,10 @@ On a CPU a product is a call of the BLAS, and one large call beats many small on
 from math import prod
 from typing import Any
 
-import numpy as np
-
 from ..autograd.convert import asarray
 from ..autograd.op import op, xp
 from ..autograd.tensor import Tensor
+from ..backend import cpu
 from ..errors import ShapeError
 from .activation import gelu
 from .einsum import einsum
@@ -121,14 +120,18 @@ def linear(x, weight, bias=None):
     rows.
 
     Raises ShapeError if the sizes `in` or `out` differ."""
-    if weight.ndim != 2 or x.ndim == 0 or x.shape[-1] != weight.shape[1]:
-        raise ValueError("expected x (..., in) and weight (out, in)")
+    _check_linear(x, weight, bias)
     out = dense(x, weight.T)
     if bias is not None:
-        if bias.shape != weight.shape[:1]:
-            raise ValueError("expected weight (out, in) and bias (out,)")
         out += bias
     return out
+
+
+def _check_linear(x: Any, weight: Any, bias: Any) -> None:
+    if weight.ndim != 2 or x.ndim == 0 or x.shape[-1] != weight.shape[1]:
+        raise ValueError("expected x (..., in) and weight (out, in)")
+    if bias is not None and bias.shape != weight.shape[:1]:
+        raise ValueError("expected weight (out, in) and bias (out,)")
 
 
 linear.vjp(
@@ -140,16 +143,17 @@ linear.vjp(
 
 @linear.fused("cpu")
 def _linear_cpu(x, weight, bias=None):
-    return linear.forward(x, weight, bias), {}
+    if x.ndim < 2 or x.ndim > 2 and not x.flags.c_contiguous:  # without a matrix of all rows
+        return linear.forward(x, weight, bias), {}
+    _check_linear(x, weight, bias)
+    out = cpu.linear.linear_forward(rows_of(x), weight, bias)
+    return out.reshape(*x.shape[:-1], len(weight)), {}
 
 
 @_linear_cpu.backward
 def _(g, x, weight, needs):
-    rows = rows_of(g)
-    gx = dense(g, weight) if needs[0] else None
-    gw = dense(rows.T, rows_of(x)) if needs[1] else None
-    gb = np.add.reduce(rows, axis=0) if needs[2] else None
-    return gx, gw, gb
+    gx, *others = cpu.linear.linear_backward(rows_of(g), rows_of(x), weight, needs)
+    return gx if gx is None else gx.reshape(x.shape), *others
 
 
 @op(

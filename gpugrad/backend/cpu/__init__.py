@@ -10,11 +10,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import activation, attention, batch_norm, conv, gemm, loss, norm, pool, recurrent, reduce, softmax, special
+    from . import (
+        activation,
+        attention,
+        batch_norm,
+        conv,
+        gemm,
+        linear,
+        loss,
+        norm,
+        pool,
+        recurrent,
+        reduce,
+        softmax,
+        special,
+    )
 
 __all__ = [
-    "activation", "attention", "batch_norm", "conv", "gemm", "loss", "norm", "pool", "recurrent", "reduce", "softmax",
-    "special",
+    "activation", "attention", "batch_norm", "conv", "gemm", "linear", "loss", "norm", "pool", "recurrent", "reduce",
+    "softmax", "special",
 ]  # fmt: skip
 
 

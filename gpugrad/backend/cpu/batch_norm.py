@@ -8,7 +8,7 @@ in `norm`.
 import numpy as np
 
 from . import memory, threads
-from .norm import BLOCK, SHARE, over_rows
+from .rows import BLOCK, SHARE, over_rows
 
 WIDE = 512  # width to which short channels-last rows are joined, so that NumPy's inner loops stay long
 

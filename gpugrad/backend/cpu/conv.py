@@ -21,6 +21,7 @@ from .conv_columns import Columns
 from .windows import Block, Windows, each, first, last, output_shape, split
 
 BLOCK = 3 << 20  # bytes of columns in a block
+SCATTER = 12 << 20  # the same where each kernel offset is a call, which should be long enough for threads to overlap
 ROWS = 256  # least pixels of a block: with fewer, a product spends its time loading the weights
 
 
@@ -132,13 +133,13 @@ def _scatter(g: np.ndarray, weight: np.ndarray, shape: tuple, windows: Windows, 
                 target = into[(slice(None), *inputs)]
                 target += column[(slice(None), *outputs)]
 
-    each(part, _split(g, windows, depth * groups, depth * features, whole=True))
+    each(part, _split(g, windows, depth * groups, depth * features, size=SCATTER, whole=True))
     return out
 
 
-def _split(x: np.ndarray, windows: Windows, columns: int, work: int, *, whole: bool = False) -> list:
-    """Blocks for pixels that have so many columns and multiply-adds each."""
-    pixels = max(BLOCK // (columns * x.itemsize), ROWS)
+def _split(x: np.ndarray, windows: Windows, columns: int, work: int, *, size: int = BLOCK, whole: bool = False) -> list:
+    """Blocks, of `size` bytes, for pixels that have so many columns and multiply-adds each."""
+    pixels = max(size // (columns * x.itemsize), ROWS)
     return split(len(x), windows.out, pixels=pixels, work=work, whole=whole)
 
 

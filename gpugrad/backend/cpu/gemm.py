@@ -5,7 +5,9 @@ larger product has both operands copied first, into an order of its own. With AV
 80 to 100 GFLOP/s, and NumPy's matmul walks over a grid of tiles by itself.
 """
 
+from collections.abc import Callable
 from math import prod
+from typing import Any
 
 import numpy as np
 
@@ -29,30 +31,48 @@ def matmul(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def product(x: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """x (..., M, K) @ w (..., K, N), leading axes broadcast. Of the result, the first axis is cut; of a matrix, the
-    longer one."""
+    """x (..., M, K) @ w (..., K, N), leading axes broadcast."""
     lead = x.shape[:-2]
     lead = lead if lead == w.shape[:-2] else np.broadcast_shapes(lead, w.shape[:-2])
-    (rows, inner), columns = x.shape[-2:], w.shape[-1]
-    work = prod(lead) * rows * columns * inner
+    shape = *lead, x.shape[-2], w.shape[-1]
+    work = prod(shape) * x.shape[-1]
     if work <= ALONE:
         return x @ w
     if lead and lead[0] == 1:
-        return product(*(operand[0] if operand.ndim == len(lead) + 2 else operand for operand in (x, w)))[None]
-    out = memory.empty((*lead, rows, columns), x.dtype)
-    length = lead[0] if lead else max(rows, columns)
-
-    def part(cut: slice) -> None:
-        if lead:
-            multiply(_along(x, out, cut), _along(w, out, cut), out[cut])
-        elif rows >= columns:
-            multiply(x[cut], w, out[cut])
-        else:
-            multiply(x, w[:, cut], out[:, cut])
-
-    with threads.one_blas_thread:
-        threads.parallel(part, threads.chunks(length, 1 + SHARE * length // work))
+        return product(*(operand[0] if operand.ndim == len(shape) else operand for operand in (x, w)))[None]
+    out = memory.empty(shape, x.dtype)
+    share(work, out, lambda number, count: piece(x, w, out, number, count))
     return out
+
+
+def share(work: int, out: np.ndarray, fill: Callable[[int, int], Any]) -> None:
+    """`fill(number, count)` for each of `count` threads, of products with so many multiply-adds that `piece` cuts, each
+    as long as `out` or longer."""
+    length = _length(out)
+    if work <= ALONE:
+        return fill(0, 1)
+    parts = threads.chunks(length, 1 + SHARE * length // work)
+    with threads.one_blas_thread:
+        threads.parallel(lambda number: fill(number, len(parts)), range(len(parts)))
+
+
+def piece(x: np.ndarray, w: np.ndarray, out: np.ndarray, number: int, count: int) -> tuple[slice, ...]:
+    """Compute part `number` of `count` of out = x @ w, and say which it is. The first axis is cut; of a matrix, the
+    longer one."""
+    length = _length(out)
+    cut = slice(length * number // count, length * (number + 1) // count)
+    if out.ndim > 2:
+        multiply(_along(x, out, cut), _along(w, out, cut), out[cut])
+    elif out.shape[0] < length:
+        multiply(x, w[:, cut], out[:, cut])
+        return slice(None), cut
+    else:
+        multiply(x[cut], w, out[cut])
+    return cut, slice(None)
+
+
+def _length(out: np.ndarray) -> int:
+    return out.shape[0] if out.ndim > 2 else max(out.shape)
 
 
 def _along(operand: np.ndarray, out: np.ndarray, part: slice) -> np.ndarray:

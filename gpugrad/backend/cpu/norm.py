@@ -5,15 +5,13 @@ mean is large. Rows are taken in blocks that stay in cache for all passes, by tw
 """
 
 import math
+from functools import reduce
 from typing import Any
 
 import numpy as np
 
-from . import memory, threads
-
-BLOCK = 1 << 19  # elements of a block: a share of the caches, and few enough calls for threads to overlap
-SHARE = 1 << 17  # elements that are worth a thread
-LINE = 1 << 13  # elements to which weight and bias are repeated
+from . import memory
+from .rows import along, over_rows, repeated
 
 
 def layer_norm_forward(x, weight, bias, *, eps: float, ndim: int):
@@ -22,7 +20,7 @@ def layer_norm_forward(x, weight, bias, *, eps: float, ndim: int):
     weight and bias have the shape of those dims, or are None. Returns (out, mean, rstd), the last two x.shape[:-ndim].
     """
     rows = _rows(x, ndim)
-    weight, bias = _line(weight, rows), _line(bias, rows)
+    weight, bias = repeated(weight, rows), repeated(bias, rows)
     out = memory.empty(x.shape, x.dtype)
     out_rows = out.reshape(rows.shape)
     mean, rstd = np.empty(len(rows), x.dtype), np.empty(len(rows), x.dtype)
@@ -54,7 +52,7 @@ def layer_norm_backward(g, x, weight, mean, rstd, *, needs):
 def rms_norm_forward(x, weight, *, eps: float, ndim: int):
     """x / sqrt(mean(x^2) + eps) * weight over the last `ndim` dims; returns (out, rstd), rstd x.shape[:-ndim]."""
     rows = _rows(x, ndim)
-    weight = _line(weight, rows)
+    weight = repeated(weight, rows)
     out = memory.empty(x.shape, x.dtype)
     out_rows = out.reshape(rows.shape)
     rstd = np.empty(len(rows), x.dtype)
@@ -86,7 +84,7 @@ def _backward(g, x, weight, mean, rstd, needs):
     rstd, means = _flat(rstd), np.zeros(len(x), x.dtype) if mean is None else _flat(mean)
     need_x, *need_sums = needs
     gx: Any = memory.empty(x.shape, x.dtype) if need_x else None
-    factor, line = np.ones(x.shape[1], x.dtype) if weight is None else _flat(weight), _line(weight, x)
+    factor, line = np.ones(x.shape[1], x.dtype) if weight is None else _flat(weight), repeated(weight, x)
     scale = 1 / max(1, x.shape[1])
 
     def differentiate(block: slice):
@@ -101,30 +99,18 @@ def _backward(g, x, weight, mean, rstd, needs):
             correction = np.multiply(data, slope[:, None], out=product)
             if mean is not None:
                 correction += (total * inverse * scale - level * slope)[:, None]
-            scaled = grad if line is None else _along(np.multiply, grad, line, result)
+            scaled = grad if line is None else along(np.multiply, grad, line, result)
             np.multiply(scaled, inverse[:, None], out=result)
             np.subtract(result, correction, out=result)
         return sums
 
     sums = over_rows(differentiate, x)
+    zeros = np.zeros(x.shape[1])
     gweight, gbias = (
-        sum((part[i] for part in sums), np.zeros(x.shape[1])).astype(x.dtype).reshape(norm_shape) if need else None
+        reduce(np.add, (part[i] for part in sums), zeros).astype(x.dtype).reshape(norm_shape) if need else None
         for i, need in enumerate(need_sums)
     )
     return gx.reshape(shape) if need_x else None, gweight, gbias
-
-
-def over_rows(task, rows: np.ndarray) -> list:
-    """`[task(block) for block in blocks]` over slices of rows (M, K), by two threads if M * K is large."""
-    count, width = rows.shape
-    if rows.size == 0:
-        return []
-
-    def run(part: slice) -> list:
-        with np.errstate(all="ignore"):
-            return [task(block) for block in threads.blocks(part, BLOCK // width)]
-
-    return [result for part in threads.parallel(run, threads.chunks(count, 1 + SHARE // width)) for result in part]
 
 
 def _rows(x: np.ndarray, ndim: int) -> np.ndarray:
@@ -142,23 +128,8 @@ def _squares(rows: np.ndarray) -> np.ndarray:
     return np.vecdot(rows, rows) if rows.shape[1] <= 4096 else np.add.reduce(rows * rows, axis=1)
 
 
-def _line(weight: Any, rows: np.ndarray) -> Any:
-    """Weight for each column of rows (M, K), repeated for as many rows as `_along` takes at once."""
-    if weight is None:
-        return None
-    count = max(1, LINE // max(1, weight.size)) if rows.size > LINE else 1
-    return np.tile(weight.reshape(-1), count)
-
-
-def _along(operation, rows: np.ndarray, line: np.ndarray, out: np.ndarray) -> np.ndarray:
-    """out = operation(rows, line), line repeated over rows: NumPy takes 70 ns for a row, whatever its length."""
-    width = line.size if rows.size % line.size == 0 else rows.shape[1]
-    operation(rows.reshape(-1, width), line[:width], out=out.reshape(-1, width))
-    return out
-
-
 def _affine(result, weight, bias) -> None:
     if weight is not None:
-        _along(np.multiply, result, weight, result)
+        along(np.multiply, result, weight, result)
     if bias is not None:
-        _along(np.add, result, bias, result)
+        along(np.add, result, bias, result)

@@ -1,0 +1,50 @@
+"""The linear layer: the product and the bias, and all that its backward needs, in one hand-over to the threads each."""
+
+from typing import Any
+
+import numpy as np
+
+from . import gemm, memory
+from .rows import along, repeated
+
+
+def linear_forward(x: np.ndarray, weight: np.ndarray, bias: Any) -> np.ndarray:
+    """x (N, I) weight^T + bias, for weight (O, I) and bias (O,) or None -> (N, O)."""
+    out = memory.empty((len(x), len(weight)), x.dtype)
+    line = repeated(bias, out)
+
+    def fill(number: int, count: int) -> None:
+        rows, columns = gemm.piece(x, weight.T, out, number, count)
+        if line is None or not out.size:
+            return
+        if columns == slice(None):
+            along(np.add, out[rows], line, out[rows])
+        else:
+            out[:, columns] += bias[columns]
+
+    gemm.share(x.size * len(weight), out, fill)
+    return out
+
+
+def linear_backward(g: np.ndarray, x: np.ndarray, weight: np.ndarray, needs: tuple[bool, ...]) -> tuple:
+    """The gradients of x (N, I), weight (O, I) and bias (O,) from g (N, O); None where `needs` says so."""
+    need_x, need_weight, need_bias = needs
+    gx = memory.empty(x.shape, g.dtype) if need_x else None
+    gw = memory.empty(weight.shape, g.dtype) if need_weight else None
+    gb = np.empty(len(weight), g.dtype) if need_bias else None
+    made = [array for array in (gx, gw) if array is not None]
+
+    def fill(number: int, count: int) -> None:
+        if gx is not None:
+            gemm.piece(g, weight, gx, number, count)
+        if gw is not None:
+            gemm.piece(g.T, x, gw, number, count)
+        if gb is not None:
+            columns = slice(len(gb) * number // count, len(gb) * (number + 1) // count)
+            np.add.reduce(g[:, columns], axis=0, out=gb[columns])
+
+    if made:
+        gemm.share(len(made) * g.size * x.shape[1], min(made, key=lambda array: max(array.shape)), fill)
+    elif gb is not None:
+        fill(0, 1)
+    return gx, gw, gb
