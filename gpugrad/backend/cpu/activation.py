@@ -13,13 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from . import memory, threads
+from . import gemm, memory, threads
 
 BLOCK = 1 << 18  # elements of a block: few enough for the caches, yet few calls, at each of which threads may wait
 SMALL = 1 << 14  # below this many elements one call over everything has the least overhead
 SHARE = 1 << 16  # elements that are worth a thread
 LIGHT = 1 << 18  # the same for a single pass or two
-PRODUCT = 1 << 19  # elements of a matrix product up to which OpenBLAS copies no operand
 
 # fmt: off
 # erf(x) = tanh(x * P(u) / Q(u)), u = min(x^2, cap): cap, then P and Q from the constant term up.
@@ -164,7 +163,7 @@ def _rational_argument(x, cap: float, coefficients: np.ndarray):
     for i in range(2, count):
         np.multiply(powers[i // 2], powers[i - i // 2], out=powers[i])
     values = np.empty((2, *x.shape), x.dtype)
-    for part in threads.blocks(slice(0, x.shape[-1]), PRODUCT // coefficients.size):
+    for part in threads.blocks(slice(0, x.shape[-1]), gemm.ALONE // coefficients.size):
         np.matmul(coefficients, powers[:, part], out=values[:, part])
     ratio = np.divide(values[0], values[1], out=values[0, ...])
     return np.multiply(ratio, x, out=ratio)
@@ -231,6 +230,5 @@ def _blockwise(kernel, *arrays: np.ndarray, share: int = SHARE, outputs: int = 1
         with np.errstate(all="ignore"):
             kernel(*flat)
     else:
-        with threads.one_blas_thread:
-            threads.parallel(fill, threads.chunks(first.size, share))
+        threads.parallel(fill, threads.chunks(first.size, share))
     return made[0] if outputs == 1 else tuple(made)

@@ -17,12 +17,13 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Any
+from itertools import product
+from typing import Any, NamedTuple
 
 import numpy as np
 
 WATCH = 3 << 20  # reads of a byte, about a millisecond, for which a worker (or a caller) watches before it sleeps
-PAUSE = 3 << 13  # reads for which a caller leaves the GIL to the worker, which prepares its first NumPy call
+PAUSE = 3 << 14  # reads for which a caller leaves the GIL to the worker, which prepares its first NumPy call
 
 _affinity = getattr(os, "sched_getaffinity", None)
 _cores = len(_affinity(0)) if _affinity else os.cpu_count() or 1
@@ -42,8 +43,7 @@ def set_num_threads(count: int) -> None:
     if not isinstance(count, int) or count < 1:
         raise ValueError(f"set_num_threads: expected a positive int, got {count!r}")
     _count = count
-    for library in _blas():
-        library.set_num_threads(count)
+    _set_blas([count] * len(_blas()))
 
 
 def chunks(n: int, least: int = 1) -> list[slice]:
@@ -247,26 +247,45 @@ class _OneBlasThread:
             _turn.acquire()
             self.depth += 1
             if self.depth == 1:
-                self.before = [library.num_threads for library in _blas()]
-                for library in _blas():
-                    library.set_num_threads(1)
+                self.before = [blas.threads() for blas in _blas()]
+                _set_blas([1] * len(self.before))
 
     def __exit__(self, *exc: object) -> None:
         if not getattr(_state, "inside", False):
             self.depth -= 1
             if not self.depth:
-                for library, before in zip(_blas(), self.before, strict=True):
-                    library.set_num_threads(before)
+                _set_blas(self.before)
             _turn.release()
 
 
 one_blas_thread = _OneBlasThread()
 
 
+class _Blas(NamedTuple):
+    threads: Callable[[], int]
+    set_threads: Callable[[int], Any]
+
+
+def _set_blas(counts: Iterable[int]) -> None:
+    for blas, count in zip(_blas(), counts, strict=True):
+        blas.set_threads(count)
+
+
 @cache
-def _blas() -> list:
-    """The BLAS libraries that are loaded."""
+def _blas() -> list[_Blas]:
+    """The BLAS libraries that are loaded.
+
+    OpenBLAS's own functions are called where it has a pool of threads: threadpoolctl lets one thread alone set it, and
+    takes longer.
+    """
     from threadpoolctl import ThreadpoolController
 
-    controllers = ThreadpoolController().select(user_api="blas").lib_controllers
-    return [library for library in controllers if hasattr(library, "set_num_threads")]
+    found = []
+    for library in ThreadpoolController().select(user_api="blas").lib_controllers:
+        functions: list = [library.get_num_threads, library.set_num_threads]
+        if getattr(library, "threading_layer", "") == "pthreads":
+            for affixes in product(("", "scipy_"), ("", "64_", "_64")):
+                names = [f"openblas_{word}_num_threads".join(affixes) for word in ("get", "set")]
+                functions = [getattr(library.dynlib, name, own) for name, own in zip(names, functions, strict=True)]
+        found.append(_Blas(*functions))
+    return found
