@@ -64,6 +64,7 @@ class Op:
         self.signature = Signature(self.name, forward)
         self.inputs, self.attributes = self.signature.inputs, self.signature.attributes
         self.positions, self.fixed, self.many = self.signature.positions, self.signature.fixed, self.signature.many
+        self._flows = [False] * len(self.inputs)  # whether a gradient flows to each; `vjp` says so
 
     @property
     def __signature__(self) -> Any:
@@ -93,6 +94,7 @@ class Op:
             if unknown:
                 raise DTypeError(f"{self.name}.vjp({name}=): unknown names {sorted(unknown)}; known: {sorted(known)}")
             self.rules[name] = rule
+        self._flows = [name in self.rules and i not in self.fixed for i, name in enumerate(self.inputs)]
         self._plans.clear()
         return self
 
@@ -185,23 +187,16 @@ class Op:
         fused: Fused | None = None,
     ) -> OpNode | None:
         """The graph node of a call that gave `out`; None if no gradient can flow through it."""
-        edges, mask, shapes, first = [], [], [], None
-        for i, t in enumerate(tensors):
-            edge = None
-            if t is not None and i not in self.fixed and (self.many or self.inputs[i] in self.rules):
-                edge = t._edge()
-                if edge is not None:
-                    first = first or t._array.dtype
-            edges.append(edge)
-            mask.append(edge is not None)
-            shapes.append(None if t is None else arrays[i].shape)
-        if first is None or not self.rules:
+        flows = self._flows if not self.many else [bool(self.rules)] * len(tensors)
+        edges = tuple([t._edge() if flow and t is not None else None for t, flow in zip(tensors, flows, strict=True)])
+        mask = tuple([edge is not None for edge in edges])
+        if True not in mask or out.__class__ is not tuple and not is_float(out.dtype):
             return None
-        if out.__class__ is not tuple and not is_float(out.dtype):
-            return None
-        plan = self.plan(tuple(mask), fused)
+        plan = self.plan(mask, fused)
         saved = self._saved(plan, arrays, attributes, out, residuals) if plan.names else EMPTY
-        node = OpNode(plan, tuple(edges), saved, tuple(shapes), device)
+        shapes = tuple([None if a is None else a.shape for a in arrays])
+        node = OpNode(plan, edges, saved, shapes, device)
+        first = tensors[mask.index(True)]._array.dtype
         if first.itemsize == 2:
             node.low = first
         if out.__class__ is tuple:

@@ -16,11 +16,11 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from functools import cache
-from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
+
+from . import blas
 
 WATCH = 3 << 20  # reads of a byte, about a millisecond, for which a worker (or a caller) watches before it sleeps
 PAUSE = 3 << 14  # reads for which a caller leaves the GIL to the worker, which prepares its first NumPy call
@@ -43,7 +43,7 @@ def set_num_threads(count: int) -> None:
     if not isinstance(count, int) or count < 1:
         raise ValueError(f"set_num_threads: expected a positive int, got {count!r}")
     _count = count
-    _set_blas([count] * len(_blas()))
+    blas.set_num_threads([count] * len(blas.get_num_threads()))
 
 
 def chunks(n: int, least: int = 1) -> list[slice]:
@@ -247,45 +247,15 @@ class _OneBlasThread:
             _turn.acquire()
             self.depth += 1
             if self.depth == 1:
-                self.before = [blas.threads() for blas in _blas()]
-                _set_blas([1] * len(self.before))
+                self.before = blas.get_num_threads()
+                blas.set_num_threads([1] * len(self.before))
 
     def __exit__(self, *exc: object) -> None:
         if not getattr(_state, "inside", False):
             self.depth -= 1
             if not self.depth:
-                _set_blas(self.before)
+                blas.set_num_threads(self.before)
             _turn.release()
 
 
 one_blas_thread = _OneBlasThread()
-
-
-class _Blas(NamedTuple):
-    threads: Callable[[], int]
-    set_threads: Callable[[int], Any]
-
-
-def _set_blas(counts: Iterable[int]) -> None:
-    for blas, count in zip(_blas(), counts, strict=True):
-        blas.set_threads(count)
-
-
-@cache
-def _blas() -> list[_Blas]:
-    """The BLAS libraries that are loaded.
-
-    OpenBLAS's own functions are called where it has a pool of threads: threadpoolctl lets one thread alone set it, and
-    takes longer.
-    """
-    from threadpoolctl import ThreadpoolController
-
-    found = []
-    for library in ThreadpoolController().select(user_api="blas").lib_controllers:
-        functions: list = [library.get_num_threads, library.set_num_threads]
-        if getattr(library, "threading_layer", "") == "pthreads":
-            for affixes in product(("", "scipy_"), ("", "64_", "_64")):
-                names = [f"openblas_{word}_num_threads".join(affixes) for word in ("get", "set")]
-                functions = [getattr(library.dynlib, name, own) for name, own in zip(names, functions, strict=True)]
-        found.append(_Blas(*functions))
-    return found
