@@ -1,7 +1,7 @@
 """Timing: warm up, interleave the contenders so that drift of the machine hits all of them, and summarise.
 
-A measurement is a list of rounds. A round of one contender makes one step untimed (its data return to the caches, the
-others' threads go to sleep), then as many timed steps as fill the round. Rounds alternate A B A B. A case has
+A measurement is a list of rounds. A round of one contender makes one step untimed (its data return to the caches), then
+as many timed steps as fill the round, and waits until its threads are asleep. Rounds alternate A B A B. A case has
 `run(steps)`, which waits until they are done; with `launch(steps)`, which does not, its `clock` may be a GPU's events.
 `settle`: seconds for which its threads go on spinning, on cores that the next one wants.
 """
@@ -15,6 +15,7 @@ from functools import partial
 from importlib import import_module
 
 LEAST = 3
+SETTLE = 0.02  # seconds: OpenMP's threads, which are PyTorch's, spin for about 10 ms
 WIDE, HOPELESS = 0.1, 0.5  # relative spreads: a doubt when the goal lies inside, a doubt wherever it lies
 
 
@@ -75,7 +76,7 @@ def time_round(case, steps):
     gc.collect()
     case.run(1)
     seconds = getattr(case, "clock", wall)(case, steps) / steps
-    time.sleep(getattr(case, "settle", 0))
+    time.sleep(getattr(case, "settle", SETTLE))
     return seconds
 
 

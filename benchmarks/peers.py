@@ -9,7 +9,7 @@ import numpy as np
 
 from . import formulas
 from .contenders import Absent, Contender, several
-from .measure import wall
+from .measure import SETTLE, wall
 
 
 class Peer(Contender):
@@ -41,6 +41,7 @@ class Torch(Peer):
     """PyTorch, eager."""
 
     name, package, table, bfloat16 = "torch", "torch", formulas.TORCH, True
+    settle = SETTLE
 
     def __init__(self, problem, device):
         super().__init__(problem, device)
