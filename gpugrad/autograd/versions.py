@@ -10,7 +10,7 @@ import sys
 import weakref
 from itertools import count
 from types import CodeType
-from typing import Any, NamedTuple
+from typing import Any
 
 clock = count(1)
 _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
@@ -27,19 +27,6 @@ class _Inside(dict):
 INSIDE = _Inside()
 
 
-class Site(NamedTuple):
-    """A line of the user's code, kept as cheaply as can be and spelled out only in an error."""
-
-    code: CodeType
-    instruction: int
-
-    def __str__(self) -> str:
-        lines = list(self.code.co_positions())
-        line = lines[self.instruction // 2][0] if self.instruction >= 0 else self.code.co_firstlineno
-        source = _source_line(self.code.co_filename, line or 0)
-        return f"{self.code.co_filename}:{line} in {self.code.co_name}" + (f": {source}" if source else "")
-
-
 def _source_line(file: str, line: int) -> str:
     import linecache
 
@@ -47,7 +34,7 @@ def _source_line(file: str, line: int) -> str:
 
 
 def user_site() -> tuple[CodeType, int] | None:
-    """The innermost line outside gpugrad on the call stack, as the fields of a Site."""
+    """The innermost line outside gpugrad on the call stack, kept as cheaply as can be: code and instruction."""
     frame: Any = sys._getframe(2)
     while frame is not None and INSIDE[frame.f_code.co_filename]:
         frame = frame.f_back
@@ -55,17 +42,22 @@ def user_site() -> tuple[CodeType, int] | None:
 
 
 def describe(site: tuple[CodeType, int] | None) -> str:
-    """`site` in words."""
-    return "an unknown line" if site is None else str(Site(*site))
+    """`site` in words, spelled out only in an error."""
+    if site is None:
+        return "an unknown line"
+    code, instruction = site
+    line = list(code.co_positions())[instruction // 2][0] if instruction >= 0 else code.co_firstlineno
+    source = _source_line(code.co_filename, line or 0)
+    return f"{code.co_filename}:{line} in {code.co_name}" + (f": {source}" if source else "")
 
 
-class Change(NamedTuple):
+class Change:
     """The latest in-place change of one piece of memory."""
 
-    number: int
-    op: str
-    site: tuple[CodeType, int] | None
-    owner: weakref.ref
+    __slots__ = ("number", "op", "site", "owner")
+
+    def __init__(self, number: int, op: str, site: tuple[CodeType, int] | None, owner: weakref.ref):
+        self.number, self.op, self.site, self.owner = number, op, site, owner
 
 
 changes: dict[int, Change] = {}
