@@ -290,3 +290,16 @@ def test_activations(name, given):
 def test_gelu_names_its_forms():
     with pytest.raises(ShapeError, match='approximate is "none" or "tanh"'):
         activation.gelu(gg.zeros(3), approximate="fast")
+
+
+@pytest.mark.parametrize(
+    "shapes", [((3, 4), (3, 4)), ((3, 4), (4,)), ((4,), (3, 4)), ((3, 1), (1, 4)), ((3, 4), ()), ((), (3, 4))]
+)
+def test_results_in_kept_memory(shapes, monkeypatch):
+    monkeypatch.setattr("gpugrad.autograd.ufunc._LARGE", 0)
+    x, y = (np.random.default_rng(0).standard_normal(shape) for shape in shapes)
+    for op in (np.add, np.multiply, np.less):
+        given = op(gg.tensor(x), gg.tensor(y)).numpy()
+        np.testing.assert_array_equal(given, op(x, y))
+        assert given.dtype == op(x, y).dtype
+    np.testing.assert_array_equal((2 - gg.tensor(x)).numpy(), 2 - x)

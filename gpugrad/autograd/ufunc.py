@@ -124,9 +124,8 @@ def _binary(op: Elementwise, function: Any, general: Callable) -> Callable:
             or kwargs
         ):
             return general(x, y, *args, **kwargs)
-        same = a.shape == b.shape or y is _CONSTANT or x is _CONSTANT
         try:
-            out = function(a, b) if a.nbytes < _LARGE or not same else _large(function, a, b)
+            out = function(a, b) if a.nbytes < _LARGE else _large(function, a, b)
         except (ValueError, TypeError) as error:
             raise explain(op, error, [a, b], EMPTY) from None
         if out.__class__ is not _ndarray:
@@ -141,6 +140,7 @@ def _binary(op: Elementwise, function: Any, general: Callable) -> Callable:
                 if op.rules:
                     names = plan.names
                     saved = {n: a if n == "x" else b if n == "y" else out for n in names} if names else EMPTY
+                    same = a.shape == b.shape or y is _CONSTANT or x is _CONSTANT
                     node = OpNode(plan, (ex, ey), saved, None if same else (a.shape, b.shape), CPU)
         return wrap(out, CPU, node)
 
@@ -159,7 +159,8 @@ def _number(value: Any, other: Any) -> Any:
 
 
 def _large(function: Any, a: Any, *rest: Any) -> Any:
-    """`function` into kept memory: fresh pages would cost more than the arithmetic."""
-    if not isinstance(function, np.ufunc) or function.types[0].endswith("?"):
+    """`function` into kept memory if the result is like `a`: fresh pages would cost more than the arithmetic."""
+    alike = all(b.shape == a.shape or b.ndim == 0 for b in rest)
+    if not alike or not isinstance(function, np.ufunc) or function.types[0].endswith("?"):
         return function(a, *rest)
     return function(a, *rest, out=memory.empty_like(a))
