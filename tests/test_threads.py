@@ -1,6 +1,7 @@
 """Work over several threads: how it is cut, what errors do, and that BLAS gets its threads back."""
 
 import os
+import signal
 import threading
 import time
 
@@ -65,10 +66,23 @@ def test_a_watching_thread_sees_a_bell_and_says_without_the_gil_that_it_watches(
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:.*fork")
 def test_a_forked_process_starts_threads_of_its_own(two_threads):
+    held, over = threading.Event(), threading.Event()
+
+    def hold():
+        with threads.one_blas_thread:
+            held.set()
+            over.wait()
+
     threads.parallel(lambda part: part, range(2))
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
     child = os.fork()
     if not child:
+        signal.alarm(60)  # ends it if it waits for the other thread
         os._exit(threads.parallel(lambda part: part, range(2)) != [0, 1])
+    over.set()
+    thread.join()
     assert os.waitpid(child, 0)[1] == 0
 
 

@@ -229,10 +229,6 @@ def _queue() -> Any:
     return SimpleQueue()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_workers.clear)  # a forked process has none of the threads
-
-
 class _OneBlasThread:
     """A context in which BLAS calls use one thread; afterwards they use as many as before.
 
@@ -259,3 +255,14 @@ class _OneBlasThread:
 
 
 one_blas_thread = _OneBlasThread()
+
+
+def _start_anew() -> None:
+    """In a forked process, which has no other threads: nobody works there, and a turn that one had would never end."""
+    global _turn
+    _workers.clear()
+    _turn, one_blas_thread.depth = threading.RLock(), 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_anew)
