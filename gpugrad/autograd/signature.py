@@ -38,22 +38,19 @@ class Signature:
         self.many = any(annotations.get(name) in (Many, "Many") for name in self.inputs)
         self.optional = dict(zip(self.inputs[len(self.inputs) - len(defaults) :], defaults, strict=True))
         self.defaults = dict(forward.__kwdefaults__ or {})
-        self.required = len(self.inputs) - len(defaults)
-        self.padded = [*(None for _ in range(self.required)), *defaults]
+        self.words = frozenset(self.attributes)
 
     def bind(self, args: tuple, kwargs: dict) -> tuple[list, dict]:
         """Flat inputs, and attributes with their defaults. Attributes may be given by position, as NumPy's functions
         allow, and under PyTorch's words for axes. Raises DTypeError for arguments that do not fit."""
-        attributes = self.defaults
-        for name, value in kwargs.items():
-            if name not in self.attributes:
-                break
-            attributes = {**attributes, name: raw(value)}
+        missing, attributes = len(self.inputs) - len(args), self.defaults
+        plain = 0 <= missing <= len(self.optional) and self.words.issuperset(kwargs)
+        if plain and kwargs:
+            attributes = {**attributes, **{name: raw(value) for name, value in kwargs.items()}}
+        if plain and len(attributes) == len(self.attributes):
+            inputs = [*args, *list(self.optional.values())[-missing:]] if missing else list(args)
         else:
-            if self.required <= len(args) <= len(self.inputs) and len(attributes) == len(self.attributes):
-                inputs = [*args, *self.padded[len(args) :]]
-                return (self._sequence(inputs[0]) if self.many else inputs), attributes
-        inputs, attributes = self._fill(args, kwargs)
+            inputs, attributes = self._fill(args, kwargs)
         return (self._sequence(inputs[0]) if self.many else inputs), attributes
 
     def _fill(self, args: tuple, kwargs: dict) -> tuple[list, dict]:

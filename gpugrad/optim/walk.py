@@ -33,7 +33,6 @@ class Work:
         self.optimizer, self.group = optimizer, group
         self.updates: list[tuple] = []  # namespace, numbers, arrays
         self.launches: defaultdict[tuple, list] = defaultdict(list)  # by device, dtype and numbers
-        self.elements = self.touched = 0  # of parameters, and of gradients and state besides
 
     def add(self, parameter: Tensor) -> None:
         """Count a step of `parameter` and note its arrays."""
@@ -53,8 +52,6 @@ class Work:
                 return
             arrays = [a.reshape(-1) for a in arrays]
         self.updates.append((device.xp, numbers, arrays))
-        self.elements += array.size
-        self.touched += array.size * len(arrays)
 
     def run(self) -> None:
         """Update all blocks, on several threads where that pays, and what one launch can do at once by one."""
@@ -65,8 +62,9 @@ class Work:
             scalars = optimizer._scalars(self.group, numbers)
             cuda.step(_functor_of(type(optimizer)) or "", scalars, device, tensors, optimizer._tables)
         on_host = all(ns is CPU.xp for ns, *_ in self.updates)
-        least = 1 + SHARE * self.elements // max(1, self.touched) if on_host else self.elements
-        parts = threads.chunks(self.elements, least)
+        elements = sum(arrays[0].size for *_, arrays in self.updates)
+        touched = sum(arrays[0].size * len(arrays) for *_, arrays in self.updates)
+        parts = threads.chunks(elements, 1 + SHARE * elements // max(1, touched) if on_host else elements)
         threads.parallel(self._update, map(self._blocks, parts))
 
     def _blocks(self, part: slice) -> Iterator[tuple]:

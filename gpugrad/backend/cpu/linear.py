@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from . import gemm, memory
+from . import gemm, memory, threads
 from .rows import along, repeated
 
 
@@ -40,7 +40,7 @@ def linear_backward(g: np.ndarray, x: np.ndarray, weight: np.ndarray, needs: tup
         if gw is not None:
             gemm.piece(g.T, x, gw, number, count)
         if gb is not None:
-            columns = slice(len(gb) * number // count, len(gb) * (number + 1) // count)
+            columns = threads.cut(slice(0, len(gb)), count)[number]
             np.add.reduce(g[:, columns], axis=0, out=gb[columns])
 
     if made:

@@ -49,14 +49,17 @@ def set_num_threads(count: int) -> None:
 def chunks(n: int, least: int = 1) -> list[slice]:
     """`range(n)` cut into one slice per thread, each of at least `least` items (one slice if it is not worth more)."""
     count = 1 if getattr(_state, "inside", False) else max(1, min(_count, n // max(least, 1)))
-    bounds = [n * i // count for i in range(count + 1)]
-    return [slice(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
+    return cut(slice(0, n), count)
 
 
 def blocks(part: slice, size: int) -> list[slice]:
     """`part` cut into slices of about `size` items, all of a length: a short last one would cost as many calls."""
+    return cut(part, max(1, round((part.stop - part.start) / max(1, size))))
+
+
+def cut(part: slice, count: int) -> list[slice]:
+    """`part` cut into `count` slices, as equal as can be."""
     length = part.stop - part.start
-    count = max(1, round(length / max(1, size)))
     bounds = [part.start + length * i // count for i in range(count + 1)]
     return [slice(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
 
