@@ -50,10 +50,14 @@ def share(work: int, out: np.ndarray, fill: Callable[[int, int], Any]) -> None:
     as long as `out` or longer."""
     length = _length(out)
     if work <= ALONE:
-        return fill(0, 1)
-    parts = threads.chunks(length, 1 + SHARE * length // work)
+        fill(0, 1)
+        return
+    count = len(threads.chunks(length, 1 + SHARE * length // work))
+    if count > 1:
+        threads.parallel(lambda number: fill(number, count), range(count))
+        return
     with threads.one_blas_thread:
-        threads.parallel(lambda number: fill(number, len(parts)), range(len(parts)))
+        fill(0, 1)
 
 
 def piece(x: np.ndarray, w: np.ndarray, out: np.ndarray, number: int, count: int) -> tuple[slice, ...]:

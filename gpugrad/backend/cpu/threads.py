@@ -14,7 +14,6 @@ threads of its own lets them spin for a while afterwards, on the core that the n
 
 import os
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -23,7 +22,8 @@ import numpy as np
 from . import blas
 
 WATCH = 3 << 20  # reads of a byte, about a millisecond, for which a worker (or a caller) watches before it sleeps
-PAUSE = 3 << 14  # reads for which a caller leaves the GIL to the worker, which prepares its first NumPy call
+PAUSE = 1 << 16  # reads for which a caller leaves the GIL to a worker that prepares its first NumPy call
+PATIENCE = 4  # pauses for which it waits at most until the worker has begun
 
 _affinity = getattr(os, "sched_getaffinity", None)
 _cores = len(_affinity(0)) if _affinity else os.cpu_count() or 1
@@ -91,11 +91,9 @@ class Beside:
     """
 
     def __init__(self, helped: bool = True) -> None:
-        self.results: list = []
-        self._tasks: deque = deque()
-        self._dropped = False  # whether what has not begun is left undone
+        self._jobs: list[_Job] = []
+        self._first = 0  # all jobs before this one have been taken
         self._others = 0 if not helped or getattr(_state, "inside", False) else _count - 1
-        self._notes: Any = _queue() if self._others else None  # one from a worker for each task that it has done
 
     def __enter__(self) -> "Beside":
         one_blas_thread.__enter__()
@@ -106,59 +104,80 @@ class Beside:
             if kind is None:
                 self.wait()
         finally:
-            self._dropped = True
-            for number in range(len(self.results)):
+            for job in self._jobs[self._first :]:
+                job.drop()
+            for number in range(len(self._jobs)):
                 self._finish(number)
             one_blas_thread.__exit__()
 
+    @property
+    def results(self) -> list:
+        """What the tasks returned, as far as they are done."""
+        return [job.result for job in self._jobs]
+
     def add(self, task: Callable[[Any], Any], part: Any, pause: bool = False) -> int:
         """Let a thread run `task(part)`; its number among the results. pause: leave it the GIL until it has begun."""
-        number = len(self.results)
-        self.results.append(_PENDING)
-        self._tasks.append((number, task, part))
+        number, job = len(self._jobs), _Job(task, part)
+        self._jobs.append(job)
         if self._others:
-            _worker(number % self._others).give(self._take_there, pause)
+            _worker(number % self._others).give(job.run, pause)
         return number
 
     def wait(self, number: int | None = None) -> None:
         """Wait for task `number`, or for all. Raises the task's error."""
-        for n in range(len(self.results)) if number is None else (number,):
+        for n in range(len(self._jobs)) if number is None else (number,):
             self._finish(n, number is None)
-            if isinstance(self.results[n], _Failure):
-                raise self.results[n].error
+            if (error := self._jobs[n].error) is not None:
+                raise error
 
     def _finish(self, number: int, watch: bool = False) -> None:
-        """Take tasks until `number` is done, or runs on another thread; then wait for that one."""
-        while self.results[number] is _PENDING and self._tasks:
-            _inside(self._take)
-        if watch and self.results[number] is _PENDING:
-            _worker(number % self._others).watch()
-        while self.results[number] is _PENDING:
-            self._notes.get()
-
-    def _take(self) -> bool:
-        """Run the next task; whether there was one left."""
-        try:
-            number, task, part = self._tasks.popleft()
-        except IndexError:
-            return False
-        try:
-            self.results[number] = None if self._dropped else task(part)
-        except BaseException as error:
-            self.results[number] = _Failure(error)
-        return True
-
-    def _take_there(self) -> None:
-        if self._take():
-            self._notes.put(None)
+        """Take jobs until `number` is done, or runs on another thread; then wait for that one."""
+        job = self._jobs[number]
+        while not job.done and self._first < len(self._jobs):
+            self._first += 1
+            _inside(self._jobs[self._first - 1].run)
+        if not job.done:
+            if watch:
+                _worker(number % self._others).watch()
+            job.wait()
 
 
-_PENDING = object()
+class _Job:
+    """A task for one part, run by the thread to which it was given or by the caller: by whoever comes first."""
 
+    __slots__ = ("done", "error", "result", "_ended", "_free", "_part", "_task")
 
-class _Failure:
-    def __init__(self, error: BaseException):
-        self.error = error
+    def __init__(self, task: Callable[[Any], Any], part: Any) -> None:
+        self._task, self._part = task, part
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.done = False
+        self._free, self._ended = threading.Lock(), threading.Lock()
+        self._ended.acquire()
+
+    def run(self) -> None:
+        """Run it unless somebody else does, or has done, or it was dropped."""
+        if self._free.acquire(False):
+            try:
+                self.result = self._task(self._part)
+            except BaseException as error:
+                self.error = error
+            self._end()
+
+    def drop(self) -> None:
+        """Never run it, if it has not begun."""
+        if self._free.acquire(False):
+            self._end()
+
+    def _end(self) -> None:
+        del self._task, self._part  # hold no arrays
+        self.done = True
+        self._ended.release()
+
+    def wait(self) -> None:
+        """Sleep until it is done."""
+        with self._ended:
+            pass
 
 
 def _inside(function: Callable, *args: Any) -> Any:
@@ -176,10 +195,13 @@ class _Worker:
     def __init__(self, number: int) -> None:
         self._given = _queue()
         self._watching = False
-        self._bell = np.array([True, False, False])  # always True; rung when there is a task; unused
-        self._idle = np.array([False, False])  # becomes True when it watches and the GIL is free; unused
+        # The first of each is always True, and so says that the GIL is free; the last of `_begun` is always False.
+        self._bell = np.array([True] + [False] * (PATIENCE + 2))  # the second: rung when there is a task
+        self._begun = np.array([True] + [False] * (PATIENCE + 1))  # the middle ones: True once it has begun
+        self._idle = np.array([False, False])  # the first becomes True when it watches
         self._bell_rows = _repeated(self._bell[:2], WATCH)
         self._idle_row = _repeated(self._idle[:1], WATCH)
+        self._begun_rows = _repeated(self._begun, PAUSE)
         threading.Thread(target=self._work, name=f"gpugrad-{number}", daemon=True).start()
 
     def give(self, function: Callable[[], Any], pause: bool) -> None:
@@ -188,7 +210,8 @@ class _Worker:
         self._given.put(function)
         if self._watching:
             if pause:
-                np.logical_or.reduce(_PAUSE, axis=1, out=self._bell[1:])
+                self._begun[1:-1] = False
+                np.logical_or.reduce(self._begun_rows, axis=1, out=self._bell[1:])
             else:
                 self._bell[1] = True
 
@@ -206,6 +229,7 @@ class _Worker:
                 self._watching = False
             function = self._given.get()
             self._bell[1] = False
+            self._begun[1:-1] = True
             function()
             del function  # hold no array while waiting
 
@@ -215,7 +239,6 @@ def _repeated(cells: np.ndarray, count: int) -> np.ndarray:
     return np.broadcast_to(cells[:, None], (len(cells), count))
 
 
-_PAUSE = _repeated(np.array([True, False]), PAUSE)
 _workers: list[_Worker] = []
 
 
