@@ -1,11 +1,14 @@
 """Optimizers: PyTorch's numbers, state dicts, groups, clipping, and what they do to the graph."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
 import gpugrad as gg
 from gpugrad import nn, optim
+from gpugrad.backend.cpu import blas
 from gpugrad.errors import GradientError, InplaceError, StateDictError
 from gpugrad.optim import walk as blocks
 
@@ -153,6 +156,29 @@ def test_blocks_and_threads_do_not_change_the_result(monkeypatch, threads):
     monkeypatch.setattr("gpugrad.backend.cpu.threads._count", threads)
     for cut, expected in zip(run(), whole, strict=True):
         np.testing.assert_array_equal(cut, expected)
+
+
+@pytest.mark.parametrize("name", ["SGD", "AdamW", "RMSprop", "ASGD"])
+def test_a_blas_that_cannot_add_arrays_does_not_change_the_result(monkeypatch, name):
+    def run():
+        p = nn.Parameter(gg.from_numpy(np.random.default_rng(0).standard_normal(1000)))
+        options = {"momentum": 0.9} if name in ("SGD", "RMSprop") else {}
+        optimizer = getattr(optim, name)([p], lr=0.1, **options)
+        for _ in range(3):
+            p.grad = p.detach() ** 3
+            optimizer.step()
+        return p.detach().numpy()
+
+    with_blas = run()
+    monkeypatch.setattr(blas, "axpby", lambda *args: False)
+    np.testing.assert_allclose(run(), with_blas, 1e-14, 1e-14)
+
+
+def test_a_step_of_nothing_keeps_what_is_not_finite():
+    p = nn.Parameter(gg.tensor([1.0, 2.0, 3.0]))
+    p.grad = gg.tensor([math.inf, 1.0, math.nan])
+    optim.SGD([p], lr=0.0).step()
+    np.testing.assert_array_equal(p.detach().numpy(), [math.nan, 2.0, math.nan])  # as 0 * inf is NaN
 
 
 def test_transposed_gradients_and_parameters():

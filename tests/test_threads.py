@@ -166,3 +166,19 @@ def test_blas_has_one_thread_whichever_thread_calls(two_threads, monkeypatch):
     thread.start()
     thread.join()
     assert len(counts) == 4 and set(counts) == {1}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_blas_adds_arrays_or_says_that_it_does_not(dtype):
+    x, y = np.random.default_rng(0).standard_normal((2, 40, 50)).astype(dtype)
+    result = y.copy()
+    if not blas.axpby(0.5, x, -2.0, result):
+        pytest.skip("this NumPy's BLAS has no axpby")
+    np.testing.assert_allclose(result, 0.5 * x - 2 * y, 10 * np.finfo(dtype).eps, 1e-6)
+    for alpha, a, beta, b in [
+        (0.0, x, 1.0, y), (1.0, x, 0.0, y), (1.0, x.T, 1.0, y.T), (1.0, x[0], 1.0, y), (1.0, x.astype("f2"), 1.0, y),
+        (1.0, x.astype(int), 1.0, y.astype(int)),
+    ]:  # fmt: skip
+        before = b.copy()
+        assert not blas.axpby(alpha, a, beta, b)
+        np.testing.assert_array_equal(b, before)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from .optimizer import Optimizer, count_step, decay_scalars, gradient, move, move_squared, options
+from .optimizer import Optimizer, blend, count_step, decay_scalars, gradient, move, move_squared, options
 
 
 class Adam(Optimizer):
@@ -63,8 +63,7 @@ class Adam(Optimizer):
         ns.sqrt(v, out=t)
         ns.add(t, eps, out=t)
         ns.divide(m, t, out=t)
-        ns.multiply(t, size, out=t)
-        ns.subtract(p, t, out=p)
+        blend(ns, p, 1, t, -size, t)
 
 
 class AdamW(Adam):
@@ -197,8 +196,7 @@ class RAdam(_Moments):
             ns.sqrt(v, out=t)
             ns.add(t, group["eps"], out=t)
             m = ns.divide(m, t, out=t)
-        ns.multiply(m, size, out=t)
-        ns.subtract(p, t, out=p)
+        blend(ns, p, 1, m, -size, t)
 
 
 class Adamax(Optimizer):
@@ -243,5 +241,5 @@ class Adamax(Optimizer):
         ns.multiply(largest, beta2, out=largest)
         ns.maximum(largest, t, out=largest)
         ns.divide(m, largest, out=t)
-        ns.multiply(t, *numbers, out=t)
-        ns.subtract(p, t, out=p)
+        (size,) = numbers
+        blend(ns, p, 1, t, -size, t)

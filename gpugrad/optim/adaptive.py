@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from .optimizer import Optimizer, count_step, decay_scalars, gradient, move, move_squared, options
+from .optimizer import Optimizer, blend, count_step, decay_scalars, gradient, move, move_squared, options
 
 
 class Adagrad(Optimizer):
@@ -49,8 +49,8 @@ class Adagrad(Optimizer):
         ns.sqrt(total, out=t)
         ns.add(t, group["eps"], out=t)
         ns.divide(g, t, out=t)
-        ns.multiply(t, *numbers, out=t)
-        ns.subtract(p, t, out=p)
+        (size,) = numbers
+        blend(ns, p, 1, t, -size, t)
 
 
 class Adadelta(Optimizer):
@@ -93,8 +93,7 @@ class Adadelta(Optimizer):
         ns.sqrt(u, out=u)
         ns.multiply(t, u, out=t)
         move_squared(ns, a, t, group["rho"], u)
-        ns.multiply(t, group["lr"], out=t)
-        ns.subtract(p, t, out=p)
+        blend(ns, p, 1, t, -group["lr"], t)
 
 
 class RMSprop(Optimizer):
@@ -153,10 +152,9 @@ class RMSprop(Optimizer):
         ns.add(t, group["eps"], out=t)
         ns.divide(g, t, out=t)
         if group["momentum"]:
-            ns.multiply(state[1], group["momentum"], out=state[1])
-            t = ns.add(state[1], t, out=state[1])
-        ns.multiply(t, group["lr"], out=u)
-        ns.subtract(p, u, out=p)
+            blend(ns, state[1], group["momentum"], t, 1, t)
+            t = state[1]
+        blend(ns, p, 1, t, -group["lr"], u)
 
 
 class Rprop(Optimizer):
@@ -251,9 +249,7 @@ class ASGD(Optimizer):
     ) -> None:
         eta, mu = numbers
         g = gradient(ns, group, p, g, t, u)
-        ns.multiply(p, 1 - group["lambd"] * eta, out=p)
-        ns.multiply(g, eta, out=t)
-        ns.subtract(p, t, out=p)
+        blend(ns, p, 1 - group["lambd"] * eta, g, -eta, t)
         if mu == 1:
             mean[...] = p
         else:

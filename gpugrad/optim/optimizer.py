@@ -9,6 +9,8 @@ from typing import Any
 
 from ..autograd.mode import enable_grad
 from ..autograd.tensor import Tensor
+from ..backend.cpu import blas
+from ..backend.devices import CPU
 from ..errors import GradientError, StateDictError
 from ..nn.state import as_tensor, drop_gradient
 from .hooks import Hooked
@@ -225,16 +227,22 @@ def decay_scalars(group: dict[str, Any]) -> tuple[float, float, float]:
     return group["maximize"], 0.0 if decoupled else decay, 1 - group["lr"] * decay if decoupled else 1.0
 
 
+def blend(ns: Any, y: Any, kept: float, x: Any, share: float, t: Any) -> None:
+    """y = kept y + share x, in place; `t` is free to be written to, and may be x."""
+    if ns is CPU.xp and blas.axpby(share, x, kept, y):
+        return
+    ns.multiply(x, share, out=t)
+    if kept != 1:
+        ns.multiply(y, kept, out=y)
+    ns.add(y, t, out=y)
+
+
 def move(ns: Any, mean: Any, value: Any, share: float, t: Any) -> None:
     """mean += share (value - mean), in place."""
-    ns.subtract(value, mean, out=t)
-    ns.multiply(t, share, out=t)
-    ns.add(mean, t, out=mean)
+    blend(ns, mean, 1 - share, value, share, t)
 
 
 def move_squared(ns: Any, mean: Any, value: Any, kept: float, t: Any) -> None:
     """mean = kept mean + (1 - kept) value^2, in place."""
     ns.multiply(value, value, out=t)
-    ns.multiply(t, 1 - kept, out=t)
-    ns.multiply(mean, kept, out=mean)
-    ns.add(mean, t, out=mean)
+    blend(ns, mean, kept, t, 1 - kept, t)

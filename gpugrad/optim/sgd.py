@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from .optimizer import Optimizer, decay_scalars, gradient, move, options
+from .optimizer import Optimizer, blend, decay_scalars, gradient, move, options
 
 
 class SGD(Optimizer):
@@ -53,16 +53,14 @@ class SGD(Optimizer):
         g = gradient(ns, group, p, g, t, u)
         if momentum:
             buffer = state[0]
-            ns.multiply(buffer, momentum, out=buffer)
             (share,) = numbers
-            ns.add(buffer, g if share == 1 else ns.multiply(g, share, out=t), out=buffer)
+            blend(ns, buffer, momentum, g, share, t)
             if group["nesterov"]:
                 ns.multiply(buffer, momentum, out=t)
                 g = ns.add(g, t, out=u)
             else:
                 g = buffer
-        ns.multiply(g, lr, out=t)
-        ns.subtract(p, t, out=p)
+        blend(ns, p, 1, g, -lr, t)
 
 
 class Lion(Optimizer):
@@ -101,6 +99,5 @@ class Lion(Optimizer):
         ns.multiply(t, 1 - beta1, out=t)
         ns.add(m, t, out=t)
         ns.sign(t, out=t)
-        ns.multiply(t, group["lr"], out=t)
-        ns.subtract(p, t, out=p)
+        blend(ns, p, 1, t, -group["lr"], t)
         move(ns, m, g, 1 - beta2, t)

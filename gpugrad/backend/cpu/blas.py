@@ -1,8 +1,12 @@
-"""How many threads the BLAS libraries of this process use."""
+"""What NumPy's BLAS can do and NumPy does not offer: use fewer threads, and y = alpha x + beta y in one pass."""
 
-from collections.abc import Callable, Iterable
+import ctypes
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from itertools import product
+from typing import Any
+
+import numpy as np
 
 
 def get_num_threads() -> list[int]:
@@ -16,6 +20,50 @@ def set_num_threads(counts: Iterable[int]) -> None:
         change(count)
 
 
+def axpby(alpha: float, x: np.ndarray, beta: float, y: np.ndarray) -> bool:
+    """y = alpha x + beta y, where BLAS can: contiguous arrays of one size and dtype. False if nothing was done.
+
+    A factor of 0 is refused: to BLAS it means that the array is not read, even if there is infinity or NaN in it.
+    """
+    function = _axpby(y.dtype)
+    same = x.dtype == y.dtype and x.shape == y.shape and x.flags.c_contiguous and y.flags.c_contiguous
+    if function is None or not (same and alpha and beta):
+        return False
+    function(y.size, alpha, _address(x), 1, beta, _address(y), 1)
+    return True
+
+
+def _address(array: np.ndarray) -> int:
+    return array.__array_interface__["data"][0]
+
+
+@cache
+def _axpby(dtype: np.dtype) -> Callable | None:
+    number = {np.dtype(np.float32): ctypes.c_float, np.dtype(np.float64): ctypes.c_double}.get(dtype)
+    for library in _controllers() if number else ():
+        letter = "s" if number is ctypes.c_float else "d"
+        for function, suffix in _named(library.dynlib, f"cblas_{letter}axpby"):
+            integer = ctypes.c_int64 if "64" in suffix else ctypes.c_int
+            function.argtypes = integer, number, ctypes.c_void_p, integer, number, ctypes.c_void_p, integer
+            function.restype = None
+            return function
+    return None
+
+
+def _controllers() -> list:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas").lib_controllers
+
+
+def _named(library: Any, name: str) -> Iterator[tuple[Callable, str]]:
+    """The functions that OpenBLAS's builds call so, and what stands behind the name: `64` where integers are long."""
+    for before, after in product(("", "scipy_"), ("", "64_", "_64")):
+        function = getattr(library, f"{before}{name}{after}", None)
+        if function is not None:
+            yield function, after
+
+
 @cache
 def _libraries() -> list[tuple[Callable, Callable]]:
     """The functions that get and set the number, of each BLAS that is loaded.
@@ -23,14 +71,11 @@ def _libraries() -> list[tuple[Callable, Callable]]:
     OpenBLAS's own are called where it has a pool of threads: by threadpoolctl one thread alone may set it, and both
     take longer.
     """
-    from threadpoolctl import ThreadpoolController
-
     found = []
-    for library in ThreadpoolController().select(user_api="blas").lib_controllers:
+    for library in _controllers():
         get, change = library.get_num_threads, library.set_num_threads
         if getattr(library, "threading_layer", "") == "pthreads":
-            for before, after in product(("", "scipy_"), ("", "64_", "_64")):
-                get = getattr(library.dynlib, f"{before}openblas_get_num_threads{after}", get)
-                change = getattr(library.dynlib, f"{before}openblas_set_num_threads{after}", change)
+            get, _ = next(_named(library.dynlib, "openblas_get_num_threads"), (get, ""))
+            change, _ = next(_named(library.dynlib, "openblas_set_num_threads"), (change, ""))
         found.append((get, change))
     return found
