@@ -30,6 +30,8 @@ def check_shapes(logits: Any, target: Any, weight: Any) -> None:
 
 def _check(logits: Any, target: Any, weight: Any, ignore_index: int) -> None:
     check_shapes(logits, target, weight)
+    if not target.size or target.min() >= 0 and target.max() < logits.shape[1]:
+        return
     wrong = (target != ignore_index) & ((target < 0) | (target >= logits.shape[1]))
     if wrong.any():
         raise IndexError(f"class {int(target[wrong][0])} among {logits.shape[1]} classes (ignore_index={ignore_index})")

@@ -16,7 +16,6 @@ import numpy as np
 from . import gemm, memory, threads
 
 BLOCK = 1 << 18  # elements of a block: few enough for the caches, yet few calls, at each of which threads may wait
-SMALL = 1 << 14  # below this many elements one call over everything has the least overhead
 SHARE = 1 << 16  # elements that are worth a thread
 LIGHT = 1 << 18  # the same for a single pass or two
 
@@ -195,8 +194,8 @@ def _silu_grad(gx, x, g):
 
 
 def _relu(out, x):
-    # Against a scalar, maximum() has no fast loop: it gets a row of zeros.
-    np.maximum(x, np.zeros(x.shape[-1:], x.dtype), out=out)
+    # With a scalar, clip() has a fast loop where maximum() has none.
+    x.clip(0, np.inf, out=out)
 
 
 def _relu_grad(gx, out, g):
@@ -226,7 +225,7 @@ def _blockwise(kernel, *arrays: np.ndarray, share: int = SHARE, outputs: int = 1
             for block in threads.blocks(part, BLOCK):
                 kernel(*(array[block] for array in flat))
 
-    if first.size < SMALL:
+    if first.size < 2 * min(share, BLOCK):
         with np.errstate(all="ignore"):
             kernel(*flat)
     else:

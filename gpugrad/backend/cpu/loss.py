@@ -9,72 +9,98 @@ m + log(s) would be one number less, but it loses log(s) next to a large m, and 
 import numpy as np
 
 from . import memory, threads
-from .softmax import peaks, shifted
 
 BLOCK = 1 << 19  # elements of a block: a share of the caches, and few enough calls for threads to overlap
 SHARE = 1 << 17  # elements that are worth a thread
+SAFE = 40.0  # neither exp(x) nor its sum over a row leaves the numbers with all digits if no |x| is larger
+NARROW = 64  # classes of which NumPy finds the largest one slowly, row by row
 
 
 def cross_entropy_forward(logits, target, *, ignore_index: int, label_smoothing: float, weight=None):
     """The loss of each row, and what backward needs of it.
 
-    weight is (V,) or None. Returns (losses, lse): losses (N,), 0 where target is `ignore_index`; lse (2, N), the
-    largest logit m of each row and s = sum(exp(logits - m)), so that m + log(s) is the row's log-sum-exp.
+    target (N,): classes that exist, or `ignore_index`; weight (V,) or None. Returns (losses, lse): losses (N,), 0 where
+    target is `ignore_index`; lse (2, N), the shift m of each row and s = sum(exp(logits - m)), so that m + log(s) is
+    the row's log-sum-exp.
     """
     count, classes = logits.shape
-    safe, coefficient = _coefficients(logits, target, ignore_index, label_smoothing, weight)
+    ignored, safe, coefficient = _targets(logits, target, ignore_index, label_smoothing, weight)
     losses, lse = np.zeros(count, logits.dtype), np.zeros((2, count), logits.dtype)
     smooth = label_smoothing / max(1, classes)
 
     def measure(block: slice, scratch: np.ndarray) -> None:
-        rows = logits[block]
-        peak = peaks(rows, 1)
-        moved = shifted(rows, peak, scratch[: len(rows)])
-        loss = -coefficient[block] * moved[np.arange(len(rows)), safe[block]]
+        rows, own = logits[block], _part(coefficient, block)
+        peak = lse[0, block] = _peaks(rows)
+        moved = _shifted(rows, peak, scratch[: len(rows)])
+        loss = moved[np.arange(len(rows)), safe[block]]
+        loss *= -own
         if smooth:
             loss -= smooth * (np.einsum("ij->i", moved) if weight is None else moved @ weight)
-        total = np.einsum("ij->i", np.exp(moved, out=scratch[: len(rows)]))
-        loss += _row_weight(coefficient[block], smooth, classes, weight) * np.log(total)
+        total = lse[1, block] = np.einsum("ij->i", np.exp(moved, out=scratch[: len(rows)]))
+        loss += _row_weight(own, smooth, classes, weight) * np.log(total)
         losses[block] = loss
-        lse[:, block] = peak[:, 0], total
 
     _over_rows(measure, logits, scratch=True)
-    losses[target == ignore_index] = 0
+    if ignored is not None:
+        losses[ignored] = 0
     return losses, lse
 
 
 def cross_entropy_backward(g, logits, target, lse, *, ignore_index: int, label_smoothing: float, weight=None):
     """The gradient of the logits (N, V), where g (N,) is the gradient of the losses."""
     classes = logits.shape[1]
-    safe, coefficient = _coefficients(logits, target, ignore_index, label_smoothing, weight)
-    g = np.where(target == ignore_index, logits.dtype.type(0), g)
+    ignored, safe, coefficient = _targets(logits, target, ignore_index, label_smoothing, weight)
+    if ignored is not None:
+        g = np.where(ignored, logits.dtype.type(0), g)
     smooth = label_smoothing / max(1, classes)
     out = memory.empty(logits.shape, logits.dtype)
 
     def differentiate(block: slice, _) -> None:
-        rows, result, grad = logits[block], out[block], g[block]
+        rows, result, grad, own = logits[block], out[block], g[block], _part(coefficient, block)
         peak, total = lse[:, block]
-        np.exp(shifted(rows, peak[:, None], result), out=result)
-        scale = grad * _row_weight(coefficient[block], smooth, classes, weight) / total
+        np.exp(_shifted(rows, peak, result), out=result)
+        scale = grad * _row_weight(own, smooth, classes, weight) / total
         np.multiply(result, scale[:, None], out=result)
         if smooth:
             result -= (grad * smooth)[:, None] if weight is None else (grad * smooth)[:, None] * weight
-        result[np.arange(len(rows)), safe[block]] -= grad * coefficient[block]
+        result[np.arange(len(rows)), safe[block]] -= grad * own
 
     _over_rows(differentiate, logits, scratch=False)
     return out
 
 
-def _coefficients(logits, target, ignore_index: int, label_smoothing: float, weight):
-    """Targets with the ignored ones set to 0, and what each row's target class counts: (1 - smoothing) * weight."""
-    ignored = target == ignore_index
-    safe = np.where(ignored, 0, target)
-    classes = logits.shape[1]
-    if safe.size and not (0 <= safe.min() and safe.max() < classes):
-        wrong = safe[(safe < 0) | (safe >= classes)][0]
-        raise IndexError(f"cross_entropy: target {wrong} is not a class index below {classes}")
+def _targets(logits, target, ignore_index: int, label_smoothing: float, weight):
+    """Which targets are ignored (None: none), targets with 0 instead of these, and what each row's target class counts,
+    (1 - smoothing) * weight: one number without weights."""
+    ignored, safe = target == ignore_index, target
+    if ignored.any():
+        safe = np.where(ignored, 0, target)
+    else:
+        ignored = None
     one = logits.dtype.type(1 - label_smoothing)
-    return safe, np.full(len(safe), one) if weight is None else one * weight[safe]
+    return ignored, safe, one if weight is None else one * weight[safe]
+
+
+def _part(coefficient, block: slice):
+    return coefficient[block] if coefficient.ndim else coefficient
+
+
+def _peaks(x: np.ndarray) -> np.ndarray:
+    """What to shift the rows of x by so that exp(x) stays finite: their maxima, or zeros where x is small anyway.
+
+    The shift is a factor that cancels, and a shift by nothing saves a pass.
+    """
+    if x.shape[1] < NARROW and -SAFE <= x.min() and x.max() <= SAFE:
+        return np.zeros(len(x), x.dtype)
+    peak = np.maximum.reduce(x, axis=1)
+    if 0 <= peak.min() and peak.max() <= SAFE:
+        peak[...] = 0
+    return peak
+
+
+def _shifted(x: np.ndarray, peak: np.ndarray, scratch: np.ndarray) -> np.ndarray:
+    """x - peak, in scratch; x itself if nothing is to be subtracted."""
+    return np.subtract(x, peak[:, None], out=scratch) if peak.any() else x
 
 
 def _row_weight(coefficient, smooth: float, classes: int, weight):

@@ -13,7 +13,6 @@ from . import memory, threads
 BLOCK = 1 << 19  # elements of a block: about a share of the caches, and few enough calls for threads to overlap
 SMALL = 1 << 14  # up to this many elements one block over everything has the least overhead
 SHARE = 1 << 17  # elements that are worth a thread
-SAFE = 40.0  # the sum of exp(x) over any row stays finite if no x is larger
 CLEAR = 1e20  # a sum of exp(x) that is far from overflow
 STRIP = 512  # least width of a block along inner, so that NumPy's inner loops stay long
 
@@ -48,22 +47,6 @@ def _softmax(out, x, axis):
         np.subtract(x, np.maximum.reduce(x, axis=axis, keepdims=True), out=out)
         total = _sum(np.exp(out, out=out), axis)
     np.multiply(out, 1 / total, out=out)
-
-
-def peaks(x: np.ndarray, axis: int) -> np.ndarray:
-    """What to shift x by along `axis` so that exp(x) stays finite: its maxima, or zeros where x is small anyway.
-
-    The shift is a factor that cancels, and a shift by nothing saves a pass.
-    """
-    peak = np.maximum.reduce(x, axis=axis, keepdims=True)
-    if x.size > SMALL and 0 <= peak.min() and peak.max() <= SAFE:
-        peak[...] = 0
-    return peak
-
-
-def shifted(x: np.ndarray, peak: np.ndarray, scratch: np.ndarray) -> np.ndarray:
-    """x - peak, in scratch; x itself if nothing is to be subtracted."""
-    return np.subtract(x, peak, out=scratch) if peak.any() else x
 
 
 def _softmax_grad(gx, g, out, axis):
