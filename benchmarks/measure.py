@@ -2,8 +2,9 @@
 
 A measurement is a list of rounds. A round of one contender makes one step untimed (its data return to the caches), then
 as many timed steps as fill the round, and waits until its threads are asleep. Rounds alternate A B A B. A case has
-`run(steps)`, which waits until they are done; with `launch(steps)`, which does not, its `clock` may be a GPU's events.
-`settle`: seconds for which its threads go on spinning, on cores that the next one wants.
+`run(steps)`, which waits until they are done; its `clock` may be a GPU's events, if it also has `launch(steps)`, which
+does not wait, or that of another process. `settle`: seconds for which its threads go on spinning, on cores that the
+next one wants.
 """
 
 import gc

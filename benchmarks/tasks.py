@@ -3,15 +3,16 @@
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from . import kernels, layers, overheads
 from .measure import compared, time_cases
-from .subprocesses import peak_memory
+from .subprocesses import Elsewhere, Pass, peak_memory
 from .verify import verify
-from .workloads import WORKLOADS, Inference
+from .workloads import WORKLOADS
 
 ORDER = ("quick", "default", "full")
 WEIGHTS = {"kernel": 3, "model": 3, "overhead": 1, "growth": 3}
@@ -29,26 +30,24 @@ class Task:
 
 def workload_rows(workload, libs, device, threads, effort):
     """The rows of a workload: a whole step, and forward alone where images or tokens go through."""
-    cases = [workload.prepare(lib, device) for lib in libs.values()]
-    if len(cases) == 2:
-        verify(workload, cases, libs, device)
-    passes = {"step": cases}
-    if workload.items:
-        pairs = zip(cases, libs.values(), strict=True)
-        passes["forward"] = [Inference(case, lib.no_grad) for case, lib in pairs]
-    for step, chosen in passes.items():
-        operations, goal = (workload.operations, workload.goal) if step == "step" else (1, None)
-        row = compared(dict(zip(libs, time_cases(chosen, effort, operations), strict=True)), goal)
-        if workload.items:
-            row["rate"] = {"value": workload.items / row["ours"]["median"], "unit": f"{workload.unit}/s"}
-        if step == "step" and effort.processes and device == "cpu" and sys.platform == "linux":
-            row["memory"] = _memory(workload, libs, device, threads, effort)
-        yield _head(workload, step, device) | row
+    if len(libs) == 2:
+        verify(workload, libs, device)
+    with ExitStack() as stack:
+        sides = [stack.enter_context(Elsewhere(lib, workload.name, device, threads)) for lib in libs]
+        for work in ("step", "forward") if workload.items else ("step",):
+            operations, goal = (workload.operations, workload.goal) if work == "step" else (1, None)
+            times = time_cases([Pass(side, work) for side in sides], effort, operations)
+            row = compared(dict(zip(libs, times, strict=True)), goal)
+            if workload.items:
+                row["rate"] = {"value": workload.items / row["ours"]["median"], "unit": f"{workload.unit}/s"}
+            if work == "step" and effort.processes and device == "cpu" and sys.platform == "linux":
+                row["memory"] = _memory(workload, libs, device, threads, effort)
+            yield _head(workload, work, device) | row
 
 
-def _head(workload, step, device):
-    head = {"id": f"{workload.name} {step} {device}", "kind": "model", "workload": workload.name}
-    return head | {"title": workload.title, "pass": step, "device": device}
+def _head(workload, work, device):
+    head = {"id": f"{workload.name} {work} {device}", "kind": "model", "workload": workload.name}
+    return head | {"title": workload.title, "pass": work, "device": device}
 
 
 def _memory(workload, libs, device, threads, effort):

@@ -57,10 +57,12 @@ def compare(kind, ours, peer, right, floor=FLOOR):
             raise ResultError(f"{kind} of {name} is {error:.1e} of its norm away from float64, allowed {allowed:.0e}")
 
 
-def verify(workload, cases, libs, device):
-    """Run PyTorch in float64, and `cases`, ours and PyTorch's, from the same weights; compare all that they compute."""
-    start, torch = state(cases[1]), libs["torch"]
+def verify(workload, libs, device):
+    """Run the workload in both libraries, ours and PyTorch, and in PyTorch with float64, from the same weights; compare
+    all that they compute."""
+    ours, peer = (workload.prepare(lib, device) for lib in libs.values())
+    start, torch = state(peer), libs["torch"]
     right = results(workload.prepare(torch, device, "float64"), torch, device, start)  # first: it needs most memory
-    ours, peer = (results(case, lib, device, start) for case, lib in zip(cases, libs.values(), strict=True))
-    for kind in peer:
-        compare(kind, ours[kind], peer[kind], right[kind])
+    found, expected = (results(case, lib, device, start) for case, lib in zip((ours, peer), libs.values(), strict=True))
+    for kind in expected:
+        compare(kind, found[kind], expected[kind], right[kind])

@@ -13,7 +13,7 @@ from gpugrad.autograd.ufunc import Elementwise
 pytest.importorskip("benchmarks.cli", reason="needs the checkout")
 from benchmarks import contenders, kernels, measure, overheads, peers
 from benchmarks.limits import Limits, last_level_cache
-from benchmarks.subprocesses import python
+from benchmarks.subprocesses import Elsewhere, Pass, python
 
 EFFORT = measure.Effort(5, 0.002, 0, 5.0)
 
@@ -140,6 +140,15 @@ def test_a_declared_case_comes_first_and_lazily(scaled):
     first = next(iter(kernels.cases_of(scaled)))
     assert first.args[0].shape == (64, 64)
     assert len(rows(scaled, "full")) == 2 * 2 * 3  # sizes, passes, dtypes
+
+
+def test_a_library_is_timed_in_a_process_of_its_own():
+    with Elsewhere("gpugrad", "mlp-sgd", "cpu", 1) as elsewhere:
+        times = measure.time_cases([Pass(elsewhere, "step"), Pass(elsewhere, "forward")], EFFORT)
+        assert all(seconds > 0 for kind in times for seconds in kind)
+        elsewhere.process.kill()
+        with pytest.raises(RuntimeError, match="gpugrad's process of mlp-sgd ended with status -9"):
+            elsewhere.seconds("step", 1)
 
 
 def test_exponents():
