@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .optimizer import Optimizer
 
 BLOCK = 1 << 18  # elements of a block: few enough for the caches, yet long enough a call for threads to overlap
-SHARE = 1 << 21  # elements of parameters, gradients and state that are worth a thread
+SHARE = 1 << 20  # elements of parameters, gradients and state that are worth a thread
 
 
 class Work:

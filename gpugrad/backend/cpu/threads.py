@@ -73,7 +73,6 @@ def parallel(task: Callable[[Any], Any], parts: Iterable) -> list:
         for part in rest:
             beside.add(task, part, pause=True)
         result = _inside(task, first)
-        beside.wait()
     return [result, *beside.results]
 
 
@@ -104,10 +103,8 @@ class Beside:
             if kind is None:
                 self.wait()
         finally:
-            for job in self._jobs[self._first :]:
-                job.drop()
-            for number in range(len(self._jobs)):
-                self._finish(number)
+            if not all([job.done for job in self._jobs]):
+                self._stop()
             one_blas_thread.__exit__()
 
     @property
@@ -129,6 +126,13 @@ class Beside:
             self._finish(n, number is None)
             if (error := self._jobs[n].error) is not None:
                 raise error
+
+    def _stop(self) -> None:
+        """Leave undone what has not begun, and wait for the rest."""
+        for job in self._jobs:
+            job.drop()
+        for job in self._jobs:
+            job.wait()
 
     def _finish(self, number: int, watch: bool = False) -> None:
         """Take jobs until `number` is done, or runs on another thread; then wait for that one."""
