@@ -7,15 +7,18 @@ import numpy as np
 from . import gemm, memory, threads
 from .rows import along, repeated
 
+SMALL = 1 << 18  # outputs to which one thread adds the bias: where two end together, one waits for the GIL
+
 
 def linear_forward(x: np.ndarray, weight: np.ndarray, bias: Any) -> np.ndarray:
     """x (N, I) weight^T + bias, for weight (O, I) and bias (O,) or None -> (N, O)."""
     out = memory.empty((len(x), len(weight)), x.dtype)
     line = repeated(bias, out)
+    beside = out.size > SMALL
 
     def fill(number: int, count: int) -> None:
         rows, columns = gemm.piece(x, weight.T, out, number, count)
-        if line is None or not out.size:
+        if line is None or not beside:
             return
         if columns == slice(None):
             along(np.add, out[rows], line, out[rows])
@@ -23,6 +26,8 @@ def linear_forward(x: np.ndarray, weight: np.ndarray, bias: Any) -> np.ndarray:
             out[:, columns] += bias[columns]
 
     gemm.share(x.size * len(weight), out, fill)
+    if line is not None and out.size and not beside:
+        along(np.add, out, line, out)
     return out
 
 

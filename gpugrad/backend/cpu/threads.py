@@ -22,7 +22,7 @@ import numpy as np
 from . import blas
 
 WATCH = 3 << 20  # reads of a byte, about a millisecond, for which a worker (or a caller) watches before it sleeps
-PAUSE = 1 << 16  # reads for which a caller leaves the GIL to a worker that prepares its first NumPy call
+PAUSE = 3 << 15  # reads (25 us) for which a caller leaves the GIL to a worker that prepares its first NumPy call
 PATIENCE = 4  # pauses for which it waits at most until the worker has begun
 
 _affinity = getattr(os, "sched_getaffinity", None)
