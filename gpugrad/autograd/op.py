@@ -188,7 +188,7 @@ class Op:
     ) -> OpNode | None:
         """The graph node of a call that gave `out`; None if no gradient can flow through it."""
         flows = self._flows * len(tensors) if self.many else self._flows
-        edges = tuple([t._edge() if flow and t is not None else None for t, flow in zip(tensors, flows, strict=True)])
+        edges = tuple([t._edge() if flows[i] and t is not None else None for i, t in enumerate(tensors)])
         mask = tuple([edge is not None for edge in edges])
         if True not in mask or out.__class__ is not tuple and not is_float(out.dtype):
             return None

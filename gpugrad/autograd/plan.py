@@ -94,7 +94,8 @@ class Plan:
 
     def _by_rules(self, g: Any, saved: dict, needs: tuple) -> list:
         grads = []
-        for i, (rule, names) in enumerate(zip(self.rules, self.wants, strict=True)):
+        for i, rule in enumerate(self.rules):
+            names = self.wants[i]
             if rule is None or not needs[i]:
                 grads.append(None)
             elif not names:
