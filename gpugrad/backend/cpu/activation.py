@@ -203,7 +203,9 @@ def _relu_grad(gx, out, g):
     keep = np.less_equal(out, 0).view(np.int8)
     np.subtract(keep, 1, out=keep)
     bits = np.int32 if g.dtype.itemsize == 4 else np.int64
-    np.bitwise_and(g.view(bits), keep.astype(bits), out=gx.view(bits))
+    mask = gx.view(bits)
+    np.copyto(mask, keep)
+    np.bitwise_and(g.view(bits), mask, out=mask)
 
 
 def _blockwise(kernel, *arrays: np.ndarray, share: int = SHARE, outputs: int = 1) -> Any:
