@@ -9,10 +9,11 @@
     python -m benchmarks compare A.jsonl B.jsonl      # what changed beyond noise; status 1: slower
     python -m benchmarks page A.jsonl --html FILE     # the page of an earlier run; with --svg FILE the picture
 
-Results are verified before they are timed, contenders take turns, and every library has the same threads: --threads N
-also keeps the process to N cores, where the system can, for those libraries that cannot be told. Triton takes part on a
-GPU, or with TRITON_INTERPRET=1. A ratio is our time divided by the peer's: below 1 we are faster. The exit status is 1
-if a row failed.
+Results are verified before they are timed, contenders take turns, and every library has the same threads and, for
+whole workloads, a process of its own, because malloc's settings are the process's. --threads N also keeps the processes
+to N cores, where the system can, for those libraries that cannot be told. Triton takes part on a GPU, or with
+TRITON_INTERPRET=1. A ratio is our time divided by the peer's: below 1 we are faster. The exit status is 1 if a row
+failed.
 """
 
 import argparse
