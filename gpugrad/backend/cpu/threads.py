@@ -60,6 +60,8 @@ def blocks(part: slice, size: int) -> list[slice]:
 
 def cut(part: slice, count: int) -> list[slice]:
     """`part` cut into `count` slices, as equal as can be."""
+    if count == 1:
+        return [part]
     length = part.stop - part.start
     bounds = [part.start + length * i // count for i in range(count + 1)]
     return [slice(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
