@@ -11,7 +11,7 @@ import gc
 import math
 import statistics
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 
@@ -24,15 +24,27 @@ WIDE, HOPELESS = 0.1, 0.5  # relative spreads: a doubt when the goal lies inside
 class Effort:
     """How much to measure: rounds, seconds of a round for each contender, and processes for its peak memory.
 
-    `budget`: seconds after which LEAST rounds are enough, for what is slow."""
+    `budget`: seconds after which LEAST rounds are enough, for what is slow. `starts`: how many processes of a library
+    share the rounds of a workload, since how its memory happens to lie changes its time."""
 
     rounds: int
     seconds: float
     processes: int
     budget: float = 60.0
+    starts: int = 1
+
+    def shares(self):
+        """The effort of each start."""
+        for i in range(self.starts):
+            rounds = self.rounds * (i + 1) // self.starts - self.rounds * i // self.starts
+            yield replace(self, rounds=rounds, budget=self.budget / self.starts, starts=1)
 
 
-LEVELS = {"quick": Effort(5, 0.02, 0, 2.0), "default": Effort(7, 0.05, 1, 20.0), "full": Effort(15, 0.2, 3)}
+LEVELS = {
+    "quick": Effort(5, 0.02, 0, 2.0),
+    "default": Effort(7, 0.05, 1, 20.0, starts=3),
+    "full": Effort(15, 0.2, 3, starts=5),
+}
 
 
 def load(name, threads):

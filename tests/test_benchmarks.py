@@ -151,6 +151,13 @@ def test_a_library_is_timed_in_a_process_of_its_own():
             elsewhere.seconds("step", 1)
 
 
+def test_the_starts_of_a_library_share_its_rounds():
+    for effort in measure.LEVELS.values():
+        shares = list(effort.shares())
+        assert len(shares) == effort.starts and sum(share.rounds for share in shares) == effort.rounds
+        assert all(share.rounds >= 2 for share in shares)
+
+
 def test_exponents():
     sizes = [1, 2, 4, 8, 16, 32]
     assert measure.exponent(sizes, [1e-6 * n**2 for n in sizes]) == pytest.approx(2)
