@@ -29,11 +29,12 @@ def max_pool_forward(x, *, kernel, stride, padding, dilation) -> tuple[np.ndarra
     x, restore = _flat(x)
     out = memory.empty((x.shape[0], *windows.out, x.shape[-1]), x.dtype)
     offsets = memory.empty(out.shape, np.min_scalar_type(math.prod(kernel)))
-    origin = _first_inside(windows, offsets.dtype)
+    origin = _first_inside(windows, offsets.dtype) if max(windows.low) > 0 else None
 
     def part(blocks: list) -> None:
         for samples, rows in blocks:
-            _max_block(x[samples], out[samples, rows], offsets[samples, rows], origin[rows], windows, rows)
+            offsets[samples, rows] = 0 if origin is None else origin[rows]
+            _max_block(x[samples], out[samples, rows], offsets[samples, rows], windows, rows)
 
     each(part, _split(out, windows))
     return restore(out), restore(offsets)
@@ -45,20 +46,20 @@ def max_pool_backward(g, offsets, *, shape, kernel, stride, padding, dilation) -
     offsets, restore = _flat(offsets)
     g = _like(g, offsets)
     out = memory.empty((offsets.shape[0], *shape[2:], offsets.shape[-1]), g.dtype)
-    apart, bits = _apart(windows), np.dtype(f"u{g.itemsize}")
+    apart, bits = _apart(windows), np.dtype(f"i{g.itemsize}")
 
     def part(blocks: list) -> None:
         for samples, rows in blocks:
             gradient, chosen, into = g[samples, rows].view(bits), offsets[samples, rows], out[samples]
             if rows.start == 0 and not _covers(windows, into.shape):
                 into[...] = 0
-            here = np.empty(chosen.shape, bool)
+            here = np.empty(chosen.shape, np.int8)
             mask = np.empty(chosen.shape, bits)
             for i, offset in enumerate(windows.offsets()):
                 outputs, target = _clip(windows, offset, into, rows)
-                # All ones or all zeros: unlike a product, `and` turns an infinite gradient into 0.
-                np.copyto(mask, np.equal(chosen, i, out=here))
-                np.negative(mask, out=mask)
+                # -1, which is all ones, or 0: unlike a product, `and` turns an infinite gradient into 0.
+                np.equal(chosen, i, out=here.view(bool))
+                np.copyto(mask, np.negative(here, out=here))
                 if apart:
                     np.bitwise_and(gradient[outputs], mask[outputs], out=target.view(bits))
                 else:
@@ -133,18 +134,19 @@ def sum_pool_backward(g, *, shape, kernel, stride, padding) -> np.ndarray:
     return restore(out)
 
 
-def _max_block(x, total, offsets, origin, windows: Windows, rows: slice) -> None:
-    """Write the maxima (n, *rows, W) and offsets of a block of samples x (n, *S, W)."""
+def _max_block(x, total, offsets, windows: Windows, rows: slice) -> None:
+    """Write the maxima (n, *rows, W) of a block of samples x (n, *S, W), and their offsets where -inf is not the
+    maximum."""
     value = np.empty(total.shape, x.dtype)
     better = np.empty(total.shape, bool)
     code = np.empty(total.shape, offsets.dtype)
-    total[...] = -np.inf
-    offsets[...] = origin
     for i, offset in enumerate(windows.offsets()):
         outputs, view = _clip(windows, offset, x, rows)
         if i == 0 and view.shape == total.shape:
             total[...] = view
             continue
+        if i == 0:
+            total[...] = -np.inf
         # Two operations on the view: it pays to make it contiguous first.
         inputs, best, mask, found = value[outputs], total[outputs], better[outputs], code[outputs]
         inputs[...] = view
