@@ -112,7 +112,7 @@ def _scatter(g: np.ndarray, weight: np.ndarray, shape: tuple, windows: Windows, 
     out = memory.empty(shape, g.dtype)
     features, channels = weight.shape[0], weight.shape[1]
     depth = math.prod(weight.shape[1:])
-    offsets = windows.offsets()
+    offsets, places = windows.offsets(), windows.places(shape[1:-1])
     matrices = _matrix(weight, groups).reshape(groups, features // groups, len(offsets), channels)
     matrices = np.ascontiguousarray(np.moveaxis(matrices, 2, 0))
 
@@ -128,10 +128,9 @@ def _scatter(g: np.ndarray, weight: np.ndarray, shape: tuple, windows: Windows, 
             gemm.multiply(pixels, matrices, columns.swapaxes(1, 2))
             into = out[block.samples]
             columns = columns.reshape(-1, len(into), block.rows.stop - block.rows.start, *windows.out[1:], shape[-1])
-            for offset, column in zip(offsets, columns, strict=True):
-                outputs, inputs = windows.clip(offset, shape[1:-1], block.rows)
-                target = into[(slice(None), *inputs)]
-                target += column[(slice(None), *outputs)]
+            for (outputs, inputs), column in zip(places(block.rows), columns, strict=True):
+                target = into[inputs]
+                target += column[outputs]
 
     each(part, _split(g, windows, depth * groups, depth * features, size=SCATTER, whole=True))
     return out

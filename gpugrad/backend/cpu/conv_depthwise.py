@@ -73,6 +73,7 @@ def scatter(g: np.ndarray, weight: np.ndarray, shape: tuple, windows: Windows) -
     features, channels = weight.shape[0], shape[-1]
     out = memory.empty(shape, g.dtype)
     lines = _lines(weight, windows.out[-1])
+    offsets, places = windows.offsets(), windows.places(shape[1:-1])
 
     def part(blocks: list[Block]) -> None:
         out[blocks[0].samples.start : blocks[-1].samples.stop] = 0
@@ -80,12 +81,11 @@ def scatter(g: np.ndarray, weight: np.ndarray, shape: tuple, windows: Windows) -
         for block in blocks:
             gradient = g[block.samples, block.rows]
             product = _scratch(product, gradient)
-            for offset in windows.offsets():
+            for offset, (outputs, inputs) in zip(offsets, places(block.rows), strict=True):
                 np.multiply(gradient, lines[offset][: gradient.shape[-2]], out=product)
-                outputs, inputs = windows.clip(offset, shape[1:-1], block.rows)
-                target = out[(block.samples, *inputs)]
+                target = out[block.samples][inputs]
                 for kernel in range(features // channels):
-                    target += product[(slice(None), *outputs, slice(kernel, None, features // channels))]
+                    target += product[(*outputs, slice(kernel, None, features // channels))]
 
     each(part, _split(g, windows, features, whole=True))
     return out

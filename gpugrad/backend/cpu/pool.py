@@ -30,11 +30,12 @@ def max_pool_forward(x, *, kernel, stride, padding, dilation) -> tuple[np.ndarra
     out = memory.empty((x.shape[0], *windows.out, x.shape[-1]), x.dtype)
     offsets = memory.empty(out.shape, np.min_scalar_type(math.prod(kernel)))
     origin = _first_inside(windows, offsets.dtype) if max(windows.low) > 0 else None
+    places = windows.places(x.shape[1:-1])
 
     def part(blocks: list) -> None:
         for samples, rows in blocks:
             offsets[samples, rows] = 0 if origin is None else origin[rows]
-            _max_block(x[samples], out[samples, rows], offsets[samples, rows], windows, rows)
+            _max_block(x[samples], out[samples, rows], offsets[samples, rows], places(rows))
 
     each(part, _split(out, windows))
     return restore(out), restore(offsets)
@@ -46,7 +47,7 @@ def max_pool_backward(g, offsets, *, shape, kernel, stride, padding, dilation) -
     offsets, restore = _flat(offsets)
     g = _like(g, offsets)
     out = memory.empty((offsets.shape[0], *shape[2:], offsets.shape[-1]), g.dtype)
-    apart, bits = _apart(windows), np.dtype(f"i{g.itemsize}")
+    apart, bits, places = _apart(windows), np.dtype(f"i{g.itemsize}"), windows.places(shape[2:])
 
     def part(blocks: list) -> None:
         for samples, rows in blocks:
@@ -55,8 +56,8 @@ def max_pool_backward(g, offsets, *, shape, kernel, stride, padding, dilation) -
                 into[...] = 0
             here = np.empty(chosen.shape, np.int8)
             mask = np.empty(chosen.shape, bits)
-            for i, offset in enumerate(windows.offsets()):
-                outputs, target = _clip(windows, offset, into, rows)
+            for i, (outputs, inputs) in enumerate(places(rows)):
+                target = into[inputs]
                 # -1, which is all ones, or 0: unlike a product, `and` turns an infinite gradient into 0.
                 np.equal(chosen, i, out=here.view(bool))
                 np.copyto(mask, np.negative(here, out=here))
@@ -88,7 +89,7 @@ def sum_pool_forward(x, *, kernel, stride, padding) -> np.ndarray:
     """x (N, C, *S) -> sum (N, C, *O) of each window, with zeros in the padding."""
     windows = _windows(x.shape[2:], kernel, stride, padding, (1,) * len(kernel))
     x, restore = _flat(x)
-    out = memory.empty((x.shape[0], *windows.out, x.shape[-1]), x.dtype)
+    out, places = memory.empty((x.shape[0], *windows.out, x.shape[-1]), x.dtype), windows.places(x.shape[1:-1])
 
     def part(blocks: list) -> None:
         for samples, rows in blocks:
@@ -99,10 +100,9 @@ def sum_pool_forward(x, *, kernel, stride, padding) -> np.ndarray:
                 np.add.reduce(values, axis=1, out=total.reshape(len(total), -1))
                 continue
             total[...] = 0
-            for offset in windows.offsets():
-                outputs, view = _clip(windows, offset, values, rows)
+            for outputs, inputs in places(rows):
                 target = total[outputs]
-                target += view
+                target += values[inputs]
 
     each(part, _split(out, windows))
     return restore(out)
@@ -113,7 +113,7 @@ def sum_pool_backward(g, *, shape, kernel, stride, padding) -> np.ndarray:
     windows = _windows(shape[2:], kernel, stride, padding, (1,) * len(kernel))
     g, restore = _flat(g)
     out = memory.empty((g.shape[0], *shape[2:], g.shape[-1]), g.dtype)
-    apart = _apart(windows)
+    apart, places = _apart(windows), windows.places(shape[2:])
 
     def part(blocks: list) -> None:
         for samples, rows in blocks:
@@ -123,8 +123,8 @@ def sum_pool_backward(g, *, shape, kernel, stride, padding) -> np.ndarray:
             if math.prod(windows.out) == 1:
                 into[_single(windows, out.shape)] = gradient
                 continue
-            for offset in windows.offsets():
-                outputs, target = _clip(windows, offset, into, rows)
+            for outputs, inputs in places(rows):
+                target = into[inputs]
                 if apart:
                     target[...] = gradient[outputs]
                 else:
@@ -134,14 +134,14 @@ def sum_pool_backward(g, *, shape, kernel, stride, padding) -> np.ndarray:
     return restore(out)
 
 
-def _max_block(x, total, offsets, windows: Windows, rows: slice) -> None:
+def _max_block(x, total, offsets, places: list) -> None:
     """Write the maxima (n, *rows, W) of a block of samples x (n, *S, W), and their offsets where -inf is not the
     maximum."""
     value = np.empty(total.shape, x.dtype)
     better = np.empty(total.shape, bool)
     code = np.empty(total.shape, offsets.dtype)
-    for i, offset in enumerate(windows.offsets()):
-        outputs, view = _clip(windows, offset, x, rows)
+    for i, (outputs, seen) in enumerate(places):
+        view = x[seen]
         if i == 0 and view.shape == total.shape:
             total[...] = view
             continue
@@ -155,14 +155,13 @@ def _max_block(x, total, offsets, windows: Windows, rows: slice) -> None:
         np.multiply(mask.view(np.uint8), offsets.dtype.type(i), out=found)
         np.maximum(offsets[outputs], found, out=offsets[outputs])  # i only grows, so the latest is the largest
     if np.isnan(total.min()):
-        _point_at_nan(x, offsets, windows, rows)
+        _point_at_nan(x, offsets, places)
 
 
-def _point_at_nan(x, offsets, windows: Windows, rows: slice) -> None:
+def _point_at_nan(x, offsets, places: list) -> None:
     """Where a window of the block has NaN, set the offset to its first (comparisons do not see NaN)."""
-    for i, offset in reversed(list(enumerate(windows.offsets()))):
-        outputs, view = _clip(windows, offset, x, rows)
-        offsets[outputs][np.isnan(view)] = i
+    for i, (outputs, seen) in reversed(list(enumerate(places))):
+        offsets[outputs][np.isnan(x[seen])] = i
 
 
 def _first_inside(windows: Windows, dtype) -> np.ndarray:
@@ -208,12 +207,6 @@ def _covers(windows: Windows, shape: tuple) -> bool:
     """Whether windows that are apart leave no input of (M, *S, W) out."""
     axes = zip(windows.kernel, windows.stride, windows.dilation, windows.low, windows.out, shape[1:-1], strict=True)
     return all(k == s and d == 1 and o * s - low >= n for k, s, d, low, o, n in axes)
-
-
-def _clip(windows: Windows, offset: tuple, array: np.ndarray, rows: slice) -> tuple[tuple, np.ndarray]:
-    """Index into outputs (n, *rows, W) that see an input at `offset`, and the view of those inputs in (n, *S, W)."""
-    outputs, inputs = windows.clip(offset, array.shape[1:-1], rows)
-    return (slice(None), *outputs), array[(slice(None), *inputs)]
 
 
 def _single(windows: Windows, shape: tuple) -> tuple:

@@ -4,6 +4,7 @@ Arrays are channels-last here, (N, *S, C); `last` and `first` are the views that
 """
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -39,12 +40,21 @@ class Windows(NamedTuple):
         axes = zip(ranges, self.kernel, self.stride, self.dilation, self.low, strict=True)
         return [(o.start * s - low, (o.stop - 1) * s + (k - 1) * d + 1 - low) for o, k, s, d, low in axes]
 
-    def clip(self, offset: tuple[int, ...], shape: tuple[int, ...], rows: slice) -> tuple[tuple, tuple]:
-        """Index of the outputs in `rows` whose input at `offset` is not padding, and index of those inputs.
+    def places(self, shape: tuple[int, ...]) -> Callable[[slice], list[tuple[tuple, tuple]]]:
+        """What gives, for some rows of the output, (outputs, inputs) of each offset: where its inputs are not padding.
 
-        Both index (*spatial) axes: outputs relative to rows.start, inputs in `shape`.
+        outputs index (n, *rows, W), inputs (n, *shape, W). Those for all rows, which most blocks have, are made once.
         """
-        outputs, inputs = [], []
+
+        def made(rows: slice) -> list[tuple[tuple, tuple]]:
+            return [self._places(offset, shape, rows) for offset in self.offsets()]
+
+        whole = slice(0, self.out[0])
+        of_whole = made(whole)
+        return lambda rows: of_whole if rows == whole else made(rows)
+
+    def _places(self, offset: tuple[int, ...], shape: tuple[int, ...], rows: slice) -> tuple[tuple, tuple]:
+        outputs, inputs = [slice(None)], [slice(None)]
         ranges = [rows, *(slice(0, o) for o in self.out[1:])]
         for o, k, n, s, d, low in zip(ranges, offset, shape, self.stride, self.dilation, self.low, strict=True):
             shift = k * d - low
