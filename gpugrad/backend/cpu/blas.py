@@ -21,7 +21,7 @@ def set_num_threads(counts: Iterable[int]) -> None:
 
 
 def axpby(alpha: float, x: np.ndarray, beta: float, y: np.ndarray) -> bool:
-    """y = alpha x + beta y, where BLAS can: contiguous arrays of one size and dtype. False if nothing was done.
+    """y = alpha x + beta y, where OpenBLAS can: contiguous arrays of one size and dtype. False if nothing was done.
 
     A factor of 0 is refused: to BLAS it means that the array is not read, even if there is infinity or NaN in it.
     """
@@ -41,6 +41,8 @@ def _address(array: np.ndarray) -> int:
 def _axpby(dtype: np.dtype) -> Callable | None:
     number = {np.dtype(np.float32): ctypes.c_float, np.dtype(np.float64): ctypes.c_double}.get(dtype)
     for library in _controllers() if number else ():
+        if library.internal_api != "openblas":
+            continue
         letter = "s" if number is ctypes.c_float else "d"
         for function, suffix in _named(library.dynlib, f"cblas_{letter}axpby"):
             integer = ctypes.c_int64 if "64" in suffix else ctypes.c_int
