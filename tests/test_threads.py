@@ -10,6 +10,7 @@ import pytest
 
 import gpugrad as gg
 from gpugrad.backend.cpu import blas, gemm, threads
+from gpugrad.backend.cpu.worker import repeated
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def test_parts_run_on_several_threads_at_once(two_threads):
 
 def test_a_watching_thread_sees_a_bell_and_says_without_the_gil_that_it_watches():
     bell, said = np.array([True, False]), np.array([False, False])
-    rows = threads._repeated(bell, 1 << 50)  # reading all would take days
+    rows = repeated(bell, 1 << 50)  # reading all would take days
     watcher = threading.Thread(target=lambda: np.logical_or.reduce(rows, axis=1, out=said), daemon=True)
     watcher.start()
     while not said[0]:

@@ -1,13 +1,6 @@
 """Several Python threads over one batch: NumPy releases the GIL, so large work splits along an axis.
 
-Work is cut by the number of threads alone, so results do not depend on timing.
-
-A thread that sleeps takes 30 to 60 us to wake, and one that wants the GIL while another holds it sleeps again. So for a
-millisecond a worker watches for its next task instead of sleeping, outside the GIL, and is told of it by a caller that
-has just released the GIL, and leaves it to the worker until this one has begun and prepared its first NumPy call. One
-thread is at work then after 30 us, both after 50. NumPy serves for all this. `logical_or.reduce` over a row that
-repeats one byte reads this byte until it is True or the row ends; and if a row before it repeats a True one, the result
-of that row becomes True at once, but without the GIL: whoever watches for it can have it.
+Work is cut by the number of threads alone, so results do not depend on timing. How it is handed over: `worker`.
 
 BLAS is held to one thread each meanwhile, and large products are cut like everything else (`gemm`): a BLAS that starts
 threads of its own lets them spin for a while afterwards, on the core that the next op wants.
@@ -18,13 +11,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import numpy as np
-
 from . import blas
-
-WATCH = 3 << 20  # reads of a byte, about a millisecond, for which a worker (or a caller) watches before it sleeps
-PAUSE = 3 << 15  # reads (25 us) for which a caller leaves the GIL to a worker that prepares its first NumPy call
-PATIENCE = 4  # pauses for which it waits at most until the worker has begun
 
 _affinity = getattr(os, "sched_getaffinity", None)
 _cores = len(_affinity(0)) if _affinity else os.cpu_count() or 1
@@ -196,70 +183,20 @@ def _inside(function: Callable, *args: Any) -> Any:
         _state.inside = before
 
 
-class _Worker:
-    """A thread that calls the functions it is given, one after the other."""
-
-    def __init__(self, number: int) -> None:
-        self._given = _queue()
-        self._watching = False
-        # The first of each is always True, and so says that the GIL is free; the last of `_begun` is always False.
-        self._bell = np.array([True] + [False] * (PATIENCE + 2))  # the second: rung when there is a task
-        self._begun = np.array([True] + [False] * (PATIENCE + 1))  # the middle ones: True once it has begun
-        self._idle = np.array([False, False])  # the first becomes True when it watches
-        self._bell_rows = _repeated(self._bell[:2], WATCH)
-        self._idle_row = _repeated(self._idle[:1], WATCH)
-        self._begun_rows = _repeated(self._begun, PAUSE)
-        threading.Thread(target=self._work, name=f"gpugrad-{number}", daemon=True).start()
-
-    def give(self, function: Callable[[], Any], pause: bool) -> None:
-        """Let it call `function`. pause: leave it the GIL until it has begun, if it does not sleep."""
-        self._idle[0] = False
-        self._given.put(function)
-        if self._watching:
-            if pause:
-                self._begun[1:-1] = False
-                np.logical_or.reduce(self._begun_rows, axis=1, out=self._bell[1:])
-            else:
-                self._bell[1] = True
-
-    def watch(self) -> None:
-        """Wait, at most about a millisecond, until it has nothing to do."""
-        if not self._idle[0]:
-            np.logical_or.reduce(self._idle_row, axis=1)
-
-    def _work(self) -> None:
-        _state.inside = True
-        while True:
-            if _count <= _cores and self._given.empty():
-                self._watching = True
-                np.logical_or.reduce(self._bell_rows, axis=1, out=self._idle)
-                self._watching = False
-            function = self._given.get()
-            self._bell[1] = False
-            self._begun[1:-1] = True
-            function()
-            del function  # hold no array while waiting
+_workers: list = []
 
 
-def _repeated(cells: np.ndarray, count: int) -> np.ndarray:
-    """A row for each cell that repeats it, in no memory of its own."""
-    return np.broadcast_to(cells[:, None], (len(cells), count))
-
-
-_workers: list[_Worker] = []
-
-
-def _worker(number: int) -> _Worker:
+def _worker(number: int) -> Any:
     """Worker `number`, which is started if need be."""
     while len(_workers) <= number:
-        _workers.append(_Worker(len(_workers) + 1))
+        from .worker import Worker  # only a process that has use for one needs a millisecond for its queue's module
+
+        _workers.append(Worker(f"gpugrad-{len(_workers) + 1}", _stay_inside, lambda: _count <= _cores))
     return _workers[number]
 
 
-def _queue() -> Any:
-    from queue import SimpleQueue  # costs a process that needs no second thread a millisecond
-
-    return SimpleQueue()
+def _stay_inside() -> None:
+    _state.inside = True
 
 
 class _OneBlasThread:
