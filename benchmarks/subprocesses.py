@@ -56,7 +56,7 @@ class Elsewhere:
     """One library's side of a workload in a process of its own, as its users have it.
 
     In one process each library would run with the other's settings: importing gpugrad tells malloc to keep freed
-    memory, which halves the time of PyTorch's layer norm.
+    memory, which saves PyTorch page faults.
     """
 
     def __init__(self, library, workload, device, threads):
@@ -122,13 +122,13 @@ def resident(field):
     raise LookupError(field)
 
 
-def remember(library, *chosen):
+def remember(library, workload, device, threads):
     """Run three steps of a workload and print the memory they needed."""
-    lib = load(library, int(chosen[-1]))
+    lib = load(library, int(threads))
     assert lib.nn and lib.optim  # a part of the import, which gpugrad puts off until they are used
     Path("/proc/self/clear_refs").write_text("5")  # the import's own peak does not count
     after_import = resident("VmRSS")
-    _, case = prepare(library, *chosen)
+    _, case = prepare(library, workload, device, threads)
     case.run(3)
     peak = resident("VmHWM")
     print(json.dumps({"after_import": after_import, "peak": peak, "increase": peak - after_import}))

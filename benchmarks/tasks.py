@@ -33,18 +33,17 @@ def workload_rows(workload, libs, device, threads, effort):
     if len(libs) == 2:
         verify(workload, libs, device)
     works = ("step", "forward") if workload.items else ("step",)
+    operations = {"step": workload.operations, "forward": 1}
     times: dict = {work: [[] for _ in libs] for work in works}
     for share in effort.shares():
         with ExitStack() as stack:
             sides = [stack.enter_context(Elsewhere(lib, workload.name, device, threads)) for lib in libs]
             for work in works:
                 cases = [Pass(side, work) for side in sides]
-                for all_rounds, rounds in zip(times[work], time_cases(cases, share), strict=True):
+                for all_rounds, rounds in zip(times[work], time_cases(cases, share, operations[work]), strict=True):
                     all_rounds += rounds
     for work in works:
-        operations, goal = (workload.operations, workload.goal) if work == "step" else (1, None)
-        per_operation = [[seconds / operations for seconds in rounds] for rounds in times[work]]
-        row = compared(dict(zip(libs, per_operation, strict=True)), goal)
+        row = compared(dict(zip(libs, times[work], strict=True)), workload.goal if work == "step" else None)
         if workload.items:
             row["rate"] = {"value": workload.items / row["ours"]["median"], "unit": f"{workload.unit}/s"}
         if work == "step" and effort.processes and device == "cpu" and sys.platform == "linux":

@@ -39,11 +39,13 @@ def _address(array: np.ndarray) -> int:
 
 @cache
 def _axpby(dtype: np.dtype) -> Callable | None:
-    number = {np.dtype(np.float32): ctypes.c_float, np.dtype(np.float64): ctypes.c_double}.get(dtype)
-    for library in _controllers() if number else ():
+    kinds = {np.dtype(np.float32): ("s", ctypes.c_float), np.dtype(np.float64): ("d", ctypes.c_double)}
+    if dtype not in kinds:
+        return None
+    letter, number = kinds[dtype]
+    for library in _controllers():
         if library.internal_api != "openblas":
             continue
-        letter = "s" if number is ctypes.c_float else "d"
         for function, suffix in _named(library.dynlib, f"cblas_{letter}axpby"):
             integer = ctypes.c_int64 if "64" in suffix else ctypes.c_int
             function.argtypes = integer, number, ctypes.c_void_p, integer, number, ctypes.c_void_p, integer

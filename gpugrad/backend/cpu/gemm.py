@@ -52,7 +52,7 @@ def share(work: int, out: np.ndarray, fill: Callable[[int, int], Any]) -> None:
     if work <= ALONE:
         fill(0, 1)
         return
-    count = len(threads.chunks(length, 1 + SHARE * length // work))
+    count = threads.worth(length, 1 + SHARE * length // work)
     if count > 1:
         threads.parallel(lambda number: fill(number, count), range(count))
         return

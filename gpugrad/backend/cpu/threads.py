@@ -36,8 +36,12 @@ def set_num_threads(count: int) -> None:
 
 def chunks(n: int, least: int = 1) -> list[slice]:
     """`range(n)` cut into one slice per thread, each of at least `least` items (one slice if it is not worth more)."""
-    count = 1 if getattr(_state, "inside", False) else max(1, min(_count, n // max(least, 1)))
-    return cut(slice(0, n), count)
+    return cut(slice(0, n), worth(n, least))
+
+
+def worth(n: int, least: int = 1) -> int:
+    """How many threads get at least `least` of `n` items each; one if that is not worth more."""
+    return 1 if getattr(_state, "inside", False) else max(1, min(_count, n // max(least, 1)))
 
 
 def blocks(part: slice, size: int) -> list[slice]:

@@ -5,6 +5,7 @@ Arrays are channels-last here, (N, *S, C); `last` and `first` are the views that
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -43,15 +44,14 @@ class Windows(NamedTuple):
     def places(self, shape: tuple[int, ...]) -> Callable[[slice], list[tuple[tuple, tuple]]]:
         """What gives, for some rows of the output, (outputs, inputs) of each offset: where its inputs are not padding.
 
-        outputs index (n, *rows, W), inputs (n, *shape, W). Those for all rows, which most blocks have, are made once.
+        outputs index (n, *rows, W), inputs (n, *shape, W). Blocks of the same rows, as most are, share them.
         """
 
-        def made(rows: slice) -> list[tuple[tuple, tuple]]:
-            return [self._places(offset, shape, rows) for offset in self.offsets()]
+        @cache
+        def made(start: int, stop: int) -> list[tuple[tuple, tuple]]:
+            return [self._places(offset, shape, slice(start, stop)) for offset in self.offsets()]
 
-        whole = slice(0, self.out[0])
-        of_whole = made(whole)
-        return lambda rows: of_whole if rows == whole else made(rows)
+        return lambda rows: made(rows.start, rows.stop)
 
     def _places(self, offset: tuple[int, ...], shape: tuple[int, ...], rows: slice) -> tuple[tuple, tuple]:
         outputs, inputs = [slice(None)], [slice(None)]
@@ -89,7 +89,7 @@ def split(samples: int, out: tuple[int, ...], *, pixels: int, work: int, whole: 
     height, row = out[0], math.prod(out[1:])
     if samples * height * row == 0:
         return []
-    parts = len(threads.chunks(samples * height * row * work, THREAD_WORK))
+    parts = threads.worth(samples * height * row * work, THREAD_WORK)
     rows = max(1, min(pixels // row, samples * height // parts))
     if rows >= height:
         count = -(-samples // (rows // height))
