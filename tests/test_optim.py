@@ -151,8 +151,8 @@ def test_blocks_and_threads_do_not_change_the_result(monkeypatch, threads):
         return [p.detach().numpy() for p in parameters]
 
     whole = run()
-    monkeypatch.setattr(blocks, "BLOCK", 64)
-    monkeypatch.setattr(blocks, "SHARE", 1)
+    for name, value in {"BLOCK": 64, "SHARE": 1, "LONG": 1, "SMALL": 0}.items():
+        monkeypatch.setattr(blocks, name, value)
     monkeypatch.setattr("gpugrad.backend.cpu.threads._count", threads)
     for cut, expected in zip(run(), whole, strict=True):
         np.testing.assert_array_equal(cut, expected)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 BLOCK = 1 << 18  # elements of a block: few enough for the caches, yet long enough a call for threads to overlap
 SHARE = 1 << 20  # elements of parameters, gradients and state that are worth a thread
+LONG = 1 << 17  # elements of an array from which a thread's calls are long enough to overlap with another's
+SMALL = 1 << 12  # elements of an array up to which copying it costs less than the calls that update it
 
 
 class Work:
@@ -62,10 +64,34 @@ class Work:
             scalars = optimizer._scalars(self.group, numbers)
             cuda.step(_functor_of(type(optimizer)) or "", scalars, device, tensors, optimizer._tables)
         on_host = all(ns is CPU.xp for ns, *_ in self.updates)
+        joined = self._join_small()
         elements = sum(arrays[0].size for *_, arrays in self.updates)
-        touched = sum(arrays[0].size * len(arrays) for *_, arrays in self.updates)
+        touched = sum(arrays[0].size * len(arrays) for *_, arrays in self.updates if arrays[0].size >= LONG)
         parts = threads.chunks(elements, 1 + SHARE * elements // max(1, touched) if on_host else elements)
         threads.parallel(self._update, map(self._blocks, parts))
+        for whole, members in joined:
+            _scatter(whole, members)
+
+    def _join_small(self) -> list[tuple]:
+        """Let small arrays on the host be updated as one. Returns what is one now, and what it consists of."""
+        kept, joined = [], []
+        small = defaultdict(list)
+        for update in self.updates:
+            ns, numbers, arrays = update
+            if ns is CPU.xp and arrays[0].ndim == 1 and arrays[0].size <= SMALL:
+                small[numbers, *(array.dtype for array in arrays)].append(update)
+            else:
+                kept.append(update)
+        for updates in small.values():
+            if len(updates) == 1:
+                kept += updates
+                continue
+            members = [arrays for *_, arrays in updates]
+            whole = [np.concatenate(arrays) for arrays in zip(*members, strict=True)]
+            kept.append((*updates[0][:2], whole))
+            joined.append((whole, members))
+        self.updates = kept
+        return joined
 
     def _blocks(self, part: slice) -> Iterator[tuple]:
         """The blocks of elements `part`, counted through all arrays; those that are not flat are cut between rows."""
@@ -91,6 +117,17 @@ class Work:
                 scratch[p.dtype] = ns.empty(p.size, p.dtype), ns.empty(p.size, p.dtype)
             t, u = (s[: p.size].reshape(p.shape) for s in scratch[p.dtype])
             update(ns, group, numbers, p, others[0], t, u, *others[1:])
+
+
+def _scatter(whole: list, members: list[list]) -> None:
+    """Give each member its part of the updated parameter and state."""
+    start = 0
+    for arrays in members:
+        stop = start + arrays[0].size
+        for i, array in enumerate(arrays):
+            if i != 1:  # the gradient is as it was
+                array[...] = whole[i][start:stop]
+        start = stop
 
 
 @cache
