@@ -1,17 +1,19 @@
 """Layer and RMS normalisation, forward and backward.
 
-Variance is always the mean of (x - mean)^2, in a second pass: the one-pass E[x^2] - E[x]^2 loses every digit when the
-mean is large. Rows are taken in blocks that stay in cache for all passes, by two threads if there are many.
+Variance is the mean of x^2 less the square of the mean where that is safe, and otherwise the mean of (x - mean)^2: the
+difference loses digits when the mean is large. Rows are taken in blocks that stay in cache for all passes, by two
+threads if there are many.
 """
 
 import math
-from functools import reduce
 from typing import Any
 
 import numpy as np
 
-from . import memory
+from . import gemm, memory
 from .rows import along, over_rows, repeated
+
+WIDE = 512  # elements from which NumPy broadcasts a number over a row as fast as it multiplies
 
 
 def layer_norm_forward(x, weight, bias, *, eps: float, ndim: int):
@@ -20,25 +22,27 @@ def layer_norm_forward(x, weight, bias, *, eps: float, ndim: int):
     weight and bias have the shape of those dims, or are None. Returns (out, mean, rstd), the last two x.shape[:-ndim].
     """
     rows = _rows(x, ndim)
-    weight, bias = repeated(weight, rows), repeated(bias, rows)
+    weight, bias = _line(weight, rows), _line(bias, rows)
     out = memory.empty(x.shape, x.dtype)
     out_rows = out.reshape(rows.shape)
     mean, rstd = np.empty(len(rows), x.dtype), np.empty(len(rows), x.dtype)
-    scale = 1 / max(1, rows.shape[1])
+    narrow = rows.shape[1] < WIDE
 
     def normalise(block: slice) -> None:
         data, result = rows[block], out_rows[block]
-        np.multiply(np.einsum("ij->i", data), scale, out=mean[block])
-        np.subtract(data, mean[block, None], out=result)
-        var = _squares(result) * scale
-        if np.any(mean[block] * mean[block] > var):  # what rounding left in the mean may matter next to the spread
-            rest = np.einsum("ij->i", result) * scale
-            np.subtract(result, rest[:, None], out=result)
-            mean[block] += rest
-            var = _squares(result) * scale
-        rstd[block] = 1 / np.sqrt(var + eps)
-        np.multiply(result, rstd[block, None], out=result)
-        _affine(result, weight, bias)
+        mean[block] = level = _means(data)
+        var = _squares(data) - level * level if narrow else None
+        # The difference keeps its digits where the mean is small; 0 * var says where squares overflowed.
+        if var is None or not (level * level + 0 * var <= var).all():
+            data, level = np.subtract(data, level[:, None], out=result), None
+            var = _squares(data)
+            if (mean[block] * mean[block] > var).any():  # what rounding left in the mean may matter next to the spread
+                rest = _means(data)
+                np.subtract(data, rest[:, None], out=data)
+                mean[block] += rest
+                var = _squares(data)
+        rstd[block] = inverse = 1 / np.sqrt(var + eps)
+        _affine(data, inverse, None if level is None else -level * inverse, weight, bias, result)
 
     over_rows(normalise, rows)
     return out, mean.reshape(x.shape[: x.ndim - ndim]), rstd.reshape(x.shape[: x.ndim - ndim])
@@ -52,17 +56,15 @@ def layer_norm_backward(g, x, weight, mean, rstd, *, needs):
 def rms_norm_forward(x, weight, *, eps: float, ndim: int):
     """x / sqrt(mean(x^2) + eps) * weight over the last `ndim` dims; returns (out, rstd), rstd x.shape[:-ndim]."""
     rows = _rows(x, ndim)
-    weight = repeated(weight, rows)
+    weight = _line(weight, rows)
     out = memory.empty(x.shape, x.dtype)
     out_rows = out.reshape(rows.shape)
     rstd = np.empty(len(rows), x.dtype)
-    scale = 1 / max(1, rows.shape[1])
 
     def normalise(block: slice) -> None:
         data, result = rows[block], out_rows[block]
-        rstd[block] = 1 / np.sqrt(_squares(data) * scale + eps)
-        np.multiply(data, rstd[block, None], out=result)
-        _affine(result, weight, None)
+        rstd[block] = inverse = 1 / np.sqrt(_squares(data) + eps)
+        _affine(data, inverse, None, weight, None, result)
 
     over_rows(normalise, rows)
     return out, rstd.reshape(x.shape[: x.ndim - ndim])
@@ -81,35 +83,30 @@ def _backward(g, x, weight, mean, rstd, needs):
     """
     shape, norm_shape = x.shape, x.shape[rstd.ndim :]
     g, x = _rows(g, len(norm_shape)), _rows(x, len(norm_shape))
-    rstd, means = _flat(rstd), np.zeros(len(x), x.dtype) if mean is None else _flat(mean)
+    rstd, means = rstd.reshape(-1), np.zeros(len(x), x.dtype) if mean is None else mean.reshape(-1)
     need_x, *need_sums = needs
     gx: Any = memory.empty(x.shape, x.dtype) if need_x else None
-    factor, line = np.ones(x.shape[1], x.dtype) if weight is None else _flat(weight), repeated(weight, x)
-    scale = 1 / max(1, x.shape[1])
+    factor = np.ones(x.shape[1], x.dtype) if weight is None else weight.reshape(-1)
+    line, scale = _line(weight, x), 1 / max(1, x.shape[1])
 
     def differentiate(block: slice):
         data, grad, inverse, level = x[block], g[block], rstd[block], means[block]
-        if np.any(np.abs(level) * inverse > 1):
+        if (np.abs(level) * inverse > 1).any():
             data, level = data - level[:, None], np.zeros_like(level)
         product = grad * data
-        sums = inverse @ product - (inverse * level) @ grad, np.ones_like(inverse) @ grad if need_sums[1] else None
+        sums = inverse @ product - (inverse * level) @ grad, np.ones_like(level) @ grad
         if need_x:
             result, total = gx[block], grad @ factor
             slope = (product @ factor - level * total) * inverse * inverse * inverse * scale
-            correction = np.multiply(data, slope[:, None], out=product)
-            if mean is not None:
-                correction += (total * inverse * scale - level * slope)[:, None]
-            scaled = grad if line is None else along(np.multiply, grad, line, result)
-            np.multiply(scaled, inverse[:, None], out=result)
-            np.subtract(result, correction, out=result)
+            rest = None if mean is None else total * inverse * scale - level * slope
+            _affine(data, slope, rest, None, None, product)
+            _affine(grad, inverse, None, line, None, result)
+            np.subtract(result, product, out=result)
         return sums
 
-    sums = over_rows(differentiate, x)
-    zeros = np.zeros(x.shape[1])
-    gweight, gbias = (
-        reduce(np.add, (part[i] for part in sums), zeros).astype(x.dtype).reshape(norm_shape) if need else None
-        for i, need in enumerate(need_sums)
-    )
+    parts = over_rows(differentiate, x) or [np.zeros((2, x.shape[1]), x.dtype)]
+    sums = parts[0] if len(parts) == 1 else np.add.reduce(parts, axis=0, dtype=np.float64).astype(x.dtype)
+    gweight, gbias = (total.reshape(norm_shape) if need else None for total, need in zip(sums, need_sums, strict=True))
     return gx.reshape(shape) if need_x else None, gweight, gbias
 
 
@@ -119,17 +116,48 @@ def _rows(x: np.ndarray, ndim: int) -> np.ndarray:
     return np.ascontiguousarray(x).reshape(math.prod(x.shape[:lead]), math.prod(x.shape[lead:]))
 
 
-def _flat(weight: Any) -> Any:
-    return None if weight is None else weight.reshape(-1)
+def _means(rows: np.ndarray) -> np.ndarray:
+    """The mean of each row."""
+    return np.einsum("ij->i", rows) * (1 / max(1, rows.shape[1]))
 
 
 def _squares(rows: np.ndarray) -> np.ndarray:
-    """The sum of squares of each row; over wide rows NumPy's pairwise sum loses less than a dot product."""
-    return np.vecdot(rows, rows) if rows.shape[1] <= 4096 else np.add.reduce(rows * rows, axis=1)
+    """The mean square of each row; over wide rows NumPy's pairwise sum loses less than a dot product."""
+    wide = rows.shape[1] > 4096
+    return (np.add.reduce(rows * rows, axis=1) if wide else np.vecdot(rows, rows)) * (1 / max(1, rows.shape[1]))
 
 
-def _affine(result, weight, bias) -> None:
-    if weight is not None:
-        along(np.multiply, result, weight, result)
+def _line(row: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+    """What `_affine` takes for a number for each column of `rows`."""
+    return row.reshape(-1) if row is not None and rows.shape[1] < WIDE else repeated(row, rows)
+
+
+def _affine(rows: np.ndarray, scale: Any, shift: Any, weight: Any, bias: Any, out: np.ndarray) -> None:
+    """out = (rows * scale + shift) * weight + bias for rows (M, K): scale and shift have a number for each row, weight
+    and bias are what `_line` makes of one for each column; None leaves them out. `out` may be `rows`.
+
+    NumPy takes 20 to 70 ns for a row, whatever its length. Therefore BLAS writes what narrow rows are multiplied by,
+    and what is added to them: products with inner length 2.
+    """
+    if rows.shape[1] >= WIDE:
+        np.multiply(rows, scale[:, None], out=out)
+        if shift is not None:
+            np.add(out, shift[:, None], out=out)
+        if weight is not None:
+            along(np.multiply, out, weight, out)
+        if bias is not None:
+            along(np.add, out, bias, out)
+        return
+    columns, lines = np.zeros((len(rows), 2), rows.dtype), np.zeros((2, rows.shape[1]), rows.dtype)
+    columns[:, 0], lines[0] = scale, 1 if weight is None else weight
+    factors = np.empty_like(out)
+    gemm.multiply(columns, lines, factors)
+    if shift is None and bias is None:
+        np.multiply(rows, factors, out=out)
+        return
+    np.multiply(rows, factors, out=factors)
+    columns[:, 0] = 0 if shift is None else shift
     if bias is not None:
-        along(np.add, result, bias, result)
+        columns[:, 1], lines[1] = 1, bias
+    gemm.multiply(columns, lines, out)
+    np.add(out, factors, out=out)
