@@ -154,16 +154,15 @@ def _tanh_argument(x):
 
 def _rational_argument(x, cap: float, coefficients: np.ndarray):
     """x * P(u) / Q(u) with u = min(x^2, cap), in new memory: both polynomials are one product with the powers of u."""
-    count = coefficients.shape[1]
-    powers = np.empty((count, *x.shape), x.dtype)
-    powers[0] = 1
-    np.multiply(x, x, out=powers[1])
-    np.minimum(powers[1], np.full(x.shape[-1:], cap, x.dtype), out=powers[1])
-    for i in range(2, count):
-        np.multiply(powers[i // 2], powers[i - i // 2], out=powers[i])
+    powers = np.empty((coefficients.shape[1] - 1, *x.shape), x.dtype)  # of u, from the first up
+    np.multiply(x, x, out=powers[0])
+    powers[0].clip(0, cap, out=powers[0])
+    for i in range(2, len(powers) + 1):
+        np.multiply(powers[i // 2 - 1], powers[i - i // 2 - 1], out=powers[i - 1])
     values = np.empty((2, *x.shape), x.dtype)
     for part in threads.blocks(slice(0, x.shape[-1]), gemm.ALONE // coefficients.size):
-        np.matmul(coefficients, powers[:, part], out=values[:, part])
+        np.matmul(coefficients[:, 1:], powers[:, part], out=values[:, part])
+    np.add(values, coefficients[:, :1], out=values)
     ratio = np.divide(values[0], values[1], out=values[0, ...])
     return np.multiply(ratio, x, out=ratio)
 
