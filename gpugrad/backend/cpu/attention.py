@@ -43,10 +43,9 @@ def attention_forward(q, k, v, mask, *, causal: bool, scale: float, dropout: tup
         for heads, rows, stop in plan.blocks(task):
             make = functools.partial(plan.scores, q[heads][:, :, rows] * scale, keys, heads, rows, stop, scratch[0])
             scores = make()
-            peak, total = _exponentials(scores, make)
+            total, lse[heads][:, :, rows] = _exponentials(scores, make)
             weighted = _dropped(scores, plan.kept(heads, rows, stop)) @ values[:, :, :stop]
-            np.divide(weighted, np.where(total == 0, 1, total), out=out[heads][:, :, rows])
-            lse[heads][:, :, rows] = (peak + np.log(total))[..., 0]
+            np.divide(weighted, total[..., None], out=out[heads][:, :, rows])
 
     if plan.keys:
         plan.run(attend, scratches=1)
@@ -66,19 +65,19 @@ def attention_backward(g, q, k, v, mask, out, lse, *, causal: bool, scale: float
     need_q, need_k, need_v = needs
     grads: list[Any] = [_empty_like(a, a.shape[3]) if need else None for a, need in zip((q, k, v), needs, strict=True)]
     gq, gk, gv = grads
+    levels = np.where(lse == -np.inf, 0, lse)[..., None]
 
     def differentiate(task, scratch) -> None:
         keys, values = k[task], v[task]
-        # Sums over query blocks and heads are made in contiguous memory, where adding is fast.
-        key_sum, value_sum = np.zeros(keys.shape, q.dtype), np.zeros(values.shape, q.dtype)
-        for heads, rows, stop in plan.blocks(task):
-            scaled, grad, level = q[heads][:, :, rows] * scale, g[heads][:, :, rows], lse[heads][:, :, rows, None]
+        key_sum, value_sum = _Sum(keys), _Sum(values)
+        for heads, rows, stop in reversed(list(plan.blocks(task))):  # from the block that sees the most keys
+            scaled, grad = q[heads][:, :, rows] * scale, g[heads][:, :, rows]
             p = plan.scores(scaled, keys, heads, rows, stop, scratch[0])
-            np.subtract(p, np.where(level == -np.inf, 0, level), out=p)
+            np.subtract(p, levels[heads][:, :, rows], out=p)
             np.exp(p, out=p)
             factor = plan.kept(heads, rows, stop)
             if need_v:
-                value_sum[:, :, :stop] += _dropped(p, factor).swapaxes(2, 3) @ grad
+                value_sum.add(_dropped(p, factor).swapaxes(2, 3), grad)
             if not (need_q or need_k):
                 continue
             ds = np.matmul(grad, values[:, :, :stop].swapaxes(2, 3), out=_take(scratch[1], p.shape))
@@ -87,11 +86,11 @@ def attention_backward(g, q, k, v, mask, out, lse, *, causal: bool, scale: float
             if need_q:
                 np.multiply(ds @ keys[:, :, :stop], scale, out=gq[heads][:, :, rows])
             if need_k:
-                key_sum[:, :, :stop] += ds.swapaxes(2, 3) @ scaled
+                key_sum.add(ds.swapaxes(2, 3), scaled)
         if need_k:
-            gk[task] = key_sum
+            gk[task] = key_sum.total
         if need_v:
-            gv[task] = value_sum
+            gv[task] = value_sum.total
 
     if plan.keys and plan.queries:
         plan.run(differentiate, scratches=2)
@@ -100,6 +99,23 @@ def attention_backward(g, q, k, v, mask, out, lse, *, causal: bool, scale: float
             if grad is not None:
                 grad[...] = 0
     return gq, gk, gv
+
+
+class _Sum:
+    """A sum of products over blocks and heads, each for the first so many keys, made in contiguous memory."""
+
+    def __init__(self, like: np.ndarray):
+        self.total, self.begun = np.empty(like.shape, like.dtype), False
+
+    def add(self, x: np.ndarray, y: np.ndarray) -> None:
+        """Add x (..., stop, rows) @ y (..., rows, D)."""
+        stop = x.shape[2]
+        if self.begun:
+            self.total[:, :, :stop] += x @ y
+        else:
+            np.matmul(x, y, out=self.total[:, :, :stop])
+            self.total[:, :, stop:] = 0
+            self.begun = True
 
 
 class _Plan:
@@ -193,22 +209,23 @@ def _take(scratch: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _exponentials(scores: np.ndarray, make: Callable[[], Any]) -> tuple[np.ndarray, np.ndarray]:
-    """exp(scores - peak) in place, with the peak and the sum of each row.
+    """exp(scores - peak) in place; returns what to divide each row by, and its log-sum-exp.
 
     Without a peak first: where sums turn out to be in order, two passes are saved; else `make` puts the scores back.
     """
     total = _row_sums(np.exp(scores, out=scores))
     if total.min() >= CLEAR and total.max() <= 1 / CLEAR:
-        return np.zeros_like(total), total
+        return total, np.log(total)
     make()
-    peak = np.maximum.reduce(scores, axis=-1, keepdims=True)
+    peak = np.maximum.reduce(scores, axis=-1)
     # A row of -inf is shifted by 0: its exponentials are 0 then, not NaN.
-    np.subtract(scores, np.where(peak == -np.inf, 0, peak), out=scores)
-    return peak, _row_sums(np.exp(scores, out=scores))
+    np.subtract(scores, np.where(peak == -np.inf, 0, peak)[..., None], out=scores)
+    total = _row_sums(np.exp(scores, out=scores))
+    return np.where(total == 0, 1, total), peak + np.log(total)
 
 
 def _row_sums(a: np.ndarray) -> np.ndarray:
-    return np.einsum("ij->i", a.reshape(-1, a.shape[-1])).reshape(*a.shape[:-1], 1)
+    return np.einsum("ij->i", a.reshape(-1, a.shape[-1])).reshape(a.shape[:-1])
 
 
 def _for_blas(a: np.ndarray) -> np.ndarray:
