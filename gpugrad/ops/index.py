@@ -17,6 +17,8 @@ __all__ = [
     "segment_sum", "setitem", "take", "take_along_axis",
 ]  # fmt: skip
 
+NARROW = 8  # elements of a slice up to which `segment_sum` adds element by element
+
 
 def _checked(index: Any) -> Any:
     """`index`, if it is made of what NumPy indexes with. Raises TypeError (and so DTypeError) otherwise."""
@@ -119,12 +121,24 @@ def segment_sum(x, segments: Fixed, *, num_segments):
         return out
     if not (0 <= int(segments.min()) and int(segments.max()) < num_segments):
         raise IndexError(f"segments from {int(segments.min())} to {int(segments.max())}, num_segments={num_segments}")
-    if prod(x.shape[1:]) == 1:
-        return ns.bincount(segments, weights=x.reshape(-1), minlength=num_segments).astype(x.dtype).reshape(out.shape)
-    order = ns.argsort(segments, kind="stable")
-    numbers = segments[order]
+    width = prod(x.shape[1:])
+    if width <= NARROW:
+        columns = segments.astype(np.int64)[:, None] * width + ns.arange(width)
+        total = ns.bincount(columns.reshape(-1), weights=x.reshape(-1), minlength=num_segments * width)
+        return total.astype(x.dtype).reshape(out.shape)
+    order = ns.argsort(segments.astype(np.min_scalar_type(num_segments)), kind="stable")  # 16 bits in linear time
+    numbers, sums = segments[order], x[order]
     starts = ns.concatenate([ns.zeros(1, numbers.dtype), ns.flatnonzero(numbers[1:] != numbers[:-1]) + 1])
-    out[numbers[starts]] = ns.add.reduceat(x[order], starts, axis=0)
+    counts = ns.diff(starts, append=len(numbers))
+    slices = ns.arange(len(numbers))
+    rank = slices - ns.repeat(starts, counts)
+    behind = ns.repeat(counts, counts) - rank
+    step = 1  # pairs of a segment's slices are added, then pairs of these sums, and so on
+    while (chosen := (rank & (2 * step - 1) == 0) & (behind > step)).any():
+        slices, rank, behind = slices[chosen], rank[chosen], behind[chosen]
+        sums[slices] = ns.take(sums, slices, axis=0) + ns.take(sums, slices + step, axis=0)
+        step *= 2
+    out[numbers[starts]] = sums[starts]
     return out
 
 
