@@ -160,8 +160,9 @@ def _rational_argument(x, cap: float, coefficients: np.ndarray):
     for i in range(2, len(powers) + 1):
         np.multiply(powers[i // 2 - 1], powers[i - i // 2 - 1], out=powers[i - 1])
     values = np.empty((2, *x.shape), x.dtype)
-    for part in threads.blocks(slice(0, x.shape[-1]), gemm.ALONE // coefficients.size):
-        np.matmul(coefficients[:, 1:], powers[:, part], out=values[:, part])
+    with threads.one_blas_thread:
+        for part in threads.blocks(slice(0, x.shape[-1]), gemm.TILE // coefficients.size):
+            np.matmul(coefficients[:, 1:], powers[:, part], out=values[:, part])
     np.add(values, coefficients[:, :1], out=values)
     ratio = np.divide(values[0], values[1], out=values[0, ...])
     return np.multiply(ratio, x, out=ratio)
