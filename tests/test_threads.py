@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -43,6 +45,22 @@ def test_results_are_in_order_and_errors_are_raised(two_threads, count):
     for wrong in range(3):
         with pytest.raises(ZeroDivisionError, match=str(wrong)):
             threads.parallel(fail, range(3))
+
+
+@pytest.mark.skipif(not os.path.exists("/sys/kernel/mm/transparent_hugepage"), reason="needs huge pages")
+@pytest.mark.parametrize(("choice", "least"), [("", 200 << 20), ("system", 0)])
+def test_the_heap_asks_for_huge_pages(choice, least):
+    program = """if True:
+        import gpugrad, re
+        maps = open("/proc/self/smaps").read()
+        asked = re.findall(r"Size: +(\\d+) kB(?:\\n\\w+: .*)*?\\nVmFlags:.* hg", maps)
+        print(sum(int(size) for size in asked) << 10)
+    """
+    environment = {**os.environ, "GPUGRAD_MALLOC": choice}
+    asked = int(
+        subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, check=True).stdout
+    )
+    assert asked >= least and (least or not asked)
 
 
 def test_parts_run_on_several_threads_at_once(two_threads):

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from . import blas
+from . import blas, memory
 
 _affinity = getattr(os, "sched_getaffinity", None)
 _cores = len(_affinity(0)) if _affinity else os.cpu_count() or 1
@@ -195,11 +195,12 @@ def _worker(number: int) -> Any:
     while len(_workers) <= number:
         from .worker import Worker  # only a process that has use for one needs a millisecond for its queue's module
 
-        _workers.append(Worker(f"gpugrad-{len(_workers) + 1}", _stay_inside, lambda: _count <= _cores))
+        _workers.append(Worker(f"gpugrad-{len(_workers) + 1}", _prepare_worker, lambda: _count <= _cores))
     return _workers[number]
 
 
-def _stay_inside() -> None:
+def _prepare_worker() -> None:
+    memory.take_huge_pages(1)
     _state.inside = True
 
 
