@@ -11,7 +11,6 @@ reused memory). Two remedies, one per size:
 
 import ctypes
 import math
-import mmap
 import os
 import sys
 import threading
@@ -51,7 +50,7 @@ def take_huge_pages(pieces: int) -> None:
     libc.free.argtypes, libc.madvise.argtypes = (ctypes.c_void_p,), (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
     taken = [libc.malloc(PIECE) for _ in range(pieces)]
     for start in filter(None, taken):
-        libc.madvise(start - start % mmap.PAGESIZE, PIECE, _MADV_HUGEPAGE)
+        libc.madvise(start - start % os.sysconf("SC_PAGE_SIZE"), PIECE, _MADV_HUGEPAGE)
     for start in reversed(taken):
         libc.free(start)
 
