@@ -26,8 +26,9 @@ def repeated(row: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
     """A row for each column of rows (M, K), repeated for as many rows as `along` takes at once; None for None."""
     if row is None:
         return None
-    count = max(1, LINE // max(1, row.size)) if rows.size > LINE else 1
-    return np.tile(row.reshape(-1), count)
+    line = np.empty((max(1, LINE // max(1, row.size)) if rows.size > LINE else 1, row.size), row.dtype)
+    line[...] = row.reshape(-1)
+    return line.reshape(-1)
 
 
 def along(operation: np.ufunc, rows: np.ndarray, line: np.ndarray, out: np.ndarray) -> np.ndarray:
