@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from .optimizer import Optimizer, blend, count_step, decay_scalars, gradient, move, move_squared, options
+from .optimizer import Optimizer, blend, count_step, decay_scalars, gradient, move, move_squared, options, shrunk
 
 
 class Adam(Optimizer):
@@ -63,7 +63,7 @@ class Adam(Optimizer):
         ns.sqrt(v, out=t)
         ns.add(t, eps, out=t)
         ns.divide(m, t, out=t)
-        blend(ns, p, 1, t, -size, t)
+        blend(ns, p, shrunk(group), t, -size, t)
 
 
 class AdamW(Adam):
@@ -143,10 +143,9 @@ class NAdam(_Moments):
         ns.divide(v, correction, out=t)
         ns.sqrt(t, out=t)
         ns.add(t, group["eps"], out=t)
-        for value, share in ((g, of_g), (m, of_m)):
-            ns.multiply(value, share, out=u)
-            ns.divide(u, t, out=u)
-            ns.subtract(p, u, out=p)
+        for value, share, kept in ((g, of_g, shrunk(group)), (m, of_m, 1)):
+            ns.divide(value, t, out=u)
+            blend(ns, p, kept, u, -share, u)
 
 
 class RAdam(_Moments):
@@ -196,7 +195,7 @@ class RAdam(_Moments):
             ns.sqrt(v, out=t)
             ns.add(t, group["eps"], out=t)
             m = ns.divide(m, t, out=t)
-        blend(ns, p, 1, m, -size, t)
+        blend(ns, p, shrunk(group), m, -size, t)
 
 
 class Adamax(Optimizer):

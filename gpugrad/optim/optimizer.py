@@ -208,21 +208,24 @@ def options(optimizer: Optimizer, given: dict[str, Any]) -> dict[str, Any]:
 def gradient(ns: Any, group: dict[str, Any], p: Any, g: Any, t: Any, u: Any) -> Any:
     """The gradient with its sign turned and the weight decay added, as the group says; `t` is free again afterwards.
 
-    A decoupled weight decay changes `p` instead.
+    A decoupled weight decay is left to `shrunk`.
     """
-    decay = group.get("weight_decay", 0)
-    if group["maximize"]:
+    maximize, decay, _ = decay_scalars(group)
+    if maximize:
         g = ns.negative(g, out=u)
-    if decay and group.get("decoupled_weight_decay"):
-        ns.multiply(p, 1 - group["lr"] * decay, out=p)
-    elif decay:
+    if decay:
         ns.multiply(p, decay, out=t)
         g = ns.add(g, t, out=u)
     return g
 
 
-def decay_scalars(group: dict[str, Any]) -> tuple[float, float, float]:
-    """What the functors have instead of `gradient`: maximize, what p adds to g times, and what p is multiplied by."""
+def shrunk(group: dict[str, Any]) -> float:
+    """What a decoupled weight decay multiplies the parameter by before the step is added: 1 without one."""
+    return decay_scalars(group)[2]
+
+
+def decay_scalars(group: dict[str, Any]) -> tuple[bool, float, float]:
+    """What the functors have instead: maximize, what p adds to g times, and what p is multiplied by."""
     decay, decoupled = group.get("weight_decay", 0), group.get("decoupled_weight_decay")
     return group["maximize"], 0.0 if decoupled else decay, 1 - group["lr"] * decay if decoupled else 1.0
 

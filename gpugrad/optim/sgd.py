@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from .optimizer import Optimizer, blend, decay_scalars, gradient, move, options
+from .optimizer import Optimizer, blend, decay_scalars, gradient, move, options, shrunk
 
 
 class SGD(Optimizer):
@@ -99,5 +99,5 @@ class Lion(Optimizer):
         ns.multiply(t, 1 - beta1, out=t)
         ns.add(m, t, out=t)
         ns.sign(t, out=t)
-        blend(ns, p, 1, t, -group["lr"], t)
+        blend(ns, p, shrunk(group), t, -group["lr"], t)
         move(ns, m, g, 1 - beta2, t)

@@ -33,6 +33,8 @@ class Work:
 
     def __init__(self, optimizer: Optimizer, group: dict[str, Any]):
         self.optimizer, self.group = optimizer, group
+        self.names = optimizer._slots(group)
+        self.label = f"{type(optimizer).__name__}.step"
         self.updates: list[tuple] = []  # namespace, numbers, arrays
         self.launches: defaultdict[tuple, list] = defaultdict(list)  # by device, dtype and numbers
 
@@ -40,14 +42,13 @@ class Work:
         """Count a step of `parameter` and note its arrays."""
         optimizer, group = self.optimizer, self.group
         state = optimizer.state[parameter]
-        names = optimizer._slots(group)
         numbers = optimizer._start(state, group)
         array, device = parameter._array, parameter.device
-        for name in names:
+        for name in self.names:
             if name not in state:
                 state[name] = wrap(device.xp.full_like(array, optimizer._initial(name, group)), device, None)
-        arrays = [array, parameter.grad._array, *[state[name]._array for name in names]]
-        changed(array, f"{type(optimizer).__name__}.step")
+        arrays = [array, parameter.grad._array, *[state[name]._array for name in self.names]]
+        changed(array, self.label)
         if all(a.flags.c_contiguous for a in arrays):
             if device.type == "cuda" and _functor_of(type(optimizer)) and {a.dtype for a in arrays} == {array.dtype}:
                 self.launches[device, array.dtype, numbers].append(arrays)
