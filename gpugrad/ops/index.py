@@ -128,8 +128,9 @@ def segment_sum(x, segments: Fixed, *, num_segments):
         return total.astype(x.dtype).reshape(out.shape)
     order = ns.argsort(segments.astype(np.min_scalar_type(num_segments)), kind="stable")  # 16 bits in linear time
     numbers, sums = segments[order], x[order]
-    starts = ns.concatenate([ns.zeros(1, numbers.dtype), ns.flatnonzero(numbers[1:] != numbers[:-1]) + 1])
-    counts = ns.diff(starts, append=len(numbers))
+    changes = ns.flatnonzero(numbers[1:] != numbers[:-1]) + 1
+    bounds = ns.concatenate([ns.zeros(1, changes.dtype), changes, ns.full(1, len(numbers), changes.dtype)])
+    starts, counts = bounds[:-1], ns.diff(bounds)
     slices = ns.arange(len(numbers))
     rank = slices - ns.repeat(starts, counts)
     behind = ns.repeat(counts, counts) - rank
