@@ -1,7 +1,8 @@
 """The walk of a step: parameters, gradients and state cut into blocks that stay in cache through a whole formula.
 
 Blocks are updated elementwise and in place, so the result does not depend on how they were cut, nor on the number of
-threads that share them. On cuda, what a functor of kernels/optimizer.cu can do goes in one launch instead.
+threads that share them. Small arrays are joined for the update, since each call costs more than their elements. On
+cuda, what a functor of kernels/optimizer.cu can do goes in one launch instead.
 """
 
 from __future__ import annotations

@@ -31,7 +31,10 @@ _lock = threading.Lock()
 
 
 def keep_heap() -> None:
-    """Tell glibc to keep freed memory below `LARGE` bytes (no effect elsewhere, or with GPUGRAD_MALLOC=system)."""
+    """Tell glibc to keep freed memory below `LARGE` bytes, and the system to give it huge pages.
+
+    No effect without glibc, or with GPUGRAD_MALLOC=system.
+    """
     libc = _glibc()
     if libc is not None:
         libc.mallopt(_M_MMAP_THRESHOLD, LARGE)

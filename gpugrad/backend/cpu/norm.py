@@ -1,8 +1,8 @@
 """Layer and RMS normalisation, forward and backward.
 
-Variance is the mean of x^2 less the square of the mean where that is safe, and otherwise the mean of (x - mean)^2: the
-difference loses digits when the mean is large. Rows are taken in blocks that stay in cache for all passes, by two
-threads if there are many.
+Variance is the mean of (x - mean)^2. In narrow rows it is the mean of x^2 less the square of the mean where that is
+safe: the difference loses digits when the mean is large. Rows are taken in blocks that stay in cache for all passes, by
+two threads if there are many.
 """
 
 import math
