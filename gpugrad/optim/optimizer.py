@@ -225,7 +225,7 @@ def shrunk(group: dict[str, Any]) -> float:
 
 
 def decay_scalars(group: dict[str, Any]) -> tuple[bool, float, float]:
-    """What the functors have instead: maximize, what p adds to g times, and what p is multiplied by."""
+    """The first fields of the functors: maximize, what p adds to g times, and what p is multiplied by."""
     decay, decoupled = group.get("weight_decay", 0), group.get("decoupled_weight_decay")
     return group["maximize"], 0.0 if decoupled else decay, 1 - group["lr"] * decay if decoupled else 1.0
 

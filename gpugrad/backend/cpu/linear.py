@@ -38,7 +38,6 @@ def linear_backward(g: np.ndarray, x: np.ndarray, weight: np.ndarray, needs: tup
     gw = memory.empty(weight.shape, g.dtype) if need_weight else None
     gb = np.empty(len(weight), g.dtype) if need_bias else None
     made = [array for array in (gx, gw) if array is not None]
-    ones = np.ones(len(g), g.dtype)  # BLAS adds up rows several times as fast as NumPy
 
     def fill(number: int, count: int) -> None:
         if gx is not None:
@@ -47,7 +46,8 @@ def linear_backward(g: np.ndarray, x: np.ndarray, weight: np.ndarray, needs: tup
             gemm.piece(g.T, x, gw, number, count)
         if gb is not None:
             columns = threads.cut(slice(0, len(gb)), count)[number]
-            np.matmul(ones, g[:, columns], out=gb[columns])
+            # BLAS adds up rows several times as fast as NumPy.
+            np.matmul(np.ones(len(g), g.dtype), g[:, columns], out=gb[columns])
 
     if made:
         gemm.share(len(made) * g.size * x.shape[1], min(made, key=lambda array: max(array.shape)), fill)

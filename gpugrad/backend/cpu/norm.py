@@ -84,7 +84,7 @@ def _backward(g, x, weight, mean, rstd, needs):
     shape, norm_shape = x.shape, x.shape[rstd.ndim :]
     g, x = _rows(g, len(norm_shape)), _rows(x, len(norm_shape))
     rstd, means = rstd.reshape(-1), np.zeros(len(x), x.dtype) if mean is None else mean.reshape(-1)
-    need_x, *need_sums = needs
+    need_x, need_weight, need_bias = needs
     gx: Any = memory.empty(x.shape, x.dtype) if need_x else None
     factor = np.ones(x.shape[1], x.dtype) if weight is None else weight.reshape(-1)
     line, scale = _line(weight, x), 1 / max(1, x.shape[1])
@@ -94,7 +94,10 @@ def _backward(g, x, weight, mean, rstd, needs):
         if (np.abs(level) * inverse > 1).any():
             data, level = data - level[:, None], np.zeros_like(level)
         product = grad * data
-        sums = inverse @ product - (inverse * level) @ grad, np.ones_like(level) @ grad
+        sums = (
+            inverse @ product - (inverse * level) @ grad if need_weight else None,
+            np.ones_like(level) @ grad if need_bias else None,
+        )
         if need_x:
             result, total = gx[block], grad @ factor
             slope = (product @ factor - level * total) * inverse * inverse * inverse * scale
@@ -105,8 +108,13 @@ def _backward(g, x, weight, mean, rstd, needs):
         return sums
 
     parts = over_rows(differentiate, x) or [np.zeros((2, x.shape[1]), x.dtype)]
-    sums = parts[0] if len(parts) == 1 else np.add.reduce(parts, axis=0, dtype=np.float64).astype(x.dtype)
-    gweight, gbias = (total.reshape(norm_shape) if need else None for total, need in zip(sums, need_sums, strict=True))
+
+    def over_blocks(i: int) -> np.ndarray:
+        sums = [part[i] for part in parts]
+        whole = sums[0] if len(sums) == 1 else np.add.reduce(sums, axis=0, dtype=np.float64).astype(x.dtype)
+        return whole.reshape(norm_shape)
+
+    gweight, gbias = over_blocks(0) if need_weight else None, over_blocks(1) if need_bias else None
     return gx.reshape(shape) if need_x else None, gweight, gbias
 
 
