@@ -1,5 +1,6 @@
 """Cross-entropy of logits and class indices, as one op: the table of probabilities is never kept."""
 
+import math
 from typing import Any
 
 from ..autograd.op import Fixed, op, xp
@@ -28,13 +29,30 @@ def check_shapes(logits: Any, target: Any, weight: Any) -> None:
         raise ValueError(f"weight must have one value per class, {logits.shape[1:]}, got {weight.shape}")
 
 
-def _check(logits: Any, target: Any, weight: Any, ignore_index: int) -> None:
+def _kept(logits: Any, target: Any, weight: Any, ignore_index: int) -> Any:
+    """Which rows count (N,), or None: all. Raises IndexError for a class that does not exist."""
     check_shapes(logits, target, weight)
-    if not target.size or target.min() >= 0 and target.max() < logits.shape[1]:
-        return
-    wrong = (target != ignore_index) & ((target < 0) | (target >= logits.shape[1]))
+    if not target.size:
+        return None
+    lowest, highest = target.min(), target.max()
+    if lowest >= 0 and highest < logits.shape[1] and not lowest <= ignore_index <= highest:
+        return None
+    kept = target != ignore_index
+    wrong = kept & ((target < 0) | (target >= logits.shape[1]))
     if wrong.any():
         raise IndexError(f"class {int(target[wrong][0])} among {logits.shape[1]} classes (ignore_index={ignore_index})")
+    return kept
+
+
+def divisor(target: Any, weight: Any, ignore_index: int, reduction: str, dtype: Any) -> Any:
+    """What the sum of the losses is divided by: for "mean" the weights of the rows that count, NaN if none does."""
+    if reduction not in ("mean", "sum"):
+        raise ValueError(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
+    if reduction == "sum":
+        return 1
+    kept = target != ignore_index
+    total = (kept if weight is None else weight[kept * target] * kept).sum().astype(dtype)
+    return xp(target).where(total == 0, math.nan, total).astype(dtype)
 
 
 @op(
@@ -45,43 +63,57 @@ def _check(logits: Any, target: Any, weight: Any, ignore_index: int) -> None:
         s.case(s(0, 3), s.ints(3, 0)),
         s.case(s(2, 1), s.ints(1, 2)),
         s.case(s(8, 3).T * 30, s.ints(8, 3), label_smoothing=0.3),
+        s.case(s(4, 5), s.ints(5, 4), reduction="mean"),
+        s.case(s(4, 3), s.ints(2, 4), s.uniform(0.5, 2, 3), ignore_index=1, label_smoothing=0.1, reduction="mean"),
+        s.case(s(3, 2), s.ints(2, 3), reduction="sum"),
     ],
     bench=lambda s: (s.case(s(n, c), s.ints(c, n)) for n, c in ((1024, 8192), (256, 10), (256, 1000), (4096, 32000))),
     flops=lambda logits: (4 * logits.size, 4 * logits.size),
 )
-def cross_entropy_rows(logits, target: Fixed, weight: Fixed = None, *, ignore_index=-100, label_smoothing=0.0):
+def cross_entropy_rows(
+    logits, target: Fixed, weight: Fixed = None, *, ignore_index=-100, label_smoothing=0.0, reduction="none"
+):
     """The loss of each row: logits (N, C), target (N,) integer, weight (C,) -> (N,); rows of `ignore_index` give 0.
 
-    loss = -(1 - s) w[t] log p[t] - s/C sum_c w[c] log p[c], with p = softmax(logits) and s = label_smoothing. A class
+    loss = -(1 - s) w[t] log p[t] - s/C sum_c w[c] log p[c], with p = softmax(logits) and s = label_smoothing.
+    reduction: "sum" gives the sum of all (), "mean" this divided by the sum of w[t] over the rows that count. A class
     that does not exist raises OutOfRangeError; on cuda, which would have to be waited for, it gives NaN.
     """
-    _check(logits, target, weight, ignore_index)
-    if not logits.size:
-        return xp(logits).zeros(target.shape, logits.dtype)
-    q = _coefficients(logits, target, weight, ignore_index, label_smoothing)
-    return -(q * xp(logits).log_softmax(logits, axis=1)).sum(axis=1)
+    _kept(logits, target, weight, ignore_index)
+    losses = xp(logits).zeros(target.shape, logits.dtype)
+    if logits.size:
+        q = _coefficients(logits, target, weight, ignore_index, label_smoothing)
+        losses = -(q * xp(logits).log_softmax(logits, axis=1)).sum(axis=1)
+    if reduction == "none":
+        return losses
+    return losses.sum() / divisor(target, weight, ignore_index, reduction, logits.dtype)
 
 
-def _logits_gradient(g, logits, target, weight, ignore_index, label_smoothing):
+def _logits_gradient(g, logits, target, weight, ignore_index, label_smoothing, reduction):
     target, weight = (getattr(a, "_array", a) for a in (target, weight))
     q = _coefficients(logits, target, weight, ignore_index, label_smoothing)
-    return g[:, None] * (xp(logits).softmax(logits, axis=1) * q.sum(axis=1, keepdims=True) - q)
+    g = g[:, None] if reduction == "none" else g / divisor(target, weight, ignore_index, reduction, logits.dtype)
+    return g * (xp(logits).softmax(logits, axis=1) * q.sum(axis=1, keepdims=True) - q)
 
 
 cross_entropy_rows.vjp(logits=_logits_gradient)
 
 
 @cross_entropy_rows.fused("cpu")
-def _cross_entropy_cpu(logits, target, weight, *, ignore_index, label_smoothing):
-    _check(logits, target, weight, ignore_index)
-    losses, lse = cpu.loss.cross_entropy_forward(
-        logits, target, ignore_index=ignore_index, label_smoothing=label_smoothing, weight=weight
-    )
-    return losses, {"lse": lse}
+def _cross_entropy_cpu(logits, target, weight, *, ignore_index, label_smoothing, reduction):
+    kept = _kept(logits, target, weight, ignore_index)
+    losses, lse = cpu.loss.cross_entropy_forward(logits, target, kept, weight, label_smoothing)
+    if reduction == "none":
+        return losses, {"lse": lse, "kept": kept, "total": None}
+    if reduction == "mean" and weight is None and kept is None and target.size:
+        total = logits.dtype.type(target.size)
+    else:
+        total = divisor(target, weight, ignore_index, reduction, logits.dtype)
+    return losses.sum() / total, {"lse": lse, "kept": kept, "total": total}
 
 
 @_cross_entropy_cpu.backward
-def _(g, logits, target, lse, weight, ignore_index, label_smoothing):
-    return cpu.loss.cross_entropy_backward(
-        g, logits, target, lse, ignore_index=ignore_index, label_smoothing=label_smoothing, weight=weight
-    )
+def _(g, logits, target, weight, label_smoothing, lse, kept, total):
+    if total is not None:
+        g = g / total
+    return cpu.loss.cross_entropy_backward(g, logits, target, kept, weight, label_smoothing, lse)

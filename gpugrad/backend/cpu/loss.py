@@ -16,15 +16,15 @@ SAFE = 40.0  # neither exp(x) nor its sum over a row leaves the numbers with all
 NARROW = 64  # classes of which NumPy finds the largest one slowly, row by row
 
 
-def cross_entropy_forward(logits, target, *, ignore_index: int, label_smoothing: float, weight=None):
+def cross_entropy_forward(logits, target, kept, weight, label_smoothing: float):
     """The loss of each row, and what backward needs of it.
 
-    target (N,): classes that exist, or `ignore_index`; weight (V,) or None. Returns (losses, lse): losses (N,), 0 where
-    target is `ignore_index`; lse (2, N), the shift m of each row and s = sum(exp(logits - m)), so that m + log(s) is
-    the row's log-sum-exp.
+    target (N,): classes, which exist where `kept`; kept (N,) bool, or None: all; weight (V,) or None. Returns (losses,
+    lse): losses (N,), 0 where not `kept`; lse (2, N), the shift m of each row and s = sum(exp(logits - m)), so that
+    m + log(s) is the row's log-sum-exp.
     """
     count, classes = logits.shape
-    ignored, safe, coefficient = _targets(logits, target, ignore_index, label_smoothing, weight)
+    safe, coefficient = _targets(logits, target, kept, weight, label_smoothing)
     losses, lse = np.zeros(count, logits.dtype), np.zeros((2, count), logits.dtype)
     smooth = label_smoothing / max(1, classes)
 
@@ -41,48 +41,46 @@ def cross_entropy_forward(logits, target, *, ignore_index: int, label_smoothing:
         losses[block] = loss
 
     _over_rows(measure, logits, scratch=True)
-    if ignored is not None:
-        losses[ignored] = 0
+    if kept is not None:
+        losses[~kept] = 0
     return losses, lse
 
 
-def cross_entropy_backward(g, logits, target, lse, *, ignore_index: int, label_smoothing: float, weight=None):
-    """The gradient of the logits (N, V), where g (N,) is the gradient of the losses."""
+def cross_entropy_backward(g, logits, target, kept, weight, label_smoothing: float, lse):
+    """The gradient of the logits (N, V), where g, (N,) or () for all rows alike, is the gradient of the losses."""
     classes = logits.shape[1]
-    ignored, safe, coefficient = _targets(logits, target, ignore_index, label_smoothing, weight)
-    if ignored is not None:
-        g = np.where(ignored, logits.dtype.type(0), g)
+    safe, coefficient = _targets(logits, target, kept, weight, label_smoothing)
+    if kept is not None:
+        g = np.where(kept, g, logits.dtype.type(0))
     smooth = label_smoothing / max(1, classes)
     out = memory.empty(logits.shape, logits.dtype)
 
     def differentiate(block: slice, _) -> None:
-        rows, result, grad, own = logits[block], out[block], g[block], _part(coefficient, block)
+        rows, result, grad, own = logits[block], out[block], _part(g, block), _part(coefficient, block)
         peak, total = lse[:, block]
         np.exp(_shifted(rows, peak, result), out=result)
         scale = grad * _row_weight(own, smooth, classes, weight) / total
         np.multiply(result, scale[:, None], out=result)
         if smooth:
-            result -= (grad * smooth)[:, None] if weight is None else (grad * smooth)[:, None] * weight
+            spread = grad * smooth
+            result -= spread[..., None] if weight is None else spread[..., None] * weight
         result[np.arange(len(rows)), safe[block]] -= grad * own
 
     _over_rows(differentiate, logits, scratch=False)
     return out
 
 
-def _targets(logits, target, ignore_index: int, label_smoothing: float, weight):
-    """Which targets are ignored (None: none), targets with 0 instead of these, and what each row's target class counts,
-    (1 - smoothing) * weight: one number without weights."""
-    ignored, safe = target == ignore_index, target
-    if ignored.any():
-        safe = np.where(ignored, 0, target)
-    else:
-        ignored = None
+def _targets(logits, target, kept, weight, label_smoothing: float):
+    """Targets with 0 where not `kept`, and what each row's target class counts, (1 - smoothing) * weight: one number
+    without weights."""
+    safe = target if kept is None else np.where(kept, target, 0)
     one = logits.dtype.type(1 - label_smoothing)
-    return ignored, safe, one if weight is None else one * weight[safe]
+    return safe, one if weight is None else one * weight[safe]
 
 
-def _part(coefficient, block: slice):
-    return coefficient[block] if coefficient.ndim else coefficient
+def _part(values, block: slice):
+    """Those of a block of rows, where each row has its own."""
+    return values[block] if values.ndim else values
 
 
 def _peaks(x: np.ndarray) -> np.ndarray:

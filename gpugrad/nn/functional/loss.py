@@ -7,7 +7,7 @@ from ...autograd.convert import asarray
 from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
 from ...errors import ShapeError
-from ...ops.loss import cross_entropy_rows
+from ...ops.loss import cross_entropy_rows, divisor
 
 __all__ = [
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "gaussian_nll_loss", "huber_loss",
@@ -51,20 +51,10 @@ def cross_entropy(
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     rows, classes, shape = _classes_last("cross_entropy", input, target)
     weight = None if weight is None else asarray(weight, dtype=rows.dtype)
-    losses = cross_entropy_rows(rows, classes, weight, ignore_index=ignore_index, label_smoothing=label_smoothing)
-    if reduction != "mean":
-        return reduced("cross_entropy", losses.reshape(shape), reduction)
-    return losses.sum() / _total_weight(classes, weight, ignore_index, rows.dtype)
-
-
-def _total_weight(classes: Tensor, weight: Tensor | None, ignore_index: int, dtype: Any) -> Any:
-    """The sum of the weights of the rows that count; NaN rather than a division by zero if none does."""
-    kept = classes._array != ignore_index
-    if weight is None:
-        total = kept.sum().astype(dtype)
-    else:
-        total = (weight._array[kept * classes._array] * kept).sum().astype(dtype)
-    return asarray(classes.device.xp.where(total == 0, math.nan, total).astype(dtype), device=classes.device)
+    loss = cross_entropy_rows(
+        rows, classes, weight, ignore_index=ignore_index, label_smoothing=label_smoothing, reduction=reduction
+    )
+    return loss.reshape(shape) if reduction == "none" else loss
 
 
 def _soft_cross_entropy(input: Tensor, target: Tensor, weight: Any, reduction: str, label_smoothing: float) -> Tensor:
@@ -123,8 +113,9 @@ def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -1
     losses = -OPS["take_along_axis"](rows, safe.reshape((-1, 1)), axis=1).squeeze(1) * scale
     if reduction != "mean":
         return reduced("nll_loss", losses.reshape(shape), reduction)
-    weight = None if weight is None else asarray(weight, dtype=rows.dtype)
-    return losses.sum() / _total_weight(classes, weight, ignore_index, rows.dtype)
+    w = None if weight is None else asarray(weight, dtype=rows.dtype)._array
+    total = divisor(classes._array, w, ignore_index, reduction, rows.dtype)
+    return losses.sum() / asarray(total, device=rows.device)
 
 
 def _weighted(name: str, losses: Tensor, weight: Any, reduction: str, mean_of_weights: bool = True) -> Tensor:

@@ -7,7 +7,7 @@ import numpy as np
 from ...backend.cuda.launch import FLOATS, Kernels, Strided, ctype, dense
 from ...backend.dtypes import is_float
 from ...backend.namespace import xp
-from ..loss import check_shapes, cross_entropy_rows
+from ..loss import check_shapes, cross_entropy_rows, divisor
 from .softmax import MOST_THREADS, acc, row_threads, rows_grid
 
 KERNELS = Kernels(
@@ -32,19 +32,24 @@ def _launch(way: str, first: tuple, logits: Any, target: Any, weight: Any, ignor
 
 
 @cross_entropy_rows.fused("cuda")
-def cross_entropy_cuda(logits, target, weight, *, ignore_index, label_smoothing):
+def cross_entropy_cuda(logits, target, weight, *, ignore_index, label_smoothing, reduction):
     check_shapes(logits, target, weight)
     if not is_float(logits.dtype):
         return NotImplemented
     ns, rows = xp(logits), logits.shape[0]
     losses, lse = ns.empty((rows,), logits.dtype), ns.empty((2, rows), acc(logits).dtype)
     _launch("forward", (losses, lse), dense(logits), target, weight, ignore_index, label_smoothing)
-    return losses, {"lse": lse}
+    if reduction == "none":
+        return losses, {"lse": lse, "total": None}
+    total = divisor(target, weight, ignore_index, reduction, lse.dtype)
+    return (losses.sum(dtype=lse.dtype) / total).astype(logits.dtype), {"lse": lse, "total": total}
 
 
 @cross_entropy_cuda.backward
-def _(g, logits, target, lse, weight, ignore_index, label_smoothing):
+def _(g, logits, target, lse, total, weight, ignore_index, label_smoothing):
     logits, gx = dense(logits), xp(logits).empty(logits.shape, logits.dtype)
+    if total is not None:
+        g = xp(g).broadcast_to((g / total).astype(g.dtype), target.shape)
     first = (gx, Strided(g), np.int64(g.strides[0] // g.itemsize), lse)
     _launch("backward", first, logits, target, weight, ignore_index, label_smoothing)
     return gx
