@@ -48,8 +48,8 @@ def _torch_linear_gelu(torch, x, weight, bias):
     return torch.nn.functional.gelu(torch.nn.functional.linear(x, weight, bias), approximate="tanh")
 
 
-def _torch_losses(torch, logits, target, weight, ignore_index, label_smoothing):
-    return torch.nn.functional.cross_entropy(logits, target, reduction="none")
+def _torch_losses(torch, logits, target, weight, ignore_index, label_smoothing, reduction):
+    return torch.nn.functional.cross_entropy(logits, target, reduction=reduction)
 
 
 TORCH = {
