@@ -8,6 +8,7 @@ array that owns the memory; and nothing is spent on arrays that never change.
 import os
 import sys
 import weakref
+from collections.abc import Iterable
 from itertools import count
 from types import CodeType
 from typing import Any
@@ -73,11 +74,18 @@ def owner(array: Any) -> Any:
 
 def changed(array: Any, op: str) -> int:
     """File an in-place change of `array` by the op named `op`; returns its number."""
-    memory = owner(array)
-    key, number = id(memory), next(clock)
-    have = changes.get(key)
-    ref = have.owner if have else weakref.ref(memory, lambda _: changes.pop(key, None))
-    changes[key] = Change(number, op, user_site(), ref)
+    return all_changed((array,), op)
+
+
+def all_changed(arrays: Iterable, op: str) -> int:
+    """File that the op named `op` changed `arrays` in place; returns the number of the change."""
+    number, site = next(clock), user_site()
+    for array in arrays:
+        memory = array if array.base is None else owner(array)
+        key = id(memory)
+        have = changes.get(key)
+        ref = have.owner if have else weakref.ref(memory, lambda _, key=key: changes.pop(key, None))
+        changes[key] = Change(number, op, site, ref)
     return number
 
 

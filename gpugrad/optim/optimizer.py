@@ -80,8 +80,7 @@ class Optimizer(Hooked):
     def _step_group(self, group: dict[str, Any], parameters: list[Tensor]) -> None:
         """Update these parameters of a group: elementwise, by `_update` on blocks."""
         work = Work(self, group)
-        for parameter in parameters:
-            work.add(parameter)
+        work.add(parameters)
         work.run()
 
     # What subclasses define

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..autograd.tensor import Tensor, wrap
-from ..autograd.versions import changed
+from ..autograd.versions import all_changed
 from ..backend.cpu import threads
 from ..backend.devices import CPU
-from ..backend.dtypes import float32, is_low
+from ..backend.dtypes import float32
 
 if TYPE_CHECKING:
     from .optimizer import Optimizer
@@ -35,27 +35,28 @@ class Work:
     def __init__(self, optimizer: Optimizer, group: dict[str, Any]):
         self.optimizer, self.group = optimizer, group
         self.names = optimizer._slots(group)
-        self.label = f"{type(optimizer).__name__}.step"
         self.updates: list[tuple] = []  # namespace, numbers, arrays
         self.launches: defaultdict[tuple, list] = defaultdict(list)  # by device, dtype and numbers
 
-    def add(self, parameter: Tensor) -> None:
-        """Count a step of `parameter` and note its arrays."""
-        optimizer, group = self.optimizer, self.group
-        state = optimizer.state[parameter]
-        numbers = optimizer._start(state, group)
-        array, device = parameter._array, parameter.device
-        for name in self.names:
-            if name not in state:
-                state[name] = wrap(device.xp.full_like(array, optimizer._initial(name, group)), device, None)
-        arrays = [array, parameter.grad._array, *[state[name]._array for name in self.names]]
-        changed(array, self.label)
-        if all(a.flags.c_contiguous for a in arrays):
-            if device.type == "cuda" and _functor_of(type(optimizer)) and {a.dtype for a in arrays} == {array.dtype}:
+    def add(self, parameters: list[Tensor]) -> None:
+        """Count a step of each of `parameters` and note its arrays."""
+        optimizer, group, names = self.optimizer, self.group, self.names
+        functor = _functor_of(type(optimizer))
+        for parameter in parameters:
+            state = optimizer.state[parameter]
+            numbers = optimizer._start(state, group)
+            array, device = parameter._array, parameter.device
+            arrays = [array, parameter.grad._array]
+            for name in names:
+                if name not in state:
+                    state[name] = wrap(device.xp.full_like(array, optimizer._initial(name, group)), device, None)
+                arrays.append(state[name]._array)
+            flat = all([a.flags.c_contiguous for a in arrays])
+            if flat and functor and device.type == "cuda" and {a.dtype for a in arrays} == {array.dtype}:
                 self.launches[device, array.dtype, numbers].append(arrays)
-                return
-            arrays = [a.reshape(-1) for a in arrays]
-        self.updates.append((device.xp, numbers, arrays))
+            else:
+                self.updates.append((device.xp, numbers, [a.reshape(-1) for a in arrays] if flat else arrays))
+        all_changed([parameter._array for parameter in parameters], f"{type(optimizer).__name__}.step")
 
     def run(self) -> None:
         """Update all blocks, on several threads where that pays, and what one launch can do at once by one."""
@@ -65,17 +66,19 @@ class Work:
 
             scalars = optimizer._scalars(self.group, numbers)
             cuda.step(_functor_of(type(optimizer)) or "", scalars, device, tensors, optimizer._tables)
-        on_host = all(ns is CPU.xp for ns, *_ in self.updates)
-        joined = self._join_small()
-        elements = sum(arrays[0].size for *_, arrays in self.updates)
-        touched = sum(arrays[0].size * len(arrays) for *_, arrays in self.updates if arrays[0].size >= LONG)
-        parts = threads.chunks(elements, 1 + SHARE * elements // max(1, touched) if on_host else elements)
+        joined = self._join_small() if self.names else []
+        on_host = all([ns is CPU.xp for ns, *_ in self.updates])
+        sizes = [arrays[0].size for *_, arrays in self.updates]
+        touched = sum([size for size in sizes if size >= LONG]) * (2 + len(self.names)) if on_host else 0
+        elements = sum(sizes)
+        parts = threads.chunks(elements, 1 + SHARE * elements // max(1, touched))
         threads.parallel(self._update, map(self._blocks, parts))
         for whole, members in joined:
             _scatter(whole, members)
 
     def _join_small(self) -> list[tuple]:
-        """Let small arrays on the host be updated as one. Returns what is one now, and what it consists of."""
+        """Let small arrays on the host be updated as one: more than one call each, that is, as they are where there is
+        state. Returns what is one now, and what it consists of."""
         kept, joined = [], []
         small = defaultdict(list)
         for update in self.updates:
@@ -99,26 +102,31 @@ class Work:
         """The blocks of elements `part`, counted through all arrays; those that are not flat are cut between rows."""
         start = 0
         for ns, numbers, arrays in self.updates:
-            rows, size = len(arrays[0]), arrays[0].size
+            size = arrays[0].size
             low, high = max(part.start - start, 0), min(part.stop - start, size)
-            if low < high:
+            start += size
+            if high - low == size <= BLOCK:
+                yield ns, numbers, arrays
+            elif low < high:
+                rows = len(arrays[0])
                 most = BLOCK * rows // size if ns is CPU.xp else rows
                 for cut in threads.blocks(slice(low * rows // size, high * rows // size), most):
                     if cut.start < cut.stop:
-                        yield ns, numbers, *[a[cut] for a in arrays]
-            start += size
+                        yield ns, numbers, [a[cut] for a in arrays]
 
     def _update(self, blocks: Iterable[tuple]) -> None:
         update, group = self.optimizer._update, self.group
-        scratch: dict[np.dtype, tuple] = {}
-        for ns, numbers, p, *others in blocks:
-            if is_low(p.dtype):
-                _update_low(update, ns, group, numbers, p, others)
+        spaces: dict[np.dtype, Any] = {}
+        for ns, numbers, (p, g, *state) in blocks:
+            dtype, size = p.dtype, p.size
+            if dtype.itemsize == 2:
+                _update_low(update, ns, group, numbers, p, [g, *state])
                 continue
-            if p.dtype not in scratch or scratch[p.dtype][0].size < p.size:
-                scratch[p.dtype] = ns.empty(p.size, p.dtype), ns.empty(p.size, p.dtype)
-            t, u = (s[: p.size].reshape(p.shape) for s in scratch[p.dtype])
-            update(ns, group, numbers, p, others[0], t, u, *others[1:])
+            space = spaces.get(dtype)
+            if space is None or space.shape[1] < size:
+                space = spaces[dtype] = ns.empty((2, size), dtype)
+            t, u = space[:, :size].reshape(2, *p.shape)
+            update(ns, group, numbers, p, g, t, u, *state)
 
 
 def _scatter(whole: list, members: list[list]) -> None:
