@@ -112,8 +112,7 @@ class Op:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         inputs, attributes = self.signature.bind(args, kwargs)
-        device, tensors = place(self, inputs)
-        arrays = [None if t is None else t._array for t in tensors]
+        device, tensors, arrays = place(self, inputs)
         try:
             if device.alone:
                 out, residuals, fused = self._run(device, arrays, attributes)
@@ -128,31 +127,27 @@ class Op:
 
     def _run(self, device: Device, arrays: list, attributes: dict) -> tuple[Any, dict, Fused | None]:
         """The outputs, the fused path's residuals, and that path if it ran."""
-        fused = self.fused_paths.get(device.type)
+        fused, low = self.fused_paths.get(device.type), None
         if fused is not None and fused.low:
-            result = self._fused(fused, arrays, attributes)
+            result = fused.forward(arrays, **attributes) if self.many else fused.forward(*arrays, **attributes)
             if result is not NotImplemented:
+                fused.runs += 1
                 return *result, fused
             fused = None
-        low = None if self.exact else next((a.dtype for a in arrays if a is not None and is_low(a.dtype)), None)
-        if low is not None:
-            arrays = [None if a is None else raised(a) for a in arrays]
-        result = NotImplemented if fused is None else self._fused(fused, arrays, attributes)
-        if result is NotImplemented:
+        for array in () if self.exact else arrays:
+            if array is not None and array.dtype.itemsize == 2 and is_low(array.dtype):
+                low, arrays = array.dtype, [None if a is None else raised(a) for a in arrays]
+                break
+        out = NotImplemented
+        if fused is not None:
+            out = fused.forward(arrays, **attributes) if self.many else fused.forward(*arrays, **attributes)
+        if fused is not None and out is not NotImplemented:
+            fused.runs += 1
+            out, residuals = out
+        else:
             fused, residuals = None, EMPTY
             out = self.forward(arrays, **attributes) if self.many else self.forward(*arrays, **attributes)
-        else:
-            out, residuals = result
-        if low is not None:
-            out = tuple(_round(o, low) for o in out) if isinstance(out, tuple) else _round(out, low)
-        return out, residuals, fused
-
-    def _fused(self, fused: Fused, arrays: list, attributes: dict) -> Any:
-        """(outputs, residuals) of the fused path, or NotImplemented."""
-        result = fused.forward(arrays, **attributes) if self.many else fused.forward(*arrays, **attributes)
-        if result is not NotImplemented:
-            fused.runs += 1
-        return result
+        return out if low is None else _rounded(out, low), residuals, fused
 
     def _record(
         self, device: Device, tensors: Any, arrays: Any, attributes: dict, out: Any, residuals: dict, fused: Any
@@ -162,9 +157,7 @@ class Op:
             out = tuple(device.asarray(o) for o in out)
         elif out.__class__ is not np.ndarray:
             out = device.asarray(out)
-        node = None
-        if mode.grad:
-            node = self.node(device, tensors, arrays, attributes, out, residuals, fused)
+        node = self.node(device, tensors, arrays, attributes, out, residuals, fused) if mode.grad else None
         if several:
             floats = [is_float(o.dtype) for o in out]
             return tuple(
@@ -192,7 +185,7 @@ class Op:
         mask = tuple([edge is not None for edge in edges])
         if True not in mask or out.__class__ is not tuple and not is_float(out.dtype):
             return None
-        plan = self.plan(mask, fused)
+        plan = self._plans.get((mask, fused)) or self.plan(mask, fused)
         saved = self._saved(plan, arrays, attributes, out, residuals) if plan.names else EMPTY
         shapes = tuple([None if a is None else a.shape for a in arrays])
         node = OpNode(plan, edges, saved, shapes, device)
@@ -284,8 +277,11 @@ def op(
     return declare if forward is None else declare(forward)
 
 
-def _round(array: Any, low: np.dtype) -> Any:
-    return array.astype(low) if getattr(array, "dtype", None) == np.float32 else array
+def _rounded(out: Any, low: np.dtype) -> Any:
+    """`out`, an array or several, with 16 bits where it has float32."""
+    if out.__class__ is tuple:
+        return tuple(_rounded(o, low) for o in out)
+    return out.astype(low) if getattr(out, "dtype", None) == np.float32 else out
 
 
 Namespace.provider = staticmethod(lambda name, kind: OPS[name].raw(kind) if name in OPS else None)

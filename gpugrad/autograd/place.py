@@ -20,13 +20,33 @@ if TYPE_CHECKING:
 _SCALARS = (bool, int, float)
 
 
-def place(op: Op, inputs: Sequence) -> tuple[Device, Sequence]:
-    """The inputs of `op` as Tensors (or None) on one device and, as the op wishes, of one dtype."""
+def place(op: Op, inputs: Sequence) -> tuple[Device, Sequence, list]:
+    """The inputs of `op` as Tensors (or None) on one device and, as the op wishes, of one dtype; and their arrays."""
     if mode.autocast is not None:
         inputs = mode.autocast.inputs(op.name, inputs)
-    device = _in_place(op, inputs)
-    if device is not None:
-        return device, inputs if inputs.__class__ is list else list(inputs)
+    device, dtype, arrays = None, None, []
+    mixes, whole = op.dtypes == "own", op.dtypes == "float"
+    for i, t in enumerate(inputs):  # usually there is nothing to do: all are Tensors, of one device and one dtype
+        if t is None:
+            arrays.append(None)
+            continue
+        if not isinstance(t, Tensor) or t.device is not device is not None:
+            break
+        device, array = t.device, t._array
+        arrays.append(array)
+        if i not in op.fixed and array.dtype is not dtype and not mixes:
+            if dtype is not None or whole and not is_float(array.dtype):
+                break
+            dtype = array.dtype
+    else:
+        if device is not None:
+            return device, inputs, arrays
+    device, tensors = _moved(op, inputs)
+    return device, tensors, [None if t is None else t._array for t in tensors]
+
+
+def _moved(op: Op, inputs: Sequence) -> tuple[Device, list]:
+    """`place`, where there is something to do."""
     device = _common_device(op, inputs)
     free = [i for i in range(len(inputs)) if i not in op.fixed]
     scalars = [i for i in free if type(inputs[i]) in _SCALARS]
@@ -46,25 +66,6 @@ def place(op: Op, inputs: Sequence) -> tuple[Device, Sequence]:
         elif tensors[i] is not None and tensors[i].dtype != dtype:
             tensors[i] = tensors[i].to(dtype=dtype)
     return device, tensors
-
-
-def _in_place(op: Op, inputs: Sequence) -> Device | None:
-    """The inputs' device if there is nothing to do, which is the usual case: all Tensors, one device, one dtype."""
-    device = dtype = None
-    for i, t in enumerate(inputs):
-        if t is None:
-            continue
-        if not isinstance(t, Tensor) or (device is not None and t.device is not device):
-            return None
-        device = t.device
-        if i not in op.fixed:
-            if dtype is None:
-                dtype = t._array.dtype
-                if op.dtypes == "float" and not is_float(dtype):
-                    return None
-            elif t._array.dtype is not dtype and op.dtypes != "own":
-                return None
-    return device
 
 
 def _common_device(op: Op, inputs: Sequence) -> Device:

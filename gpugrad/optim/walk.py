@@ -66,7 +66,7 @@ class Work:
 
             scalars = optimizer._scalars(self.group, numbers)
             cuda.step(_functor_of(type(optimizer)) or "", scalars, device, tensors, optimizer._tables)
-        joined = self._join_small() if self.names else []
+        joined = self._join_small()
         on_host = all([ns is CPU.xp for ns, *_ in self.updates])
         sizes = [arrays[0].size for *_, arrays in self.updates]
         touched = sum([size for size in sizes if size >= LONG]) * (2 + len(self.names)) if on_host else 0
@@ -77,8 +77,7 @@ class Work:
             _scatter(whole, members)
 
     def _join_small(self) -> list[tuple]:
-        """Let small arrays on the host be updated as one: more than one call each, that is, as they are where there is
-        state. Returns what is one now, and what it consists of."""
+        """Let small arrays on the host be updated as one. Returns what is one now, and what it consists of."""
         kept, joined = [], []
         small = defaultdict(list)
         for update in self.updates:

@@ -34,7 +34,10 @@ def axpby(alpha: float, x: np.ndarray, beta: float, y: np.ndarray) -> bool:
 
 
 def _address(array: np.ndarray) -> int:
-    return array.__array_interface__["data"][0]
+    try:
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))
+    except (TypeError, ValueError):  # read-only or empty; this takes 1.5 us instead of 0.2
+        return array.__array_interface__["data"][0]
 
 
 @cache
