@@ -66,7 +66,7 @@ class Work:
 
             scalars = optimizer._scalars(self.group, numbers)
             cuda.step(_functor_of(type(optimizer)) or "", scalars, device, tensors, optimizer._tables)
-        joined = self._join_small()
+        joined = self._join_small() if self.names else []  # without state, an update is a single call
         on_host = all([ns is CPU.xp for ns, *_ in self.updates])
         sizes = [arrays[0].size for *_, arrays in self.updates]
         touched = sum([size for size in sizes if size >= LONG]) * (2 + len(self.names)) if on_host else 0
