@@ -44,6 +44,10 @@ def _torch_sum_pool(torch, x, kernel, stride, padding):
     return torch.nn.functional.avg_pool2d(x, kernel, stride, divisor_override=1)
 
 
+def _torch_linear_relu(torch, x, weight, bias):
+    return torch.nn.functional.relu(torch.nn.functional.linear(x, weight, bias))
+
+
 def _torch_linear_gelu(torch, x, weight, bias):
     return torch.nn.functional.gelu(torch.nn.functional.linear(x, weight, bias), approximate="tanh")
 
@@ -59,6 +63,7 @@ TORCH = {
     "masked_softmax": _torch_masked_softmax,
     "attention": _torch_attention,
     "linear": lambda torch, x, weight, bias: torch.nn.functional.linear(x, weight, bias),
+    "linear_relu": _torch_linear_relu,
     "linear_gelu": _torch_linear_gelu,
     "bias_activation": _torch_activation,
     "layer_norm": _torch_layer_norm,
@@ -143,6 +148,7 @@ NUMPY = {
     "add_rms_norm": _sum_then(_rms_norm),
     "batch_norm": _batch_norm,
     "linear": lambda np, x, weight, bias: np.matmul(x, np.transpose(weight)) + bias,
+    "linear_relu": lambda np, x, weight, bias: np.maximum(np.matmul(x, np.transpose(weight)) + bias, 0),
     "linear_gelu": lambda np, x, weight, bias: _gelu(np, np.matmul(x, np.transpose(weight)) + bias),
     "relu": lambda np, x: np.maximum(x, 0),
     "gelu": _gelu,

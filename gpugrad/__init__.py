@@ -73,6 +73,7 @@ from .ops.index import *
 from .ops.inplace import *
 from .ops.join import *
 from .ops.linalg import *
+from .ops.linear import *
 from .ops.loss import *
 from .ops.matmul import *
 from .ops.moving import *

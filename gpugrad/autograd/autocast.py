@@ -25,8 +25,8 @@ LOW, FLOAT32, FIRST, PLAIN, REFUSED = "low", "float32", "first", "plain", "refus
 # What runs in the region's 16-bit dtype (LOW), in float32, in the dtype of the first input (FIRST: statistics and
 # scales follow the activations), or in what is given although the ops it is made of would not (PLAIN).
 _BOTH = {
-    LOW: "attention convolution convolution_input_gradient einsum gru_layer linear linear_gelu lstm_layer matmul prelu "
-    "rnn_layer",
+    LOW: "attention convolution convolution_input_gradient einsum gru_layer linear linear_gelu linear_relu lstm_layer "
+    "matmul prelu rnn_layer",
     FLOAT32: "cosine_embedding_loss cross_entropy_rows hinge_embedding_loss huber_loss kl_div l1_loss "
     "margin_ranking_loss mse_loss multi_margin_loss multilabel_margin_loss multilabel_soft_margin_loss nll_loss pdist "
     "poisson_nll_loss prod smooth_l1_loss soft_margin_loss triplet_margin_loss triplet_margin_with_distance_loss "

@@ -71,7 +71,10 @@ class _List(Module):
 
 
 class Sequential(_List):
-    """Modules called one after the other. Takes modules, or one mapping of names to modules."""
+    """Modules called one after the other. Takes modules, or one mapping of names to modules.
+
+    Neighbours for which there is one op, as for Linear and ReLU, are called as one, unless they have hooks.
+    """
 
     def __init__(self, *args: Any):
         super().__init__()
@@ -80,8 +83,11 @@ class Sequential(_List):
             self.add_module(str(name), module)
 
     def forward(self, input: Any) -> Any:
-        for module in self._modules.values():
-            input = module(input)
+        modules, i = tuple(self._modules.values()), 0
+        while i < len(modules):
+            joined = modules[i]._joined(modules[i + 1]) if i + 1 < len(modules) else None
+            input = modules[i](input) if joined is None else joined(input)
+            i += 1 if joined is None else 2
         return input
 
     def __getitem__(self, index: int | slice) -> Any:

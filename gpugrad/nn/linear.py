@@ -1,10 +1,13 @@
 """Linear layers, and layers that only change the shape."""
 
+from collections.abc import Callable
 from typing import Any
 
 from ..autograd.tensor import Tensor
+from ..ops.linear import linear_relu
 from . import functional as F
 from . import init
+from .activation import ReLU
 from .module import Module
 from .parameter import empty
 
@@ -35,6 +38,12 @@ class Linear(Module):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.linear(input, self.weight, self.bias)
+
+    def _joined(self, after: Module) -> Callable | None:
+        return self._with_relu if self._is_plain(Linear) and after._is_plain(ReLU) else None
+
+    def _with_relu(self, input: Tensor) -> Tensor:
+        return linear_relu(input, self.weight, self.bias)
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"

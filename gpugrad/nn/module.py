@@ -35,6 +35,14 @@ class Module(Registry):
             return self.forward(*args, **kwargs)
         return call(self, args, kwargs)
 
+    def _joined(self, after: Module) -> Callable | None:
+        """What does this module's work and then that of `after` by one op; None if nothing does."""
+        return None
+
+    def _is_plain(self, cls: type) -> bool:
+        """Whether calling this module is no more and no less than the forward of `cls`."""
+        return type(self) is cls and self._hooks is None and "forward" not in vars(self)
+
     # Hooks
 
     def _add_hook(self, kind: str, hook: Callable, prepend: bool = False, **options: bool) -> Handle:

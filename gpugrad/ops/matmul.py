@@ -10,15 +10,13 @@ from typing import Any
 from ..autograd.convert import asarray
 from ..autograd.op import op, xp
 from ..autograd.tensor import Tensor
-from ..backend import cpu
 from ..errors import ShapeError
-from .activation import gelu
 from .einsum import einsum
 from .shape import ravel, reshape
 
 __all__ = [
-    "addmm", "baddbmm", "bmm", "dot", "inner", "kron", "linear", "linear_gelu", "matmul", "matvec", "mm", "mv", "outer",
-    "tensordot", "vdot", "vecdot", "vecmat",
+    "addmm", "baddbmm", "bmm", "dot", "inner", "kron", "matmul", "matvec", "mm", "mv", "outer", "tensordot", "vdot",
+    "vecdot", "vecmat",
 ]  # fmt: skip
 
 
@@ -30,7 +28,7 @@ def dense(x: Any, w: Any) -> Any:
     return xp(x).matmul(x, w)
 
 
-def _products(x: Any, out: Any) -> int:
+def products(x: Any, out: Any) -> int:
     return 2 * out.size * x.shape[-1]
 
 
@@ -66,7 +64,7 @@ def _columns(x: Any) -> Any:
         s.case(s(0, 2, 3), s(3, 2)),
     ],
     bench=lambda s: (s.case(s(n, n), s(n, n)) for n in (1024, 128, 256, 512, 2048, 4096)),
-    flops=lambda x, out: _products(x, out),
+    flops=lambda x, out: products(x, out),
 )
 def matmul(x, y):
     """Matrix product: (..., M, K) @ (..., K, N) -> (..., M, N), the leading axes broadcast; a 1-d x is a row, a 1-d y
@@ -99,87 +97,6 @@ def _matmul_y(g: Any, x: Any, y_shape: tuple) -> Any:
 
 
 matmul.vjp(x=_matmul_x, y=_matmul_y)
-
-
-@op(
-    samples=lambda s: [
-        s.case(s(3, 4), s(2, 4), s(2)),
-        s.case(s(3, 4), s(2, 4)),
-        s.case(s(2, 3, 4), s(5, 4), s(5)),
-        s.case(s(4), s(2, 4), s(2)),
-        s.case(s(4, 3).T, s(4, 2).T, s(4)[::2]),
-        s.case(s(0, 3), s(2, 3), s(2)),
-        s.case(s(2, 0), s(3, 0), s(3)),
-        s.case(s(2, 3), s(1, 3), s(1)),
-    ],
-    bench=lambda s: (s.case(s(n, 1024), s(1024, 1024), s(1024)) for n in (1024, 32, 256, 4096, 16384)),
-    flops=lambda x, out: _products(x, out),
-)
-def linear(x, weight, bias=None):
-    """y = x weight^T + bias: x (..., in), weight (out, in), bias (out,) -> (..., out). One matrix product over all
-    rows.
-
-    Raises ShapeError if the sizes `in` or `out` differ."""
-    _check_linear(x, weight, bias)
-    out = dense(x, weight.T)
-    if bias is not None:
-        out += bias
-    return out
-
-
-def _check_linear(x: Any, weight: Any, bias: Any) -> None:
-    if weight.ndim != 2 or x.ndim == 0 or x.shape[-1] != weight.shape[1]:
-        raise ValueError("expected x (..., in) and weight (out, in)")
-    if bias is not None and bias.shape != weight.shape[:1]:
-        raise ValueError("expected weight (out, in) and bias (out,)")
-
-
-linear.vjp(
-    x=lambda g, weight: dense(g, weight),
-    weight=lambda g, x: dense(rows_of(g).T, rows_of(x)),
-    bias=lambda g: g,
-)
-
-
-@linear.fused("cpu")
-def _linear_cpu(x, weight, bias=None):
-    if x.ndim < 2 or x.ndim > 2 and not x.flags.c_contiguous:  # without a matrix of all rows
-        return linear.forward(x, weight, bias), {}
-    _check_linear(x, weight, bias)
-    out = cpu.linear.linear_forward(rows_of(x), weight, bias)
-    return out.reshape(*x.shape[:-1], len(weight)), {}
-
-
-@_linear_cpu.backward
-def _(g, x, weight, needs):
-    gx, *others = cpu.linear.linear_backward(rows_of(g), rows_of(x), weight, needs)
-    return gx if gx is None else gx.reshape(x.shape), *others
-
-
-@op(
-    samples=lambda s: [
-        s.case(s(3, 4), s(8, 4), s(8)), s.case(s(2, 3, 4), s(5, 4), s(5)), s.case(s(0, 3), s(2, 3), s(2)),
-    ],
-    bench=lambda s: (s.case(s(n, 768), s(3072, 768), s(3072)) for n in (1024, 128, 8192)),
-    flops=lambda x, out: _products(x, out),
-)  # fmt: skip
-def linear_gelu(x, weight, bias):
-    """gelu(x weight^T + bias) with GELU's tanh form: x (..., in), weight (out, in), bias (out,) -> (..., out).
-
-    One product on cuda, whose last step applies bias and GELU. Raises ShapeError if the sizes `in` or `out` differ."""
-    return xp(x).gelu(linear.forward(x, weight, bias), approximate="tanh")
-
-
-def _before_gelu(g: Any, x: Any, weight: Any, bias: Any) -> Any:
-    """The gradient of what GELU was applied to."""
-    return gelu.rules["x"](g, xp(g).linear(x, weight, bias), "tanh")
-
-
-linear_gelu.vjp(
-    x=lambda g, x, weight, bias: dense(_before_gelu(g, x, weight, bias), weight),
-    weight=lambda g, x, weight, bias: dense(rows_of(_before_gelu(g, x, weight, bias)).T, rows_of(x)),
-    bias=lambda g, x, weight, bias: _before_gelu(g, x, weight, bias),
-)
 
 
 def tensordot(x: Any, y: Any, axes: Any = 2) -> Tensor:

@@ -63,7 +63,7 @@ def test_shapes_are_numpys(cuda, shapes):
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
-@pytest.mark.parametrize("op", ["linear", "linear_gelu"])
+@pytest.mark.parametrize("op", ["linear", "linear_relu", "linear_gelu"])
 def test_epilogues(cuda, op, dtype):
     x, w, b = (made(cuda, *shape, dtype=dtype).requires_grad_() for shape in ((2, 5, 6), (16, 6), (16,)))
     out = getattr(gg, op)(x, w, b)

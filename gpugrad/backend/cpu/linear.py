@@ -10,24 +10,28 @@ from .rows import along, repeated
 SMALL = 1 << 18  # outputs to which one thread adds the bias: where two end together, one waits for the GIL
 
 
-def linear_forward(x: np.ndarray, weight: np.ndarray, bias: Any) -> np.ndarray:
-    """x (N, I) weight^T + bias, for weight (O, I) and bias (O,) or None -> (N, O)."""
+def linear_forward(x: np.ndarray, weight: np.ndarray, bias: Any, relu: bool = False) -> np.ndarray:
+    """x (N, I) weight^T + bias, for weight (O, I) and bias (O,) or None -> (N, O); with `relu`, 0 where negative."""
     out = memory.empty((len(x), len(weight)), x.dtype)
     line = repeated(bias, out)
     beside = out.size > SMALL
 
+    def finish(part: np.ndarray, columns: slice) -> None:
+        if line is not None and columns == slice(None):
+            along(np.add, part, line, part)
+        elif line is not None:
+            part += bias[columns]
+        if relu:
+            part.clip(0, np.inf, out=part)  # with a scalar, clip() has a fast loop where maximum() has none
+
     def fill(number: int, count: int) -> None:
         rows, columns = gemm.piece(x, weight.T, out, number, count)
-        if line is None or not beside:
-            return
-        if columns == slice(None):
-            along(np.add, out[rows], line, out[rows])
-        else:
-            out[:, columns] += bias[columns]
+        if beside:
+            finish(out[rows, columns], columns)
 
     gemm.share(x.size * len(weight), out, fill)
-    if line is not None and out.size and not beside:
-        along(np.add, out, line, out)
+    if out.size and not beside:
+        finish(out, slice(None))
     return out
 
 

@@ -38,8 +38,9 @@ class Operand:
 class Product:
     """out = op(first) op(second), `batch` times, all column-major, then `epilogue`; hashable, for plans to be kept.
 
-    epilogue: "default"; "bias" adds one number per row of out; "gelu_aux_bias" then applies GELU (its tanh form) and
-    keeps what it was applied to in aux; "bgradb" also writes, into bias, the sums of the second operand over k.
+    epilogue: "default"; "bias" adds one number per row of out; "relu_bias" then applies ReLU, "gelu_aux_bias" GELU (its
+    tanh form), keeping what it was applied to in aux; "bgradb" also writes, into bias, the sums of the second operand
+    over k.
     """
 
     dtype: str
@@ -103,8 +104,10 @@ def emulate(asked: Product, first: Any, second: Any, out: Any, bias: Any, aux: A
     a, b, d = (_matrices(array, operand, asked.batch) for array, operand in (
         (first, asked.first), (second, asked.second), (out, asked.out)))  # fmt: skip
     values = a.astype(wide) @ b.astype(wide)
-    if asked.epilogue in ("bias", "gelu_aux_bias"):
+    if asked.epilogue in ("bias", "relu_bias", "gelu_aux_bias"):
         values += np.asarray(bias).astype(wide)[:, None]
+    if asked.epilogue == "relu_bias":
+        values = np.maximum(values, 0)
     if asked.epilogue == "gelu_aux_bias":
         _matrices(aux, asked.out, asked.batch)[...] = values
         values = 0.5 * values * (1 + np.tanh(np.sqrt(2 / np.pi).astype(wide) * (values + 0.044715 * values**3)))

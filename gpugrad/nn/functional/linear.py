@@ -5,6 +5,7 @@ from typing import Any
 from ...autograd.convert import asarray
 from ...autograd.tensor import Tensor
 from ...errors import ShapeError
+from ...ops import linear as ops
 from ...ops import matmul
 from ...ops.creation import zeros
 from ...ops.einsum import einsum
@@ -16,7 +17,7 @@ __all__ = ["bilinear", "grouped_mm", "linear"]
 
 def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
     """input weight^T + bias: input (..., in), weight (out, in), bias (out,) -> (..., out)."""
-    return matmul.linear(input, weight, bias)
+    return ops.linear(input, weight, bias)
 
 
 def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Tensor:

@@ -16,7 +16,8 @@ from ...backend.cuda.launch import FLOATS, Kernels, Strided, ctype, dense
 from ...backend.devices import device_of
 from ...backend.namespace import xp
 from .. import conv as ops
-from ..matmul import linear, matmul
+from ..linear import linear
+from ..matmul import matmul
 from . import conv_mma as tensor_cores
 from .conv_geometry import Convolution, empty, geometry, is_channels_last, weighed
 from .conv_parts import add_parts, parts_of, ranges

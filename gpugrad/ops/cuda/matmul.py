@@ -1,4 +1,4 @@
-"""Matrix products by cuBLASLt: one call for a batch, bias and GELU inside it, 16-bit floats with float32 sums."""
+"""Matrix products by cuBLASLt: one call for a batch, bias and activation inside it, 16-bit floats with float32 sums."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from ...autograd.plan import raised
 from ...backend.cuda.gemm import DTYPES, product
 from ...backend.devices import device_of
 from ...backend.namespace import xp
-from ..activation import gelu
-from ..matmul import linear, linear_gelu, matmul, rows_of
+from ..activation import gelu, relu
+from ..linear import linear, linear_gelu, linear_relu
+from ..matmul import matmul, rows_of
 
 _AUX = 8  # features: what GELU's kept argument must be a multiple of
 
@@ -100,6 +101,21 @@ def _linear_gradients(rows: Any, x: Any, weight: Any, needs: tuple) -> tuple:
         gw = product(rows.T, rows_of(x)) if needs[1] else None
         gb = rows.sum(axis=0, dtype=None if rows.dtype == np.float64 else np.float32) if needs[2] else None
     return gx, gw, gb
+
+
+@linear_relu.fused("cuda")
+def linear_relu_cuda(x, weight, bias=None):
+    if not _check(x, weight, bias) or not _has_epilogue(x, bias):
+        return NotImplemented
+    out = product(rows_of(x), weight.T, epilogue="relu_bias", bias=bias)
+    return out.reshape(*x.shape[:-1], weight.shape[0]), {}
+
+
+@linear_relu_cuda.backward
+def _(g, x, weight, out, needs):
+    return (
+        _linear_gradients(rows_of(relu.rules["x"](g, out)), x, weight, needs) if _fits(g, x, weight) else NotImplemented
+    )
 
 
 @linear_gelu.fused("cuda")
