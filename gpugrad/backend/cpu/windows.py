@@ -5,7 +5,7 @@ Arrays are channels-last here, (N, *S, C); `last` and `first` are the views that
 
 import math
 from collections.abc import Callable
-from functools import cache
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -44,14 +44,9 @@ class Windows(NamedTuple):
     def places(self, shape: tuple[int, ...]) -> Callable[[slice], list[tuple[tuple, tuple]]]:
         """What gives, for some rows of the output, (outputs, inputs) of each offset: where its inputs are not padding.
 
-        outputs index (n, *rows, W), inputs (n, *shape, W). Blocks of the same rows, as most are, share them.
+        outputs index (n, *rows, W), inputs (n, *shape, W).
         """
-
-        @cache
-        def made(start: int, stop: int) -> list[tuple[tuple, tuple]]:
-            return [self._places(offset, shape, slice(start, stop)) for offset in self.offsets()]
-
-        return lambda rows: made(rows.start, rows.stop)
+        return lambda rows: _all_places(self, shape, rows.start, rows.stop)
 
     def _places(self, offset: tuple[int, ...], shape: tuple[int, ...], rows: slice) -> tuple[tuple, tuple]:
         outputs, inputs = [slice(None)], [slice(None)]
@@ -63,6 +58,11 @@ class Windows(NamedTuple):
             outputs.append(slice(start - o.start, stop - o.start))
             inputs.append(slice(start * s + shift, max(start * s + shift, (stop - 1) * s + shift + 1), s))
         return tuple(outputs), tuple(inputs)
+
+
+@lru_cache(1024)  # a network asks for the same ones in every step, and 25 take 80 us
+def _all_places(windows: Windows, shape: tuple[int, ...], start: int, stop: int) -> list[tuple[tuple, tuple]]:
+    return [windows._places(offset, shape, slice(start, stop)) for offset in windows.offsets()]
 
 
 def output_shape(shape, kernel, stride, padding, dilation) -> tuple[int, ...]:
@@ -86,10 +86,13 @@ def split(samples: int, out: tuple[int, ...], *, pixels: int, work: int, whole: 
 
     A pixel takes `work` multiply-adds. With `whole`, no two threads work on the same sample.
     """
+    count = samples * math.prod(out)
+    return _blocks(samples, out, pixels, whole, threads.worth(count * work, THREAD_WORK)) if count else []
+
+
+@lru_cache(1024)
+def _blocks(samples: int, out: tuple[int, ...], pixels: int, whole: bool, parts: int) -> list:
     height, row = out[0], math.prod(out[1:])
-    if samples * height * row == 0:
-        return []
-    parts = threads.worth(samples * height * row * work, THREAD_WORK)
     rows = max(1, min(pixels // row, samples * height // parts))
     if rows >= height:
         count = -(-samples // (rows // height))
