@@ -39,11 +39,10 @@ def from_numpy(array: np.ndarray) -> Tensor:
 
 def raw(value: Any) -> Any:
     """`value` with the Tensors in it (also inside tuples and lists) replaced by their arrays."""
-    if isinstance(value, Tensor):
-        return value._array
-    if value.__class__ is tuple or value.__class__ is list:
-        return value.__class__(raw(v) for v in value)
-    return value
+    kind = value.__class__
+    if kind is tuple or kind is list:
+        return kind([v if v.__class__ is int else raw(v) for v in value])
+    return value._array if isinstance(value, Tensor) else value
 
 
 def _as_array(data: Any, dtype: Any, where: Any) -> tuple[Any, Device]:

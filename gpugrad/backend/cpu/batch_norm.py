@@ -9,6 +9,7 @@ import numpy as np
 
 from . import memory, threads
 from .rows import BLOCK, SHARE, over_rows
+from .windows import last
 
 WIDE = 512  # width to which short channels-last rows are joined, so that NumPy's inner loops stay long
 
@@ -116,7 +117,7 @@ class _ChannelsLast:
         return over_rows(task, self.rows)
 
     def spread(self, stat):
-        return np.tile(stat, self.rows.shape[1] // self.channels)
+        return np.broadcast_to(stat, (self.rows.shape[1] // self.channels, self.channels)).reshape(-1)
 
     def sums(self, a):
         return (np.ones(len(a), a.dtype) @ a).reshape(-1, self.channels).sum(0, dtype=np.float64)
@@ -134,7 +135,7 @@ def _over_channels(task, *arrays: np.ndarray) -> None:
     size = filled.size // channels
     if _is_channels_last(filled):
         joined = next(k for k in range(max(1, WIDE // channels), 0, -1) if size % k == 0)
-        views = [np.moveaxis(array, 1, -1).reshape(-1, joined * channels) for array in arrays]
+        views = [last(array).reshape(-1, joined * channels) for array in arrays]
         with np.errstate(all="ignore"):
             return task(_ChannelsLast(views[-1], channels), *views, slice(0, channels))
     views = [array.reshape(batch, channels, -1) for array in arrays]
@@ -150,7 +151,7 @@ def _over_channels(task, *arrays: np.ndarray) -> None:
 
 
 def _is_channels_last(x: np.ndarray) -> bool:
-    return np.moveaxis(x, 1, -1).flags.c_contiguous
+    return last(x).flags.c_contiguous
 
 
 def _ordered(x: np.ndarray) -> np.ndarray:

@@ -119,7 +119,8 @@ class _Tiles:
 
 def _transform(x: np.ndarray, out: np.ndarray, axis: int) -> None:
     """out (4, *, tiles, *) = B^T times the tiles along `axis` of x, 4 long and 2 apart."""
-    pairs = np.moveaxis(x.reshape(*x.shape[:axis], -1, 2, *x.shape[axis + 1 :]), axis + 1, 0)
+    pairs = x.reshape(*x.shape[:axis], -1, 2, *x.shape[axis + 1 :])
+    pairs = pairs.transpose(axis + 1, *range(axis + 1), *range(axis + 2, pairs.ndim))
     before = (slice(None),) * (axis + 1)
     now, following = pairs[(*before, slice(None, -1))], pairs[(*before, slice(1, None))]
     np.subtract(now, following, out=out[::3])
