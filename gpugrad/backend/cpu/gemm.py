@@ -64,7 +64,7 @@ def piece(x: np.ndarray, w: np.ndarray, out: np.ndarray, number: int, count: int
     """Compute part `number` of `count` of out = x @ w, and say which it is. The first axis is cut; of a matrix, the
     longer one."""
     length = _length(out)
-    cut = threads.cut(slice(0, length), count)[number]
+    cut = slice(length * number // count, length * (number + 1) // count)
     if out.ndim > 2:
         multiply(_along(x, out, cut), _along(w, out, cut), out[cut])
     elif out.shape[0] < length:
@@ -92,14 +92,16 @@ def multiply(x: np.ndarray, w: np.ndarray, out: np.ndarray) -> None:
         np.matmul(x, w, out=out)
         return
     below, beside = rows - rows % height, columns - columns % width
-    tiles = _cut(x[..., :below, :], height)[..., None, :, :]
-    strips = _cut(w[..., :beside].swapaxes(-1, -2), width)[..., None, :, :, :].swapaxes(-1, -2)
-    results = _cut(_cut(out[..., :below, :beside], height).swapaxes(-1, -2), width).swapaxes(-1, -2)
-    np.matmul(tiles, strips, out=results)
     if beside < columns:
         np.matmul(x[..., :below, :], w[..., beside:], out=out[..., :below, beside:])
     if below < rows:
         np.matmul(x[..., below:, :], w, out=out[..., below:, :])
+        x = x[..., :below, :]
+    down, across = below // height, beside // width
+    tiles = x.reshape(*x.shape[:-2], down, 1, height, x.shape[-1])
+    strips = w[..., :beside].reshape(*w.shape[:-1], across, width).swapaxes(-3, -2)
+    results = out[..., :below, :beside].reshape(*out.shape[:-2], down, height, across, width).swapaxes(-3, -2)
+    np.matmul(tiles, strips[..., None, :, :, :], out=results)
 
 
 def transposed(x: np.ndarray, y: np.ndarray, out: np.ndarray) -> None:
