@@ -25,17 +25,16 @@ def place(op: Op, inputs: Sequence) -> tuple[Device, Sequence, list]:
     if mode.autocast is not None:
         inputs = mode.autocast.inputs(op.name, inputs)
     device, dtype, arrays = None, None, []
-    mixes, whole = op.dtypes == "own", op.dtypes == "float"
-    for i, t in enumerate(inputs):  # usually there is nothing to do: all are Tensors, of one device and one dtype
+    for i, t in enumerate(inputs):  # usually there is nothing to do: all are Tensors, on one device and of one dtype
         if t is None:
             arrays.append(None)
             continue
-        if not isinstance(t, Tensor) or t.device is not device is not None:
+        if not isinstance(t, Tensor) or device is not None and t.device is not device:
             break
         device, array = t.device, t._array
         arrays.append(array)
-        if i not in op.fixed and array.dtype is not dtype and not mixes:
-            if dtype is not None or whole and not is_float(array.dtype):
+        if array.dtype is not dtype and i not in op.fixed and op.dtypes != "own":
+            if dtype is not None or op.dtypes == "float" and not is_float(array.dtype):
                 break
             dtype = array.dtype
     else:

@@ -1,4 +1,4 @@
-"""The linear layer, alone and with an activation: one product over all rows, which the rest goes along with."""
+"""The linear layer, alone and with the activation after it: one product over all rows."""
 
 from typing import Any
 

@@ -90,7 +90,7 @@ def split(samples: int, out: tuple[int, ...], *, pixels: int, work: int, whole: 
     return _blocks(samples, out, pixels, whole, threads.worth(count * work, THREAD_WORK)) if count else []
 
 
-@lru_cache(1024)
+@lru_cache(128)
 def _blocks(samples: int, out: tuple[int, ...], pixels: int, whole: bool, parts: int) -> list:
     height, row = out[0], math.prod(out[1:])
     rows = max(1, min(pixels // row, samples * height // parts))

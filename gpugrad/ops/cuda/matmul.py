@@ -113,9 +113,9 @@ def linear_relu_cuda(x, weight, bias=None):
 
 @linear_relu_cuda.backward
 def _(g, x, weight, out, needs):
-    return (
-        _linear_gradients(rows_of(relu.rules["x"](g, out)), x, weight, needs) if _fits(g, x, weight) else NotImplemented
-    )
+    if not _fits(g, x, weight):
+        return NotImplemented
+    return _linear_gradients(rows_of(relu.rules["x"](g, out)), x, weight, needs)
 
 
 @linear_gelu.fused("cuda")
