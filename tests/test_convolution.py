@@ -8,6 +8,8 @@ from torch_reference import compare, torch
 
 import gpugrad as gg
 import gpugrad.nn.functional as F
+from gpugrad.autograd.op import OPS
+from gpugrad.autograd.samples import Sampler
 from gpugrad.backend.cpu import conv, conv_winograd, gemm
 from gpugrad.backend.cpu.windows import Windows
 from gpugrad.errors import DTypeError, ShapeError
@@ -229,3 +231,22 @@ def test_max_pool_corner_cases():
     with pytest.raises(ShapeError, match="half of kernel_size"):
         F.max_pool2d(gg.zeros(1, 1, 4, 4), 2, padding=2)
     assert F.max_pool2d(gg.zeros(0, 2, 4, 4), 2).shape == (0, 2, 2, 2)
+
+
+@pytest.mark.parametrize(
+    "name", sorted(name for name, op in OPS.items() if {"stride", "dilation"} & set(op.attributes))
+)
+def test_windows_may_be_lists(name):
+    def lists(value):
+        return [lists(v) for v in value] if isinstance(value, tuple) else value
+
+    for case in OPS[name].samples(Sampler(0)):
+        given = {attribute: lists(value) for attribute, value in case.kwargs.items()}
+        for a, b in zip(
+            parts(OPS[name](*case.args, **case.kwargs)), parts(OPS[name](*case.args, **given)), strict=True
+        ):
+            np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+def parts(out):
+    return out if isinstance(out, tuple) else (out,)

@@ -29,7 +29,7 @@ def conv_forward(x, weight, bias, *, stride, padding, dilation, groups) -> np.nd
     """x (N, C, *S) with weight (K, C/groups, *F) and bias (K,) or None -> (N, K, *O)."""
     kernel = weight.shape[2:]
     out = output_shape(x.shape[2:], kernel, stride, padding, dilation)
-    windows = Windows(kernel, stride, dilation, tuple(low for low, _ in padding), out)
+    windows = Windows.of(kernel, stride, dilation, (low for low, _ in padding), out)
     return first(_convolve(last(x), weight, bias, windows, groups))
 
 
@@ -42,9 +42,9 @@ def conv_input_grad(g, weight, *, shape, stride, padding, dilation, groups) -> n
     if max(stride) == 1 and _correlation_is_less(weight.shape, groups, shape[2:], g.shape[2:]):
         reach = ((k - 1) * d for k, d in zip(kernel, dilation, strict=True))
         low = tuple(r - pad[0] for r, pad in zip(reach, padding, strict=True))
-        windows = Windows(kernel, stride, dilation, low, tuple(shape[2:]))
+        windows = Windows.of(kernel, stride, dilation, low, shape[2:])
         return first(_convolve(last(g), _flipped(weight, groups), None, windows, groups))
-    windows = Windows(kernel, stride, dilation, tuple(low for low, _ in padding), g.shape[2:])
+    windows = Windows.of(kernel, stride, dilation, (low for low, _ in padding), g.shape[2:])
     shape = (shape[0], *shape[2:], shape[1])
     if _is_depthwise(weight, groups):
         return first(conv_depthwise.scatter(last(g), weight, shape, windows))
@@ -53,7 +53,7 @@ def conv_input_grad(g, weight, *, shape, stride, padding, dilation, groups) -> n
 
 def conv_weight_grad(g, x, *, shape, stride, padding, dilation, groups) -> np.ndarray:
     """Gradient (K, C/groups, *F) = shape of the weight, C-contiguous, from g (N, K, *O) and x (N, C, *S)."""
-    windows = Windows(tuple(shape[2:]), stride, dilation, tuple(low for low, _ in padding), g.shape[2:])
+    windows = Windows.of(shape[2:], stride, dilation, (low for low, _ in padding), g.shape[2:])
     g, x = last(g), last(x)
     if groups > 1 and shape[1] == 1:
         return conv_depthwise.weight_grad(g, x, shape, windows)

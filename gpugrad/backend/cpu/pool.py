@@ -177,7 +177,7 @@ def _first_inside(windows: Windows, dtype) -> np.ndarray:
 
 def _windows(shape, kernel, stride, padding, dilation) -> Windows:
     out = output_shape(shape, kernel, stride, padding, dilation)
-    return Windows(kernel, stride, dilation, tuple(low for low, _ in padding), out)
+    return Windows.of(kernel, stride, dilation, (low for low, _ in padding), out)
 
 
 def _flat(x: np.ndarray):

@@ -4,7 +4,7 @@ Arrays are channels-last here, (N, *S, C); `last` and `first` are the views that
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -31,6 +31,11 @@ class Windows(NamedTuple):
     low: tuple[int, ...]
     out: tuple[int, ...]
 
+    @classmethod
+    def of(cls, kernel: Sequence, stride: Sequence, dilation: Sequence, low: Iterable, out: Sequence) -> "Windows":
+        """Windows of sequences of any kind."""
+        return cls(tuple(kernel), tuple(stride), tuple(dilation), tuple(low), tuple(out))
+
     def offsets(self) -> list[tuple[int, ...]]:
         """The positions in a window, in row-major order."""
         return list(np.ndindex(*self.kernel))
@@ -41,11 +46,12 @@ class Windows(NamedTuple):
         axes = zip(ranges, self.kernel, self.stride, self.dilation, self.low, strict=True)
         return [(o.start * s - low, (o.stop - 1) * s + (k - 1) * d + 1 - low) for o, k, s, d, low in axes]
 
-    def places(self, shape: tuple[int, ...]) -> Callable[[slice], list[tuple[tuple, tuple]]]:
+    def places(self, shape: Sequence[int]) -> Callable[[slice], list[tuple[tuple, tuple]]]:
         """What gives, for some rows of the output, (outputs, inputs) of each offset: where its inputs are not padding.
 
         outputs index (n, *rows, W), inputs (n, *shape, W).
         """
+        shape = tuple(shape)
         return lambda rows: _all_places(self, shape, rows.start, rows.stop)
 
     def _places(self, offset: tuple[int, ...], shape: tuple[int, ...], rows: slice) -> tuple[tuple, tuple]:
