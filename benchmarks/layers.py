@@ -19,9 +19,7 @@ DENSE = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "gro
 
 def mlp(x, w1, b1, w2, b2, w3, b3):
     """`models.mlp`."""
-    x = gg.relu(gg.linear(x, w1, b1))
-    x = gg.relu(gg.linear(x, w2, b2))
-    return gg.linear(x, w3, b3)
+    return gg.linear(gg.linear_relu(gg.linear_relu(x, w1, b1), w2, b2), w3, b3)
 
 
 def lenet(x, k1, c1, k2, c2, w1, b1, w2, b2):

@@ -41,7 +41,7 @@ def raw(value: Any) -> Any:
     """`value` with the Tensors in it (also inside tuples and lists) replaced by their arrays."""
     kind = value.__class__
     if kind is tuple or kind is list:
-        return kind([v if v.__class__ is int else raw(v) for v in value])
+        return kind([raw(v) for v in value])
     return value._array if isinstance(value, Tensor) else value
 
 

@@ -129,25 +129,28 @@ class Op:
         """The outputs, the fused path's residuals, and that path if it ran."""
         fused, low = self.fused_paths.get(device.type), None
         if fused is not None and fused.low:
-            result = fused.forward(arrays, **attributes) if self.many else fused.forward(*arrays, **attributes)
+            result = self._fused(fused, arrays, attributes)
             if result is not NotImplemented:
-                fused.runs += 1
                 return *result, fused
             fused = None
         for array in () if self.exact else arrays:
-            if array is not None and array.dtype.itemsize == 2 and is_low(array.dtype):
+            if array is not None and is_low(array.dtype):
                 low, arrays = array.dtype, [None if a is None else raised(a) for a in arrays]
                 break
-        out = NotImplemented
-        if fused is not None:
-            out = fused.forward(arrays, **attributes) if self.many else fused.forward(*arrays, **attributes)
-        if fused is not None and out is not NotImplemented:
-            fused.runs += 1
-            out, residuals = out
-        else:
+        result = NotImplemented if fused is None else self._fused(fused, arrays, attributes)
+        if result is NotImplemented:
             fused, residuals = None, EMPTY
             out = self.forward(arrays, **attributes) if self.many else self.forward(*arrays, **attributes)
+        else:
+            out, residuals = result
         return out if low is None else _rounded(out, low), residuals, fused
+
+    def _fused(self, fused: Fused, arrays: list, attributes: dict) -> Any:
+        """(outputs, residuals) of the fused path, or NotImplemented."""
+        result = fused.forward(arrays, **attributes) if self.many else fused.forward(*arrays, **attributes)
+        if result is not NotImplemented:
+            fused.runs += 1
+        return result
 
     def _record(
         self, device: Device, tensors: Any, arrays: Any, attributes: dict, out: Any, residuals: dict, fused: Any
@@ -185,7 +188,7 @@ class Op:
         mask = tuple([edge is not None for edge in edges])
         if True not in mask or out.__class__ is not tuple and not is_float(out.dtype):
             return None
-        plan = self._plans.get((mask, fused)) or self.plan(mask, fused)
+        plan = self.plan(mask, fused)
         saved = self._saved(plan, arrays, attributes, out, residuals) if plan.names else EMPTY
         shapes = tuple([None if a is None else a.shape for a in arrays])
         node = OpNode(plan, edges, saved, shapes, device)

@@ -81,7 +81,7 @@ def all_changed(arrays: Iterable, op: str) -> int:
     """File that the op named `op` changed `arrays` in place; returns the number of the change."""
     number, site = next(clock), user_site()
     for array in arrays:
-        memory = array if array.base is None else owner(array)
+        memory = owner(array)
         key = id(memory)
         have = changes.get(key)
         ref = have.owner if have else weakref.ref(memory, lambda _, key=key: changes.pop(key, None))

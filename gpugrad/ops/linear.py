@@ -59,6 +59,10 @@ def _linear_cpu(x, weight, bias=None):
 
 @_linear_cpu.backward
 def _(g, x, weight, needs):
+    return _gradients(g, x, weight, needs)
+
+
+def _gradients(g: Any, x: Any, weight: Any, needs: tuple) -> tuple:
     gx, *others = cpu.linear.linear_backward(rows_of(g), rows_of(x), weight, needs)
     return gx if gx is None else gx.reshape(x.shape), *others
 
@@ -110,9 +114,7 @@ def _linear_relu_cpu(x, weight, bias=None):
 
 @_linear_relu_cpu.backward
 def _(g, x, weight, out, needs):
-    rows = rows_of(cpu.activation.relu_backward(g, out))
-    gx, *others = cpu.linear.linear_backward(rows, rows_of(x), weight, needs)
-    return gx if gx is None else gx.reshape(x.shape), *others
+    return _gradients(cpu.activation.relu_backward(g, out), x, weight, needs)
 
 
 @op(

@@ -80,10 +80,11 @@ def cross_entropy_rows(
     that does not exist raises OutOfRangeError; on cuda, which would have to be waited for, it gives NaN.
     """
     _kept(logits, target, weight, ignore_index)
-    losses = xp(logits).zeros(target.shape, logits.dtype)
     if logits.size:
         q = _coefficients(logits, target, weight, ignore_index, label_smoothing)
         losses = -(q * xp(logits).log_softmax(logits, axis=1)).sum(axis=1)
+    else:
+        losses = xp(logits).zeros(target.shape, logits.dtype)
     if reduction == "none":
         return losses
     return losses.sum() / divisor(target, weight, ignore_index, reduction, logits.dtype)

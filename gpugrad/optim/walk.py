@@ -18,7 +18,7 @@ from ..autograd.tensor import Tensor, wrap
 from ..autograd.versions import all_changed
 from ..backend.cpu import threads
 from ..backend.devices import CPU
-from ..backend.dtypes import float32
+from ..backend.dtypes import float32, is_low
 
 if TYPE_CHECKING:
     from .optimizer import Optimizer
@@ -118,7 +118,7 @@ class Work:
         spaces: dict[np.dtype, Any] = {}
         for ns, numbers, (p, g, *state) in blocks:
             dtype, size = p.dtype, p.size
-            if dtype.itemsize == 2:
+            if is_low(dtype):
                 _update_low(update, ns, group, numbers, p, [g, *state])
                 continue
             space = spaces.get(dtype)

@@ -87,7 +87,7 @@ def silu_backward(g: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 def relu_forward(x: np.ndarray) -> np.ndarray:
     """max(x, 0); NaN stays NaN."""
-    return _blockwise(_relu, x, share=LIGHT)
+    return _blockwise(relu_into, x, share=LIGHT)
 
 
 def relu_backward(g: np.ndarray, out: np.ndarray) -> np.ndarray:
@@ -194,7 +194,7 @@ def _silu_grad(gx, x, g):
     np.multiply(slope, g, out=gx)
 
 
-def _relu(out, x):
+def relu_into(out, x):
     # With a scalar, clip() has a fast loop where maximum() has none.
     x.clip(0, np.inf, out=out)
 

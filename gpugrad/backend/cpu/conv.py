@@ -41,7 +41,7 @@ def conv_input_grad(g, weight, *, shape, stride, padding, dilation, groups) -> n
     kernel = weight.shape[2:]
     if max(stride) == 1 and _correlation_is_less(weight.shape, groups, shape[2:], g.shape[2:]):
         reach = ((k - 1) * d for k, d in zip(kernel, dilation, strict=True))
-        low = tuple(r - pad[0] for r, pad in zip(reach, padding, strict=True))
+        low = (r - pad[0] for r, pad in zip(reach, padding, strict=True))
         windows = Windows.of(kernel, stride, dilation, low, shape[2:])
         return first(_convolve(last(g), _flipped(weight, groups), None, windows, groups))
     windows = Windows.of(kernel, stride, dilation, (low for low, _ in padding), g.shape[2:])

@@ -64,7 +64,7 @@ def piece(x: np.ndarray, w: np.ndarray, out: np.ndarray, number: int, count: int
     """Compute part `number` of `count` of out = x @ w, and say which it is. The first axis is cut; of a matrix, the
     longer one."""
     length = _length(out)
-    cut = slice(length * number // count, length * (number + 1) // count)
+    cut = threads.one_of(length, number, count)
     if out.ndim > 2:
         multiply(_along(x, out, cut), _along(w, out, cut), out[cut])
     elif out.shape[0] < length:

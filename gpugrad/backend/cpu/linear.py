@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from . import gemm, memory, threads
+from . import activation, gemm, memory, threads
 from .rows import along, repeated
 
 SMALL = 1 << 18  # outputs to which one thread adds the bias: where two end together, one waits for the GIL
@@ -22,7 +22,7 @@ def linear_forward(x: np.ndarray, weight: np.ndarray, bias: Any, relu: bool = Fa
         elif line is not None:
             part += bias[columns]
         if relu:
-            part.clip(0, np.inf, out=part)  # with a scalar, clip() has a fast loop where maximum() has none
+            activation.relu_into(part, part)
 
     def fill(number: int, count: int) -> None:
         rows, columns = gemm.piece(x, weight.T, out, number, count)
@@ -49,7 +49,7 @@ def linear_backward(g: np.ndarray, x: np.ndarray, weight: np.ndarray, needs: tup
         if gw is not None:
             gemm.piece(g.T, x, gw, number, count)
         if gb is not None:
-            columns = threads.cut(slice(0, len(gb)), count)[number]
+            columns = threads.one_of(len(gb), number, count)
             # BLAS adds up rows several times as fast as NumPy.
             np.matmul(np.ones(len(g), g.dtype), g[:, columns], out=gb[columns])
 

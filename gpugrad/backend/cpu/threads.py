@@ -58,6 +58,11 @@ def cut(part: slice, count: int) -> list[slice]:
     return [slice(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
 
 
+def one_of(length: int, number: int, count: int) -> slice:
+    """`cut(slice(0, length), count)[number]` without the others."""
+    return slice(length * number // count, length * (number + 1) // count)
+
+
 def parallel(task: Callable[[Any], Any], parts: Iterable) -> list:
     """`[task(part) for part in parts]`: each on a thread, the first on the caller's own; errors are re-raised."""
     first, *rest = parts
