@@ -40,8 +40,11 @@ def backward(
     while found:
         edge, gradient = found.popitem()
         leaf = holders.get(edge, edge)
-        with leaf.device.selected():
+        if leaf.device.alone:
             _accumulate(leaf, gradient)
+        else:
+            with leaf.device.selected():
+                _accumulate(leaf, gradient)
 
 
 def grad(

@@ -34,8 +34,8 @@ def _kept(logits: Any, target: Any, weight: Any, ignore_index: int) -> Any:
     check_shapes(logits, target, weight)
     if not target.size:
         return None
-    lowest, highest = target.min(), target.max()
-    if lowest >= 0 and highest < logits.shape[1] and not lowest <= ignore_index <= highest:
+    highest = target.view(f"u{target.itemsize}").max()  # a negative class is a very large one there
+    if highest < logits.shape[1] and not 0 <= ignore_index <= highest:
         return None
     kept = target != ignore_index
     wrong = kept & ((target < 0) | (target >= logits.shape[1]))

@@ -115,17 +115,11 @@ class Work:
 
     def _update(self, blocks: Iterable[tuple]) -> None:
         update, group = self.optimizer._update, self.group
-        spaces: dict[np.dtype, Any] = {}
         for ns, numbers, (p, g, *state) in blocks:
-            dtype, size = p.dtype, p.size
-            if is_low(dtype):
+            if is_low(p.dtype):
                 _update_low(update, ns, group, numbers, p, [g, *state])
-                continue
-            space = spaces.get(dtype)
-            if space is None or space.shape[1] < size:
-                space = spaces[dtype] = ns.empty((2, size), dtype)
-            t, u = space[:, :size].reshape(2, *p.shape)
-            update(ns, group, numbers, p, g, t, u, *state)
+            else:
+                update(ns, group, numbers, p, g, ns.empty_like(p), ns.empty_like(p), *state)
 
 
 def _scatter(whole: list, members: list[list]) -> None:

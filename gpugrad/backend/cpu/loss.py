@@ -24,21 +24,24 @@ def cross_entropy_forward(logits, target, kept, weight, label_smoothing: float):
     m + log(s) is the row's log-sum-exp.
     """
     count, classes = logits.shape
-    safe, coefficient = _targets(logits, target, kept, weight, label_smoothing)
+    safe, own, whole = _targets(logits, target, kept, weight, label_smoothing)
     losses, lse = np.zeros(count, logits.dtype), np.zeros((2, count), logits.dtype)
     smooth = label_smoothing / max(1, classes)
 
     def measure(block: slice, scratch: np.ndarray) -> None:
-        rows, own = logits[block], _part(coefficient, block)
-        peak = lse[0, block] = _peaks(rows)
-        moved = _shifted(rows, peak, scratch[: len(rows)])
-        loss = moved[np.arange(len(rows)), safe[block]]
-        loss *= -own
+        rows = logits[block]
+        scratch = scratch[: len(rows)]
+        peak = _peaks(rows)
+        if peak is None:
+            moved = rows
+        else:
+            lse[0, block] = peak
+            moved = np.subtract(rows, peak[:, None], out=scratch)
+        chosen = _times(moved[np.arange(len(rows)), safe[block]], own, block)
         if smooth:
-            loss -= smooth * (np.einsum("ij->i", moved) if weight is None else moved @ weight)
-        total = lse[1, block] = np.einsum("ij->i", np.exp(moved, out=scratch[: len(rows)]))
-        loss += _row_weight(own, smooth, classes, weight) * np.log(total)
-        losses[block] = loss
+            chosen += smooth * (np.einsum("ij->i", moved) if weight is None else moved @ weight)
+        total = lse[1, block] = np.einsum("ij->i", np.exp(moved, out=scratch))
+        np.subtract(_times(np.log(total), whole, block), chosen, out=losses[block])
 
     _over_rows(measure, logits, scratch=True)
     if kept is not None:
@@ -49,63 +52,54 @@ def cross_entropy_forward(logits, target, kept, weight, label_smoothing: float):
 def cross_entropy_backward(g, logits, target, kept, weight, label_smoothing: float, lse):
     """The gradient of the logits (N, V), where g, (N,) or () for all rows alike, is the gradient of the losses."""
     classes = logits.shape[1]
-    safe, coefficient = _targets(logits, target, kept, weight, label_smoothing)
+    safe, own, whole = _targets(logits, target, kept, weight, label_smoothing)
     if kept is not None:
         g = np.where(kept, g, logits.dtype.type(0))
     smooth = label_smoothing / max(1, classes)
     out = memory.empty(logits.shape, logits.dtype)
 
     def differentiate(block: slice, _) -> None:
-        rows, result, grad, own = logits[block], out[block], _part(g, block), _part(coefficient, block)
+        rows, result = logits[block], out[block]
+        grad = g[block] if g.ndim else g
         peak, total = lse[:, block]
-        np.exp(_shifted(rows, peak, result), out=result)
-        scale = grad * _row_weight(own, smooth, classes, weight) / total
-        np.multiply(result, scale[:, None], out=result)
+        np.exp(np.subtract(rows, peak[:, None], out=result) if peak.any() else rows, out=result)
+        np.multiply(result, (_times(grad, whole, block) / total)[:, None], out=result)
         if smooth:
             spread = grad * smooth
             result -= spread[..., None] if weight is None else spread[..., None] * weight
-        result[np.arange(len(rows)), safe[block]] -= grad * own
+        result[np.arange(len(rows)), safe[block]] -= _times(grad, own, block)
 
     _over_rows(differentiate, logits, scratch=False)
     return out
 
 
 def _targets(logits, target, kept, weight, label_smoothing: float):
-    """Targets with 0 where not `kept`, and what each row's target class counts, (1 - smoothing) * weight: one number
-    without weights."""
+    """Targets with 0 where not `kept`, and what each row's target class and its log-sum-exp count: one number for all
+    without weights, None for 1."""
     safe = target if kept is None else np.where(kept, target, 0)
-    one = logits.dtype.type(1 - label_smoothing)
-    return safe, one if weight is None else one * weight[safe]
+    if weight is None:
+        return safe, logits.dtype.type(1 - label_smoothing) if label_smoothing else None, None
+    own = logits.dtype.type(1 - label_smoothing) * weight[safe]
+    mean = weight.sum(dtype=np.float64) / max(1, len(weight))
+    return safe, own, own + logits.dtype.type(label_smoothing * mean) if label_smoothing else own
 
 
-def _part(values, block: slice):
-    """Those of a block of rows, where each row has its own."""
-    return values[block] if values.ndim else values
+def _times(values, factor, block: slice):
+    """values * factor, where the factor may be one number for all rows, or None for 1."""
+    if factor is None:
+        return values
+    return values * (factor[block] if factor.ndim else factor)
 
 
-def _peaks(x: np.ndarray) -> np.ndarray:
-    """What to shift the rows of x by so that exp(x) stays finite: their maxima, or zeros where x is small anyway.
+def _peaks(x: np.ndarray) -> np.ndarray | None:
+    """What to shift the rows of x by so that exp(x) stays finite: their maxima, or None where x is small anyway.
 
-    The shift is a factor that cancels, and a shift by nothing saves a pass.
+    The shift is a factor that cancels, and no shift saves a pass.
     """
     if x.shape[1] < NARROW and -SAFE <= x.min() and x.max() <= SAFE:
-        return np.zeros(len(x), x.dtype)
+        return None
     peak = np.maximum.reduce(x, axis=1)
-    if 0 <= peak.min() and peak.max() <= SAFE:
-        peak[...] = 0
-    return peak
-
-
-def _shifted(x: np.ndarray, peak: np.ndarray, scratch: np.ndarray) -> np.ndarray:
-    """x - peak, in scratch; x itself if nothing is to be subtracted."""
-    return np.subtract(x, peak[:, None], out=scratch) if peak.any() else x
-
-
-def _row_weight(coefficient, smooth: float, classes: int, weight):
-    """The factor of each row's log-sum-exp in its loss: the weights of its target and of the smoothed classes."""
-    if not smooth:
-        return coefficient
-    return coefficient + smooth * (classes if weight is None else float(weight.sum(dtype=np.float64)))
+    return None if 0 <= peak.min() and peak.max() <= SAFE else peak
 
 
 def _over_rows(task, logits: np.ndarray, *, scratch: bool) -> None:

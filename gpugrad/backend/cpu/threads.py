@@ -101,9 +101,12 @@ class Beside:
         try:
             if kind is None:
                 self.wait()
-        finally:
-            if not all([job.done for job in self._jobs]):
+            else:
                 self._stop()
+        except BaseException:
+            self._stop()
+            raise
+        finally:
             one_blas_thread.__exit__()
 
     @property
