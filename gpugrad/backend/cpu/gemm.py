@@ -41,28 +41,38 @@ def product(x: np.ndarray, w: np.ndarray) -> np.ndarray:
     if lead and lead[0] == 1:
         return product(*(operand[0] if operand.ndim == len(shape) else operand for operand in (x, w)))[None]
     out = memory.empty(shape, x.dtype)
-    share(work, out, lambda number, count: piece(x, w, out, number, count))
+    compute((x, w, out))
     return out
 
 
-def share(work: int, out: np.ndarray, fill: Callable[[int, int], Any]) -> None:
-    """`fill(number, count)` for each of `count` threads, of products with so many multiply-adds that `piece` cuts, each
-    as long as `out` or longer."""
-    length = _length(out)
+def compute(*products: tuple, then: Callable[[tuple[slice, slice]], Any] | None = None) -> None:
+    """out = x @ w for each of the `products` (x, w, out), all in one hand-over to the threads. The first axis of out is
+    cut; of a matrix, the longer one. Each thread calls `then` with the index of its part of the last one."""
+    work = sum([out.size * x.shape[-1] for x, _, out in products])
     if work <= ALONE:
-        fill(0, 1)
+        for x, w, out in products:
+            np.matmul(x, w, out=out)
+        if then is not None:
+            then((slice(None), slice(None)))
         return
+    length = max([_length(out) for *_, out in products])
     count = threads.worth(length, 1 + SHARE * length // work)
+
+    def run(number: int) -> None:
+        for x, w, out in products:
+            index = _compute_part(x, w, out, number, count)
+        if then is not None:
+            then(index)
+
     if count > 1:
-        threads.parallel(lambda number: fill(number, count), range(count))
+        threads.parallel(run, range(count))
         return
     with threads.one_blas_thread:
-        fill(0, 1)
+        run(0)
 
 
-def piece(x: np.ndarray, w: np.ndarray, out: np.ndarray, number: int, count: int) -> tuple[slice, ...]:
-    """Compute part `number` of `count` of out = x @ w, and say which it is. The first axis is cut; of a matrix, the
-    longer one."""
+def _compute_part(x: np.ndarray, w: np.ndarray, out: np.ndarray, number: int, count: int) -> tuple[slice, slice]:
+    """Compute part `number` of `count` of out = x @ w. Returns its index."""
     length = _length(out)
     cut = threads.one_of(length, number, count)
     if out.ndim > 2:
