@@ -242,3 +242,22 @@ def test_narrow_columns_are_summed_quickly():
         return min(times)
 
     assert best(lambda: sum_over(x, (0,))) < best(lambda: x.sum(0))
+
+
+@pytest.mark.parametrize("shape", [(7, 650), (3, 2500), (2500, 3), (5000,), (4, 150, 20), (2, 70000)])
+def test_running_results_of_long_lines(shape):
+    x = np.random.default_rng(0).uniform(0.95, 1.05, shape)
+    x.flat[3] = 1.5
+    for axis in range(len(shape)):
+        for turned in (x, x[::-1]):
+            compare(lambda x, axis=axis: x.cumsum(axis=axis), lambda t, axis=axis: t.cumsum(axis), turned.copy())
+            compare(
+                lambda x, axis=axis: gg.cummax(x, axis=axis), lambda t, axis=axis: t.cummax(axis).values, turned.copy()
+            )
+            np.testing.assert_allclose(gg.cumprod(turned, axis=axis).numpy(), turned.cumprod(axis), 1e-9)
+    whole = np.random.default_rng(1).integers(-9, 9, shape)
+    whole_sum = gg.cumsum(gg.tensor(whole), axis=0).numpy()
+    assert np.array_equal(whole_sum, whole.cumsum(0))
+    x.flat[5], x.flat[x.size // 2] = inf, nan
+    assert np.array_equal(gg.cummax(x, axis=-1).numpy(), np.maximum.accumulate(x, axis=-1), equal_nan=True)
+    assert np.array_equal(np.isfinite(gg.cumsum(x, axis=-1).numpy()), np.isfinite(x.cumsum(-1)))

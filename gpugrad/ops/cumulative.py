@@ -1,11 +1,13 @@
 """Running sums, products and extremes along an axis, and differences."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ..autograd.convert import asarray, raw
 from ..autograd.op import op, xp
+from ..backend import cpu
 from ..errors import ShapeError
 from .arithmetic import subtract
 from .comparison import not_equal
@@ -91,11 +93,25 @@ def _cases(s: Any) -> list:
     return [*(s.case(x, axis=axis) for axis in (0, 1, -1)), *edges]
 
 
+def _long(s: Any) -> list:
+    """Lines that are cut into pieces, and lines across which they lie."""
+    return [s.case(s(3, 2500), axis=1, smooth=False), s.case(s(130, 70), axis=0, smooth=False)]
+
+
+def _rows(s: Any) -> Any:
+    return (s.case(s(n, 1024), axis=-1) for n in (1024, 64, 16384))
+
+
+def _accumulated(operation: np.ufunc, x: np.ndarray, axis: int | None, dtype: Any) -> tuple[np.ndarray, dict]:
+    lines = x.reshape(-1) if axis is None else x
+    return accumulate(partial(cpu.scan.accumulate, operation, lines, axis or 0), x, dtype), {}
+
+
 def _flat_cases(s: Any) -> list:
     return [*_cases(s), s.case(s(3, 4)), s.case(s()), s.case(s(3), axis=0, dtype="float64"), s.case(s(3, 0), axis=1)]
 
 
-@op(samples=_flat_cases)
+@op(samples=lambda s: [*_flat_cases(s), *_long(s)], bench=_rows)
 def cumsum(x, *, axis=None, dtype=None):
     """The running sum along `axis`, or of the flattened x; of integers and bools in int64 unless `dtype` is given."""
     return accumulate("cumsum", x, dtype, axis=axis)
@@ -109,12 +125,22 @@ def _cumsum_x(g: Any, axis: Any, x_shape: tuple, x_dtype: Any) -> Any:
 cumsum.vjp(x=_cumsum_x)
 
 
+@cumsum.fused("cpu")
+def cumsum_cpu(x, *, axis, dtype):
+    return _accumulated(np.add, x, axis, dtype)
+
+
+@cumsum_cpu.backward
+def _(g, axis, x_shape, x_dtype):
+    return cpu.scan.from_behind(np.add, g, axis or 0).reshape(x_shape).astype(x_dtype)
+
+
 def _cumprod_cases(s: Any) -> list:
     zeros = np.array([[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]])
     return [*_flat_cases(s), s.case(zeros, axis=1), s.case(zeros, axis=0)]
 
 
-@op(samples=_cumprod_cases)
+@op(samples=_cumprod_cases, bench=_rows)
 def cumprod(x, *, axis=None, dtype=None):
     """The running product along `axis`, or of the flattened x; as `cumsum` for integers. Its gradient allows zeros."""
     return accumulate("cumprod", x, dtype, axis=axis)
@@ -131,8 +157,17 @@ def _cumprod_x(g: Any, x: Any, axis: Any, x_shape: tuple, x_dtype: Any) -> Any:
 cumprod.vjp(x=_cumprod_x)
 
 
-def _rows(s: Any) -> Any:
-    return (s.case(s(n, 1024), axis=-1) for n in (1024, 64, 16384))
+@cumprod.fused("cpu")
+def cumprod_cpu(x, *, axis, dtype):
+    return _accumulated(np.multiply, x, axis, dtype)
+
+
+@cumprod_cpu.backward
+def _(g, x, out, axis, x_dtype):
+    if not x.all():
+        return NotImplemented
+    # Without zeros: what the products from each place on owe to it, divided by it.
+    return (cpu.scan.from_behind(np.add, g * out, axis or 0).reshape(x.shape) / x).astype(x_dtype, copy=False)
 
 
 def _logcumsumexp_cases(s: Any) -> list:
@@ -148,7 +183,7 @@ def logcumsumexp(x, *, axis=-1):
 
 @logcumsumexp.fused("cpu")
 def logcumsumexp_cpu(x, *, axis):
-    return np.logaddexp.accumulate(x, axis=axis), {}
+    return cpu.scan.accumulate(np.logaddexp, x, axis), {}
 
 
 def _logcumsumexp_x(g: Any, x: Any, out: Any, axis: int) -> Any:
@@ -163,7 +198,7 @@ logcumsumexp.vjp(x=_logcumsumexp_x)
 
 def _extreme_cases(s: Any) -> list:
     ties = np.array([[1.0, 1.0, 3.0, 2.0, 3.0], [2.0, np.nan, 5.0, 1.0, 0.0]])
-    return [*_cases(s), s.case(ties, axis=1, smooth=False), s.case(s.ints(9, 3, 4))]
+    return [*_cases(s), s.case(ties, axis=1, smooth=False), s.case(s.ints(9, 3, 4)), *_long(s)]
 
 
 @op(samples=_extreme_cases, bench=_rows)
@@ -180,12 +215,20 @@ def cummin(x, *, axis=-1):
 
 @cummax.fused("cpu")
 def cummax_cpu(x, *, axis):
-    return np.maximum.accumulate(x, axis=axis), {}
+    return cpu.scan.accumulate(np.maximum, x, axis), {}
 
 
 @cummin.fused("cpu")
 def cummin_cpu(x, *, axis):
-    return np.minimum.accumulate(x, axis=axis), {}
+    return cpu.scan.accumulate(np.minimum, x, axis), {}
+
+
+def _extreme_x_cpu(g, x, out, axis):
+    return cpu.scan.extreme_backward(g, x, out, axis)
+
+
+cummax_cpu.backward(_extreme_x_cpu)
+cummin_cpu.backward(_extreme_x_cpu)
 
 
 def _extreme_x(g: Any, x: Any, out: Any, axis: int) -> Any:

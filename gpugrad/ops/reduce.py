@@ -42,10 +42,12 @@ def spread(g: Any, shape: tuple, axis: Any) -> Any:
     return xp(g).broadcast_to(g.reshape(kept(shape, axis)), shape)
 
 
-def accumulate(method: str, x: Any, dtype: Any, **where: Any) -> Any:
-    """x.sum, prod, cumsum or cumprod in `dtype`; in float32, rounded once, where that is a 16-bit float."""
+def accumulate(method: Any, x: Any, dtype: Any, **where: Any) -> Any:
+    """x's method ("sum", "prod", ...), or what is given for it, in `dtype`; in float32, rounded once, where that is a
+    16-bit float."""
+    method = getattr(x, method) if isinstance(method, str) else method
     wanted = as_dtype(dtype) if dtype is not None else int64 if x.dtype.kind in "iub" else x.dtype
-    out = getattr(x, method)(dtype=float32 if is_low(wanted) else wanted, **where)
+    out = method(dtype=float32 if is_low(wanted) else wanted, **where)
     return out.astype(wanted) if is_low(wanted) else out
 
 

@@ -22,13 +22,14 @@ if TYPE_CHECKING:
         pool,
         recurrent,
         reduce,
+        scan,
         softmax,
         special,
     )
 
 __all__ = [
     "activation", "attention", "batch_norm", "conv", "gemm", "linear", "loss", "norm", "pool", "recurrent", "reduce",
-    "softmax", "special",
+    "scan", "softmax", "special",
 ]  # fmt: skip
 
 
