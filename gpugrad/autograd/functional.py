@@ -40,11 +40,8 @@ def backward(
     while found:
         edge, gradient = found.popitem()
         leaf = holders.get(edge, edge)
-        if leaf.device.alone:
+        with leaf.device.selected():
             _accumulate(leaf, gradient)
-        else:
-            with leaf.device.selected():
-                _accumulate(leaf, gradient)
 
 
 def grad(

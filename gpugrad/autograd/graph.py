@@ -141,7 +141,7 @@ class OpNode(Node):
     def _check_unchanged(self, saved: dict) -> None:
         for name, value in saved.items():
             for array in value if value.__class__ is tuple else (value,):
-                if array.__class__ is not np.ndarray and not (hasattr(array, "dtype") and hasattr(array, "base")):
+                if not (hasattr(array, "dtype") and hasattr(array, "base")):
                     continue
                 change = change_since(array, self.number)
                 if change is not None:

@@ -67,7 +67,7 @@ changes: dict[int, Change] = {}
 def owner(array: Any) -> Any:
     """The array that owns the memory that `array` looks at."""
     base = array.base
-    while base is not None and (base.__class__ is array.__class__ or hasattr(base, "base") and hasattr(base, "dtype")):
+    while base is not None and hasattr(base, "base") and hasattr(base, "dtype"):
         array, base = base, base.base
     return array
 

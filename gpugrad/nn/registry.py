@@ -145,15 +145,7 @@ class Registry:
 
     def modules(self, remove_duplicate: bool = True) -> Iterator[Self]:
         """This module and all below it, each once (unless `remove_duplicate` is False)."""
-        if not remove_duplicate:
-            return (module for _, module in self.named_modules(remove_duplicate=False))
-        found, waiting = {}, [self]
-        while waiting:
-            module = waiting.pop()
-            if module is not None and module not in found:
-                found[module] = True
-                waiting += reversed(module._modules.values())
-        return iter(found)
+        return (module for _, module in self.named_modules(remove_duplicate=remove_duplicate))
 
     def named_children(self) -> Iterator[tuple[str, Self]]:
         """The direct submodules with their names, each once."""
@@ -170,15 +162,6 @@ class Registry:
     def _members(self, kind: str) -> dict[str, Any]:
         """This module's own members of one kind."""
         return getattr(self, kind)
-
-    def _all_members(self, kind: str, recurse: bool) -> Iterator[Any]:
-        """`_named_members`, each once, without their names: they are asked for in every step."""
-        found = {}
-        for module in self.modules() if recurse else (self,):
-            for member in module._members(kind).values():
-                if member is not None:
-                    found[member] = True
-        return iter(found)
 
     def _named_members(
         self, kind: str, prefix: str, recurse: bool, remove_duplicate: bool
@@ -201,7 +184,7 @@ class Registry:
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
         """All parameters, each once."""
-        return self._all_members("_parameters", recurse)
+        return (parameter for _, parameter in self.named_parameters(recurse=recurse))
 
     def named_buffers(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
@@ -211,7 +194,7 @@ class Registry:
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
         """All buffers, each once."""
-        return self._all_members("_buffers", recurse)
+        return (buffer for _, buffer in self.named_buffers(recurse=recurse))
 
     def get_submodule(self, target: str) -> Registry:
         """The module of the dotted name `target`; "" is this one. Raises AttributeError."""

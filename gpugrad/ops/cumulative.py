@@ -114,7 +114,7 @@ def _flat_cases(s: Any) -> list:
 @op(samples=lambda s: [*_flat_cases(s), *_long(s)], bench=_rows)
 def cumsum(x, *, axis=None, dtype=None):
     """The running sum along `axis`, or of the flattened x; of integers and bools in int64 unless `dtype` is given."""
-    return accumulate("cumsum", x, dtype, axis=axis)
+    return accumulate(x.cumsum, x, dtype, axis=axis)
 
 
 def _cumsum_x(g: Any, axis: Any, x_shape: tuple, x_dtype: Any) -> Any:
@@ -125,6 +125,10 @@ def _cumsum_x(g: Any, axis: Any, x_shape: tuple, x_dtype: Any) -> Any:
 cumsum.vjp(x=_cumsum_x)
 
 
+def _sum_from_behind(x: np.ndarray, axis: int) -> np.ndarray:
+    return _reversed(cpu.scan.accumulate(np.add, _reversed(x, axis), axis), axis)
+
+
 @cumsum.fused("cpu")
 def cumsum_cpu(x, *, axis, dtype):
     return _accumulated(np.add, x, axis, dtype)
@@ -132,7 +136,7 @@ def cumsum_cpu(x, *, axis, dtype):
 
 @cumsum_cpu.backward
 def _(g, axis, x_shape, x_dtype):
-    return cpu.scan.from_behind(np.add, g, axis or 0).reshape(x_shape).astype(x_dtype)
+    return _sum_from_behind(g, axis or 0).reshape(x_shape).astype(x_dtype)
 
 
 def _cumprod_cases(s: Any) -> list:
@@ -143,7 +147,7 @@ def _cumprod_cases(s: Any) -> list:
 @op(samples=_cumprod_cases, bench=_rows)
 def cumprod(x, *, axis=None, dtype=None):
     """The running product along `axis`, or of the flattened x; as `cumsum` for integers. Its gradient allows zeros."""
-    return accumulate("cumprod", x, dtype, axis=axis)
+    return accumulate(x.cumprod, x, dtype, axis=axis)
 
 
 def _cumprod_x(g: Any, x: Any, axis: Any, x_shape: tuple, x_dtype: Any) -> Any:
@@ -167,7 +171,7 @@ def _(g, x, out, axis, x_dtype):
     if not x.all():
         return NotImplemented
     # Without zeros: what the products from each place on owe to it, divided by it.
-    return (cpu.scan.from_behind(np.add, g * out, axis or 0).reshape(x.shape) / x).astype(x_dtype, copy=False)
+    return (_sum_from_behind(g * out, axis or 0).reshape(x.shape) / x).astype(x_dtype, copy=False)
 
 
 def _logcumsumexp_cases(s: Any) -> list:

@@ -5,6 +5,7 @@ or mean takes a `dtype` to compute in; without it, sums and products of integers
 """
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -42,10 +43,9 @@ def spread(g: Any, shape: tuple, axis: Any) -> Any:
     return xp(g).broadcast_to(g.reshape(kept(shape, axis)), shape)
 
 
-def accumulate(method: Any, x: Any, dtype: Any, **where: Any) -> Any:
-    """x's method ("sum", "prod", ...), or what is given for it, in `dtype`; in float32, rounded once, where that is a
+def accumulate(method: Callable, x: Any, dtype: Any, **where: Any) -> Any:
+    """x.sum, prod, cumsum or cumprod, or what does the same, in `dtype`; in float32, rounded once, where that is a
     16-bit float."""
-    method = getattr(x, method) if isinstance(method, str) else method
     wanted = as_dtype(dtype) if dtype is not None else int64 if x.dtype.kind in "iub" else x.dtype
     out = method(dtype=float32 if is_low(wanted) else wanted, **where)
     return out.astype(wanted) if is_low(wanted) else out
@@ -72,7 +72,7 @@ def _sum_cases(s: Any) -> list:
 @op(samples=_sum_cases, bench=_wide, flops=lambda x: x.size)
 def sum(x, *, axis=None, dtype=None, keepdims=False):
     """The sum over `axis`."""
-    return accumulate("sum", x, dtype, axis=axes_of(axis, x.ndim), keepdims=keepdims)
+    return accumulate(x.sum, x, dtype, axis=axes_of(axis, x.ndim), keepdims=keepdims)
 
 
 sum.vjp(x=lambda g, axis, x_shape, x_dtype: spread(g, x_shape, axis).astype(x_dtype))
@@ -88,7 +88,7 @@ def sum_cpu(x, *, axis, dtype, keepdims):
 @op(samples=_sum_cases, dtypes="float", bench=_wide, flops=lambda x: x.size)
 def mean(x, *, axis=None, dtype=None, keepdims=False):
     """The mean over `axis`, in the default float dtype for integers; NaN over nothing."""
-    return _divide(accumulate("sum", x, dtype, axis=axes_of(axis, x.ndim), keepdims=keepdims), _count(x.shape, axis))
+    return _divide(accumulate(x.sum, x, dtype, axis=axes_of(axis, x.ndim), keepdims=keepdims), _count(x.shape, axis))
 
 
 def _divide(total: Any, n: float) -> Any:
@@ -120,7 +120,7 @@ def prod(x, *, axis=None, dtype=None, keepdims=False):
     """The product over `axis`. Its gradient is right where there are zeros."""
     out = x
     for i in reversed(axes_of(axis, x.ndim)):
-        out = accumulate("prod", out, dtype, axis=i, keepdims=True)
+        out = accumulate(out.prod, out, dtype, axis=i, keepdims=True)
     shape = out.shape if keepdims else [n for i, n in enumerate(x.shape) if i not in axes_of(axis, x.ndim)]
     return out.reshape(shape)
 

@@ -34,12 +34,6 @@ def accumulate(operation: np.ufunc, x: np.ndarray, axis: int, dtype: np.dtype | 
     return out
 
 
-def from_behind(operation: np.ufunc, x: np.ndarray, axis: int) -> np.ndarray:
-    """`accumulate` from the last place to the first."""
-    turned = (slice(None),) * (axis % x.ndim) + (slice(None, None, -1),)
-    return accumulate(operation, x[turned], axis)[turned]
-
-
 def _in_pieces(operation: np.ufunc, x: np.ndarray, out: np.ndarray) -> None:
     """out = operation.accumulate(x, axis=1) for arrays (lines, places, lanes)."""
     lines, places, lanes = x.shape
@@ -112,5 +106,5 @@ def _over_lines(task: Callable, axis: int, *arrays: np.ndarray) -> None:
         return
     cut = lead.index(max(lead))
     before = (slice(None),) * cut
-    parts = threads.chunks(lead[cut], 1 + SHARE * lead[cut] // (moved[0].size + 1))
+    parts = threads.chunks(lead[cut], 1 + SHARE * lead[cut] // moved[0].size)
     threads.parallel(lambda part: task(*[array[(*before, part)] for array in moved]), parts)

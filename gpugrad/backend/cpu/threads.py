@@ -101,12 +101,9 @@ class Beside:
         try:
             if kind is None:
                 self.wait()
-            else:
-                self._stop()
-        except BaseException:
-            self._stop()
-            raise
         finally:
+            if not all([job.done for job in self._jobs]):
+                self._stop()
             one_blas_thread.__exit__()
 
     @property
