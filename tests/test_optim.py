@@ -132,8 +132,8 @@ def test_layouts_on_each_device(device, name, options):
     np.testing.assert_allclose(p.detach().cpu().numpy(), q.detach().numpy(), rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.parametrize("threads", [2, 3])
-def test_blocks_and_threads_do_not_change_the_result(monkeypatch, threads):
+@pytest.mark.parametrize(("threads", "small", "block"), [(2, 0, 64), (3, 0, 64), (2, 10, 64), (3, 10, 8)])
+def test_blocks_and_threads_do_not_change_the_result(monkeypatch, threads, small, block):
     shapes = [(100, 70), (), (3, 0), (7,), (70, 100), (1,)]
 
     def made(random, i):
@@ -151,7 +151,7 @@ def test_blocks_and_threads_do_not_change_the_result(monkeypatch, threads):
         return [p.detach().numpy() for p in parameters]
 
     whole = run()
-    for name, value in {"BLOCK": 64, "SHARE": 1, "LONG": 1, "SMALL": 0}.items():
+    for name, value in {"BLOCK": block, "SHARE": 1, "LONG": 1, "CALLS": 1, "SMALL": small}.items():
         monkeypatch.setattr(blocks, name, value)
     monkeypatch.setattr("gpugrad.backend.cpu.threads._count", threads)
     for cut, expected in zip(run(), whole, strict=True):

@@ -38,9 +38,10 @@ def _count(shape: tuple, axis: Any) -> int:
     return math.prod(shape[i] for i in axes_of(axis, len(shape)))
 
 
-def spread(g: Any, shape: tuple, axis: Any) -> Any:
-    """A reduced array broadcast back to `shape`."""
-    return xp(g).broadcast_to(g.reshape(kept(shape, axis)), shape)
+def spread(g: Any, shape: tuple, axis: Any, dtype: Any) -> Any:
+    """A reduced array broadcast back to `shape`, in `dtype`."""
+    g = g.astype(dtype).reshape(kept(shape, axis))
+    return xp(g).broadcast_to(g, shape)
 
 
 def accumulate(method: Callable, x: Any, dtype: Any, **where: Any) -> Any:
@@ -75,7 +76,7 @@ def sum(x, *, axis=None, dtype=None, keepdims=False):
     return accumulate(x.sum, x, dtype, axis=axes_of(axis, x.ndim), keepdims=keepdims)
 
 
-sum.vjp(x=lambda g, axis, x_shape, x_dtype: spread(g, x_shape, axis).astype(x_dtype))
+sum.vjp(x=lambda g, axis, x_shape, x_dtype: spread(g, x_shape, axis, x_dtype))
 
 
 @sum.fused("cpu")
@@ -96,7 +97,7 @@ def _divide(total: Any, n: float) -> Any:
 
 
 def _mean_x(g: Any, axis: Any, x_shape: tuple, x_dtype: Any) -> Any:
-    return spread(_divide(g, _count(x_shape, axis)), x_shape, axis).astype(x_dtype)
+    return spread(_divide(g, _count(x_shape, axis)), x_shape, axis, x_dtype)
 
 
 mean.vjp(x=_mean_x)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 BLOCK = 1 << 18  # elements of a block: few enough for the caches, yet long enough a call for threads to overlap
 SHARE = 1 << 20  # elements of parameters, gradients and state that are worth a thread
 LONG = 1 << 17  # elements of an array from which a thread's calls are long enough to overlap with another's
+CALLS = 1 << 14  # elements that take as long as the calls of an update
 SMALL = 1 << 12  # elements of an array up to which copying it costs less than the calls that update it
 
 
@@ -35,13 +36,14 @@ class Work:
     def __init__(self, optimizer: Optimizer, group: dict[str, Any]):
         self.optimizer, self.group = optimizer, group
         self.names = optimizer._slots(group)
-        self.updates: list[tuple] = []  # namespace, numbers, arrays
+        self.updates: list[tuple] = []  # namespace, numbers, and the arrays of each of the parameters updated as one
+        self.small: defaultdict[tuple, list] = defaultdict(list)  # by numbers, dtypes, and a count of what fits a block
         self.launches: defaultdict[tuple, list] = defaultdict(list)  # by device, dtype and numbers
 
     def add(self, parameters: list[Tensor]) -> None:
         """Count a step of each of `parameters` and note its arrays."""
         optimizer, group, names = self.optimizer, self.group, self.names
-        functor = _functor_of(type(optimizer))
+        functor, elements = _functor_of(type(optimizer)), 0
         for parameter in parameters:
             state = optimizer.state[parameter]
             numbers = optimizer._start(state, group)
@@ -52,10 +54,16 @@ class Work:
                     state[name] = wrap(device.xp.full_like(array, optimizer._initial(name, group)), device, None)
                 arrays.append(state[name]._array)
             flat = all([a.flags.c_contiguous for a in arrays])
-            if flat and functor and device.type == "cuda" and {a.dtype for a in arrays} == {array.dtype}:
+            dtypes = tuple([a.dtype for a in arrays])
+            if flat and functor and device.type == "cuda" and len({*dtypes}) == 1:
                 self.launches[device, array.dtype, numbers].append(arrays)
+                continue
+            arrays = [a.reshape(-1) for a in arrays] if flat else arrays
+            if flat and names and device is CPU and array.size <= SMALL:  # without state, an update is a single call
+                elements += array.size
+                self.small[numbers, dtypes, elements // BLOCK].append(arrays)
             else:
-                self.updates.append((device.xp, numbers, [a.reshape(-1) for a in arrays] if flat else arrays))
+                self.updates.append((device.xp, numbers, [arrays]))
         all_changed([parameter._array for parameter in parameters], f"{type(optimizer).__name__}.step")
 
     def run(self) -> None:
@@ -66,60 +74,48 @@ class Work:
 
             scalars = optimizer._scalars(self.group, numbers)
             cuda.step(_functor_of(type(optimizer)) or "", scalars, device, tensors, optimizer._tables)
-        joined = self._join_small() if self.names else []  # without state, an update is a single call
+        self.updates += [(CPU.xp, numbers, members) for (numbers, *_), members in self.small.items()]
         on_host = all([ns is CPU.xp for ns, *_ in self.updates])
-        sizes = [arrays[0].size for *_, arrays in self.updates]
+        sizes = [arrays[0].size for _, _, members in self.updates for arrays in members]
         touched = sum([size for size in sizes if size >= LONG]) * (2 + len(self.names)) if on_host else 0
-        elements = sum(sizes)
-        parts = threads.chunks(elements, 1 + SHARE * elements // max(1, touched))
+        length = sum(sizes) + CALLS * len(self.updates)
+        parts = threads.chunks(length, 1 + SHARE * length // max(1, touched))
         threads.parallel(self._update, map(self._blocks, parts))
-        for whole, members in joined:
-            _scatter(whole, members)
-
-    def _join_small(self) -> list[tuple]:
-        """Let small arrays on the host be updated as one. Returns what is one now, and what it consists of."""
-        kept, joined = [], []
-        small = defaultdict(list)
-        for update in self.updates:
-            ns, numbers, arrays = update
-            if ns is CPU.xp and arrays[0].ndim == 1 and arrays[0].size <= SMALL:
-                small[numbers, *(array.dtype for array in arrays)].append(update)
-            else:
-                kept.append(update)
-        for updates in small.values():
-            if len(updates) == 1:
-                kept += updates
-                continue
-            members = [arrays for *_, arrays in updates]
-            whole = [np.concatenate(arrays) for arrays in zip(*members, strict=True)]
-            kept.append((*updates[0][:2], whole))
-            joined.append((whole, members))
-        self.updates = kept
-        return joined
 
     def _blocks(self, part: slice) -> Iterator[tuple]:
-        """The blocks of elements `part`, counted through all arrays; those that are not flat are cut between rows."""
+        """The blocks of `part` of all updates laid side by side, each followed by what its calls cost in elements.
+
+        Arrays that are put together are in one block; those that are not flat are cut between rows.
+        """
         start = 0
-        for ns, numbers, arrays in self.updates:
-            size = arrays[0].size
+        for ns, numbers, members in self.updates:
+            p = members[0][0]
+            size = p.size if len(members) == 1 else sum([arrays[0].size for arrays in members])
             low, high = max(part.start - start, 0), min(part.stop - start, size)
-            start += size
-            if high - low == size <= BLOCK:
-                yield ns, numbers, arrays
+            if len(members) > 1 or low == 0 and high == size <= BLOCK:
+                if part.start <= start < part.stop:
+                    yield ns, numbers, members
             elif low < high:
-                rows = len(arrays[0])
+                rows = len(p)
                 most = BLOCK * rows // size if ns is CPU.xp else rows
                 for cut in threads.blocks(slice(low * rows // size, high * rows // size), most):
                     if cut.start < cut.stop:
-                        yield ns, numbers, [a[cut] for a in arrays]
+                        yield ns, numbers, [[a[cut] for a in members[0]]]
+            start += size + CALLS
 
     def _update(self, blocks: Iterable[tuple]) -> None:
+        for ns, numbers, members in blocks:
+            arrays = members[0] if len(members) == 1 else [np.concatenate(a) for a in zip(*members, strict=True)]
+            self._update_block(ns, numbers, *arrays)
+            if len(members) > 1:
+                _scatter(arrays, members)
+
+    def _update_block(self, ns: Any, numbers: tuple, p: Any, g: Any, *state: Any) -> None:
         update, group = self.optimizer._update, self.group
-        for ns, numbers, (p, g, *state) in blocks:
-            if is_low(p.dtype):
-                _update_low(update, ns, group, numbers, p, [g, *state])
-            else:
-                update(ns, group, numbers, p, g, ns.empty_like(p), ns.empty_like(p), *state)
+        if is_low(p.dtype):
+            _update_low(update, ns, group, numbers, p, [g, *state])
+        else:
+            update(ns, group, numbers, p, g, ns.empty_like(p), ns.empty_like(p), *state)
 
 
 def _scatter(whole: list, members: list[list]) -> None:

@@ -173,7 +173,7 @@ def _sigmoid(out, x):
     np.negative(x, out=out)
     np.exp(out, out=out)
     np.add(out, 1, out=out)
-    np.reciprocal(out, out=out)
+    np.divide(1, out, out=out)  # half the time of reciprocal()
 
 
 def _silu(out, x):
