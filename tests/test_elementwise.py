@@ -293,13 +293,19 @@ def test_gelu_names_its_forms():
 
 
 @pytest.mark.parametrize(
-    "shapes", [((3, 4), (3, 4)), ((3, 4), (4,)), ((4,), (3, 4)), ((3, 1), (1, 4)), ((3, 4), ()), ((), (3, 4))]
-)
-def test_results_in_kept_memory(shapes, monkeypatch):
+    "shapes",
+    [
+        ((3, 4), (3, 4)), ((3, 4), (4,)), ((4,), (3, 4)), ((3, 1), (1, 4)), ((3, 4), ()), ((), (3, 4)),
+        ((3, 600), (3, 1)), ((3, 600), (600,)),
+    ],
+)  # fmt: skip
+def test_results_of_large_arrays(shapes, monkeypatch):
     monkeypatch.setattr("gpugrad.autograd.ufunc._LARGE", 0)
+    monkeypatch.setattr("gpugrad.backend.cpu.memory.LARGE", 0)
     x, y = (np.random.default_rng(0).standard_normal(shape) for shape in shapes)
     for op in (np.add, np.multiply, np.less):
         given = op(gg.tensor(x), gg.tensor(y)).numpy()
         np.testing.assert_array_equal(given, op(x, y))
         assert given.dtype == op(x, y).dtype
     np.testing.assert_array_equal((2 - gg.tensor(x)).numpy(), 2 - x)
+    assert np.getbufsize() == 8192  # the user's

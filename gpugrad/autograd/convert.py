@@ -24,7 +24,7 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool
 def asarray(data: Any, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Tensor:
     """A Tensor of `data` that shares its memory where it can (`copy=True`: never). A Tensor stays in its graph."""
     if isinstance(data, Tensor):
-        return move(data, dtype, device, bool(copy))
+        return data if dtype is None and device is None and not copy else move(data, dtype, device, bool(copy))
     array, where = _as_array(data, dtype, device)
     return wrap(array.copy() if copy else array, where, None)
 

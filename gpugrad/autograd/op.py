@@ -30,7 +30,7 @@ from .explain import explain
 from .graph import EMPTY, OpNode, Part
 from .mode import mode
 from .place import place
-from .plan import Fused, Plan, raised, rule_names
+from .plan import PARTS, Fused, Plan, raised, rule_names
 from .signature import Fixed, Many, Signature
 from .tensor import Tensor, wrap
 from .views import View
@@ -89,7 +89,7 @@ class Op:
             if name not in self.positions:
                 raise DTypeError(f"{self.name}.vjp: no input is called {name!r}; inputs: {', '.join(self.inputs)}")
             known = {*self.inputs, *self.attributes, "out", "i", "needs"}
-            known |= {f"{n}_{part}" for n in self.inputs for part in ("shape", "dtype")}
+            known |= {f"{n}_{part}" for n in self.inputs for part in PARTS}
             unknown = set(rule_names(rule)) - known
             if unknown:
                 raise DTypeError(f"{self.name}.vjp({name}=): unknown names {sorted(unknown)}; known: {sorted(known)}")
@@ -188,13 +188,13 @@ class Op:
         mask = tuple([edge is not None for edge in edges])
         if True not in mask or out.__class__ is not tuple and not is_float(out.dtype):
             return None
-        plan = self.plan(mask, fused)
-        saved = self._saved(plan, arrays, attributes, out, residuals) if plan.names else EMPTY
+        plan = self._plans.get((mask, fused)) or self.plan(mask, fused)
+        saved = plan.saved(arrays, attributes, out, residuals) if plan.names else EMPTY
         shapes = tuple([None if a is None else a.shape for a in arrays])
         node = OpNode(plan, edges, saved, shapes, device)
-        first = tensors[mask.index(True)]._array.dtype
+        first = arrays[mask.index(True)]
         if first.itemsize == 2:
-            node.low = first
+            node.low = first.dtype
         if out.__class__ is tuple:
             node.outputs = [(o.shape, o.dtype) for o in out]
         return node
@@ -205,25 +205,6 @@ class Op:
         if key not in self._plans:
             self._plans[key] = Plan(self, mask, fused)
         return self._plans[key]
-
-    def _saved(self, plan: Plan, arrays: Sequence, attributes: dict, out: Any, residuals: dict) -> dict:
-        positions, saved = self.positions, {}
-        for name in plan.names:
-            if name == "out":
-                saved[name] = out
-            elif name in positions:
-                saved[name] = tuple(arrays) if self.many else arrays[positions[name]]
-            elif name in attributes:
-                saved[name] = attributes[name]
-            elif name in residuals:
-                saved[name] = residuals[name]
-            else:  # <input>_shape, <input>_dtype
-                owner, _, part = name.rpartition("_")
-                if self.many:
-                    saved[name] = tuple(getattr(a, part) for a in arrays)
-                else:
-                    saved[name] = getattr(arrays[positions[owner]], part, None)
-        return saved
 
     def raw(self, kind: str) -> Callable:
         """This op on raw arrays of a device kind, for the array namespaces."""

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from .op import Op
 
 
+PARTS = ("shape", "dtype")  # of an input, that a rule may ask for instead of all of it
+
+
 def rule_names(rule: Callable) -> tuple[str, ...]:
     """What a gradient rule asks for besides g. Raises DTypeError unless its first parameter is g."""
     names = parameters(rule)
@@ -60,7 +63,20 @@ class Plan:
         self.wants = [rule_names(rule) if rule else () for rule in self.rules]
         names = set().union(*self.wants, self.fused.names if self.fused else ())
         self.names = tuple(sorted(names - {"i", "needs"}))
+        self.sources = [(name, *_source(op, name)) for name in self.names]
         self.plain = not any(self.wants) and self.fused is None  # rules of g alone
+
+    def saved(self, arrays: Sequence, attributes: dict, out: Any, residuals: dict) -> dict:
+        """What the rules and the fused backward ask for, by name."""
+        saved, many = {}, self.op.many
+        for name, position, part in self.sources:
+            if position is None:
+                saved[name] = out if name == "out" else attributes[name] if name in attributes else residuals[name]
+            elif many:
+                saved[name] = tuple([getattr(a, part) for a in arrays] if part else arrays)
+            else:
+                saved[name] = getattr(arrays[position], part, None) if part else arrays[position]
+        return saved
 
     def gradients(
         self, g: Any, saved: dict, edges: tuple, wanted: set | None, differentiable: bool, low: bool = False
@@ -103,6 +119,15 @@ class Plan:
             else:
                 grads.append(rule(g, *[i if name == "i" else saved[name] for name in names]))
         return grads
+
+
+def _source(op: Op, name: str) -> tuple[int | None, str]:
+    """The input that `name` stands for, and which part of it ("": all), or None for outputs, attributes, residuals."""
+    if name in op.positions:
+        return op.positions[name], ""
+    owner, _, part = name.rpartition("_")
+    known = owner in op.positions and part in PARTS and name not in op.attributes
+    return (op.positions[owner], part) if known else (None, "")
 
 
 def raised(value: Any) -> Any:

@@ -18,6 +18,7 @@ Fixed = Annotated[Any, "fixed"]
 # Annotates the one input that is a sequence of Tensors: its rule also gets `i`, the position.
 Many = Annotated[Any, "many"]
 
+_PLAIN = frozenset((int, float, bool, str, type(None)))
 _TORCH_WORDS = {"dim": "axis", "keepdim": "keepdims"}
 
 
@@ -46,7 +47,9 @@ class Signature:
         missing, attributes = len(self.inputs) - len(args), self.defaults
         plain = 0 <= missing <= len(self.optional) and self.words.issuperset(kwargs)
         if plain and kwargs:
-            attributes = {**attributes, **{name: raw(value) for name, value in kwargs.items()}}
+            attributes = attributes.copy()
+            for name, value in kwargs.items():
+                attributes[name] = value if value.__class__ in _PLAIN else raw(value)
         if plain and len(attributes) == len(self.attributes):
             inputs = [*args, *list(self.optional.values())[-missing:]] if missing else list(args)
         else:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backend import cpu
 from ..backend.cpu import memory
 from ..backend.devices import CPU
 from ..backend.dtypes import float32, float64
@@ -24,7 +25,7 @@ from .op import Op, op
 from .tensor import Tensor, wrap
 
 _ndarray = np.ndarray
-_LARGE = memory.LARGE
+_LARGE = 1 << 20  # bytes of an array from which a call may take longer to save time
 _NUMBERS = frozenset((float, int))
 _CONSTANT = wrap(np.zeros(()), CPU, None)  # stands for a Python number where only its place in the graph matters
 
@@ -159,8 +160,11 @@ def _number(value: Any, other: Any) -> Any:
 
 
 def _large(function: Any, a: Any, *rest: Any) -> Any:
-    """`function` into kept memory if the result is like `a`: fresh pages would cost more than the arithmetic."""
-    alike = all(b.shape == a.shape or b.ndim == 0 for b in rest)
-    if not alike or not isinstance(function, np.ufunc) or function.types[0].endswith("?"):
+    """`function` of arrays on which NumPy spends time: what is broadcast to wide rows is not buffered, and a very large
+    result like `a` goes into kept memory, as fresh pages would cost more than the arithmetic."""
+    if not all([b.shape == a.shape or b.ndim == 0 for b in rest]):
+        with cpu.rows.unbuffered(a.shape[-1] if a.shape else 1):
+            return function(a, *rest)
+    if a.nbytes < memory.LARGE or not isinstance(function, np.ufunc) or function.types[0].endswith("?"):
         return function(a, *rest)
     return function(a, *rest, out=memory.empty_like(a))

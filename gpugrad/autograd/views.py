@@ -22,7 +22,7 @@ class View:
     @classmethod
     def of(cls, op: Any, tensor: Tensor, attributes: dict, array: Any) -> View | None:
         """The view that `op` made of `tensor`, or None if `array` is a copy or no gradient is recorded now."""
-        if not mode.grad or owner(array) is not owner(tensor._array):
+        if not mode.grad or array.base is not tensor._array and owner(array) is not owner(tensor._array):
             return None
         before = tensor._view
         base, chain = (tensor, ()) if before is None else (before.base, before.chain)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         pool,
         recurrent,
         reduce,
+        rows,
         scan,
         softmax,
         special,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "activation", "attention", "batch_norm", "conv", "gemm", "linear", "loss", "norm", "pool", "recurrent", "reduce",
-    "scan", "softmax", "special",
+    "rows", "scan", "softmax", "special",
 ]  # fmt: skip
 
 

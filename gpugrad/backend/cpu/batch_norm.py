@@ -8,10 +8,8 @@ in `norm`.
 import numpy as np
 
 from . import memory, threads
-from .rows import BLOCK, SHARE, over_rows
+from .rows import BLOCK, SHARE, WIDE, over_rows, unbuffered
 from .windows import last
-
-WIDE = 512  # width to which short channels-last rows are joined, so that NumPy's inner loops stay long
 
 
 def batch_norm_forward(x, weight, bias, *, eps: float):
@@ -142,7 +140,7 @@ def _over_channels(task, *arrays: np.ndarray) -> None:
     step = max(1, BLOCK // size)
 
     def run(part: slice) -> None:
-        with np.errstate(all="ignore"):
+        with unbuffered(views[-1].shape[2], all="ignore"):
             for i in range(part.start, part.stop, step):
                 which = slice(i, min(i + step, part.stop))
                 task(_ChannelsFirst(), *(view[:, which] for view in views), which)

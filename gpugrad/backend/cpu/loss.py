@@ -9,6 +9,7 @@ m + log(s) would be one number less, but it loses log(s) next to a large m, and 
 import numpy as np
 
 from . import memory, threads
+from .rows import unbuffered
 
 BLOCK = 1 << 19  # elements of a block: a share of the caches, and few enough calls for threads to overlap
 SHARE = 1 << 17  # elements that are worth a thread
@@ -111,7 +112,7 @@ def _over_rows(task, logits: np.ndarray, *, scratch: bool) -> None:
 
     def run(part: slice) -> None:
         space = np.empty((step, classes), logits.dtype) if scratch else None
-        with np.errstate(all="ignore"):
+        with unbuffered(classes, all="ignore"):
             for i in range(part.start, part.stop, step):
                 task(slice(i, min(i + step, part.stop)), space)
 

@@ -11,9 +11,7 @@ from typing import Any
 import numpy as np
 
 from . import gemm, memory
-from .rows import along, over_rows, repeated
-
-WIDE = 512  # elements from which NumPy broadcasts a number over a row as fast as it multiplies
+from .rows import WIDE, over_rows
 
 
 def layer_norm_forward(x, weight, bias, *, eps: float, ndim: int):
@@ -22,7 +20,7 @@ def layer_norm_forward(x, weight, bias, *, eps: float, ndim: int):
     weight and bias have the shape of those dims, or are None. Returns (out, mean, rstd), the last two x.shape[:-ndim].
     """
     rows = _rows(x, ndim)
-    weight, bias = _line(weight, rows), _line(bias, rows)
+    weight, bias = _flat(weight), _flat(bias)
     out = memory.empty(x.shape, x.dtype)
     out_rows = out.reshape(rows.shape)
     mean, rstd = np.empty(len(rows), x.dtype), np.empty(len(rows), x.dtype)
@@ -56,7 +54,7 @@ def layer_norm_backward(g, x, weight, mean, rstd, *, needs):
 def rms_norm_forward(x, weight, *, eps: float, ndim: int):
     """x / sqrt(mean(x^2) + eps) * weight over the last `ndim` dims; returns (out, rstd), rstd x.shape[:-ndim]."""
     rows = _rows(x, ndim)
-    weight = _line(weight, rows)
+    weight = _flat(weight)
     out = memory.empty(x.shape, x.dtype)
     out_rows = out.reshape(rows.shape)
     rstd = np.empty(len(rows), x.dtype)
@@ -86,8 +84,8 @@ def _backward(g, x, weight, mean, rstd, needs):
     rstd, means = rstd.reshape(-1), np.zeros(len(x), x.dtype) if mean is None else mean.reshape(-1)
     need_x, need_weight, need_bias = needs
     gx: Any = memory.empty(x.shape, x.dtype) if need_x else None
-    factor = np.ones(x.shape[1], x.dtype) if weight is None else weight.reshape(-1)
-    line, scale = _line(weight, x), 1 / max(1, x.shape[1])
+    weight, scale = _flat(weight), 1 / max(1, x.shape[1])
+    factor = np.ones(x.shape[1], x.dtype) if weight is None else weight
 
     def differentiate(block: slice):
         data, grad, inverse, level = x[block], g[block], rstd[block], means[block]
@@ -103,7 +101,7 @@ def _backward(g, x, weight, mean, rstd, needs):
             slope = (product @ factor - level * total) * inverse * inverse * inverse * scale
             rest = None if mean is None else total * inverse * scale - level * slope
             _affine(data, slope, rest, None, None, product)
-            _affine(grad, inverse, None, line, None, result)
+            _affine(grad, inverse, None, weight, None, result)
             np.subtract(result, product, out=result)
         return sums
 
@@ -135,14 +133,13 @@ def _squares(rows: np.ndarray) -> np.ndarray:
     return (np.add.reduce(rows * rows, axis=1) if wide else np.vecdot(rows, rows)) * (1 / max(1, rows.shape[1]))
 
 
-def _line(row: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
-    """What `_affine` takes for a number for each column of `rows`."""
-    return row.reshape(-1) if row is not None and rows.shape[1] < WIDE else repeated(row, rows)
+def _flat(row: np.ndarray | None) -> np.ndarray | None:
+    return None if row is None else row.reshape(-1)
 
 
 def _affine(rows: np.ndarray, scale: Any, shift: Any, weight: Any, bias: Any, out: np.ndarray) -> None:
     """out = (rows * scale + shift) * weight + bias for rows (M, K): scale and shift have a number for each row, weight
-    and bias are what `_line` makes of one for each column; None leaves them out. `out` may be `rows`.
+    and bias one for each column; None leaves them out. `out` may be `rows`.
 
     NumPy takes 20 to 70 ns for a row, whatever its length. Therefore BLAS writes what narrow rows are multiplied by,
     and what is added to them: products with inner length 2.
@@ -152,9 +149,9 @@ def _affine(rows: np.ndarray, scale: Any, shift: Any, weight: Any, bias: Any, ou
         if shift is not None:
             np.add(out, shift[:, None], out=out)
         if weight is not None:
-            along(np.multiply, out, weight, out)
+            np.multiply(out, weight, out=out)
         if bias is not None:
-            along(np.add, out, bias, out)
+            np.add(out, bias, out=out)
         return
     columns, lines = np.zeros((len(rows), 2), rows.dtype), np.zeros((2, rows.shape[1]), rows.dtype)
     columns[:, 0], lines[0] = scale, 1 if weight is None else weight

@@ -1,5 +1,7 @@
 """Work on the rows of a matrix: blocks of them that stay in cache, on two threads, and one row against all of them."""
 
+from typing import Any
+
 import numpy as np
 
 from . import threads
@@ -7,6 +9,24 @@ from . import threads
 BLOCK = 1 << 19  # elements of a block: a share of the caches, and few enough calls for threads to overlap
 SHARE = 1 << 17  # elements that are worth a thread
 LINE = 1 << 13  # elements to which a row is repeated
+WIDE = 512  # elements of a row from which NumPy broadcasts over it faster without a buffer
+
+
+class unbuffered(np.errstate):
+    """np.errstate in which NumPy broadcasts over rows of `width` elements without its buffer, if they are wide.
+
+    What is broadcast to rows shorter than the buffer, of 8192 elements, is copied into it first: in rows of 1024,
+    x * y[:, None] takes 0.21 ns an element, in place 0.18; with a buffer of 512 elements 0.13 and 0.09.
+    """
+
+    def __init__(self, width: int, **kinds: Any):
+        super().__init__(**kinds)
+        self.width = width
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        if self.width >= WIDE:
+            np.setbufsize(WIDE)  # undone with the rest
 
 
 def over_rows(task, rows: np.ndarray) -> list:
@@ -16,7 +36,7 @@ def over_rows(task, rows: np.ndarray) -> list:
         return []
 
     def run(part: slice) -> list:
-        with np.errstate(all="ignore"):
+        with unbuffered(width, all="ignore"):
             return [task(block) for block in threads.blocks(part, BLOCK // width)]
 
     return [result for part in threads.parallel(run, threads.chunks(count, 1 + SHARE // width)) for result in part]

@@ -9,6 +9,7 @@ to two threads. The array is seen as (outer, n, inner) with n the axis; the usua
 import numpy as np
 
 from . import memory, threads
+from .rows import unbuffered
 
 BLOCK = 1 << 19  # elements of a block: about a share of the caches, and few enough calls for threads to overlap
 SMALL = 1 << 14  # up to this many elements one block over everything has the least overhead
@@ -99,7 +100,7 @@ def _fill_rows(kernel, out, arrays) -> None:
     rows, n = out.shape
 
     def fill(part: slice) -> None:
-        with np.errstate(all="ignore"):
+        with unbuffered(n, all="ignore"):
             for block in threads.blocks(part, BLOCK // n):
                 kernel(out[block], *(array[block] for array in arrays), -1)
 
@@ -118,7 +119,7 @@ def _fill_strips(kernel, out, arrays) -> None:
     ]
 
     def fill(part: slice) -> None:
-        with np.errstate(all="ignore"):
+        with unbuffered(width, all="ignore"):
             for block in blocks[part]:
                 kernel(out[block], *(array[block] for array in arrays), 1)
 
