@@ -15,6 +15,7 @@ BLOCK = 1 << 19  # elements of a block: about a share of the caches, and few eno
 SMALL = 1 << 14  # up to this many elements one block over everything has the least overhead
 SHARE = 1 << 17  # elements that are worth a thread
 CLEAR = 1e20  # a sum of exp(x) that is far from overflow
+NEAR = 1e6  # a sum of exp(x) whose logarithm is so small that subtracting it loses no digits that count
 STRIP = 512  # least width of a block along inner, so that NumPy's inner loops stay long
 
 
@@ -42,12 +43,19 @@ def log_softmax_backward(g: np.ndarray, out: np.ndarray, *, axis: int) -> np.nda
 
 
 def _softmax(out, x, axis):
-    # Without a shift first: sums between 1 and CLEAR say that none was needed, and save a pass over x.
-    total = _sum(np.exp(x, out=out), axis) if x.size > SMALL else None
-    if total is None or not (total.min() >= 1 and total.max() <= CLEAR):
+    total = _sum_unshifted(out, x, axis, CLEAR)
+    if total is None:
         np.subtract(x, np.maximum.reduce(x, axis=axis, keepdims=True), out=out)
         total = _sum(np.exp(out, out=out), axis)
     np.multiply(out, 1 / total, out=out)
+
+
+def _sum_unshifted(out, x, axis, most: float):
+    """Sums of out = exp(x), or None if one is not between 1 and `most`. They save two passes over x, if it is long."""
+    if x.size <= SMALL:
+        return None
+    total = _sum(np.exp(x, out=out), axis)
+    return total if total.min() >= 1 and total.max() <= most else None
 
 
 def _softmax_grad(gx, g, out, axis):
@@ -60,8 +68,11 @@ def _softmax_grad(gx, g, out, axis):
 
 
 def _log_softmax(out, x, axis):
-    np.subtract(x, np.maximum.reduce(x, axis=axis, keepdims=True), out=out)
-    np.subtract(out, np.log(_sum(np.exp(out), axis)), out=out)
+    total = _sum_unshifted(out, x, axis, NEAR)
+    if total is None:
+        x = np.subtract(x, np.maximum.reduce(x, axis=axis, keepdims=True), out=out)
+        total = _sum(np.exp(x), axis)
+    np.subtract(x, np.log(total), out=out)
 
 
 def _log_softmax_grad(gx, g, out, axis):
