@@ -18,6 +18,7 @@ import numpy as np
 
 from ..philox import kept
 from . import memory, threads
+from .rows import unbuffered
 
 ROWS = 64  # queries of a block
 BLOCK = 1 << 18  # scores of a task's block, where its heads are short: 1 MB in float32
@@ -148,7 +149,7 @@ class _Plan:
 
         def share(part: slice) -> None:
             scratch = np.empty((scratches, self.head_block * self.together), self.dtype)
-            with np.errstate(all="ignore"):
+            with unbuffered(self.keys, all="ignore"):
                 for task in tasks[part]:
                     step(task, scratch)
 
