@@ -188,7 +188,7 @@ class Op:
         mask = tuple([edge is not None for edge in edges])
         if True not in mask or out.__class__ is not tuple and not is_float(out.dtype):
             return None
-        plan = self._plans.get((mask, fused)) or self.plan(mask, fused)
+        plan = self.plan(mask, fused)
         saved = plan.saved(arrays, attributes, out, residuals) if plan.names else EMPTY
         shapes = tuple([None if a is None else a.shape for a in arrays])
         node = OpNode(plan, edges, saved, shapes, device)
@@ -202,9 +202,10 @@ class Op:
     def plan(self, mask: tuple[bool, ...], fused: Fused | None) -> Plan:
         """The plan for this mask, made once."""
         key = (mask, fused)
-        if key not in self._plans:
-            self._plans[key] = Plan(self, mask, fused)
-        return self._plans[key]
+        plan = self._plans.get(key)
+        if plan is None:
+            plan = self._plans[key] = Plan(self, mask, fused)
+        return plan
 
     def raw(self, kind: str) -> Callable:
         """This op on raw arrays of a device kind, for the array namespaces."""
