@@ -24,7 +24,7 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool
 def asarray(data: Any, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Tensor:
     """A Tensor of `data` that shares its memory where it can (`copy=True`: never). A Tensor stays in its graph."""
     if isinstance(data, Tensor):
-        return data if dtype is None and device is None and not copy else move(data, dtype, device, bool(copy))
+        return move(data, dtype, device, bool(copy))
     array, where = _as_array(data, dtype, device)
     return wrap(array.copy() if copy else array, where, None)
 
@@ -70,6 +70,8 @@ def _as_array(data: Any, dtype: Any, where: Any) -> tuple[Any, Device]:
 
 def move(tensor: Tensor, dtype: Any, where: Any, copy: bool, non_blocking: bool = False) -> Tensor:
     """`tensor` with another dtype and on another device; itself if neither changes and no copy is asked for."""
+    if dtype is None and where is None and not copy:
+        return tensor
     from .op import OPS
 
     target = tensor.device if where is None else device(where)

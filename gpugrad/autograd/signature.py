@@ -18,7 +18,6 @@ Fixed = Annotated[Any, "fixed"]
 # Annotates the one input that is a sequence of Tensors: its rule also gets `i`, the position.
 Many = Annotated[Any, "many"]
 
-_PLAIN = frozenset((int, float, bool, str, type(None)))
 _TORCH_WORDS = {"dim": "axis", "keepdim": "keepdims"}
 
 
@@ -49,7 +48,7 @@ class Signature:
         if plain and kwargs:
             attributes = attributes.copy()
             for name, value in kwargs.items():
-                attributes[name] = value if value.__class__ in _PLAIN else raw(value)
+                attributes[name] = raw(value)
         if plain and len(attributes) == len(self.attributes):
             inputs = [*args, *list(self.optional.values())[-missing:]] if missing else list(args)
         else:

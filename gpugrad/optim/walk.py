@@ -89,14 +89,13 @@ class Work:
         """
         start = 0
         for ns, numbers, members in self.updates:
-            p = members[0][0]
-            size = p.size if len(members) == 1 else sum([arrays[0].size for arrays in members])
+            size = sum([arrays[0].size for arrays in members])
             low, high = max(part.start - start, 0), min(part.stop - start, size)
             if len(members) > 1 or low == 0 and high == size <= BLOCK:
                 if part.start <= start < part.stop:
                     yield ns, numbers, members
             elif low < high:
-                rows = len(p)
+                rows = len(members[0][0])
                 most = BLOCK * rows // size if ns is CPU.xp else rows
                 for cut in threads.blocks(slice(low * rows // size, high * rows // size), most):
                     if cut.start < cut.stop:

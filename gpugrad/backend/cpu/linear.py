@@ -5,21 +5,21 @@ from typing import Any
 import numpy as np
 
 from . import activation, gemm, memory
-from .rows import along, repeated
 
+LINE = 1 << 13  # elements to which the bias is repeated: as long as NumPy's buffer, it is not copied there
 SMALL = 1 << 18  # outputs to which one thread adds the bias: where two end together, one waits for the GIL
 
 
 def linear_forward(x: np.ndarray, weight: np.ndarray, bias: Any, relu: bool = False) -> np.ndarray:
     """x (N, I) weight^T + bias, for weight (O, I) and bias (O,) or None -> (N, O); with `relu`, 0 where negative."""
     out = memory.empty((len(x), len(weight)), x.dtype)
-    line = repeated(bias, out)
+    line = None if bias is None else _repeated(bias, out)
 
     def finish(index: tuple[slice, slice]) -> None:
         part, columns = out[index], index[1]
         if line is not None and columns == slice(None):
-            along(np.add, part, line, part)
-        elif line is not None:
+            _add_line(part, line)
+        elif bias is not None:
             part += bias[columns]
         if relu:
             activation.relu_into(part, part)
@@ -29,6 +29,19 @@ def linear_forward(x: np.ndarray, weight: np.ndarray, bias: Any, relu: bool = Fa
     if out.size and not beside:
         finish((slice(None), slice(None)))
     return out
+
+
+def _repeated(bias: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """`bias` (K,) for as many rows of `rows` (M, K) as `_add_line` takes at once."""
+    line = np.empty((max(1, LINE // max(1, bias.size)) if rows.size > LINE else 1, bias.size), bias.dtype)
+    line[...] = bias
+    return line.reshape(-1)
+
+
+def _add_line(rows: np.ndarray, line: np.ndarray) -> None:
+    """Add `line` to rows (M, K), in place."""
+    rows = rows.reshape(-1, line.size if rows.size % line.size == 0 else rows.shape[1])
+    np.add(rows, line[: rows.shape[1]], out=rows)
 
 
 def linear_backward(g: np.ndarray, x: np.ndarray, weight: np.ndarray, needs: tuple[bool, ...]) -> tuple:

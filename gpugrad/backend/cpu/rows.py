@@ -1,4 +1,4 @@
-"""Work on the rows of a matrix: blocks of them that stay in cache, on two threads, and one row against all of them."""
+"""Work on the rows of a matrix: blocks of them that stay in cache, on two threads."""
 
 from typing import Any
 
@@ -8,7 +8,6 @@ from . import threads
 
 BLOCK = 1 << 19  # elements of a block: a share of the caches, and few enough calls for threads to overlap
 SHARE = 1 << 17  # elements that are worth a thread
-LINE = 1 << 13  # elements to which a row is repeated
 WIDE = 512  # elements of a row from which NumPy broadcasts over it faster without a buffer
 
 
@@ -40,19 +39,3 @@ def over_rows(task, rows: np.ndarray) -> list:
             return [task(block) for block in threads.blocks(part, BLOCK // width)]
 
     return [result for part in threads.parallel(run, threads.chunks(count, 1 + SHARE // width)) for result in part]
-
-
-def repeated(row: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
-    """A row for each column of rows (M, K), repeated for as many rows as `along` takes at once; None for None."""
-    if row is None:
-        return None
-    line = np.empty((max(1, LINE // max(1, row.size)) if rows.size > LINE else 1, row.size), row.dtype)
-    line[...] = row.reshape(-1)
-    return line.reshape(-1)
-
-
-def along(operation: np.ufunc, rows: np.ndarray, line: np.ndarray, out: np.ndarray) -> np.ndarray:
-    """out = operation(rows, line), line repeated over rows: as long as NumPy's buffer, it is not copied there."""
-    width = line.size if rows.size % line.size == 0 else rows.shape[1]
-    operation(rows.reshape(-1, width), line[:width], out=out.reshape(-1, width))
-    return out
