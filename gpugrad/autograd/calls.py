@@ -1,8 +1,9 @@
-"""A case of an op's samples as a call to repeat: in another dtype or layout, on another device, without fused paths."""
+"""A case of an op's samples as a call to repeat: in another dtype or layout, elsewhere, without device paths."""
 
 from __future__ import annotations
 
 import copy
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -49,10 +50,10 @@ class Call:
         return type(value)(self._placed(v) for v in value) if type(value) in (list, tuple) else value
 
     def __call__(self, inputs: Sequence | None = None, generic: bool = False) -> tuple:
-        """The outputs, always a tuple; `generic`: by the op's body alone, without fused and short ways."""
+        """The outputs, always a tuple; `generic`: by the op's body alone, without device paths and short ways."""
         inputs = self.inputs if inputs is None else inputs
         args = (list(inputs),) if self.op.many else inputs
-        with without_fused(self.op) if generic else _nothing():
+        with without_paths(self.op) if generic else _nothing():
             out = Op.__call__(self.op, *args, **self.attributes) if generic else self.op(*args, **self.attributes)
         return out if isinstance(out, tuple) else (out,)
 
@@ -121,13 +122,13 @@ def host(tensor: Tensor) -> np.ndarray:
 
 
 @contextmanager
-def without_fused(op: Op) -> Iterator[None]:
-    """`op` without its fused paths."""
-    paths, op.fused_paths = op.fused_paths, {}
+def without_paths(op: Op) -> Iterator[None]:
+    """`op` without its device paths."""
+    paths, op.paths = op.paths, defaultdict(lambda: None)
     try:
         yield
     finally:
-        op.fused_paths = paths
+        op.paths = paths
 
 
 @contextmanager

@@ -23,7 +23,7 @@ class CheckpointNode(Node):
         super().__init__((*edges, *leaves), next(a.device for a in args if isinstance(a, Tensor)))
         self.function, self.args, self.leaves, self.state, self.several = function, args, leaves, state, several
 
-    def pull(self, g: Any, wanted: set | None, differentiable: bool) -> list:
+    def backward(self, g: Any, wanted: set | None, differentiable: bool) -> list:
         now = get_rng_state()
         set_rng_state(self.state)
         edges = self.edges[: len(self.args)]

@@ -86,9 +86,9 @@ def check_declaration(op: Op, cases: list[Case], device: Device) -> Iterator[tup
 
 
 def check_forward(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[Case | None, str]]:
-    """Values are finite, those of fused paths and other devices are the generic body's, and inputs are left alone."""
-    fused = op.fused_paths.get(device.type)
-    before = fused.runs if fused else 0
+    """Values are finite, those of device paths and other devices are the generic body's, and inputs are left alone."""
+    path = op.paths[device.type]
+    before = path.runs if path else 0
 
     def body(case: Case) -> None:
         for dtype in (float64, float32):
@@ -99,12 +99,12 @@ def check_forward(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[C
                 if case.smooth and _finite(call.inputs) and not _finite(got):
                     raise Wrong("its value is not finite for finite inputs")
                 expected = Call(op, case, CPU, dtype)(generic=True)
-            path = "fused path" if fused else "value"
-            all_agree(got, expected, f"{path} against the generic body")
+            what = "device path" if path else "value"
+            all_agree(got, expected, f"{what} against the generic body")
 
     yield from _each(cases, body, strict=True)
-    if fused and cases and fused.runs == before:
-        yield None, f"its fused path for {device.type} ran for no sample"
+    if path and cases and path.runs == before:
+        yield None, f"its device path for {device.type} ran for no sample"
 
 
 def _finite(values: Iterable) -> bool:
@@ -112,7 +112,7 @@ def _finite(values: Iterable) -> bool:
 
 
 def check_gradient(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[Case | None, str]]:
-    """Gradients are right, fused ones are the generic rules', and they have the shape and dtype of their inputs."""
+    """Gradients are right and have their inputs' shapes and dtypes; those of device paths are the generic rules'."""
 
     def body(case: Case) -> bool | None:
         call = Call(op, case, device, float64)
@@ -122,7 +122,7 @@ def check_gradient(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[
             call = Call(op, case, device, dtype)
             got = call.gradients()
             _typed_like_inputs(call, got)
-            if op.fused_paths or device is not CPU:
+            if op.paths[device.type] or device is not CPU:
                 generic = Call(op, case, CPU, dtype).gradients(generic=True)
                 gradients_agree(call, got, generic, "gradient against the generic rule")
             for i in call.checked if len(call.checked) > 1 else ():

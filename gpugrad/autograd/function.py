@@ -57,7 +57,7 @@ class FunctionNode(Node):
     def name(self) -> str:
         return self.function.__name__
 
-    def pull(self, g: Any, wanted: set | None, differentiable: bool) -> tuple:
+    def backward(self, g: Any, wanted: set | None, differentiable: bool) -> tuple:
         for array in self.arrays:
             change = change_since(array, self.number)
             if change is not None:

@@ -40,7 +40,7 @@ class Node:
         self.site = user_site()
         self.hooks = None
 
-    def pull(self, g: Any, wanted: set | None, differentiable: bool) -> Any:
+    def backward(self, g: Any, wanted: set | None, differentiable: bool) -> Any:
         """Gradients for `edges`, in order; None where there is no edge or `wanted` does not hold it."""
         raise NotImplementedError
 
@@ -65,7 +65,7 @@ class Part(Node):
         super().__init__((parent,), parent.device)
         self.index, self.count = index, count
 
-    def pull(self, g: Any, wanted: set | None, differentiable: bool) -> Any:
+    def backward(self, g: Any, wanted: set | None, differentiable: bool) -> Any:
         parts = Parts([None] * self.count)
         parts[self.index] = g
         return (parts,)
@@ -94,7 +94,7 @@ class OpNode(Node):
     def name(self) -> str:
         return self.plan.op.name
 
-    def pull(self, g: Any, wanted: set | None, differentiable: bool) -> Any:
+    def backward(self, g: Any, wanted: set | None, differentiable: bool) -> Any:
         saved = self.saved
         if saved is EMPTY and not differentiable and self.outputs is None and self.low is None:
             grads = self.plan.gradients(g, saved, self.edges, wanted, False)
@@ -231,10 +231,10 @@ def walk(roots: dict, targets: set | None, retain: bool, differentiable: bool) -
                 if leaf:
                     continue
                 if node.device.alone:
-                    grads = node.pull(g, wanted, differentiable)
+                    grads = node.backward(g, wanted, differentiable)
                 else:
                     with node.device.selected():
-                        grads = node.pull(g, wanted, differentiable)
+                        grads = node.backward(g, wanted, differentiable)
                 if anomaly:
                     _check_nan(node, grads)
                 for i, edge in enumerate(node.edges):  # a strict zip would take 0.2 us more

@@ -8,7 +8,7 @@ from typing import Any
 from ..backend.dtypes import is_float
 from .calls import Call, Wrong
 from .graph import Node, OpNode, Part
-from .plan import rule_names
+from .paths import rule_names
 from .tensor import Tensor, wrap
 from .versions import owner
 
@@ -35,10 +35,10 @@ def _node(outputs: tuple) -> OpNode | None:
 
 
 def _named(call: Call, node: OpNode) -> set[str]:
-    """What the rules of the inputs that need gradients, and the fused path that ran, name."""
+    """What the rules of the inputs that need gradients, and the device path that ran, name."""
     rules = [call.op.rules[call.op.input_name(i)] for i in call.checked]
-    fused = node.plan.fused.names if node.plan.fused is not None else ()
-    return set().union(fused, *(rule_names(rule) for rule in rules)) - {"i", "needs"}
+    of_path = node.plan.path.names if node.plan.path is not None else ()
+    return set().union(of_path, *(rule_names(rule) for rule in rules)) - {"i", "needs"}
 
 
 def _is_array(value: Any) -> bool:
@@ -85,19 +85,19 @@ class _Shell:
 
 
 def _reads(call: Call, node: OpNode, name: str) -> bool:
-    """Whether the node's rules, fused or generic, fail without the values of `name`."""
-    value, plan, fused = node.saved[name], node.plan, node.plan.fused
+    """Whether the node's rules, the device path's or the generic ones, fail without the values of `name`."""
+    value, plan, own = node.saved[name], node.plan, node.plan.path
     shell = tuple(map(_Shell, value)) if value.__class__ is tuple else _Shell(value)
     saved = {**node.saved, name: shell}
     g = _upstream(call, node)
-    for path in (fused, None):
-        plan.fused = path
+    for path in (own, None):
+        plan.path = path
         try:
             plan.gradients(g, saved, node.edges, None, False)
         except Exception:  # of whatever kind: the rule wanted more than a shell
             return True
         finally:
-            plan.fused = fused
+            plan.path = own
     return False
 
 

@@ -10,14 +10,14 @@
 
 The body works on raw arrays and is written against `xp`: it is the CPU path, the GPU fallback and the oracle.
 Positional parameters are Tensors, keyword-only ones attributes. The parameters of a gradient rule say what it needs:
-`g`, an input's name, an attribute's name, `out`, `<input>_shape`, `<input>_dtype`, a residual of the fused path,
+`g`, an input's name, an attribute's name, `out`, `<input>_shape`, `<input>_dtype`, a residual of the device path,
 `needs`. Only what is named is kept until backward. Rules run on raw arrays, and on Tensors when the gradient itself is
 to be differentiated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,8 +29,9 @@ from ..errors import DTypeError, GpugradError
 from .explain import explain
 from .graph import EMPTY, OpNode, Part
 from .mode import mode
+from .paths import DevicePath, Paths, rule_names
 from .place import place
-from .plan import PARTS, Fused, Plan, raised, rule_names
+from .plan import PARTS, Plan, raised
 from .signature import Fixed, Many, Signature
 from .tensor import Tensor, wrap
 from .views import View
@@ -59,7 +60,7 @@ class Op:
         self.forward, self.samples, self.bench, self.flops = forward, samples, bench, flops
         self.dtypes, self.exact, self.view = dtypes, exact, view
         self.rules: dict[str, Callable] = {}
-        self.fused_paths: dict[str, Fused] = {}
+        self.paths: Mapping[str, DevicePath | None] = Paths(self.__module__)
         self._plans: dict[tuple, Plan] = {}
         self.signature = Signature(self.name, forward)
         self.inputs, self.attributes = self.signature.inputs, self.signature.attributes
@@ -98,13 +99,13 @@ class Op:
         self._plans.clear()
         return self
 
-    def fused(self, kind: str) -> Callable[[Callable], Fused]:
+    def path(self, kind: str) -> Callable[[Callable], DevicePath]:
         """Declare this op's own path on devices of `kind` ("cpu", "cuda"). It may return NotImplemented to decline."""
 
-        def declare(forward: Callable) -> Fused:
-            self.fused_paths[kind] = Fused(forward, low=kind != "cpu")
+        def declare(forward: Callable) -> DevicePath:
+            made = self.paths[kind] = DevicePath(forward, low=kind != "cpu")
             self._plans.clear()
-            return self.fused_paths[kind]
+            return made
 
         return declare
 
@@ -115,52 +116,52 @@ class Op:
         device, tensors, arrays = place(self, inputs)
         try:
             if device.alone:
-                out, residuals, fused = self._run(device, arrays, attributes)
+                out, residuals, path = self._run(device, arrays, attributes)
             else:
                 with device.selected():
-                    out, residuals, fused = self._run(device, arrays, attributes)
+                    out, residuals, path = self._run(device, arrays, attributes)
         except GpugradError:
             raise
         except (ValueError, IndexError, TypeError) as error:
             raise explain(self, error, arrays, attributes) from error
-        return self._record(device, tensors, arrays, attributes, out, residuals, fused)
+        return self._record(device, tensors, arrays, attributes, out, residuals, path)
 
-    def _run(self, device: Device, arrays: list, attributes: dict) -> tuple[Any, dict, Fused | None]:
-        """The outputs, the fused path's residuals, and that path if it ran."""
-        fused, low = self.fused_paths.get(device.type), None
-        if fused is not None and fused.low:
-            result = self._fused(fused, arrays, attributes)
+    def _run(self, device: Device, arrays: list, attributes: dict) -> tuple[Any, dict, DevicePath | None]:
+        """The outputs, the device path's residuals, and that path if it ran."""
+        path, low = self.paths[device.type], None
+        if path is not None and path.low:
+            result = self._run_path(path, arrays, attributes)
             if result is not NotImplemented:
-                return *result, fused
-            fused = None
+                return *result, path
+            path = None
         for array in () if self.exact else arrays:
             if array is not None and is_low(array.dtype):
                 low, arrays = array.dtype, [None if a is None else raised(a) for a in arrays]
                 break
-        result = NotImplemented if fused is None else self._fused(fused, arrays, attributes)
+        result = NotImplemented if path is None else self._run_path(path, arrays, attributes)
         if result is NotImplemented:
-            fused, residuals = None, EMPTY
+            path, residuals = None, EMPTY
             out = self.forward(arrays, **attributes) if self.many else self.forward(*arrays, **attributes)
         else:
             out, residuals = result
-        return out if low is None else _rounded(out, low), residuals, fused
+        return out if low is None else _rounded(out, low), residuals, path
 
-    def _fused(self, fused: Fused, arrays: list, attributes: dict) -> Any:
-        """(outputs, residuals) of the fused path, or NotImplemented."""
-        result = fused.forward(arrays, **attributes) if self.many else fused.forward(*arrays, **attributes)
+    def _run_path(self, path: DevicePath, arrays: list, attributes: dict) -> Any:
+        """(outputs, residuals) of the device path, or NotImplemented."""
+        result = path.forward(arrays, **attributes) if self.many else path.forward(*arrays, **attributes)
         if result is not NotImplemented:
-            fused.runs += 1
+            path.runs += 1
         return result
 
     def _record(
-        self, device: Device, tensors: Any, arrays: Any, attributes: dict, out: Any, residuals: dict, fused: Any
+        self, device: Device, tensors: Any, arrays: Any, attributes: dict, out: Any, residuals: dict, path: Any
     ) -> Any:
         several = out.__class__ is tuple
         if several:
             out = tuple(device.asarray(o) for o in out)
         elif out.__class__ is not np.ndarray:
             out = device.asarray(out)
-        node = self.node(device, tensors, arrays, attributes, out, residuals, fused) if mode.grad else None
+        node = self.node(device, tensors, arrays, attributes, out, residuals, path) if mode.grad else None
         if several:
             floats = [is_float(o.dtype) for o in out]
             return tuple(
@@ -180,7 +181,7 @@ class Op:
         attributes: dict,
         out: Any,
         residuals: dict = EMPTY,
-        fused: Fused | None = None,
+        path: DevicePath | None = None,
     ) -> OpNode | None:
         """The graph node of a call that gave `out`; None if no gradient can flow through it."""
         flows = self._flows * len(tensors) if self.many else self._flows
@@ -188,7 +189,7 @@ class Op:
         mask = tuple([edge is not None for edge in edges])
         if True not in mask or out.__class__ is not tuple and not is_float(out.dtype):
             return None
-        plan = self.plan(mask, fused)
+        plan = self.plan(mask, path)
         saved = plan.saved(arrays, attributes, out, residuals) if plan.names else EMPTY
         shapes = tuple([None if a is None else a.shape for a in arrays])
         node = OpNode(plan, edges, saved, shapes, device)
@@ -199,12 +200,12 @@ class Op:
             node.outputs = [(o.shape, o.dtype) for o in out]
         return node
 
-    def plan(self, mask: tuple[bool, ...], fused: Fused | None) -> Plan:
+    def plan(self, mask: tuple[bool, ...], path: DevicePath | None) -> Plan:
         """The plan for this mask, made once."""
-        key = (mask, fused)
+        key = (mask, path)
         plan = self._plans.get(key)
         if plan is None:
-            plan = self._plans[key] = Plan(self, mask, fused)
+            plan = self._plans[key] = Plan(self, mask, path)
         return plan
 
     def raw(self, kind: str) -> Callable:

@@ -1,1 +1,5 @@
-"""The ops, one module per family. A module's `__all__` is what `gpugrad` exports of it."""
+"""The ops, one module or folder per family; a folder holds the family's paths on devices beside its declarations."""
+
+from ..autograd.paths import FAMILIES
+
+FAMILIES.add(__name__)

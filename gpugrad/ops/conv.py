@@ -181,21 +181,21 @@ convolution_weight_gradient.vjp(
 )
 
 
-@convolution.fused("cpu")
+@convolution.path("cpu")
 def _convolution_cpu(x, weight, bias, *, stride, padding, dilation, groups):
     _check(x.shape, weight.shape, groups)
     output_size(x.shape[2:], weight.shape[2:], stride, padding, dilation)
     return cpu.conv.conv_forward(x, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups), {}
 
 
-@convolution_input_gradient.fused("cpu")
+@convolution_input_gradient.path("cpu")
 def _convolution_input_gradient_cpu(y, weight, *, shape, stride, padding, dilation, groups):
     return cpu.conv.conv_input_grad(
         y, weight, shape=shape, stride=stride, padding=padding, dilation=dilation, groups=groups
     ), {}
 
 
-@convolution_weight_gradient.fused("cpu")
+@convolution_weight_gradient.path("cpu")
 def _convolution_weight_gradient_cpu(y, x, *, shape, stride, padding, dilation, groups):
     return cpu.conv.conv_weight_grad(
         y, x, shape=shape, stride=stride, padding=padding, dilation=dilation, groups=groups

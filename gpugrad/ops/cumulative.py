@@ -129,7 +129,7 @@ def _sum_from_behind(x: np.ndarray, axis: int) -> np.ndarray:
     return _reversed(cpu.scan.accumulate(np.add, _reversed(x, axis), axis), axis)
 
 
-@cumsum.fused("cpu")
+@cumsum.path("cpu")
 def cumsum_cpu(x, *, axis, dtype):
     return _accumulated(np.add, x, axis, dtype)
 
@@ -161,7 +161,7 @@ def _cumprod_x(g: Any, x: Any, axis: Any, x_shape: tuple, x_dtype: Any) -> Any:
 cumprod.vjp(x=_cumprod_x)
 
 
-@cumprod.fused("cpu")
+@cumprod.path("cpu")
 def cumprod_cpu(x, *, axis, dtype):
     return _accumulated(np.multiply, x, axis, dtype)
 
@@ -185,7 +185,7 @@ def logcumsumexp(x, *, axis=-1):
     return _doubling(lambda a, b: (xp(a).logaddexp(a, b),), (x,), axis)[0]
 
 
-@logcumsumexp.fused("cpu")
+@logcumsumexp.path("cpu")
 def logcumsumexp_cpu(x, *, axis):
     return cpu.scan.accumulate(np.logaddexp, x, axis), {}
 
@@ -217,12 +217,12 @@ def cummin(x, *, axis=-1):
     return _doubling(lambda a, b: (xp(a).minimum(a, b),), (x,), axis)[0]
 
 
-@cummax.fused("cpu")
+@cummax.path("cpu")
 def cummax_cpu(x, *, axis):
     return cpu.scan.accumulate(np.maximum, x, axis), {}
 
 
-@cummin.fused("cpu")
+@cummin.path("cpu")
 def cummin_cpu(x, *, axis):
     return cpu.scan.accumulate(np.minimum, x, axis), {}
 

@@ -52,7 +52,7 @@ linear.vjp(
 )
 
 
-@linear.fused("cpu")
+@linear.path("cpu")
 def _linear_cpu(x, weight, bias=None):
     return _linear_rows(x, weight, bias, relu=False), {}
 
@@ -107,7 +107,7 @@ linear_relu.vjp(
 )
 
 
-@linear_relu.fused("cpu")
+@linear_relu.path("cpu")
 def _linear_relu_cpu(x, weight, bias=None):
     return _linear_rows(x, weight, bias, relu=True), {}
 

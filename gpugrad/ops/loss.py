@@ -100,7 +100,7 @@ def _logits_gradient(g, logits, target, weight, ignore_index, label_smoothing, r
 cross_entropy_rows.vjp(logits=_logits_gradient)
 
 
-@cross_entropy_rows.fused("cpu")
+@cross_entropy_rows.path("cpu")
 def _cross_entropy_cpu(logits, target, weight, *, ignore_index, label_smoothing, reduction):
     kept = _kept(logits, target, weight, ignore_index)
     losses, lse = cpu.loss.cross_entropy_forward(logits, target, kept, weight, label_smoothing)

@@ -79,7 +79,7 @@ def sum(x, *, axis=None, dtype=None, keepdims=False):
 sum.vjp(x=lambda g, axis, x_shape, x_dtype: spread(g, x_shape, axis, x_dtype))
 
 
-@sum.fused("cpu")
+@sum.path("cpu")
 def sum_cpu(x, *, axis, dtype, keepdims):
     if x.size < cpu.reduce.LEAST or dtype is not None or x.dtype.kind != "f":
         return NotImplemented
@@ -103,7 +103,7 @@ def _mean_x(g: Any, axis: Any, x_shape: tuple, x_dtype: Any) -> Any:
 mean.vjp(x=_mean_x)
 
 
-@mean.fused("cpu")
+@mean.path("cpu")
 def mean_cpu(x, *, axis, dtype, keepdims):
     if x.size < cpu.reduce.LEAST or dtype is not None:
         return NotImplemented

@@ -31,7 +31,7 @@ def keep_where(x, mask: Fixed):
 keep_where.vjp(x=lambda g, mask: xp(g).keep_where(g, mask))
 
 
-@keep_where.fused("cpu")
+@keep_where.path("cpu")
 def keep_where_cpu(x, mask):
     if x.size < _SMALL or mask.shape != x.shape or x.itemsize not in (4, 8):
         return NotImplemented

@@ -31,7 +31,7 @@ def softmax(x, *, axis=-1):
 softmax.vjp(x=lambda g, out, axis: out * (g - (g * out).sum(axis=axis, keepdims=True)))
 
 
-@softmax.fused("cpu")
+@softmax.path("cpu")
 def _softmax_cpu(x, *, axis):
     return cpu.softmax.softmax_forward(x, axis=axis), {}
 
@@ -53,7 +53,7 @@ def log_softmax(x, *, axis=-1):
 log_softmax.vjp(x=lambda g, out, axis: g - xp(g).exp(out) * g.sum(axis=axis, keepdims=True))
 
 
-@log_softmax.fused("cpu")
+@log_softmax.path("cpu")
 def _log_softmax_cpu(x, *, axis):
     return cpu.softmax.log_softmax_forward(x, axis=axis), {}
 

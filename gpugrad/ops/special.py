@@ -51,6 +51,6 @@ def sigmoid(x):
 sigmoid.vjp(x=lambda g, out: g * (out * (1 - out)))
 
 
-@sigmoid.fused("cpu")
+@sigmoid.path("cpu")
 def sigmoid_cpu(x):
     return cpu.activation.sigmoid_forward(x), {}

@@ -49,10 +49,10 @@ def test_odd_addresses_and_layouts(cuda, way):
 @pytest.mark.parametrize("share", [1, 7, 16])
 def test_the_backward_draws_the_same_mask(cuda, share):
     x = gg.ones(3, 5, 112, device=cuda, requires_grad=True)
-    before = gg.seeded_dropout.fused_paths["cuda"].runs
+    before = gg.seeded_dropout.paths["cuda"].runs
     out = gg.seeded_dropout(x, p=0.4, seed=11, share=share)
     out.backward(gg.ones(3, 5, 112, device=cuda))
-    assert gg.seeded_dropout.fused_paths["cuda"].runs == before + 1
+    assert gg.seeded_dropout.paths["cuda"].runs == before + 1
     np.testing.assert_array_equal(host(x.grad), host(out))
     rows = host(out).reshape(-1, share)
     assert (rows == rows[:, :1]).all() and set(np.unique(rows)) == {0.0, np.float32(1 / 0.6)}

@@ -31,7 +31,7 @@ def _launch(way: str, first: tuple, logits: Any, target: Any, weight: Any, ignor
     KERNELS.launch(instance, grid=grid, block=block, args=(*first, logits, target, weight, total, *numbers))
 
 
-@cross_entropy_rows.fused("cuda")
+@cross_entropy_rows.path("cuda")
 def cross_entropy_cuda(logits, target, weight, *, ignore_index, label_smoothing, reduction):
     check_shapes(logits, target, weight)
     if not is_float(logits.dtype):

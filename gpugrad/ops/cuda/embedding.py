@@ -63,7 +63,7 @@ def sum_rows(x: Any, ids: Any, segments: int, skipped: int = -1) -> Any:
     return out
 
 
-@embedding.fused("cuda")
+@embedding.path("cuda")
 def embedding_cuda(input, weight, *, padding_idx):
     if input.dtype.kind not in "iu" or weight.ndim < 1 or not is_float(weight.dtype):
         return NotImplemented
@@ -77,7 +77,7 @@ def _(g, input, padding_idx, weight_shape):
     return None, sum_rows(g.reshape(input.size, width), input.reshape(-1), rows, skipped).reshape(weight_shape)
 
 
-@segment_sum.fused("cuda")
+@segment_sum.path("cuda")
 def segment_sum_cuda(x, segments, *, num_segments):
     if not is_float(x.dtype) or segments.dtype.kind not in "iu" or segments.shape != x.shape[:1]:
         return NotImplemented

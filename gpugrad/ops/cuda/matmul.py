@@ -29,7 +29,7 @@ def _batch(x: Any, lead: tuple) -> Any:
     return xp(x).broadcast_to(x, (*lead, *x.shape[-2:])).reshape(prod(lead), *x.shape[-2:])
 
 
-@matmul.fused("cuda")
+@matmul.path("cuda")
 def matmul_cuda(x, y):
     if not x.ndim or not y.ndim or not _fits(x, y) or x.shape[-1] != y.shape[max(y.ndim - 2, 0)]:
         return NotImplemented
@@ -71,7 +71,7 @@ def _has_epilogue(x: Any, bias: Any) -> bool:
     return bias is not None and x.dtype != np.float64 and bias.flags.c_contiguous and x.size > 0
 
 
-@linear.fused("cuda")
+@linear.path("cuda")
 def linear_cuda(x, weight, bias=None):
     if not _check(x, weight, bias):
         return NotImplemented
@@ -103,7 +103,7 @@ def _linear_gradients(rows: Any, x: Any, weight: Any, needs: tuple) -> tuple:
     return gx, gw, gb
 
 
-@linear_relu.fused("cuda")
+@linear_relu.path("cuda")
 def linear_relu_cuda(x, weight, bias=None):
     if not _check(x, weight, bias) or not _has_epilogue(x, bias):
         return NotImplemented
@@ -118,7 +118,7 @@ def _(g, x, weight, out, needs):
     return _linear_gradients(rows_of(relu.rules["x"](g, out)), x, weight, needs)
 
 
-@linear_gelu.fused("cuda")
+@linear_gelu.path("cuda")
 def linear_gelu_cuda(x, weight, bias):
     if not _check(x, weight, bias) or not _has_epilogue(x, bias) or weight.shape[0] % _AUX:
         return NotImplemented

@@ -157,17 +157,17 @@ def _count(x: Any, axis: Any) -> int:
     return math.prod(x.shape[i] for i in axes_of(axis, x.ndim))
 
 
-@ops.sum.fused("cuda")
+@ops.sum.path("cuda")
 def sum_cuda(x, *, axis, dtype, keepdims):
     return (_over(x, axis, "Total", 1, keepdims), {}) if _fits(x, dtype) else NotImplemented
 
 
-@ops.mean.fused("cuda")
+@ops.mean.path("cuda")
 def mean_cuda(x, *, axis, dtype, keepdims):
     return (_over(x, axis, "Total", _count(x, axis), keepdims), {}) if _fits(x, dtype) else NotImplemented
 
 
-@ops.prod.fused("cuda")
+@ops.prod.path("cuda")
 def prod_cuda(x, *, axis, dtype, keepdims):
     return (_over(x, axis, "Product", 1, keepdims), {}) if _fits(x, dtype) else NotImplemented
 
@@ -180,7 +180,7 @@ def _plain(functor: str) -> Callable:
 
 
 for _op, _functor in ((ops.max, "Largest"), (ops.min, "Smallest"), (ops.logsumexp, "LogSumExp")):
-    _op.fused("cuda")(_plain(_functor))
+    _op.path("cuda")(_plain(_functor))
 
 
 def _positions(functor: str) -> Callable:
@@ -198,8 +198,8 @@ def _positions(functor: str) -> Callable:
     return path
 
 
-ops.argmax.fused("cuda")(_positions("FirstLargest"))
-ops.argmin.fused("cuda")(_positions("FirstSmallest"))
+ops.argmax.path("cuda")(_positions("FirstLargest"))
+ops.argmin.path("cuda")(_positions("FirstSmallest"))
 
 
 def _spread(functor: str) -> Callable:
@@ -220,5 +220,5 @@ def _spread(functor: str) -> Callable:
     return path
 
 
-ops.var.fused("cuda")(_spread("Variance"))
-ops.std.fused("cuda")(_spread("Deviation"))
+ops.var.path("cuda")(_spread("Variance"))
+ops.std.path("cuda")(_spread("Deviation"))

@@ -118,7 +118,7 @@ def _backward(g: Any, out: Any, axis: int, log: bool, scale: float = 1.0) -> Any
     return gx
 
 
-@softmax.fused("cuda")
+@softmax.path("cuda")
 def softmax_cuda(x, *, axis):
     return _forward(x, axis, log=False)
 
@@ -128,7 +128,7 @@ def _(g, out, axis):
     return _backward(g, out, axis, log=False)
 
 
-@log_softmax.fused("cuda")
+@log_softmax.path("cuda")
 def log_softmax_cuda(x, *, axis):
     return _forward(x, axis, log=True)
 
@@ -163,7 +163,7 @@ def _mask_layout(mask: Any, shape: tuple) -> MaskLayout | None:
     return MaskLayout((ctypes.c_uint32 * 4)(*sizes), (ctypes.c_int64 * 4)(*strides), column)
 
 
-@masked_softmax.fused("cuda")
+@masked_softmax.path("cuda")
 def masked_softmax_cuda(x, mask, *, causal, scale):
     if not is_float(x.dtype) or not x.ndim or (causal and x.ndim < 2):
         return NotImplemented
