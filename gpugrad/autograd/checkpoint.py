@@ -7,7 +7,7 @@ from typing import Any
 
 from ..backend.random import get_rng_state, set_rng_state
 from .functional import grad
-from .graph import Node, Part, reachable
+from .graph import Node, OutputNode, reachable
 from .mode import enable_grad, mode
 from .tensor import Tensor, wrap
 
@@ -71,7 +71,9 @@ def checkpoint(function: Callable, *args: Any) -> Any:
     leaves = [node for node in reachable({o._edge() for o in live}) if node.number == 0 and id(node) not in own]
     node = CheckpointNode(function, args, edges, leaves, state, isinstance(result, tuple))
     made = tuple(
-        wrap(o._array, o.device, Part(node, i, len(outs)) if node.several else node) if o.requires_grad else o.detach()
+        wrap(o._array, o.device, OutputNode(node, i, len(outs)) if node.several else node)
+        if o.requires_grad
+        else o.detach()
         for i, o in enumerate(outs)
     )
     return made if node.several else made[0]

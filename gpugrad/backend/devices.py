@@ -23,13 +23,13 @@ _for_cuda: list[Callable[[], Any]] = []  # what waits for the first cuda device
 class Device:
     """A place for arrays; one object per place, so devices compare by identity.
 
-    Also a context that makes it the default: `with gpugrad.device("cuda"):`. `alone`: no other device of its type is
+    Also a context that makes it the default: `with gpugrad.device("cuda"):`. `is_only`: no other device of its type is
     there, so that its array library needs no `selected()` around a call. `has_products`: `multiply` works.
     `shared_bytes`: shared memory that a kernel's block can have.
     """
 
     __slots__ = ("type", "index", "name")
-    alone = True
+    is_only = True
     has_products = False
     shared_bytes = 227 << 10
 

@@ -77,7 +77,7 @@ def rebase(x: Tensor, new: Tensor, number: int) -> None:
         base = view.base
         if base._edge() is not None or new._requires_grad:
             arrays = (base._array, x._array)
-            node = put_view.node(x.device, (base, new), arrays, {"chain": view.chain}, base._array)
+            node = put_view.record(x.device, (base, new), arrays, {"chain": view.chain}, base._array)
             base._node, base._requires_grad = node, node is not None
             base._changed = view.number = number
     x._node, x._requires_grad = new._node, new._requires_grad
@@ -131,7 +131,7 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
     value = value.to(dtype=self.dtype)
     node = None
     if recording:
-        node = setitem.node(self.device, (self, value), (self._array, value._array), {"index": index}, self._array)
+        node = setitem.record(self.device, (self, value), (self._array, value._array), {"index": index}, self._array)
     try:
         self._array[index] = value._array
     except (ValueError, IndexError) as error:

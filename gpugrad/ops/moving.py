@@ -43,7 +43,7 @@ class Transfer(Op):
 
     def _record(self, device: Device, tensors: list, arrays: list, attributes: dict, out: Any, *rest: Any) -> Any:
         target = find_device(attributes["device"])
-        node = self.node(target, tensors, arrays, {**attributes, "device": device}, out) if mode.grad else None
+        node = self.record(target, tensors, arrays, {**attributes, "device": device}, out) if mode.grad else None
         return wrap(out, target, node)
 
 

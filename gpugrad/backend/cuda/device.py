@@ -28,7 +28,7 @@ class CudaDevice(Device):
 
     __slots__ = (
         "_cupy", "_xp", "_kernels", "_modules", "_granted", "_products",
-        "alone", "has_products", "memory", "shared_bytes",
+        "is_only", "has_products", "memory", "shared_bytes",
     )  # fmt: skip
 
     def __init__(self, index: int, cupy: Any):
@@ -38,8 +38,8 @@ class CudaDevice(Device):
         self.has_products = find_spec("nvmath") is not None
         self.shared_bytes = cupy.cuda.Device(index).attributes["MaxSharedMemoryPerBlockOptin"]
         self.memory = CudaMemory(cupy, index)
-        self.alone = cupy.cuda.runtime.getDeviceCount() == 1
-        self._xp = _arrays(cupy) if self.alone else Selecting(_arrays(cupy), self)
+        self.is_only = cupy.cuda.runtime.getDeviceCount() == 1
+        self._xp = _arrays(cupy) if self.is_only else Selecting(_arrays(cupy), self)
 
     @property
     def xp(self) -> Any:

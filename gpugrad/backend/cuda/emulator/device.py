@@ -27,7 +27,7 @@ class EmulatedDevice(Device):
     """A cuda device whose memory is the host's and whose kernels run on the CPU."""
 
     __slots__ = ("_xp", "memory")
-    alone = False
+    is_only = False
     has_products = True
 
     def __init__(self, index: int):

@@ -10,23 +10,23 @@ from typing import Any
 
 import numpy as np
 
-from ..backend.devices import Device
-from ..backend.dtypes import as_dtype, finfo, is_float, is_low
-from ..backend.namespace import xp
-from .functional import grad
-from .op import Op
+from ...backend.devices import Device
+from ...backend.dtypes import as_dtype, finfo, is_float, is_low
+from ...backend.namespace import xp
+from ..functional import grad
+from ..op import Op
+from ..tensor import Tensor, wrap
 from .samples import Case
-from .tensor import Tensor, wrap
 
 # What two ways of computing the same value may differ by, relative to the largest value (at least 1).
 TOLERANCES = {"float64": 1e-10, "float32": 1e-5, "float16": 4e-3, "bfloat16": 3e-2}
 
 
-class Wrong(AssertionError):
+class CheckFailure(AssertionError):
     """A check that failed."""
 
 
-class Call:
+class SampleCall:
     """`op` with the arguments of `case` on `device`; floats are cast to `dtype`, `arrange` sets the layout."""
 
     def __init__(self, op: Op, case: Case, device: Device, dtype: Any, arrange: Callable | None = None):
@@ -85,7 +85,7 @@ class Call:
         for i in self.checked:
             self.inputs[i].requires_grad_()
         if before != [host(v).tobytes() for v in vectors]:
-            raise Wrong("its backward changed the upstream gradient in place")
+            raise CheckFailure("its backward changed the upstream gradient in place")
         self.unchanged("backward")
         return {i: g for i, g in zip(wanted, found, strict=True) if g is not None}
 
@@ -93,7 +93,7 @@ class Call:
         array = np.random.default_rng(3).uniform(-1, 1, output.shape).astype(output.dtype)
         return wrap(make(self.device.asarray(array)) if make else self.device.asarray(array), self.device, None)
 
-    def given(self, i: int, value: Any) -> Call:
+    def given(self, i: int, value: Any) -> SampleCall:
         """This call with `value`, a constant, for input i."""
         made = copy.copy(self)
         made.inputs = [value if j == i else t for j, t in enumerate(self.inputs)]
@@ -109,11 +109,11 @@ class Call:
         return [host(t).tobytes() for t in self.inputs if isinstance(t, Tensor)]
 
     def unchanged(self, what: str) -> None:
-        """Raise Wrong if an input is not what it was."""
+        """Raise CheckFailure if an input is not what it was."""
         tensors = [i for i, t in enumerate(self.inputs) if isinstance(t, Tensor)]
         for i, before, now in zip(tensors, self._before, self._bytes(), strict=True):
             if before != now:
-                raise Wrong(f"its {what} changed the input {self.name(i)} in place")
+                raise CheckFailure(f"its {what} changed the input {self.name(i)} in place")
 
 
 def host(tensor: Tensor) -> np.ndarray:
@@ -137,9 +137,9 @@ def _nothing() -> Iterator[None]:
 
 
 def agree(got: Tensor, expected: Tensor, what: str, tolerance: float | None = None) -> None:
-    """Raise Wrong unless the values agree as well as their dtype allows (or bit for bit, with tolerance 0)."""
+    """Raise CheckFailure unless the values agree as well as their dtype allows (or bit for bit, with tolerance 0)."""
     if got.shape != expected.shape:
-        raise Wrong(f"{what}: shape {got.shape}, expected {expected.shape}")
+        raise CheckFailure(f"{what}: shape {got.shape}, expected {expected.shape}")
     if tolerance is None:
         names = {got.dtype.name, expected.dtype.name}
         tolerance = max((TOLERANCES.get(name, 0.0) for name in names), default=0.0)
@@ -154,22 +154,24 @@ def agree(got: Tensor, expected: Tensor, what: str, tolerance: float | None = No
     if wrong.any():
         error = np.where(wrong, np.nan_to_num(np.abs(a - b), nan=np.inf), -1.0)
         at = tuple(int(k) for k in np.unravel_index(np.argmax(error), a.shape))
-        raise Wrong(f"{what}: {a[at]:.9g} at {at}, expected {b[at]:.9g}, may differ by {allowed:.2g} ({got.dtype})")
+        raise CheckFailure(
+            f"{what}: {a[at]:.9g} at {at}, expected {b[at]:.9g}, may differ by {allowed:.2g} ({got.dtype})"
+        )
 
 
 def all_agree(got: Sequence, expected: Sequence, what: str, tolerance: float | None = None) -> None:
     """`agree` for outputs, which must also have the same dtypes."""
     if len(got) != len(expected):
-        raise Wrong(f"{what}: {len(got)} outputs, expected {len(expected)}")
+        raise CheckFailure(f"{what}: {len(got)} outputs, expected {len(expected)}")
     for j, (a, b) in enumerate(zip(got, expected, strict=True)):
         name = what if len(got) == 1 else f"{what}, output {j}"
         if a.dtype != b.dtype:
-            raise Wrong(f"{name}: dtype {a.dtype}, expected {b.dtype}")
+            raise CheckFailure(f"{name}: dtype {a.dtype}, expected {b.dtype}")
         agree(a, b, name, tolerance)
 
 
-def gradients_agree(call: Call, got: dict, expected: dict, what: str, tolerance: float | None = None) -> None:
-    """`agree` for what `Call.gradients` gives; a gradient that one of the two lacks must be zero in the other."""
+def gradients_agree(call: SampleCall, got: dict, expected: dict, what: str, tolerance: float | None = None) -> None:
+    """`agree` for what `SampleCall.gradients` gives; a gradient that one of the two lacks must be zero in the other."""
     for i in sorted(got.keys() | expected.keys()):
         zeros = wrap(np.zeros(call.inputs[i].shape, np.float32), call.device, None)
         agree(got.get(i, zeros), expected.get(i, zeros), f"{what} for {call.name(i)}", tolerance)

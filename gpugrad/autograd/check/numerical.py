@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backend.dtypes import float64, is_float
-from ..errors import DTypeError, GradcheckError, GradientError
-from .functional import grad
-from .mode import enable_grad, is_grad_enabled, no_grad
-from .tensor import Tensor, wrap
+from ...backend.dtypes import float64, is_float
+from ...errors import DTypeError, GradcheckError, GradientError
+from ..functional import grad
+from ..mode import enable_grad, is_grad_enabled, no_grad
+from ..tensor import Tensor, wrap
 
 DEFAULTS = (1e-6, 1e-5, 1e-3)
 
@@ -138,7 +138,7 @@ class _Check(NamedTuple):
         with no_grad():
             return [np.array(o.device.to_host(o._array), float64) for o in _floats(self.func(*self.inputs))]
 
-    def pull(self, output: Tensor, vector: np.ndarray) -> list[Tensor | None]:
+    def gradient_of(self, output: Tensor, vector: np.ndarray) -> list[Tensor | None]:
         """The gradients of one output from upstream `vector`, None for inputs that it does not depend on."""
         if not output.requires_grad:
             return [None] * len(self.checked)
@@ -154,7 +154,9 @@ class _Check(NamedTuple):
         rng = np.random.default_rng(1)
         for j, output in enumerate(outputs):
             vector = rng.uniform(-1, 1, output.shape)
-            for i, a, b in zip(self.checked, self.pull(output, vector), self.pull(output, vector), strict=True):
+            for i, a, b in zip(
+                self.checked, self.gradient_of(output, vector), self.gradient_of(output, vector), strict=True
+            ):
                 first, second = self.host(a, i), self.host(b, i)
                 if np.array_equal(first, second, equal_nan=True) or first.shape != second.shape:
                     continue
@@ -167,7 +169,7 @@ class _Check(NamedTuple):
 
     def gradient_types(self, outputs: Sequence, dtypes: bool) -> None:
         for j, output in enumerate(outputs):
-            for i, gradient in zip(self.checked, self.pull(output, np.ones(output.shape)), strict=True):
+            for i, gradient in zip(self.checked, self.gradient_of(output, np.ones(output.shape)), strict=True):
                 given, which = self.inputs[i], f"gradcheck: output {j}, input {i}"
                 if gradient is not None and gradient.shape != given.shape:
                     raise GradcheckError(f"{which} has shape {given.shape}, its gradient {gradient.shape}")
@@ -181,7 +183,7 @@ class _Check(NamedTuple):
             for k in range(output._array.size):
                 vector = np.zeros(output.shape)
                 vector.reshape(-1)[k] = 1
-                for table, i, gradient in zip(analytic[j], self.checked, self.pull(output, vector), strict=True):
+                for table, i, gradient in zip(analytic[j], self.checked, self.gradient_of(output, vector), strict=True):
                     table[k] = self.host(gradient, i)
         for n, i in enumerate(self.checked):
             step = np.zeros(self.inputs[i].shape)
@@ -197,10 +199,10 @@ class _Check(NamedTuple):
         rng = np.random.default_rng(2)
         steps = [_random(rng, self.inputs[i].shape) for i in self.checked]
         vectors = [_random(rng, o.shape) for o in outputs]
-        pulled = [self.pull(o, v) for o, v in zip(outputs, vectors, strict=True)]
+        rows = [self.gradient_of(o, v) for o, v in zip(outputs, vectors, strict=True)]
         for n, i in enumerate(self.checked):
             for j, values in enumerate(self.differences(i, steps[n])):
-                analytic = np.asarray((self.host(pulled[j][n], i) * steps[n]).sum())
+                analytic = np.asarray((self.host(rows[j][n], i) * steps[n]).sum())
                 self.compare(i, j, analytic, np.asarray((values * vectors[j]).sum()), None)
 
     def differences(self, i: int, step: np.ndarray) -> list[np.ndarray]:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from ..backend.dtypes import is_float
-from .calls import Call, Wrong
-from .graph import Node, OpNode, Part
-from .paths import rule_names
-from .tensor import Tensor, wrap
-from .versions import owner
+from ...backend.dtypes import is_float
+from ..graph import Node, OpNode, OutputNode
+from ..paths import rule_names
+from ..tensor import Tensor, wrap
+from ..versions import owner
+from .sample_call import CheckFailure, SampleCall
 
 
-def check_memory(call: Call) -> dict[str, bool]:
-    """Raise Wrong if the node of `call` keeps more than its rules name.
+def check_memory(call: SampleCall) -> dict[str, bool]:
+    """Raise CheckFailure if the node of `call` keeps more than its rules name.
 
     Returns, for each array that it keeps, whether some rule reads the values (not just the shape or dtype).
     """
@@ -23,18 +23,18 @@ def check_memory(call: Call) -> dict[str, bool]:
         return {}
     named = _named(call, node)
     if set(node.saved) != named:
-        raise Wrong(f"its node keeps {sorted(node.saved)}, its rules name {sorted(named)}")
+        raise CheckFailure(f"its node keeps {sorted(node.saved)}, its rules name {sorted(named)}")
     _check_freed(call, named)
     return {name: _reads(call, node, name) for name, value in node.saved.items() if _is_array(value)}
 
 
 def _node(outputs: tuple) -> OpNode | None:
     nodes = [o._node for o in outputs if o._node is not None]
-    node = nodes[0].edges[0] if nodes and isinstance(nodes[0], Part) else nodes[0] if nodes else None
+    node = nodes[0].edges[0] if nodes and isinstance(nodes[0], OutputNode) else nodes[0] if nodes else None
     return node if isinstance(node, OpNode) else None
 
 
-def _named(call: Call, node: OpNode) -> set[str]:
+def _named(call: SampleCall, node: OpNode) -> set[str]:
     """What the rules of the inputs that need gradients, and the device path that ran, name."""
     rules = [call.op.rules[call.op.input_name(i)] for i in call.checked]
     of_path = node.plan.path.names if node.plan.path is not None else ()
@@ -45,17 +45,17 @@ def _is_array(value: Any) -> bool:
     return bool(value) and all(map(_is_array, value)) if value.__class__ is tuple else hasattr(value, "strides")
 
 
-def _check_freed(call: Call, named: set[str]) -> None:
+def _check_freed(call: SampleCall, named: set[str]) -> None:
     """Inputs that no rule names must be gone when only the outputs are left."""
     outputs, arrays = _outputs_and_arrays(call)
     shown = [owner(o._array) for o in outputs]
     for i, array in arrays.items():
         alive = array()
         if alive is not None and call.op.input_name(i) not in named and all(owner(alive) is not o for o in shown):
-            raise Wrong(f"it keeps the input {call.name(i)} alive, which no gradient rule names")
+            raise CheckFailure(f"it keeps the input {call.name(i)} alive, which no gradient rule names")
 
 
-def _outputs_and_arrays(call: Call) -> tuple[tuple, dict[int, weakref.ref]]:
+def _outputs_and_arrays(call: SampleCall) -> tuple[tuple, dict[int, weakref.ref]]:
     """The outputs for inputs that nothing else refers to, and weak references to the arrays of those inputs."""
     inputs: list = list(call.inputs)
     arrays = {}
@@ -84,7 +84,7 @@ class _Shell:
     __bool__ = __eq__ = __ne__ = __array__ = __array_function__ = _read
 
 
-def _reads(call: Call, node: OpNode, name: str) -> bool:
+def _reads(call: SampleCall, node: OpNode, name: str) -> bool:
     """Whether the node's rules, the device path's or the generic ones, fail without the values of `name`."""
     value, plan, own = node.saved[name], node.plan, node.plan.path
     shell = tuple(map(_Shell, value)) if value.__class__ is tuple else _Shell(value)
@@ -101,6 +101,6 @@ def _reads(call: Call, node: OpNode, name: str) -> bool:
     return False
 
 
-def _upstream(call: Call, node: OpNode) -> Any:
+def _upstream(call: SampleCall, node: OpNode) -> Any:
     gradients = tuple(o._array * 0 + 1 if is_float(o.dtype) else None for o in call())
     return gradients if node.outputs is not None else gradients[0]

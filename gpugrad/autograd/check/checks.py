@@ -13,19 +13,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backend.devices import CPU, Device
-from ..backend.devices import device as find_device
-from ..backend.dtypes import bfloat16, default_dtype, float16, float32, float64, is_float
-from ..backend.namespace import xp
-from ..errors import GpugradError
-from .calls import TOLERANCES, Call, Wrong, agree, all_agree, fortran, gradients_agree, host, strided
+from ...backend.devices import CPU, Device
+from ...backend.devices import device as find_device
+from ...backend.dtypes import bfloat16, default_dtype, float16, float32, float64, is_float
+from ...backend.namespace import xp
+from ...errors import GpugradError
+from ..mode import no_grad
+from ..op import Op
+from ..tensor import Tensor
+from ..ufunc import Elementwise
 from .kept import check_memory
-from .mode import no_grad
 from .numerical import gradcheck, gradgradcheck
-from .op import Op
+from .sample_call import TOLERANCES, CheckFailure, SampleCall, agree, all_agree, fortran, gradients_agree, host, strided
 from .samples import Case, Sampler
-from .tensor import Tensor
-from .ufunc import Elementwise
 
 SMALL = 48  # elements: below, every derivative is compared; above, one random direction
 
@@ -72,7 +72,7 @@ def _each(cases: Iterable[Case], body: Callable[[Case], Any], strict: bool = Fal
 
 
 def _text(error: Exception) -> str:
-    text = str(error) if isinstance(error, (Wrong, GpugradError)) else f"{type(error).__name__}: {error}"
+    text = str(error) if isinstance(error, (CheckFailure, GpugradError)) else f"{type(error).__name__}: {error}"
     return "; ".join([text, *getattr(error, "__notes__", [])])
 
 
@@ -92,13 +92,13 @@ def check_forward(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[C
 
     def body(case: Case) -> None:
         for dtype in (float64, float32):
-            call = Call(op, case, device, dtype)
+            call = SampleCall(op, case, device, dtype)
             with no_grad():
                 got = call()
                 call.unchanged("forward")
                 if case.smooth and _finite(call.inputs) and not _finite(got):
-                    raise Wrong("its value is not finite for finite inputs")
-                expected = Call(op, case, CPU, dtype)(generic=True)
+                    raise CheckFailure("its value is not finite for finite inputs")
+                expected = SampleCall(op, case, CPU, dtype)(generic=True)
             what = "device path" if path else "value"
             all_agree(got, expected, f"{what} against the generic body")
 
@@ -115,32 +115,32 @@ def check_gradient(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[
     """Gradients are right and have their inputs' shapes and dtypes; those of device paths are the generic rules'."""
 
     def body(case: Case) -> bool | None:
-        call = Call(op, case, device, float64)
+        call = SampleCall(op, case, device, float64)
         if not _has_gradient(call):
             return False
         for dtype in (float64, float32):
-            call = Call(op, case, device, dtype)
+            call = SampleCall(op, case, device, dtype)
             got = call.gradients()
             _typed_like_inputs(call, got)
             if op.paths[device.type] or device is not CPU:
-                generic = Call(op, case, CPU, dtype).gradients(generic=True)
+                generic = SampleCall(op, case, CPU, dtype).gradients(generic=True)
                 gradients_agree(call, got, generic, "gradient against the generic rule")
             for i in call.checked if len(call.checked) > 1 else ():
                 alone = call.gradients(only=i)
                 gradients_agree(call, alone, {i: got[i]} if i in got else {}, "gradient when no other is needed")
         if case.smooth:
-            function, tensors = Call(op, case, device, float64).function()
+            function, tensors = SampleCall(op, case, device, float64).function()
             _numbered(call, gradcheck, function, tensors)
         return None
 
     yield from _each(cases, body, strict=True)
 
 
-def _has_gradient(call: Call) -> bool:
+def _has_gradient(call: SampleCall) -> bool:
     return bool(call.checked) and any(o.requires_grad for o in call())
 
 
-def _numbered(call: Call, check: Callable, function: Callable, tensors: list) -> None:
+def _numbered(call: SampleCall, check: Callable, function: Callable, tensors: list) -> None:
     """Run gradcheck or gradgradcheck; what it raises also says which inputs it counted."""
     try:
         check(function, tensors, fast_mode=_is_large(call))
@@ -149,24 +149,24 @@ def _numbered(call: Call, check: Callable, function: Callable, tensors: list) ->
         raise
 
 
-def _is_large(call: Call) -> bool:
+def _is_large(call: SampleCall) -> bool:
     with no_grad():
         outputs = sum(o._array.size for o in call())
     return max(outputs, sum(call.inputs[i]._array.size for i in call.checked)) > SMALL
 
 
-def _typed_like_inputs(call: Call, gradients: dict) -> None:
+def _typed_like_inputs(call: SampleCall, gradients: dict) -> None:
     for i, g in gradients.items():
         given = call.inputs[i]
         if (g.shape, g.dtype) != (given.shape, given.dtype):
-            raise Wrong(f"the gradient of {call.name(i)} {given.shape} {given.dtype} is {g.shape} {g.dtype}")
+            raise CheckFailure(f"the gradient of {call.name(i)} {given.shape} {given.dtype} is {g.shape} {g.dtype}")
 
 
 def check_second_order(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[Case | None, str]]:
     """The gradients are themselves differentiable, and rightly."""
 
     def body(case: Case) -> bool | None:
-        call = Call(op, case, device, float64)
+        call = SampleCall(op, case, device, float64)
         if not case.smooth or not _has_gradient(call):
             return False
         function, tensors = call.function()
@@ -189,16 +189,16 @@ def check_dtypes(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[Ca
 
 
 def _check_low(op: Op, case: Case, device: Device, dtype: np.dtype) -> None:
-    call = Call(op, case, device, dtype)
+    call = SampleCall(op, case, device, dtype)
     exactly = Case(*_rounded((case.args, case.kwargs), dtype), smooth=case.smooth)
-    reference = Call(op, exactly, device, float32)
+    reference = SampleCall(op, exactly, device, float32)
     with no_grad():
         got, expected = call(), reference()
-        wide = Call(op, case, device, float64)()
+        wide = SampleCall(op, case, device, float64)()
     for a, b, w in zip(got, expected, wide, strict=True):
         fixed = not is_float(b.dtype) or call.attributes.get("dtype") is not None or not call.floats
         if (not fixed or b.dtype != w.dtype) and (a.dtype, b.dtype) != (dtype, float32):
-            raise Wrong(f"{dtype} inputs give {a.dtype} and float32 inputs {b.dtype}")
+            raise CheckFailure(f"{dtype} inputs give {a.dtype} and float32 inputs {b.dtype}")
         agree(a, b, f"{dtype} against float32")
     if case.smooth and _has_gradient(call):
         gradients = call.gradients()
@@ -218,7 +218,7 @@ def _rounded(value: Any, dtype: np.dtype) -> Any:
 
 def _check_promotion(op: Op, case: Case, device: Device) -> None:
     """int32 with float32 gives float32 (ints alone the default float, for dtypes="float"); a Python scalar is weak."""
-    call = Call(op, case, device, float32)
+    call = SampleCall(op, case, device, float32)
     floats = call.floats
     if len(floats) < (1 if op.dtypes == "float" else 2) or default_dtype() != float32:
         return
@@ -238,11 +238,11 @@ def check_layout(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[Ca
     """Values and gradients do not depend on the strides of inputs and upstream gradients."""
 
     def body(case: Case) -> None:
-        plain = Call(op, case, device, float32, arrange=lambda a: a.copy(order="C"))
+        plain = SampleCall(op, case, device, float32, arrange=lambda a: a.copy(order="C"))
         with no_grad():
             values = plain()
         for arrange in (strided, fortran):
-            call = Call(op, case, device, float32, arrange)
+            call = SampleCall(op, case, device, float32, arrange)
             with no_grad():
                 all_agree(call(), values, f"{arrange.__name__} inputs against contiguous ones")
             got = call.gradients(upstream=arrange)
@@ -258,7 +258,7 @@ def check_determinism(op: Op, cases: list[Case], device: Device) -> Iterator[tup
     """Two runs give the same bits."""
 
     def body(case: Case) -> None:
-        call = Call(op, case, device, float32)
+        call = SampleCall(op, case, device, float32)
         with no_grad():
             all_agree(call(), call(), "a second run", 0.0)
         gradients_agree(call, call.gradients(), call.gradients(), "a second backward", 0.0)
@@ -271,7 +271,7 @@ def check_kept(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[Case
     unread: dict[str, bool] = {}
 
     def body(case: Case) -> bool | None:
-        call = Call(op, case, device, float32)
+        call = SampleCall(op, case, device, float32)
         if not _has_gradient(call):
             return False
         for name, was_read in check_memory(call).items():
