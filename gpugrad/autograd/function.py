@@ -121,10 +121,10 @@ def _keep(context: Context, node: FunctionNode, args: tuple, outs: tuple) -> Non
 
     def connected(i: int, array: Any, device: Any) -> Callable:
         def make(_: Context) -> Tensor:
-            parent = me()
-            return wrap(
-                array, device, OutputNode(parent, i, len(outs)) if parent is not None and len(outs) > 1 else parent
-            )
+            place: Node | None = me()
+            if place is not None and len(outs) > 1:
+                place = OutputNode(place, i, len(outs))
+            return wrap(array, device, place)
 
         return make
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..backend.devices import Device
-from ..backend.dtypes import is_low
+from ..backend.dtypes import is_float, is_low
 from ..errors import AnomalyError, GradientError, InplaceError
 from .mode import mode
 from .tensor import wrap
@@ -162,10 +162,7 @@ class OpNode(Node):
             return _through(value, self, self.device)
         count = len(value)
         return tuple(
-            wrap(a, self.device, None)
-            if a.dtype.kind in "iub"
-            else _through(a, OutputNode(self, i, count), self.device)
-            for i, a in enumerate(value)
+            wrap(a, self.device, OutputNode(self, i, count) if is_float(a.dtype) else None) for i, a in enumerate(value)
         )
 
 

@@ -154,9 +154,8 @@ class _Check(NamedTuple):
         rng = np.random.default_rng(1)
         for j, output in enumerate(outputs):
             vector = rng.uniform(-1, 1, output.shape)
-            for i, a, b in zip(
-                self.checked, self.gradient_of(output, vector), self.gradient_of(output, vector), strict=True
-            ):
+            runs = self.gradient_of(output, vector), self.gradient_of(output, vector)
+            for i, a, b in zip(self.checked, *runs, strict=True):
                 first, second = self.host(a, i), self.host(b, i)
                 if np.array_equal(first, second, equal_nan=True) or first.shape != second.shape:
                     continue
