@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 
 from ...backend.cuda.launch import FLOATS, Kernels, Strided, ctype, dense
+from ...backend.cuda.rows import MOST_THREADS, accumulator, row_threads, rows_grid, scalar
 from ...backend.dtypes import is_float
 from ...backend.namespace import xp
 from ..loss import check_shapes, cross_entropy_rows, divisor
-from .softmax import MOST_THREADS, acc, row_threads, rows_grid
 
 KERNELS = Kernels(
     "cross_entropy.cu", lambda: [f"cross_entropy_{way}<{T}>" for T in FLOATS for way in ("forward", "backward")]
@@ -21,12 +21,12 @@ def _launch(way: str, first: tuple, logits: Any, target: Any, weight: Any, ignor
     rows, classes = logits.shape
     total = None
     if weight is not None:
-        weight = dense(weight.astype(acc(logits).dtype, copy=False))
+        weight = dense(weight.astype(accumulator(logits), copy=False))
         total = weight.sum() if smoothing else None
     target = dense(target.astype(np.int64, copy=False))
     threads = min(row_threads(-(-classes * logits.itemsize // (16 * VECTORS))), MOST_THREADS)
     grid, block = rows_grid(rows, threads)
-    numbers = (np.int64(rows), np.int64(classes), np.int64(ignored), acc(logits, smoothing))
+    numbers = (np.int64(rows), np.int64(classes), np.int64(ignored), scalar(logits, smoothing))
     instance = f"cross_entropy_{way}<{ctype(logits)}>"
     KERNELS.launch(instance, grid=grid, block=block, args=(*first, logits, target, weight, total, *numbers))
 
@@ -37,7 +37,7 @@ def cross_entropy_cuda(logits, target, weight, *, ignore_index, label_smoothing,
     if not is_float(logits.dtype):
         return NotImplemented
     ns, rows = xp(logits), logits.shape[0]
-    losses, lse = ns.empty((rows,), logits.dtype), ns.empty((2, rows), acc(logits).dtype)
+    losses, lse = ns.empty((rows,), logits.dtype), ns.empty((2, rows), accumulator(logits))
     _launch("forward", (losses, lse), dense(logits), target, weight, ignore_index, label_smoothing)
     if reduction == "none":
         return losses, {"lse": lse, "total": None}
