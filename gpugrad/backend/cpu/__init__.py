@@ -17,7 +17,6 @@ if TYPE_CHECKING:
         conv,
         gemm,
         linear,
-        loss,
         norm,
         pool,
         recurrent,
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "activation", "attention", "batch_norm", "conv", "gemm", "linear", "loss", "norm", "pool", "recurrent", "reduce",
+    "activation", "attention", "batch_norm", "conv", "gemm", "linear", "norm", "pool", "recurrent", "reduce",
     "rows", "scan", "special",
 ]  # fmt: skip
 
