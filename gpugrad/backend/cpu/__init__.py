@@ -1,7 +1,7 @@
 """What NumPy computes faster when it is asked in blocks that fit the caches, on two threads.
 
     from ..backend import cpu
-    cpu.softmax.softmax_forward(x, axis)
+    cpu.gemm.matmul(x, y)
 
 A module is imported when it is first used: most programs need few of them.
 """
@@ -17,20 +17,18 @@ if TYPE_CHECKING:
         conv,
         gemm,
         linear,
-        loss,
         norm,
         pool,
         recurrent,
         reduce,
         rows,
         scan,
-        softmax,
         special,
     )
 
 __all__ = [
-    "activation", "attention", "batch_norm", "conv", "gemm", "linear", "loss", "norm", "pool", "recurrent", "reduce",
-    "rows", "scan", "softmax", "special",
+    "activation", "attention", "batch_norm", "conv", "gemm", "linear", "norm", "pool", "recurrent", "reduce",
+    "rows", "scan", "special",
 ]  # fmt: skip
 
 

@@ -44,21 +44,21 @@ __device__ acc_t<T> cross_entropy_row(const T* x, int64 t, int64 n, int shift, c
     }
     row.reduce(scratch);
     const A peak = row.peak, log_total = logarithm(row.total);
-    A spread = 0;
+    A smooth = 0;
     for (int64 column = first; loss.smoothing != 0 && column < n; column += step) {
         load_chunk<V>(at, x, column, n, A(0),
                       [&](A value, int64 c) { return loss.weight_of(c) * (log_total - (value - peak)); });
 #pragma unroll
-        for (int j = 0; j < V; ++j) spread += at[j];
+        for (int j = 0; j < V; ++j) smooth += at[j];
     }
-    if (loss.smoothing != 0) spread = row_reduce<Sum>(spread, scratch);
-    return n == 0 ? A(0) : loss.of_target(t) * (log_total - (load(x[t]) - peak)) + loss.of_each() * spread;
+    if (loss.smoothing != 0) smooth = row_reduce<Sum>(smooth, scratch);
+    return n == 0 ? A(0) : loss.of_target(t) * (log_total - (load(x[t]) - peak)) + loss.of_each() * smooth;
 }
 
-// peaks (2, N): each row's peak, then each row's total.
+// lse (2, N): each row's peak, then each row's total.
 template <typename T>
 __global__ void __launch_bounds__(512)
-    cross_entropy_forward(T* __restrict__ losses, acc_t<T>* __restrict__ peaks, const T* __restrict__ logits,
+    cross_entropy_forward(T* __restrict__ losses, acc_t<T>* __restrict__ lse, const T* __restrict__ logits,
                           const int64* __restrict__ target, const acc_t<T>* __restrict__ weight,
                           const acc_t<T>* __restrict__ total_weight, int64 rows, int64 classes, int64 ignored,
                           acc_t<T> smoothing) {
@@ -73,8 +73,8 @@ __global__ void __launch_bounds__(512)
     const A value = cross_entropy_row<kVector<T>>(x, t, n, past_boundary(x), loss, row, scratch);
     if (threadIdx.x != 0 || i >= loss.rows) return;
     losses[i] = store<T>(t == loss.ignored || loss.is_class(t) ? value : nan_of<A>());
-    peaks[i] = row.peak;
-    peaks[rows + i] = row.total;
+    lse[i] = row.peak;
+    lse[rows + i] = row.total;
 }
 
 template <int V, typename T>
@@ -106,7 +106,7 @@ __device__ void cross_entropy_row_backward(T* __restrict__ gx, const T* __restri
 template <typename T>
 __global__ void __launch_bounds__(512)
     cross_entropy_backward(T* __restrict__ gx, const T* __restrict__ g, int64 stride,
-                           const acc_t<T>* __restrict__ peaks, const T* __restrict__ logits,
+                           const acc_t<T>* __restrict__ lse, const T* __restrict__ logits,
                            const int64* __restrict__ target,
                            const acc_t<T>* __restrict__ weight, const acc_t<T>* __restrict__ total_weight, int64 rows,
                            int64 classes, int64 ignored, acc_t<T> smoothing) {
@@ -115,7 +115,7 @@ __global__ void __launch_bounds__(512)
     const Loss<T> loss = {target, weight, total_weight, rows, classes, ignored, smoothing};
     const T* x = logits + i * loss.classes;
     T* own = gx + i * loss.classes;
-    const acc_t<T> up = load(g[i * stride]), peak = peaks[i], total = peaks[rows + i];
+    const acc_t<T> up = load(g[i * stride]), peak = lse[i], total = lse[rows + i];
     if (aligned_alike<T>(own, x)) {
         cross_entropy_row_backward<kVector<T>>(own, x, up, target[i], past_boundary(x), peak, total, loss);
     } else {

@@ -4,8 +4,7 @@ import math
 
 import numpy as np
 
-from ..autograd.op import Fixed, op, xp
-from ..backend import cpu
+from ...autograd.op import Fixed, op, xp
 
 __all__ = ["log_softmax", "masked_softmax", "softmax"]
 
@@ -23,27 +22,25 @@ def _rows(s):
 
 @op(samples=_cases, bench=_rows, flops=lambda x: (5 * x.size, 4 * x.size))
 def softmax(x, *, axis=-1):
-    """Normalised exponentials along `axis`: (..., C, ...) -> the same shape. out_i = exp(x_i) / sum_j exp(x_j)."""
-    e = xp(x).exp(x - x.max(axis=axis, keepdims=True)) if x.size else x.copy()
-    return e / e.sum(axis=axis, keepdims=True)
+    """Divide exp(x) by its sum along `axis`: (..., C, ...) -> the same shape. out_i = exp(x_i) / sum_j exp(x_j).
+
+    >>> gg.softmax(gg.tensor([0.0, 1.0, 2.0])).round(decimals=4)
+    tensor([0.09  , 0.2447, 0.6652])
+    """
+    exponentials = xp(x).exp(x - x.max(axis=axis, keepdims=True)) if x.size else x.copy()
+    return exponentials / exponentials.sum(axis=axis, keepdims=True)
 
 
 softmax.vjp(x=lambda g, out, axis: out * (g - (g * out).sum(axis=axis, keepdims=True)))
 
 
-@softmax.path("cpu")
-def _softmax_cpu(x, *, axis):
-    return cpu.softmax.softmax_forward(x, axis=axis), {}
-
-
-@_softmax_cpu.backward
-def _(g, out, axis):
-    return cpu.softmax.softmax_backward(g, out, axis=axis)
-
-
 @op(samples=_cases, bench=_rows, flops=lambda x: (5 * x.size, 4 * x.size))
 def log_softmax(x, *, axis=-1):
-    """The logarithm of `softmax`, without ever taking one of a small number: x_i - log sum_j exp(x_j)."""
+    """Return the logarithm of `softmax`, x_i - log sum_j exp(x_j), without taking that of a small number.
+
+    >>> gg.log_softmax(gg.tensor([0.0, 1.0, 2.0])).round(decimals=4)
+    tensor([-2.4076, -1.4076, -0.4076])
+    """
     if not x.size:
         return x.copy()
     shifted = x - x.max(axis=axis, keepdims=True)
@@ -51,16 +48,6 @@ def log_softmax(x, *, axis=-1):
 
 
 log_softmax.vjp(x=lambda g, out, axis: g - xp(g).exp(out) * g.sum(axis=axis, keepdims=True))
-
-
-@log_softmax.path("cpu")
-def _log_softmax_cpu(x, *, axis):
-    return cpu.softmax.log_softmax_forward(x, axis=axis), {}
-
-
-@_log_softmax_cpu.backward
-def _(g, out, axis):
-    return cpu.softmax.log_softmax_backward(g, out, axis=axis)
 
 
 def _masked_cases(s):
@@ -80,11 +67,15 @@ def _scores(s):
 
 @op(samples=_masked_cases, bench=_scores, flops=lambda x: (6 * x.size, 5 * x.size))
 def masked_softmax(x, mask: Fixed = None, *, causal=False, scale=1.0):
-    """softmax(scale * x + mask) along the last axis: x (..., Tq, Tk) -> the same shape.
+    """Return softmax(scale * x + mask) along the last axis: x (..., Tq, Tk) -> the same shape.
 
-    mask: broadcast to x; bool (True: visible) or numbers that are added, -inf hiding what it is added to; it gets no
-    gradient. causal: query i sees keys 0..i, counted from the start also where Tq and Tk differ. Hidden elements may be
-    NaN. A row that sees nothing, or only -inf, gives 0 and passes no gradient.
+    The mask is broadcast to x and gets no gradient. It is bool (True: visible), or it holds numbers that are added, of
+    which -inf hides an element. With `causal`, query i sees the keys 0..i, counted from the start also where Tq and Tk
+    differ. Hidden elements may be NaN. A row that sees nothing, or only -inf, gives 0 and passes no gradient.
+
+    >>> gg.masked_softmax(gg.tensor([[1.0, 1.0], [1.0, 1.0]]), causal=True)
+    tensor([[1. , 0. ],
+            [0.5, 0.5]])
     """
     ns = xp(x)
     scores = x * x.dtype.type(scale)

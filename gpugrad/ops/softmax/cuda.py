@@ -1,4 +1,4 @@
-"""Softmax, log-softmax and masked softmax on cuda: kernels/softmax.cu."""
+"""The CUDA paths of softmax, log-softmax and masked softmax: launches of kernels/softmax.cu."""
 
 import ctypes
 from math import prod
@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from ...backend.cuda.launch import FLOATS, Kernels, Strided, ctype, dense
+from ...backend.cuda.rows import MOST_THREADS, accumulator, power_of_two, row_threads, rows_grid, scalar
 from ...backend.dtypes import is_float
 from ...backend.namespace import xp
-from ..softmax import log_softmax, masked_softmax, softmax
+from . import log_softmax, masked_softmax, softmax
 
 # Bytes of a row that a thread keeps in registers: those of few threads a row, those of many, and none.
 FORWARD, BACKWARD = (32, 128, 0), (32, 64, 0)
-MOST_THREADS = 512
 LOGS = ("false", "true")
 
 
@@ -33,30 +33,9 @@ def _instances() -> list[str]:
 KERNELS = Kernels("softmax.cu", _instances, spills={"*<double, *": "around calls of float64 exp, log and division"})
 
 
-def acc(x: Any, number: float = 1.0) -> Any:
-    """`number` in the type that x's kernels compute in."""
-    return np.float64(number) if x.dtype == np.float64 else np.float32(number)
-
-
-def power_of_two(n: int) -> int:
-    """The least power of two that is not below n."""
-    return 1 << max(n - 1, 0).bit_length()
-
-
-def row_threads(n: int) -> int:
-    """The threads that own a row, if n are wanted: a power of two up to a warp, else whole warps."""
-    return power_of_two(n) if n <= 32 else -(-n // 32) * 32
-
-
-def rows_grid(rows: int, threads: int) -> tuple[tuple, tuple]:
-    """(grid, block) for `rows` rows of `threads` threads each."""
-    each = max(128 // threads, 1) if threads <= 32 else 1
-    return (-(-rows // each),), (threads, each)
-
-
 def _in_registers(n: int, x: Any, choices: tuple) -> tuple[int, int]:
-    """(elements that a thread keeps, threads of a row) for rows of n."""
-    size = acc(x).itemsize
+    """Return (elements that a thread keeps, threads of a row) for rows of n."""
+    size = accumulator(x).itemsize
     few, many = choices[0] // size, choices[1] // size
     span = n + 16 // x.itemsize - 1  # a row may begin inside of a vector
     kept = few if span <= 32 * few else many
@@ -65,7 +44,7 @@ def _in_registers(n: int, x: Any, choices: tuple) -> tuple[int, int]:
 
 
 def _layout(x: Any, axis: Any) -> tuple[int, int, int] | None:
-    """x as (outer, n, inner) with n the axis; None if this is not for the kernels."""
+    """Return x as (outer, n, inner) with n the axis, or None if the kernels do not support it."""
     if not x.ndim or not isinstance(axis, int) or not is_float(x.dtype):
         return None
     axis = np.lib.array_utils.normalize_axis_index(axis, x.ndim)
@@ -73,7 +52,7 @@ def _layout(x: Any, axis: Any) -> tuple[int, int, int] | None:
 
 
 def _strided(name: str, log: bool, arrays: list, layout: tuple) -> None:
-    """Launch a kernel for axes other than the last: threads lie along inner, and share the axis where it is long."""
+    """Launch a kernel for an axis other than the last: threads lie along inner, and share a long axis."""
     outer, n, inner = layout
     x = min(power_of_two(inner), 256 if n < 8 else 32)
     y = min(power_of_two(-(-n // 4)), 256 // x)
@@ -113,7 +92,7 @@ def _backward(g: Any, out: Any, axis: int, log: bool, scale: float = 1.0) -> Any
         return gx
     items, threads = _in_registers(n, out, BACKWARD)
     grid, block = rows_grid(outer, threads)
-    args = (gx, g, out, np.int64(outer), np.int64(n), acc(out, scale))
+    args = (gx, g, out, np.int64(outer), np.int64(n), scalar(out, scale))
     KERNELS.launch(f"softmax_backward<{ctype(out)}, {items}, {LOGS[log]}>", grid=grid, block=block, args=args)
     return gx
 
@@ -124,7 +103,7 @@ def softmax_cuda(x, *, axis):
 
 
 @softmax_cuda.backward
-def _(g, out, axis):
+def softmax_cuda_backward(g, out, axis):
     return _backward(g, out, axis, log=False)
 
 
@@ -134,18 +113,18 @@ def log_softmax_cuda(x, *, axis):
 
 
 @log_softmax_cuda.backward
-def _(g, out, axis):
+def log_softmax_cuda_backward(g, out, axis):
     return _backward(g, out, axis, log=True)
 
 
 class MaskLayout(ctypes.Structure):
-    """The leading axes of x as four, the mask's strides along them and along the columns, in elements."""
+    """Holds the leading axes of x as four, and the mask's strides along them and the columns, in elements."""
 
     _fields_ = (("sizes", ctypes.c_uint32 * 4), ("strides", ctypes.c_int64 * 4), ("column", ctypes.c_int64))
 
 
 def _mask_layout(mask: Any, shape: tuple) -> MaskLayout | None:
-    """The layout of a mask of x's `shape`; None if it needs more than four axes."""
+    """Return the layout of a mask of x's `shape`, or None if it needs more than four axes."""
     sizes, strides = [1], [0]
     for size, stride in zip(shape[:-1], mask.strides[:-1], strict=True):
         step = stride // mask.itemsize
@@ -173,7 +152,7 @@ def masked_softmax_cuda(x, mask, *, causal, scale):
     layout, kind = MaskLayout((1,) * 4), "bool"
     if mask is not None:
         if mask.dtype != np.bool_:
-            mask = mask.astype(acc(x).dtype, copy=False)
+            mask = mask.astype(accumulator(x), copy=False)
         kind, mask = ctype(mask), xp(x).broadcast_to(mask, x.shape)
         layout = _mask_layout(mask, x.shape)
         if layout is None:
@@ -189,10 +168,10 @@ def masked_softmax_cuda(x, mask, *, causal, scale):
     args = (out, x, None if mask is None else Strided(mask), layout, np.uint32(rows), np.int64(n))
     queries = np.uint32(x.shape[-2] if causal else 0)
     instance = f"masked_softmax_forward<{ctype(x)}, {kind}, {items}>"
-    KERNELS.launch(instance, grid=grid, block=block, args=(*args, queries, acc(x, scale)))
+    KERNELS.launch(instance, grid=grid, block=block, args=(*args, queries, scalar(x, scale)))
     return out, {}
 
 
 @masked_softmax_cuda.backward
-def _(g, out, scale):
+def masked_softmax_cuda_backward(g, out, scale):
     return _backward(g, out, -1, log=False, scale=scale)

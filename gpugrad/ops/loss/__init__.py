@@ -1,16 +1,15 @@
-"""Cross-entropy of logits and class indices, as one op: the table of probabilities is never kept."""
+"""Cross-entropy of logits and class indices, as one op that never keeps the table of probabilities."""
 
 import math
 from typing import Any
 
-from ..autograd.op import Fixed, op, xp
-from ..backend import cpu
+from ...autograd.op import Fixed, op, xp
 
 __all__ = ["cross_entropy_rows"]
 
 
 def _coefficients(logits: Any, target: Any, weight: Any, ignore_index: int, label_smoothing: float) -> Any:
-    """q (N, C) such that the loss of row n is -sum_c q[n, c] * log_softmax(logits)[n, c]."""
+    """Return q (N, C) such that the loss of row n is -sum_c q[n, c] * log_softmax(logits)[n, c]."""
     ns = xp(target)
     count = logits.shape[1]
     kept = target != ignore_index
@@ -20,7 +19,7 @@ def _coefficients(logits: Any, target: Any, weight: Any, ignore_index: int, labe
 
 
 def check_shapes(logits: Any, target: Any, weight: Any) -> None:
-    """Raises what becomes ShapeError and DTypeError for inputs that `cross_entropy_rows` does not take."""
+    """Raise ValueError or TypeError (ShapeError, DTypeError for the caller) for inputs that do not fit."""
     if logits.ndim != 2 or target.shape != logits.shape[:1]:
         raise ValueError(f"logits must be (N, C) and target (N,), got {logits.shape} and {target.shape}")
     if target.dtype.kind not in "iu":
@@ -29,8 +28,8 @@ def check_shapes(logits: Any, target: Any, weight: Any) -> None:
         raise ValueError(f"weight must have one value per class, {logits.shape[1:]}, got {weight.shape}")
 
 
-def _kept(logits: Any, target: Any, weight: Any, ignore_index: int) -> Any:
-    """Which rows count (N,), or None: all. Raises IndexError for a class that does not exist."""
+def kept_rows(logits: Any, target: Any, weight: Any, ignore_index: int) -> Any:
+    """Return which rows count (N,), or None for all. Raises IndexError for a class that does not exist."""
     check_shapes(logits, target, weight)
     if not target.size:
         return None
@@ -45,7 +44,7 @@ def _kept(logits: Any, target: Any, weight: Any, ignore_index: int) -> Any:
 
 
 def divisor(target: Any, weight: Any, ignore_index: int, reduction: str, dtype: Any) -> Any:
-    """What the sum of the losses is divided by: for "mean" the weights of the rows that count, NaN if none does."""
+    """Return what divides the sum of the losses: for "mean" the weight of the rows that count, NaN if none does."""
     if reduction not in ("mean", "sum"):
         raise ValueError(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
     if reduction == "sum":
@@ -73,13 +72,17 @@ def divisor(target: Any, weight: Any, ignore_index: int, reduction: str, dtype: 
 def cross_entropy_rows(
     logits, target: Fixed, weight: Fixed = None, *, ignore_index=-100, label_smoothing=0.0, reduction="none"
 ):
-    """The loss of each row: logits (N, C), target (N,) integer, weight (C,) -> (N,); rows of `ignore_index` give 0.
+    """Return the loss of each row: logits (N, C), target (N,) integer, weight (C,) -> (N,).
 
-    loss = -(1 - s) w[t] log p[t] - s/C sum_c w[c] log p[c], with p = softmax(logits) and s = label_smoothing.
-    reduction: "sum" gives the sum of all (), "mean" this divided by the sum of w[t] over the rows that count. A class
-    that does not exist raises OutOfRangeError; on cuda, which would have to be waited for, it gives NaN.
+    loss = -(1 - s) w[t] log p[t] - s/C sum_c w[c] log p[c], with p = softmax(logits) and s = label_smoothing (Szegedy
+    et al. 2016, section 7). Rows of `ignore_index` give 0. With reduction "sum" the result is the sum of all, (); with
+    "mean" it is this divided by the sum of w[t] over the rows that count. A class that does not exist raises
+    OutOfRangeError; on cuda devices it gives NaN, because an error would have to wait for the device.
+
+    >>> gg.cross_entropy_rows(gg.tensor([[0.0, 0.0], [100.0, 0.0]]), gg.tensor([0, 1])).round(decimals=4)
+    tensor([  0.6931, 100.    ])
     """
-    _kept(logits, target, weight, ignore_index)
+    kept_rows(logits, target, weight, ignore_index)
     if logits.size:
         q = _coefficients(logits, target, weight, ignore_index, label_smoothing)
         losses = -(q * xp(logits).log_softmax(logits, axis=1)).sum(axis=1)
@@ -98,23 +101,3 @@ def _logits_gradient(g, logits, target, weight, ignore_index, label_smoothing, r
 
 
 cross_entropy_rows.vjp(logits=_logits_gradient)
-
-
-@cross_entropy_rows.path("cpu")
-def _cross_entropy_cpu(logits, target, weight, *, ignore_index, label_smoothing, reduction):
-    kept = _kept(logits, target, weight, ignore_index)
-    losses, lse = cpu.loss.cross_entropy_forward(logits, target, kept, weight, label_smoothing)
-    if reduction == "none":
-        return losses, {"lse": lse, "kept": kept, "total": None}
-    if reduction == "mean" and weight is None and kept is None and target.size:
-        total = logits.dtype.type(target.size)
-    else:
-        total = divisor(target, weight, ignore_index, reduction, logits.dtype)
-    return losses.sum() / total, {"lse": lse, "kept": kept, "total": total}
-
-
-@_cross_entropy_cpu.backward
-def _(g, logits, target, weight, label_smoothing, lse, kept, total):
-    if total is not None:
-        g = g / total
-    return cpu.loss.cross_entropy_backward(g, logits, target, kept, weight, label_smoothing, lse)

@@ -1,42 +1,41 @@
-"""Softmax and log-softmax along one axis, forward and backward.
+"""The CPU paths of softmax and log-softmax: blocks that stay in cache, on two threads.
 
-Every formula makes several passes over its rows. Run over a whole array they would each travel to main memory, so the
-array is cut into blocks that stay in a core's cache from the first pass to the last, and large arrays are shared out
-to two threads. The array is seen as (outer, n, inner) with n the axis; the usual last axis has inner = 1 and becomes
-(rows, n). Rows are shifted by their largest element, so no exponential overflows; a row of -inf gives NaN.
+Every formula makes several passes over its rows. Over a whole array each pass would read from main memory, so the array
+is cut into blocks that stay in a core's cache from the first pass to the last, and two threads share large arrays. The
+array is seen as (outer, n, inner) with n the axis; the usual last axis has inner = 1 and becomes (rows, n). Rows are
+shifted by their largest element, so that no exponential overflows; a row of -inf gives NaN.
 """
 
 import numpy as np
 
-from . import memory, threads
-from .rows import unbuffered
+from ...backend.cpu import memory
+from ...backend.cpu.rows import BLOCK, over_parts, over_rows
+from . import log_softmax, softmax
 
-BLOCK = 1 << 19  # elements of a block: about a share of the caches, and few enough calls for threads to overlap
 SMALL = 1 << 14  # up to this many elements one block over everything has the least overhead
-SHARE = 1 << 17  # elements that are worth a thread
 CLEAR = 1e20  # a sum of exp(x) that is far from overflow
 NEAR = 1e6  # a sum of exp(x) whose logarithm is so small that subtracting it loses no digits that count
 STRIP = 512  # least width of a block along inner, so that NumPy's inner loops stay long
 
 
-def softmax_forward(x: np.ndarray, *, axis: int) -> np.ndarray:
-    """exp(x) / sum(exp(x)) along `axis`; any shape."""
-    return _along(_softmax, axis, x)
+@softmax.path("cpu")
+def softmax_cpu(x, *, axis):
+    return _along(_softmax, axis, x), {}
 
 
-def softmax_backward(g: np.ndarray, out: np.ndarray, *, axis: int) -> np.ndarray:
-    """The gradient of `softmax_forward`'s input: out * (g - sum(g * out))."""
-    return _along(_softmax_grad, axis, g, out)
+@softmax_cpu.backward
+def softmax_cpu_backward(g, out, axis):
+    return _along(_softmax_gradient, axis, g, out)
 
 
-def log_softmax_forward(x: np.ndarray, *, axis: int) -> np.ndarray:
-    """x - log(sum(exp(x))) along `axis`; any shape."""
-    return _along(_log_softmax, axis, x)
+@log_softmax.path("cpu")
+def log_softmax_cpu(x, *, axis):
+    return _along(_log_softmax, axis, x), {}
 
 
-def log_softmax_backward(g: np.ndarray, out: np.ndarray, *, axis: int) -> np.ndarray:
-    """The gradient of `log_softmax_forward`'s input: g - exp(out) * sum(g)."""
-    return _along(_log_softmax_grad, axis, g, out)
+@log_softmax_cpu.backward
+def log_softmax_cpu_backward(g, out, axis):
+    return _along(_log_softmax_gradient, axis, g, out)
 
 
 # Kernels: fill `out` from blocks of one shape, reducing over `axis`. The last axis has faster sums than reduce().
@@ -51,14 +50,14 @@ def _softmax(out, x, axis):
 
 
 def _sum_unshifted(out, x, axis, most: float):
-    """Sums of out = exp(x), or None if one is not between 1 and `most`. They save two passes over x, if it is long."""
+    """Fill out = exp(x) and return its sums, or None if one is not in [1, most]: it saves two passes."""
     if x.size <= SMALL:
         return None
     total = _sum(np.exp(x, out=out), axis)
     return total if total.min() >= 1 and total.max() <= most else None
 
 
-def _softmax_grad(gx, g, out, axis):
+def _softmax_gradient(gx, g, out, axis):
     if axis == -1:
         dot = np.vecdot(g, out)[..., None]
     else:
@@ -75,7 +74,7 @@ def _log_softmax(out, x, axis):
     np.subtract(x, np.log(total), out=out)
 
 
-def _log_softmax_grad(gx, g, out, axis):
+def _log_softmax_gradient(gx, g, out, axis):
     np.exp(out, out=gx)
     np.multiply(gx, _sum(g, axis), out=gx)
     np.subtract(g, gx, out=gx)
@@ -88,7 +87,7 @@ def _sum(x, axis):
 
 
 def _along(kernel, axis: int, *arrays: np.ndarray) -> np.ndarray:
-    """A new array that `kernel` fills from `arrays` (one shape), reducing over `axis`."""
+    """Make an array that `kernel` fills from `arrays` of the same shape, reducing over `axis`."""
     first = arrays[0]
     if first.size <= SMALL:
         out = np.empty(first.shape, first.dtype)
@@ -107,19 +106,12 @@ def _along(kernel, axis: int, *arrays: np.ndarray) -> np.ndarray:
 
 
 def _fill_rows(kernel, out, arrays) -> None:
-    """`kernel` over blocks of whole rows; out and arrays (rows, n)."""
-    rows, n = out.shape
-
-    def fill(part: slice) -> None:
-        with unbuffered(n, all="ignore"):
-            for block in threads.blocks(part, BLOCK // n):
-                kernel(out[block], *(array[block] for array in arrays), -1)
-
-    threads.parallel(fill, threads.chunks(rows, 1 + SHARE // n))
+    """Run `kernel` over blocks of whole rows; out and arrays are (rows, n)."""
+    over_rows(lambda block: kernel(out[block], *(array[block] for array in arrays), -1), out)
 
 
 def _fill_strips(kernel, out, arrays) -> None:
-    """`kernel` over several outer indices at a time, or strips of one; out and arrays (outer, n, inner)."""
+    """Run `kernel` over several outer indices at a time, or strips of one; out and arrays are (outer, n, inner)."""
     outer, n, inner = out.shape
     width = min(inner, max(STRIP, BLOCK // n))
     step = max(1, BLOCK // (n * width))
@@ -130,8 +122,7 @@ def _fill_strips(kernel, out, arrays) -> None:
     ]
 
     def fill(part: slice) -> None:
-        with unbuffered(width, all="ignore"):
-            for block in blocks[part]:
-                kernel(out[block], *(array[block] for array in arrays), 1)
+        for block in blocks[part]:
+            kernel(out[block], *(array[block] for array in arrays), 1)
 
-    threads.parallel(fill, threads.chunks(len(blocks), 1 + SHARE // (step * n * width)))
+    over_parts(fill, len(blocks), step * n * width, width)
