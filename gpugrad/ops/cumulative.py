@@ -11,7 +11,7 @@ from ..backend import cpu
 from ..errors import ShapeError
 from .arithmetic import subtract
 from .comparison import not_equal
-from .reduce import accumulate
+from .reduce.axes import accumulate
 from .transcendental import within_range
 
 __all__ = [

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
         norm,
         pool,
         recurrent,
-        reduce,
         rows,
         scan,
         softmax,
@@ -29,8 +28,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "activation", "attention", "batch_norm", "conv", "gemm", "linear", "loss", "norm", "pool", "recurrent", "reduce",
-    "rows", "scan", "softmax", "special",
+    "activation", "attention", "batch_norm", "conv", "gemm", "linear", "loss", "norm", "pool", "recurrent", "rows", "scan", "softmax", "special",
 ]  # fmt: skip
 
 
