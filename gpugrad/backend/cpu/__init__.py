@@ -22,13 +22,13 @@ if TYPE_CHECKING:
         pool,
         recurrent,
         rows,
-        scan,
         softmax,
         special,
     )
 
 __all__ = [
-    "activation", "attention", "batch_norm", "conv", "gemm", "linear", "loss", "norm", "pool", "recurrent", "rows", "scan", "softmax", "special",
+    "activation", "attention", "batch_norm", "conv", "gemm", "linear", "loss", "norm", "pool", "recurrent",
+    "rows", "softmax", "special",
 ]  # fmt: skip
 
 

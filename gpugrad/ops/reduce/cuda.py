@@ -163,11 +163,9 @@ def sum_cuda(x, *, axis, dtype, keepdims):
 
 @sums.mean.path("cuda")
 def mean_cuda(x, *, axis, dtype, keepdims):
-    return (
-        (_reduced(x, axis, "Total", reduced_count(x.shape, axis), keepdims), {})
-        if _is_supported(x, dtype)
-        else NotImplemented
-    )
+    if not _is_supported(x, dtype):
+        return NotImplemented
+    return _reduced(x, axis, "Total", reduced_count(x.shape, axis), keepdims), {}
 
 
 @sums.prod.path("cuda")
