@@ -16,7 +16,6 @@ if TYPE_CHECKING:
         batch_norm,
         conv,
         gemm,
-        linear,
         loss,
         norm,
         pool,
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "activation", "attention", "batch_norm", "conv", "gemm", "linear", "loss", "norm", "pool", "recurrent",
+    "activation", "attention", "batch_norm", "conv", "gemm", "loss", "norm", "pool", "recurrent",
     "rows", "softmax", "special",
 ]  # fmt: skip
 
