@@ -16,20 +16,14 @@ if TYPE_CHECKING:
         batch_norm,
         conv,
         gemm,
-        linear,
         norm,
         pool,
         recurrent,
-        reduce,
         rows,
-        scan,
         special,
     )
 
-__all__ = [
-    "activation", "attention", "batch_norm", "conv", "gemm", "linear", "norm", "pool", "recurrent", "reduce",
-    "rows", "scan", "special",
-]  # fmt: skip
+__all__ = ["activation", "attention", "batch_norm", "conv", "gemm", "norm", "pool", "recurrent", "rows", "special"]
 
 
 def __getattr__(name: str) -> Any:

@@ -55,6 +55,12 @@ class Product:
     tf32: bool = False
 
 
+def supports(*arrays: Any) -> bool:
+    """Whether the device has cuBLASLt, and that can multiply these dtypes; otherwise the array library multiplies."""
+    dtypes = {a.dtype for a in arrays if a is not None}
+    return len(dtypes) == 1 and np.dtype(dtypes.pop()).name in DTYPES and device_of(arrays[0]).has_products
+
+
 def product(a: Any, b: Any, *, epilogue: str = "default", bias: Any = None, aux: Any = None) -> Any:
     """a b for a (M, K) or (B, M, K) and b (K, N) or (B, K, N), of one dtype: (M, N) or (B, M, N).
 

@@ -15,8 +15,8 @@ import numpy as np
 from ...backend.cuda.launch import FLOATS, Kernels, ctype
 from ...backend.dtypes import as_dtype, is_float, is_low
 from ...backend.namespace import xp
-from .. import reduce as ops
-from ..reduce import axes_of
+from . import extremes, moments, sums
+from .axes import axes_of, kept_shape, reduced_count
 
 # The dtypes that hold the states of a functor in float and in double: pairs are as large as complex numbers.
 _STATES = {
@@ -36,16 +36,19 @@ _ENOUGH = 512  # blocks that keep every GPU busy; below, the reduced axis is sha
 _LEAST = 8192  # elements for a block that shares a reduction
 
 
-class View:
-    """x as (outer, n, inner), or with a second run of reduced axes before: (outer, m, middle, n, inner).
+class MergedAxes:
+    """The array x seen as (outer, n, inner), where n is what is reduced.
 
-    x: contiguous. kept: the axes that stay, in memory order.
+    With `several`, a second run of reduced axes before it is allowed: (outer, m, middle, n, inner). `x` is contiguous;
+    `kept` are the axes that stay, in memory order.
+
+    x (2, 3, 4, 5) reduced over axes 2 and 3 has outer 6, n 20, inner 1. Over axes 0 and 2 it has two runs: outer 1,
+    m 2, middle 3, n 4, inner 5; unless there may be several, it is copied to (3, 5, 2 * 4), and has outer 15, n 8.
     """
 
     def __init__(self, x: Any, axes: tuple, several: bool):
         order = sorted(range(x.ndim), key=lambda axis: -abs(x.strides[axis]) if x.shape[axis] > 1 else 0)
-        straight = x.transpose(order)
-        if not straight.flags.c_contiguous:
+        if not x.transpose(order).flags.c_contiguous:
             order = list(range(x.ndim))
         runs = _runs(x, order, axes)
         if sum(reduced for reduced, _ in runs) > (2 if several else 1):
@@ -62,14 +65,14 @@ class View:
         self.middle = math.prod(sizes[at[0] + 1 : last]) if len(at) == 2 else 1
 
     def result(self, made: Any, x: Any, axes: tuple, keepdims: bool) -> Any:
-        """`made`, (outer, middle, inner) flat, in the shape that the op promises."""
+        """Bring the flat result (outer * middle * inner) into the shape that the op promises."""
         made = made.reshape([x.shape[axis] for axis in self.kept])
         made = made.transpose(np.argsort(self.kept).tolist())
-        return made.reshape(ops.kept(x.shape, axes)) if keepdims else made
+        return made.reshape(kept_shape(x.shape, axes)) if keepdims else made
 
 
 def _runs(x: Any, order: list, axes: tuple) -> list[tuple[bool, int]]:
-    """Neighbouring axes of one kind merged: (whether they are reduced, how many elements)."""
+    """Merge neighbouring axes of one kind. Returns for each run whether it is reduced, and its elements."""
     runs: list[tuple[bool, int]] = []
     for axis in order:
         if x.shape[axis] == 1:
@@ -81,14 +84,14 @@ def _runs(x: Any, order: list, axes: tuple) -> list[tuple[bool, int]]:
     return runs
 
 
-def _wide(x: Any) -> np.dtype:
+def _sum_dtype(x: Any) -> np.dtype:
     return np.dtype(np.float32) if is_low(x.dtype) else x.dtype
 
 
-def _reduce(functor: str, view: View, out: Any, divisor: float, center: Any = None) -> None:
-    """Fill `out` (flat, one element for each result) with what `functor` makes of view.x."""
+def _reduce(functor: str, view: MergedAxes, out: Any, divisor: float, center: Any = None) -> None:
+    """Fill `out` (flat, one element for each result) with the reduction of view.x by `functor`."""
     x, T = view.x, ctype(view.x)
-    divide = _wide(x).type(divisor), _wide(x).type(view.n * view.m)
+    divide = _sum_dtype(x).type(divisor), _sum_dtype(x).type(view.n * view.m)
     results = view.outer * view.m * view.middle * view.inner
     if view.inner == 1:
         lanes = min(max(1 << (view.n // 4).bit_length(), 1), 32) if view.n <= 1024 else _THREADS
@@ -101,7 +104,7 @@ def _reduce(functor: str, view: View, out: Any, divisor: float, center: Any = No
         elements = view.n * (1 if view.inner == 1 else lanes)
         parts = max(min(-(-_ENOUGH // tiles), elements // _LEAST), 1)
     unfinished = view.m > 1 or parts > 1
-    held = _STATES.get(functor, ("f", "d"))[_wide(x).itemsize == 8]
+    held = _STATES.get(functor, ("f", "d"))[_sum_dtype(x).itemsize == 8]
     states = xp(x).empty(results * parts, held) if unfinished else None
     target = (None, states) if unfinished else (out, None)
     grid = (min(tiles, _BLOCKS), parts)
@@ -115,12 +118,12 @@ def _reduce(functor: str, view: View, out: Any, divisor: float, center: Any = No
         )
     if unfinished:
         if view.m > 1:
-            _join(functor, T, out, states, (view.outer, view.m, view.middle * view.inner), divide)
+            _join_states(functor, T, out, states, (view.outer, view.m, view.middle * view.inner), divide)
         else:
-            _join(functor, T, out, states, (results // view.inner, parts, view.inner), divide)
+            _join_states(functor, T, out, states, (results // view.inner, parts, view.inner), divide)
 
 
-def _join(functor: str, T: str, out: Any, states: Any, sizes: tuple, divide: tuple) -> None:
+def _join_states(functor: str, T: str, out: Any, states: Any, sizes: tuple, divide: tuple) -> None:
     outer, n, inner = sizes
     lanes = min(1 << (inner - 1).bit_length(), 32) if n < 64 * inner else 1
     grid = (min(outer * -(-inner // lanes), _BLOCKS),)
@@ -128,68 +131,66 @@ def _join(functor: str, T: str, out: Any, states: Any, sizes: tuple, divide: tup
     kernels.launch(f"reduce_states<{functor}, {T}>", grid=grid, block=(lanes, _THREADS // lanes), args=args)
 
 
-def _over(x: Any, axis: Any, functor: str, divisor: float, keepdims: bool, dtype: Any = None) -> Any:
+def _reduced(x: Any, axis: Any, functor: str, divisor: float, keepdims: bool, dtype: Any = None) -> Any:
     axes = axes_of(axis, x.ndim)
-    view = View(x, axes, several=True)
+    view = MergedAxes(x, axes, several=True)
     out = xp(x).empty(view.outer * view.middle * view.inner, x.dtype if dtype is None else dtype)
     _reduce(functor, view, out, divisor)
     return view.result(out, x, axes, keepdims)
 
 
-def sum_over(x: Any, axes: tuple) -> Any:
+def sum_reduced(x: Any, axes: tuple) -> Any:
     """The sum of a float array with elements over `axes`."""
-    return _over(x, axes, "Total", 1, False)
+    return _reduced(x, axes, "Total", 1, False)
 
 
 def sum_rows(sums: Any, dtype: np.dtype) -> Any:
     """The sum of the rows (n, C) of partial sums, in `dtype`: (C,)."""
     out, one = xp(sums).empty(sums.shape[1:], dtype), sums.dtype.type(1)
-    _join("Total", ctype(dtype), out, sums, (1, *sums.shape), (one, one))
+    _join_states("Total", ctype(dtype), out, sums, (1, *sums.shape), (one, one))
     return out
 
 
-def _fits(x: Any, dtype: Any = None) -> bool:
-    """Whether the kernels take x: a float array with elements, to be reduced in its own dtype."""
+def _is_supported(x: Any, dtype: Any = None) -> bool:
+    """Whether the kernels can reduce x: a float array with elements, to be reduced in its own dtype."""
     return is_float(x.dtype) and x.size > 0 and (dtype is None or as_dtype(dtype) == x.dtype)
 
 
-def _count(x: Any, axis: Any) -> int:
-    return math.prod(x.shape[i] for i in axes_of(axis, x.ndim))
-
-
-@ops.sum.path("cuda")
+@sums.sum.path("cuda")
 def sum_cuda(x, *, axis, dtype, keepdims):
-    return (_over(x, axis, "Total", 1, keepdims), {}) if _fits(x, dtype) else NotImplemented
+    return (_reduced(x, axis, "Total", 1, keepdims), {}) if _is_supported(x, dtype) else NotImplemented
 
 
-@ops.mean.path("cuda")
+@sums.mean.path("cuda")
 def mean_cuda(x, *, axis, dtype, keepdims):
-    return (_over(x, axis, "Total", _count(x, axis), keepdims), {}) if _fits(x, dtype) else NotImplemented
+    if not _is_supported(x, dtype):
+        return NotImplemented
+    return _reduced(x, axis, "Total", reduced_count(x.shape, axis), keepdims), {}
 
 
-@ops.prod.path("cuda")
+@sums.prod.path("cuda")
 def prod_cuda(x, *, axis, dtype, keepdims):
-    return (_over(x, axis, "Product", 1, keepdims), {}) if _fits(x, dtype) else NotImplemented
+    return (_reduced(x, axis, "Product", 1, keepdims), {}) if _is_supported(x, dtype) else NotImplemented
 
 
-def _plain(functor: str) -> Callable:
+def _reduction(functor: str) -> Callable:
     def path(x, *, axis, keepdims):
-        return (_over(x, axis, functor, 1, keepdims), {}) if _fits(x) else NotImplemented
+        return (_reduced(x, axis, functor, 1, keepdims), {}) if _is_supported(x) else NotImplemented
 
     return path
 
 
-for _op, _functor in ((ops.max, "Largest"), (ops.min, "Smallest"), (ops.logsumexp, "LogSumExp")):
-    _op.path("cuda")(_plain(_functor))
+for _op, _functor in ((extremes.max, "Largest"), (extremes.min, "Smallest"), (sums.logsumexp, "LogSumExp")):
+    _op.path("cuda")(_reduction(_functor))
 
 
-def _positions(functor: str) -> Callable:
+def _position(functor: str) -> Callable:
     def path(x, *, axis, keepdims):
-        if not _fits(x) or not (axis is None or isinstance(axis, int)):
+        if not _is_supported(x) or not (axis is None or isinstance(axis, int)):
             return NotImplemented
         flat = x.reshape(-1) if axis is None else x
         axes = axes_of(axis, flat.ndim)
-        view = View(flat, axes, several=False)
+        view = MergedAxes(flat, axes, several=False)
         out = xp(x).empty(view.outer * view.inner, np.int64)
         _reduce(functor, view, out, 1)
         made = view.result(out, flat, axes, keepdims)
@@ -198,19 +199,19 @@ def _positions(functor: str) -> Callable:
     return path
 
 
-ops.argmax.path("cuda")(_positions("FirstLargest"))
-ops.argmin.path("cuda")(_positions("FirstSmallest"))
+extremes.argmax.path("cuda")(_position("FirstLargest"))
+extremes.argmin.path("cuda")(_position("FirstSmallest"))
 
 
-def _spread(functor: str) -> Callable:
-    """In two passes: the mean, then the squares of the differences from it."""
+def _moment(functor: str) -> Callable:
+    """A path in two passes: the mean, then the sum of the squared differences from it."""
 
     def path(x, *, axis, ddof, keepdims, correction):
-        if not _fits(x):
+        if not _is_supported(x):
             return NotImplemented
-        axes, count = axes_of(axis, x.ndim), _count(x, axis)
-        view = View(x, axes, several=False)
-        mean = xp(x).empty(view.outer * view.inner, _wide(x))
+        axes, count = axes_of(axis, x.ndim), reduced_count(x.shape, axis)
+        view = MergedAxes(x, axes, several=False)
+        mean = xp(x).empty(view.outer * view.inner, _sum_dtype(x))
         _reduce("Mean", view, mean, count)
         freedom = count - (ddof if correction is None else correction)
         out = xp(x).empty(view.outer * view.inner, x.dtype)
@@ -220,5 +221,5 @@ def _spread(functor: str) -> Callable:
     return path
 
 
-ops.var.path("cuda")(_spread("Variance"))
-ops.std.path("cuda")(_spread("Deviation"))
+moments.var.path("cuda")(_moment("Variance"))
+moments.std.path("cuda")(_moment("Deviation"))

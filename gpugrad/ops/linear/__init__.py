@@ -1,13 +1,12 @@
-"""The linear layer, alone and with the activation after it: one product over all rows."""
+"""The linear layer, alone and with the activation after it. All rows are multiplied in one matrix product."""
 
 from typing import Any
 
 import numpy as np
 
-from ..autograd.op import op, xp
-from ..backend import cpu
-from .activation import gelu, relu
-from .matmul import dense, products, rows_of
+from ...autograd.op import op, xp
+from ..activation import gelu, relu
+from ..matmul import dense, products, rows_of
 
 __all__ = ["linear", "linear_gelu", "linear_relu"]
 
@@ -27,18 +26,22 @@ __all__ = ["linear", "linear_gelu", "linear_relu"]
     flops=lambda x, out: products(x, out),
 )
 def linear(x, weight, bias=None):
-    """y = x weight^T + bias: x (..., in), weight (out, in), bias (out,) -> (..., out). One matrix product over all
-    rows.
+    """y = x weight^T + bias: x (..., in), weight (out, in), bias (out,) -> (..., out).
 
-    Raises ShapeError if the sizes `in` or `out` differ."""
-    _check(x, weight, bias)
+    All rows are multiplied in one matrix product. Raises ShapeError if the sizes `in` or `out` differ.
+
+    >>> gg.linear(gg.tensor([1.0, 2.0]), gg.tensor([[3.0, 4.0], [5.0, 6.0]]), gg.tensor([0.5, 0.0]))
+    tensor([11.5, 17. ])
+    """
+    check_shapes(x, weight, bias)
     out = dense(x, weight.T)
     if bias is not None:
         out += bias
     return out
 
 
-def _check(x: Any, weight: Any, bias: Any) -> None:
+def check_shapes(x: Any, weight: Any, bias: Any) -> None:
+    """Raise ValueError unless x (..., in), weight (out, in) and bias (out,) or None fit each other."""
     if weight.ndim != 2 or x.ndim == 0 or x.shape[-1] != weight.shape[1]:
         raise ValueError("expected x (..., in) and weight (out, in)")
     if bias is not None and bias.shape != weight.shape[:1]:
@@ -50,29 +53,6 @@ linear.vjp(
     weight=lambda g, x: dense(rows_of(g).T, rows_of(x)),
     bias=lambda g: g,
 )
-
-
-@linear.path("cpu")
-def _linear_cpu(x, weight, bias=None):
-    return _linear_rows(x, weight, bias, relu=False), {}
-
-
-@_linear_cpu.backward
-def _(g, x, weight, needs):
-    return _gradients(g, x, weight, needs)
-
-
-def _gradients(g: Any, x: Any, weight: Any, needs: tuple) -> tuple:
-    gx, *others = cpu.linear.linear_backward(rows_of(g), rows_of(x), weight, needs)
-    return gx if gx is None else gx.reshape(x.shape), *others
-
-
-def _linear_rows(x: Any, weight: Any, bias: Any, relu: bool) -> Any:
-    if x.ndim < 2 or x.ndim > 2 and not x.flags.c_contiguous:  # without a matrix of all rows
-        return (linear_relu if relu else linear).forward(x, weight, bias)
-    _check(x, weight, bias)
-    out = cpu.linear.linear_forward(rows_of(x), weight, bias, relu)
-    return out.reshape(*x.shape[:-1], len(weight))
 
 
 @op(
@@ -91,7 +71,12 @@ def _linear_rows(x: Any, weight: Any, bias: Any, relu: bool) -> Any:
 def linear_relu(x, weight, bias=None):
     """relu(x weight^T + bias): x (..., in), weight (out, in), bias (out,) -> (..., out).
 
-    One product on cuda, whose last step applies bias and ReLU. Raises ShapeError if the sizes `in` or `out` differ."""
+    On cuda it is one matrix product, whose last step applies bias and ReLU. Raises ShapeError if the sizes `in` or
+    `out` differ.
+
+    >>> gg.linear_relu(gg.tensor([1.0, 2.0]), gg.tensor([[3.0, 4.0], [5.0, -6.0]]))
+    tensor([11.,  0.])
+    """
     return xp(x).relu(linear.forward(x, weight, bias))
 
 
@@ -107,16 +92,6 @@ linear_relu.vjp(
 )
 
 
-@linear_relu.path("cpu")
-def _linear_relu_cpu(x, weight, bias=None):
-    return _linear_rows(x, weight, bias, relu=True), {}
-
-
-@_linear_relu_cpu.backward
-def _(g, x, weight, out, needs):
-    return _gradients(cpu.activation.relu_backward(g, out), x, weight, needs)
-
-
 @op(
     samples=lambda s: [
         s.case(s(3, 4), s(8, 4), s(8)), s.case(s(2, 3, 4), s(5, 4), s(5)), s.case(s(0, 3), s(2, 3), s(2)),
@@ -127,7 +102,12 @@ def _(g, x, weight, out, needs):
 def linear_gelu(x, weight, bias):
     """gelu(x weight^T + bias) with GELU's tanh form: x (..., in), weight (out, in), bias (out,) -> (..., out).
 
-    One product on cuda, whose last step applies bias and GELU. Raises ShapeError if the sizes `in` or `out` differ."""
+    On cuda it is one matrix product, whose last step applies bias and GELU. Raises ShapeError if the sizes `in` or
+    `out` differ. GELU: Hendrycks and Gimpel, arXiv:1606.08415.
+
+    >>> gg.linear_gelu(gg.tensor([1.0, 2.0]), gg.tensor([[0.0, 0.5]]), gg.tensor([0.0]))
+    tensor([0.841192])
+    """
     return xp(x).gelu(linear.forward(x, weight, bias), approximate="tanh")
 
 

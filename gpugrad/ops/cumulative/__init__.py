@@ -1,18 +1,16 @@
 """Running sums, products and extremes along an axis, and differences."""
 
-from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ..autograd.convert import asarray, raw
-from ..autograd.op import op, xp
-from ..backend import cpu
-from ..errors import ShapeError
-from .arithmetic import subtract
-from .comparison import not_equal
-from .reduce import accumulate
-from .transcendental import within_range
+from ...autograd.convert import asarray, raw
+from ...autograd.op import op, xp
+from ...errors import ShapeError
+from ..arithmetic import subtract
+from ..comparison import not_equal
+from ..reduce.axes import accumulate
+from ..transcendental import within_range
 
 __all__ = [
     "cummax", "cummin", "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "diff", "linear_scan", "logcumsumexp",
@@ -20,43 +18,48 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _at(ndim: int, axis: int, part: slice) -> tuple:
-    """The index that takes `part` of `axis`. Raises IndexError for an axis that is not there."""
+def index_along(ndim: int, axis: int, part: slice) -> tuple:
+    """The index that takes `part` of `axis`. Raises IndexError for an axis that x does not have."""
     if not -ndim <= axis < ndim:
         raise IndexError(f"axis {axis} is out of bounds for {ndim} axes")
     return (slice(None),) * (axis % ndim) + (part,)
 
 
-def _reversed(x: Any, axis: int) -> Any:
-    return x[_at(x.ndim, axis, slice(None, None, -1))]
+def flipped(x: Any, axis: int) -> Any:
+    """x in the opposite order along `axis`."""
+    return x[index_along(x.ndim, axis, slice(None, None, -1))]
 
 
-def _after(first: Any, x: Any, axis: int) -> Any:
-    """x moved one place on along `axis`: `first` comes in, the last goes out."""
-    return xp(x).concatenate([first, x[_at(x.ndim, axis, slice(0, -1))]], axis=axis)
+def shifted(first: Any, x: Any, axis: int) -> Any:
+    """Move x one place on along `axis`: `first` comes in at the front, the last one goes out."""
+    return xp(x).concatenate([first, x[index_along(x.ndim, axis, slice(0, -1))]], axis=axis)
 
 
-def _lying(ndim: int, axis: int) -> list:
-    """The shape that lays a 1-d array along `axis`."""
+def shape_along(ndim: int, axis: int) -> list:
+    """The shape in which a 1-d array lies along `axis`."""
     return [-1 if i == axis % ndim else 1 for i in range(ndim)]
 
 
-def _one(x: Any, axis: int) -> Any:
-    return xp(x).ones_like(x[_at(x.ndim, axis, slice(0, 1))])
+def _ones(x: Any, axis: int) -> Any:
+    return xp(x).ones_like(x[index_along(x.ndim, axis, slice(0, 1))])
 
 
 def _scan_back(c: Any, g: Any, axis: int) -> Any:
-    """r_i = g_i + c_(i+1) * r_(i+1): what reaches each place of a recurrence from the places after it."""
-    c = _reversed(xp(g).broadcast_to(c, g.shape), axis)
-    return _reversed(xp(g).linear_scan(_after(_one(c, axis), c, axis), _reversed(g, axis), axis=axis), axis)
+    """Solve r_i = g_i + c_(i+1) * r_(i+1): the gradient that reaches each place of a recurrence from all later ones."""
+    c = flipped(xp(g).broadcast_to(c, g.shape), axis)
+    return flipped(xp(g).linear_scan(shifted(_ones(c, axis), c, axis), flipped(g, axis), axis=axis), axis)
 
 
 def _doubling(combine: Any, arrays: tuple, axis: int) -> tuple:
-    """Running results in log2(n) steps: each place takes in the one 1, 2, 4, ... places before it."""
+    """Compute running results in log2(n) steps: each place takes in the result 1, 2, 4, ... places before it.
+
+    `combine(*earlier, *later)` joins the results of two neighbouring stretches. A running sum of [a, b, c, d] is
+    [a, a+b, b+c, c+d] after the first step, and [a, a+b, a+b+c, a+b+c+d] after the second.
+    """
     arrays, step = tuple(a.copy() for a in arrays), 1
     ndim, n = arrays[0].ndim, arrays[0].shape[axis]
     while step < n:
-        later, earlier = _at(ndim, axis, slice(step, None)), _at(ndim, axis, slice(0, -step))
+        later, earlier = index_along(ndim, axis, slice(step, None)), index_along(ndim, axis, slice(0, -step))
         new = combine(*(a[earlier] for a in arrays), *(a[later] for a in arrays))
         for a, value in zip(arrays, new, strict=True):
             a[later] = value
@@ -74,14 +77,18 @@ def _doubling(combine: Any, arrays: tuple, axis: int) -> tuple:
 def linear_scan(a, b, *, axis=-1):
     """The linear recurrence out_i = a_i * out_(i-1) + b_i along `axis`, starting from 0; a and b are broadcast.
 
-    In log2(n) steps, as in G. Blelloch, Prefix sums and their applications, 1990."""
+    It takes log2(n) steps, as in G. Blelloch, Prefix sums and their applications, 1990.
+
+    >>> gg.linear_scan(gg.tensor([0.5, 0.5, 0.5]), gg.tensor([4.0, 1.0, 1.0]))
+    tensor([4. , 3. , 2.5])
+    """
     a, b = xp(b).broadcast_arrays(a, b)
     return _doubling(lambda a0, b0, a1, b1: (a0 * a1, a1 * b0 + b1), (a, b), axis)[1]
 
 
 def _linear_scan_a(g: Any, a: Any, out: Any, axis: int) -> Any:
-    nothing = xp(out).zeros_like(out[_at(out.ndim, axis, slice(0, 1))])
-    return _scan_back(a, g, axis) * _after(nothing, out, axis)
+    nothing = xp(out).zeros_like(out[index_along(out.ndim, axis, slice(0, 1))])
+    return _scan_back(a, g, axis) * shifted(nothing, out, axis)
 
 
 linear_scan.vjp(a=_linear_scan_a, b=lambda g, a, axis: _scan_back(a, g, axis))
@@ -94,17 +101,12 @@ def _cases(s: Any) -> list:
 
 
 def _long(s: Any) -> list:
-    """Lines that are cut into pieces, and lines across which they lie."""
+    """Lines so long that the CPU path cuts them into pieces, and many short lines side by side."""
     return [s.case(s(3, 2500), axis=1, smooth=False), s.case(s(130, 70), axis=0, smooth=False)]
 
 
 def _rows(s: Any) -> Any:
     return (s.case(s(n, 1024), axis=-1) for n in (1024, 64, 16384))
-
-
-def _accumulated(operation: np.ufunc, x: np.ndarray, axis: int | None, dtype: Any) -> tuple[np.ndarray, dict]:
-    lines = x.reshape(-1) if axis is None else x
-    return accumulate(partial(cpu.scan.accumulate, operation, lines, axis or 0), x, dtype), {}
 
 
 def _flat_cases(s: Any) -> list:
@@ -113,30 +115,21 @@ def _flat_cases(s: Any) -> list:
 
 @op(samples=lambda s: [*_flat_cases(s), *_long(s)], bench=_rows)
 def cumsum(x, *, axis=None, dtype=None):
-    """The running sum along `axis`, or of the flattened x; of integers and bools in int64 unless `dtype` is given."""
+    """The running sum along `axis`, or of the flattened x; of integers and bools in int64 unless `dtype` is given.
+
+    >>> gg.cumsum(gg.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=1)
+    tensor([[1., 3.],
+            [3., 7.]])
+    """
     return accumulate(x.cumsum, x, dtype, axis=axis)
 
 
 def _cumsum_x(g: Any, axis: Any, x_shape: tuple, x_dtype: Any) -> Any:
     along = 0 if axis is None else axis
-    return _reversed(xp(g).cumsum(_reversed(g, along), axis=along), along).reshape(x_shape).astype(x_dtype)
+    return flipped(xp(g).cumsum(flipped(g, along), axis=along), along).reshape(x_shape).astype(x_dtype)
 
 
 cumsum.vjp(x=_cumsum_x)
-
-
-def _sum_from_behind(x: np.ndarray, axis: int) -> np.ndarray:
-    return _reversed(cpu.scan.accumulate(np.add, _reversed(x, axis), axis), axis)
-
-
-@cumsum.path("cpu")
-def cumsum_cpu(x, *, axis, dtype):
-    return _accumulated(np.add, x, axis, dtype)
-
-
-@cumsum_cpu.backward
-def _(g, axis, x_shape, x_dtype):
-    return _sum_from_behind(g, axis or 0).reshape(x_shape).astype(x_dtype)
 
 
 def _cumprod_cases(s: Any) -> list:
@@ -146,32 +139,25 @@ def _cumprod_cases(s: Any) -> list:
 
 @op(samples=_cumprod_cases, bench=_rows)
 def cumprod(x, *, axis=None, dtype=None):
-    """The running product along `axis`, or of the flattened x; as `cumsum` for integers. Its gradient allows zeros."""
+    """The running product along `axis`, or of the flattened x; of integers and bools in int64 unless `dtype` is given.
+
+    Its gradient is right where there are zeros.
+
+    >>> gg.cumprod(gg.tensor([1.0, 2.0, 3.0]))
+    tensor([1., 2., 6.])
+    """
     return accumulate(x.cumprod, x, dtype, axis=axis)
 
 
 def _cumprod_x(g: Any, x: Any, axis: Any, x_shape: tuple, x_dtype: Any) -> Any:
-    """The product of those before times a recurrence over those after; nothing is divided."""
+    """Multiply the product of the elements before by a recurrence over those after, so that nothing is divided."""
     along = 0 if axis is None else axis
     x = x.astype(g.dtype).reshape(g.shape)
-    before = xp(g).cumprod(_after(_one(x, along), x, along), axis=along)
+    before = xp(g).cumprod(shifted(_ones(x, along), x, along), axis=along)
     return (before * _scan_back(x, g, along)).reshape(x_shape).astype(x_dtype)
 
 
 cumprod.vjp(x=_cumprod_x)
-
-
-@cumprod.path("cpu")
-def cumprod_cpu(x, *, axis, dtype):
-    return _accumulated(np.multiply, x, axis, dtype)
-
-
-@cumprod_cpu.backward
-def _(g, x, out, axis, x_dtype):
-    if not x.all():
-        return NotImplemented
-    # Without zeros: what the products from each place on owe to it, divided by it.
-    return (_sum_from_behind(g * out, axis or 0).reshape(x.shape) / x).astype(x_dtype, copy=False)
 
 
 def _logcumsumexp_cases(s: Any) -> list:
@@ -181,19 +167,18 @@ def _logcumsumexp_cases(s: Any) -> list:
 
 @op(samples=_logcumsumexp_cases, dtypes="float", bench=_rows)
 def logcumsumexp(x, *, axis=-1):
-    """log(cumsum(exp(x))) along `axis`, without overflow."""
+    """The logarithm of the running sum of exponentials, log(cumsum(exp(x))), along `axis`, without overflow.
+
+    >>> gg.logcumsumexp(gg.tensor([0.0, 0.0, 0.0]))
+    tensor([0.       , 0.6931472, 1.0986123])
+    """
     return _doubling(lambda a, b: (xp(a).logaddexp(a, b),), (x,), axis)[0]
 
 
-@logcumsumexp.path("cpu")
-def logcumsumexp_cpu(x, *, axis):
-    return cpu.scan.accumulate(np.logaddexp, x, axis), {}
-
-
 def _logcumsumexp_x(g: Any, x: Any, out: Any, axis: int) -> Any:
-    """exp(x_j) * sum over i >= j of g_i * exp(-out_i), as a recurrence with factors between 0 and 1."""
+    """Compute exp(x_j) * sum over i >= j of g_i * exp(-out_i) as a recurrence with factors between 0 and 1."""
     out = within_range(out)
-    ratio = xp(g).exp(_after(out[_at(out.ndim, axis, slice(0, 1))], out, axis) - out)
+    ratio = xp(g).exp(shifted(out[index_along(out.ndim, axis, slice(0, 1))], out, axis) - out)
     return xp(g).exp(x - out) * _scan_back(ratio, g, axis)
 
 
@@ -207,37 +192,27 @@ def _extreme_cases(s: Any) -> list:
 
 @op(samples=_extreme_cases, bench=_rows)
 def cummax(x, *, axis=-1):
-    """The largest value so far along `axis` (the values alone). Of equal ones the latest gets the gradient."""
+    """The largest value so far along `axis`, without its position. Of equal values the latest gets the gradient.
+
+    >>> gg.cummax(gg.tensor([1.0, 3.0, 2.0]))
+    tensor([1., 3., 3.])
+    """
     return _doubling(lambda a, b: (xp(a).maximum(a, b),), (x,), axis)[0]
 
 
 @op(samples=_extreme_cases, bench=_rows)
 def cummin(x, *, axis=-1):
-    """The smallest value so far along `axis` (the values alone). Of equal ones the latest gets the gradient."""
+    """The smallest value so far along `axis`, without its position. Of equal values the latest gets the gradient.
+
+    >>> gg.cummin(gg.tensor([3.0, 1.0, 2.0]))
+    tensor([3., 1., 1.])
+    """
     return _doubling(lambda a, b: (xp(a).minimum(a, b),), (x,), axis)[0]
-
-
-@cummax.path("cpu")
-def cummax_cpu(x, *, axis):
-    return cpu.scan.accumulate(np.maximum, x, axis), {}
-
-
-@cummin.path("cpu")
-def cummin_cpu(x, *, axis):
-    return cpu.scan.accumulate(np.minimum, x, axis), {}
-
-
-def _extreme_x_cpu(g, x, out, axis):
-    return cpu.scan.extreme_backward(g, x, out, axis)
-
-
-cummax_cpu.backward(_extreme_x_cpu)
-cummin_cpu.backward(_extreme_x_cpu)
 
 
 def _extreme_x(g: Any, x: Any, out: Any, axis: int) -> Any:
     values, found = raw(x), raw(out)
-    places = xp(values).arange(values.shape[axis]).reshape(_lying(values.ndim, axis))
+    places = xp(values).arange(values.shape[axis]).reshape(shape_along(values.ndim, axis))
     where = cummax.forward(((values == found) | (values != values)) * places, axis=axis)
     return xp(g).put_along(g, where, axis=axis, shape=values.shape)
 
@@ -275,7 +250,7 @@ def diff(x, n=1, axis=-1, prepend=None, append=None):
     x = asarray(x)
     if n < 0:
         raise ShapeError(f"diff: n must not be negative, got {n}")
-    at = [_at(x.ndim, axis, part) for part in (slice(0, 1), slice(1, None), slice(0, -1))]
+    at = [index_along(x.ndim, axis, part) for part in (slice(0, 1), slice(1, None), slice(0, -1))]
     ends = [end if end is None else asarray(end, device=x.device) for end in (prepend, append)]
     ends = [end if end is None or end.ndim else xp(x).broadcast_to(end, x[at[0]].shape) for end in ends]
     parts = [part for part in (ends[0], x, ends[1]) if part is not None]
@@ -289,8 +264,8 @@ def diff(x, n=1, axis=-1, prepend=None, append=None):
 def trapezoid(y, x=None, dx=1.0, axis=-1):
     """The integral of the samples y along `axis` by trapezoids, at the places x (1-d or of y's shape) or dx apart."""
     y = asarray(y)
-    later, earlier = _at(y.ndim, axis, slice(1, None)), _at(y.ndim, axis, slice(0, -1))
+    later, earlier = index_along(y.ndim, axis, slice(1, None)), index_along(y.ndim, axis, slice(0, -1))
     if x is not None:
         x = asarray(x, device=y.device)
-        dx = diff(x, axis=axis) if x.ndim > 1 else diff(x).reshape(_lying(y.ndim, axis))
+        dx = diff(x, axis=axis) if x.ndim > 1 else diff(x).reshape(shape_along(y.ndim, axis))
     return ((y[later] + y[earlier]) * dx / 2).sum(axis=axis)

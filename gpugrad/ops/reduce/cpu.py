@@ -1,22 +1,41 @@
-"""Sums over axes, several times as fast as NumPy's own for large float arrays, and about as accurate.
+"""Sums and means on the CPU: several times as fast as NumPy's for large float arrays, and about as accurate.
 
-The axes are taken in the order in which they lie in memory, and neighbours that are both summed, or both kept, are
-merged. What remains is a series of two cases: rows, whose stretches of `RUN` elements einsum adds up with wide vector
-instructions, and columns, where several rows that are narrow are laid side by side and added up as one wide row.
+The axes are taken in the order in which they lie in memory, and neighbouring axes that are both summed, or both kept,
+are merged. The last group that is to be summed is then either the last axis (rows: einsum adds up runs of `RUN`
+elements with wide vector instructions) or lies before a kept one (columns: several narrow rows are taken side by side
+as one wide row), and so on until nothing is left to sum.
 """
 
 import numpy as np
 
-LEAST = 1 << 15  # elements below which NumPy's own sum is as quick
-RUN = 512  # elements of a row that are added up without pairing
+from . import mean, sum
+from .axes import axes_of, reduced_count
+
+SMALL = 1 << 15  # elements below which NumPy's own sum is as quick
+RUN = 512  # elements that are added up one after the other; the sums of the runs are then added pairwise
 WIDE = 512  # columns that rows laid side by side make together
+
+
+@sum.path("cpu")
+def sum_cpu(x, *, axis, dtype, keepdims):
+    if x.size < SMALL or dtype is not None or x.dtype.kind != "f":
+        return NotImplemented
+    return sum_over(x, axes_of(axis, x.ndim), keepdims), {}
+
+
+@mean.path("cpu")
+def mean_cpu(x, *, axis, dtype, keepdims):
+    if x.size < SMALL or dtype is not None:
+        return NotImplemented
+    total = sum_over(x, axes_of(axis, x.ndim), keepdims)
+    return np.divide(total, reduced_count(x.shape, axis), dtype=x.dtype), {}
 
 
 def sum_over(x: np.ndarray, axis: tuple[int, ...], keepdims: bool = False) -> np.ndarray:
     """x.sum(axis, keepdims=keepdims) for a float32 or float64 array and non-negative axes."""
     order = sorted(range(x.ndim), key=lambda i: -abs(x.strides[i]))
     dense = x.transpose(order)
-    if x.size < LEAST or not dense.flags.c_contiguous:
+    if x.size < SMALL or not dense.flags.c_contiguous:
         return np.asarray(x.sum(axis=axis, keepdims=keepdims))
     total, groups = _merge(dense, [i in axis for i in order])
     while any(groups):
@@ -27,7 +46,7 @@ def sum_over(x: np.ndarray, axis: tuple[int, ...], keepdims: bool = False) -> np
 
 
 def _merge(x: np.ndarray, summed: list[bool]) -> tuple[np.ndarray, list[bool]]:
-    """x with neighbouring axes of one kind merged, and the kind of each: whether it is summed."""
+    """Merge neighbouring axes of one kind. Returns x so reshaped, and for each of its axes whether it is summed."""
     shape: list[int] = []
     groups: list[bool] = []
     for n, kind in zip(x.shape, summed, strict=True):
@@ -40,7 +59,7 @@ def _merge(x: np.ndarray, summed: list[bool]) -> tuple[np.ndarray, list[bool]]:
 
 
 def _reduce_last(x: np.ndarray, groups: list[bool]) -> tuple[np.ndarray, list[bool]]:
-    """Sum the last group that is to be summed; its neighbours then merge."""
+    """Sum the last group that is to be summed; the kept groups beside it then merge."""
     if groups[-1]:
         n = x.shape[-1]
         return _sum_rows(x.reshape(-1, n)).reshape(x.shape[:-1]), groups[:-1]
@@ -52,7 +71,7 @@ def _reduce_last(x: np.ndarray, groups: list[bool]) -> tuple[np.ndarray, list[bo
 
 
 def _sum_rows(x: np.ndarray) -> np.ndarray:
-    """(m, n) -> (m,)."""
+    """The sums of the rows: (m, n) -> (m,)."""
     m, n = x.shape
     if n <= RUN:
         return np.einsum("ij->i", x)
@@ -62,7 +81,7 @@ def _sum_rows(x: np.ndarray) -> np.ndarray:
 
 
 def _sum_runs(x: np.ndarray, runs: int) -> np.ndarray:
-    """Sums of `runs` stretches of each row, and of what is left."""
+    """The sums of each row's `runs` whole runs, and of the shorter rest after them."""
     parts = np.empty((len(x), runs + 1), x.dtype)
     whole = x[:, : runs * RUN]
     strides = (x.strides[0], x.strides[1] * RUN, x.strides[1])
@@ -72,7 +91,7 @@ def _sum_runs(x: np.ndarray, runs: int) -> np.ndarray:
 
 
 def _sum_columns(x: np.ndarray) -> np.ndarray:
-    """(p, n, m) -> (p, m)."""
+    """The sums over the middle axis: (p, n, m) -> (p, m)."""
     p, n, m = x.shape
     side = next((k for k in range(WIDE // m, 1, -1) if n % k == 0), 1)
     if side == 1:

@@ -7,12 +7,12 @@ On a CPU a product is a call of the BLAS, and one large call beats many small on
 from math import prod
 from typing import Any
 
-from ..autograd.convert import asarray
-from ..autograd.op import op, xp
-from ..autograd.tensor import Tensor
-from ..errors import ShapeError
-from .einsum import einsum
-from .shape import ravel, reshape
+from ...autograd.convert import asarray
+from ...autograd.op import op, xp
+from ...autograd.tensor import Tensor
+from ...errors import ShapeError
+from ..einsum import einsum
+from ..shape import ravel, reshape
 
 __all__ = [
     "addmm", "baddbmm", "bmm", "dot", "inner", "kron", "matmul", "matvec", "mm", "mv", "outer", "tensordot", "vdot",
@@ -21,14 +21,16 @@ __all__ = [
 
 
 def dense(x: Any, w: Any) -> Any:
-    """x @ w for a matrix w and any x (..., K), arrays or Tensors: one product over all leading axes, unless that
-    copies x."""
+    """Compute x @ w for a matrix w and any x (..., K), arrays or Tensors, as one product over all leading axes of x.
+
+    Where that would copy x, the axes stay as they are."""
     if x.ndim > 2 and (isinstance(x, Tensor) or x.flags.c_contiguous or x.itemsize not in x.strides[-2:]):
         return dense(x.reshape(prod(x.shape[:-1]), x.shape[-1]), w).reshape(*x.shape[:-1], w.shape[-1])
     return xp(x).matmul(x, w)
 
 
 def products(x: Any, out: Any) -> int:
+    """The multiplications and additions of a product of x (..., K) that gives `out`."""
     return 2 * out.size * x.shape[-1]
 
 
@@ -67,10 +69,14 @@ def _columns(x: Any) -> Any:
     flops=lambda x, out: products(x, out),
 )
 def matmul(x, y):
-    """Matrix product: (..., M, K) @ (..., K, N) -> (..., M, N), the leading axes broadcast; a 1-d x is a row, a 1-d y
-    a column.
+    """The matrix product x @ y: (..., M, K) @ (..., K, N) -> (..., M, N).
 
-    out[..., i, j] = sum_k x[..., i, k] y[..., k, j]. Raises ShapeError if the K differ or an input has no axis."""
+    out[..., i, j] = sum_k x[..., i, k] y[..., k, j]. The leading axes are broadcast; a 1-d x is a row, a 1-d y a
+    column. Raises ShapeError if the K differ or an input has no axis.
+
+    >>> gg.matmul(gg.tensor([[1.0, 2.0], [3.0, 4.0]]), gg.tensor([10.0, 1.0]))
+    tensor([12., 34.])
+    """
     return dense(x, y) if y.ndim == 2 else xp(x).matmul(x, y)
 
 
@@ -100,10 +106,10 @@ matmul.vjp(x=_matmul_x, y=_matmul_y)
 
 
 def tensordot(x: Any, y: Any, axes: Any = 2) -> Tensor:
-    """The sum of products over `axes` of x and y: so many last axes of x and first ones of y, or (axes of x, axes of
-    y).
+    """The sum of products over pairs of axes of x and y.
 
-    The other axes of x come first in the result, then those of y. Raises ShapeError if paired lengths differ."""
+    `axes` is a number n, for the last n axes of x and the first n of y, or a pair (axes of x, axes of y). The other
+    axes of x come first in the result, then those of y. Raises ShapeError if paired lengths differ."""
     x, y = asarray(x), asarray(y)
     if isinstance(axes, int):
         axes = (range(x.ndim - axes, x.ndim), range(axes))
