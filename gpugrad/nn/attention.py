@@ -4,7 +4,7 @@ from typing import Any
 
 from ..autograd.tensor import Tensor
 from . import init
-from .functional.multihead import attend_heads
+from .functional.multihead_attention import attend_heads
 from .linear import Linear
 from .module import Module
 from .parameter import empty

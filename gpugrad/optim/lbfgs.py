@@ -7,7 +7,7 @@ from typing import Any
 
 from ..autograd.mode import enable_grad, no_grad
 from ..autograd.tensor import Tensor, wrap
-from ..nn.state import as_tensor
+from ..nn.state_dict import as_tensor
 from ..nn.utils import parameters_to_vector, vector_to_parameters
 from .line_search import Point, strong_wolfe
 from .optimizer import Optimizer, options

@@ -12,7 +12,7 @@ from ..autograd.tensor import Tensor
 from ..backend.cpu import blas
 from ..backend.devices import CPU
 from ..errors import GradientError, StateDictError
-from ..nn.state import as_tensor, drop_gradient
+from ..nn.state_dict import as_tensor, drop_gradient
 from .hooks import Hooked
 from .walk import Work
 

@@ -12,9 +12,9 @@ from ..autograd.convert import asarray
 from ..autograd.mode import no_grad
 from ..autograd.tensor import Tensor
 from ..backend.dtypes import int64
+from ..nn.batch_norm import _BatchNorm
 from ..nn.module import Module
-from ..nn.norm import _BatchNorm
-from ..nn.state import copy_into
+from ..nn.state_dict import copy_into
 from .lr_scheduler.base import LRScheduler, per_group
 from .optimizer import Optimizer
 

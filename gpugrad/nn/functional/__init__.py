@@ -7,24 +7,28 @@ from ...autograd.autocast import governed, governed_names
 from ...autograd.op import OPS
 from ...ops.embedding import one_hot
 from .activation import *
-from .adaptive import *
+from .adaptive_pool import *
+from .arrange import *
 from .attention import *
+from .batch_norm import *
 from .conv import *
 from .ctc import *
 from .distance import *
 from .dropout import *
 from .embedding import *
-from .fractional import *
+from .fold import *
+from .fractional_pool import *
+from .grid_sample import *
+from .layer_norm import *
 from .linear import *
 from .loss import *
-from .margin import *
-from .multihead import *
-from .normalization import *
-from .padding import *
-from .pooling import *
-from .rearranging import *
-from .resampling import *
-from .sampling import *
+from .margin_loss import *
+from .multihead_attention import *
+from .pad import *
+from .pool import *
+from .resample import *
+from .softmax import *
+from .unpool import *
 
 # Functions that are made of several ops have one autocast policy as a whole.
 globals().update({name: governed(globals()[name]) for name in (governed_names() & globals().keys()) - OPS.keys()})

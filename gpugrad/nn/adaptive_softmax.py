@@ -1,6 +1,5 @@
-"""Losses that own the last layer of a network: for very many classes."""
+"""Adaptive softmax: a last layer with its loss, for very many classes."""
 
-import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -10,60 +9,7 @@ from ..errors import OutOfRangeError, ShapeError
 from . import functional as F
 from .container import ModuleList, Sequential
 from .linear import Linear
-from .loss import _WeightedLoss
 from .module import Module
-
-
-class LinearCrossEntropyLoss(_WeightedLoss):
-    """CrossEntropyLoss of a linear layer's output: input (N, in_features), classes (N, *out_features).
-
-    `linear` (num_classes * prod(out_features), in_features) is the layer; `weight` has a factor for each class.
-    `options`, PyTorch's choice of chunks, changes nothing here.
-    """
-
-    def __init__(
-        self,
-        in_features: int,
-        num_classes: int,
-        *,
-        out_features: tuple[int, ...] = (),
-        bias: bool = False,
-        device: Any = None,
-        dtype: Any = None,
-        reduction: str = "mean",
-        weight: Tensor | None = None,
-        ignore_index: int | None = None,
-        label_smoothing: float = 0.0,
-        options: Any = None,
-    ):
-        super().__init__(weight, reduction)
-        if weight is not None and weight.shape != (num_classes,):
-            raise ShapeError(f"LinearCrossEntropyLoss: weight must be ({num_classes},), got {weight.shape}")
-        if not 0 <= label_smoothing <= 1:
-            raise ValueError(f"LinearCrossEntropyLoss: label_smoothing must be from 0 to 1, got {label_smoothing}")
-        self.num_classes, self.out_features = num_classes, tuple(out_features)
-        self.ignore_index, self.label_smoothing, self.options = ignore_index, label_smoothing, options
-        self.linear = Linear(in_features, math.prod(out_features, start=num_classes), bias, device, dtype)
-
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:
-        table = self.linear.weight.reshape((self.num_classes, *self.out_features, self.linear.in_features))
-        return F.linear_cross_entropy(
-            input,
-            table,
-            target,
-            linear_bias=self.linear.bias,
-            weight=self.weight,
-            reduction=self.reduction,
-            ignore_index=self.ignore_index,
-            label_smoothing=self.label_smoothing,
-        )
-
-    def extra_repr(self) -> str:
-        return (
-            f"in_features={self.linear.in_features}, num_classes={self.num_classes}, out_features={self.out_features}, "
-            f"bias={self.linear.bias is not None}, reduction={self.reduction}, ignore_index={self.ignore_index}, "
-            f"label_smoothing={self.label_smoothing}, options={self.options}"
-        )
 
 
 class ASMoutput(NamedTuple):

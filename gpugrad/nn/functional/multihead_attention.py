@@ -6,10 +6,10 @@ from ...autograd.convert import asarray
 from ...autograd.op import OPS
 from ...autograd.tensor import Tensor, wrap
 from ...errors import ShapeError
-from .activation import softmax
 from .attention import scaled_dot_product_attention
 from .dropout import dropout
-from .padding import pad
+from .pad import pad
+from .softmax import softmax
 
 __all__ = ["multi_head_attention_forward"]
 

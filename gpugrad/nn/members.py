@@ -26,7 +26,7 @@ class Computed:
         raise NotImplementedError
 
 
-class Registry:
+class MemberRegistry:
     """Keeps what is assigned to its attributes in a dictionary per kind, in the order of assignment."""
 
     training: bool
@@ -60,7 +60,7 @@ class Registry:
         if computed is not None:
             computed.assign(name, value)
             return
-        if isinstance(value, (Parameter, Registry)):
+        if isinstance(value, (Parameter, MemberRegistry)):
             if "_modules" not in members:
                 raise AttributeError(
                     f"{type(self).__name__}: call super().__init__() before assigning parameters or modules"
@@ -110,9 +110,9 @@ class Registry:
         self._buffers[name] = tensor
         (self._non_persistent.discard if persistent else self._non_persistent.add)(name)
 
-    def add_module(self, name: str, module: Registry | None) -> None:
+    def add_module(self, name: str, module: MemberRegistry | None) -> None:
         """Add a submodule as attribute `name`."""
-        self._check_name(name, module, Registry, self._modules)
+        self._check_name(name, module, MemberRegistry, self._modules)
         self._modules[name] = module
 
     register_module = add_module
@@ -196,23 +196,23 @@ class Registry:
         """All buffers, each once."""
         return (buffer for _, buffer in self.named_buffers(recurse=recurse))
 
-    def get_submodule(self, target: str) -> Registry:
+    def get_submodule(self, target: str) -> MemberRegistry:
         """The module of the dotted name `target`; "" is this one. Raises AttributeError."""
         module = self
         for name in target.split(".") if target else ():
             found = getattr(module, name)
-            if not isinstance(found, Registry):
+            if not isinstance(found, MemberRegistry):
                 raise AttributeError(f"{name!r} in {target!r} is not a Module but a {type(found).__name__}")
             module = found
         return module
 
-    def set_submodule(self, target: str, module: Registry, strict: bool = False) -> None:
+    def set_submodule(self, target: str, module: MemberRegistry, strict: bool = False) -> None:
         """Put `module` at the dotted name `target`; with `strict` there must be one already. Raises AttributeError."""
-        if not target or not isinstance(module, Registry):
+        if not target or not isinstance(module, MemberRegistry):
             raise ValueError(f"set_submodule: expected a name and a Module, got {target!r} and {type(module).__name__}")
         path, _, name = target.rpartition(".")
         parent = self.get_submodule(path)
-        if not isinstance(getattr(parent, name, module), Registry) or strict and not hasattr(parent, name):
+        if not isinstance(getattr(parent, name, module), MemberRegistry) or strict and not hasattr(parent, name):
             raise AttributeError(f"set_submodule: {type(parent).__name__} has no module {name!r}")
         setattr(parent, name, module)
 
@@ -232,7 +232,7 @@ class Registry:
         return getattr(module, kind)[name]
 
 
-_KINDS: dict[str, type] = {"_parameters": Parameter, "_buffers": Tensor, "_modules": Registry}
+_KINDS: dict[str, type] = {"_parameters": Parameter, "_buffers": Tensor, "_modules": MemberRegistry}
 
 
 def join(path: str, name: str) -> str:

@@ -6,6 +6,8 @@ not start in it.
 
 import functools
 import math
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import numpy as np
@@ -17,8 +19,8 @@ from ...ops.pool import max_pool, max_pool_indices, sum_pool
 from .conv import per_axis
 
 __all__ = [
-    "avg_pool1d", "avg_pool2d", "avg_pool3d", "lp_pool1d", "lp_pool2d", "lp_pool3d", "max_pool1d", "max_pool2d",
-    "max_pool3d",
+    "avg_pool1d", "avg_pool2d", "avg_pool3d", "lp_pool1d", "lp_pool2d", "lp_pool3d", "max_pool1d",
+    "max_pool1d_with_indices", "max_pool2d", "max_pool2d_with_indices", "max_pool3d", "max_pool3d_with_indices",
 ]  # fmt: skip
 
 
@@ -170,3 +172,21 @@ def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False) -> Te
 def lp_pool3d(input, norm_type, kernel_size, stride=None, ceil_mode=False) -> Tensor:
     """`lp_pool2d` for input (N, C, D, H, W)."""
     return _lp(3, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+def with_indices(function: Callable) -> Callable[..., tuple[Tensor, Tensor]]:
+    """`function` with return_indices=True, whatever is asked for."""
+
+    @wraps(function)
+    def both(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        given = dict(zip(function.__code__.co_varnames, args, strict=False))
+        return function(**{**given, **kwargs, "return_indices": True})
+
+    both.__name__ = f"{function.__name__}_with_indices"
+    both.__doc__ = f"`{function.__name__}` and the flat positions of the maxima."
+    return both
+
+
+max_pool1d_with_indices = with_indices(max_pool1d)
+max_pool2d_with_indices = with_indices(max_pool2d)
+max_pool3d_with_indices = with_indices(max_pool3d)

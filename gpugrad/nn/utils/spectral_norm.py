@@ -1,6 +1,4 @@
-"""Weight norm and spectral norm of a weight, as parametrizations and in PyTorch's older form, with a hook."""
-
-from __future__ import annotations
+"""Spectral norm, as a parametrization and in PyTorch's older form, with a hook (T. Miyato et al. 2018)."""
 
 from typing import Any
 
@@ -10,33 +8,11 @@ from ...backend.random import default_generator
 from ...ops.shape import moveaxis
 from .. import functional as F
 from ..conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
-from ..hooks import HookList
 from ..module import Module
 from ..parameter import Parameter
-from ..state import copy_into
+from ..state_dict import copy_into
+from .norm_hooks import install_hook, remove_hook
 from .parametrize import register_parametrization
-
-
-def norm_except_dim(weight: Tensor, dim: int | None) -> Tensor:
-    """The norms of the slices of `weight` along `dim`, with axes of length 1 for the others; of all for None or -1."""
-    if dim is None or dim == -1:
-        return (weight * weight).sum() ** 0.5
-    axes = tuple(i for i in range(weight.ndim) if i != dim % weight.ndim)
-    return (weight * weight).sum(axis=axes, keepdims=True) ** 0.5
-
-
-class _WeightNorm(Module):
-    """g v / ||v||, the norm taken over all axes but `dim`: a weight by its direction v and its length g."""
-
-    def __init__(self, dim: int | None = 0):
-        super().__init__()
-        self.dim = -1 if dim is None else dim
-
-    def forward(self, weight_g: Tensor, weight_v: Tensor) -> Tensor:
-        return weight_v * (weight_g / norm_except_dim(weight_v, self.dim))
-
-    def right_inverse(self, weight: Tensor) -> tuple[Tensor, Tensor]:
-        return norm_except_dim(weight, self.dim), weight
 
 
 def _random_unit(size: int, like: Tensor) -> Tensor:
@@ -89,27 +65,10 @@ class _SpectralNorm(Module):
         return value
 
 
-def _rows(module: Module, dim: int | None) -> int:
+def _output_axis(module: Module, dim: int | None) -> int:
     """The axis of a weight's outputs."""
     transposed = isinstance(module, (ConvTranspose1d, ConvTranspose2d, ConvTranspose3d))
     return (1 if transposed else 0) if dim is None else dim
-
-
-def parametrized_weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Module:
-    """Compute the parameter `name` as g v / ||v||; original0 is g and original1 is v (Salimans and Kingma 2016).
-
-    dim: the axis along which each slice has a norm of its own; None: one norm for all. Returns the module.
-    """
-    register_parametrization(module, name, _WeightNorm(dim), unsafe=True)
-
-    def translate(module: Module, state: dict, prefix: str, *_: Any) -> None:
-        """Names of the older form are taken as well."""
-        for i, part in enumerate("gv"):
-            if f"{prefix}{name}_{part}" in state:
-                state[f"{prefix}parametrizations.{name}.original{i}"] = state.pop(f"{prefix}{name}_{part}")
-
-    module.register_load_state_dict_pre_hook(translate)
-    return module
 
 
 def parametrized_spectral_norm(
@@ -123,41 +82,8 @@ def parametrized_spectral_norm(
     weight = getattr(module, name, None)
     if not isinstance(weight, Tensor):
         raise ValueError(f"spectral_norm: {type(module).__name__} has no parameter {name!r}")
-    made = _SpectralNorm(weight, n_power_iterations, _rows(module, dim), eps)
+    made = _SpectralNorm(weight, n_power_iterations, _output_axis(module, dim), eps)
     return register_parametrization(module, name, made)
-
-
-# The older form: a hook before forward that sets the attribute
-
-
-class WeightNorm:
-    """Sets `name` to name_g name_v / ||name_v|| before each forward."""
-
-    def __init__(self, name: str, dim: int | None):
-        self.name, self.norm = name, _WeightNorm(dim)
-
-    def compute_weight(self, module: Module) -> Tensor:
-        """The weight of the present parameters."""
-        return self.norm(getattr(module, f"{self.name}_g"), getattr(module, f"{self.name}_v"))
-
-    def install(self, module: Module) -> None:
-        """Replace the parameter."""
-        weight = module._parameters.pop(self.name)
-        assert weight is not None
-        with no_grad():
-            for part, value in zip("gv", self.norm.right_inverse(weight), strict=True):
-                module.register_parameter(f"{self.name}_{part}", Parameter(value.detach()))
-        self(module, ())
-
-    def remove(self, module: Module) -> None:
-        """Put the parameter back with its present value."""
-        value = self.compute_weight(module).detach()
-        for name in (self.name, f"{self.name}_g", f"{self.name}_v"):
-            delattr(module, name)
-        module.register_parameter(self.name, Parameter(value))
-
-    def __call__(self, module: Module, inputs: Any) -> None:
-        setattr(module, self.name, self.compute_weight(module))
 
 
 class SpectralNorm:
@@ -197,39 +123,6 @@ class SpectralNorm:
         setattr(module, self.name, self.norm.scaled(weight, u, v))
 
 
-def _install(module: Module, hook: Any, kind: type) -> Module:
-    if any(isinstance(found, kind) and found.name == hook.name for found, _ in module._hooks_of("forward_pre")):
-        raise RuntimeError(f"{kind.__name__}: {type(module).__name__}.{hook.name} has one already")
-    if hook.name not in module._parameters:
-        raise ValueError(f"{kind.__name__}: {type(module).__name__} has no parameter {hook.name!r}")
-    hook.install(module)
-    module.register_forward_pre_hook(hook)
-    return module
-
-
-def _uninstall(module: Module, name: str, kind: type) -> Module:
-    hooks = (module._hooks or {}).get("forward_pre", HookList()).hooks
-    for key, (hook, _) in hooks.items():
-        if isinstance(hook, kind) and hook.name == name:
-            hook.remove(module)
-            del hooks[key]
-            return module
-    raise ValueError(f"{kind.__name__}: {type(module).__name__}.{name} has none")
-
-
-def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Module:
-    """Compute the parameter `name` before each forward as name_g name_v / ||name_v|| (Salimans and Kingma 2016).
-
-    `parametrizations.weight_norm` does the same at each access. Returns the module.
-    """
-    return _install(module, WeightNorm(name, dim), WeightNorm)
-
-
-def remove_weight_norm(module: Module, name: str = "weight") -> Module:
-    """Undo `weight_norm`. Raises ValueError if there is none."""
-    return _uninstall(module, name, WeightNorm)
-
-
 def spectral_norm(
     module: Module, name: str = "weight", n_power_iterations: int = 1, eps: float = 1e-12, dim: int | None = None
 ) -> Module:
@@ -237,9 +130,9 @@ def spectral_norm(
 
     `parametrizations.spectral_norm` does the same at each access. Returns the module (Miyato et al. 2018).
     """
-    return _install(module, SpectralNorm(name, n_power_iterations, _rows(module, dim), eps), SpectralNorm)
+    return install_hook(module, SpectralNorm(name, n_power_iterations, _output_axis(module, dim), eps), SpectralNorm)
 
 
 def remove_spectral_norm(module: Module, name: str = "weight") -> Module:
     """Undo `spectral_norm`. Raises ValueError if there is none."""
-    return _uninstall(module, name, SpectralNorm)
+    return remove_hook(module, name, SpectralNorm)

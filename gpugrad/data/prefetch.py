@@ -10,7 +10,7 @@ from ..backend.devices import CPU, Device
 from .fetch import on_tensors
 
 
-def ahead(batches: Any, device: Any) -> Iterator[Any]:
+def prefetch(batches: Any, device: Any) -> Iterator[Any]:
     """`batches` on `device`, copied on a queue of its own: one batch ahead of its use.
 
     A copy starts after all work that was asked for before it, because its memory may be what that work reads; the

@@ -15,7 +15,7 @@ from ...autograd.convert import asarray
 from ...autograd.tensor import Tensor
 from ...errors import ShapeError
 from ...ops.resample import Taps, resample
-from .adaptive import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
+from .adaptive_pool import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 
 __all__ = ["interpolate", "upsample", "upsample_bilinear", "upsample_nearest"]
 

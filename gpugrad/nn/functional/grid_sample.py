@@ -17,7 +17,7 @@ from ...autograd.convert import asarray
 from ...autograd.op import OPS
 from ...autograd.tensor import Tensor, wrap
 from ...errors import ShapeError
-from .resampling import cubic_far, cubic_near
+from .resample import cubic_far, cubic_near
 
 __all__ = ["affine_grid", "grid_sample"]
 

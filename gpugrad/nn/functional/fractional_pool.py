@@ -1,48 +1,24 @@
-"""Fractional max-pooling (B. Graham 2014), and the pooling functions that always return indices."""
+"""Fractional max-pooling with PyTorch's arguments (B. Graham, "Fractional max-pooling", 2014)."""
 
 import math
-from collections.abc import Callable, Sequence
-from functools import wraps
+from collections.abc import Sequence
 from typing import Any
 
 from ...autograd.convert import asarray
 from ...autograd.op import OPS
-from ...autograd.tensor import Tensor, wrap
+from ...autograd.tensor import wrap
 from ...backend.random import default_generator
 from ...errors import ShapeError
-from . import adaptive, pooling
 from .conv import per_axis
+from .pool import batched, with_indices
 
 __all__ = [
-    "adaptive_max_pool1d_with_indices", "adaptive_max_pool2d_with_indices", "adaptive_max_pool3d_with_indices",
     "fractional_max_pool2d", "fractional_max_pool2d_with_indices", "fractional_max_pool3d",
-    "fractional_max_pool3d_with_indices", "max_pool1d_with_indices", "max_pool2d_with_indices",
-    "max_pool3d_with_indices",
+    "fractional_max_pool3d_with_indices",
 ]  # fmt: skip
 
 
-def _with_indices(function: Callable) -> Callable[..., tuple[Tensor, Tensor]]:
-    """`function` with return_indices=True, whatever is asked for."""
-
-    @wraps(function)
-    def both(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-        given = dict(zip(function.__code__.co_varnames, args, strict=False))
-        return function(**{**given, **kwargs, "return_indices": True})
-
-    both.__name__ = f"{function.__name__}_with_indices"
-    both.__doc__ = f"`{function.__name__}` and the flat positions of the maxima."
-    return both
-
-
-max_pool1d_with_indices = _with_indices(pooling.max_pool1d)
-max_pool2d_with_indices = _with_indices(pooling.max_pool2d)
-max_pool3d_with_indices = _with_indices(pooling.max_pool3d)
-adaptive_max_pool1d_with_indices = _with_indices(adaptive.adaptive_max_pool1d)
-adaptive_max_pool2d_with_indices = _with_indices(adaptive.adaptive_max_pool2d)
-adaptive_max_pool3d_with_indices = _with_indices(adaptive.adaptive_max_pool3d)
-
-
-def _sizes(name: str, size: tuple, kernel: tuple, output_size: Any, output_ratio: Any) -> tuple[int, ...]:
+def _fractional_sizes(name: str, size: tuple, kernel: tuple, output_size: Any, output_ratio: Any) -> tuple[int, ...]:
     dims = len(size)
     if (output_size is None) == (output_ratio is None):
         raise ShapeError(f"{name}: give either output_size or output_ratio")
@@ -58,7 +34,7 @@ def _sizes(name: str, size: tuple, kernel: tuple, output_size: Any, output_ratio
     return out
 
 
-def _starts(u: Any, n: int, k: int, out: int, ns: Any) -> Any:
+def _window_starts(u: Any, n: int, k: int, out: int, ns: Any) -> Any:
     """Where the windows of an axis start, (N, C, out): steps of n / out on average, the same for equal u (N, C)."""
     i = ns.arange(out - 1)
     alpha = u.dtype.type((n - k) / max(out - 1, 1))
@@ -69,9 +45,9 @@ def _starts(u: Any, n: int, k: int, out: int, ns: Any) -> Any:
 
 def _fractional(dims, input, kernel_size, output_size, output_ratio, return_indices, samples) -> Any:
     name = f"fractional_max_pool{dims}d"
-    x, single = pooling.batched(name, dims, input)
+    x, single = batched(name, dims, input)
     size, kernel = x.shape[2:], per_axis(kernel_size, dims, f"{name}: kernel_size")
-    out = _sizes(name, size, kernel, output_size, output_ratio)
+    out = _fractional_sizes(name, size, kernel, output_size, output_ratio)
     if samples is None:
         samples = default_generator().numpy.random((*x.shape[:2], dims)).astype(x.dtype)
     samples, ns = asarray(samples, device=x.device)._array, x.device.xp
@@ -80,7 +56,7 @@ def _fractional(dims, input, kernel_size, output_size, output_ratio, return_indi
     places = ns.zeros((*x.shape[:2], 1, 1), int)
     for axis, (n, k, o) in enumerate(zip(size, kernel, out, strict=True)):
         u = samples[..., dims - 1 - axis if dims == 2 else axis]  # PyTorch's order: W, H, but T, H, W
-        inside = _starts(u, n, k, o, ns)[..., None] + ns.arange(k)
+        inside = _window_starts(u, n, k, o, ns)[..., None] + ns.arange(k)
         places = places[:, :, :, None, :, None] * n + inside[:, :, None, :, None, :]
         places = places.reshape(*x.shape[:2], math.prod(out[: axis + 1]), math.prod(kernel[: axis + 1]))
     flat, numbers = x.reshape((*x.shape[:2], math.prod(size))), wrap(places, x.device, None)
@@ -111,5 +87,5 @@ def fractional_max_pool3d(
     return _fractional(3, input, kernel_size, output_size, output_ratio, return_indices, _random_samples)
 
 
-fractional_max_pool2d_with_indices = _with_indices(fractional_max_pool2d)
-fractional_max_pool3d_with_indices = _with_indices(fractional_max_pool3d)
+fractional_max_pool2d_with_indices = with_indices(fractional_max_pool2d)
+fractional_max_pool3d_with_indices = with_indices(fractional_max_pool3d)
