@@ -132,7 +132,7 @@ def test_the_table_is_sent_again_only_when_addresses_change(cuda):
 
 def test_a_subclass_with_its_own_update_is_not_replaced(cuda, launched):
     class Still(optim.SGD):
-        def _update(self, ns, group, numbers, p, g, t, u, *state):
+        def _update(self, xp, group, scalars, param, grad, scratch1, scratch2, *state):
             pass
 
     (p,) = made = parameters([np.ones(3)], cuda)
