@@ -18,6 +18,7 @@ to be differentiated.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ from .mode import mode
 from .place import place
 from .plan import PARTS, Fused, Plan, raised, rule_names
 from .signature import Fixed, Many, Signature
-from .tensor import Tensor, wrap
+from .tensor import wrap
 from .views import View
 
 __all__ = ["OPS", "Fixed", "Many", "Op", "op", "xp"]
@@ -75,7 +76,7 @@ class Op:
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Ops are Tensor methods: the Tensor is the first input."""
-        return self if instance is None else _Method(self, instance)
+        return self if instance is None else MethodType(self, instance)
 
     def input_name(self, i: int) -> str:
         """The declared name of flat input `i`."""
@@ -219,18 +220,6 @@ class Op:
         return call
 
 
-class _Method:
-    """An op bound to a Tensor."""
-
-    __slots__ = ("op", "tensor")
-
-    def __init__(self, op: Op, tensor: Tensor):
-        self.op, self.tensor = op, tensor
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.op(self.tensor, *args, **kwargs)
-
-
 def op(
     forward: Callable | None = None,
     *,
@@ -269,4 +258,10 @@ def _rounded(out: Any, low: np.dtype) -> Any:
     return out.astype(low) if getattr(out, "dtype", None) == np.float32 else out
 
 
-Namespace.provider = staticmethod(lambda name, kind: OPS[name].raw(kind) if name in OPS else None)
+def _provided(name: str, kind: str) -> Callable | None:
+    """What the array namespace of `kind` ("cpu", "cuda", "tensor") has under the name of an op."""
+    found = OPS.get(name)
+    return found if found is None or kind == "tensor" else found.raw(kind)
+
+
+Namespace.provider = staticmethod(_provided)

@@ -9,7 +9,7 @@ from ..backend.devices import CPU, Device, device_of
 from ..backend.devices import device as find_device
 from ..backend.dtypes import as_dtype
 
-__all__ = ["astype", "clone", "copy", "transfer"]
+__all__ = ["astype", "clone", "copy"]
 
 
 @op(

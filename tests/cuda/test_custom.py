@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import gpugrad as gg
+from gpugrad import op, xp
 from gpugrad.autograd.checks import check_op
-from gpugrad.autograd.op import op, xp
 from gpugrad.autograd.samples import unary
 from gpugrad.errors import KernelError
 
