@@ -8,7 +8,7 @@ from gpugrad.cli import main
 
 GOOD = '''
 import gpugrad
-from gpugrad.autograd.op import op, xp
+from gpugrad import op, xp
 from gpugrad.autograd.check.samples import unary
 
 @op(samples=unary())

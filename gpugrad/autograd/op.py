@@ -261,4 +261,10 @@ def _rounded(out: Any, low: np.dtype) -> Any:
     return out.astype(low) if getattr(out, "dtype", None) == np.float32 else out
 
 
-Namespace.provider = staticmethod(lambda name, kind: OPS[name].raw(kind) if name in OPS else None)
+def _provided(name: str, kind: str) -> Callable | None:
+    """What the array namespace of `kind` ("cpu", "cuda", "tensor") has under the name of an op."""
+    found = OPS.get(name)
+    return found if found is None or kind == "tensor" else found.raw(kind)
+
+
+Namespace.provider = staticmethod(_provided)

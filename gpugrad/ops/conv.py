@@ -21,7 +21,7 @@ from ..autograd.op import op, xp
 from ..backend import cpu
 from .reduce import sum
 
-__all__ = ["convolution", "convolution_input_gradient", "convolution_weight_gradient"]
+__all__ = ["convolution"]
 
 
 def _windows(x: Any, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple) -> Any:

@@ -10,7 +10,7 @@ from ..backend.devices import CPU, device_of
 from ..backend.devices import device as find_device
 from ..backend.dtypes import as_dtype
 
-__all__ = ["astype", "clone", "copy", "transfer"]
+__all__ = ["astype", "clone", "copy"]
 
 
 @op(

@@ -11,7 +11,7 @@ from typing import Any
 from ..autograd.op import op, xp
 from ..backend import cpu
 
-__all__ = ["add_layer_norm", "add_rms_norm", "batch_norm", "channel_affine", "layer_norm", "rms_norm"]
+__all__ = ["add_layer_norm", "add_rms_norm", "batch_norm", "layer_norm", "rms_norm"]
 
 
 def _standard(x: Any, axes: tuple, eps: float) -> tuple[Any, Any]:

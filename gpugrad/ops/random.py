@@ -18,8 +18,8 @@ from ..errors import ShapeError
 from .creation import _shape
 
 __all__ = [
-    "apply_mask", "bernoulli", "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn",
-    "randn_like", "randperm", "seeded_dropout", "uniform",
+    "bernoulli", "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
+    "randperm", "uniform",
 ]  # fmt: skip
 
 

@@ -39,12 +39,26 @@ def _with_inplace(op: Op) -> Callable[..., Tensor]:
     def function(input: Any, *args: Any, inplace: bool = False, **kwargs: Any) -> Tensor:
         if len(args) > count:
             args, inplace = args[:-1], args[-1]
-        if not inplace:
-            return op(input, *args, **kwargs)
-        kept = input.clone() if input.requires_grad else input  # the gradient may need what is written over
-        return input.copy_(op(kept, *args, **kwargs))
+        return _written_into(input, op, args, kwargs) if inplace else op(input, *args, **kwargs)
 
     return _shown(function, op, Parameter("inplace", Parameter.POSITIONAL_OR_KEYWORD, default=False))
+
+
+def _always_inplace(op: Op) -> Callable[..., Tensor]:
+    """`_named` under the op's name with `_` at the end, which writes the result into the input."""
+
+    def function(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return _written_into(input, op, args, kwargs)
+
+    function.__name__ = function.__qualname__ = f"{op.name}_"
+    function.__doc__ = f"`{op.name}`, written into its input."
+    return _shown(function, op)
+
+
+def _written_into(input: Tensor, op: Callable[..., Tensor], args: tuple, kwargs: dict) -> Tensor:
+    """`op` of the input and the rest, written into the input."""
+    kept = input.clone() if input.requires_grad else input  # the gradient may need what is written over
+    return input.copy_(op(kept, *args, **kwargs))
 
 
 def _shown(function: Callable[..., Tensor], op: Op, *more: Parameter) -> Callable[..., Tensor]:
@@ -61,6 +75,9 @@ celu, elu, leaky_relu = (_with_inplace(op) for op in (ops.celu, ops.elu, ops.lea
 hardsigmoid, hardswish, hardtanh = (_with_inplace(op) for op in (ops.hardsigmoid, ops.hardswish, ops.hardtanh))
 mish, relu, relu6 = (_with_inplace(op) for op in (ops.mish, ops.relu, ops.relu6))
 selu, silu, threshold = (_with_inplace(op) for op in (ops.selu, ops.silu, ops.threshold))
+celu_, elu_, hardtanh_ = (_always_inplace(op) for op in (ops.celu, ops.elu, ops.hardtanh))
+leaky_relu_, relu_ = (_always_inplace(op) for op in (ops.leaky_relu, ops.relu))
+selu_, threshold_ = (_always_inplace(op) for op in (ops.selu, ops.threshold))
 
 
 def rrelu(
@@ -69,26 +86,17 @@ def rrelu(
     """max(0, input) + a min(0, input); a is drawn evenly from lower to upper for each element in training, else their
     mean (B. Xu et al. 2015)."""
     input = asarray(input)
+    if inplace:
+        return _written_into(input, rrelu, (lower, upper, training), {})
     if not training:
-        return leaky_relu(input, (lower + upper) / 2, inplace)
+        return leaky_relu(input, (lower + upper) / 2)
     slope = default_generator().numpy.uniform(lower, upper, input.shape).astype(input.dtype)
-    kept = input.clone() if inplace and input.requires_grad else input
-    out = OPS["where"](kept > 0, kept, kept * asarray(slope, device=input.device))
-    return input.copy_(out) if inplace else out
+    return OPS["where"](input > 0, input, input * asarray(slope, device=input.device))
 
 
-def _always_inplace(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    @wraps(function)
-    def change(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return function(input, *args, **kwargs, inplace=True)
-
-    change.__name__ = f"{function.__name__}_"
-    change.__doc__ = f"`{function.__name__}`, written into its input."
-    return change
-
-
-celu_, elu_, hardtanh_, leaky_relu_ = (_always_inplace(f) for f in (celu, elu, hardtanh, leaky_relu))
-relu_, rrelu_, selu_, threshold_ = (_always_inplace(f) for f in (relu, rrelu, selu, threshold))
+def rrelu_(input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False) -> Tensor:
+    """`rrelu`, written into its input."""
+    return rrelu(input, lower, upper, training, inplace=True)
 
 
 def glu(input: Any, dim: int = -1) -> Tensor:
