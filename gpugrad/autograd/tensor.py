@@ -28,7 +28,7 @@ _new = object.__new__
 class Tensor(Protocols):
     """An n-dimensional array that remembers how it was computed; `gpugrad.tensor`, `zeros` and every op make one."""
 
-    __slots__ = ("_array", "device", "_node", "_requires_grad", "grad", "hooks", "_view", "_changed", "__weakref__")
+    __slots__ = ("_array", "device", "_node", "_requires_grad", "grad", "hooks", "_view", "_changed", "__dict__", "__weakref__")
 
     # A leaf as a node of the graph (see graph.py).
     edges: tuple = ()
@@ -40,7 +40,7 @@ class Tensor(Protocols):
         from .convert import tensor
 
         made = tensor(data, dtype, device, requires_grad)
-        for name in Tensor.__slots__[:-1]:
+        for name in Tensor.__slots__[:-2]:
             setattr(self, name, getattr(made, name))
 
     # What it is

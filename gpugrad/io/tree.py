@@ -48,6 +48,8 @@ def _key(key: Any, name: str) -> Any:
 
 def put_together(given: Any, tensors: Mapping[str, Tensor]) -> Any:
     """What `take_apart` was given. Raises CheckpointError where `given` is not of its making."""
+    if isinstance(given, dict):
+        raise CheckpointError("no state that can be put together (an object of JSON's stands for nothing)")
     if not isinstance(given, list):
         return given
     try:
@@ -59,5 +61,5 @@ def put_together(given: Any, tensors: Mapping[str, Tensor]) -> Any:
         if kind == "dict":
             return {key: put_together(value, tensors) for key, value in items}
         return {"list": list, "tuple": tuple}[kind](put_together(value, tensors) for value in items)
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, RecursionError) as error:
         raise CheckpointError(f"no state that can be put together ({type(error).__name__}: {error})") from None
