@@ -6,6 +6,7 @@ methods and operators are attached by `gpugrad.ops`: each op is a method under i
 
 from __future__ import annotations
 
+import copy
 import weakref
 from collections.abc import Callable
 from itertools import count
@@ -28,7 +29,9 @@ _new = object.__new__
 class Tensor(Protocols):
     """An n-dimensional array that remembers how it was computed; `gpugrad.tensor`, `zeros` and every op make one."""
 
-    __slots__ = ("_array", "device", "_node", "_requires_grad", "grad", "hooks", "_view", "_changed", "__dict__", "__weakref__")
+    # Attributes of the user's own go into the __dict__, which is made when the first of them is set.
+    _FIELDS = ("_array", "device", "_node", "_requires_grad", "grad", "hooks", "_view", "_changed")
+    __slots__ = (*_FIELDS, "__dict__", "__weakref__")
 
     # A leaf as a node of the graph (see graph.py).
     edges: tuple = ()
@@ -40,7 +43,7 @@ class Tensor(Protocols):
         from .convert import tensor
 
         made = tensor(data, dtype, device, requires_grad)
-        for name in Tensor.__slots__[:-2]:
+        for name in Tensor._FIELDS:
             setattr(self, name, getattr(made, name))
 
     # What it is
@@ -207,7 +210,9 @@ class Tensor(Protocols):
     __hash__ = object.__hash__
 
     def __copy__(self) -> Tensor:
-        return self.detach().requires_grad_(self._requires_grad) if self.is_leaf else self.clone()
+        made = self.detach().requires_grad_(self._requires_grad) if self.is_leaf else self.clone()
+        vars(made).update(vars(self))
+        return made
 
     def __deepcopy__(self, memo: dict) -> Tensor:
         if not self.is_leaf:
@@ -215,9 +220,18 @@ class Tensor(Protocols):
         made = wrap(self._array.copy(), self.device, None, type(self))
         made._requires_grad = self._requires_grad
         memo[id(self)] = made
+        vars(made).update(copy.deepcopy(vars(self), memo))
         if self.grad is not None:
             made.grad = self.grad.detach().clone()
         return made
+
+    def __reduce_ex__(self, protocol: Any) -> tuple:
+        # The values stay, as PyTorch has it, and not how they were computed: no node, base of a view or hook.
+        return _unpickled, (type(self), self._array, self.device, self.requires_grad), (self.grad, vars(self))
+
+    def __setstate__(self, state: tuple) -> None:
+        self.grad, attributes = state
+        vars(self).update(attributes)
 
     if TYPE_CHECKING:  # methods are attached by gpugrad.ops
         _view: View | None
@@ -254,6 +268,12 @@ class Handle:
         """Stop calling the hook."""
         if self._owner.hooks:
             self._owner.hooks.pop(self._key, None)
+
+
+def _unpickled(cls: type, array: Any, device: Device, requires_grad: bool) -> Tensor:
+    made = wrap(array, device, None, cls)
+    made._requires_grad = requires_grad
+    return made
 
 
 def wrap(array: Any, device: Device, node: Any, cls: type = Tensor) -> Tensor:

@@ -31,7 +31,8 @@ class Buffer(Tensor):
     It shares the memory of `data` and requires no gradient; `persistent=False` keeps it out of state dicts.
     """
 
-    __slots__ = ("persistent",)
+    __slots__ = ()
+    persistent: bool
 
     def __init__(self, data: Any, persistent: bool = True):
         _share(self, data)
