@@ -45,7 +45,7 @@ class _Pool:
     """Windows over x of `shape` (N, C, *S) in memory order `order`; `out` is (N, C, *O)."""
 
     def __init__(self, order: Order, shape: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: Any = None):
-        dilation = dilation or (1,) * len(kernel)
+        dilation = (1,) * len(kernel) if dilation is None else dilation
         out = output_size(shape[2:], kernel, stride, padding, dilation)
         count, channels = shape[:2]
         self.order, self.shape, self.out = order, shape, (count, channels, *out)

@@ -25,7 +25,7 @@ class _CombinedScheduler(LRScheduler):
                 raise TypeError(f"{name}: schedulers[{i}] has no optimizer: it is a {type(scheduler).__name__}")
             if isinstance(scheduler, ReduceLROnPlateau):
                 raise ValueError(f"{name}: schedulers[{i}] is a ReduceLROnPlateau, whose step() needs a metric")
-            optimizer = optimizer or scheduler.optimizer
+            optimizer = scheduler.optimizer if optimizer is None else optimizer
             if scheduler.optimizer is not optimizer:
                 raise ValueError(f"{name}: schedulers[{i}], a {type(scheduler).__name__}, has another optimizer")
         self._schedulers, self.optimizer = schedulers, schedulers[0].optimizer
