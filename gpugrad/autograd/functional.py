@@ -132,7 +132,7 @@ def _upstream(out: Tensor, g: Any) -> Tensor:
                 f"backward: a gradient is implied only for one element, this tensor has shape {out.shape}; "
                 "reduce it (for example .sum()) or pass gradient="
             )
-        return wrap(out.device.full(out._array.shape, 1, out._array.dtype), out.device, None)
+        return wrap(out.device.xp.ones(out._array.shape, out._array.dtype), out.device, None)
     g = g if isinstance(g, Tensor) else wrap(out.device.asarray(np.asarray(g, out.dtype)), out.device, None)
     if g.shape != out.shape:
         raise ShapeError(f"backward: the upstream gradient has shape {g.shape}, the tensor {out.shape}")
@@ -150,7 +150,7 @@ def _accumulate(leaf: Any, gradient: Any) -> None:
         leaf.grad = wrap(leaf.grad._array + gradient, leaf.device, None)
         return
     # The caller's variable, this function's, and getrefcount's argument: then nobody else holds the array.
-    unshared = sys.getrefcount(gradient) <= 3 and memory.is_exclusive(gradient)
+    unshared = sys.getrefcount(gradient) <= 3 and (gradient.base is None or memory.is_exclusive(gradient))
     leaf.grad = wrap(gradient if unshared else gradient.copy(), leaf.device, None)
 
 

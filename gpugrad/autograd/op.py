@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from ..backend.devices import CPU, Device, device_of
-from ..backend.dtypes import is_float, is_low
+from ..backend.dtypes import FLOAT_KINDS, is_float, is_low
 from ..backend.namespace import Namespace, xp
 from ..errors import DTypeError, GpugradError
 from .explain import explain
@@ -181,7 +181,7 @@ class Op:
                 first = array
             edges.append(edge)
             shapes.append(None if array is None else array.shape)
-        if first is None or out.__class__ is not tuple and not is_float(out.dtype):
+        if first is None or out.__class__ is not tuple and out.dtype.kind not in FLOAT_KINDS:
             return None
         plan = self.plan(tuple([edge is not None for edge in edges]), path)
         saved = plan.saved(arrays, attributes, out, residuals) if plan.names else EMPTY
