@@ -171,6 +171,7 @@ clear.vjp(x=lambda g, index: xp(g).clear(g, index=index))
         s.case(s(3, 4), s(), index=np.arange(12).reshape(3, 4) % 3 == 0),
     ],
     exact=True,
+    broadcasts=True,
 )
 def setitem(x, value, *, index):
     """A copy of x with `value`, broadcast, at `index`."""
