@@ -1,4 +1,4 @@
-"""How peers spell our ops: what a user of each library would write, not a translation of our code.
+"""Spells our ops as peers do: what a user of each library would write, not a translation of our code.
 
 An op that is not listed is looked for under its own name. Results are verified before they are timed, so that a
 function of the same name that means something else cannot be mistaken for ours.

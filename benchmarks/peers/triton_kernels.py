@@ -1,4 +1,4 @@
-"""Ops as short Triton kernels, as one writes them who needs one op fast: a program for each row, or for BLOCK numbers.
+"""Writes ops as short Triton kernels, as one does who needs one op fast: a program for each row, or BLOCK numbers.
 
 Triton compiles them for a GPU; with TRITON_INTERPRET=1 in the environment it runs them, slowly, anywhere.
 """
@@ -7,7 +7,7 @@ import torch
 import triton
 import triton.language as tl
 
-from .contenders import Absent
+from .contender import Absent
 
 BLOCK = 1024  # numbers of a program of an elementwise kernel
 
@@ -55,38 +55,38 @@ def _gelu(out, x, size, TANH: tl.constexpr, BLOCK: tl.constexpr):
 
 
 def _by_rows(kernel, x, columns, *rest):
-    """`kernel` on every row of `columns` numbers."""
+    """Launches `kernel` on every row of `columns` numbers."""
     out = torch.empty_like(x)
     kernel[(x.numel() // columns,)](out, x, columns, *rest, BLOCK=triton.next_power_of_2(columns))
     return out
 
 
 def _by_blocks(kernel, x, *rest):
-    """`kernel` on BLOCK numbers at a time."""
+    """Launches `kernel` on BLOCK numbers at a time."""
     out = torch.empty_like(x)
     kernel[(triton.cdiv(x.numel(), BLOCK),)](out, x, x.numel(), *rest, BLOCK=BLOCK)
     return out
 
 
 def softmax(_, x, axis):
-    """Over the last axis."""
+    """Takes the softmax over the last axis."""
     if axis not in (-1, x.ndim - 1):
         raise Absent("the Triton kernel of softmax takes the last axis")
     return _by_rows(_softmax, x, x.shape[-1])
 
 
 def layer_norm(_, x, weight, bias, ndim, eps):
-    """Over the last `ndim` axes."""
+    """Normalises over the last `ndim` axes."""
     return _by_rows(_layer_norm, x, x.shape[-ndim:].numel(), weight, bias, eps)
 
 
 def rms_norm(_, x, weight, ndim, eps):
-    """Over the last `ndim` axes."""
+    """Divides by the root of the mean square over the last `ndim` axes."""
     return _by_rows(_rms_norm, x, x.shape[-ndim:].numel(), weight, eps)
 
 
 def gelu(_, x, approximate):
-    """Exact, or in its tanh form."""
+    """Computes GELU exactly, or in its tanh form."""
     return _by_blocks(_gelu, x, approximate == "tanh")
 
 

@@ -1,4 +1,4 @@
-"""The same cores for every library: some have no setting for their threads, but as many as the process has cores."""
+"""Gives every library the same cores: some have no setting for their threads, but as many as the process has cores."""
 
 import os
 import re
@@ -11,14 +11,14 @@ TASKS, TOPOLOGY = Path("/proc/self/task"), "/sys/devices/system/cpu/cpu{}/topolo
 
 
 def _preference(core):
-    """Sorts the first hardware thread of each physical core before the others."""
+    """Returns a key that sorts the first hardware thread of each physical core before the others."""
     file = Path(TOPOLOGY.format(core))
     first = re.match(r"\d+", file.read_text()) if file.exists() else None
     return first is not None and int(first[0]) != core, core
 
 
 def _keep_to(cores):
-    """Keep every thread of this process on `cores`; threads and processes that they start inherit it."""
+    """Keeps every thread of this process on `cores`; threads and processes that they start inherit it."""
     for thread in [int(path.name) for path in TASKS.iterdir()] if TASKS.exists() else [0]:
         with suppress(ProcessLookupError):  # it has just ended
             os.sched_setaffinity(thread, cores)
@@ -26,7 +26,7 @@ def _keep_to(cores):
 
 @contextmanager
 def pinned(count):
-    """Keep this process on `count` of its cores, where the system can do that."""
+    """Keeps this process on `count` of its cores, where the system can do that."""
     if not CAN_PIN:
         yield
         return

@@ -1,4 +1,4 @@
-"""Charts as inline SVG, and their style. Its colours are variables, which follow a light or dark scheme."""
+"""Draws charts as inline SVG, with their style. Its colours are variables, which follow a light or dark scheme."""
 
 import math
 from html import escape
@@ -23,7 +23,7 @@ svg .text1{fill:var(--b)}rect.cpu{fill:var(--cpu)}rect.cuda{fill:var(--gpu)}
 
 
 def tag(name, text=None, **attributes):
-    """An element; `_` in a name of an attribute is `-`, `class_` is `class`."""
+    """Writes an element; `_` in a name of an attribute is `-`, `class_` is `class`."""
     parts = [f'{key.rstrip("_").replace("_", "-")}="{escape(_shown(value))}"' for key, value in attributes.items()]
     head = " ".join([name, *parts])
     return f"<{head}/>" if text is None else f"<{head}>{text}</{name}>"
@@ -34,26 +34,26 @@ def _shown(value):
 
 
 def text(x, y, words, **attributes):
-    """A line of text; a long one is cut."""
+    """Writes a line of text; a long one is cut."""
     words = words if len(words) <= CUT else words[: CUT - 1] + "…"
     return tag("text", escape(words), x=x, y=y, **attributes)
 
 
 def drawing(width, height, parts, label):
-    """The SVG around the parts."""
+    """Writes the SVG around the parts."""
     return tag("svg", "".join(parts), viewBox=f"0 0 {width} {height}", role="img", aria_label=label)
 
 
 def number(value):
-    """A short form: 0.25, 3, 120, 4.1k, 12M."""
+    """Formats a number shortly: 0.25, 3, 120, 4.1k, 12M."""
     for size, suffix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= size:
             return f"{value / size:.3g}{suffix}"
     return f"{value:.3g}"
 
 
-class Log:
-    """A logarithmic axis from `low` to `high`, drawn from pixel `start` to `end`."""
+class LogAxis:
+    """Maps a logarithmic axis from `low` to `high` to the pixels from `start` to `end`."""
 
     def __init__(self, low, high, start, end):
         self.low, self.high = math.log10(low), math.log10(high)
@@ -64,7 +64,7 @@ class Log:
         return self.start + min(1.0, max(0.0, share)) * (self.end - self.start)
 
     def ticks(self):
-        """Powers of ten inside, or 1-2-5 steps where there are few of them."""
+        """Returns the powers of ten inside, or 1-2-5 steps where there are few of them."""
         steps = (1,) if self.high - self.low > 2.5 else (1, 2, 5)
         powers = range(math.floor(self.low), math.ceil(self.high) + 1)
         values = [step * 10.0**power for power in powers for step in steps]
@@ -72,15 +72,15 @@ class Log:
 
 
 def bars_height(entries):
-    """The height of `ratio_bars`."""
+    """Returns the height of `ratio_bars`."""
     return ROW * len(entries) + 44
 
 
 def ratio_bars(entries, label):
-    """Bars from 1: [(name, ratio summary)], to the left where we are faster. The thin line is the 20-80 % spread."""
+    """Draws bars from 1: [(name, summary)], to the left where we are faster; thin lines are the 20-80 % spread."""
     values = [value for _, ratio in entries for value in (ratio["p20"], ratio["p80"])]
     reach = min(32.0, max(4.0, *values, *(1 / v for v in values)) * 1.1)
-    axis = Log(1 / reach, reach, LABEL, WIDTH - 60)
+    axis = LogAxis(1 / reach, reach, LABEL, WIDTH - 60)
     height = bars_height(entries)
     parts = []
     for value in (v for v in (1 / 16, 1 / 8, 1 / 4, 1 / 2, 1.0, 2.0, 4.0, 8.0, 16.0) if 1 / reach <= v <= reach):
@@ -104,11 +104,11 @@ def ratio_bars(entries, label):
 
 
 def roofline(points, bandwidth, rate, label):
-    """Kernels under the machine's limits: [(name, FLOPs per byte, FLOP/s)]."""
+    """Draws kernels under the machine's limits: [(name, FLOPs per byte, FLOP/s)]."""
     height, bottom, top = 420, 370, 20
-    x = Log(min(0.05, *(p[1] for p in points)), max(200.0, *(2 * p[1] for p in points)), 70, WIDTH - 20)
+    x = LogAxis(min(0.05, *(p[1] for p in points)), max(200.0, *(2 * p[1] for p in points)), 70, WIDTH - 20)
     highest = 2 * max(rate, *(p[2] for p in points))
-    y = Log(min(*(p[2] for p in points), highest / 1e4) / 1.5, highest, bottom, top)
+    y = LogAxis(min(*(p[2] for p in points), highest / 1e4) / 1.5, highest, bottom, top)
     parts = []
     for value in x.ticks():
         parts.append(tag("line", x1=x(value), x2=x(value), y1=top, y2=bottom, class_="grid"))
@@ -137,9 +137,9 @@ def roofline(points, bandwidth, rate, label):
 
 
 def device_bars(entries, label):
-    """Two bars for each: [(name, CPU's items per second, GPU's, unit)], on a logarithmic axis."""
+    """Draws two bars for each: [(name, CPU's items per second, GPU's, unit)], on a logarithmic axis."""
     values = [value for _, cpu, cuda, _ in entries for value in (cpu, cuda)]
-    axis = Log(min(values) / 2, max(values) * 1.2, LABEL, WIDTH - 130)
+    axis = LogAxis(min(values) / 2, max(values) * 1.2, LABEL, WIDTH - 130)
     parts = []
     for i, (name, cpu, cuda, unit) in enumerate(entries):
         y = 10 + 34 * i
@@ -153,12 +153,12 @@ def device_bars(entries, label):
 
 
 def growth(row, label):
-    """One growth curve, gpugrad's and the peers', both axes logarithmic."""
+    """Draws one growth curve, gpugrad's and the peers', both axes logarithmic."""
     width, height, bottom = 280, 230, 180
     curves = row["curves"]
     times = [t for curve in curves.values() for t in curve]
-    x = Log(min(row["sizes"]), max(row["sizes"]), 52, width - 14)
-    y = Log(min(times) / 1.3, max(times) * 1.3, bottom, 16)
+    x = LogAxis(min(row["sizes"]), max(row["sizes"]), 52, width - 14)
+    y = LogAxis(min(times) / 1.3, max(times) * 1.3, bottom, 16)
     parts = []
     for value in y.ticks():
         parts.append(tag("line", x1=52, x2=width - 14, y1=y(value), y2=y(value), class_="grid"))

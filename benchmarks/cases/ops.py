@@ -1,4 +1,4 @@
-"""Rows of single ops: sizes, dtypes, forward and forward with gradients, against everything else that computes them.
+"""Measures single ops: sizes, dtypes, forward and forward with gradients, against everything else that computes them.
 
 Bytes are those that must move: inputs and outputs forward, and on the way back the upstream gradient, what the graph
 kept, and the gradients. They are the same for every contender, so GB/s compare. FLOPs are the op's own formula. Inputs
@@ -19,10 +19,11 @@ from gpugrad.autograd.samples import Sampler
 from gpugrad.autograd.ufunc import Elementwise
 from gpugrad.backend.dtypes import as_dtype, is_float
 
-from .contenders import OWN, Absent, several
-from .measure import compared, time_cases
-from .peers import CHOSEN, PEERS
-from .verify import ResultError
+from ..measuring.clock import time_cases
+from ..measuring.summaries import compared
+from ..measuring.verify import ResultError
+from ..peers.contender import OWN, Absent, several
+from ..peers.libraries import CHOSEN, PEERS
 
 TOLERANCES = {"float64": 1e-9, "float32": 2e-4, "float16": 1e-2, "bfloat16": 6e-2}  # of the norm
 ELEMENTS = (1 << 22, 1 << 12, 1 << 16, 1 << 25)  # of elementwise ops
@@ -33,7 +34,7 @@ COPIES, MEMORY = 512, 1 << 29  # at most so many copies of the inputs, and so ma
 
 
 def cases_of(op):
-    """The cases to measure: declared ones, for an elementwise op its first sample made large, else its samples."""
+    """Returns the cases to measure: declared ones, else an elementwise op's first sample made large, else samples."""
     if op.bench:
         return op.bench(Sampler())
     if isinstance(op, Elementwise) and op.samples:
@@ -49,7 +50,7 @@ def _enlarged(op):
 
 
 class Problem:
-    """One call of an op in one dtype, and what it is in numbers."""
+    """Holds one call of an op in one dtype, the right answer, and what it is in numbers."""
 
     def __init__(self, op, case, dtype):
         given, self.attributes = op.signature.bind(case.args, dict(case.kwargs))
@@ -71,7 +72,7 @@ class Problem:
         return array.astype(as_dtype(self.dtype)) if is_float(array.dtype) else array
 
     def solve(self):
-        """The right answer: the op's body and rules in float64 on the CPU."""
+        """Computes the right answer, by the op's body and rules in float64 on the CPU, and counts its FLOPs."""
         wide = [a.astype(np.float64) if a is not None and is_float(a.dtype) else a for a in self.arrays]
         inputs: list = [None if a is None else gpugrad.tensor(a) for a in wide]
         for i in self.differentiable:
@@ -97,19 +98,19 @@ class Problem:
             self.flops = (self.outputs[0].size,) * 2
 
     def size(self, arrays):
-        """Bytes of arrays in this problem's dtype."""
+        """Returns the bytes of arrays in this problem's dtype."""
         item = as_dtype(self.dtype).itemsize
         return sum(a.size * (item if is_float(a.dtype) else a.itemsize) for a in arrays if a is not None)
 
     def moved(self, kept):
-        """Bytes forward, and on the way back."""
+        """Returns the bytes that move forward, and on the way back."""
         forward = self.size(self.arrays) + self.size(self.outputs)
         back = self.size(self.outputs) + kept + self.size(self.gradients)
         return forward, back
 
 
 class Rotating:
-    """A contender's runs of one pass, over copies of the inputs in turn."""
+    """Runs one pass of a contender, over copies of the inputs in turn."""
 
     def __init__(self, contender, backward, copies):
         problem = contender.problem
@@ -124,7 +125,7 @@ class Rotating:
         self.call = contender.both if backward else contender.forward
 
     def launch(self, steps):
-        """Run without waiting; the last result."""
+        """Runs without waiting, and returns the last result."""
         call, sets = self.call, self.sets
         result: Any = None
         with self.contender.around():
@@ -133,12 +134,12 @@ class Rotating:
         return result
 
     def run(self, steps):
-        """Run and wait."""
+        """Runs, and waits."""
         self.contender.wait(self.launch(steps))
 
 
 def error_of(contender, problem, backward):
-    """The largest error of a result, relative to its norm. Raises ResultError if it is more than rounding."""
+    """Returns the largest error of a result, relative to its norm. Raises ResultError if it is more than rounding."""
     got = Rotating(contender, backward, 1).launch(1)
     outputs, gradients = got if backward else (got, [])
     worst = 0.0
@@ -159,7 +160,7 @@ def error_of(contender, problem, backward):
 
 
 def contenders(problem, device, peers, backward):
-    """({name: contender}, {name: error}, {name: why it is absent}); a wrong result of ours is raised."""
+    """Returns ({name: contender}, {name: error}, {name: why it is absent}), and raises a wrong result of ours."""
     present, errors, absent = {}, {}, {}
     for kind in (*OWN, *(PEERS[name] for name in peers)):
         if backward and not kind.backward:
@@ -178,7 +179,7 @@ def contenders(problem, device, peers, backward):
 
 
 def kept_bytes(contender, problem):
-    """Bytes of the arrays that our graph keeps until backward."""
+    """Returns the bytes of the arrays that our graph keeps until backward."""
     inputs = Rotating(contender, True, 1)
     outputs = contender.call(next(inputs.sets)[0])
     node = next((o._node for o in outputs if o._node is not None), None)
@@ -188,7 +189,7 @@ def kept_bytes(contender, problem):
 
 
 def row_of(problem, device, backward, limits, effort, peers):
-    """The row of one pass: every contender verified, then timed in turns."""
+    """Returns the row of one pass: verifies every contender, then times them in turns."""
     present, errors, absent = contenders(problem, device, peers, backward)
     ours = present["gpugrad"]
     kept = kept_bytes(ours, problem) if backward else 0
@@ -210,14 +211,14 @@ def row_of(problem, device, backward, limits, effort, peers):
 
 
 def is_measured(op, device, level):
-    """Whether the op has a row of its own without being asked for by name."""
+    """Tells whether the op has a row of its own without being asked for by name."""
     if level == "quick":
         return op.name in QUICK
     return device in op.fused_paths and (bool(op.bench) or isinstance(op, Elementwise))
 
 
 def rows_of(op, device, level, limits, effort, peers=None):
-    """Each row of an op as soon as it is measured."""
+    """Yields each row of an op as soon as it is measured."""
     peers = CHOSEN[level] if peers is None else peers
     for dtype in DTYPES[level]:
         for case in itertools.islice(cases_of(op), SIZES[level]):
@@ -234,5 +235,5 @@ def rows_of(op, device, level, limits, effort, peers=None):
 
 
 def ops_of(device, level):
-    """The ops that have rows."""
+    """Returns the ops that have rows."""
     return [op for _, op in sorted(OPS.items()) if is_measured(op, device, level)]

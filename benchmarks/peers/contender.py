@@ -1,4 +1,4 @@
-"""Our side of a row: the op as users call it, its body alone, and NumPy or CuPy without an engine.
+"""Computes our side of a row: the op as users call it, its body alone, and NumPy or CuPy without an engine.
 
 A contender places arrays in its own memory, computes forward, and forward with gradients. One that cannot take part
 raises `Absent` and says why; the row goes on without it.
@@ -12,20 +12,20 @@ import gpugrad
 from gpugrad.autograd.calls import without_fused
 from gpugrad.autograd.op import Op
 
-from .measure import events, wall
+from ..measuring.clock import events, wall
 
 
 class Absent(Exception):
-    """Why a contender does not take part in a row."""
+    """Says why a contender does not take part in a row."""
 
 
 def several(outputs):
-    """The outputs of a call as a list."""
+    """Returns the outputs of a call as a list."""
     return list(outputs) if isinstance(outputs, (tuple, list)) else [outputs]
 
 
 class Contender:
-    """gpugrad's op as users call it, and the interface of all others. `problem` is a `kernels.Problem`."""
+    """Calls gpugrad's op as users do, and is the interface of all others. `problem` is an `ops.Problem`."""
 
     name = "gpugrad"
     clock = staticmethod(wall)
@@ -39,42 +39,42 @@ class Contender:
             self.clock = events
 
     def place(self, array, differentiable=False):
-        """`array`, a NumPy array, in this library's memory."""
+        """Copies a NumPy array to this library's memory."""
         return gpugrad.tensor(array, device=self.device, requires_grad=differentiable)
 
     def call(self, inputs):
-        """The outputs, with the graph for gradients."""
+        """Returns the outputs, with the graph for gradients."""
         return several(self.op(*inputs, **self.problem.attributes))
 
     def forward(self, inputs):
-        """The outputs alone."""
+        """Returns the outputs alone."""
         with gpugrad.no_grad():
             return self.call(inputs)
 
     def both(self, inputs, upstream):
-        """The outputs, and the gradients of the differentiable inputs."""
+        """Returns the outputs, and the gradients of the differentiable inputs."""
         outputs = self.call(inputs)
         leaves = [inputs[i] for i in self.problem.differentiable]
         chosen = [(o, g) for o, g in zip(outputs, upstream, strict=False) if o.requires_grad]
         return outputs, gpugrad.grad([o for o, _ in chosen], leaves, [g for _, g in chosen])
 
     def around(self):
-        """A context for all calls."""
+        """Returns a context for all calls."""
         return contextlib.nullcontext()
 
     def wait(self, result):
-        """Wait until `result`, and all before it, is there."""
+        """Waits until `result`, and all before it, is there."""
         if self.device == "cuda":
             gpugrad.cuda.synchronize()
 
     def host(self, value):
-        """A float64 or integer NumPy array of a result."""
+        """Returns a result as a float64 or integer NumPy array."""
         array = np.asarray(value.detach().cpu().numpy())
         return array.astype(np.float64) if array.dtype.kind not in "iub" else array
 
 
 class Generic(Contender):
-    """Our op by its body and gradient rules, without the fused path: what a kernel buys."""
+    """Computes our op by its body and gradient rules, without the fused path, which tells what a kernel buys."""
 
     name = "generic"
 
@@ -91,7 +91,7 @@ class Generic(Contender):
 
 
 class Raw(Contender):
-    """The op's body on NumPy's or CuPy's arrays, without an engine; forward only."""
+    """Runs the op's body on NumPy's or CuPy's arrays, without an engine; forward only."""
 
     name = "numpy/cupy"
     backward = False

@@ -1,8 +1,8 @@
-"""`--svg FILE`: the workloads that have a goal against PyTorch, as one picture that stands alone, for a README."""
+"""Draws `--svg FILE`: the workloads that have a goal, as one picture that stands alone, for a README."""
 
 from html import escape
 
-from . import charts, report
+from . import charts, table
 from .charts import tag
 
 MARGIN, HEAD = 20, 66
@@ -15,10 +15,10 @@ def _name(row):
 
 
 def picture(rows, facts):
-    """The SVG file: a panel in its own colours, light or dark as the reader's system, readable on either background."""
+    """Writes the SVG file: a panel in its own colours, light or dark as the reader's system, readable on both."""
     shown = [row for row in rows if "goal" in row and "ratio" in row["peers"].get("torch", {})]
     entries = sorted(((_name(row), row["peers"]["torch"]["ratio"]) for row in shown), key=lambda e: e[1]["median"])
-    mean, count = report.geometric_mean(rows)
+    mean, count = table.geometric_mean(rows)
     title = "Time of gpugrad relative to PyTorch"
     title += f": {mean:.2f} in the geometric mean of {count} workloads" if mean else ": no row has a goal"
     machine = f"{facts['cpu']}, {facts['threads']} threads for both"

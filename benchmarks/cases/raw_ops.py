@@ -1,4 +1,4 @@
-"""What modules cost: a training step written with nn's classes beside the same step on plain tensors, with ops alone.
+"""Measures what modules cost: a training step of nn's classes beside the same step on plain tensors, with ops alone.
 
 Both have the same weights, inputs and optimizer (whose step needs no module), and must compute the same. The ratio is
 what calling modules, looking their parameters up and the functions of PyTorch's arguments add to a step.
@@ -8,9 +8,11 @@ from functools import partial
 
 import gpugrad as gg
 
-from .measure import compared, time_cases
-from .verify import compare, results, state
-from .workloads import WORKLOADS, Case, Inputs
+from ..measuring.clock import time_cases
+from ..measuring.summaries import compared
+from ..measuring.verify import compare, results, state
+from .case import Case, Inputs
+from .workloads import WORKLOADS
 
 GOAL, ROUNDING = 1.05, 1e-4  # of the ratio; relative to a tensor's norm, where sums are in another order
 WINDOW = {"kernel": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0)), "dilation": (1, 1)}
@@ -18,19 +20,19 @@ DENSE = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "gro
 
 
 def mlp(x, w1, b1, w2, b2, w3, b3):
-    """`models.mlp`."""
+    """Computes what `models.MLP` does."""
     return gg.linear(gg.linear_relu(gg.linear_relu(x, w1, b1), w2, b2), w3, b3)
 
 
 def lenet(x, k1, c1, k2, c2, w1, b1, w2, b2):
-    """`models.lenet`."""
+    """Computes what `models.LeNet` does."""
     x = gg.max_pool(gg.convolution(x, k1, c1, **DENSE), **WINDOW)
     x = gg.max_pool(gg.convolution(x, k2, c2, **DENSE), **WINDOW)
-    return gg.linear(gg.relu(gg.linear(x.reshape(-1, 50 * 5 * 5), w1, b1)), w2, b2)
+    return gg.linear(gg.linear_relu(x.reshape(-1, 50 * 5 * 5), w1, b1), w2, b2)
 
 
 def block(x, w1, b1, qkv, out, out_bias, w2, b2, up, up_bias, down, down_bias):
-    """One block of the transformer, with 4 heads."""
+    """Computes one block of the transformer, with 4 heads."""
     batch, length, width = x.shape
     y = gg.linear(gg.layer_norm(x, w1, b1, ndim=1, eps=1e-5), qkv)
     q, k, v = (part.reshape(batch, length, 4, width // 4).transpose(1, 2) for part in y.split(width, dim=2))
@@ -40,8 +42,8 @@ def block(x, w1, b1, qkv, out, out_bias, w2, b2, up, up_bias, down, down_bias):
     return x + gg.linear(y, down, down_bias)
 
 
-def gpt(tokens, positions, table, *weights):
-    """`models.transformer`."""
+def gpt(tokens, table, positions, *weights):
+    """Computes what `models.GPT` does."""
     *blocks, w, b, head = weights
     x = gg.embedding(tokens, table) + positions
     for first in range(0, len(blocks), 11):
@@ -63,33 +65,33 @@ NETWORKS = {  # the workload, its network in ops, its inputs and targets, its op
 
 
 class Tensors:
-    """Parameters by name, without a module: what a `Case` and its verification ask of a model."""
+    """Holds parameters by name, without a module: what a `Case` and its verification ask of a model."""
 
     def __init__(self, named):
         self.named = {name: p.detach().clone().requires_grad_() for name, p in named}
 
     def named_parameters(self):
-        """(name, parameter) of each."""
+        """Returns (name, parameter) of each."""
         return self.named.items()
 
     def state_dict(self):
-        """The parameters by name."""
+        """Returns the parameters by name."""
         return self.named
 
     def load_state_dict(self, values):
-        """Take over the values."""
+        """Takes over the values."""
         with gg.no_grad():
             for name, value in values.items():
                 self.named[name].copy_(value)
 
     def zero_grad(self):
-        """Forget the gradients."""
+        """Forgets the gradients."""
         for p in self.named.values():
             p.grad = None
 
 
 def raw_case(classes, name, device):
-    """The step of the case `classes` on plain tensors."""
+    """Returns the step of the case `classes` on plain tensors."""
     _, network, batch, optimizer = NETWORKS[name]
     given, targets = batch(Inputs(gg, device))
     model = Tensors(classes.model.named_parameters())
@@ -103,7 +105,7 @@ def raw_case(classes, name, device):
 
 
 def cases_of(name, device):
-    """{"gpugrad": the step with classes, "raw ops": without}. Raises ResultError if they differ."""
+    """Returns {"gpugrad": the step with classes, "raw ops": without}. Raises ResultError if they differ."""
     workload = next(w for w in WORKLOADS if w.name == NETWORKS[name][0])
     classes = workload.prepare(gg, device)
     cases, start = {"gpugrad": classes, "raw ops": raw_case(classes, name, device)}, state(classes)
@@ -114,7 +116,7 @@ def cases_of(name, device):
 
 
 def rows_of(name, device, effort):
-    """The row of one network."""
+    """Yields the row of one network."""
     cases = cases_of(name, device)
     row = compared(dict(zip(cases, time_cases(list(cases.values()), effort), strict=True)), GOAL)
     title = f"{name}: a step with nn's classes against raw ops"

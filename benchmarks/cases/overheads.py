@@ -1,4 +1,4 @@
-"""What everything costs besides arithmetic: calls, launches, imports, first calls, and how cost grows with size."""
+"""Measures what everything costs besides arithmetic: calls, launches, imports, first calls."""
 
 import json
 from collections.abc import Callable
@@ -9,9 +9,10 @@ from typing import Any
 
 import gpugrad
 
-from .measure import compared, exponent, summary, time_cases
-from .subprocesses import python, time_imports
-from .workloads import Case, Inputs, operation
+from ..measuring.clock import time_cases
+from ..measuring.subprocesses import python, time_imports
+from ..measuring.summaries import compared, summary
+from .case import Inputs, operation
 
 CALLS = 200  # of an op, or launches of a kernel, in a step
 IMPORT_TITLE, IMPORT_GOAL = "`import gpugrad` against `import numpy`", 1.3
@@ -38,7 +39,7 @@ def _repeat(function, forward):
 
 
 def _summed(function):
-    """Backward of all calls: their results added up."""
+    """Adds up the results of all calls, so that backward goes through each."""
 
     def repeated(*leaves):
         total = function(*leaves)
@@ -60,7 +61,7 @@ OPS = {
 
 
 def call_case(lib, device, name, backward):
-    """A case of CALLS calls of a small op: the cost of Python, and on a GPU of the launches."""
+    """Returns a case of CALLS calls of a small op, which costs Python, and on a GPU the launches."""
     inputs = Inputs(lib, device)
     function, shapes = OPS[name]
     leaves = [inputs.normal(*shape) for shape in shapes]
@@ -72,7 +73,7 @@ def call_case(lib, device, name, backward):
 
 
 def calls(name, libs, device, effort):
-    """Rows of microseconds per call of one op, forward, and forward with backward."""
+    """Yields rows of microseconds per call of one op, forward, and forward with backward."""
     for backward in (False, True):
         step = "forward + backward" if backward else "forward"
         cases = [call_case(lib, device, name, backward) for lib in libs.values()]
@@ -86,20 +87,20 @@ NOTHING = "__global__ void nothing(float* x) {}"
 
 @dataclass
 class Launches:
-    """One way to launch a kernel; a step launches it CALLS times."""
+    """Launches a kernel in one way, CALLS times in a step."""
 
     launch_once: Callable[[], Any]
     synchronize: Callable[[], None]
 
     def run(self, steps):
-        """Launch, and wait for the last one."""
+        """Launches, and waits for the last one."""
         for _ in range(steps * CALLS):
             self.launch_once()
         self.synchronize()
 
 
 def launch_cases(libs, device):
-    """Launches of an empty kernel by gpugrad and by CuPy, and beside them PyTorch's smallest op, where they are."""
+    """Returns launches of an empty kernel by gpugrad and by CuPy, and PyTorch's smallest op, where they are."""
     x, kernels = gpugrad.device(device).xp.zeros(1, "float32"), gpugrad.cuda.Kernels(gpugrad.cuda.Source(text=NOTHING))
     ours = partial(kernels.launch, "nothing", grid=(1,), block=(1,), args=(x,))
     found = {"gpugrad": Launches(ours, gpugrad.cuda.synchronize)}
@@ -116,21 +117,21 @@ def launch_cases(libs, device):
 
 
 def launches(libs, device, effort):
-    """The row of microseconds per launch of a kernel that does nothing."""
+    """Yields the row of microseconds per launch of a kernel that does nothing."""
     cases = launch_cases(libs, device)
     row = compared(dict(zip(cases, time_cases(list(cases.values()), effort, CALLS), strict=True)))
     yield {"id": f"launch {device}", "title": "a launch of an empty kernel", "device": device} | row
 
 
 def imports(effort):
-    """The row of the time to import our library against that of NumPy."""
+    """Yields the row of the time to import our library against that of NumPy."""
     ours, numpys = time_imports(["gpugrad", "numpy"], max(3, effort.rounds // 2))
     row = compared({"gpugrad": ours, "numpy": numpys}, IMPORT_GOAL)
     yield {"id": "import", "title": IMPORT_TITLE, "device": "cpu"} | row
 
 
 def first_call(device, effort):
-    """The row of the first training step of a fresh process: what is imported and compiled then."""
+    """Yields the row of the first training step of a fresh process: what is imported and compiled then."""
     wait = "lib.cuda.synchronize()" if device != "cpu" else "pass"
     code = FIRST.format(device=device, wait=wait)
     pairs = [json.loads(python("-c", code)) for _ in range(max(3, effort.rounds // 3))]
@@ -138,80 +139,3 @@ def first_call(device, effort):
     row = {"ours": summary([first for first, _ in pairs]), "peers": {}}
     row["later"] = min(later for _, later in pairs)
     yield {"id": f"first call {device}", "title": title, "device": device} | row
-
-
-# Growth: a workload of one size, the sizes, and how cost should grow
-
-
-def _chain(lib, inputs, n):
-    x = inputs.normal(1)
-
-    def function(x):
-        y = x
-        for _ in range(n):
-            y = y + x
-        return y
-
-    return operation(lib, function, lib.ones_like(x), x)
-
-
-def _linear(lib, inputs, n):
-    leaves = inputs.normal(n, 512), inputs.normal(512, 512), inputs.normal(512)
-    return operation(lib, lib.nn.functional.linear, inputs.normal(n, 512), *leaves)
-
-
-def _attention(lib, inputs, n):
-    function = partial(lib.nn.functional.scaled_dot_product_attention, is_causal=True)
-    return operation(lib, function, inputs.normal(1, 4, n, 64), *(inputs.normal(1, 4, n, 64) for _ in "qkv"))
-
-
-def _convolution(lib, inputs, n):
-    function = partial(lib.nn.functional.conv2d, padding=1)
-    return operation(lib, function, inputs.normal(2, n, 16, 16), inputs.normal(2, n, 16, 16), inputs.normal(n, n, 3, 3))
-
-
-def _adam(lib, inputs, n):
-    model = lib.nn.Linear(1024, n, bias=False).to(inputs.device)
-    for p in model.parameters():
-        p.grad = inputs.normal(n, 1024)
-    optimizer = lib.optim.Adam(model.parameters(), lr=1e-4)
-
-    class Step(Case):
-        def step(self):
-            optimizer.step()
-
-    return Step(model, lambda: None)
-
-
-GROWTH = {
-    "graph length": (_chain, (50, 100, 200, 400, 800, 1600), 1),
-    "batch": (_linear, (64, 128, 256, 512, 1024, 2048), 1),
-    "sequence length": (_attention, (64, 128, 256, 512, 1024, 2048), 2),
-    "channels": (_convolution, (16, 32, 64, 128, 256), 2),
-    "parameter count": (_adam, (64, 128, 256, 512, 1024, 2048), 1),
-}
-WHAT = {
-    "graph length": "n chained adds, forward + backward", "batch": "linear layer (n, 512), forward + backward",
-    "sequence length": "causal attention (1, 4, n, 64), forward + backward",
-    "channels": "3x3 convolution n -> n, forward + backward", "parameter count": "Adam step of n x 1024 parameters",
-}  # fmt: skip
-EXCESS = 0.35  # an exponent that much above the expected one is reported
-
-
-def growth(name, libs, device, effort):
-    """The row of one growth curve: median seconds at each size, and the fitted exponents."""
-    build, sizes, expected = GROWTH[name]
-    curves, last = {lib: [] for lib in libs}, {}
-    for n in sizes:
-        cases = [build(lib, Inputs(lib, device), n) for lib in libs.values()]
-        for case, lib in zip(cases, libs.values(), strict=True):
-            case.synchronize = lib.cuda.synchronize if device != "cpu" else None
-        last = dict(zip(libs, time_cases(cases, effort), strict=True))
-        for lib, times in last.items():
-            curves[lib].append(summary(times)["median"])
-    slopes = {lib: exponent(sizes, curve) for lib, curve in curves.items()}
-    row = {"id": f"growth {name} {device}", "title": WHAT[name], "name": name, "device": device, "sizes": sizes}
-    row |= {"curves": curves, "exponents": slopes, "expected": expected} | compared(last)
-    if slopes["gpugrad"] > expected + EXCESS:
-        row["steep"] = True
-    yield row

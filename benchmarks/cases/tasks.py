@@ -1,26 +1,27 @@
-"""What a run measures: the list of tasks that the chosen names, devices and level make."""
+"""Lists what a run measures: the tasks that the chosen names, devices and level make."""
 
 import sys
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from . import kernels, layers, overheads
-from .measure import compared, time_cases
-from .subprocesses import Elsewhere, Pass, peak_memory
-from .verify import verify
+from gpugrad.autograd.op import OPS
+
+from ..measuring.clock import time_cases
+from ..measuring.summaries import compared
+from ..measuring.verify import verify
+from . import growth, ops, overheads, raw_ops
+from .processes import Elsewhere, Pass, peak_memory
 from .workloads import WORKLOADS
 
 ORDER = ("quick", "default", "full")
-WEIGHTS = {"kernel": 3, "model": 3, "overhead": 1, "growth": 3}
 
 
 @dataclass(frozen=True)
 class Task:
-    """A named piece of the run. `rows()` yields its rows as they are measured."""
+    """Names a piece of the run. `rows()` yields its rows as they are measured."""
 
     kind: str
     name: str
@@ -29,7 +30,7 @@ class Task:
 
 
 def workload_rows(workload, libs, device, threads, effort):
-    """The rows of a workload: a whole step, and forward alone where images or tokens go through."""
+    """Yields the rows of a workload: a whole step, and forward alone where images or tokens go through."""
     if len(libs) == 2:
         verify(workload, libs, device)
     works = ("step", "forward") if workload.items else ("step",)
@@ -57,7 +58,7 @@ def _head(workload, work, device):
 
 
 def _memory(workload, libs, device, threads, effort):
-    """Peak memory of each side in a fresh process, and the ratio of the increases."""
+    """Measures the peak memory of each side in a fresh process, and the ratio of the increases."""
     sides = zip(("ours", "peer"), libs, strict=False)
     peaks: dict = {side: peak_memory(lib, workload.name, device, threads, effort.processes) for side, lib in sides}
     if "peer" in peaks:
@@ -66,7 +67,7 @@ def _memory(workload, libs, device, threads, effort):
 
 
 def _others(libs, device, effort):
-    """(kind, name, the first level that measures it, its rows) of what is neither a kernel nor a model."""
+    """Yields (kind, name, the first level that measures it, its rows) of what is neither a kernel nor a model."""
     for name in overheads.OPS:
         first = "quick" if name in ("add", "matmul") else "default"
         yield "overhead", f"call {name}", first, partial(overheads.calls, name, libs, device, effort)
@@ -75,11 +76,11 @@ def _others(libs, device, effort):
     else:
         yield "overhead", "launch", "quick", partial(overheads.launches, libs, device, effort)
     yield "overhead", "first call", "default", partial(overheads.first_call, device, effort)
-    for name in layers.NETWORKS:
-        yield "overhead", f"classes {name}", "default", partial(layers.rows_of, name, device, effort)
-    for name in overheads.GROWTH:
+    for name in raw_ops.NETWORKS:
+        yield "overhead", f"classes {name}", "default", partial(raw_ops.rows_of, name, device, effort)
+    for name in growth.GROWTH:
         first = "quick" if name in ("graph length", "parameter count") else "default"
-        yield "growth", name, first, partial(overheads.growth, name, libs, device, effort)
+        yield "growth", name, first, partial(growth.growth, name, libs, device, effort)
 
 
 def _labelled(rows, kind, name):
@@ -87,10 +88,10 @@ def _labelled(rows, kind, name):
 
 
 def all_tasks(libs, device, level, threads, limits, effort, peers):
-    """Every task for a device, whatever its level: (task, level)."""
-    for op in kernels.OPS.values():
-        rows = partial(kernels.rows_of, op, device, level, limits, effort, peers)
-        yield Task("kernel", op.name, device, rows), level if kernels.is_measured(op, device, level) else None
+    """Yields every task for a device, whatever its level: (task, level)."""
+    for op in OPS.values():
+        rows = partial(ops.rows_of, op, device, level, limits, effort, peers)
+        yield Task("kernel", op.name, device, rows), level if ops.is_measured(op, device, level) else None
     for w in WORKLOADS:
         rows = partial(workload_rows, w, libs, device, threads, effort)
         yield Task("model", w.name, device, rows), w.level if w.device in ("", device) else None
@@ -99,13 +100,13 @@ def all_tasks(libs, device, level, threads, limits, effort, peers):
 
 
 def plain(name):
-    """A name as it is compared: `layer-norm` and `layer_norm` are one."""
+    """Returns a name as it is compared: `layer-norm` and `layer_norm` are one."""
     return name.replace("_", "-").lower()
 
 
 def chosen(tasks, names, level):
-    """The tasks that names or their first words ask for (or kinds: kernels, models, overheads, growth), else those of
-    the level."""
+    """Yields the tasks that names or their first words ask for (or kinds: kernels, models, overheads, growth), else
+    those of the level."""
     wanted = {plain(name).removesuffix("s") for name in names}
     for task, first in tasks:
         if wanted:
@@ -117,35 +118,3 @@ def chosen(tasks, names, level):
                 continue
         if first is not None and ORDER.index(first) <= ORDER.index(level):
             yield task
-
-
-class Progress:
-    """A line on the terminal: which task of how many, and how long the rest takes at the pace so far."""
-
-    def __init__(self, tasks, stream=sys.stderr):
-        self.tasks, self.stream, self.start = tasks, stream, time.monotonic()
-        self.shown = stream.isatty()
-
-    def text(self, number):
-        """The line before task `number` (from 0)."""
-        done = sum(WEIGHTS[task.kind] for task in self.tasks[:number])
-        rest = sum(WEIGHTS[task.kind] for task in self.tasks[number:])
-        left = ""
-        if done:
-            seconds = (time.monotonic() - self.start) * rest / done
-            left = f", about {seconds / 60:.0f} min left" if seconds > 90 else f", about {seconds:.0f} s left"
-        bar = "#" * round(20 * done / (done + rest)) if done else ""
-        task = self.tasks[number]
-        return f"[{bar:20}] {number + 1}/{len(self.tasks)} {task.name} ({task.device}){left}"
-
-    def show(self, number):
-        """Write the line."""
-        if self.shown:
-            self.stream.write(f"\r\033[K{self.text(number)}")
-            self.stream.flush()
-
-    def clear(self):
-        """Remove the line."""
-        if self.shown:
-            self.stream.write("\r\033[K")
-            self.stream.flush()

@@ -1,8 +1,8 @@
-"""`--html FILE`: one page that stands alone, with charts, where we are ahead and behind, and every number."""
+"""Writes `--html FILE`: one page that stands alone, with charts, where we are ahead and behind, and every number."""
 
 from html import escape
 
-from . import charts, report
+from . import charts, table
 from .charts import tag
 
 STYLE = """
@@ -30,7 +30,7 @@ METHOD = (
 
 
 def _ratios(rows, peer="torch"):
-    """[(row, ratio summary)] of the rows that have one to the peer."""
+    """Returns [(row, ratio summary)] of the rows that have one to the peer."""
     return [(row, row["peers"][peer]["ratio"]) for row in rows if "ratio" in row.get("peers", {}).get(peer, {})]
 
 
@@ -39,12 +39,12 @@ def _figure(svg, note=""):
 
 
 def _summary(rows):
-    """Cards with the totals, and the rows where we are furthest ahead and behind."""
+    """Writes cards with the totals, and the rows where we are furthest ahead and behind."""
     pairs = sorted(_ratios(rows), key=lambda pair: pair[1]["median"])
     sure = [(row, ratio) for row, ratio in pairs if not row.get("noisy")]
     ahead = [(row, ratio) for row, ratio in sure if ratio["p80"] < 1]
     behind = [(row, ratio) for row, ratio in sure if ratio["p20"] > 1][::-1]
-    mean, count = report.geometric_mean(rows)
+    mean, count = table.geometric_mean(rows)
     cards = [
         (str(len(ahead)), "rows faster than PyTorch, beyond noise"),
         (str(len(behind)), "rows slower, beyond noise"),
@@ -69,13 +69,13 @@ def _times(ratio):
 
 
 def _short(row):
-    """The name of a row on its device, short enough for a chart."""
+    """Returns the name of a row on its device, short enough for a chart."""
     name = row["id"].removesuffix(f" {row['device']}")
     return name.replace(" float32", "").replace("forward + backward", "fwd+bwd").replace(" forward", " fwd")
 
 
 def _bars(rows, kind, title, note):
-    """The ratio bars of one kind of rows, each device by itself."""
+    """Draws the ratio bars of one kind of rows, each device by itself."""
     html = ""
     for device in ("cpu", "cuda"):
         pairs = _ratios([row for row in rows if row["kind"] == kind and row.get("device") == device])
@@ -86,7 +86,7 @@ def _bars(rows, kind, title, note):
 
 
 def _rooflines(rows, facts):
-    """Kernels under the limits of each device, float32."""
+    """Draws the kernels under the limits of each device, float32."""
     html = ""
     for device, limits in facts["limits"].items():
         points = [
@@ -105,7 +105,7 @@ def _rooflines(rows, facts):
 
 
 def _devices(rows):
-    """CPU against GPU, where both were measured."""
+    """Draws CPU against GPU, where both were measured."""
     found = {(row["workload"], row["pass"], row["device"]): row for row in rows if "rate" in row}
     entries = []
     for (name, step, device), row in found.items():
@@ -121,7 +121,7 @@ def _devices(rows):
 
 
 def _growth(rows):
-    """The growth curves."""
+    """Draws the growth curves."""
     figures = ""
     for row in (row for row in rows if "curves" in row):
         said = f"{row['title']}, {row['device']}; expected n^{row['expected']}"
@@ -135,19 +135,19 @@ def _growth(rows):
 
 
 def _table(rows):
-    """Every row in text, and what is missing in it."""
-    lines = [tag("tr", "".join(tag("th", head) for head in report.WIDTHS))]
+    """Writes every row in text, and what is missing in it."""
+    lines = [tag("tr", "".join(tag("th", head) for head in table.WIDTHS))]
     for row in rows:
-        cells = report.cells(row)
+        cells = table.cells(row)
         absent = [f"{name}: {n['note']}" for name, n in row.get("peers", {}).items() if "note" in n]
         cells[-1] = "; ".join([cells[-1], *absent])
-        cells += [""] * (len(report.WIDTHS) - len(cells))
+        cells += [""] * (len(table.WIDTHS) - len(cells))
         lines.append(tag("tr", "".join(tag("td", escape(cell)) for cell in cells)))
     return tag("h2", "Every row") + tag("div", tag("table", "".join(lines)), class_="scroll")
 
 
 def page(rows, facts):
-    """The whole page. `facts` are those of `report.environment`, with the limits and the noise."""
+    """Writes the whole page. `facts` are those of `measuring.environment`, with the limits and the noise."""
     done = [row for row in rows if "ours" in row]
     noise = facts["noise"]
     doubt = ""
@@ -156,7 +156,7 @@ def page(rows, facts):
         said += "Libraries whose threads wait for each other lose most then, which no spread shows."
         doubt = tag("p", escape(said), class_="warn")
     parts = [
-        tag("h1", "gpugrad: measured"), tag("p", escape(report.describe(facts)), class_="soft"),
+        tag("h1", "gpugrad: measured"), tag("p", escape(table.describe(facts)), class_="soft"),
         tag("p", METHOD), doubt,
         _summary(done),
         _bars(done, "model", "Workloads against PyTorch", "Networks and single layers, as users run them."),

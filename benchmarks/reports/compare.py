@@ -1,22 +1,23 @@
-"""`benchmarks compare A.jsonl B.jsonl`: what got faster or slower from A to B, beyond noise.
+"""Tells what got faster or slower between two runs, beyond noise: `benchmarks compare A.jsonl B.jsonl`.
 
 A row has changed if the intervals of its 20th and 80th percentiles do not overlap, and the medians differ by more than
 LEAST. Runs of one machine are compared by their times, those of different ones by their ratios to a peer in the run.
 """
 
-from .report import peer_of, read
+from .result_files import read
+from .table import peer_of
 
 LEAST = 0.05
 MACHINE = ("cpu", "gpu", "threads")
 
 
 def same_machine(old, new):
-    """Whether two rows were measured on the same class of machine."""
+    """Tells whether two rows were measured on the same class of machine."""
     return all(old.get(key) == new.get(key) for key in MACHINE)
 
 
 def numbers(old, new):
-    """The summaries to compare, (None, None) if there are none."""
+    """Returns the summaries to compare, (None, None) if there are none."""
     if same_machine(old, new):
         return old["ours"], new["ours"]
     peer = peer_of(new)
@@ -26,7 +27,7 @@ def numbers(old, new):
 
 
 def change(old, new):
-    """(`faster`, `slower`, `same` or a word for what is missing, new median / old median)."""
+    """Returns (`faster`, `slower`, `same` or a word for what is missing, new median / old median)."""
     if "failed" in new or "failed" in old:
         return ("fixed" if "failed" in old else "broken") if ("failed" in new) != ("failed" in old) else "same", None
     if "ours" not in new or "ours" not in old:
@@ -43,7 +44,7 @@ def change(old, new):
 
 
 def compare(first, second):
-    """(lines to print, whether something got slower or broke)."""
+    """Returns (lines to print, whether something got slower or broke)."""
     old, new = ({row["id"]: row for row in read(path)} for path in (first, second))
     found: list = [(name, *change(old[name], new[name])) for name in new if name in old]
     lines = []

@@ -1,4 +1,4 @@
-"""The libraries that a row is compared with, each a small contender. What is not installed is skipped with a note."""
+"""Calls the libraries that a row is compared with, each a small contender. One that is not installed is skipped."""
 
 import importlib
 import os
@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from ..measuring.clock import SETTLE, wall
 from . import formulas
-from .contenders import Absent, Contender, several
-from .measure import SETTLE, wall
+from .contender import Absent, Contender, several
 
 
 class Peer(Contender):
-    """Another library: `package` must be installed, and have the op in `table` or under its own name."""
+    """Calls another library: `package` must be installed, and have the op in `table` or under its own name."""
 
     package, table, tolerance = "", {}, 3.0
     places = ("torch", "torch.nn.functional")
@@ -38,7 +38,7 @@ class Peer(Contender):
 
 
 class Torch(Peer):
-    """PyTorch, eager."""
+    """Calls PyTorch, eager."""
 
     name, package, table, bfloat16 = "torch", "torch", formulas.TORCH, True
     settle = SETTLE
@@ -73,7 +73,7 @@ class Torch(Peer):
 
 
 class Compiled(Torch):
-    """PyTorch through torch.compile, which on a GPU writes Triton kernels."""
+    """Calls PyTorch through torch.compile, which on a GPU writes Triton kernels."""
 
     name = "torch compiled"
 
@@ -84,7 +84,7 @@ class Compiled(Torch):
 
 
 class Triton(Torch):
-    """Short Triton kernels on PyTorch's tensors; forward only."""
+    """Launches short Triton kernels on PyTorch's tensors; forward only."""
 
     name, package, backward = "triton", "triton", False
 
@@ -101,7 +101,7 @@ class Triton(Torch):
 
 
 class Jax(Peer):
-    """JAX, compiled. It has no setting for its threads: they are as many as the process has cores."""
+    """Calls JAX, compiled. It has no setting for its threads: they are as many as the process has cores."""
 
     name, package, table, bfloat16 = "jax", "jax", formulas.JAX, True
     places = ("jax.numpy", "jax.nn")
@@ -118,7 +118,7 @@ class Jax(Peer):
         except RuntimeError as error:
             raise Absent(f"this JAX has no {device}") from error
         self.compiled = jax.jit(lambda *inputs: self.call(inputs))
-        self.pulled = jax.jit(self._both)
+        self.compiled_both = jax.jit(self._traced_both)
 
     def place(self, array, differentiable=False):
         return self.jax.device_put(array, self.where)
@@ -126,7 +126,7 @@ class Jax(Peer):
     def forward(self, inputs):
         return self.compiled(*inputs)
 
-    def _both(self, inputs, upstream):
+    def _traced_both(self, inputs, upstream):
         free = self.problem.differentiable
 
         def function(*leaves):
@@ -135,11 +135,11 @@ class Jax(Peer):
                 given[i] = leaf
             return self.call(given)
 
-        outputs, pull = self.jax.vjp(function, *(inputs[i] for i in free))
-        return outputs, pull([*upstream, *(o * 0 for o in outputs[len(upstream) :])])
+        outputs, vjp = self.jax.vjp(function, *(inputs[i] for i in free))
+        return outputs, vjp([*upstream, *(o * 0 for o in outputs[len(upstream) :])])
 
     def both(self, inputs, upstream):
-        return self.pulled(inputs, upstream)
+        return self.compiled_both(inputs, upstream)
 
     def wait(self, result):
         self.jax.block_until_ready(result)
@@ -150,7 +150,7 @@ class Jax(Peer):
 
 
 class OnNumPy(Peer):
-    """A library whose arrays are NumPy's: on the CPU alone."""
+    """Calls a library whose arrays are NumPy's: on the CPU alone."""
 
     table, settle = formulas.NUMPY, 0.15  # OpenBLAS's threads spin for a tenth of a second
 
@@ -171,7 +171,7 @@ class OnNumPy(Peer):
 
 
 class Autograd(OnNumPy):
-    """HIPS autograd."""
+    """Calls HIPS autograd."""
 
     name, package, places = "autograd", "autograd", ("autograd.numpy",)
 
@@ -181,12 +181,12 @@ class Autograd(OnNumPy):
         make_vjp: Any = autograd.make_vjp  # its declared types are those before its decorator
         if len(upstream) > 1:
             raise Absent("autograd takes functions of one output")
-        pull, output = make_vjp(lambda *given: self.call(given)[0], tuple(self.problem.differentiable))(*inputs)
-        return [output], pull(upstream[0])
+        vjp, output = make_vjp(lambda *given: self.call(given)[0], tuple(self.problem.differentiable))(*inputs)
+        return [output], vjp(upstream[0])
 
 
 class MyGrad(OnNumPy):
-    """MyGrad."""
+    """Calls MyGrad."""
 
     name, package, places = "mygrad", "mygrad", ("mygrad",)
 
@@ -209,7 +209,7 @@ class MyGrad(OnNumPy):
 
 
 class Tinygrad(Peer):
-    """tinygrad, every call realised; its CPU code is compiled C."""
+    """Calls tinygrad, and realises every call; its CPU code is compiled C."""
 
     name, package, table = "tinygrad", "tinygrad", formulas.TINYGRAD
     places = ("tinygrad",)

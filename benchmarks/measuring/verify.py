@@ -12,21 +12,21 @@ FACTOR, FLOOR = 3.0, 5e-3
 
 
 class ResultError(Exception):
-    """The two libraries disagree."""
+    """Says that the two libraries disagree."""
 
 
 def array(tensor):
-    """A NumPy copy of a tensor of either library."""
+    """Returns a NumPy copy of a tensor of either library."""
     return np.array(tensor.detach().cpu().numpy())
 
 
 def state(case):
-    """Copies of all parameters and buffers, by name."""
+    """Returns copies of all parameters and buffers, by name."""
     return {name: array(tensor) for name, tensor in case.model.state_dict().items()}
 
 
 def results(case, lib, device, start):
-    """{kind: {name: array}} of two steps from the weights `start`, or of one where there is no optimizer."""
+    """Takes two steps from the weights `start`, one where there is no optimizer, and returns {kind: {name: array}}."""
     case.model.load_state_dict({name: lib.tensor(value, device=device) for name, value in start.items()})
     found = {"output": {"the first step": array(case.step())}}
     found["gradient"] = {name: array(p.grad) for name, p in case.model.named_parameters() if p.grad is not None}
@@ -37,13 +37,13 @@ def results(case, lib, device, start):
 
 
 def distance(found, right):
-    """How far an array is from the right one, relative to the norm of that."""
+    """Returns how far an array is from the right one, relative to the norm of that."""
     scale = max(np.linalg.norm(right.ravel()), np.finfo(np.float32).tiny)
     return np.linalg.norm((found - right).ravel()) / scale
 
 
 def compare(kind, ours, peer, right, floor=FLOOR):
-    """Raise `ResultError` unless our results of one kind have the names, shapes and dtypes of the peer's, and values
+    """Raises `ResultError` unless our results of one kind have the names, shapes and dtypes of the peer's, and values
     about as close to the right ones."""
     if ours.keys() != peer.keys():
         raise ResultError(f"there is {kind} of {sorted(ours)}, expected of {sorted(peer)}")
@@ -58,8 +58,8 @@ def compare(kind, ours, peer, right, floor=FLOOR):
 
 
 def verify(workload, libs, device):
-    """Run the workload in both libraries, ours and PyTorch, and in PyTorch with float64, from the same weights; compare
-    all that they compute."""
+    """Runs the workload in both libraries, ours and PyTorch, and in PyTorch with float64, from the same weights, and
+    compares all that they compute."""
     ours, peer = (workload.prepare(lib, device) for lib in libs.values())
     start, torch = state(peer), libs["torch"]
     right = results(workload.prepare(torch, device, "float64"), torch, device, start)  # first: it needs most memory

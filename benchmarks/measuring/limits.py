@@ -1,4 +1,4 @@
-"""What the machine can do at best, measured in the same run: copying memory, and multiplying matrices.
+"""Measures what the machine can do at best, in the same run: copying memory, and multiplying matrices.
 
 A kernel can be faster than neither allows: its time is at least max(bytes / bandwidth, FLOPs / rate). A row's share of
 the limit is that time divided by the measured one. Numbers of 16 bits are computed in float32 on a CPU.
@@ -21,7 +21,7 @@ CPU_SIZE, GPU_SIZE = 2048, 8192
 
 
 def last_level_cache(device):
-    """Bytes of the last cache before memory (32 MB where the system does not tell)."""
+    """Returns the bytes of the last cache before memory (32 MB where the system does not tell)."""
     if device == "cuda":
         try:
             import cupy
@@ -36,8 +36,8 @@ def last_level_cache(device):
     return min(max(sizes[1:] or sizes), 128 << 20)
 
 
-def _best(function, repeats=7):
-    """Seconds of a call: the median of some after one to warm up."""
+def _median_seconds(function, repeats=7):
+    """Returns the seconds of a call: the median of some after one to warm up."""
     function()
     times = []
     for _ in range(repeats):
@@ -48,26 +48,26 @@ def _best(function, repeats=7):
 
 
 def copy_bandwidth(device, threads):
-    """Bytes per second of a copy larger than the caches, read and written ones both counted."""
+    """Returns the bytes per second of a copy larger than the caches, read and written ones both counted."""
     if device == "cuda":
         import cupy
 
         source = cupy.zeros(GPU_BYTES // 4, cupy.float32)
         target = cupy.empty_like(source)
 
-        def move():
+        def copy():
             cupy.copyto(target, source)
             cupy.cuda.Device().synchronize()
 
-        return 2 * GPU_BYTES / _best(move)
+        return 2 * GPU_BYTES / _median_seconds(copy)
     source = np.ones((threads, CPU_BYTES // 4 // threads), np.float32)
     target = np.zeros_like(source)
     with ThreadPoolExecutor(threads) as pool:  # NumPy copies without the interpreter's lock
-        return 2 * source.nbytes / _best(lambda: list(pool.map(np.copyto, target, source)))
+        return 2 * source.nbytes / _median_seconds(lambda: list(pool.map(np.copyto, target, source)))
 
 
 def matmul_rate(device, dtype):
-    """Floating-point operations per second of a large product of matrices of `dtype`."""
+    """Returns the floating-point operations per second of a large product of matrices of `dtype`."""
     if device == "cpu":
         dtype, size = "float32", CPU_SIZE
     else:
@@ -81,11 +81,11 @@ def matmul_rate(device, dtype):
         if device == "cuda":
             gpugrad.cuda.synchronize()
 
-    return 2 * size**3 / _best(multiply, 5)
+    return 2 * size**3 / _median_seconds(multiply, 5)
 
 
 class Limits:
-    """The limits of one device, each measured when it is first asked for. Those of an emulated GPU are the host's."""
+    """Measures each limit of one device when it is first asked for. Those of an emulated GPU are the host's."""
 
     def __init__(self, device, threads):
         device = "cpu" if gpugrad.cuda.is_emulated() else device
@@ -94,17 +94,18 @@ class Limits:
         self.rate = cache(lambda dtype: matmul_rate(device, dtype))
 
     def fraction(self, seconds, moved, flops, dtype):
-        """Which part of the best possible speed `seconds` is."""
+        """Returns which part of the best possible speed `seconds` is."""
         return max(moved / self.bandwidth(), (flops or 0) / self.rate(dtype)) / seconds
 
     def facts(self, dtypes=("float32",)):
-        """The limits as numbers for a result file."""
+        """Returns the limits as numbers for a result file."""
         rates = {dtype: self.rate(dtype) for dtype in dtypes}
         return {"bandwidth": self.bandwidth(), "rates": rates, "cache": last_level_cache(self.device)}
 
 
 def noise():
-    """How unsteady the machine is: the relative spread of a short computation that should always take the same time."""
+    """Measures how unsteady the machine is: the relative spread of a short computation that should always take the same
+    time, and the load."""
     x, times = np.ones(200_000, np.float32), []
     for _ in range(40):
         start = time.perf_counter()
