@@ -44,11 +44,10 @@ def lenet(lib, inputs):
     return training(lib, network(lib, "LeNet", size=32), images, labels, "SGD", lr=1e-3, momentum=0.9)
 
 
-def resnet20(lib, inputs, batch=64, **options):
+def resnet20(lib, inputs, batch=64):
     """Trains ResNet-20 for a step."""
     images, labels = inputs.normal(batch, 3, 32, 32), inputs.integers(10, batch)
-    options = {"lr": 1e-3, "momentum": 0.9} | options
-    return training(lib, network(lib, "CIFARResNet", depth=20), images, labels, "SGD", **options)
+    return training(lib, network(lib, "CIFARResNet", depth=20), images, labels, "SGD", lr=1e-3, momentum=0.9)
 
 
 def images(lib, inputs, model, batch, **options):

@@ -19,9 +19,12 @@ from gpugrad.autograd.op import OPS
 from gpugrad.cli import main as command
 
 pytest.importorskip("benchmarks.cli", reason="needs the checkout")
-from benchmarks import cli, compare, page, picture, tasks
-from benchmarks.report import read
-from benchmarks.subprocesses import python
+from benchmarks import cli
+from benchmarks.cases import tasks
+from benchmarks.measuring.subprocesses import python
+from benchmarks.reports import compare, page, picture
+from benchmarks.reports.progress import Progress
+from benchmarks.reports.result_files import read
 
 LIMITS = {"bandwidth": 1e10, "rates": {"float32": 1e11}, "cache": 1 << 16}
 FACTS = {
@@ -61,7 +64,7 @@ def test_an_error_ends_its_own_row_only(tmp_path):
 
 
 def test_progress_says_how_long_it_takes():
-    progress = tasks.Progress([task("a"), task("b")])
+    progress = Progress([task("a"), task("b")])
     progress.start = time.monotonic() - 40
     assert "left" not in progress.text(0)
     assert re.search(r"2/2 b \(cpu\), about 40 s left", progress.text(1))

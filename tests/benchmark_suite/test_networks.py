@@ -8,26 +8,23 @@ import pytest
 import gpugrad
 
 pytest.importorskip("benchmarks.cli", reason="needs the checkout")
-from benchmarks import layers, measure, models, verify, workloads
-from benchmarks.verify import ResultError
+from benchmark_suite.fixed_limits import EFFORT
+
+from benchmarks.cases import raw_ops, workloads
+from benchmarks.cases.case import Workload, network, operation
+from benchmarks.measuring import verify
+from benchmarks.measuring.verify import ResultError
 
 torch = pytest.importorskip("torch")
 LIBS = {"gpugrad": gpugrad, "torch": torch}
-EFFORT = measure.Effort(5, 0.002, 0, 5.0)
-
-
-def small_resnet(lib, inputs, **options):
-    """ResNet-20 on 4 pictures: deep, with batch norm, so that rounding grows."""
-    images, labels = inputs.normal(4, 3, 32, 32), inputs.integers(10, 4)
-    options = {"lr": 1e-3, "momentum": 0.9} | options
-    return workloads.training(lib, models.resnet20(lib), images, labels, "SGD", **options)
-
-
-NETWORKS = {"mlp": partial(workloads.mlp, optimizer="Adam", lr=1e-4), "resnet": small_resnet}
+NETWORKS = {
+    "mlp": partial(workloads.mlp, optimizer="Adam", lr=1e-4),
+    "resnet": partial(workloads.resnet20, batch=4),  # deep, with batch norm, so that rounding grows
+}
 
 
 def check(build):
-    workload = workloads.Workload("planted", "", None, build)
+    workload = Workload("planted", "", None, build)
     verify.verify(workload, LIBS, "cpu")
 
 
@@ -85,14 +82,14 @@ def test_what_is_allowed_follows_the_furthest_of_the_peers():
 
 
 def _doubled(lib, inputs, by):
-    return workloads.operation(lib, lambda x: x * by, inputs.normal(8), inputs.normal(8))
+    return operation(lib, lambda x: x * by, inputs.normal(8), inputs.normal(8))
 
 
 def test_the_reference_is_in_float64_throughout():
-    workload = workloads.Workload("doubled", "", None, partial(_doubled, by=2.0))
+    workload = Workload("doubled", "", None, partial(_doubled, by=2.0))
     case = workload.prepare(torch, "cpu", "float64")
     assert case.step().dtype == torch.float64 and case.upstream.dtype == torch.float64
-    case = workloads.Workload("mlp", "", None, NETWORKS["mlp"]).prepare(torch, "cpu", "float64")
+    case = Workload("mlp", "", None, NETWORKS["mlp"]).prepare(torch, "cpu", "float64")
     assert case.step().dtype == torch.float64
     assert all(value.dtype == torch.float64 for value in case.model.state_dict().values())
 
@@ -100,28 +97,28 @@ def test_the_reference_is_in_float64_throughout():
 # nn's classes against raw ops
 
 
-@pytest.mark.parametrize("name", layers.NETWORKS)
+@pytest.mark.parametrize("name", raw_ops.NETWORKS)
 def test_raw_ops_compute_what_the_classes_do(name):
-    (row,) = layers.rows_of(name, "cpu", EFFORT)
+    (row,) = raw_ops.rows_of(name, "cpu", EFFORT)
     assert row["id"] == f"classes {name} cpu" and row["goal"] == 1.05 and "verdict" in row
     assert list(row["peers"]) == ["raw ops"]
 
 
 @pytest.mark.parametrize("planted", ["network", "optimizer"])
 def test_a_step_that_differs_is_not_timed(planted, monkeypatch):
-    name, network, batch, optimizer = layers.NETWORKS["mlp"]
+    name, network, batch, optimizer = raw_ops.NETWORKS["mlp"]
     if planted == "network":
         changed = (name, lambda *given: network(*given) * 1.001, batch, optimizer)
     else:
         changed = (name, network, batch, partial(gpugrad.optim.SGD, lr=1.001e-2))
-    monkeypatch.setitem(layers.NETWORKS, "mlp", changed)
+    monkeypatch.setitem(raw_ops.NETWORKS, "mlp", changed)
     with pytest.raises(ResultError):
-        list(layers.rows_of("mlp", "cpu", EFFORT))
+        list(raw_ops.rows_of("mlp", "cpu", EFFORT))
 
 
 @pytest.mark.parametrize(("seconds", "verdict"), [(1.04, "met"), (1.06, "missed")])
 def test_what_classes_cost_is_reported(monkeypatch, seconds, verdict):
-    cases_of = layers.cases_of
+    cases_of = raw_ops.cases_of
 
     def clocked(*given):
         cases = cases_of(*given)
@@ -129,6 +126,38 @@ def test_what_classes_cost_is_reported(monkeypatch, seconds, verdict):
             case.clock = lambda case, steps, each=each: each * steps
         return cases
 
-    monkeypatch.setattr(layers, "cases_of", clocked)
-    (row,) = layers.rows_of("mlp", "cpu", EFFORT)
+    monkeypatch.setattr(raw_ops, "cases_of", clocked)
+    (row,) = raw_ops.rows_of("mlp", "cpu", EFFORT)
     assert row["verdict"] == verdict and row["peers"]["raw ops"]["ratio"]["p20"] == pytest.approx(seconds)
+
+
+# The networks of gpugrad.models and their twins
+
+GPT_SIZES = {"vocab_size": 11, "n_positions": 6, "n_embd": 8, "n_layer": 2, "n_head": 2}
+GPT_OPTIONS = {"tie_weights": False, "qkv_bias": True, "approximate": "tanh"}
+TWINS = {  # name, sizes, options, shape of the input or the number of tokens
+    "mlp": ("MLP", (7, 5, 3), {}, (4, 7)),
+    "lenet": ("LeNet", (), {"size": 32}, (2, 1, 32, 32)),
+    "alexnet": ("AlexNet", (), {"dropout": 0.0}, (1, 3, 224, 224)),
+    "resnet18": ("resnet18", (), {}, (2, 3, 64, 64)),
+    "resnet50": ("resnet50", (), {}, (2, 3, 64, 64)),
+    "resnet32": ("CIFARResNet", (), {"depth": 32}, (2, 3, 32, 32)),
+    "gpt": ("GPT", (), GPT_SIZES | GPT_OPTIONS, 11),
+    "encoder": ("GPT", (), GPT_SIZES | GPT_OPTIONS | {"causal": False, "approximate": "none"}, 11),
+    "lstm": ("LSTMLanguageModel", (), {"vocab_size": 11, "embedding_dim": 4, "hidden_size": 5}, 11),
+}
+
+
+@pytest.mark.parametrize("name", TWINS)
+def test_a_twin_has_our_names_and_computes_the_same(name):
+    network_name, sizes, options, shape = TWINS[name]
+    random = np.random.default_rng(0)
+    given = random.integers(0, shape, (3, 6)) if isinstance(shape, int) else random.standard_normal(shape)
+    ours, twin = (network(lib, network_name, *sizes, **options).to(lib.float64) for lib in (gpugrad, torch))
+    assert {k: v.shape for k, v in ours.state_dict().items()} == {k: v.shape for k, v in twin.state_dict().items()}
+    assert [k for k, _ in ours.named_parameters()] == [k for k, _ in twin.named_parameters()]
+    ours.load_state_dict({key: gpugrad.tensor(value.numpy()) for key, value in twin.state_dict().items()})
+    found, expected = (model(lib.tensor(given)) for lib, model in ((gpugrad, ours), (torch, twin)))
+    if isinstance(found, tuple):
+        found, expected = found[0], expected[0]
+    np.testing.assert_allclose(found.detach().numpy(), expected.detach().numpy(), rtol=1e-9, atol=1e-9)
