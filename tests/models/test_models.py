@@ -42,6 +42,13 @@ def test_numbers_of_parameters(make, parameters):
     assert count(make()) == parameters
 
 
+def test_lenet():
+    assert models.LeNet(7, in_channels=3, size=32)(gg.zeros(2, 3, 32, 32)).shape == (2, 7)
+    assert sum(p.numpy().size for p in models.LeNet().requires_grad_(False).parameters()) == 520 + 25050 + 400500 + 5010
+    with pytest.raises(ValueError, match="at least 16 x 16"):
+        models.LeNet(size=15)
+
+
 @pytest.mark.parametrize("depth", [20, 32, 44, 56, 110])
 def test_depths_count_layers_with_weights(depth):
     model = models.CIFARResNet(depth, num_classes=7)
@@ -99,7 +106,7 @@ def test_a_causal_network_sees_only_what_is_before():
         before, after = (model(gg.tensor(given)).detach().numpy() for given in (tokens, changed))
         change = np.abs(after - before)
         assert (change[:, :5].max() < 1e-14) == causal
-        assert change[:, 5:].min(axis=(0, 2)).max() > 1e-9
+        assert change[:, 5:].max(axis=(0, 2)).min() > 1e-6
 
 
 def test_a_short_sequence_has_the_first_positions():
