@@ -29,5 +29,5 @@ class LSTMLanguageModel(Module):
     def forward(
         self, input: Tensor, state: tuple[Tensor, Tensor] | None = None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        out, state = self.lstm(self.embedding(input), state)
-        return self.head(out), state
+        out, after = self.lstm(self.embedding(input), state)
+        return self.head(out), after
