@@ -48,7 +48,7 @@ class Work:
             state = optimizer.state[parameter]
             numbers = optimizer._start(state, group)
             array, device = parameter._array, parameter.device
-            arrays = [array, parameter.grad._array]
+            arrays = [array, parameter.grad._array]  # pyright: ignore
             for name in names:
                 if name not in state:
                     state[name] = wrap(device.xp.full_like(array, optimizer._initial(name, group)), device, None)
