@@ -58,6 +58,7 @@ from .ops.activation import *
 from .ops.arithmetic import *
 from .ops.arrange import *
 from .ops.attention import *
+from .ops.batch_norm import *
 from .ops.comparison import *
 from .ops.conv import *
 from .ops.creation import *
@@ -72,13 +73,13 @@ from .ops.fused import *
 from .ops.index import *
 from .ops.inplace import *
 from .ops.join import *
+from .ops.layer_norm import *
 from .ops.linalg import *
 from .ops.linear import *
 from .ops.loss import *
 from .ops.matmul import *
 from .ops.moving import *
 from .ops.norm import *
-from .ops.normalization import *
 from .ops.pad import *
 from .ops.pool import *
 from .ops.random import *

@@ -13,11 +13,9 @@ if TYPE_CHECKING:
     from . import (
         activation,
         attention,
-        batch_norm,
         conv,
         gemm,
         linear,
-        norm,
         pool,
         recurrent,
         reduce,
@@ -27,7 +25,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "activation", "attention", "batch_norm", "conv", "gemm", "linear", "norm", "pool", "recurrent", "reduce",
+    "activation", "attention", "conv", "gemm", "linear", "pool", "recurrent", "reduce",
     "rows", "scan", "special",
 ]  # fmt: skip
 

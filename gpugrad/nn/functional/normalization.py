@@ -7,7 +7,10 @@ from ...autograd.convert import asarray
 from ...autograd.mode import no_grad
 from ...autograd.tensor import Tensor
 from ...errors import ShapeError
-from ...ops import normalization as ops
+from ...ops.batch_norm import batch_norm as batch_norm_op
+from ...ops.batch_norm import channel_affine
+from ...ops.layer_norm import layer_norm as layer_norm_op
+from ...ops.layer_norm import rms_norm as rms_norm_op
 from ...ops.pool import sum_pool
 
 __all__ = ["batch_norm", "group_norm", "instance_norm", "layer_norm", "local_response_norm", "normalize", "rms_norm"]
@@ -22,7 +25,7 @@ def _trailing(name: str, input: Any, normalized_shape: Any) -> int:
 
 def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
     """Zero mean and unit variance over the trailing axes `normalized_shape`, then * weight + bias (of that shape)."""
-    return ops.layer_norm(input, weight, bias, ndim=_trailing("layer_norm", input, normalized_shape), eps=eps)
+    return layer_norm_op(input, weight, bias, ndim=_trailing("layer_norm", input, normalized_shape), eps=eps)
 
 
 def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Tensor:
@@ -30,7 +33,7 @@ def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float |
     from ...backend.dtypes import finfo
 
     ndim = _trailing("rms_norm", input, normalized_shape)
-    return ops.rms_norm(input, weight, ndim=ndim, eps=finfo(input.dtype).eps if eps is None else eps)
+    return rms_norm_op(input, weight, ndim=ndim, eps=finfo(input.dtype).eps if eps is None else eps)
 
 
 def batch_norm(
@@ -56,11 +59,11 @@ def batch_norm(
         scale = rstd if weight is None else rstd * weight
         shift = -running_mean.to(dtype=input.dtype) * scale
         shift = shift if bias is None else shift + bias
-        return ops.channel_affine(input, scale, shift)
+        return channel_affine(input, scale, shift)
     count = math.prod(input.shape) // max(input.shape[1], 1)
     if count == 1:
         raise ShapeError(f"batch_norm: training needs more than one value per channel, got input {input.shape}")
-    out, mean, var = ops.batch_norm(input, weight, bias, eps=eps)
+    out, mean, var = batch_norm_op(input, weight, bias, eps=eps)
     with no_grad():
         if running_mean is not None:
             running_mean.copy_(running_mean * (1 - momentum) + mean.detach().to(dtype=running_mean.dtype) * momentum)
@@ -78,8 +81,8 @@ def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None
     if input.ndim < 2 or input.shape[1] % num_groups:
         raise ShapeError(f"group_norm: input {input.shape} has no number of channels that {num_groups} groups divide")
     grouped = input.reshape((input.shape[0], num_groups, math.prod(input.shape[1:]) // num_groups))
-    out = ops.layer_norm(grouped, None, None, ndim=1, eps=eps).reshape(input.shape)
-    return out if weight is None and bias is None else ops.channel_affine(out, weight, bias)
+    out = layer_norm_op(grouped, None, None, ndim=1, eps=eps).reshape(input.shape)
+    return out if weight is None and bias is None else channel_affine(out, weight, bias)
 
 
 def instance_norm(
