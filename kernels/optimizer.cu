@@ -38,8 +38,6 @@ template <typename A> struct Decay {
     }
 };
 
-template <typename A> __device__ __forceinline__ A sign(A a) { return a > A(0) ? A(1) : a < A(0) ? A(-1) : a; }
-
 // Kingma and Ba 2015; size and eps hold the corrections of the bias. amsgrad: Reddi et al. 2018.
 template <typename A> struct Adam : Decay<A> {
     A size, eps, new1, beta2, new2, amsgrad;  // new1, new2: 1 - beta1, 1 - beta2

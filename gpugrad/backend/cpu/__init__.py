@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from . import (
         activation,
-        attention,
         conv,
         gemm,
         linear,
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "activation", "attention", "conv", "gemm", "linear", "pool", "recurrent", "reduce",
+    "activation", "conv", "gemm", "linear", "pool", "recurrent", "reduce",
     "rows", "scan", "special",
 ]  # fmt: skip
 
