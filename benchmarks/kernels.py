@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 import gpugrad
-from gpugrad.autograd.calls import without_paths
+from gpugrad.autograd.check.sample_call import without_paths
+from gpugrad.autograd.check.samples import Sampler
 from gpugrad.autograd.op import OPS, Op
 from gpugrad.autograd.paths import parameters
-from gpugrad.autograd.samples import Sampler
 from gpugrad.autograd.ufunc import Elementwise
 from gpugrad.backend.dtypes import as_dtype, is_float
 

@@ -13,7 +13,7 @@ import time
 import traceback
 from pathlib import Path
 
-from ..autograd.checks import CHECKS, Result, check_op
+from ..autograd.check.checks import CHECKS, Result, check_op
 from ..autograd.op import OPS, Op
 from ..backend import cuda
 from ..backend.cuda import emulator

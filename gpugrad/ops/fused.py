@@ -7,7 +7,7 @@ import numpy as np
 from ..autograd.op import Op, op, xp
 from ..autograd.paths import rule_names
 from .activation import gelu, relu, silu
-from .reduce import axes_of
+from .reduce.axes import axes_of
 from .special import sigmoid
 from .transcendental import tanh
 

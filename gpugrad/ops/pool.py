@@ -18,7 +18,7 @@ from ..autograd.op import Fixed, op, xp
 from ..backend import cpu
 from .conv import output_size
 
-__all__ = ["max_pool", "max_pool_gather", "max_pool_indices", "max_pool_scatter", "sum_pool", "sum_pool_adjoint"]
+__all__ = ["max_pool", "sum_pool"]
 
 
 def _offsets(kernel: tuple) -> Any:

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.check.samples import unary
 from ..autograd.op import xp
-from ..autograd.samples import unary
 from ..autograd.ufunc import elementwise, ufunc
 from ..backend import cpu
 

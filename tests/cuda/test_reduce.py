@@ -6,7 +6,7 @@ import torch
 from accuracy import DTYPES, EPS, host, rounded
 
 import gpugrad as gg
-from gpugrad.ops.cuda import reduce
+from gpugrad.ops.reduce import cuda as reduce
 
 NAMES = ["sum", "mean", "prod", "max", "min", "var", "std", "logsumexp", "argmax", "argmin"]
 LENGTHS = [1, 2, 3, 5, 31, 32, 33, 127, 129, 1021, 1024, 1025]

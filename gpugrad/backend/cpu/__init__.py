@@ -14,19 +14,13 @@ if TYPE_CHECKING:
         activation,
         conv,
         gemm,
-        linear,
         pool,
         recurrent,
-        reduce,
         rows,
-        scan,
         special,
     )
 
-__all__ = [
-    "activation", "conv", "gemm", "linear", "pool", "recurrent", "reduce",
-    "rows", "scan", "special",
-]  # fmt: skip
+__all__ = ["activation", "conv", "gemm", "pool", "recurrent", "rows", "special"]
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 from ...autograd.op import op
 from ..standardize import standardize, standardize_gradient
 
-__all__ = ["batch_norm", "channel_affine"]
+__all__ = ["batch_norm"]
 
 
 def _channels(x: Any) -> tuple[tuple, tuple]:
@@ -78,12 +78,7 @@ batch_norm.vjp(
     ]
 )  # fmt: skip
 def channel_affine(x, scale=None, shift=None):
-    """Return x * scale + shift, where every channel has its own: x (N, C, *S), scale and shift (C,).
-
-    >>> gg.channel_affine(gg.tensor([[1.0, 2.0], [3.0, 4.0]]), gg.tensor([1.0, 10.0]), gg.tensor([0.0, 5.0]))
-    tensor([[ 1., 25.],
-            [ 3., 45.]])
-    """
+    """Return x * scale + shift, where every channel has its own: x (N, C, *S), scale and shift (C,)."""
     check_channels(x, scale=scale, shift=shift)
     wide = _channels(x)[1]
     out = x * (1 if scale is None else scale.reshape(wide))

@@ -10,7 +10,7 @@ from ...backend.cuda.launch import FLOATS, Kernels, ctype, dense
 from ...backend.dtypes import is_float
 from ...backend.namespace import xp
 from .. import fused
-from . import reduce
+from ..reduce import cuda as reduce
 from .elementwise import THREADS, functors, mapped
 
 _WARP = 32

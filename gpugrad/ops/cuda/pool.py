@@ -47,7 +47,7 @@ class _Pool:
     def __init__(
         self, order: MemoryOrder, shape: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: Any = None
     ):
-        dilation = dilation or (1,) * len(kernel)
+        dilation = (1,) * len(kernel) if dilation is None else dilation
         out = output_size(shape[2:], kernel, stride, padding, dilation)
         count, channels = shape[:2]
         self.order, self.shape, self.out = order, shape, (count, channels, *out)
