@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import (
-        activation,
         conv,
         gemm,
         pool,
         recurrent,
         rows,
-        special,
     )
 
-__all__ = ["activation", "conv", "gemm", "pool", "recurrent", "rows", "special"]
+__all__ = ["conv", "gemm", "pool", "recurrent", "rows"]
 
 
 def __getattr__(name: str) -> Any:
