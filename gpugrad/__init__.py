@@ -157,11 +157,9 @@ from .backend.precision import get as get_float32_matmul_precision
 from .backend.precision import set as set_float32_matmul_precision
 from .backend.random import Generator, default_generator, get_rng_state, manual_seed, set_rng_state
 from .ops import methods as _methods
-from .ops.activation import *
-from .ops.arithmetic import *
 from .ops.arrange import *
 from .ops.attention import *
-from .ops.comparison import *
+from .ops.batch_norm import *
 from .ops.conv import *
 from .ops.creation import *
 from .ops.ctc import *
@@ -169,33 +167,29 @@ from .ops.cumulative import *
 from .ops.decompose import *
 from .ops.diagonal import *
 from .ops.einsum import *
+from .ops.elementwise import *
 from .ops.embedding import *
 from .ops.fold import *
-from .ops.fused import *
 from .ops.index import *
 from .ops.inplace import *
 from .ops.join import *
+from .ops.layer_norm import *
 from .ops.linalg import *
 from .ops.linear import *
 from .ops.loss import *
 from .ops.matmul import *
 from .ops.moving import *
 from .ops.norm import *
-from .ops.normalization import *
 from .ops.pad import *
 from .ops.pool import *
 from .ops.random import *
 from .ops.recurrent import *
 from .ops.reduce import *
 from .ops.resample import *
-from .ops.rounding import *
-from .ops.selection import *
 from .ops.shape import *
 from .ops.softmax import *
 from .ops.sort import *
-from .ops.special import *
 from .ops.statistics import *
-from .ops.transcendental import *
 
 __version__ = "0.1.0"
 

@@ -11,19 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import (
-        activation,
-        attention,
-        batch_norm,
         conv,
         gemm,
-        norm,
         pool,
         recurrent,
         rows,
-        special,
     )
 
-__all__ = ["activation", "attention", "batch_norm", "conv", "gemm", "norm", "pool", "recurrent", "rows", "special"]
+__all__ = ["conv", "gemm", "pool", "recurrent", "rows"]
 
 
 def __getattr__(name: str) -> Any:

@@ -156,11 +156,9 @@ def _allocate(size: int) -> Any:
 @cache
 def _arrays(cupy: Any) -> Any:
     """CuPy's namespace, registered as that of its arrays; CuPy's allocations then go through `CudaMemory`."""
-    from cupyx.scipy import special
-
     cupy.cuda.set_allocator(_allocate)
 
-    made = namespace.Namespace(cupy, "cuda", erf=special.erf, erfc=special.erfc, erfinv=special.erfinv)
+    made = namespace.Namespace(cupy, "cuda")
     namespace.register_type(cupy.ndarray, made)
     register_arrays(cupy.ndarray, lambda array: _connected(array.device.id))
     return made

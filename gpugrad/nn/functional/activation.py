@@ -10,9 +10,7 @@ from ...autograd.op import OPS, Op
 from ...autograd.tensor import Tensor
 from ...backend.random import default_generator
 from ...errors import ShapeError
-from ...ops import activation as ops
-from ...ops.special import sigmoid as sigmoid_op
-from ...ops.transcendental import tanh as tanh_op
+from ...ops import elementwise as ops
 
 __all__ = [
     "celu", "celu_", "elu", "elu_", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_",
@@ -68,7 +66,7 @@ def _shown(function: Callable[..., Tensor], op: Op, *more: Parameter) -> Callabl
     return function
 
 
-gelu, logsigmoid, sigmoid, tanh = (_named(op) for op in (ops.gelu, ops.logsigmoid, sigmoid_op, tanh_op))
+gelu, logsigmoid, sigmoid, tanh = (_named(op) for op in (ops.gelu, ops.logsigmoid, ops.sigmoid, ops.tanh))
 hardshrink, softshrink, tanhshrink = (_named(op) for op in (ops.hardshrink, ops.softshrink, ops.tanhshrink))
 softplus, softsign = _named(ops.softplus), _named(ops.softsign)
 celu, elu, leaky_relu = (_with_inplace(op) for op in (ops.celu, ops.elu, ops.leaky_relu))

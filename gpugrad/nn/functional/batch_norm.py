@@ -7,7 +7,8 @@ from ...autograd.convert import asarray
 from ...autograd.mode import no_grad
 from ...autograd.tensor import Tensor
 from ...errors import ShapeError
-from ...ops import normalization as ops
+from ...ops.batch_norm import batch_norm as batch_norm_op
+from ...ops.batch_norm import channel_affine
 from .layer_norm import group_norm
 
 __all__ = ["batch_norm", "instance_norm"]
@@ -36,11 +37,11 @@ def batch_norm(
         scale = rstd if weight is None else rstd * weight
         shift = -running_mean.to(dtype=input.dtype) * scale
         shift = shift if bias is None else shift + bias
-        return ops.channel_affine(input, scale, shift)
+        return channel_affine(input, scale, shift)
     count = math.prod(input.shape) // max(input.shape[1], 1)
     if count == 1:
         raise ShapeError(f"batch_norm: training needs more than one value per channel, got input {input.shape}")
-    out, mean, var = ops.batch_norm(input, weight, bias, eps=eps)
+    out, mean, var = batch_norm_op(input, weight, bias, eps=eps)
     with no_grad():
         if running_mean is not None:
             running_mean.copy_(running_mean * (1 - momentum) + mean.detach().to(dtype=running_mean.dtype) * momentum)

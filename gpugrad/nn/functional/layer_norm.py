@@ -7,7 +7,9 @@ from ...autograd.convert import asarray
 from ...autograd.tensor import Tensor
 from ...backend.dtypes import finfo
 from ...errors import ShapeError
-from ...ops import normalization as ops
+from ...ops.batch_norm import channel_affine
+from ...ops.layer_norm import layer_norm as layer_norm_op
+from ...ops.layer_norm import rms_norm as rms_norm_op
 from ...ops.pool import sum_pool
 
 __all__ = ["group_norm", "layer_norm", "local_response_norm", "rms_norm"]
@@ -22,13 +24,13 @@ def _trailing(name: str, input: Any, normalized_shape: Any) -> int:
 
 def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
     """Zero mean and unit variance over the trailing axes `normalized_shape`, then * weight + bias (of that shape)."""
-    return ops.layer_norm(input, weight, bias, ndim=_trailing("layer_norm", input, normalized_shape), eps=eps)
+    return layer_norm_op(input, weight, bias, ndim=_trailing("layer_norm", input, normalized_shape), eps=eps)
 
 
 def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Tensor:
     """Unit root mean square over the trailing axes `normalized_shape`, then * weight. eps: the dtype's unless given."""
     ndim = _trailing("rms_norm", input, normalized_shape)
-    return ops.rms_norm(input, weight, ndim=ndim, eps=finfo(input.dtype).eps if eps is None else eps)
+    return rms_norm_op(input, weight, ndim=ndim, eps=finfo(input.dtype).eps if eps is None else eps)
 
 
 def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
@@ -39,8 +41,8 @@ def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None
     if input.ndim < 2 or input.shape[1] % num_groups:
         raise ShapeError(f"group_norm: input {input.shape} has no number of channels that {num_groups} groups divide")
     grouped = input.reshape((input.shape[0], num_groups, math.prod(input.shape[1:]) // num_groups))
-    out = ops.layer_norm(grouped, None, None, ndim=1, eps=eps).reshape(input.shape)
-    return out if weight is None and bias is None else ops.channel_affine(out, weight, bias)
+    out = layer_norm_op(grouped, None, None, ndim=1, eps=eps).reshape(input.shape)
+    return out if weight is None and bias is None else channel_affine(out, weight, bias)
 
 
 def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:

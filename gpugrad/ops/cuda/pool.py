@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...backend.cuda.launch import FLOATS, Kernels, Strided, aligned, ctype
-from ...backend.cuda.order import Order
+from ...backend.cuda.memory_order import MemoryOrder
 from .. import pool as ops
 from ..conv import output_size
 
@@ -44,7 +44,9 @@ def _axes(values: Any, missing: int) -> Any:
 class _Pool:
     """Windows over x of `shape` (N, C, *S) in memory order `order`; `out` is (N, C, *O)."""
 
-    def __init__(self, order: Order, shape: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: Any = None):
+    def __init__(
+        self, order: MemoryOrder, shape: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: Any = None
+    ):
         dilation = (1,) * len(kernel) if dilation is None else dilation
         out = output_size(shape[2:], kernel, stride, padding, dilation)
         count, channels = shape[:2]
@@ -97,7 +99,7 @@ def _taken(x: Any) -> bool:
 def _max_pool(x, *, kernel, stride, padding, dilation):
     if not _taken(x):
         return NotImplemented
-    pool = _Pool(Order.of(x), x.shape, kernel, stride, padding, dilation)
+    pool = _Pool(MemoryOrder.of(x), x.shape, kernel, stride, padding, dilation)
     out, offsets = pool.empty(x, pool.out, x.dtype), pool.empty(x, pool.out, pool.offset)
     pool.maxima(pool.order.arranged(x), out, offsets)
     return out, {"offsets": offsets, "order": pool.order}
@@ -112,7 +114,7 @@ def _(g, offsets, order, x_shape, kernel, stride, padding, dilation):
 def _max_pool_indices(x, *, kernel, stride, padding, dilation):
     if not _taken(x):
         return NotImplemented
-    pool = _Pool(Order.of(x), x.shape, kernel, stride, padding, dilation)
+    pool = _Pool(MemoryOrder.of(x), x.shape, kernel, stride, padding, dilation)
     positions = pool.empty(x, pool.out, np.int64)
     pool.maxima(pool.order.arranged(x), positions=positions)
     return positions, {}
@@ -122,7 +124,7 @@ def _max_pool_indices(x, *, kernel, stride, padding, dilation):
 def _max_pool_scatter(y, x, *, kernel, stride, padding, dilation):
     if not _taken(x):
         return NotImplemented
-    pool = _Pool(Order.of(x), x.shape, kernel, stride, padding, dilation)
+    pool = _Pool(MemoryOrder.of(x), x.shape, kernel, stride, padding, dilation)
     offsets = pool.empty(x, pool.out, pool.offset)
     pool.maxima(pool.order.arranged(x), offsets=offsets)
     return pool.spread(y, offsets), {}
@@ -132,7 +134,7 @@ def _max_pool_scatter(y, x, *, kernel, stride, padding, dilation):
 def _max_pool_gather(y, x, *, kernel, stride, padding, dilation):
     if not _taken(x):
         return NotImplemented
-    pool = _Pool(Order.of(x), x.shape, kernel, stride, padding, dilation)
+    pool = _Pool(MemoryOrder.of(x), x.shape, kernel, stride, padding, dilation)
     out = pool.empty(y, pool.out, y.dtype)
     pool.maxima(pool.order.arranged(x), out, source=pool.order.arranged(y))
     return out, {}
@@ -142,7 +144,7 @@ def _max_pool_gather(y, x, *, kernel, stride, padding, dilation):
 def _sum_pool(x, *, kernel, stride, padding):
     if not _taken(x):
         return NotImplemented
-    pool = _Pool(Order.of(x), x.shape, kernel, stride, padding)
+    pool = _Pool(MemoryOrder.of(x), x.shape, kernel, stride, padding)
     out = pool.empty(x, pool.out, x.dtype)
     pool.launch("sum_pool", pool.out, x.dtype, out, pool.order.arranged(x))
     return out, {"order": pool.order}
@@ -164,4 +166,4 @@ def _spread_sums(y: Any, pool: _Pool) -> Any:
 def _sum_pool_adjoint(y, *, shape, kernel, stride, padding):
     if not _taken(y):
         return NotImplemented
-    return _spread_sums(y, _Pool(Order.of(y), tuple(shape), kernel, stride, padding)), {}
+    return _spread_sums(y, _Pool(MemoryOrder.of(y), tuple(shape), kernel, stride, padding)), {}

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from ...autograd.op import op, xp
-from ..activation import gelu, relu
+from ..elementwise.activation import gelu
+from ..elementwise.piecewise import relu
 from ..matmul import dense, products, rows_of
 
 __all__ = ["linear", "linear_gelu", "linear_relu"]

@@ -11,12 +11,11 @@ import numpy as np
 
 from ....errors import DeviceError
 from ... import namespace
-from ...cpu import activation, special
 from ...device import CONNECTED, Device, register, register_arrays
 from ..device import Selecting
 from ..gemm import Product, emulate
 from ..sources import Source
-from .arrays import EmulatedArray, Function, library, use_device
+from .arrays import EmulatedArray, library, use_device
 from .build import available, build
 from .options import current
 from .pools import pools
@@ -69,8 +68,7 @@ class EmulatedDevice(Device):
 @cache
 def _arrays() -> Any:
     """The namespace of emulated arrays."""
-    own = {"erf": activation.erf, "erfc": special.erfc, "erfinv": special.erfinv}
-    made = namespace.Namespace(library, "cuda", **{name: Function(function) for name, function in own.items()})
+    made = namespace.Namespace(library, "cuda")
     namespace.register_type(EmulatedArray, made)
     register_arrays(EmulatedArray, lambda array: _connected(array.device_index))
     return made

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd.check.samples import binary, unary
-from ..autograd.convert import asarray
-from ..autograd.op import op, xp
-from ..autograd.ufunc import elementwise, ufunc
+from ...autograd.check.samples import binary, unary
+from ...autograd.convert import asarray
+from ...autograd.op import op, xp
+from ...autograd.ufunc import elementwise, ufunc
 
 __all__ = [
     "allclose", "array_equal", "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or",
@@ -38,52 +38,92 @@ def _bit_pairs(s: Any) -> list:
 
 @ufunc(samples=_with_ties)
 def equal(x, y):
-    """x == y (bool)."""
+    """Return x == y (bool).
+
+    >>> gg.equal([1.0, 2.0], 2.0)
+    tensor([False,  True])
+    """
 
 
 @ufunc(samples=_with_ties)
 def not_equal(x, y):
-    """x != y (bool)."""
+    """Return x != y (bool).
+
+    >>> gg.not_equal([1.0, 2.0], 2.0)
+    tensor([ True, False])
+    """
 
 
 @ufunc(samples=_with_ties)
 def less(x, y):
-    """x < y (bool)."""
+    """Return x < y (bool).
+
+    >>> gg.less([1.0, 2.0], 2.0)
+    tensor([ True, False])
+    """
 
 
 @ufunc(samples=_with_ties)
 def less_equal(x, y):
-    """x <= y (bool)."""
+    """Return x <= y (bool).
+
+    >>> gg.less_equal([1.0, 2.0], 2.0)
+    tensor([ True,  True])
+    """
 
 
 @ufunc(samples=_with_ties)
 def greater(x, y):
-    """x > y (bool)."""
+    """Return x > y (bool).
+
+    >>> gg.greater([2.0, 3.0], 2.0)
+    tensor([False,  True])
+    """
 
 
 @ufunc(samples=_with_ties)
 def greater_equal(x, y):
-    """x >= y (bool)."""
+    """Return x >= y (bool).
+
+    >>> gg.greater_equal([2.0, 3.0], 3.0)
+    tensor([False,  True])
+    """
 
 
 @ufunc(samples=_special)
 def isnan(x):
-    """Whether x is NaN (bool)."""
+    """Return whether x is NaN (bool).
+
+    >>> gg.isnan([1.0, gg.nan])
+    tensor([False,  True])
+    """
 
 
 @ufunc(samples=_special)
 def isinf(x):
-    """Whether x is infinite (bool)."""
+    """Return whether x is infinite (bool).
+
+    >>> gg.isinf([1.0, -gg.inf])
+    tensor([False,  True])
+    """
 
 
 @ufunc(samples=_special)
 def isfinite(x):
-    """Whether x is neither infinite nor NaN (bool)."""
+    """Return whether x is neither infinite nor NaN (bool).
+
+    >>> gg.isfinite([1.0, gg.inf, gg.nan])
+    tensor([ True, False, False])
+    """
 
 
 @ufunc(samples=_special, dtypes="float")
 def signbit(x):
-    """Whether the sign of x is negative, also that of -0.0 (bool)."""
+    """Return whether the sign of x is negative, also that of -0.0 (bool).
+
+    >>> gg.signbit([1.0, -0.0])
+    tensor([False,  True])
+    """
 
 
 @op(
@@ -95,59 +135,103 @@ def signbit(x):
     dtypes="float",
 )  # fmt: skip
 def isclose(x, y, *, rtol=1e-5, atol=1e-8, equal_nan=False):
-    """|x - y| <= atol + rtol * |y| (bool); equal infinities are close, and NaNs if `equal_nan`."""
+    """Return whether |x - y| <= atol + rtol * |y| (bool); equal infinities are close, and NaNs if `equal_nan`.
+
+    >>> gg.isclose([1.0, 1.1], 1.0 + 1e-6)
+    tensor([ True, False])
+    """
     return xp(x).isclose(x, y, rtol=rtol, atol=atol, equal_nan=equal_nan)
 
 
 @ufunc(samples=_with_ties)
 def logical_and(x, y):
-    """x and y (bool), where a number is true unless it is zero."""
+    """Return x and y (bool), where a number is true unless it is zero.
+
+    >>> gg.logical_and([1.0, 0.0], [2.0, 3.0])
+    tensor([ True, False])
+    """
 
 
 @ufunc(samples=_with_ties)
 def logical_or(x, y):
-    """x or y (bool)."""
+    """Return x or y (bool), where a number is true unless it is zero.
+
+    >>> gg.logical_or([1.0, 0.0], 0.0)
+    tensor([ True, False])
+    """
 
 
 @ufunc(samples=_with_ties)
 def logical_xor(x, y):
-    """x or y but not both (bool)."""
+    """Return whether exactly one of x and y is true (bool), that is, not zero.
+
+    >>> gg.logical_xor([1.0, 0.0], [2.0, 3.0])
+    tensor([False,  True])
+    """
 
 
 @ufunc(samples=_special)
 def logical_not(x):
-    """Whether x is zero (bool)."""
+    """Return whether x is zero (bool).
+
+    >>> gg.logical_not([1.0, 0.0])
+    tensor([False,  True])
+    """
 
 
 @ufunc(samples=_bit_pairs)
 def bitwise_and(x, y):
-    """x & y, of integers or bools."""
+    """Return x & y of integers or bools.
+
+    >>> gg.bitwise_and(6, 3)
+    tensor(2)
+    """
 
 
 @ufunc(samples=_bit_pairs)
 def bitwise_or(x, y):
-    """x | y, of integers or bools."""
+    """Return x | y of integers or bools.
+
+    >>> gg.bitwise_or(6, 3)
+    tensor(7)
+    """
 
 
 @ufunc(samples=_bit_pairs)
 def bitwise_xor(x, y):
-    """x ^ y, of integers or bools."""
+    """Return x ^ y of integers or bools.
+
+    >>> gg.bitwise_xor(6, 3)
+    tensor(5)
+    """
 
 
 @elementwise(samples=lambda s: [*(s.case(s.ints(20, *n)) for n in [(3, 4), (), (0, 3)]), s.case(s.bools(3, 4))])
 def bitwise_invert(x):
-    """~x, of integers or bools."""
+    """Return ~x of integers or bools.
+
+    >>> gg.bitwise_invert([0, 5])
+    tensor([-1, -6])
+    """
     return xp(x).invert(x)
 
 
 @ufunc(samples=_int_pairs)
 def left_shift(x, y):
-    """x << y, of integers."""
+    """Return x << y of integers.
+
+    >>> gg.left_shift(3, 2)
+    tensor(12)
+    """
 
 
 @ufunc(samples=_int_pairs)
 def right_shift(x, y):
-    """x >> y, of integers."""
+    """Return x >> y of integers.
+
+    >>> gg.right_shift(13, 2)
+    tensor(3)
+    """
 
 
 def allclose(x, y, rtol=1e-5, atol=1e-8, equal_nan=False) -> bool:

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd.check.samples import binary, unary
-from ..autograd.op import op, xp
-from ..autograd.tensor import Tensor
-from ..autograd.ufunc import elementwise, ufunc
+from ...autograd.check.samples import binary, unary
+from ...autograd.op import op, xp
+from ...autograd.tensor import Tensor
+from ...autograd.ufunc import elementwise, ufunc
 
 __all__ = [
     "abs", "absolute", "add", "cbrt", "divide", "floor_divide", "fmod", "hypot", "lerp", "multiply", "negative",
@@ -21,7 +21,11 @@ def _zeros(g: Any) -> Any:
 
 @ufunc(samples=binary())
 def add(x, y):
-    """x + y."""
+    """Return x + y.
+
+    >>> gg.add([1.0, 2.0], 3.0)
+    tensor([4., 5.])
+    """
 
 
 add.vjp(x=lambda g: g, y=lambda g: g)
@@ -29,7 +33,11 @@ add.vjp(x=lambda g: g, y=lambda g: g)
 
 @ufunc(samples=binary())
 def subtract(x, y):
-    """x - y."""
+    """Return x - y.
+
+    >>> gg.subtract([1.0, 2.0], 3.0)
+    tensor([-2., -1.])
+    """
 
 
 subtract.vjp(x=lambda g: g, y=lambda g: -g)
@@ -37,7 +45,11 @@ subtract.vjp(x=lambda g: g, y=lambda g: -g)
 
 @ufunc(samples=binary())
 def multiply(x, y):
-    """x * y."""
+    """Return x * y.
+
+    >>> gg.multiply([1.0, 2.0], 3.0)
+    tensor([3., 6.])
+    """
 
 
 multiply.vjp(x=lambda g, y: g * y, y=lambda g, x: g * x)
@@ -45,7 +57,11 @@ multiply.vjp(x=lambda g, y: g * y, y=lambda g, x: g * x)
 
 @ufunc(samples=binary(right=(0.5, 2)), dtypes="float")
 def divide(x, y):
-    """x / y; integers give the default float dtype."""
+    """Return x / y; integers give the default float dtype.
+
+    >>> gg.divide([1.0, 3.0], 2.0)
+    tensor([0.5, 1.5])
+    """
 
 
 divide.vjp(x=lambda g, y: g / y, y=lambda g, y, out: -g * out / y)
@@ -53,7 +69,11 @@ divide.vjp(x=lambda g, y: g / y, y=lambda g, y, out: -g * out / y)
 
 @ufunc(samples=binary(left=(0.1, 0.9), right=(1, 2)))
 def floor_divide(x, y):
-    """The largest integer that is not above x / y. Its gradient is zero."""
+    """Return the largest integer that is not above x / y. Its gradient is zero.
+
+    >>> gg.floor_divide([7.0, -7.0], 2.0)
+    tensor([ 3., -4.])
+    """
 
 
 floor_divide.vjp(x=_zeros, y=_zeros)
@@ -61,7 +81,11 @@ floor_divide.vjp(x=_zeros, y=_zeros)
 
 @ufunc(samples=binary(left=(-0.9, -0.1), right=(1, 2)))
 def remainder(x, y):
-    """x - floor(x / y) * y: the remainder with the sign of y, as Python's %."""
+    """Return x - floor(x / y) * y, the remainder with the sign of y, as Python's %.
+
+    >>> gg.remainder([7.0, -7.0], 3.0)
+    tensor([1., 2.])
+    """
 
 
 remainder.vjp(x=lambda g: g, y=lambda g, x, y: -g * xp(g).floor(x / y))
@@ -69,7 +93,11 @@ remainder.vjp(x=lambda g: g, y=lambda g, x, y: -g * xp(g).floor(x / y))
 
 @ufunc(samples=binary(left=(-3.9, -3.1), right=(1.6, 2)))
 def fmod(x, y):
-    """x - trunc(x / y) * y: the remainder with the sign of x, as C's fmod."""
+    """Return x - trunc(x / y) * y, the remainder with the sign of x, as C's fmod.
+
+    >>> gg.fmod([7.0, -7.0], 3.0)
+    tensor([ 1., -1.])
+    """
 
 
 fmod.vjp(x=lambda g: g, y=lambda g, x, y: -g * xp(g).trunc(x / y))
@@ -83,10 +111,14 @@ def _power_cases(s: Any) -> list:
 
 @elementwise(samples=_power_cases)
 def power(x, y):
-    """x to the power y.
+    """Return x to the power y.
 
     The gradient of a constant exponent is right at x = 0 too; that of y there is 0. Raises ShapeError for a negative
-    integer power of integers."""
+    integer power of integers.
+
+    >>> gg.power([1.0, 2.0, 3.0], 2)
+    tensor([1., 4., 9.])
+    """
     if isinstance(y, np.ndarray) and not y.ndim and y.dtype.kind == "f":
         return _constant_power(x, y.item())
     return xp(x).power(x, y)
@@ -130,7 +162,11 @@ power.vjp(x=_power_x, y=_power_y)
 
 @ufunc(samples=unary())
 def negative(x):
-    """Minus x."""
+    """Return -x.
+
+    >>> gg.negative([1.0, -2.0])
+    tensor([-1.,  2.])
+    """
 
 
 negative.vjp(x=lambda g: -g)
@@ -138,7 +174,11 @@ negative.vjp(x=lambda g: -g)
 
 @elementwise(samples=unary())
 def positive(x):
-    """A copy of x."""
+    """Return a copy of x.
+
+    >>> gg.positive([1.0, -2.0])
+    tensor([ 1., -2.])
+    """
     return +x
 
 
@@ -147,7 +187,11 @@ positive.vjp(x=lambda g: g)
 
 @ufunc(samples=lambda s: [*(s.case(s.away(*n)) for n in [(3, 4), (), (0, 3)]), s.case(np.zeros(2), smooth=False)])
 def absolute(x):
-    """|x|; its gradient at 0 is 0."""
+    """Return |x|; its gradient at 0 is 0.
+
+    >>> gg.absolute([1.0, -2.0])
+    tensor([1., 2.])
+    """
 
 
 absolute.vjp(x=lambda g, x: g * xp(g).sign(x))
@@ -155,7 +199,11 @@ absolute.vjp(x=lambda g, x: g * xp(g).sign(x))
 
 @ufunc(samples=unary())
 def square(x):
-    """x * x."""
+    """Return x * x.
+
+    >>> gg.square([1.0, -2.0])
+    tensor([1., 4.])
+    """
 
 
 square.vjp(x=lambda g, x: g * (x + x))
@@ -163,7 +211,11 @@ square.vjp(x=lambda g, x: g * (x + x))
 
 @ufunc(samples=unary(0.3, 3), dtypes="float")
 def sqrt(x):
-    """The square root."""
+    """Return the square root of x.
+
+    >>> gg.sqrt([4.0, 9.0])
+    tensor([2., 3.])
+    """
 
 
 sqrt.vjp(x=lambda g, out: g / (out + out))
@@ -171,7 +223,11 @@ sqrt.vjp(x=lambda g, out: g / (out + out))
 
 @elementwise(samples=unary(0.3, 3), dtypes="float")
 def rsqrt(x):
-    """1 / sqrt(x)."""
+    """Return 1 / sqrt(x).
+
+    >>> gg.rsqrt([4.0, 16.0])
+    tensor([0.5 , 0.25])
+    """
     return 1 / xp(x).sqrt(x)
 
 
@@ -180,7 +236,11 @@ rsqrt.vjp(x=lambda g, out: -0.5 * g * (out * out * out))
 
 @elementwise(samples=unary(0.3, 3), dtypes="float")
 def reciprocal(x):
-    """1 / x."""
+    """Return 1 / x.
+
+    >>> gg.reciprocal([2.0, 4.0])
+    tensor([0.5 , 0.25])
+    """
     return 1 / x
 
 
@@ -189,7 +249,11 @@ reciprocal.vjp(x=lambda g, out: -g * (out * out))
 
 @ufunc(samples=unary(0.3, 3), dtypes="float")
 def cbrt(x):
-    """The cube root."""
+    """Return the cube root of x.
+
+    >>> gg.cbrt([8.0, -27.0])
+    tensor([ 2.       , -2.9999998])
+    """
 
 
 cbrt.vjp(x=lambda g, out: g / (3 * (out * out)))
@@ -202,7 +266,11 @@ def _leg(g: Any, leg: Any, out: Any) -> Any:
 
 @ufunc(samples=binary(left=(0.3, 2)), dtypes="float")
 def hypot(x, y):
-    """sqrt(x**2 + y**2) without overflow on the way; its gradient at (0, 0) is 0."""
+    """Return sqrt(x**2 + y**2) without overflow on the way; its gradient at (0, 0) is 0.
+
+    >>> gg.hypot(3.0, 4.0)
+    tensor(5.)
+    """
 
 
 hypot.vjp(x=lambda g, x, out: _leg(g, x, out), y=lambda g, y, out: _leg(g, y, out))
@@ -216,7 +284,11 @@ hypot.vjp(x=lambda g, x, out: _leg(g, x, out), y=lambda g, y, out: _leg(g, y, ou
     dtypes="float",
 )  # fmt: skip
 def lerp(x, y, weight):
-    """The point between x (weight 0) and y (weight 1): x + weight * (y - x)."""
+    """Return the point between x (weight 0) and y (weight 1): x + weight * (y - x).
+
+    >>> gg.lerp(1.0, 3.0, 0.25)
+    tensor(1.5)
+    """
     return x + weight * (y - x)
 
 

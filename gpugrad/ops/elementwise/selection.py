@@ -4,13 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd.check.samples import binary
-from ..autograd.op import Fixed, op, xp
-from ..autograd.ufunc import elementwise, ufunc
+from ...autograd.check.samples import binary
+from ...autograd.op import Fixed, op, xp
+from ...autograd.ufunc import elementwise, ufunc
 
 __all__ = ["clip", "copysign", "fmax", "fmin", "heaviside", "maximum", "minimum", "nan_to_num", "where"]
-
-_SMALL = 4096  # elements below which `where` itself is the quickest
 
 
 @op(
@@ -24,22 +22,11 @@ _SMALL = 4096  # elements below which `where` itself is the quickest
     bench=lambda s: (s.case(s(n, 1024), s.bools(n, 1024)) for n in (4096, 64, 512, 32768)),
 )  # fmt: skip
 def keep_where(x, mask: Fixed):
-    """x where `mask` (bool) is True, else 0, even where x is infinite or NaN."""
+    """Return x where `mask` (bool) is True, else 0, even where x is infinite or NaN."""
     return xp(x).where(mask, x, xp(x).zeros((), x.dtype))
 
 
 keep_where.vjp(x=lambda g, mask: xp(g).keep_where(g, mask))
-
-
-@keep_where.path("cpu")
-def keep_where_cpu(x, mask):
-    if x.size < _SMALL or mask.shape != x.shape or x.itemsize not in (4, 8):
-        return NotImplemented
-    bits = np.dtype(f"i{x.itemsize}")
-    out = mask.astype(bits)
-    np.negative(out, out=out)  # True becomes all ones
-    np.bitwise_and(out, x.view(bits), out=out)
-    return out.view(x.dtype), {}
 
 
 @op(
@@ -50,7 +37,11 @@ def keep_where_cpu(x, mask):
     exact=True,
 )  # fmt: skip
 def where(condition: Fixed, x, y):
-    """x where `condition` is true (not zero), else y; all three are broadcast."""
+    """Return x where `condition` is true (not zero), else y; all three are broadcast.
+
+    >>> gg.where([True, False], 1.0, 2.0)
+    tensor([1., 2.])
+    """
     return xp(x).where(condition, x, y)
 
 
@@ -70,9 +61,13 @@ def _clip_cases(s: Any) -> list:
 
 @op(samples=_clip_cases)
 def clip(x, min=None, max=None):
-    """x held between `min` and `max`, numbers or arrays; None is no bound. `max` wins where it is below `min`.
+    """Hold x between `min` and `max`, numbers or arrays; None is no bound. `max` wins where it is below `min`.
 
-    The gradient goes to x inside the bounds and on them, and to the bound that replaced x elsewhere. NaN stays NaN."""
+    The gradient goes to x inside the bounds and on them, and to the bound that replaced x elsewhere. NaN stays NaN.
+
+    >>> gg.clip([-2.0, 0.5, 2.0], -1.0, 1.0)
+    tensor([-1. ,  0.5,  1. ])
+    """
     if min is None and max is None:
         return x.copy()
     if max is None:
@@ -114,7 +109,11 @@ def _share(g: Any, x: Any, y: Any) -> Any:
 
 @ufunc(samples=_pairs)
 def maximum(x, y):
-    """The larger of x and y; NaN where either is NaN. Equal values share the gradient evenly."""
+    """Return the larger of x and y; NaN where either is NaN. Equal values share the gradient evenly.
+
+    >>> gg.maximum([1.0, 3.0], 2.0)
+    tensor([2., 3.])
+    """
 
 
 maximum.vjp(x=lambda g, x, y: _share(g, -x, -y), y=lambda g, x, y: _share(g, -y, -x))
@@ -122,7 +121,11 @@ maximum.vjp(x=lambda g, x, y: _share(g, -x, -y), y=lambda g, x, y: _share(g, -y,
 
 @ufunc(samples=_pairs)
 def minimum(x, y):
-    """The smaller of x and y; NaN where either is NaN. Equal values share the gradient evenly."""
+    """Return the smaller of x and y; NaN where either is NaN. Equal values share the gradient evenly.
+
+    >>> gg.minimum([1.0, 3.0], 2.0)
+    tensor([1., 2.])
+    """
 
 
 minimum.vjp(x=lambda g, x, y: _share(g, x, y), y=lambda g, x, y: _share(g, y, x))
@@ -130,7 +133,11 @@ minimum.vjp(x=lambda g, x, y: _share(g, x, y), y=lambda g, x, y: _share(g, y, x)
 
 @ufunc(samples=_pairs)
 def fmax(x, y):
-    """The larger of x and y, ignoring NaN where only one is NaN. Where they are equal the gradient goes to x."""
+    """Return the larger of x and y, ignoring NaN where only one is NaN. Where they are equal the gradient goes to x.
+
+    >>> gg.fmax([1.0, gg.nan], 2.0)
+    tensor([2., 2.])
+    """
 
 
 fmax.vjp(
@@ -141,7 +148,11 @@ fmax.vjp(
 
 @ufunc(samples=_pairs)
 def fmin(x, y):
-    """The smaller of x and y, ignoring NaN where only one is NaN. Where they are equal the gradient goes to x."""
+    """Return the smaller of x and y, ignoring NaN where only one is NaN. Where they are equal the gradient goes to x.
+
+    >>> gg.fmin([1.0, gg.nan], 2.0)
+    tensor([1., 2.])
+    """
 
 
 fmin.vjp(
@@ -152,7 +163,11 @@ fmin.vjp(
 
 @ufunc(samples=binary(left=(0.2, 2), right=(-2, -0.2)), dtypes="float")
 def copysign(x, y):
-    """|x| with the sign of y."""
+    """Return |x| with the sign of y.
+
+    >>> gg.copysign([1.0, 2.0], [-1.0, 1.0])
+    tensor([-1.,  2.])
+    """
 
 
 copysign.vjp(x=lambda g, x, out: g * (xp(g).sign(x) * xp(g).sign(out)), y=lambda g: xp(g).zeros_like(g))
@@ -164,7 +179,11 @@ def _heaviside_cases(s: Any) -> list:
 
 @ufunc(samples=_heaviside_cases, dtypes="float")
 def heaviside(x, y):
-    """0 where x < 0, y where x == 0, 1 where x > 0."""
+    """Return 0 where x < 0, y where x == 0, 1 where x > 0.
+
+    >>> gg.heaviside([-1.0, 0.0, 1.0], 0.5)
+    tensor([0. , 0.5, 1. ])
+    """
 
 
 heaviside.vjp(x=lambda g: xp(g).zeros_like(g), y=lambda g, x: xp(g).keep_where(g, x == 0))
@@ -177,7 +196,11 @@ heaviside.vjp(x=lambda g: xp(g).zeros_like(g), y=lambda g, x: xp(g).keep_where(g
     ]
 )  # fmt: skip
 def nan_to_num(x, *, nan=0.0, posinf=None, neginf=None):
-    """x with NaN and the infinities replaced; by default the infinities become the largest numbers of the dtype."""
+    """Replace NaN and the infinities in x; by default the infinities become the largest numbers of the dtype.
+
+    >>> gg.nan_to_num([1.0, gg.nan, gg.inf], posinf=9.0)
+    tensor([1., 0., 9.])
+    """
     return xp(x).nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
 
 

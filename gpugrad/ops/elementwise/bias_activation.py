@@ -1,15 +1,16 @@
-"""Chains of ops that networks run again and again, each as one op, so that a device may pass over memory once."""
+"""A bias and an activation as one op, so that a device passes over memory once."""
 
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
-from ..autograd.op import Op, op, xp
-from ..autograd.paths import rule_names
-from .activation import gelu, relu, silu
-from .reduce.axes import axes_of
+from ...autograd.op import Op, op, xp
+from ...autograd.paths import rule_names
+from .activation import gelu, silu
+from .piecewise import relu
 from .special import sigmoid
-from .transcendental import tanh
+from .trigonometric import tanh
 
 __all__ = ["bias_activation"]
 
@@ -20,8 +21,8 @@ ACTIVATIONS: dict[str, tuple[Op, dict]] = {
 
 
 def _sum(x: Any, bias: Any, axis: int) -> Any:
-    """x + bias, the bias lying along `axis`."""
-    (at,) = axes_of(axis, x.ndim)
+    """Return x + bias, the bias lying along `axis`."""
+    at = normalize_axis_index(axis, x.ndim)
     if bias.ndim != 1 or bias.shape[0] != x.shape[at]:
         raise ValueError(f"expected a bias ({x.shape[at]},) along axis {axis}")
     return x + bias.reshape([-1 if i == at else 1 for i in range(x.ndim)])
@@ -40,10 +41,14 @@ def _hidden(s):
 
 @op(samples=_cases, dtypes="float", bench=_hidden, flops=lambda x: (15 * x.size, 20 * x.size))
 def bias_activation(x, bias, *, activation, axis=-1):
-    """activation(x + bias), the bias (C,) lying along the axis of x that has C elements.
+    """Return activation(x + bias), where the bias (C,) lies along the axis of x that has C elements.
 
     activation: "relu", "gelu", "gelu_tanh", "silu", "sigmoid" or "tanh". Raises ShapeError for others, and for a bias
-    that does not fit."""
+    that does not fit.
+
+    >>> gg.bias_activation([[1.0, 2.0]], [-3.0, 1.0], activation="relu")
+    tensor([[0., 3.]])
+    """
     if activation not in ACTIVATIONS:
         raise ValueError(f"unknown activation {activation!r}; known: {', '.join(ACTIVATIONS)}")
     chosen, options = ACTIVATIONS[activation]
@@ -60,7 +65,7 @@ def _bias_activation_x(g: Any, x: Any, bias: Any, activation: str, axis: int) ->
 
 
 def _bias_activation_bias(g: Any, x: Any, bias: Any, activation: str, axis: int) -> Any:
-    (at,) = axes_of(axis, len(x.shape))
+    at = normalize_axis_index(axis, len(x.shape))
     gx = _bias_activation_x(g, x, bias, activation, axis)
     return gx.sum(axis=tuple(i for i in range(len(x.shape)) if i != at))
 

@@ -1,11 +1,7 @@
-"""Elementwise activations: blocks that stay in cache through all passes of a formula, over two threads when large.
+"""The CPU paths of elementwise ops: blocks that stay in cache through all passes of a formula, on two threads if large.
 
-Elementwise work does not care about the shape, so an array that is contiguous in any order of its axes is walked flat,
+Elementwise work does not depend on the shape, so an array that is contiguous in any order of its axes is walked flat,
 and the result gets the same memory order.
-
-erf(x) is tanh(x * R(x^2)): atanh(erf(x)) / x is a smooth, even function, so a rational R of low degree gives it to full
-precision, and NumPy's tanh is vectorised. A relative error of the argument never grows in tanh. R was fitted (weighted
-minimax) up to |x| = 4 in float32 and 6 in float64; beyond, erf is 1 to the last digit and R is held at its end value.
 """
 
 import math
@@ -14,92 +10,97 @@ from typing import Any
 
 import numpy as np
 
-from . import gemm, memory, threads
+from ...backend.cpu import gemm, memory, threads
+from .activation import TANH_CUBE, TANH_SCALE, gelu, silu
+from .piecewise import relu
+from .selection import keep_where
+from .special import ERF, erf, sigmoid
 
 BLOCK = 1 << 18  # elements of a block: few enough for the caches, yet few calls, at each of which threads may wait
 SHARE = 1 << 16  # elements that are worth a thread
 LIGHT = 1 << 18  # the same for a single pass or two
+SMALL = 1 << 10  # elements below which cutting into blocks does not pay
+MASK_SMALL = 1 << 12  # elements below which `where` itself is the quickest for `keep_where`
 
-# fmt: off
-# erf(x) = tanh(x * P(u) / Q(u)), u = min(x^2, cap): cap, then P and Q from the constant term up.
-_ERF = {
-    np.dtype(np.float32): (16.0, np.array([
-        [1.12837917, 0.27980759, 0.0426470709, 0.00217833734],
-        [1.0, 0.156893252, 0.0236903218, 0.000324936322],
-    ], np.float32)),
-    np.dtype(np.float64): (36.0, np.array([
-        [
-            1.1283791670955123, 0.48746939856161542, 0.13726364097982757, 0.023980235424126181,
-            0.0030184728565072079, 0.00025656406061338218, 1.4566112761517924e-05, 4.3401406753642209e-07,
-            2.6967236604462535e-09,
-        ],
-        [
-            1.0, 0.3409286580944918, 0.090780398003651563, 0.013569854477992667, 0.0015770637576793354,
-            0.00011114219010389174, 5.4170085554084577e-06, 8.8270466323758669e-08, 1.4340836573386808e-10,
-        ],
-    ])),
-}
-# fmt: on
 # The normal distribution is Phi(x) = (1 + erf(x / sqrt(2))) / 2: the same R with x / sqrt(2) put in.
 _HALF = math.sqrt(0.5)
 _PHI = {
     dtype: (2 * cap, (rational * [[_HALF], [1]] * 0.5 ** np.arange(rational.shape[1])).astype(dtype))
-    for dtype, (cap, rational) in _ERF.items()
+    for dtype, (cap, rational) in ERF.items()
 }
 _DENSITY = 1 / math.sqrt(2 * math.pi)
-_TANH_SCALE, _TANH_CUBE = math.sqrt(2 / math.pi), 0.044715
 
 
-def erf(x: np.ndarray) -> np.ndarray:
-    """The error function, elementwise."""
-    return _blockwise(_erf, x)
+@erf.path("cpu")
+def erf_cpu(x):
+    return _blockwise(_erf, x), {}
 
 
-def gelu_forward(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """x * Phi(x), and Phi(x), Phi being the normal distribution."""
-    return _blockwise(_gelu, x, outputs=2)
+@sigmoid.path("cpu")
+def sigmoid_cpu(x):
+    return _blockwise(_sigmoid, x), {}
 
 
-def gelu_backward(g: np.ndarray, x: np.ndarray, distribution: np.ndarray | None) -> np.ndarray:
-    """The gradient of `gelu_forward`'s input, or without a distribution of `gelu_tanh_forward`'s."""
-    return _blockwise(_gelu_tanh_grad, x, g) if distribution is None else _blockwise(_gelu_grad, x, distribution, g)
+@gelu.path("cpu")
+def gelu_cpu(x, *, approximate):
+    if approximate == "none":
+        out, distribution = _blockwise(_gelu, x, outputs=2)
+        return out, {"distribution": distribution}
+    if approximate == "tanh":
+        return _blockwise(_gelu_tanh, x), {"distribution": None}
+    return NotImplemented
 
 
-def gelu_tanh_forward(x: np.ndarray) -> np.ndarray:
-    """`gelu_forward` with Phi's usual approximation by tanh."""
-    return _blockwise(_gelu_tanh, x)
+@gelu_cpu.backward
+def gelu_cpu_backward(g, x, distribution):
+    return (
+        _blockwise(_gelu_tanh_gradient, x, g)
+        if distribution is None
+        else _blockwise(_gelu_gradient, x, distribution, g)
+    )
 
 
-def sigmoid_forward(x: np.ndarray) -> np.ndarray:
-    """1 / (1 + exp(-x)): where the exponential overflows, this is 0 as it should be."""
-    return _blockwise(_sigmoid, x)
+@silu.path("cpu")
+def silu_cpu(x):
+    return _blockwise(_silu, x), {}
 
 
-def silu_forward(x: np.ndarray) -> np.ndarray:
-    """x * sigmoid(x)."""
-    return _blockwise(_silu, x)
+@silu_cpu.backward
+def silu_cpu_backward(g, x):
+    return _blockwise(_silu_gradient, x, g)
 
 
-def silu_backward(g: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """The gradient of `silu_forward`'s input."""
-    return _blockwise(_silu_grad, x, g)
+@relu.path("cpu")
+def relu_cpu(x):
+    return np.maximum(x, 0) if x.size < SMALL else _blockwise(relu_into, x, share=LIGHT), {}
 
 
-def relu_forward(x: np.ndarray) -> np.ndarray:
-    """max(x, 0); NaN stays NaN."""
-    return _blockwise(relu_into, x, share=LIGHT)
+@relu_cpu.backward
+def relu_cpu_backward(g, out):
+    return np.where(out <= 0, 0, g) if out.size < SMALL else relu_backward(g, out)
 
 
 def relu_backward(g: np.ndarray, out: np.ndarray) -> np.ndarray:
-    """g where out > 0 (or NaN, as PyTorch has it), else 0, even if g is infinite there."""
-    return _blockwise(_relu_grad, out, g, share=LIGHT)
+    """Return g where out > 0 (or NaN, as PyTorch has it), else 0, even where g is infinite."""
+    return _blockwise(_relu_gradient, out, g, share=LIGHT)
+
+
+@keep_where.path("cpu")
+def keep_where_cpu(x, mask):
+    if x.size < MASK_SMALL or mask.shape != x.shape or x.itemsize not in (4, 8):
+        return NotImplemented
+    bits = np.dtype(f"i{x.itemsize}")
+    out = mask.astype(bits)
+    np.negative(out, out=out)  # True becomes all ones
+    np.bitwise_and(out, x.view(bits), out=out)
+    return out.view(x.dtype), {}
 
 
 # Kernels: fill `out` from arrays of its shape.
 
 
 def _erf(out, x):
-    np.tanh(_rational_argument(x, *_ERF[x.dtype]), out=out)
+    np.tanh(_rational_argument(x, *ERF[x.dtype]), out=out)
 
 
 def _gelu(out, distribution, x):
@@ -109,7 +110,7 @@ def _gelu(out, distribution, x):
     np.multiply(distribution, x, out=out)
 
 
-def _gelu_grad(gx, x, distribution, g):
+def _gelu_gradient(gx, x, distribution, g):
     """g * (Phi(x) + x * phi(x)), phi the density of the normal distribution."""
     density = np.multiply(x, x)
     np.multiply(density, -0.5, out=density)
@@ -127,7 +128,7 @@ def _gelu_tanh(out, x):
     np.multiply(out, 0.5, out=out)
 
 
-def _gelu_tanh_grad(gx, x, g):
+def _gelu_tanh_gradient(gx, x, g):
     """g * h * (1 + (1 - h) * 2 * x * a'), where a is the argument of tanh and h = (1 + tanh(a)) / 2.
 
     h is computed as sigmoid(2 * a), which keeps its digits where it is small and the other factor large.
@@ -136,8 +137,8 @@ def _gelu_tanh_grad(gx, x, g):
     np.multiply(half, 2, out=half)
     _sigmoid(half, half)
     slope = np.multiply(x, x)
-    np.multiply(slope, 6 * _TANH_SCALE * _TANH_CUBE, out=slope)
-    np.add(slope, 2 * _TANH_SCALE, out=slope)
+    np.multiply(slope, 6 * TANH_SCALE * TANH_CUBE, out=slope)
+    np.add(slope, 2 * TANH_SCALE, out=slope)
     np.multiply(slope, x, out=slope)
     np.multiply(slope, 1 - half, out=slope)
     np.add(slope, 1, out=slope)
@@ -146,15 +147,15 @@ def _gelu_tanh_grad(gx, x, g):
 
 
 def _tanh_argument(x):
-    """sqrt(2 / pi) * (x + 0.044715 * x^3), in new memory."""
+    """Return sqrt(2 / pi) * (x + 0.044715 * x^3), in new memory."""
     argument = np.multiply(x, x)
-    np.multiply(argument, _TANH_SCALE * _TANH_CUBE, out=argument)
-    np.add(argument, _TANH_SCALE, out=argument)
+    np.multiply(argument, TANH_SCALE * TANH_CUBE, out=argument)
+    np.add(argument, TANH_SCALE, out=argument)
     return np.multiply(argument, x, out=argument)
 
 
 def _rational_argument(x, cap: float, coefficients: np.ndarray):
-    """x * P(u) / Q(u) with u = min(x^2, cap), in new memory: both polynomials are one product with the powers of u."""
+    """Return x * P(u) / Q(u), u = min(x^2, cap), in new memory: one product with the powers of u makes P and Q."""
     powers = np.empty((coefficients.shape[1] - 1, *x.shape), x.dtype)  # of u, from the first up
     np.multiply(x, x, out=powers[0])
     powers[0].clip(0, cap, out=powers[0])
@@ -183,7 +184,7 @@ def _silu(out, x):
     np.divide(x, out, out=out)
 
 
-def _silu_grad(gx, x, g):
+def _silu_gradient(gx, x, g):
     """g * s * (1 + x * (1 - s)), s = sigmoid(x)."""
     s = np.empty_like(x)
     _sigmoid(s, x)
@@ -195,11 +196,11 @@ def _silu_grad(gx, x, g):
 
 
 def relu_into(out, x):
-    # With a scalar, clip() has a fast loop where maximum() has none.
+    """Fill out = max(x, 0); NaN stays NaN. With a scalar, clip() has a fast loop where maximum() has none."""
     x.clip(0, np.inf, out=out)
 
 
-def _relu_grad(gx, out, g):
+def _relu_gradient(gx, out, g):
     # Bits are cleared rather than multiplied by 0: inf * 0 would be NaN. True - 1 is 0, False - 1 is all ones.
     keep = np.less_equal(out, 0).view(np.int8)
     np.subtract(keep, 1, out=keep)
@@ -210,7 +211,7 @@ def _relu_grad(gx, out, g):
 
 
 def _blockwise(kernel, *arrays: np.ndarray, share: int = SHARE, outputs: int = 1) -> Any:
-    """A new array like the first (or so many), filled by `kernel(*outputs, *arrays)` over blocks."""
+    """Make `outputs` arrays like the first, filled by `kernel(*outputs, *arrays)` over blocks."""
     first = arrays[0]
     if first.flags.c_contiguous:
         made = [memory.empty(first.shape, first.dtype) for _ in range(outputs)]

@@ -6,7 +6,8 @@ keys 0..i, counted from the start also where Tq and Tk differ. A row that may at
 gradient. Dropout zeroes weights with probability `dropout_p` and scales the rest by 1 / (1 - dropout_p); which ones
 follows from `seed` (Philox), so backward draws them again.
 
-The body forms the (Tq, Tk) scores; the device paths never do (Rabe and Staats 2021; Dao et al. 2022).
+The body forms the (Tq, Tk) scores. The device paths never do: M. Rabe and C. Staats, "Self-attention does not need
+O(n^2) memory" (2021); T. Dao et al., "FlashAttention" (2022).
 """
 
 import math
@@ -15,24 +16,23 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd.op import Fixed, op, xp
-from ..backend import cpu
-from ..backend.philox import kept
+from ...autograd.op import Fixed, op, xp
+from ...backend.philox import kept
 
 __all__ = ["attention"]
 
 
 def _grouped(q: Any, k: Any) -> tuple:
-    """(B, Hkv, G, Tq, D) of q: the G query heads that share a key head side by side."""
+    """Return the shape (B, Hkv, G, Tq, D) of q, in which the G query heads that share a key head are side by side."""
     return (q.shape[0], k.shape[1], q.shape[1] // max(k.shape[1], 1), *q.shape[2:])
 
 
-def _turned(x: Any) -> Any:
+def _transposed(x: Any) -> Any:
     return x.swapaxes(-1, -2)
 
 
 def _bias(q: Any, k: Any, mask: Any, causal: bool) -> Any:
-    """What is added to the scores, (B or 1, Hkv or 1, G or 1, Tq, Tk) -inf where nothing may be attended; or None."""
+    """Return what is added to the scores, (B or 1, Hkv or 1, G or 1, Tq, Tk), -inf hiding a key; or None."""
     bias = None
     if mask is not None:
         mask = getattr(mask, "_array", mask)
@@ -49,8 +49,8 @@ def _bias(q: Any, k: Any, mask: Any, causal: bool) -> Any:
 
 
 def _probabilities(q: Any, k: Any, mask: Any, causal: bool, scale: float) -> Any:
-    """(B, Hkv, G, Tq, Tk); rows that may attend to nothing are zero."""
-    scores = (q.reshape(_grouped(q, k)) @ _turned(k)[:, :, None]) * scale
+    """Return the weights (B, Hkv, G, Tq, Tk); rows that may attend to nothing are zero."""
+    scores = (q.reshape(_grouped(q, k)) @ _transposed(k)[:, :, None]) * scale
     bias = _bias(q, k, mask, causal)
     if bias is None:
         return xp(q).softmax(scores, axis=-1)
@@ -61,12 +61,12 @@ def _probabilities(q: Any, k: Any, mask: Any, causal: bool, scale: float) -> Any
 
 
 def _weights(p: Any, q: Any, k: Any, dropout_p: float, seed: int) -> Any:
-    """`p` after dropout."""
+    """Return `p` after dropout."""
     return p * _kept(q, k, dropout_p, seed) if dropout_p else p
 
 
 def _kept(q: Any, k: Any, dropout_p: float, seed: int) -> Any:
-    """What dropout multiplies the weights by, (B, Hkv, G, Tq, Tk): each row draws four keys at a time."""
+    """Return dropout's factors of the weights, (B, Hkv, G, Tq, Tk): each row draws for four keys at a time."""
     ns = xp(getattr(q, "_array", q))
     fours = -(-k.shape[2] // 4)
     counter = ns.arange(math.prod(q.shape[:3]) * fours, dtype=np.uint64).reshape(*_grouped(q, k)[:4], fours)
@@ -75,7 +75,7 @@ def _kept(q: Any, k: Any, dropout_p: float, seed: int) -> Any:
 
 
 def check_shapes(q: Any, k: Any, v: Any) -> None:
-    """Raises ValueError unless the shapes are those of one attention."""
+    """Raise ValueError unless the shapes are those of one attention."""
     if not (q.ndim == k.ndim == v.ndim == 4):
         raise ValueError("q, k and v must be (B, H, T, D)")
     if k.shape[:3] != v.shape[:3] or q.shape[0] != k.shape[0] or q.shape[3] != k.shape[3]:
@@ -106,23 +106,34 @@ def _heads(s: Any) -> Iterator:
 
 
 def _products(q: Any, k: Any, v: Any, causal: bool) -> tuple:
-    """Two products forward, five backward (the scores are made again); causal ones are half of each."""
+    """Count two products forward and five backward, which makes the scores again; causal ones are half of each."""
     once = 2 * q.size * k.shape[2] / (2 if causal else 1)
     return 2 * once, 5 * once
 
 
 @op(samples=_cases, bench=_heads, flops=_products)
 def attention(q, k, v, mask: Fixed = None, *, causal, scale, dropout_p=0.0, seed=0):
-    """softmax(q k^T * scale + mask) v: (B, H, Tq, Dv). See the module for shapes and masks (Vaswani et al. 2017)."""
+    """Return softmax(q k^T * scale + mask) v, (B, H, Tq, Dv): scaled dot-product attention.
+
+    q is (B, H, Tq, D), k (B, Hkv, Tk, D) and v (B, Hkv, Tk, Dv), with H a multiple of Hkv. The mask is broadcast to
+    (B, H, Tq, Tk) and is bool (True: attend) or holds numbers that are added. With `causal`, query i attends to keys
+    0..i. A row that may attend to nothing gives 0. Dropout zeroes weights with probability `dropout_p`; `seed` decides
+    which. A. Vaswani et al., "Attention is all you need" (2017), section 3.2.1.
+
+    >>> q, v = gg.zeros((1, 1, 2, 1)), gg.tensor([[[[2.0], [4.0]]]])
+    >>> gg.attention(q, q, v, causal=True, scale=1.0)
+    tensor([[[[2.],
+              [3.]]]])
+    """
     check_shapes(q, k, v)
     p = _weights(_probabilities(q, k, mask, causal, scale), q, k, dropout_p, seed)
     return (p @ v[:, :, None]).reshape(*q.shape[:3], v.shape[3])
 
 
 def _score_gradient(g, q, k, v, mask, causal, scale, dropout_p, seed):
-    """The gradient of the scaled scores, (B, Hkv, G, Tq, Tk)."""
+    """Return the gradient of the scaled scores, (B, Hkv, G, Tq, Tk)."""
     p = _probabilities(q, k, mask, causal, scale)
-    gp = _weights(g.reshape(_grouped(g, k)) @ _turned(v)[:, :, None], q, k, dropout_p, seed)
+    gp = _weights(g.reshape(_grouped(g, k)) @ _transposed(v)[:, :, None], q, k, dropout_p, seed)
     return p * (gp - (gp * p).sum(axis=-1, keepdims=True)) * scale
 
 
@@ -132,28 +143,12 @@ def _q_gradient(g, q, k, v, mask, causal, scale, dropout_p, seed):
 
 def _k_gradient(g, q, k, v, mask, causal, scale, dropout_p, seed):
     scores = _score_gradient(g, q, k, v, mask, causal, scale, dropout_p, seed)
-    return (_turned(scores) @ q.reshape(_grouped(q, k))).sum(axis=2)
+    return (_transposed(scores) @ q.reshape(_grouped(q, k))).sum(axis=2)
 
 
 def _v_gradient(g, q, k, mask, causal, scale, dropout_p, seed):
     p = _weights(_probabilities(q, k, mask, causal, scale), q, k, dropout_p, seed)
-    return (_turned(p) @ g.reshape(_grouped(g, k))).sum(axis=2)
+    return (_transposed(p) @ g.reshape(_grouped(g, k))).sum(axis=2)
 
 
 attention.vjp(q=_q_gradient, k=_k_gradient, v=_v_gradient)
-
-
-@attention.path("cpu")
-def _attention_cpu(q, k, v, mask, *, causal, scale, dropout_p, seed):
-    check_shapes(q, k, v)
-    out, lse = cpu.attention.attention_forward(q, k, v, mask, causal=causal, scale=scale, dropout=(dropout_p, seed))
-    return out, {"lse": lse}
-
-
-@_attention_cpu.backward
-def _(g, q, k, v, mask, out, lse, causal, scale, dropout_p, seed, needs):
-    dropout = dropout_p, seed
-    grads = cpu.attention.attention_backward(
-        g, q, k, v, mask, out, lse, causal=causal, scale=scale, dropout=dropout, needs=needs[:3]
-    )
-    return (*grads, None)

@@ -1,12 +1,12 @@
-"""One attention as its CUDA kernels take it: sizes, strides and mask in the struct of kernels/attention.cuh."""
+"""One attention for its CUDA kernels: sizes, strides and mask in the struct of kernels/attention.cuh."""
 
 import ctypes
 from typing import Any
 
 import numpy as np
 
-from ...backend.cuda.launch import Strided
-from ...backend.namespace import xp
+from ....backend.cuda.launch import Strided
+from ....backend.namespace import xp
 
 _NO_MASK, _BOOL, _OWN, _WIDE = range(4)  # MaskKind
 
@@ -26,8 +26,8 @@ class _Parameters(ctypes.Structure):
     ]
 
 
-class Call:
-    """`parameters` for the kernels; `mask` broadcast to (B, H, Tq, Tk); how many `pairs` of batch entry and head."""
+class AttentionProblem:
+    """Holds the kernels' `parameters`, the `mask` broadcast to (B, H, Tq, Tk), and the `pairs` of batch and head."""
 
     def __init__(self, q: Any, k: Any, v: Any, mask: Any, causal: bool, scale: float, dropout_p: float, seed: int):
         self.pairs, self.key_pairs = q.shape[0] * q.shape[1], k.shape[0] * k.shape[1]
@@ -48,12 +48,12 @@ class Call:
                 setattr(self.parameters, name, _Strides(*(s // array.itemsize for s in array.strides)))
 
     def args(self, *arrays: Any) -> list:
-        """A kernel's arguments: arrays of any strides (or None), and the parameters."""
+        """Return a kernel's arguments: arrays of any strides (or None), and the parameters."""
         return [*(None if array is None else Strided(array) for array in arrays), self.parameters]
 
 
 def _mask(mask: Any, shape: tuple, dtype: np.dtype, accumulator: np.dtype) -> tuple[Any, int]:
-    """The mask broadcast to `shape` (strides of 0, no copy), and its kind."""
+    """Return the mask broadcast to `shape` (strides of 0, no copy), and its kind."""
     if mask is None:
         return None, _NO_MASK
     if mask.dtype != np.bool_ and mask.dtype != dtype:
@@ -63,7 +63,7 @@ def _mask(mask: Any, shape: tuple, dtype: np.dtype, accumulator: np.dtype) -> tu
 
 
 def rows_like(a: Any, width: int) -> Any:
-    """Memory for (B, H, T, width), the heads behind T if `a` has them so: they are joined without a copy then."""
+    """Make memory for (B, H, T, width), with the heads behind T if `a` has them there: joining needs no copy then."""
     batch, heads, length = a.shape[:3]
     if a.strides[1] < a.strides[2]:
         return xp(a).empty((batch, length, heads, width), a.dtype).swapaxes(1, 2)

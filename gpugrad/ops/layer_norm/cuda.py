@@ -1,4 +1,4 @@
-"""Layer norm and RMS norm on cuda, also of a sum (kernels/layer_norm.cu)."""
+"""The CUDA paths of layer norm and RMS norm, also of a sum: launches of kernels/layer_norm.cu."""
 
 import math
 from typing import Any, NamedTuple
@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...backend.cuda.launch import FLOATS, Kernels, aligned, ctype, dense
+from ...backend.cuda.rows import VECTORS, accumulator
+from ...backend.dtypes import is_float
 from ...backend.namespace import xp
-from .. import normalization as ops
-from . import batch_norm
+from ..batch_norm.cuda import differentiate, normalise
+from . import add_layer_norm, add_rms_norm, check_affine, check_sum, layer_norm, rms_norm
 
-_VECTORS = {"float": 4, "double": 2, "__half": 8, "__nv_bfloat16": 8}  # elements in 16 bytes
 _WARP, _TEAMS = 32, 8  # threads and rows of a block where a warp has a row
 _FORWARD, _BACKWARD = 1024, 512  # the most threads that share a row
 _BLOCKS = 264  # of a backward: two for each multiprocessor of an H100
@@ -20,7 +21,7 @@ _SLABS = 32  # of rows, for the sums over columns of wide rows
 
 def _instances() -> list[str]:
     names = ["forward", "forward_wide", "backward", "backward_wide", "columns"]
-    rows = [f"layer_norm_{n}<{t}, {v}>" for n in names for t in FLOATS for v in (1, _VECTORS[t])]
+    rows = [f"layer_norm_{n}<{t}, {v}>" for n in names for t in FLOATS for v in (1, VECTORS[t])]
     return [*rows, *(f"layer_norm_sum<{t}>" for t in FLOATS)]
 
 
@@ -28,7 +29,7 @@ _kernels = Kernels("layer_norm.cu", _instances)
 
 
 class _Rows(NamedTuple):
-    """How x is cut into rows and a row into pieces: `type` is the C++ name of its elements, `at_once` how many move."""
+    """Cuts x into rows and a row into pieces: `type` is the elements' C++ name, `at_once` how many move at once."""
 
     rows: int
     width: int
@@ -38,12 +39,12 @@ class _Rows(NamedTuple):
     @classmethod
     def of(cls, x: Any, ndim: int, *others: Any) -> "_Rows":
         width = math.prod(x.shape[x.ndim - ndim :])
-        rows, vector = math.prod(x.shape[: x.ndim - ndim]), _VECTORS[ctype(x)]
+        rows, vector = math.prod(x.shape[: x.ndim - ndim]), VECTORS[ctype(x)]
         whole = width % vector == 0 and aligned(x, *others)
         return cls(rows, width, ctype(x), vector if whole else 1)
 
     def block(self, most: int) -> tuple[int, int] | None:
-        """Threads that share a row, and rows of a block; None if `most` threads cannot keep a row in registers."""
+        """Return a row's threads and a block's rows, or None if `most` threads cannot keep a row in registers."""
         kept = 8 if self.at_once == 1 or self.type == "double" else 16
         warps = -(-self.width // (kept * _WARP))
         return (_WARP, _TEAMS) if warps <= 1 else (warps * _WARP, 1) if warps * _WARP <= most else None
@@ -54,18 +55,14 @@ class _Rows(NamedTuple):
         _kernels.launch(name, grid=grid, block=block, args=(*args[:-1], *sizes, *args[-1]))
 
 
-def _statistic(x: Any) -> np.dtype:
-    return np.dtype(np.float64 if x.dtype == np.float64 else np.float32)
-
-
 def _forward(x: Any, residual: Any, weight: Any, bias: Any, ndim: int, eps: float, centre: bool) -> Any:
-    """out, x + residual (None without one), and the shift (None unless `centre`) and rstd of each row."""
+    """Return out, x + residual (None without one), and the shift (None unless `centre`) and rstd of each row."""
     ns, lead = xp(x), x.shape[: x.ndim - ndim]
     x, residual, weight, bias = (None if a is None else dense(a) for a in (x, residual, weight, bias))
     out = ns.empty(x.shape, x.dtype)
     total = None if residual is None else ns.empty(x.shape, x.dtype)
-    shift = ns.empty(lead, _statistic(x)) if centre else None
-    rstd = ns.empty(lead, _statistic(x))
+    shift = ns.empty(lead, accumulator(x)) if centre else None
+    rstd = ns.empty(lead, accumulator(x))
     if x.size:
         rows = _Rows.of(x, ndim, residual, weight, bias)
         block = rows.block(_FORWARD)
@@ -78,7 +75,7 @@ def _forward(x: Any, residual: Any, weight: Any, bias: Any, ndim: int, eps: floa
 
 
 def _backward(g: Any, extra: Any, x: Any, weight: Any, shift: Any, rstd: Any, needs: tuple) -> tuple:
-    """(gx + extra, gweight, gbias), None where `needs` says so; `extra` may be None."""
+    """Return (gx + extra, gweight, gbias), None where `needs` is false; `extra` may be None."""
     ns, ndim = xp(x), x.ndim - rstd.ndim
     g, x = dense(g), dense(x)
     extra, weight = (None if a is None else dense(a) for a in (extra, weight))
@@ -102,85 +99,81 @@ def _backward(g: Any, extra: Any, x: Any, weight: Any, shift: Any, rstd: Any, ne
     return gx, *sums
 
 
-def _is_float(x: Any) -> bool:
-    return x.dtype.name in ("float32", "float64", "float16", "bfloat16")
-
-
-@ops.layer_norm.path("cuda")
-def _layer_norm(x, weight, bias, *, ndim, eps):
-    if not _is_float(x):
+@layer_norm.path("cuda")
+def layer_norm_cuda(x, weight, bias, *, ndim, eps):
+    if not is_float(x.dtype):
         return NotImplemented
-    ops.check_affine(x, ndim, weight=weight, bias=bias)
+    check_affine(x, ndim, weight=weight, bias=bias)
     if weight is None and bias is None and _is_wide(x, ndim):
-        out, _, _, shift, rstd = batch_norm.normalise(_channels(x, ndim), None, None, eps)
+        out, _, _, shift, rstd = normalise(_channels(x, ndim), None, None, eps)
         out, shift, rstd = out.reshape(x.shape), *(a.reshape(x.shape[: x.ndim - ndim]) for a in (shift, rstd))
     else:
         out, _, shift, rstd = _forward(x, None, weight, bias, ndim, eps, centre=True)
     return out, {"shift": shift, "rstd": rstd}
 
 
-@_layer_norm.backward
-def _(g, x, weight, shift, rstd, needs):
+@layer_norm_cuda.backward
+def layer_norm_cuda_backward(g, x, weight, shift, rstd, needs):
     ndim = x.ndim - rstd.ndim
     if any(needs[1:]) or weight is not None or not _is_wide(x, ndim):
         return _backward(g, None, x, weight, shift, rstd, needs)
     g, statistics = (_channels(g, ndim), None, None), (shift.reshape(-1), rstd.reshape(-1))
-    gx, *_ = batch_norm.differentiate(g, _channels(x, ndim), None, *statistics, (True, False, False))
+    gx, *_ = differentiate(g, _channels(x, ndim), None, *statistics, (True, False, False))
     return gx.reshape(x.shape)
 
 
 def _is_wide(x: Any, ndim: int) -> bool:
-    """Whether several blocks should share a row, as batch norm's kernels have it."""
+    """Return whether several blocks should share a row, as batch norm's kernels let them."""
     return x.size > 0 and math.prod(x.shape[x.ndim - ndim :]) > _WIDE
 
 
 def _channels(x: Any, ndim: int) -> Any:
-    """The rows of x as the channels of one sample."""
+    """Return the rows of x as the channels of one sample."""
     return dense(x).reshape(1, -1, math.prod(x.shape[x.ndim - ndim :]))
 
 
-@ops.rms_norm.path("cuda")
-def _rms_norm(x, weight, *, ndim, eps):
-    if not _is_float(x):
+@rms_norm.path("cuda")
+def rms_norm_cuda(x, weight, *, ndim, eps):
+    if not is_float(x.dtype):
         return NotImplemented
-    ops.check_affine(x, ndim, weight=weight)
+    check_affine(x, ndim, weight=weight)
     out, _, _, rstd = _forward(x, None, weight, None, ndim, eps, centre=False)
     return out, {"rstd": rstd}
 
 
-@_rms_norm.backward
-def _(g, x, weight, rstd, needs):
+@rms_norm_cuda.backward
+def rms_norm_cuda_backward(g, x, weight, rstd, needs):
     return _backward(g, None, x, weight, None, rstd, (*needs, False))[:2]
 
 
-@ops.add_layer_norm.path("cuda")
-def _add_layer_norm(x, residual, weight, bias, *, ndim, eps):
-    if not _is_float(x):
+@add_layer_norm.path("cuda")
+def add_layer_norm_cuda(x, residual, weight, bias, *, ndim, eps):
+    if not is_float(x.dtype):
         return NotImplemented
-    ops.check_sum(x, residual)
-    ops.check_affine(x, ndim, weight=weight, bias=bias)
+    check_sum(x, residual)
+    check_affine(x, ndim, weight=weight, bias=bias)
     out, total, shift, rstd = _forward(x, residual, weight, bias, ndim, eps, centre=True)
     return (out, total), {"shift": shift, "rstd": rstd}
 
 
-@_add_layer_norm.backward
-def _(g, out, weight, shift, rstd, needs):
+@add_layer_norm_cuda.backward
+def add_layer_norm_cuda_backward(g, out, weight, shift, rstd, needs):
     wanted = (needs[0] or needs[1], *needs[2:])
     gx, gweight, gbias = _backward(g[0], g[1], out[1], weight, shift, rstd, wanted)
     return gx, gx, gweight, gbias
 
 
-@ops.add_rms_norm.path("cuda")
-def _add_rms_norm(x, residual, weight, *, ndim, eps):
-    if not _is_float(x):
+@add_rms_norm.path("cuda")
+def add_rms_norm_cuda(x, residual, weight, *, ndim, eps):
+    if not is_float(x.dtype):
         return NotImplemented
-    ops.check_sum(x, residual)
-    ops.check_affine(x, ndim, weight=weight)
+    check_sum(x, residual)
+    check_affine(x, ndim, weight=weight)
     out, total, _, rstd = _forward(x, residual, weight, None, ndim, eps, centre=False)
     return (out, total), {"rstd": rstd}
 
 
-@_add_rms_norm.backward
-def _(g, out, weight, rstd, needs):
+@add_rms_norm_cuda.backward
+def add_rms_norm_cuda_backward(g, out, weight, rstd, needs):
     gx, gweight, _ = _backward(g[0], g[1], out[1], weight, None, rstd, (needs[0] or needs[1], needs[2], False))
     return gx, gx, gweight

@@ -1,4 +1,4 @@
-"""Scaled dot product attention, forward and backward, without the (Tq, Tk) scores of the whole batch.
+"""The CPU path of attention, without the (Tq, Tk) scores of the whole batch.
 
 The work is cut into tasks of a few heads (one head if it is long, many if they are short, so that no step is too small
 for NumPy), and each task into blocks of query rows. Only the scores of one block exist at a time, in scratch that stays
@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from ..philox import kept
-from . import memory, threads
-from .rows import unbuffered
+from ...backend.cpu import memory, threads
+from ...backend.cpu.rows import over_parts
+from ...backend.philox import kept
+from . import attention, check_shapes
 
 ROWS = 64  # queries of a block
 BLOCK = 1 << 18  # scores of a task's block, where its heads are short: 1 MB in float32
@@ -26,15 +27,11 @@ SHARE = 1 << 15  # scores that are worth a thread
 CLEAR = 1e-10  # sums of exponentials from here to its inverse need no shift
 
 
-def attention_forward(q, k, v, mask, *, causal: bool, scale: float, dropout: tuple[float, int]):
-    """softmax(q k^T * scale + mask) v.
-
-    q is (B, H, Tq, D), k (B, Hkv, Tk, D), v (B, Hkv, Tk, Dv), H a multiple of Hkv: query head h reads key head
-    h // (H / Hkv). mask is None or broadcasts to (B, H, Tq, Tk): bool (True may attend) or float (added). With
-    `causal`, query i sees the keys up to i. dropout: the probability that a weight is zeroed, and the seed that decides
-    which. Returns (out, lse): out (B, H, Tq, Dv), lse (B, H, Tq).
-    """
-    plan = _Plan(q, k, mask, causal, dropout)
+@attention.path("cpu")
+def attention_cpu(q, k, v, mask, *, causal, scale, dropout_p, seed):
+    """Return out (B, H, Tq, Dv), and the residual lse (B, H, Tq); query head h reads key head h // (H / Hkv)."""
+    check_shapes(q, k, v)
+    plan = _Plan(q, k, mask, causal, dropout_p, seed)
     k, v = _for_blas(k), _for_blas(v)
     out = _empty_like(q, v.shape[3])
     lse = np.empty(q.shape[:3], q.dtype)
@@ -52,21 +49,24 @@ def attention_forward(q, k, v, mask, *, causal: bool, scale: float, dropout: tup
         plan.run(attend, scratches=1)
     else:
         out[...], lse[...] = 0, -np.inf
-    return out, lse
+    return out, {"lse": lse}
 
 
-def attention_backward(g, q, k, v, mask, out, lse, *, causal: bool, scale: float, dropout: tuple[float, int], needs):
-    """(gq, gk, gv) of `attention_forward`, None where `needs` (three bools) says so; g has the shape of out.
+@attention_cpu.backward
+def attention_cpu_backward(g, q, k, v, mask, out, lse, causal, scale, dropout_p, seed, needs):
+    """Return (gq, gk, gv, None), None where `needs` is false.
 
     With p the probabilities and dp = g v^T: gv = p^T g, and the scores' gradient is ds = p * (dp - sum(g * out)), from
     which gq = scale * ds k and gk = scale * ds^T q.
     """
-    plan = _Plan(q, k, mask, causal, dropout)
+    plan = _Plan(q, k, mask, causal, dropout_p, seed)
     g, k, v = _for_blas(g), _for_blas(k), _for_blas(v)
-    need_q, need_k, need_v = needs
-    grads: list[Any] = [_empty_like(a, a.shape[3]) if need else None for a, need in zip((q, k, v), needs, strict=True)]
+    need_q, need_k, need_v, _ = needs
+    grads: list[Any] = [
+        _empty_like(a, a.shape[3]) if need else None for a, need in zip((q, k, v), needs[:3], strict=True)
+    ]
     gq, gk, gv = grads
-    levels = np.where(lse == -np.inf, 0, lse)[..., None]
+    shifts = np.where(lse == -np.inf, 0, lse)[..., None]
 
     def differentiate(task, scratch) -> None:
         keys, values = k[task], v[task]
@@ -74,7 +74,7 @@ def attention_backward(g, q, k, v, mask, out, lse, *, causal: bool, scale: float
         for heads, rows, stop in reversed(list(plan.blocks(task))):  # from the block that sees the most keys
             scaled, grad = q[heads][:, :, rows] * scale, g[heads][:, :, rows]
             p = plan.scores(scaled, keys, heads, rows, stop, scratch[0])
-            np.subtract(p, levels[heads][:, :, rows], out=p)
+            np.subtract(p, shifts[heads][:, :, rows], out=p)
             np.exp(p, out=p)
             factor = plan.kept(heads, rows, stop)
             if need_v:
@@ -99,11 +99,11 @@ def attention_backward(g, q, k, v, mask, out, lse, *, causal: bool, scale: float
         for grad in grads:
             if grad is not None:
                 grad[...] = 0
-    return gq, gk, gv
+    return gq, gk, gv, None
 
 
 class _Sum:
-    """A sum of products over blocks and heads, each for the first so many keys, made in contiguous memory."""
+    """Sums products over blocks and heads, each for the first `stop` keys, in contiguous memory."""
 
     def __init__(self, like: np.ndarray):
         self.total, self.begun = np.empty(like.shape, like.dtype), False
@@ -120,14 +120,14 @@ class _Sum:
 
 
 class _Plan:
-    """How one attention is cut: tasks (a slice of the batch, a slice of the key heads) and their blocks of queries."""
+    """Cuts one attention into tasks (slices of the batch and of the key heads) and tasks into blocks of queries."""
 
-    def __init__(self, q, k, mask, causal: bool, dropout: tuple[float, int]):
+    def __init__(self, q, k, mask, causal: bool, dropout_p: float, seed: int):
         self.batch, self.heads, self.queries = q.shape[:3]
         self.key_heads, self.keys = k.shape[1:3]
         self.group = self.heads // max(1, self.key_heads)
         self.mask = None if mask is None else np.broadcast_to(mask, (*q.shape[:3], self.keys))
-        self.causal, self.dropout = causal, dropout
+        self.causal, self.dropout_p, self.seed = causal, dropout_p, seed
         self.dtype = q.dtype
         self.head_block = max(1, min(ROWS, self.queries) * self.keys)  # scores of one head's block
         share = -(-self.batch * self.key_heads // threads.get_num_threads())  # heads for each thread
@@ -143,20 +143,19 @@ class _Plan:
         ]
 
     def run(self, step, scratches: int) -> None:
-        """`step(task, scratch)` for all tasks, each thread with its own scratch, `scratches` flat arrays."""
+        """Run `step(task, scratch)` for all tasks; each thread has its own scratch, `scratches` flat arrays."""
         tasks = self.tasks()
         work = self.queries * self.keys * self.group * self.together
 
         def share(part: slice) -> None:
             scratch = np.empty((scratches, self.head_block * self.together), self.dtype)
-            with unbuffered(self.keys, all="ignore"):
-                for task in tasks[part]:
-                    step(task, scratch)
+            for task in tasks[part]:
+                step(task, scratch)
 
-        threads.parallel(share, threads.chunks(len(tasks), 1 + SHARE // max(1, work)))
+        over_parts(share, len(tasks), max(1, work), self.keys, SHARE)
 
     def blocks(self, task):
-        """Index of the query heads, query rows, and number of keys they may see, block by block."""
+        """Yield the index of the query heads, the query rows and the number of keys they may see, block by block."""
         batch, head = task
         for member in range(self.group):
             heads = batch, slice(head.start * self.group + member, head.stop * self.group, self.group)
@@ -165,7 +164,7 @@ class _Plan:
                 yield heads, rows, min(rows.stop, self.keys) if self.causal else self.keys
 
     def scores(self, q, keys, heads, rows: slice, stop: int, scratch) -> np.ndarray:
-        """q k^T, masked, of one block: (b, h, rows, stop) in scratch."""
+        """Fill scratch with one block of q k^T, masked: (b, h, rows, stop)."""
         out = _take(scratch, (*q.shape[:3], stop))
         np.matmul(q, keys[:, :, :stop].swapaxes(2, 3), out=out)
         if self.causal and rows.start < stop:
@@ -177,14 +176,14 @@ class _Plan:
         return out
 
     def kept(self, heads, rows: slice, stop: int) -> np.ndarray | None:
-        """What dropout multiplies the weights of one block by, (b, h, rows, stop); None without dropout."""
-        p, seed = self.dropout
+        """Return dropout's factors of one block of weights, (b, h, rows, stop), or None without dropout."""
+        p = self.dropout_p
         if p == 0:
             return None
         batch, head, row = (np.arange(s.start, s.stop, s.step or 1, dtype=np.uint64) for s in (*heads, rows))
         number = (batch[:, None, None] * self.heads + head[:, None]) * self.queries + row
         counter = number[..., None] * -(-self.keys // 4) + np.arange(-(-stop // 4), dtype=np.uint64)
-        return kept(counter, p, seed)[..., :stop].astype(self.dtype) * self.dtype.type(1 / (1 - p) if p < 1 else 0)
+        return kept(counter, p, self.seed)[..., :stop].astype(self.dtype) * self.dtype.type(1 / (1 - p) if p < 1 else 0)
 
 
 def _dropped(weights: np.ndarray, factor: np.ndarray | None) -> np.ndarray:
@@ -193,26 +192,26 @@ def _dropped(weights: np.ndarray, factor: np.ndarray | None) -> np.ndarray:
 
 @functools.cache
 def _causal_bias(size: int, dtype) -> np.ndarray:
-    """(size, size): -inf above the diagonal, 0 elsewhere."""
+    """Return (size, size) with -inf above the diagonal and 0 elsewhere."""
     return np.triu(np.full((size, size), -np.inf, dtype), 1)
 
 
 def _bias(mask: np.ndarray, dtype) -> np.ndarray:
-    """0 where mask (bool) is True, -inf elsewhere: made from bits, as where() takes three times as long."""
+    """Return 0 where mask (bool) is True, -inf elsewhere: from bits, since where() takes three times as long."""
     bits = np.int32 if dtype.itemsize == 4 else np.int64
     chosen = (mask.view(np.int8) - np.int8(1)).astype(bits)  # True becomes 0, False all ones
     return np.bitwise_and(chosen, np.array(-np.inf, dtype).view(bits), out=chosen).view(dtype)
 
 
 def _take(scratch: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """The start of flat `scratch` in the given shape: contiguous, unlike a corner of a larger block."""
+    """Return the start of flat `scratch` in the given shape: contiguous, unlike a corner of a larger block."""
     return scratch[: math.prod(shape)].reshape(shape)
 
 
 def _exponentials(scores: np.ndarray, make: Callable[[], Any]) -> tuple[np.ndarray, np.ndarray]:
-    """exp(scores - peak) in place; returns what to divide each row by, and its log-sum-exp.
+    """Make exp(scores - peak) in place; return the divisor of each row, and its log-sum-exp.
 
-    Without a peak first: where sums turn out to be in order, two passes are saved; else `make` puts the scores back.
+    It first tries without a peak, which saves two passes if the sums are in range; if not, `make` restores the scores.
     """
     total = _row_sums(np.exp(scores, out=scores))
     if total.min() >= CLEAR and total.max() <= 1 / CLEAR:
@@ -230,13 +229,13 @@ def _row_sums(a: np.ndarray) -> np.ndarray:
 
 
 def _for_blas(a: np.ndarray) -> np.ndarray:
-    """`a` itself if BLAS can read its matrices (rows contiguous and apart), else a copy."""
+    """Return `a` itself if BLAS can read its matrices (rows contiguous and apart), else a copy."""
     inside, across = a.strides[-1], a.strides[-2]
     return a if inside == a.itemsize and across >= a.shape[-1] * inside else np.ascontiguousarray(a)
 
 
 def _empty_like(a: np.ndarray, width: int) -> np.ndarray:
-    """Memory for (B, H, T, width), the heads behind T if `a` has them so: they are joined without a copy then."""
+    """Make memory for (B, H, T, width), with the heads behind T if `a` has them there: joining needs no copy then."""
     batch, heads, length = a.shape[:3]
     if a.strides[1] < a.strides[2]:
         return memory.empty((batch, length, heads, width), a.dtype).swapaxes(1, 2)

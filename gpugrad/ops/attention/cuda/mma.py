@@ -1,9 +1,9 @@
-"""Attention on tensor cores: kernels/attention_mma.cu, for 16-bit floats in rows of whole 16-byte chunks."""
+"""Attention on tensor cores: launches of kernels/attention_mma.cu, for 16-bit floats in rows of 16-byte chunks."""
 
 from typing import Any
 
-from ...backend.cuda.launch import Kernels, aligned, ctype
-from .attention_call import Call
+from ....backend.cuda.launch import Kernels, aligned, ctype
+from .problem import AttentionProblem
 
 _WIDTHS = (64, 128)
 _TYPES = ("__half", "__nv_bfloat16")
@@ -16,14 +16,14 @@ _kernels = Kernels(
 )
 
 
-def takes(q: Any, k: Any, v: Any) -> bool:
-    """Whether the kernels can read these arrays."""
+def supports(q: Any, k: Any, v: Any) -> bool:
+    """Return whether the kernels can read these arrays."""
     sizes = q.shape[3], v.shape[3]
     return q.itemsize == 2 and 0 < min(sizes) and max(sizes) <= _WIDTHS[-1] and k.size > 0 and _chunked(q, k, v)
 
 
 def _chunked(*arrays: Any) -> bool:
-    """Whether the rows of each consist of whole 16-byte chunks at multiples of 16 bytes."""
+    """Return whether the rows of each consist of whole 16-byte chunks at multiples of 16 bytes."""
     for a in arrays:
         steps = [step for step, length in zip(a.strides[:3], a.shape[:3], strict=True) if length > 1]
         if a.shape[3] % 8 or a.strides[3] != 2 or any(step % 16 for step in steps):
@@ -32,20 +32,20 @@ def _chunked(*arrays: Any) -> bool:
 
 
 def readable(g: Any) -> Any:
-    """`g`, or a copy that the kernels can read."""
+    """Return `g`, or a copy that the kernels can read."""
     return g if _chunked(g) else g.copy()
 
 
-def launch(name: str, call: Call, *arrays: Any) -> None:
+def launch(name: str, problem: AttentionProblem, *arrays: Any) -> None:
     """Run a kernel: "forward", "backward_q" or "backward_kv"."""
-    column = next(i for i, width in enumerate(_WIDTHS) if call.widest <= width)
+    column = next(i for i, width in enumerate(_WIDTHS) if problem.widest <= width)
     width, step = _WIDTHS[column], _STEP[name][column]
-    pairs, length = (call.key_pairs, call.keys) if name == "backward_kv" else (call.pairs, call.queries)
+    pairs, length = (problem.key_pairs, problem.keys) if name == "backward_kv" else (problem.pairs, problem.queries)
     tiles = 1 if name == "forward" else 2
     _kernels.launch(
         f"attention_mma_{name}<{ctype(arrays[0])}, {width}>",
         grid=(pairs * -(-length // _ROWS),),
         block=(_THREADS,),
-        args=call.args(*arrays),
+        args=problem.args(*arrays),
         shared=2 * width * (tiles * _ROWS + 4 * step),
     )

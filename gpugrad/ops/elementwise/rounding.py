@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd.check.samples import unary
-from ..autograd.op import xp
-from ..autograd.ufunc import elementwise, ufunc
+from ...autograd.check.samples import unary
+from ...autograd.op import xp
+from ...autograd.ufunc import elementwise, ufunc
 
 __all__ = ["ceil", "floor", "rint", "round", "sign", "trunc"]
 
@@ -30,36 +30,60 @@ def _whole(x: Any) -> bool:
 
 @elementwise(samples=_cases)
 def floor(x):
-    """The largest integer that is not above x, in x's dtype."""
+    """Return the largest integer that is not above x, in x's dtype.
+
+    >>> gg.floor([1.5, -1.5])
+    tensor([ 1., -2.])
+    """
     return x.copy() if _whole(x) else xp(x).floor(x)
 
 
 @elementwise(samples=_cases)
 def ceil(x):
-    """The smallest integer that is not below x, in x's dtype."""
+    """Return the smallest integer that is not below x, in x's dtype.
+
+    >>> gg.ceil([1.5, -1.5])
+    tensor([ 2., -1.])
+    """
     return x.copy() if _whole(x) else xp(x).ceil(x)
 
 
 @elementwise(samples=_cases)
 def trunc(x):
-    """x without its fraction, in x's dtype."""
+    """Return x without its fraction, in x's dtype.
+
+    >>> gg.trunc([1.5, -1.5])
+    tensor([ 1., -1.])
+    """
     return x.copy() if _whole(x) else xp(x).trunc(x)
 
 
 @elementwise(samples=_round_cases)
 def round(x, *, decimals=0):
-    """x rounded to `decimals` places, halves to the even neighbour."""
+    """Round x to `decimals` places, halves to the even neighbour.
+
+    >>> gg.round([0.5, 1.5, 2.71])
+    tensor([0., 2., 3.])
+    """
     return x.copy() if _whole(x) and decimals >= 0 else xp(x).round(x, decimals)
 
 
 @ufunc(samples=_cases, dtypes="float")
 def rint(x):
-    """The nearest integer, halves to the even neighbour, as a float."""
+    """Round x to the nearest integer, halves to the even neighbour, as a float.
+
+    >>> gg.rint([0.5, 1.5, 2.71])
+    tensor([0., 2., 3.])
+    """
 
 
 @ufunc(samples=_cases)
 def sign(x):
-    """-1, 0 or 1 as x is negative, zero or positive."""
+    """Return -1, 0 or 1 as x is negative, zero or positive.
+
+    >>> gg.sign([-3.0, 0.0, 2.0])
+    tensor([-1.,  0.,  1.])
+    """
 
 
 for _op in (floor, ceil, trunc, round, rint, sign):

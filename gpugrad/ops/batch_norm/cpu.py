@@ -1,44 +1,44 @@
-"""Batch normalisation, forward and backward.
+"""The CPU path of batch norm.
 
 A block is a few channels of the whole batch where channels are in front in memory (N, C, S), complete in itself; with
 channels last (M, C) the threads take rows, whose sums are added up in float64. Variance takes a second pass, as it does
-in `norm`.
+in layer norm.
 """
 
 import numpy as np
 
-from . import memory, threads
-from .rows import BLOCK, SHARE, WIDE, over_rows, unbuffered
-from .windows import last
+from ...backend.cpu import memory
+from ...backend.cpu.rows import BLOCK, WIDE, over_parts, over_rows
+from ...backend.cpu.windows import last
+from . import batch_norm, statistics_gradient
 
 
-def batch_norm_forward(x, weight, bias, *, eps: float):
-    """x (N, C, *S) normalised over every axis but 1, with the statistics of this batch.
-
-    weight and bias are (C,) or None. Returns (out, mean, var, rstd): out in the memory order of x, var not corrected
-    for the sample size, the three statistics (C,).
-    """
+@batch_norm.path("cpu")
+def batch_norm_cpu(x, weight, bias, *, eps):
+    """Return (out, mean, var), out in the memory order of x, and the residuals mean and rstd."""
+    if x.size == 0 or any(a is not None and a.shape != (x.shape[1],) for a in (weight, bias)):
+        return NotImplemented  # the generic body says what is wrong
     x = _ordered(x)
     out = _empty_like(x)
     stats = np.empty((3, x.shape[1]), x.dtype)
-    count = max(1, x.size // max(1, x.shape[1]))
+    count = x.size // x.shape[1]
 
     def normalise(order, data, result, which: slice) -> None:
         mean = (np.sum(order.each(lambda block: order.sums(data[block])), axis=0) / count).astype(x.dtype)
-        shift = order.spread(mean)
+        shift = order.broadcast_stat(mean)
 
         def centre(block):
             part = np.subtract(data[block], shift, out=result[block])
             return np.stack((order.sums(part), order.dots(part, part)))
 
-        # What rounding left in the mean matters where it is much larger than the spread: it goes into the offset.
+        # What rounding left in the mean counts where it is much larger than the deviation: it goes into the offset.
         rest, square = np.sum(order.each(centre), axis=0) / count
         var = np.maximum(square - rest * rest, 0)
         rstd = 1 / np.sqrt(var + eps)
         factor = rstd if weight is None else rstd * weight[which]
         offset = -rest * factor if bias is None else bias[which] - rest * factor
         stats[:, which] = mean + rest, var, rstd
-        factor, offset = order.spread(factor.astype(x.dtype)), order.spread(offset.astype(x.dtype))
+        factor, offset = order.broadcast_stat(factor.astype(x.dtype)), order.broadcast_stat(offset.astype(x.dtype))
 
         def finish(block):
             part = np.multiply(result[block], factor, out=result[block])
@@ -47,21 +47,24 @@ def batch_norm_forward(x, weight, bias, *, eps: float):
         order.each(finish)
 
     _over_channels(normalise, x, out)
-    return out, *stats
+    mean, var, rstd = stats
+    return (out, mean, var), {"mean": mean, "rstd": rstd}
 
 
-def batch_norm_backward(g, x, weight, mean, rstd, *, needs):
-    """(gx, gweight, gbias) of `batch_norm_forward`, None where `needs` (three bools) says so.
+@batch_norm_cpu.backward
+def batch_norm_cpu_backward(g, x, weight, mean, rstd, needs):
+    """Return (gx, gweight, gbias), None where `needs` is false.
 
     With d = x - mean: gx = weight * rstd * (g - mean(g) - d * rstd^2 * mean(g * d)).
     """
+    g, g_mean, g_var = g
     x = _ordered(x)
     gx = _empty_like(x)
     sums = np.zeros((2, x.shape[1]))
-    count = max(1, x.size // max(1, x.shape[1]))
+    count = x.size // x.shape[1]
 
     def differentiate(order, grad, data, result, which: slice) -> None:
-        shift = order.spread(mean[which])
+        shift = order.broadcast_stat(mean[which])
 
         def centre(block):
             part = np.subtract(data[block], shift, out=result[block])
@@ -71,13 +74,13 @@ def batch_norm_backward(g, x, weight, mean, rstd, *, needs):
         if not needs[0]:
             return
         inverse = rstd[which]
-        slope = order.spread((sums[1, which] * inverse * inverse / count).astype(x.dtype))
-        level = order.spread((sums[0, which] / count).astype(x.dtype))
-        factor = order.spread(inverse if weight is None else inverse * weight[which])
+        slope = order.broadcast_stat((sums[1, which] * inverse * inverse / count).astype(x.dtype))
+        mean_grad = order.broadcast_stat((sums[0, which] / count).astype(x.dtype))
+        factor = order.broadcast_stat(inverse if weight is None else inverse * weight[which])
 
         def finish(block):
             part = np.multiply(result[block], slope, out=result[block])
-            np.add(part, level, out=part)
+            np.add(part, mean_grad, out=part)
             np.subtract(grad[block], part, out=part)
             np.multiply(part, factor, out=part)
 
@@ -86,16 +89,18 @@ def batch_norm_backward(g, x, weight, mean, rstd, *, needs):
     _over_channels(differentiate, g, x, gx)
     gweight = (sums[1] * rstd).astype(x.dtype) if needs[1] else None
     gbias = sums[0].astype(x.dtype) if needs[2] else None
+    if needs[0] and (g_mean.any() or g_var.any()):
+        gx = gx + statistics_gradient(x, g_mean, g_var)
     return gx if needs[0] else None, gweight, gbias
 
 
 class _ChannelsFirst:
-    """One block (N, c, S) of a few channels, complete in itself, on the caller's thread."""
+    """Works on one block (N, c, S) of a few channels, complete in itself, on the caller's thread."""
 
     def each(self, task) -> list:
         return [task(...)]
 
-    def spread(self, stat):
+    def broadcast_stat(self, stat):
         return stat[:, None]
 
     def sums(self, a):
@@ -106,7 +111,7 @@ class _ChannelsFirst:
 
 
 class _ChannelsLast:
-    """Blocks of rows of (M / k, k * C), where k pixels are joined to one row; two threads share the rows."""
+    """Works on blocks of rows of (M / k, k * C), where k pixels are joined to one row; two threads share the rows."""
 
     def __init__(self, rows: np.ndarray, channels: int):
         self.rows, self.channels = rows, channels
@@ -114,7 +119,7 @@ class _ChannelsLast:
     def each(self, task) -> list:
         return over_rows(task, self.rows)
 
-    def spread(self, stat):
+    def broadcast_stat(self, stat):
         return np.broadcast_to(stat, (self.rows.shape[1] // self.channels, self.channels)).reshape(-1)
 
     def sums(self, a):
@@ -125,7 +130,7 @@ class _ChannelsLast:
 
 
 def _over_channels(task, *arrays: np.ndarray) -> None:
-    """`task(order, *views, which)` over channels `which`: all (if last in the last array) or block by block."""
+    """Run `task(order, *views, which)` over channels `which`: all (if last in the last array) or block by block."""
     filled = arrays[-1]
     if filled.size == 0:
         return
@@ -140,12 +145,11 @@ def _over_channels(task, *arrays: np.ndarray) -> None:
     step = max(1, BLOCK // size)
 
     def run(part: slice) -> None:
-        with unbuffered(views[-1].shape[2], all="ignore"):
-            for i in range(part.start, part.stop, step):
-                which = slice(i, min(i + step, part.stop))
-                task(_ChannelsFirst(), *(view[:, which] for view in views), which)
+        for i in range(part.start, part.stop, step):
+            which = slice(i, min(i + step, part.stop))
+            task(_ChannelsFirst(), *(view[:, which] for view in views), which)
 
-    threads.parallel(run, threads.chunks(channels, 1 + SHARE // size))
+    over_parts(run, channels, size, views[-1].shape[2])
 
 
 def _is_channels_last(x: np.ndarray) -> bool:
@@ -153,11 +157,11 @@ def _is_channels_last(x: np.ndarray) -> bool:
 
 
 def _ordered(x: np.ndarray) -> np.ndarray:
-    """x itself if its channels are in front or last in memory, else a copy with them in front."""
+    """Return x itself if its channels are in front or last in memory, else a copy with them in front."""
     return x if _is_channels_last(x) else np.ascontiguousarray(x)
 
 
 def _empty_like(x: np.ndarray) -> np.ndarray:
-    """Memory for an array like x, in its order; x is one that `_ordered` made."""
+    """Make an array like x, in its memory order; x is one that `_ordered` made."""
     order = [0, *range(2, x.ndim), 1] if _is_channels_last(x) else range(x.ndim)
     return memory.empty(tuple(x.shape[axis] for axis in order), x.dtype).transpose(np.argsort(order))
