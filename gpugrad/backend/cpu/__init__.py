@@ -18,7 +18,6 @@ if TYPE_CHECKING:
         gemm,
         loss,
         norm,
-        pool,
         recurrent,
         rows,
         softmax,
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "activation", "attention", "batch_norm", "conv", "gemm", "loss", "norm", "pool", "recurrent",
+    "activation", "attention", "batch_norm", "conv", "gemm", "loss", "norm", "recurrent",
     "rows", "softmax", "special",
 ]  # fmt: skip
 
