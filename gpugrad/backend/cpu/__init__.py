@@ -14,7 +14,6 @@ if TYPE_CHECKING:
         activation,
         attention,
         batch_norm,
-        conv,
         gemm,
         loss,
         norm,
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "activation", "attention", "batch_norm", "conv", "gemm", "loss", "norm", "recurrent",
+    "activation", "attention", "batch_norm", "gemm", "loss", "norm", "recurrent",
     "rows", "softmax", "special",
 ]  # fmt: skip
 

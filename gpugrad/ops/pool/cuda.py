@@ -150,7 +150,7 @@ def sum_pool_cuda(x, *, kernel, stride, padding):
 
 
 @sum_pool_cuda.backward
-def sum_pool_cuda_backward(g, order, x_shape, kernel, stride, padding, (1,) * len(kernel)):
+def sum_pool_cuda_backward(g, order, x_shape, kernel, stride, padding):
     return _scatter_sums(g, _Pool(order, x_shape, kernel, stride, padding, (1,) * len(kernel)))
 
 
