@@ -166,6 +166,7 @@ from .ops.ctc import *
 from .ops.cumulative import *
 from .ops.decompose import *
 from .ops.diagonal import *
+from .ops.dropout import *
 from .ops.einsum import *
 from .ops.elementwise import *
 from .ops.embedding import *

@@ -9,7 +9,7 @@ from ...autograd.convert import asarray
 from ...autograd.tensor import Tensor
 from ...backend.random import default_generator
 from ...errors import DTypeError
-from ...ops.random import apply_mask, drop_scale, seeded_dropout
+from ...ops.dropout import apply_mask, drop_scale, seeded_dropout
 
 __all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout"]
 

@@ -9,16 +9,16 @@ import math
 
 import numpy as np
 
-from . import memory
-from .conv_columns import Columns
-from .windows import Block, Windows, each, split
+from ....backend.cpu import memory
+from ....backend.cpu.windows import Block, Windows, each, split
+from .columns import Columns
 
 BLOCK = 1 << 20  # bytes of the output in a block: its inputs, products and gradients share the cache with it
 PASS = 8  # multiply-adds of a matrix product that take as long as one here
 
 
 def forward(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, windows: Windows) -> np.ndarray:
-    """x (N, *S, C) with weight (C * m, 1, *F) and bias (C * m,) or None -> (N, *O, C * m)."""
+    """Convolve x (N, *S, C) with weight (C * m, 1, *F) and bias (C * m,) or None: (N, *O, C * m)."""
     features, width = weight.shape[0], windows.out[-1]
     out = memory.empty((len(x), *windows.out, features), x.dtype)
     lines = _lines(weight, width)
@@ -42,8 +42,8 @@ def forward(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, windows:
     return out
 
 
-def weight_grad(g: np.ndarray, x: np.ndarray, shape: tuple, windows: Windows) -> np.ndarray:
-    """Gradient (C * m, 1, *F) = shape of the weight, from g (N, *O, C * m) and x (N, *S, C)."""
+def weight_gradient(g: np.ndarray, x: np.ndarray, shape: tuple, windows: Windows) -> np.ndarray:
+    """The gradient of the weight, of `shape` (C * m, 1, *F), from g (N, *O, C * m) and x (N, *S, C)."""
     features, width = shape[0], windows.out[-1]
 
     def part(blocks: list[Block]) -> np.ndarray:
@@ -68,8 +68,8 @@ def weight_grad(g: np.ndarray, x: np.ndarray, shape: tuple, windows: Windows) ->
     return np.ascontiguousarray(grad.T).reshape(shape)
 
 
-def scatter(g: np.ndarray, weight: np.ndarray, shape: tuple, windows: Windows) -> np.ndarray:
-    """Gradient (N, *S, C) = shape of the input, from g (N, *O, C * m) and weight (C * m, 1, *F)."""
+def input_gradient(g: np.ndarray, weight: np.ndarray, shape: tuple, windows: Windows) -> np.ndarray:
+    """The gradient of the input, of `shape` (N, *S, C), from g (N, *O, C * m) and weight (C * m, 1, *F)."""
     features, channels = weight.shape[0], shape[-1]
     out = memory.empty(shape, g.dtype)
     lines = _lines(weight, windows.out[-1])
@@ -92,7 +92,7 @@ def scatter(g: np.ndarray, weight: np.ndarray, shape: tuple, windows: Windows) -
 
 
 def _lines(weight: np.ndarray, width: int) -> np.ndarray:
-    """Weight (K, 1, *F) as (*F, width, K): for each kernel offset, what a row of pixels is multiplied by."""
+    """Repeat weight (K, 1, *F) to (*F, width, K): for each kernel offset, the factors of a row of pixels."""
     kernel, features = weight.shape[2:], weight.shape[0]
     lines = np.empty((*kernel, width, features), weight.dtype)
     lines[...] = np.moveaxis(weight[:, 0], 0, -1)[..., None, :]
@@ -100,13 +100,13 @@ def _lines(weight: np.ndarray, width: int) -> np.ndarray:
 
 
 def _repeated(views: np.ndarray, offset: tuple[int, ...], features: int) -> np.ndarray:
-    """The inputs (n, *O, K) at one offset of the windows (n, *O, *F, C), channels repeated."""
+    """The inputs (n, *O, K) at one offset of the windows (n, *O, *F, C), with the channels repeated."""
     view = views[(..., *offset, slice(None))]
     return view if view.shape[-1] == features else np.repeat(view, features // view.shape[-1], axis=-1)
 
 
 def _scratch(buffer: np.ndarray | None, like: np.ndarray) -> np.ndarray:
-    """A C-contiguous array with the shape of `like`: the buffer of the block before, if that has it."""
+    """A C-contiguous array of the shape of `like`: the buffer of the block before, if that has this shape."""
     return buffer if buffer is not None and buffer.shape == like.shape else np.empty(like.shape, like.dtype)
 
 

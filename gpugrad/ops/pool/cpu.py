@@ -1,27 +1,35 @@
-"""Pooling in 1 to 3 spatial dimensions: maximum and sum of each window, and their gradients.
+"""Pooling on the CPU, in 1 to 3 spatial dimensions: maximum and sum of each window, and their gradients.
 
-The inputs that all windows have at one kernel offset are one strided view, so pooling is a pass per offset, over blocks
-that stay in the cache and are shared by threads. The maximum notes where it was found as an offset in its window, one
-byte per output. Going back, each offset masks the gradients that belong to it. Where windows do not overlap, each input
-is in one window at most and is written once, with nothing to add up.
+The inputs that all windows have at one kernel offset are one strided view, so pooling makes a pass for each offset,
+over blocks that stay in the cache and are shared by threads. The place of a maximum is kept as the offset in its
+window, one byte for each output. In the backward each offset masks the gradients that belong to it. Where windows do
+not overlap, each input is in one window at most and is written once, with nothing to add up.
 
-Shapes are (N, C, *S). Memory may be channels-first or channels-last, and results follow it: inside, both are (M, *S,
-W), with M = N * C, W = 1 or M = N, W = C.
+Shapes are (N, C, *S). Memory may be channels-first or channels-last, and results have the order of their input. Inside,
+both are (M, *S, W), with M = N * C and W = 1, or M = N and W = C.
 """
 
 import math
 
 import numpy as np
 
-from . import memory
-from .windows import Windows, each, first, last, output_shape, split
+from ...backend.cpu import memory
+from ...backend.cpu.windows import Windows, each, first, last, split
+from ..conv import output_size
+from . import max_pool, max_pool_indices, sum_pool, sum_pool_adjoint
 
 BLOCK = 1 << 17  # numbers of the output in a block: its inputs and masks share the cache with it
 PASS = 8  # multiply-adds of a matrix product that take as long as one number here
 
 
-def max_pool_forward(x, *, kernel, stride, padding, dilation) -> tuple[np.ndarray, np.ndarray]:
-    """x (N, C, *S) -> maximum (N, C, *O) of each window, and its offset (N, C, *O) in the window, row-major.
+@max_pool.path("cpu")
+def max_pool_cpu(x, *, kernel, stride, padding, dilation):
+    out, offsets = _maxima(x, kernel, stride, padding, dilation)
+    return out, {"offsets": offsets}
+
+
+def _maxima(x: np.ndarray, kernel, stride, padding, dilation) -> tuple[np.ndarray, np.ndarray]:
+    """The maximum (N, C, *O) of each window of x (N, C, *S), and its offset (N, C, *O) in the window, row-major.
 
     The first of equals wins, NaN wins over all, padding never does. Offsets are uint8 if the kernel has at most 255.
     """
@@ -41,13 +49,14 @@ def max_pool_forward(x, *, kernel, stride, padding, dilation) -> tuple[np.ndarra
     return restore(out), restore(offsets)
 
 
-def max_pool_backward(g, offsets, *, shape, kernel, stride, padding, dilation) -> np.ndarray:
-    """Gradient (N, C, *S) = shape of the input, from g (N, C, *O) and the offsets (N, C, *O) of the maxima."""
-    windows = _windows(shape[2:], kernel, stride, padding, dilation)
+@max_pool_cpu.backward
+def max_pool_cpu_backward(g, offsets, x_shape, kernel, stride, padding, dilation):
+    """The gradient (N, C, *S) of the input, from g (N, C, *O) and the offsets (N, C, *O) of the maxima."""
+    windows = _windows(x_shape[2:], kernel, stride, padding, dilation)
     offsets, restore = _flat(offsets)
     g = _like(g, offsets)
-    out = memory.empty((offsets.shape[0], *shape[2:], offsets.shape[-1]), g.dtype)
-    apart, bits, places = _apart(windows), np.dtype(f"i{g.itemsize}"), windows.places(shape[2:])
+    out = memory.empty((offsets.shape[0], *x_shape[2:], offsets.shape[-1]), g.dtype)
+    disjoint, bits, places = _are_disjoint(windows), np.dtype(f"i{g.itemsize}"), windows.places(x_shape[2:])
 
     def part(blocks: list) -> None:
         for samples, rows in blocks:
@@ -61,7 +70,7 @@ def max_pool_backward(g, offsets, *, shape, kernel, stride, padding, dilation) -
                 # -1, which is all ones, or 0: unlike a product, `and` turns an infinite gradient into 0.
                 np.equal(chosen, i, out=here.view(bool))
                 np.copyto(mask, np.negative(here, out=here))
-                if apart:
+                if disjoint:
                     np.bitwise_and(gradient[outputs], mask[outputs], out=target.view(bits))
                 else:
                     np.bitwise_and(gradient, mask, out=mask)
@@ -71,10 +80,12 @@ def max_pool_backward(g, offsets, *, shape, kernel, stride, padding, dilation) -
     return restore(out)
 
 
-def max_pool_indices(offsets, *, shape, kernel, stride, padding, dilation) -> np.ndarray:
-    """int64 positions (N, C, *O) of the maxima in the flattened spatial plane of the input, from their offsets."""
-    windows = _windows(shape[2:], kernel, stride, padding, dilation)
-    step = [math.prod(shape[axis + 1 :]) for axis in range(2, len(shape))]
+@max_pool_indices.path("cpu")
+def max_pool_indices_cpu(x, *, kernel, stride, padding, dilation):
+    """A maximum's position is that of its window's start, plus what its offset in the window adds."""
+    _, offsets = _maxima(x, kernel, stride, padding, dilation)
+    windows = _windows(x.shape[2:], kernel, stride, padding, dilation)
+    step = [math.prod(x.shape[axis + 1 :]) for axis in range(2, x.ndim)]
     starts = np.zeros(windows.out, np.int64)
     jumps = np.zeros(kernel, np.int64)
     for axis in range(len(kernel)):
@@ -82,11 +93,11 @@ def max_pool_indices(offsets, *, shape, kernel, stride, padding, dilation) -> np
         start = np.arange(windows.out[axis]) * stride[axis] - windows.low[axis]
         starts += start.reshape(along) * step[axis]
         jumps += (np.arange(kernel[axis]) * dilation[axis]).reshape(along) * step[axis]
-    return jumps.ravel()[offsets] + starts
+    return jumps.ravel()[offsets] + starts, {}
 
 
-def sum_pool_forward(x, *, kernel, stride, padding) -> np.ndarray:
-    """x (N, C, *S) -> sum (N, C, *O) of each window, with zeros in the padding."""
+@sum_pool.path("cpu")
+def sum_pool_cpu(x, *, kernel, stride, padding):
     windows = _windows(x.shape[2:], kernel, stride, padding, (1,) * len(kernel))
     x, restore = _flat(x)
     out, places = memory.empty((x.shape[0], *windows.out, x.shape[-1]), x.dtype), windows.places(x.shape[1:-1])
@@ -105,15 +116,20 @@ def sum_pool_forward(x, *, kernel, stride, padding) -> np.ndarray:
                 target += values[inputs]
 
     each(part, _split(out, windows))
-    return restore(out)
+    return restore(out), {}
 
 
-def sum_pool_backward(g, *, shape, kernel, stride, padding) -> np.ndarray:
-    """Gradient (N, C, *S) = shape of the input, from g (N, C, *O)."""
-    windows = _windows(shape[2:], kernel, stride, padding, (1,) * len(kernel))
+@sum_pool_adjoint.path("cpu")
+def sum_pool_adjoint_cpu(y, *, shape, kernel, stride, padding):
+    return sum_pool_cpu_backward(y, shape, kernel, stride, padding), {}
+
+
+@sum_pool_cpu.backward
+def sum_pool_cpu_backward(g, x_shape, kernel, stride, padding):
+    windows = _windows(x_shape[2:], kernel, stride, padding, (1,) * len(kernel))
     g, restore = _flat(g)
-    out = memory.empty((g.shape[0], *shape[2:], g.shape[-1]), g.dtype)
-    apart, places = _apart(windows), windows.places(shape[2:])
+    out = memory.empty((g.shape[0], *x_shape[2:], g.shape[-1]), g.dtype)
+    disjoint, places = _are_disjoint(windows), windows.places(x_shape[2:])
 
     def part(blocks: list) -> None:
         for samples, rows in blocks:
@@ -125,7 +141,7 @@ def sum_pool_backward(g, *, shape, kernel, stride, padding) -> np.ndarray:
                 continue
             for outputs, inputs in places(rows):
                 target = into[inputs]
-                if apart:
+                if disjoint:
                     target[...] = gradient[outputs]
                 else:
                     target += gradient[outputs]
@@ -135,8 +151,7 @@ def sum_pool_backward(g, *, shape, kernel, stride, padding) -> np.ndarray:
 
 
 def _max_block(x, total, offsets, places: list) -> None:
-    """Write the maxima (n, *rows, W) of a block of samples x (n, *S, W), and their offsets where -inf is not the
-    maximum."""
+    """Write the maxima (n, *rows, W) of a block of samples x (n, *S, W), and their offsets unless they are -inf."""
     value = np.empty(total.shape, x.dtype)
     better = np.empty(total.shape, bool)
     code = np.empty(total.shape, offsets.dtype)
@@ -176,14 +191,15 @@ def _first_inside(windows: Windows, dtype) -> np.ndarray:
 
 
 def _windows(shape, kernel, stride, padding, dilation) -> Windows:
-    out = output_shape(shape, kernel, stride, padding, dilation)
+    """The windows over a spatial `shape`. Raises ValueError if they do not fit the padded input."""
+    out = output_size(shape, kernel, stride, padding, dilation)
     return Windows.of(kernel, stride, dilation, (low for low, _ in padding), out)
 
 
 def _flat(x: np.ndarray):
-    """x (N, C, *S) as a C-contiguous (M, *S, W), and the function that takes such an array back to (N, C, *S).
+    """View or copy x (N, C, *S) as a C-contiguous (M, *S, W). Returns it, and the function that undoes this.
 
-    What is contiguous in both orders, (N, C, 1, 1) say, counts as channels-last: convolutions are.
+    An array that is contiguous in both orders, such as (N, C, 1, 1), counts as channels-last, as in convolutions.
     """
     count, channels = x.shape[:2]
     if last(x).flags.c_contiguous:
@@ -197,26 +213,26 @@ def _like(g: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(last(g) if other.shape[0] == g.shape[0] else g).reshape(other.shape)
 
 
-def _apart(windows: Windows) -> bool:
+def _are_disjoint(windows: Windows) -> bool:
     """Whether no input is in two windows."""
     axes = zip(windows.stride, windows.kernel, windows.dilation, strict=True)
     return all(s > (k - 1) * d for s, k, d in axes)
 
 
 def _covers(windows: Windows, shape: tuple) -> bool:
-    """Whether windows that are apart leave no input of (M, *S, W) out."""
+    """Whether disjoint windows leave no input of (M, *S, W) out."""
     axes = zip(windows.kernel, windows.stride, windows.dilation, windows.low, windows.out, shape[1:-1], strict=True)
     return all(k == s and d == 1 and o * s - low >= n for k, s, d, low, o, n in axes)
 
 
 def _single(windows: Windows, shape: tuple) -> tuple:
-    """Index into (n, *S, W) of the part that is in the only window."""
+    """The index into (n, *S, W) of the part that lies in the only window."""
     spans = zip(windows.spans(slice(0, 1)), shape[1:-1], strict=True)
     return (slice(None), *(slice(max(a, 0), min(b, n)) for (a, b), n in spans))
 
 
 def _split(outputs: np.ndarray, windows: Windows, *, whole: bool = False) -> list:
-    """Blocks for passes over each offset of `outputs` (M, *O, W)."""
+    """Cut `outputs` (M, *O, W) into blocks, in which a pass is made for each kernel offset."""
     width = max(outputs.shape[-1], 1)
     work = PASS * width * math.prod(windows.kernel)
     return split(len(outputs), windows.out, pixels=BLOCK // width, work=work, whole=whole)

@@ -14,17 +14,17 @@ with the sign of the last kernel turned, so that A only adds. Over channels each
 (tiles, C) times (C, K). The weight gradient is G^T [(B^T x) * (A g)], summed over tiles, again products of matrices.
 
 The transforms are additions of whole arrays, channels last, in blocks that stay in the cache. They take as long as the
-products of some 50 channels, so for fewer (and for few pixels, or other kernels) the columns of `conv` are as fast.
-Rounding errors are those of columns, give or take a third.
+products of some 50 channels, so for fewer (and for few pixels) columns are as fast. Rounding errors are those of
+columns, give or take a third.
 """
 
 import math
 
 import numpy as np
 
-from . import gemm, memory
-from .conv_columns import Columns
-from .windows import Block, Windows, each, split
+from ....backend.cpu import gemm, memory
+from ....backend.cpu.windows import Block, Windows, each, split
+from .columns import Columns
 
 BLOCK = 1 << 19  # elements of the transformed tiles of a block
 CHANNELS = 48  # of input and output, from which this is faster
@@ -34,15 +34,15 @@ _KERNEL = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, -1]])
 _KERNELS = np.einsum("ia,jb->ijab", _KERNEL, _KERNEL).reshape(16, 9)
 
 
-def pays(samples: int, channels: int, features: int, windows: Windows, dtype) -> bool:
-    """Whether a convolution without groups over `windows` is one that this module can do, and does faster."""
+def is_faster(samples: int, channels: int, features: int, windows: Windows, dtype) -> bool:
+    """Whether this module can do a convolution without groups over `windows`, and is faster than columns."""
     if windows.kernel != (3, 3) or max(windows.stride) > 1 or max(windows.dilation) > 1 or dtype != np.float32:
         return False
     return min(channels, features) >= CHANNELS and samples * windows.out[0] * windows.out[1] >= PIXELS
 
 
 def forward(x: np.ndarray, weight: np.ndarray, bias, windows: Windows) -> np.ndarray:
-    """x (N, H, W, C) with weight (K, C, 3, 3) and bias (K,) or None -> (N, *O, K)."""
+    """Convolve x (N, H, W, C) with weight (K, C, 3, 3) and bias (K,) or None: (N, *O, K)."""
     features, channels = weight.shape[:2]
     flat = np.ascontiguousarray(weight.transpose(2, 3, 1, 0)).reshape(9, -1)
     kernels = (_KERNELS.astype(x.dtype) @ flat).reshape(16, channels, features)
@@ -55,26 +55,26 @@ def forward(x: np.ndarray, weight: np.ndarray, bias, windows: Windows) -> np.nda
             products = memory_of_products((4, 4, *data.shape[2:-1], features))
             gemm.multiply(_flat(data), kernels, _flat(products))
             if bias is not None:
-                products[1, 1] += bias  # A adds this one to every output
-            _gather(products, out[block.samples, block.rows], spare)
+                products[1, 1] += bias  # A adds this product to every output
+            _transform_back(products, out[block.samples, block.rows], spare)
 
     each(part, _split(x, features, windows))
     return out
 
 
-def weight_grad(g: np.ndarray, x: np.ndarray, windows: Windows) -> np.ndarray:
-    """Gradient (K, C, 3, 3) of the weight, from g (N, *O, K) and x (N, H, W, C)."""
+def weight_gradient(g: np.ndarray, x: np.ndarray, windows: Windows) -> np.ndarray:
+    """The gradient (K, C, 3, 3) of the weight, from g (N, *O, K) and x (N, H, W, C)."""
     features, channels = g.shape[-1], x.shape[-1]
     pixels = Windows((1, 1), (1, 1), (1, 1), (0, 0), _even(windows.out))
 
     def part(blocks: list[Block]) -> np.ndarray:
-        tiles, grads, spread = _Tiles(x, windows), Columns(g, pixels, 1), _Buffer(x.dtype)
+        tiles, grads, buffer = _Tiles(x, windows), Columns(g, pixels, 1), _Buffer(x.dtype)
         total = np.zeros((16, channels, features), x.dtype)
         product = np.empty_like(total)
         for block in blocks:
             data = tiles(block)
-            grad = spread((4, 4, *data.shape[2:-1], features))
-            _spread(grads.inputs(block), grad)
+            grad = buffer((4, 4, *data.shape[2:-1], features))
+            _transform_gradient(grads.inputs(block), grad)
             gemm.transposed(_flat(data), _flat(grad), product)
             total += product
         return total
@@ -87,7 +87,7 @@ def weight_grad(g: np.ndarray, x: np.ndarray, windows: Windows) -> np.ndarray:
 
 
 class _Buffer:
-    """Memory for one array after another."""
+    """Memory that one array after another uses."""
 
     def __init__(self, dtype):
         self.flat = np.empty(0, dtype)
@@ -111,14 +111,14 @@ class _Tiles:
         x = self.inputs(block)
         n, height, width, channels = x.shape
         rows = self.rows((4, n, height // 2 - 1, width, channels))
-        _transform(x, rows, axis=1)
+        _transform_inputs(x, rows, axis=1)
         tiles = self.tiles((4, 4, n, height // 2 - 1, width // 2 - 1, channels))
-        _transform(rows, tiles.swapaxes(0, 1), axis=3)
+        _transform_inputs(rows, tiles.swapaxes(0, 1), axis=3)
         return tiles
 
 
-def _transform(x: np.ndarray, out: np.ndarray, axis: int) -> None:
-    """out (4, *, tiles, *) = B^T times the tiles along `axis` of x, 4 long and 2 apart."""
+def _transform_inputs(x: np.ndarray, out: np.ndarray, axis: int) -> None:
+    """Set out (4, *, tiles, *) to B^T times the tiles along `axis` of x, which are 4 long and 2 apart."""
     pairs = x.reshape(*x.shape[:axis], -1, 2, *x.shape[axis + 1 :])
     pairs = pairs.transpose(axis + 1, *range(axis + 1), *range(axis + 2, pairs.ndim))
     before = (slice(None),) * (axis + 1)
@@ -128,8 +128,8 @@ def _transform(x: np.ndarray, out: np.ndarray, axis: int) -> None:
     np.subtract(following[0], now[1], out=out[2])
 
 
-def _gather(products: np.ndarray, out: np.ndarray, spare: _Buffer) -> None:
-    """out (n, *O, K) = A^T products A; overwrites products (4, 4, n, tiles down, tiles across, K)."""
+def _transform_back(products: np.ndarray, out: np.ndarray, spare: _Buffer) -> None:
+    """Set out (n, *O, K) to A^T products A; overwrites products (4, 4, n, tiles down, tiles across, K)."""
     _, _, n, down, across, features = products.shape
     even = (n, 2 * down, 2 * across, features)
     target = out if out.shape == even else spare(even)
@@ -147,8 +147,8 @@ def _gather(products: np.ndarray, out: np.ndarray, spare: _Buffer) -> None:
         out[...] = target[:, : out.shape[1], : out.shape[2]]
 
 
-def _spread(g: np.ndarray, out: np.ndarray) -> None:
-    """out (4, 4, n, tiles down, tiles across, K) = A g A^T for g (n, 2 tiles down, 2 tiles across, K)."""
+def _transform_gradient(g: np.ndarray, out: np.ndarray) -> None:
+    """Set out (4, 4, n, tiles down, tiles across, K) to A g A^T for g (n, 2 tiles down, 2 tiles across, K)."""
     pixels = _pixels(g)
     left, right, rows = pixels[:, 0], pixels[:, 1], out[::3]
     rows[:, ::3] = pixels
@@ -159,7 +159,7 @@ def _spread(g: np.ndarray, out: np.ndarray) -> None:
 
 
 def _pixels(image: np.ndarray) -> np.ndarray:
-    """(n, 2 tiles down, 2 tiles across, K) seen as (2, 2, n, tiles down, tiles across, K)."""
+    """View (n, 2 tiles down, 2 tiles across, K) as (2, 2, n, tiles down, tiles across, K)."""
     n, height, width, features = image.shape
     return image.reshape(n, height // 2, 2, width // 2, 2, features).transpose(2, 4, 0, 1, 3, 5)
 
@@ -173,7 +173,7 @@ def _flat(tiles: np.ndarray) -> np.ndarray:
 
 
 def _split(x: np.ndarray, features: int, windows: Windows) -> list[list[Block]]:
-    """Blocks of whole tiles, for each thread."""
+    """Cut the output into blocks of whole tiles, in one list for each thread."""
     channels = x.shape[-1]
     tiles = max(1, BLOCK // (16 * max(channels, features)))
     down, across = (n // 2 for n in _even(windows.out))

@@ -8,17 +8,17 @@ import numpy as np
 
 from ...backend.cuda.launch import FLOATS, Kernels, Strided, aligned, ctype
 from ...backend.cuda.memory_order import MemoryOrder
-from .. import pool as ops
+from ...backend.cuda.rows import VECTORS
 from ..conv import output_size
+from . import max_pool, max_pool_gather, max_pool_indices, max_pool_scatter, sum_pool, sum_pool_adjoint
 
-_VECTORS = {"float": 4, "double": 2, "__half": 8, "__nv_bfloat16": 8}  # elements in 16 bytes
 _THREADS = 256
-_BLOCKS, _PLANES = 4224, 16  # blocks to aim at; the most planes for one thread
+_BLOCKS, _PLANES = 4224, 16  # the number of blocks to aim at; the most planes for one thread
 
 
 def _instances() -> list[str]:
     found = []
-    for t, v in ((t, _VECTORS[t]) for t in FLOATS):
+    for t, v in ((t, VECTORS[t]) for t in FLOATS):
         found += [f"{name}<{t}, {n}>" for name in ("sum_pool", "sum_pool_adjoint") for n in (1, v)]
         kinds = (f"{t}, 1, unsigned char", f"{t}, {v}, unsigned char", f"{t}, 1, int")
         found += [f"max_pool_{way}<{kind}>" for way in ("forward", "backward") for kind in kinds]
@@ -30,6 +30,8 @@ _Axes = ctypes.c_int * 3
 
 
 class _Windows(ctypes.Structure):
+    """The struct Windows of kernels/pool.cu."""
+
     _fields_ = [
         *((name, _Axes) for name in ("size", "out", "kernel", "stride", "dilation", "low")),
         ("planes", ctypes.c_longlong), ("width", ctypes.c_longlong),
@@ -44,10 +46,7 @@ def _axes(values: Any, missing: int) -> Any:
 class _Pool:
     """Windows over x of `shape` (N, C, *S) in memory order `order`; `out` is (N, C, *O)."""
 
-    def __init__(
-        self, order: MemoryOrder, shape: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: Any = None
-    ):
-        dilation = (1,) * len(kernel) if dilation is None else dilation
+    def __init__(self, order: MemoryOrder, shape: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple):
         out = output_size(shape[2:], kernel, stride, padding, dilation)
         count, channels = shape[:2]
         self.order, self.shape, self.out = order, shape, (count, channels, *out)
@@ -62,9 +61,9 @@ class _Pool:
         return self.order.empty(like, shape, dtype)
 
     def launch(self, kernel: str, over: tuple, dtype: Any, *args: Any, offsets: bool = False) -> None:
-        """One thread for each place of planes of the shape `over`, and several planes for one thread."""
+        """Launch a kernel with a thread for each place of planes of the shape `over`; it takes several planes."""
         width, planes = self.windows.width, self.windows.planes
-        vector = _VECTORS[ctype(dtype)]
+        vector = VECTORS[ctype(dtype)]
         whole = width % vector == 0 and aligned(*args) and (not offsets or self.offset == np.uint8)
         at_once = vector if whole else 1
         places = math.prod(over[2:]) * width // at_once
@@ -84,20 +83,20 @@ class _Pool:
         """Write the maxima of x, or the elements of `source` where they are, and their places."""
         self.launch("max_pool_forward", self.out, x.dtype, out, offsets, positions, x, source, offsets=True)
 
-    def spread(self, y: Any, offsets: Any) -> Any:
-        """y (N, C, *O) put where the maxima are, in zeros: (N, C, *S)."""
+    def scatter_windows(self, y: Any, offsets: Any) -> Any:
+        """Put y (N, C, *O) where the maxima are, in zeros: (N, C, *S)."""
         gx = self.empty(y, self.shape, y.dtype)
         self.launch("max_pool_backward", self.shape, y.dtype, gx, self.order.arranged(y), offsets, offsets=True)
         return gx
 
 
-def _taken(x: Any) -> bool:
+def _is_supported(x: Any) -> bool:
     return x.ndim <= 5 and x.dtype.name in ("float32", "float64", "float16", "bfloat16")
 
 
-@ops.max_pool.path("cuda")
-def _max_pool(x, *, kernel, stride, padding, dilation):
-    if not _taken(x):
+@max_pool.path("cuda")
+def max_pool_cuda(x, *, kernel, stride, padding, dilation):
+    if not _is_supported(x):
         return NotImplemented
     pool = _Pool(MemoryOrder.of(x), x.shape, kernel, stride, padding, dilation)
     out, offsets = pool.empty(x, pool.out, x.dtype), pool.empty(x, pool.out, pool.offset)
@@ -105,14 +104,14 @@ def _max_pool(x, *, kernel, stride, padding, dilation):
     return out, {"offsets": offsets, "order": pool.order}
 
 
-@_max_pool.backward
-def _(g, offsets, order, x_shape, kernel, stride, padding, dilation):
-    return _Pool(order, x_shape, kernel, stride, padding, dilation).spread(g, offsets)
+@max_pool_cuda.backward
+def max_pool_cuda_backward(g, offsets, order, x_shape, kernel, stride, padding, dilation):
+    return _Pool(order, x_shape, kernel, stride, padding, dilation).scatter_windows(g, offsets)
 
 
-@ops.max_pool_indices.path("cuda")
-def _max_pool_indices(x, *, kernel, stride, padding, dilation):
-    if not _taken(x):
+@max_pool_indices.path("cuda")
+def max_pool_indices_cuda(x, *, kernel, stride, padding, dilation):
+    if not _is_supported(x):
         return NotImplemented
     pool = _Pool(MemoryOrder.of(x), x.shape, kernel, stride, padding, dilation)
     positions = pool.empty(x, pool.out, np.int64)
@@ -120,19 +119,19 @@ def _max_pool_indices(x, *, kernel, stride, padding, dilation):
     return positions, {}
 
 
-@ops.max_pool_scatter.path("cuda")
-def _max_pool_scatter(y, x, *, kernel, stride, padding, dilation):
-    if not _taken(x):
+@max_pool_scatter.path("cuda")
+def max_pool_scatter_cuda(y, x, *, kernel, stride, padding, dilation):
+    if not _is_supported(x):
         return NotImplemented
     pool = _Pool(MemoryOrder.of(x), x.shape, kernel, stride, padding, dilation)
     offsets = pool.empty(x, pool.out, pool.offset)
     pool.maxima(pool.order.arranged(x), offsets=offsets)
-    return pool.spread(y, offsets), {}
+    return pool.scatter_windows(y, offsets), {}
 
 
-@ops.max_pool_gather.path("cuda")
-def _max_pool_gather(y, x, *, kernel, stride, padding, dilation):
-    if not _taken(x):
+@max_pool_gather.path("cuda")
+def max_pool_gather_cuda(y, x, *, kernel, stride, padding, dilation):
+    if not _is_supported(x):
         return NotImplemented
     pool = _Pool(MemoryOrder.of(x), x.shape, kernel, stride, padding, dilation)
     out = pool.empty(y, pool.out, y.dtype)
@@ -140,30 +139,30 @@ def _max_pool_gather(y, x, *, kernel, stride, padding, dilation):
     return out, {}
 
 
-@ops.sum_pool.path("cuda")
-def _sum_pool(x, *, kernel, stride, padding):
-    if not _taken(x):
+@sum_pool.path("cuda")
+def sum_pool_cuda(x, *, kernel, stride, padding):
+    if not _is_supported(x):
         return NotImplemented
-    pool = _Pool(MemoryOrder.of(x), x.shape, kernel, stride, padding)
+    pool = _Pool(MemoryOrder.of(x), x.shape, kernel, stride, padding, (1,) * len(kernel))
     out = pool.empty(x, pool.out, x.dtype)
     pool.launch("sum_pool", pool.out, x.dtype, out, pool.order.arranged(x))
     return out, {"order": pool.order}
 
 
-@_sum_pool.backward
-def _(g, order, x_shape, kernel, stride, padding):
-    return _spread_sums(g, _Pool(order, x_shape, kernel, stride, padding))
+@sum_pool_cuda.backward
+def sum_pool_cuda_backward(g, order, x_shape, kernel, stride, padding):
+    return _scatter_sums(g, _Pool(order, x_shape, kernel, stride, padding, (1,) * len(kernel)))
 
 
-def _spread_sums(y: Any, pool: _Pool) -> Any:
-    """y (N, C, *O) added to every element of its window: (N, C, *S)."""
+def _scatter_sums(y: Any, pool: _Pool) -> Any:
+    """Add each element of y (N, C, *O) to all elements of its window: (N, C, *S)."""
     out = pool.empty(y, pool.shape, y.dtype)
     pool.launch("sum_pool_adjoint", pool.shape, y.dtype, out, pool.order.arranged(y))
     return out
 
 
-@ops.sum_pool_adjoint.path("cuda")
-def _sum_pool_adjoint(y, *, shape, kernel, stride, padding):
-    if not _taken(y):
+@sum_pool_adjoint.path("cuda")
+def sum_pool_adjoint_cuda(y, *, shape, kernel, stride, padding):
+    if not _is_supported(y):
         return NotImplemented
-    return _spread_sums(y, _Pool(MemoryOrder.of(y), tuple(shape), kernel, stride, padding)), {}
+    return _scatter_sums(y, _Pool(MemoryOrder.of(y), tuple(shape), kernel, stride, padding, (1,) * len(kernel))), {}

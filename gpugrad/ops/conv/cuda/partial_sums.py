@@ -1,4 +1,4 @@
-"""Long sums of weight gradients, cut into ranges: every range makes a part, and the parts are added up in order."""
+"""Weight gradients are long sums. They are cut into ranges, one partial sum each, which are added up in order."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ...backend.cuda.launch import FLOATS, Kernels, ctype
-from ...backend.namespace import xp
+from ....backend.cuda.launch import FLOATS, Kernels, ctype
+from ....backend.namespace import xp
 
 _THREADS = 256
 _BLOCKS = 512  # enough for a large GPU
@@ -17,11 +17,11 @@ _WORKSPACE = 2**24  # numbers in all parts of a sum
 _kernels = Kernels("conv.cu", lambda: [f"sum_parts<{T}>" for T in FLOATS])
 
 
-def ranges(positions: int, tiles: int, size: int, step: int) -> tuple[int, int]:
-    """Into how many ranges a sum over so many positions is cut, and the positions in one, a multiple of `step`.
+def split_sum(positions: int, tiles: int, size: int, step: int) -> tuple[int, int]:
+    """Cut a sum over `positions` into ranges. Returns their number, and the positions in one, a multiple of `step`.
 
-    tiles: blocks for one range. size: elements of its result. A long range costs accuracy: its numbers are added up one
-    by one.
+    tiles: the blocks that one range takes. size: the elements of its result. A long range costs accuracy: its numbers
+    are added up one by one.
     """
     parts = max(min(_BLOCKS // tiles, positions // _SHORT), -(-positions // _LONG), 1)
     parts = max(min(parts, _WORKSPACE // max(size, 1)), 1)
@@ -29,15 +29,15 @@ def ranges(positions: int, tiles: int, size: int, step: int) -> tuple[int, int]:
     return max(-(-positions // length), 1), length
 
 
-def parts_of(out: Any, parts: int) -> Any:
-    """Where the sums of `parts` ranges go, in the type that they are computed in: `out` itself if there is but one."""
+def empty_parts(out: Any, parts: int) -> Any:
+    """Make the array for `parts` partial sums, in the dtype in which they are computed; `out` itself if one will do."""
     if parts == 1 and out.dtype.itemsize > 2:
         return out
     return xp(out).empty((parts, *out.shape), out.dtype if out.dtype.itemsize > 2 else np.float32)
 
 
 def add_parts(out: Any, sums: Any, parts: int) -> Any:
-    """`out`, the sum of the parts in order."""
+    """Set `out` to the sum of the parts, added up in order. Returns it."""
     if sums is not out:
         _kernels.launch(
             f"sum_parts<{ctype(out)}>", grid=(-(-out.size // _THREADS),), block=(_THREADS,),

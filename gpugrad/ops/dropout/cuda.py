@@ -1,4 +1,4 @@
-"""Dropout in one pass, its mask recomputed in the backward (kernels/dropout.cu)."""
+"""Dropout on cuda in one pass; the backward draws the same mask again (kernels/dropout.cu)."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import numpy as np
 from ...backend.cuda.launch import FLOATS, Kernels, ctype, dense
 from ...backend.dtypes import is_float
 from ...backend.namespace import xp
-from ..random import drop_limit, drop_scale, seeded_dropout
+from . import drop_limit, drop_scale, seeded_dropout
 
 kernels = Kernels("dropout.cu", lambda: [f"dropout<{T}>" for T in FLOATS])
 
@@ -29,5 +29,5 @@ def dropout_cuda(x, *, p, seed, share):
 
 
 @dropout_cuda.backward
-def _(g, p, seed, share):
+def dropout_cuda_backward(g, p, seed, share):
     return _dropout(g, p, seed, share)

@@ -1,8 +1,8 @@
 """Convolutions on cuda devices: kernels/conv.cu for every shape, kernels/conv_depthwise.cu where groups are one wide.
 
 All of them read and write channels-first and channels-last memory as it is; results have their input's layout. 16-bit
-floats go to tensor cores (conv_mma.py). A 1 x 1 convolution of dense arrays is a plain matrix product, for which cuBLAS
-has kernels tuned to each GPU; nothing is gathered that ours would save.
+floats go to tensor cores (tensor_cores.py). A 1 x 1 convolution of dense arrays is a plain matrix product, for which
+cuBLAS has kernels tuned to each GPU.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from typing import Any
 
 import numpy as np
 
-from ...backend.cuda.launch import FLOATS, Kernels, Strided, ctype, dense
-from ...backend.devices import device_of
-from ...backend.namespace import xp
-from .. import conv as ops
-from ..linear import linear
-from ..matmul import matmul
-from . import conv_mma as tensor_cores
-from .conv_geometry import Convolution, empty, geometry, is_channels_last, weighed
-from .conv_parts import add_parts, parts_of, ranges
+from ....backend.cuda.launch import FLOATS, Kernels, Strided, ctype, dense
+from ....backend.devices import device_of
+from ....backend.namespace import xp
+from ...linear import linear
+from ...matmul import matmul
+from .. import check_shapes, convolution, convolution_input_gradient, convolution_weight_gradient, output_size
+from . import tensor_cores
+from .geometry import Convolution, empty, geometry, is_channels_last, with_weight
+from .partial_sums import add_parts, empty_parts, split_sum
 
-_THREADS, _SLICE, _TABLE, _COLUMNS, _TAPS = 256, 16, 128, 64, 9  # of kernels/conv.cu and conv_depthwise.cu
+_THREADS, _SLICE, _TABLE, _COLUMNS, _TAPS = 256, 16, 128, 64, 9  # constants of kernels/conv.cu and conv_depthwise.cu
 
 _linear, _matmul = linear.raw("cuda"), matmul.raw("cuda")
 
@@ -36,48 +36,48 @@ _depthwise = Kernels(
 )
 
 
-@ops.convolution.path("cuda")
-def _convolution(x, weight, bias, *, stride, padding, dilation, groups):
-    ops._check(x.shape, weight.shape, groups)
-    size = ops.output_size(x.shape[2:], weight.shape[2:], stride, padding, dilation)
-    if not _is_known(x, weight, bias):
+@convolution.path("cuda")
+def convolution_cuda(x, weight, bias, *, stride, padding, dilation, groups):
+    check_shapes(x.shape, weight.shape, groups)
+    size = output_size(x.shape[2:], weight.shape[2:], stride, padding, dilation)
+    if not _is_supported(x, weight, bias):
         return NotImplemented
     if _is_pointwise(x, weight, stride, padding, groups):
         return _pointwise(x, weight.reshape(weight.shape[:2]), bias), {}
-    gather = tensor_cores.gather if tensor_cores.take(x, x.shape[1], weight.shape[0], groups) else _gather
+    gather = tensor_cores.gather if tensor_cores.supports(x, x.shape[1], weight.shape[0], groups) else _gather
     window = dict(stride=stride, padding=padding, dilation=dilation, groups=groups)
     return gather(x, (x.shape[0], weight.shape[0], *size), weight, bias, adjoint=False, **window)
 
 
-@ops.convolution_input_gradient.path("cuda")
-def _convolution_input_gradient(y, weight, *, shape, stride, padding, dilation, groups):
-    if not _is_known(y, weight):
+@convolution_input_gradient.path("cuda")
+def convolution_input_gradient_cuda(y, weight, *, shape, stride, padding, dilation, groups):
+    if not _is_supported(y, weight):
         return NotImplemented
     if _is_pointwise(y, weight, stride, padding, groups):
         return _pointwise(y, weight.reshape(weight.shape[:2]).T, None), {}
-    gather = tensor_cores.gather if tensor_cores.take(y, y.shape[1], shape[1], groups) else _gather
+    gather = tensor_cores.gather if tensor_cores.supports(y, y.shape[1], shape[1], groups) else _gather
     window = dict(stride=stride, padding=padding, dilation=dilation, groups=groups)
     return gather(y, shape, weight, None, adjoint=True, **window)
 
 
-@ops.convolution_weight_gradient.path("cuda")
-def _convolution_weight_gradient(y, x, *, shape, stride, padding, dilation, groups):
-    if not _is_known(y, x):
+@convolution_weight_gradient.path("cuda")
+def convolution_weight_gradient_cuda(y, x, *, shape, stride, padding, dilation, groups):
+    if not _is_supported(y, x):
         return NotImplemented
     window = dict(stride=stride, padding=padding, dilation=dilation, groups=groups)
-    if tensor_cores.take(x, x.shape[1], y.shape[1], groups):
+    if tensor_cores.supports(x, x.shape[1], y.shape[1], groups):
         return tensor_cores.weight_gradient(y, x, shape, **window)
     c = geometry(x, y, shape[2:], adjoint=False, **window)
     if c is None:
         return NotImplemented
     out = xp(x).empty(shape, x.dtype)
-    weighed(c, out, adjoint=False)
+    with_weight(c, out, adjoint=False)
     launch = _depthwise_weight_gradient if shape[1] == 1 and groups > 1 else _weight_gradient
     return launch(c, out, y, x), {}
 
 
-def _is_known(*arrays: Any) -> bool:
-    """Whether the kernels have the arrays' dtype."""
+def _is_supported(*arrays: Any) -> bool:
+    """Whether the arrays have one dtype, and the kernels have that."""
     dtypes = {a.dtype for a in arrays if a is not None}
     return len(dtypes) == 1 and dtypes.pop().name in ("float16", "bfloat16", "float32", "float64")
 
@@ -86,12 +86,12 @@ def _is_known(*arrays: Any) -> bool:
 
 
 def _gather(source: Any, shape: tuple, weight: Any, bias: Any, *, adjoint: bool, groups: int, **window: Any) -> Any:
-    """The result of `shape`, y from x or (adjoint) x from y, as a device path returns it."""
+    """Compute the result of `shape`, y from x or (adjoint) x from y, and return what a device path returns."""
     to = empty(shape, source, channels_last=is_channels_last(source))
     c = geometry(source, to, weight.shape[2:], adjoint=adjoint, groups=groups, **window)
     if c is None:
         return NotImplemented
-    weighed(c, weight, adjoint=adjoint)
+    with_weight(c, weight, adjoint=adjoint)
     arrays = (c, Strided(to), Strided(source), Strided(weight), None if bias is None else dense(bias))
     if groups > 1 and 1 in (c.depth, c.width):
         lanes = 32 if c.channels_last else 1
@@ -102,26 +102,26 @@ def _gather(source: Any, shape: tuple, weight: Any, bias: Any, *, adjoint: bool,
             args=(*arrays, np.int32(lanes), np.int64(tiles[0]), np.int32(tiles[1])),
         )  # fmt: skip
     else:
-        tiles = -(-c.batch * c.positions // _rows(source)), -(-c.width // _COLUMNS)
+        tiles = -(-c.batch * c.positions // _tile_rows(source)), -(-c.width // _COLUMNS)
         _general.launch(
             f"convolution_gather<{ctype(source)}>", grid=(math.prod(tiles) * groups * c.phases,), block=(_THREADS,),
-            args=(*arrays, np.int64(tiles[0]), np.int32(tiles[1])), shared=_totals(c.depth * c.taps),
+            args=(*arrays, np.int64(tiles[0]), np.int32(tiles[1])), shared=_set_aside_bytes(c.depth * c.taps),
         )  # fmt: skip
     return to, {}
 
 
-def _totals(length: int) -> int:
-    """Bytes of shared memory in which sums over so many numbers are set aside."""
+def _set_aside_bytes(length: int) -> int:
+    """The bytes of shared memory in which sums over `length` numbers are set aside."""
     return 32 << 10 if length > _TABLE else 0
 
 
-def _rows(array: Any) -> int:
-    """Rows of a tile of kernels/conv.cu."""
+def _tile_rows(array: Any) -> int:
+    """The rows of a tile of kernels/conv.cu."""
     return 64 if array.dtype == np.float64 else 128
 
 
 def _is_pointwise(array: Any, weight: Any, stride: tuple, padding: tuple, groups: int) -> bool:
-    """Whether the convolution is a product of dense matrices, and there is a library for them."""
+    """Whether the convolution is a product of dense matrices, and the device has a library for these."""
     plain = set(weight.shape[2:]) == {1} == set(stride) and groups == 1 and not any(map(any, padding))
     whole = xp(array).moveaxis(array, 1, -1) if is_channels_last(array) else array
     has_library = array.dtype.itemsize > 2 or device_of(array).has_products
@@ -143,14 +143,14 @@ def _pointwise(array: Any, matrix: Any, bias: Any) -> Any:
 
 def _weight_gradient(c: Convolution, out: Any, y: Any, x: Any) -> Any:
     c.columns_fast = is_channels_last(y)
-    tiles = -(-c.depth * c.taps // _rows(x)), -(-c.width // _COLUMNS)
+    tiles = -(-c.depth * c.taps // _tile_rows(x)), -(-c.width // _COLUMNS)
     blocks = math.prod(tiles) * c.groups
-    parts, length = ranges(c.batch * c.positions, blocks, out.size, _SLICE)
-    sums = parts_of(out, parts)
+    parts, length = split_sum(c.batch * c.positions, blocks, out.size, _SLICE)
+    sums = empty_parts(out, parts)
     _general.launch(
         f"convolution_weight_gradient<{ctype(x)}>", grid=(blocks, parts), block=(_THREADS,),
         args=(c, sums, Strided(y), Strided(x), np.int64(out.size), np.int64(length), *map(np.int32, tiles)),
-        shared=_totals(length),
+        shared=_set_aside_bytes(length),
     )  # fmt: skip
     return add_parts(out, sums, parts)
 
@@ -160,8 +160,8 @@ def _depthwise_weight_gradient(c: Convolution, out: Any, y: Any, x: Any) -> Any:
     tiles = -(-c.groups * c.width // lanes)
     blocks = tiles * -(-c.taps // _TAPS)
     # A block sums up several positions at once, so it takes more of them than a block of products.
-    parts, length = ranges(c.batch * c.positions, blocks, out.size, _THREADS)
-    sums = parts_of(out, parts)
+    parts, length = split_sum(c.batch * c.positions, blocks, out.size, _THREADS)
+    sums = empty_parts(out, parts)
     _depthwise.launch(
         f"depthwise_weight_gradient<{ctype(x)}>", grid=(blocks, parts), block=(_THREADS,),
         args=(c, sums, Strided(y), Strided(x), np.int64(out.size), np.int64(length), np.int32(lanes), np.int32(tiles)),

@@ -6,19 +6,21 @@ import ctypes
 import math
 from typing import Any
 
-from ...backend.namespace import xp
+from ....backend.namespace import xp
 
-_FAR = 2**30  # coordinates stay below, so that sums of two are 32-bit integers
+_FAR = 2**30  # coordinates stay below this, so that sums of two are 32-bit integers
 
 
 class Axis(ctypes.Structure):
-    """from * down = to * up + add + tap * step; `every` so many taps one divides."""
+    """The struct ConvAxis of kernels/conv.cuh: from * down = to * up + add + tap * step.
+
+    That is a whole number for one of `every` taps."""
 
     _fields_ = [(name, ctypes.c_int) for name in ("to", "from_", "taps", "up", "down", "add", "step", "every")]
 
 
 class Convolution(ctypes.Structure):
-    """One pass of a convolution: "from" is read, at positions that "to" gives."""
+    """The struct Convolution of kernels/conv.cuh: "from" is read, at places that the positions of "to" give."""
 
     _fields_ = [
         ("from_", ctypes.c_longlong * 5), ("to", ctypes.c_longlong * 5), ("weight", ctypes.c_longlong * 6),
@@ -28,24 +30,24 @@ class Convolution(ctypes.Structure):
 
     @property
     def taps(self) -> int:
-        """Of the whole kernel."""
+        """The number of taps of the whole kernel."""
         return math.prod(a.taps for a in self.axis)
 
     @property
     def phases(self) -> int:
-        """So many kinds of positions use different taps."""
+        """The number of phases: positions of one phase use the same taps."""
         return math.prod(a.down for a in self.axis)
 
     @property
     def positions(self) -> int:
-        """Of one sample, in the largest phase."""
+        """The number of positions of one sample in the largest phase."""
         return math.prod(-(-a.to // a.down) for a in self.axis)
 
 
 def geometry(
     source: Any, to: Any, kernel: tuple, *, adjoint: bool, stride: tuple, padding: tuple, dilation: tuple, groups: int
 ) -> Convolution | None:
-    """The pass that reads `source` at the positions of `to`, without the weight; None for sizes beyond 32 bits.
+    """Describe the pass that reads `source` at the positions of `to`, without the weight; None beyond 32 bits.
 
     adjoint: source is y and to is x, not the other way round.
     """
@@ -61,8 +63,8 @@ def geometry(
     return c if small else None
 
 
-def weighed(c: Convolution, weight: Any, *, adjoint: bool) -> Convolution:
-    """`c` with the strides of a weight (K, C/groups, *F)."""
+def with_weight(c: Convolution, weight: Any, *, adjoint: bool) -> Convolution:
+    """Write the strides of a weight (K, C/groups, *F) into `c`. Returns c."""
     outer, inner, *taps = elements(weight)
     width, depth = (inner, outer) if adjoint else (outer, inner)
     c.weight[:] = [weight.shape[0] // c.groups * outer, width, depth, *[0] * (3 - len(taps)), *taps]
@@ -77,12 +79,12 @@ def _axis(to: int, source: int, taps: int, stride: int, pads: tuple, dilation: i
 
 
 def elements(array: Any) -> list[int]:
-    """Strides in elements."""
+    """The strides of an array, in elements."""
     return [s // array.dtype.itemsize for s in array.strides]
 
 
 def strides(array: Any) -> tuple:
-    """Strides in elements of an array (N, C, *S) with three spatial axes."""
+    """The strides of an array (N, C, *S), in elements, with spatial axes put in front until there are three."""
     sample, channel, *axes = elements(array)
     return (sample, channel, *[0] * (3 - len(axes)), *axes)
 
@@ -93,7 +95,7 @@ def is_channels_last(array: Any) -> bool:
 
 
 def empty(shape: tuple, like: Any, *, channels_last: bool) -> Any:
-    """An array (N, C, *S) of the dtype of `like`; channels_last: in the order (N, *S, C)."""
+    """Make an array (N, C, *S) of the dtype of `like`; channels_last: in the memory order (N, *S, C)."""
     if not channels_last:
         return xp(like).empty(shape, like.dtype)
     made = xp(like).empty((shape[0], *shape[2:], shape[1]), like.dtype)

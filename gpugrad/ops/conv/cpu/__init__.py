@@ -1,64 +1,75 @@
-"""Convolution in 1 to 3 spatial dimensions: forward, input gradient, weight gradient.
+"""Convolution on the CPU in 1 to 3 spatial dimensions: forward, input gradient, weight gradient.
 
 Shapes are (N, C, *S), memory is channels-last: results are views of C-contiguous (N, *O, K) arrays, and inputs that are
-laid out like that are used as they are. Work goes block by block (see `conv_columns`), blocks are shared by threads:
+laid out like that are used as they are. Work goes block by block (see `columns`), and threads share the blocks:
 
 * forward: columns of x times the weights;
-* weight gradient: gradient of the output, transposed, times columns of x, summed over blocks in a fixed order;
-* input gradient: with stride 1 a convolution of g with the flipped kernel, or else (and where it is less work) the
-  gradient of the columns, of which each kernel offset is added to the inputs that it was read from.
+* weight gradient: the transposed gradient of the output times columns of x, summed over blocks in a fixed order;
+* input gradient: with stride 1 a convolution of g with the flipped kernel. With other strides, and where it is less
+  work, the gradient of the columns is computed and added back to the inputs, one kernel offset after the other.
 
-Depthwise convolutions, whose products would be a single row wide, are in `conv_depthwise`, and 3x3 kernels with many
-channels, which need fewer products, in `conv_winograd`.
+Depthwise convolutions, whose products would be a single row wide, are in `depthwise`. 3x3 kernels with many channels,
+which need fewer products, are in `winograd`.
 """
 
 import math
 
 import numpy as np
 
-from . import conv_depthwise, conv_winograd, gemm, memory
-from .conv_columns import Columns
-from .windows import Block, Windows, each, first, last, output_shape, split
+from ....backend.cpu import gemm, memory
+from ....backend.cpu.windows import Block, Windows, each, first, last, split
+from .. import (
+    check_shapes,
+    convolution,
+    convolution_input_gradient,
+    convolution_weight_gradient,
+    output_size,
+)
+from . import depthwise, winograd
+from .columns import Columns
 
 BLOCK = 3 << 20  # bytes of columns in a block
-SCATTER = 12 << 20  # the same where each kernel offset is a call, which should be long enough for threads to overlap
-ROWS = 256  # least pixels of a block: with fewer, a product spends its time loading the weights
+LONG_BLOCK = 12 << 20  # the same where each kernel offset is a call, which should be long enough for threads to overlap
+LEAST_PIXELS = 256  # of a block: with fewer, a product spends its time loading the weights
 
 
-def conv_forward(x, weight, bias, *, stride, padding, dilation, groups) -> np.ndarray:
-    """x (N, C, *S) with weight (K, C/groups, *F) and bias (K,) or None -> (N, K, *O)."""
+@convolution.path("cpu")
+def convolution_cpu(x, weight, bias, *, stride, padding, dilation, groups):
+    check_shapes(x.shape, weight.shape, groups)
     kernel = weight.shape[2:]
-    out = output_shape(x.shape[2:], kernel, stride, padding, dilation)
+    out = output_size(x.shape[2:], kernel, stride, padding, dilation)
     windows = Windows.of(kernel, stride, dilation, (low for low, _ in padding), out)
-    return first(_convolve(last(x), weight, bias, windows, groups))
+    return first(_convolve(last(x), weight, bias, windows, groups)), {}
 
 
-def conv_input_grad(g, weight, *, shape, stride, padding, dilation, groups) -> np.ndarray:
-    """Gradient (N, C, *S) = shape of the input, from g (N, K, *O) and weight (K, C/groups, *F).
-
-    This is also the forward pass of a transposed convolution with input g.
-    """
+@convolution_input_gradient.path("cpu")
+def convolution_input_gradient_cpu(y, weight, *, shape, stride, padding, dilation, groups):
     kernel = weight.shape[2:]
-    if max(stride) == 1 and _correlation_is_less(weight.shape, groups, shape[2:], g.shape[2:]):
+    if max(stride) == 1 and _flipping_is_faster(weight.shape, groups, shape[2:], y.shape[2:]):
         reach = ((k - 1) * d for k, d in zip(kernel, dilation, strict=True))
         low = (r - pad[0] for r, pad in zip(reach, padding, strict=True))
         windows = Windows.of(kernel, stride, dilation, low, shape[2:])
-        return first(_convolve(last(g), _flipped(weight, groups), None, windows, groups))
-    windows = Windows.of(kernel, stride, dilation, (low for low, _ in padding), g.shape[2:])
+        return first(_convolve(last(y), _flipped(weight, groups), None, windows, groups)), {}
+    windows = Windows.of(kernel, stride, dilation, (low for low, _ in padding), y.shape[2:])
     shape = (shape[0], *shape[2:], shape[1])
     if _is_depthwise(weight, groups):
-        return first(conv_depthwise.scatter(last(g), weight, shape, windows))
-    return first(_scatter(last(g), weight, shape, windows, groups))
+        return first(depthwise.input_gradient(last(y), weight, shape, windows)), {}
+    return first(_add_columns_back(last(y), weight, shape, windows, groups)), {}
 
 
-def conv_weight_grad(g, x, *, shape, stride, padding, dilation, groups) -> np.ndarray:
-    """Gradient (K, C/groups, *F) = shape of the weight, C-contiguous, from g (N, K, *O) and x (N, C, *S)."""
-    windows = Windows.of(shape[2:], stride, dilation, (low for low, _ in padding), g.shape[2:])
-    g, x = last(g), last(x)
+@convolution_weight_gradient.path("cpu")
+def convolution_weight_gradient_cpu(y, x, *, shape, stride, padding, dilation, groups):
+    windows = Windows.of(shape[2:], stride, dilation, (low for low, _ in padding), y.shape[2:])
+    y, x = last(y), last(x)
     if groups > 1 and shape[1] == 1:
-        return conv_depthwise.weight_grad(g, x, shape, windows)
-    if groups == 1 and conv_winograd.pays(len(x), shape[1], shape[0], windows, x.dtype):
-        return conv_winograd.weight_grad(g, x, windows)
+        return depthwise.weight_gradient(y, x, shape, windows), {}
+    if groups == 1 and winograd.is_faster(len(x), shape[1], shape[0], windows, x.dtype):
+        return winograd.weight_gradient(y, x, windows), {}
+    return _multiply_columns(y, x, shape, windows, groups), {}
+
+
+def _multiply_columns(g: np.ndarray, x: np.ndarray, shape: tuple, windows: Windows, groups: int) -> np.ndarray:
+    """The gradient of the weight, of `shape` (K, C/G, *F), from g (N, *O, K) and x (N, *S, C)."""
     depth = math.prod(shape[1:])
 
     def part(blocks: list[Block]) -> np.ndarray:
@@ -80,12 +91,12 @@ def conv_weight_grad(g, x, *, shape, stride, padding, dilation, groups) -> np.nd
 
 
 def _convolve(x: np.ndarray, weight: np.ndarray, bias, windows: Windows, groups: int) -> np.ndarray:
-    """x (N, *S, C) -> (N, *O, K)."""
+    """Convolve x (N, *S, C): (N, *O, K)."""
     if _is_depthwise(weight, groups):
-        return conv_depthwise.forward(x, weight, bias, windows)
+        return depthwise.forward(x, weight, bias, windows)
     features, *inner = weight.shape
-    if groups == 1 and conv_winograd.pays(len(x), inner[0], features, windows, x.dtype):
-        return conv_winograd.forward(x, weight, bias, windows)
+    if groups == 1 and winograd.is_faster(len(x), inner[0], features, windows, x.dtype):
+        return winograd.forward(x, weight, bias, windows)
     matrix, depth = np.ascontiguousarray(_matrix(weight, groups).swapaxes(1, 2)), math.prod(inner)
     out = memory.empty((len(x), *windows.out, features), x.dtype)
     # Repeated along the last spatial axis, the bias is added in long runs.
@@ -103,11 +114,11 @@ def _convolve(x: np.ndarray, weight: np.ndarray, bias, windows: Windows, groups:
     return out
 
 
-def _scatter(g: np.ndarray, weight: np.ndarray, shape: tuple, windows: Windows, groups: int) -> np.ndarray:
-    """g (N, *O, K) -> gradient (N, *S, C) = shape of the input, by adding up the gradient of the columns.
+def _add_columns_back(g: np.ndarray, weight: np.ndarray, shape: tuple, windows: Windows, groups: int) -> np.ndarray:
+    """The gradient (N, *S, C) of the input, from g (N, *O, K): compute that of the columns and add it back.
 
-    A product for each kernel offset, (pixels, K) times (K, C), is what that offset adds to the inputs: both have runs
-    of a whole line of pixels. The products of a block are one call.
+    For each kernel offset, the product (pixels, K) times (K, C) is the gradient of the inputs that the windows have at
+    this offset. It is added to them line by line. The products of a block are one call.
     """
     out = memory.empty(shape, g.dtype)
     features, channels = weight.shape[0], weight.shape[1]
@@ -132,13 +143,14 @@ def _scatter(g: np.ndarray, weight: np.ndarray, shape: tuple, windows: Windows, 
                 target = into[inputs]
                 target += column[outputs]
 
-    each(part, _split(g, windows, depth * groups, depth * features, size=SCATTER, whole=True))
+    each(part, _split(g, windows, depth * groups, depth * features, size=LONG_BLOCK, whole=True))
     return out
 
 
 def _split(x: np.ndarray, windows: Windows, columns: int, work: int, *, size: int = BLOCK, whole: bool = False) -> list:
-    """Blocks, of `size` bytes, for pixels that have so many columns and multiply-adds each."""
-    pixels = max(size // (columns * x.itemsize), ROWS)
+    """Cut the output into blocks with `size` bytes of columns. A pixel has `columns` of them and takes `work`
+    multiply-adds."""
+    pixels = max(size // (columns * x.itemsize), LEAST_PIXELS)
     return split(len(x), windows.out, pixels=pixels, work=work, whole=whole)
 
 
@@ -154,7 +166,7 @@ def _matrix(weight: np.ndarray, groups: int) -> np.ndarray:
 
 
 def _flipped(weight: np.ndarray, groups: int) -> np.ndarray:
-    """Weight (K, C/G, *F) as the weight (C, K/G, *F) of the convolution that takes g to the input gradient."""
+    """Turn weight (K, C/G, *F) into that of the convolution that takes g to the input gradient: (C, K/G, *F)."""
     features, channels, *kernel = weight.shape
     flipped = np.flip(weight, tuple(range(2, weight.ndim))).reshape(groups, features // groups, channels, *kernel)
     return flipped.swapaxes(1, 2).reshape(groups * channels, features // groups, *kernel)
@@ -164,14 +176,15 @@ def _is_depthwise(weight: np.ndarray, groups: int) -> bool:
     return groups > 1 and weight.shape[1] == 1
 
 
-def _correlation_is_less(weight_shape: tuple, groups: int, size: tuple, out: tuple) -> bool:
-    """Whether a flipped convolution takes less time than scattered columns, in multiply-adds per kernel offset.
+def _flipping_is_faster(weight_shape: tuple, groups: int, size: tuple, out: tuple) -> bool:
+    """Whether a convolution with the flipped kernel takes less time than adding columns back.
 
-    Gathering a number costs about 4 multiply-adds, adding one to where it belongs 25. A product less than 8 wide takes
-    as long as one 8 wide. Depthwise gathers nothing and always gains.
+    Both are counted in multiply-adds per kernel offset. Copying a number to the columns costs about as much as 4,
+    adding one back as 25. A product less than 8 wide takes as long as one 8 wide. Depthwise convolutions copy nothing
+    and always gain.
     """
     features, channels = weight_shape[0] // groups, weight_shape[1]
     if groups > 1 and channels == 1:
         return features == 1
-    correlation = math.prod(size) * features * (max(channels, 8) + 4)
-    return correlation <= math.prod(out) * channels * (features + 25)
+    flipped = math.prod(size) * features * (max(channels, 8) + 4)
+    return flipped <= math.prod(out) * channels * (features + 25)

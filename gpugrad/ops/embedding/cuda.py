@@ -1,4 +1,4 @@
-"""Looking rows up in a table, and summing rows that share an id, on cuda: kernels/embedding.cu."""
+"""Look rows up in a table, and add up rows that share an id, on cuda: kernels/embedding.cu."""
 
 from math import prod
 from typing import Any
@@ -9,8 +9,7 @@ from ...backend.cuda.launch import FLOATS, Kernels, ctype, dense
 from ...backend.cuda.rows import accumulator, power_of_two
 from ...backend.dtypes import is_float
 from ...backend.namespace import xp
-from ..embedding import embedding
-from ..index import segment_sum
+from . import embedding, segment_sum
 
 WORDS = {2: "unsigned short", 4: "unsigned int", 8: "unsigned long long"}
 RUN = 128  # kRun in embedding.cu
@@ -21,7 +20,7 @@ def _instances() -> list[str]:
     return [*(f"gather_rows<{word}>" for word in WORDS.values()), *sums]
 
 
-KERNELS = Kernels("embedding.cu", _instances)
+kernels = Kernels("embedding.cu", _instances)
 
 
 def _grid(rows: int, width: int, itemsize: int) -> tuple[tuple, tuple]:
@@ -39,12 +38,15 @@ def gather_rows(table: Any, index: Any) -> Any:
     if out.size:
         grid, block = _grid(index.size, width, table.itemsize)
         args = (out, table, index, np.int64(index.size), np.int64(len(table)), np.int64(width))
-        KERNELS.launch(f"gather_rows<{WORDS[table.itemsize]}>", grid=grid, block=block, args=args)
+        kernels.launch(f"gather_rows<{WORDS[table.itemsize]}>", grid=grid, block=block, args=args)
     return out
 
 
 def sum_rows(x: Any, ids: Any, segments: int, skipped: int = -1) -> Any:
-    """(segments, width) sums of the rows of x (n, width) with equal ids (n,), but for ids outside and `skipped`."""
+    """The sums (segments, width) of the rows of x (n, width) with equal ids (n,).
+
+    Rows with an id outside of [0, segments), or with the id `skipped`, are left out.
+    """
     ns, (n, width) = xp(x), x.shape
     out = ns.zeros((segments, width), x.dtype)
     if not x.size or not segments:
@@ -56,10 +58,10 @@ def sum_rows(x: Any, ids: Any, segments: int, skipped: int = -1) -> Any:
     parts = ns.empty((2 * runs, width), accumulator(x)) if runs > 1 else None
     numbers = (np.int64(n), np.int64(segments), np.int64(skipped), np.int64(width))
     grid, block = _grid(n, width, x.itemsize)
-    KERNELS.launch(f"segment_sum_parts<{ctype(x)}>", grid=grid, block=block, args=(out, parts, x, order, ids, *numbers))
+    kernels.launch(f"segment_sum_parts<{ctype(x)}>", grid=grid, block=block, args=(out, parts, x, order, ids, *numbers))
     if parts is not None:
         grid, block = _grid(runs - 1, width, 16)
-        KERNELS.launch(f"segment_sum_joins<{ctype(x)}>", grid=grid, block=block, args=(out, parts, ids, *numbers))
+        kernels.launch(f"segment_sum_joins<{ctype(x)}>", grid=grid, block=block, args=(out, parts, ids, *numbers))
     return out
 
 
@@ -71,7 +73,7 @@ def embedding_cuda(input, weight, *, padding_idx):
 
 
 @embedding_cuda.backward
-def _(g, input, padding_idx, weight_shape):
+def embedding_cuda_backward(g, input, padding_idx, weight_shape):
     skipped = -1 if padding_idx is None else padding_idx % weight_shape[0]
     rows, width = weight_shape[0], prod(weight_shape[1:])
     return None, sum_rows(g.reshape(input.size, width), input.reshape(-1), rows, skipped).reshape(weight_shape)

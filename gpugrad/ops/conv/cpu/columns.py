@@ -1,8 +1,8 @@
 """Columns of a convolution: a matrix with the inputs that each output pixel looks at, one block of pixels at a time.
 
-With columns a convolution is one matrix product. All of them would take prod(kernel) times the memory of the input, so
-they are made for a block that stays in the cache until the product has read it. Filling a block is one strided copy and
-costs a twentieth of the product, so the backward pass makes them again instead of keeping them.
+With columns a convolution is one matrix product (Chellapilla et al. 2006). All of them would take prod(kernel) times
+the memory of the input, so they are made for a block that stays in the cache until the product has read it. Filling a
+block is one strided copy and costs a twentieth of the product, so the backward makes them again and keeps none.
 
 Columns have the axes (G, pixel, kernel * C/G) for G groups, and one of two memory orders: a row per pixel if there are
 channels enough to copy in runs, or, for few channels (an image has 1 or 3), a plane per kernel offset and channel,
@@ -14,7 +14,7 @@ import math
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from .windows import Block, Windows, last
+from ....backend.cpu.windows import Block, Windows, last
 
 FEW = 4  # up to this many channels per group, columns are planes
 
@@ -63,9 +63,8 @@ class Columns:
         padded = self._buffer(len(x), [b - a for a, b in spans])
         if bounds != spans:
             start, stop = (edge - spans[0][0] for edge in bounds[0])
-            padded[:, : max(start, 0)] = padded[:, max(stop, 0) :] = (
-                0  # the other borders stay zero from block to block
-            )
+            # The other borders stay zero from block to block.
+            padded[:, : max(start, 0)] = padded[:, max(stop, 0) :] = 0
         if x.size:
             inside = (slice(a - start, b - start) for (a, b), (start, _) in zip(bounds, spans, strict=True))
             self._fill(padded[(slice(None), *inside)], x)

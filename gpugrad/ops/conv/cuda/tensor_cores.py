@@ -1,6 +1,6 @@
 """Convolutions on tensor cores: kernels/conv_mma.cu, for 16-bit floats and, where it was asked for, float32 as TF32.
 
-The kernels read channels-last memory in chunks of 16 bytes. What lies otherwise is copied, with zeros after the
+The kernels read channels-last memory in chunks of 16 bytes. Other arrays are copied to that order, with zeros after the
 channels of each group up to a whole chunk. Results are channels-last.
 """
 
@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from ...backend import precision
-from ...backend.cuda.launch import Kernels, Strided, aligned, ctype, dense
-from ...backend.devices import device_of
-from ...backend.namespace import xp
-from .conv_geometry import Convolution, empty, geometry, strides, weighed
-from .conv_parts import add_parts, parts_of, ranges
+from ....backend import precision
+from ....backend.cuda.launch import Kernels, Strided, aligned, ctype, dense
+from ....backend.devices import device_of
+from ....backend.namespace import xp
+from .geometry import Convolution, empty, geometry, strides, with_weight
+from .partial_sums import add_parts, empty_parts, split_sum
 
-# Of kernels/conv_mma.cu; in bytes: static shared memory, a row of a slice, a chunk.
+# Constants of kernels/conv_mma.cu; the last three in bytes: static shared memory, a row of a slice, a chunk.
 _THREADS, _ROWS, _TILE, _STATIC, _SLICE, _CHUNK = 256, 128, 32, 13 << 10, 128, 16
 _TYPES = ("__half", "__nv_bfloat16", "float")
 
@@ -33,7 +33,7 @@ _kernels = Kernels(
 
 
 class _Source(ctypes.Structure):
-    """What `channels_last` reads."""
+    """The array that the kernel `channels_last` reads."""
 
     _fields_ = [
         ("stride", ctypes.c_longlong * 5), ("positions", ctypes.c_longlong), ("size", ctypes.c_int * 3),
@@ -41,15 +41,15 @@ class _Source(ctypes.Structure):
     ]  # fmt: skip
 
 
-def take(array: Any, channels: int, outputs: int, groups: int) -> bool:
-    """Whether a convolution from so many channels to so many outputs runs here."""
-    fits = array.dtype.itemsize == 2 or (array.dtype == np.float32 and precision.get() != "highest")
+def supports(array: Any, channels: int, outputs: int, groups: int) -> bool:
+    """Whether a convolution from `channels` to `outputs` channels can run on tensor cores."""
+    has_type = array.dtype.itemsize == 2 or (array.dtype == np.float32 and precision.get() != "highest")
     # Narrower groups would be zeros for the most part.
-    return fits and (groups == 1 or min(channels, outputs) // groups >= _per(array))
+    return has_type and (groups == 1 or min(channels, outputs) // groups >= _chunk_elements(array))
 
 
 def gather(source: Any, shape: tuple, weight: Any, bias: Any, *, adjoint: bool, groups: int, **window: Any) -> Any:
-    """The result of `shape`, y from x or (adjoint) x from y, as a device path returns it."""
+    """Compute the result of `shape`, y from x or (adjoint) x from y, and return what a device path returns."""
     kernel = weight.shape[2:]
     to = empty(shape, source, channels_last=True)
     if adjoint:
@@ -60,7 +60,7 @@ def gather(source: Any, shape: tuple, weight: Any, bias: Any, *, adjoint: bool, 
     if c is None:
         return NotImplemented
     c.channels_last = 1
-    weighed(c, weight, adjoint=False)
+    with_weight(c, weight, adjoint=False)
     columns = 64 if c.width <= 64 else 128
     stages = _stages(source, columns)
     tiles = -(-c.batch * c.positions // _ROWS), -(-c.width // columns)
@@ -77,25 +77,25 @@ def gather(source: Any, shape: tuple, weight: Any, bias: Any, *, adjoint: bool, 
 
 
 def weight_gradient(y: Any, x: Any, shape: tuple, *, groups: int, **window: Any) -> Any:
-    """The weight's gradient of `shape`, as a device path returns it."""
+    """Compute the weight's gradient of `shape`, and return what a device path returns."""
     y, x = _channels_last(y, groups), _channels_last(x, groups)
     c = geometry(x, y, shape[2:], adjoint=False, groups=groups, **window)
     if c is None:
         return NotImplemented
     c.channels_last = 1
     out = xp(x).empty((groups * c.width, c.depth, *shape[2:]), x.dtype)
-    _sum(weighed(c, out, adjoint=False), out, y, x)
+    _launch_weight_gradient(with_weight(c, out, adjoint=False), out, y, x)
     if out.shape == shape:
         return out, {}
     out = out.reshape(groups, c.width, *out.shape[1:])[:, : shape[0] // groups, : shape[1]]
     return dense(out.reshape(shape)), {}
 
 
-def _sum(c: Convolution, out: Any, y: Any, x: Any) -> None:
+def _launch_weight_gradient(c: Convolution, out: Any, y: Any, x: Any) -> None:
     tiles = -(-c.depth * c.taps // _ROWS), -(-c.width // _ROWS)
     blocks = math.prod(tiles) * c.groups
-    parts, length = ranges(c.batch * c.positions, blocks, out.size, _SLICE // x.dtype.itemsize)
-    sums, stages = parts_of(out, parts), _stages(x, _ROWS)
+    parts, length = split_sum(c.batch * c.positions, blocks, out.size, _SLICE // x.dtype.itemsize)
+    sums, stages = empty_parts(out, parts), _stages(x, _ROWS)
     _kernels.launch(
         f"convolution_weight_gradient_mma<{ctype(x)}>", grid=(blocks, parts), block=(_THREADS,),
         args=(c, sums, Strided(y), Strided(x), np.int64(out.size), np.int64(length), *map(np.int32, tiles), stages),
@@ -105,18 +105,18 @@ def _sum(c: Convolution, out: Any, y: Any, x: Any) -> None:
 
 
 def _stages(array: Any, columns: int) -> np.int32:
-    """Slices in shared memory: three if they fit."""
+    """The number of slices in shared memory at once: three if they fit, else two."""
     return np.int32(3 if 3 * (_ROWS + columns) * _SLICE + _STATIC <= device_of(array).shared_bytes else 2)
 
 
-def _per(array: Any) -> int:
-    """Elements of a chunk."""
+def _chunk_elements(array: Any) -> int:
+    """The number of elements in a chunk."""
     return _CHUNK // array.dtype.itemsize
 
 
 def _channels_last(array: Any, groups: int) -> Any:
-    """`array` (N, C, *S) or a copy of it whose memory is in the order (N, *S, C), each group in whole chunks."""
-    ns, per = xp(array), _per(array)
+    """`array` (N, C, *S), or a copy of it, in the memory order (N, *S, C) with each group in whole chunks."""
+    ns, per = xp(array), _chunk_elements(array)
     depth = array.shape[1] // groups
     padded = -(-depth // per) * per
     if padded == depth and ns.moveaxis(array, 1, -1).flags.c_contiguous and aligned(array):

@@ -12,21 +12,19 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
-from ..autograd.op import Fixed, op, xp
-from ..backend import cpu
-from .conv import output_size
+from ...autograd.op import Fixed, op, xp
+from ..conv import output_size
 
 __all__ = ["max_pool", "sum_pool"]
 
 
-def _offsets(kernel: tuple) -> Any:
+def kernel_offsets(kernel: tuple) -> Any:
+    """The positions in a window of this size, in row-major order."""
     return itertools.product(*map(range, kernel))
 
 
-def _reach(offset: tuple, out: tuple, stride: tuple, dilation: tuple) -> tuple:
-    """The slices of a padded input that hold element `offset` of every window."""
+def elements_at(offset: tuple, out: tuple, stride: tuple, dilation: tuple) -> tuple:
+    """The index of the elements at one offset of the kernel, one for each window, in a padded input."""
     parts = zip(offset, out, stride, dilation, strict=True)
     return (..., *(slice(o * d, o * d + (n - 1) * s + 1, s) for o, n, s, d in parts))
 
@@ -35,14 +33,14 @@ def _padded(x: Any, padding: tuple, value: float) -> Any:
     return xp(x).pad(x, ((0, 0), (0, 0), *padding), constant_values=value)
 
 
-def _places(x: Any, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple) -> Any:
-    """Flat positions (N, C, *O), in the input's spatial plane, of the first maximum of each window."""
+def _argmax_positions(x: Any, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple) -> Any:
+    """The position (N, C, *O) of each window's first maximum, counted through the input's spatial plane."""
     ns = xp(x)
     out = output_size(x.shape[2:], kernel, stride, padding, dilation)
     numbers = _padded(ns.arange(math.prod(x.shape[2:])).reshape(1, 1, *x.shape[2:]), padding, -1)
     x = _padded(x, padding, -math.inf)
-    values = ns.stack([x[_reach(o, out, stride, dilation)] for o in _offsets(kernel)], -1)
-    where = ns.stack([numbers[_reach(o, out, stride, dilation)] for o in _offsets(kernel)], -1)
+    values = ns.stack([x[elements_at(o, out, stride, dilation)] for o in kernel_offsets(kernel)], -1)
+    where = ns.stack([numbers[elements_at(o, out, stride, dilation)] for o in kernel_offsets(kernel)], -1)
     best = values.max(axis=-1, keepdims=True)
     chosen = ((values == best) | (values != values)) & (where >= 0)
     where = where + ns.zeros(values.shape, where.dtype)
@@ -74,7 +72,7 @@ def _undilated() -> list[dict]:
 
 
 def _halved(s: Any, **more: Any) -> Iterator:
-    """2x2 windows side by side."""
+    """Inputs for 2x2 windows side by side."""
     sides = {"kernel": [2, 2], "stride": [2, 2], "padding": [[0, 0], [0, 0]]}
     return (s.case(s(n, 64, 56, 56), **sides, **more) for n in (32, 1, 8, 128))
 
@@ -86,12 +84,17 @@ def _halved(s: Any, **more: Any) -> Iterator:
     flops=lambda x, out: (x.size, out.size),
 )
 def max_pool(x, *, kernel, stride, padding, dilation):
-    """The maximum of each window: x (N, C, *S) -> (N, C, *O). A NaN in a window is its maximum."""
+    """The maximum of each window: x (N, C, *S) -> (N, C, *O). A NaN in a window is its maximum.
+
+    >>> x = gg.tensor([[[1.0, 3.0, 2.0, 0.0]]])
+    >>> gg.max_pool(x, kernel=(2,), stride=(2,), padding=((0, 0),), dilation=(1,))
+    tensor([[[3., 2.]]])
+    """
     out = output_size(x.shape[2:], kernel, stride, padding, dilation)
     padded = _padded(x, padding, -math.inf)
     best = None
-    for offset in _offsets(kernel):
-        values = padded[_reach(offset, out, stride, dilation)]
+    for offset in kernel_offsets(kernel):
+        values = padded[elements_at(offset, out, stride, dilation)]
         best = values.copy() if best is None else xp(x).maximum(best, values)
     return best
 
@@ -105,14 +108,24 @@ max_pool.vjp(
 
 @op(samples=lambda s: [s.case(s.distinct(*x), **a) for x, a in map(_split, _CASES)])
 def max_pool_indices(x: Fixed, *, kernel, stride, padding, dilation):
-    """Where the maxima are: int64 (N, C, *O), flat in the input's spatial plane, as PyTorch counts them."""
-    return _places(x, kernel, stride, padding, dilation)
+    """The positions of the maxima, int64 (N, C, *O), counted through the input's spatial plane as PyTorch does.
+
+    >>> x = gg.tensor([[[1.0, 3.0, 2.0, 0.0]]])
+    >>> gg.max_pool_indices(x, kernel=(2,), stride=(2,), padding=((0, 0),), dilation=(1,))
+    tensor([[[1, 2]]])
+    """
+    return _argmax_positions(x, kernel, stride, padding, dilation)
 
 
 @op(samples=lambda s: [s.case(s(*_out_shape(c)), s.distinct(*c["x"]), **_split(c)[1]) for c in _CASES])
 def max_pool_scatter(y, x: Fixed, *, kernel, stride, padding, dilation):
-    """y (N, C, *O) added into zeros of x's shape where x (N, C, *S) has the maxima of its windows."""
-    places = _places(x, kernel, stride, padding, dilation)
+    """Add y (N, C, *O) into zeros of x's shape, where x (N, C, *S) has the maxima of its windows.
+
+    >>> x, y = gg.tensor([[[1.0, 3.0, 2.0, 0.0]]]), gg.tensor([[[5.0, 6.0]]])
+    >>> gg.max_pool_scatter(y, x, kernel=(2,), stride=(2,), padding=((0, 0),), dilation=(1,))
+    tensor([[[0., 5., 6., 0.]]])
+    """
+    places = _argmax_positions(x, kernel, stride, padding, dilation)
     plane, outs = (*x.shape[:2], math.prod(x.shape[2:])), (*x.shape[:2], math.prod(y.shape[2:]))
     return xp(y).put_along(y.reshape(outs), places.reshape(outs), axis=-1, shape=plane).reshape(x.shape)
 
@@ -126,8 +139,13 @@ max_pool_scatter.vjp(
 
 @op(samples=lambda s: [s.case(s(*c["x"]), s.distinct(*c["x"]), **_split(c)[1]) for c in _CASES])
 def max_pool_gather(y, x: Fixed, *, kernel, stride, padding, dilation):
-    """The elements of y (N, C, *S) where x, of the same shape, has the maxima of its windows: (N, C, *O)."""
-    places = _places(x, kernel, stride, padding, dilation)
+    """The elements (N, C, *O) of y (N, C, *S) where x, of the same shape, has the maxima of its windows.
+
+    >>> x, y = gg.tensor([[[1.0, 3.0, 2.0, 0.0]]]), gg.tensor([[[5.0, 6.0, 7.0, 8.0]]])
+    >>> gg.max_pool_gather(y, x, kernel=(2,), stride=(2,), padding=((0, 0),), dilation=(1,))
+    tensor([[[6., 7.]]])
+    """
+    places = _argmax_positions(x, kernel, stride, padding, dilation)
     plane = (*x.shape[:2], math.prod(x.shape[2:]))
     picked = xp(y).take_along_axis(y.reshape(plane), places.reshape(*x.shape[:2], math.prod(places.shape[2:])), axis=-1)
     return picked.reshape(places.shape)
@@ -146,11 +164,15 @@ max_pool_gather.vjp(
     flops=lambda x, out: (x.size, out.size),
 )
 def sum_pool(x, *, kernel, stride, padding):
-    """The sum of each window: x (N, C, *S) -> (N, C, *O)."""
+    """The sum of each window: x (N, C, *S) -> (N, C, *O).
+
+    >>> gg.sum_pool(gg.tensor([[[1.0, 3.0, 2.0, 0.0]]]), kernel=(2,), stride=(2,), padding=((0, 0),))
+    tensor([[[4., 2.]]])
+    """
     ones = (1,) * len(kernel)
     out = output_size(x.shape[2:], kernel, stride, padding, ones)
     padded = _padded(x, padding, 0)
-    return sum(padded[_reach(offset, out, stride, ones)] for offset in _offsets(kernel))
+    return sum(padded[elements_at(offset, out, stride, ones)] for offset in kernel_offsets(kernel))
 
 
 sum_pool.vjp(
@@ -162,49 +184,20 @@ sum_pool.vjp(
 
 @op(samples=lambda s: [s.case(s(*_out_shape(c)), shape=c["x"], **_split(c, False)[1]) for c in _undilated()])
 def sum_pool_adjoint(y, *, shape, kernel, stride, padding):
-    """y (N, C, *O) added to every element of its window, in zeros of `shape` (N, C, *S)."""
+    """Add each element of y (N, C, *O) to all elements of its window, in zeros of `shape` (N, C, *S).
+
+    >>> y = gg.tensor([[[4.0, 2.0]]])
+    >>> gg.sum_pool_adjoint(y, shape=(1, 1, 4), kernel=(2,), stride=(2,), padding=((0, 0),))
+    tensor([[[4., 4., 2., 2.]]])
+    """
     ones = (1,) * len(kernel)
     padded = [n + low + high for n, (low, high) in zip(shape[2:], padding, strict=True)]
     out = xp(y).zeros((*shape[:2], *padded), y.dtype)
-    for offset in _offsets(kernel):
-        out[_reach(offset, y.shape[2:], stride, ones)] += y
+    for offset in kernel_offsets(kernel):
+        out[elements_at(offset, y.shape[2:], stride, ones)] += y
     return out[(..., *(slice(low, low + n) for n, (low, _) in zip(shape[2:], padding, strict=True)))]
 
 
 sum_pool_adjoint.vjp(
     y=lambda g, kernel, stride, padding: xp(g).sum_pool(g, kernel=kernel, stride=stride, padding=padding)
 )
-
-
-@max_pool.path("cpu")
-def _max_pool_cpu(x, *, kernel, stride, padding, dilation):
-    output_size(x.shape[2:], kernel, stride, padding, dilation)
-    out, offsets = cpu.pool.max_pool_forward(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
-    return out, {"offsets": offsets}
-
-
-@_max_pool_cpu.backward
-def _(g, offsets, x_shape, kernel, stride, padding, dilation):
-    return cpu.pool.max_pool_backward(
-        g, offsets, shape=x_shape, kernel=kernel, stride=stride, padding=padding, dilation=dilation
-    )
-
-
-@max_pool_indices.path("cpu")
-def _max_pool_indices_cpu(x, *, kernel, stride, padding, dilation):
-    window = dict(kernel=kernel, stride=stride, padding=padding, dilation=dilation)
-    output_size(x.shape[2:], **window)
-    return cpu.pool.max_pool_indices(cpu.pool.max_pool_forward(x, **window)[1], shape=x.shape, **window).astype(
-        np.int64
-    ), {}
-
-
-@sum_pool.path("cpu")
-def _sum_pool_cpu(x, *, kernel, stride, padding):
-    output_size(x.shape[2:], kernel, stride, padding, (1,) * len(kernel))
-    return cpu.pool.sum_pool_forward(x, kernel=kernel, stride=stride, padding=padding), {}
-
-
-@sum_pool_adjoint.path("cpu")
-def _sum_pool_adjoint_cpu(y, *, shape, kernel, stride, padding):
-    return cpu.pool.sum_pool_backward(y, shape=shape, kernel=kernel, stride=stride, padding=padding), {}

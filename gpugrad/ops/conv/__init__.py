@@ -1,6 +1,6 @@
 """Convolution in one, two and three dimensions.
 
-Three bilinear ops that are each other's gradients, so every order of derivative is one of them again:
+There are three bilinear ops. They are each other's gradients, so every derivative of one is made of these three:
 
     convolution(x, w)                    y[n,k,o] = sum_cf x[n,c, o*stride + f*dilation - pad] w[k,c,f]
     convolution_input_gradient(y, w)     the adjoint in x, which is also the transposed convolution
@@ -17,15 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd.op import op, xp
-from ..backend import cpu
-from .reduce import sum
+from ...autograd.op import op, xp
+from ..reduce import sum
 
 __all__ = ["convolution"]
 
 
 def _windows(x: Any, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple) -> Any:
-    """A view (N, C, *O, *F) of x padded with zeros."""
+    """The windows (N, C, *O, *F) of x padded with zeros, as a view."""
     ns = xp(x)
     x = ns.pad(x, ((0, 0), (0, 0), *padding))
     extent = tuple((f - 1) * d + 1 for f, d in zip(kernel, dilation, strict=True))
@@ -34,13 +33,14 @@ def _windows(x: Any, kernel: tuple, stride: tuple, padding: tuple, dilation: tup
     return view[(slice(None), slice(None), *steps)]
 
 
-def _grouped(array: Any, axis: int, groups: int) -> Any:
+def _split_groups(array: Any, axis: int, groups: int) -> Any:
+    """Take the channels on `axis` apart into (groups, channels of a group)."""
     shape = array.shape
     return array.reshape(*shape[:axis], groups, shape[axis] // groups, *shape[axis + 1 :])
 
 
 def output_size(size: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple) -> tuple[int, ...]:
-    """Spatial sizes of the output. Raises ValueError if the kernel does not fit the padded input."""
+    """The spatial sizes of the output. Raises ValueError if the kernel does not fit the padded input."""
     parts = zip(size, kernel, stride, padding, dilation, strict=True)
     out = tuple((n + low + high - d * (f - 1) - 1) // s + 1 for n, f, s, (low, high), d in parts)
     if any(n < 1 for n in out):
@@ -51,7 +51,8 @@ def output_size(size: tuple, kernel: tuple, stride: tuple, padding: tuple, dilat
     return out
 
 
-def _check(x_shape: tuple, w_shape: tuple, groups: int) -> None:
+def check_shapes(x_shape: tuple, w_shape: tuple, groups: int) -> None:
+    """Raise ValueError unless x (N, C, *S) and the weight (K, C/groups, *F) fit each other."""
     if len(x_shape) != len(w_shape):
         raise ValueError(f"x {x_shape} and weight {w_shape} must have the same number of axes")
     if x_shape[1] != w_shape[1] * groups or w_shape[0] % groups:
@@ -99,14 +100,22 @@ def _layers(s: Any) -> Iterator:
     flops=lambda weight, out: 2 * out.size * weight[0].size,
 )
 def convolution(x, weight, bias=None, *, stride, padding, dilation, groups):
-    """x (N, C, *S) * weight (K, C/groups, *F) + bias (K,): (N, K, *O). See the module for the formula."""
-    _check(x.shape, weight.shape, groups)
+    """The convolution of x (N, C, *S) with weight (K, C/groups, *F), plus bias (K,): (N, K, *O).
+
+    y[n, k, o] = sum over c and f of x[n, c, o * stride + f * dilation - pad] weight[k, c, f], where `padding` has a
+    pair (low, high) for each spatial axis. A guide: Dumoulin and Visin, arXiv:1603.07285.
+
+    >>> x, w = gg.tensor([[[1.0, 2.0, 3.0, 4.0]]]), gg.tensor([[[1.0, -1.0]]])
+    >>> gg.convolution(x, w, stride=(1,), padding=((0, 0),), dilation=(1,), groups=1)
+    tensor([[[-1., -1., -1.]]])
+    """
+    check_shapes(x.shape, weight.shape, groups)
     output_size(x.shape[2:], weight.shape[2:], stride, padding, dilation)
     d = x.ndim - 2
-    windows = _grouped(_windows(x, weight.shape[2:], stride, padding, dilation), 1, groups)
+    windows = _split_groups(_windows(x, weight.shape[2:], stride, padding, dilation), 1, groups)
     spatial, kernel = "opq"[:d], "fgh"[:d]
     out = xp(x).einsum(
-        f"nzc{spatial}{kernel},zkc{kernel}->nzk{spatial}", windows, _grouped(weight, 0, groups), optimize=True
+        f"nzc{spatial}{kernel},zkc{kernel}->nzk{spatial}", windows, _split_groups(weight, 0, groups), optimize=True
     )
     out = out.reshape(x.shape[0], weight.shape[0], *out.shape[3:])
     return out if bias is None else out + bias.reshape(-1, *(1,) * d)
@@ -133,11 +142,19 @@ convolution.vjp(
 
 @op(samples=lambda s: [s.case(s(*_output_shape(c)), s(*c["w"]), shape=c["x"], **_arguments(c)) for c in _CASES])
 def convolution_input_gradient(y, weight, *, shape, stride, padding, dilation, groups):
-    """The adjoint of `convolution` in its input: y (N, K, *O), weight (K, C/groups, *F) -> `shape` (N, C, *S)."""
+    """The adjoint of `convolution` in its input: y (N, K, *O), weight (K, C/groups, *F) -> `shape` (N, C, *S).
+
+    It gives the gradient of the input, and is also the transposed convolution.
+
+    >>> y, w = gg.tensor([[[1.0, 10.0]]]), gg.tensor([[[2.0, 3.0]]])
+    >>> window = dict(stride=(1,), padding=((0, 0),), dilation=(1,), groups=1)
+    >>> gg.convolution_input_gradient(y, w, shape=(1, 1, 3), **window)
+    tensor([[[ 2., 23., 30.]]])
+    """
     ns, d = xp(y), y.ndim - 2
     padded = [n + low + high for n, (low, high) in zip(shape[2:], padding, strict=True)]
     out = ns.zeros((shape[0], groups, shape[1] // groups, *padded), y.dtype)
-    g, w = _grouped(y, 1, groups), _grouped(weight, 0, groups)
+    g, w = _split_groups(y, 1, groups), _split_groups(weight, 0, groups)
     for offset in itertools.product(*map(range, weight.shape[2:])):
         at = tuple(
             slice(o * step, o * step + s * (n - 1) + 1, s)
@@ -162,14 +179,20 @@ convolution_input_gradient.vjp(
 
 @op(samples=lambda s: [s.case(s(*_output_shape(c)), s(*c["x"]), shape=c["w"], **_arguments(c)) for c in _CASES])
 def convolution_weight_gradient(y, x, *, shape, stride, padding, dilation, groups):
-    """The adjoint of `convolution` in its weight: y (N, K, *O), x (N, C, *S) -> `shape` (K, C/groups, *F)."""
+    """The adjoint of `convolution` in its weight: y (N, K, *O), x (N, C, *S) -> `shape` (K, C/groups, *F).
+
+    >>> y, x = gg.tensor([[[1.0, 10.0]]]), gg.tensor([[[1.0, 2.0, 3.0]]])
+    >>> window = dict(stride=(1,), padding=((0, 0),), dilation=(1,), groups=1)
+    >>> gg.convolution_weight_gradient(y, x, shape=(1, 1, 2), **window)
+    tensor([[[21., 32.]]])
+    """
     d = x.ndim - 2
     windows = _windows(x, shape[2:], stride, padding, dilation)[(slice(None), slice(None), *map(slice, y.shape[2:]))]
     spatial, kernel = "opq"[:d], "fgh"[:d]
     out = xp(x).einsum(
         f"nzc{spatial}{kernel},nzk{spatial}->zkc{kernel}",
-        _grouped(windows, 1, groups),
-        _grouped(y, 1, groups),
+        _split_groups(windows, 1, groups),
+        _split_groups(y, 1, groups),
         optimize=True,
     )
     return out.reshape(shape)
@@ -183,24 +206,3 @@ convolution_weight_gradient.vjp(
         y, g, shape=x_shape, stride=stride, padding=padding, dilation=dilation, groups=groups
     ),
 )
-
-
-@convolution.path("cpu")
-def _convolution_cpu(x, weight, bias, *, stride, padding, dilation, groups):
-    _check(x.shape, weight.shape, groups)
-    output_size(x.shape[2:], weight.shape[2:], stride, padding, dilation)
-    return cpu.conv.conv_forward(x, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups), {}
-
-
-@convolution_input_gradient.path("cpu")
-def _convolution_input_gradient_cpu(y, weight, *, shape, stride, padding, dilation, groups):
-    return cpu.conv.conv_input_grad(
-        y, weight, shape=shape, stride=stride, padding=padding, dilation=dilation, groups=groups
-    ), {}
-
-
-@convolution_weight_gradient.path("cpu")
-def _convolution_weight_gradient_cpu(y, x, *, shape, stride, padding, dilation, groups):
-    return cpu.conv.conv_weight_grad(
-        y, x, shape=shape, stride=stride, padding=padding, dilation=dilation, groups=groups
-    ), {}
