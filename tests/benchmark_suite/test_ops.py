@@ -29,7 +29,7 @@ def test_rows_hold_times_bytes_flops_and_errors(scaled):
 
 
 def test_a_wrong_result_stops_the_row(scaled):
-    @scaled.fused("cpu")
+    @scaled.path("cpu")
     def wrong(x):
         return 3.01 * x, {}
 
@@ -38,7 +38,7 @@ def test_a_wrong_result_stops_the_row(scaled):
 
 
 def test_a_wrong_gradient_stops_the_row_of_backward_alone(scaled):
-    @scaled.fused("cpu")
+    @scaled.path("cpu")
     def path(x):
         return 3 * x, {}
 
@@ -48,7 +48,7 @@ def test_a_wrong_gradient_stops_the_row_of_backward_alone(scaled):
 
 
 def test_a_planted_slow_down_is_reported(scaled):
-    @scaled.fused("cpu")
+    @scaled.path("cpu")
     def slow(x):
         time.sleep(0.002)
         return 3 * x, {}
@@ -76,7 +76,7 @@ def test_a_wrong_peer_is_dropped_with_a_note(scaled, monkeypatch):
 
 def test_every_fused_op_has_a_row():
     inner = "convolution_input_gradient convolution_weight_gradient max_pool_indices sum_pool_adjoint".split()
-    fused = [o for o in OPS.values() if "cpu" in o.fused_paths and o.name not in inner]
+    fused = [o for o in OPS.values() if o.paths["cpu"] and o.name not in inner]
     assert [o.name for o in fused if not o.bench and not isinstance(o, Elementwise)] == []
 
 

@@ -34,7 +34,7 @@ def _plain(name, case):
 
 def test_generic_declines_where_there_is_no_fused_path(scaled):
     problem = ops.Problem(scaled, next(iter(ops.cases_of(scaled))), "float32")
-    with pytest.raises(contender.Absent, match="no fused path"):
+    with pytest.raises(contender.Absent, match="no device path"):
         contender.Generic(problem, "cpu")
 
 
