@@ -1,4 +1,4 @@
-"""A language model with an LSTM (Hochreiter and Schmidhuber 1997), over characters or words."""
+"""Defines a language model with an LSTM (Hochreiter and Schmidhuber 1997), over characters or words."""
 
 from ..autograd.tensor import Tensor
 from ..nn import LSTM, Embedding, Linear, Module

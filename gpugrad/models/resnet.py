@@ -1,4 +1,4 @@
-"""Residual networks (He et al. 2015): the deep ones for ImageNet, and the narrow ones for CIFAR."""
+"""Defines residual networks (He et al. 2015): the deep ones for ImageNet, and the narrow ones for CIFAR."""
 
 from collections.abc import Sequence
 
