@@ -21,17 +21,17 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _named(op: Op) -> Callable[..., Tensor]:
+def _function_of(op: Op) -> Callable[..., Tensor]:
     """`op` with the name that PyTorch gives its first argument: `input`."""
 
     @wraps(op.forward)
     def function(input: Any, *args: Any, **kwargs: Any) -> Tensor:
         return op(input, *args, **kwargs)
 
-    return _shown(function, op)
+    return _with_signature(function, op)
 
 
-def _with_inplace(op: Op) -> Callable[..., Tensor]:
+def _inplace_function_of(op: Op) -> Callable[..., Tensor]:
     """`_named` with one more argument at the end: `inplace=True` writes the result into the input."""
     count = len(op.attributes)
 
@@ -44,23 +44,23 @@ def _with_inplace(op: Op) -> Callable[..., Tensor]:
         kept = input.clone() if input.requires_grad else input  # the gradient may need what is written over
         return input.copy_(op(kept, *args, **kwargs))
 
-    return _shown(function, op, Parameter("inplace", Parameter.POSITIONAL_OR_KEYWORD, default=False))
+    return _with_signature(function, op, Parameter("inplace", Parameter.POSITIONAL_OR_KEYWORD, default=False))
 
 
-def _shown(function: Callable[..., Tensor], op: Op, *more: Parameter) -> Callable[..., Tensor]:
+def _with_signature(function: Callable[..., Tensor], op: Op, *more: Parameter) -> Callable[..., Tensor]:
     """`function` with the signature that `help` shows: the op's, its first parameter called `input`, and `more`."""
     first, *rest = op.__signature__.parameters.values()
     vars(function)["__signature__"] = Signature([first.replace(name="input"), *rest, *more])
     return function
 
 
-gelu, logsigmoid, sigmoid, tanh = (_named(op) for op in (ops.gelu, ops.logsigmoid, sigmoid_op, tanh_op))
-hardshrink, softshrink, tanhshrink = (_named(op) for op in (ops.hardshrink, ops.softshrink, ops.tanhshrink))
-softplus, softsign = _named(ops.softplus), _named(ops.softsign)
-celu, elu, leaky_relu = (_with_inplace(op) for op in (ops.celu, ops.elu, ops.leaky_relu))
-hardsigmoid, hardswish, hardtanh = (_with_inplace(op) for op in (ops.hardsigmoid, ops.hardswish, ops.hardtanh))
-mish, relu, relu6 = (_with_inplace(op) for op in (ops.mish, ops.relu, ops.relu6))
-selu, silu, threshold = (_with_inplace(op) for op in (ops.selu, ops.silu, ops.threshold))
+gelu, logsigmoid, sigmoid, tanh = (_function_of(op) for op in (ops.gelu, ops.logsigmoid, sigmoid_op, tanh_op))
+hardshrink, softshrink, tanhshrink = (_function_of(op) for op in (ops.hardshrink, ops.softshrink, ops.tanhshrink))
+softplus, softsign = _function_of(ops.softplus), _function_of(ops.softsign)
+celu, elu, leaky_relu = (_inplace_function_of(op) for op in (ops.celu, ops.elu, ops.leaky_relu))
+hardsigmoid, hardswish, hardtanh = (_inplace_function_of(op) for op in (ops.hardsigmoid, ops.hardswish, ops.hardtanh))
+mish, relu, relu6 = (_inplace_function_of(op) for op in (ops.mish, ops.relu, ops.relu6))
+selu, silu, threshold = (_inplace_function_of(op) for op in (ops.selu, ops.silu, ops.threshold))
 
 
 def rrelu(

@@ -11,7 +11,8 @@ from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
 from ...backend.devices import Device
 from ...errors import ShapeError
-from .pool import batched, with_indices
+from .pool import with_indices
+from .spatial import batched
 
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",
@@ -42,7 +43,7 @@ def _mean_matrix(n: int, out: int, dtype: np.dtype, device: Device) -> Tensor:
     return asarray((inside / (end - start)).astype(dtype), device=device)
 
 
-def _adaptive_avg(dims, input, output_size) -> Tensor:
+def _adaptive_avg_pool(dims, input, output_size) -> Tensor:
     name = f"adaptive_avg_pool{dims}d"
     x, single = batched(name, dims, input)
     sizes, out = _output_sizes(name, dims, x, output_size), x
@@ -57,18 +58,18 @@ def _adaptive_avg(dims, input, output_size) -> Tensor:
 
 def adaptive_avg_pool1d(input, output_size) -> Tensor:
     """`adaptive_avg_pool2d` for input (N, C, L)."""
-    return _adaptive_avg(1, input, output_size)
+    return _adaptive_avg_pool(1, input, output_size)
 
 
 def adaptive_avg_pool2d(input, output_size) -> Tensor:
     """The means of windows that divide input (N, C, H, W) or (C, H, W) into `output_size`: an int or one per axis, None
     for an axis that stays as it is."""
-    return _adaptive_avg(2, input, output_size)
+    return _adaptive_avg_pool(2, input, output_size)
 
 
 def adaptive_avg_pool3d(input, output_size) -> Tensor:
     """`adaptive_avg_pool2d` for input (N, C, D, H, W)."""
-    return _adaptive_avg(3, input, output_size)
+    return _adaptive_avg_pool(3, input, output_size)
 
 
 @lru_cache(maxsize=64)
@@ -82,7 +83,7 @@ def _window_positions(spatial: tuple[int, ...], sizes: tuple[int, ...], device: 
     return asarray(places, device=device)
 
 
-def _adaptive_max(dims, input, output_size, return_indices) -> Any:
+def _adaptive_max_pool(dims, input, output_size, return_indices) -> Any:
     name = f"adaptive_max_pool{dims}d"
     x, single = batched(name, dims, input)
     sizes = _output_sizes(name, dims, x, output_size)
@@ -105,17 +106,17 @@ def _adaptive_max(dims, input, output_size, return_indices) -> Any:
 
 def adaptive_max_pool1d(input, output_size, return_indices=False) -> Any:
     """`adaptive_max_pool2d` for input (N, C, L)."""
-    return _adaptive_max(1, input, output_size, return_indices)
+    return _adaptive_max_pool(1, input, output_size, return_indices)
 
 
 def adaptive_max_pool2d(input, output_size, return_indices=False) -> Any:
     """The maxima of the windows of `adaptive_avg_pool2d`; with return_indices also int64 positions in the plane."""
-    return _adaptive_max(2, input, output_size, return_indices)
+    return _adaptive_max_pool(2, input, output_size, return_indices)
 
 
 def adaptive_max_pool3d(input, output_size, return_indices=False) -> Any:
     """`adaptive_max_pool2d` for input (N, C, D, H, W)."""
-    return _adaptive_max(3, input, output_size, return_indices)
+    return _adaptive_max_pool(3, input, output_size, return_indices)
 
 
 adaptive_max_pool1d_with_indices = with_indices(adaptive_max_pool1d)

@@ -6,42 +6,12 @@ from ...autograd.convert import asarray
 from ...autograd.tensor import Tensor
 from ...errors import DTypeError, ShapeError
 from ...ops.conv import convolution, convolution_input_gradient
+from .spatial import padding_pairs, per_axis
 
 __all__ = ["conv1d", "conv2d", "conv3d", "conv_tbc", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
 
 
-def per_axis(value: Any, dims: int, name: str) -> tuple[int, ...]:
-    """An int, or a sequence of one int per spatial axis, as a tuple."""
-    given = (value,) * dims if isinstance(value, int) else tuple(value)
-    if len(given) == 1:
-        given *= dims
-    if len(given) != dims or not all(isinstance(v, int) for v in given):
-        raise ShapeError(f"{name}: expected an int or {dims} ints, got {value!r}")
-    return given
-
-
-def _pairs(padding: Any, kernel: tuple, stride: tuple, dilation: tuple, name: str) -> tuple:
-    """(low, high) per axis from PyTorch's padding (an int, ints, "valid", "same" for stride 1) or from such pairs."""
-    dims = len(kernel)
-    if padding == "valid":
-        return ((0, 0),) * dims
-    if padding == "same":
-        if any(s != 1 for s in stride):
-            raise ShapeError(f"{name}: padding='same' needs stride 1, got {stride}")
-        total = (d * (f - 1) for d, f in zip(dilation, kernel, strict=True))
-        return tuple((t // 2, t - t // 2) for t in total)
-    if isinstance(padding, str):
-        raise ShapeError(f"{name}: padding is 'same', 'valid' or numbers, got {padding!r}")
-    if not isinstance(padding, int) and padding and not isinstance(padding[0], int):
-        pairs = tuple((low, high) for low, high in padding)
-    else:
-        pairs = tuple((p, p) for p in per_axis(padding, dims, f"{name}: padding"))
-    if len(pairs) != dims or any(p < 0 for pair in pairs for p in pair):
-        raise ShapeError(f"{name}: padding must be {dims} non-negative ints or pairs, got {padding!r}")
-    return pairs
-
-
-def _batched(name: str, dims: int, input: Any, weight: Any) -> tuple[Tensor, Tensor, bool]:
+def _checked_operands(name: str, dims: int, input: Any, weight: Any) -> tuple[Tensor, Tensor, bool]:
     """Input with a batch axis, weight, and whether the batch axis was added. Raises DTypeError for integer tensors."""
     input = asarray(input)
     weight = weight if isinstance(weight, Tensor) else asarray(weight, device=input.device)
@@ -58,9 +28,9 @@ def _batched(name: str, dims: int, input: Any, weight: Any) -> tuple[Tensor, Ten
 
 def _conv(dims, input, weight, bias, stride, padding, dilation, groups) -> Tensor:
     name = f"conv{dims}d"
-    input, weight, single = _batched(name, dims, input, weight)
+    input, weight, single = _checked_operands(name, dims, input, weight)
     stride, dilation = per_axis(stride, dims, f"{name}: stride"), per_axis(dilation, dims, f"{name}: dilation")
-    pairs = _pairs(padding, weight.shape[2:], stride, dilation, name)
+    pairs = padding_pairs(padding, weight.shape[2:], stride, dilation, name)
     out = convolution(input, weight, bias, stride=stride, padding=pairs, dilation=dilation, groups=groups)
     return out.squeeze(0) if single else out
 
@@ -87,16 +57,18 @@ def conv3d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) 
 
 def _conv_transpose(dims, input, weight, bias, stride, padding, output_padding, groups, dilation) -> Tensor:
     name = f"conv_transpose{dims}d"
-    input, weight, single = _batched(name, dims, input, weight)
+    input, weight, single = _checked_operands(name, dims, input, weight)
     stride, dilation = per_axis(stride, dims, f"{name}: stride"), per_axis(dilation, dims, f"{name}: dilation")
-    extra = per_axis(output_padding, dims, f"{name}: output_padding")
-    pairs = _pairs(padding, weight.shape[2:], stride, dilation, name)
-    if any(e >= max(s, d) or e < 0 for e, s, d in zip(extra, stride, dilation, strict=True)):
-        raise ShapeError(f"{name}: output_padding {extra} must be smaller than stride {stride} or dilation {dilation}")
+    output_pads = per_axis(output_padding, dims, f"{name}: output_padding")
+    pairs = padding_pairs(padding, weight.shape[2:], stride, dilation, name)
+    if any(e >= max(s, d) or e < 0 for e, s, d in zip(output_pads, stride, dilation, strict=True)):
+        raise ShapeError(
+            f"{name}: output_padding {output_pads} must be smaller than stride {stride} or dilation {dilation}"
+        )
     if input.shape[1] != weight.shape[0] or input.shape[1] % groups:
         given, taken = input.shape[1], weight.shape[0]
         raise ShapeError(f"{name}: input has {given} channels, weight {weight.shape} takes {taken}, groups={groups}")
-    axes = zip(input.shape[2:], stride, pairs, dilation, weight.shape[2:], extra, strict=True)
+    axes = zip(input.shape[2:], stride, pairs, dilation, weight.shape[2:], output_pads, strict=True)
     size = tuple((n - 1) * s - low - high + d * (f - 1) + e + 1 for n, s, (low, high), d, f, e in axes)
     if any(n < 1 for n in size):
         raise ShapeError(

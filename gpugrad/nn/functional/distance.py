@@ -18,7 +18,7 @@ def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> T
     return input / OPS["maximum"](length, eps)
 
 
-def _length(x: Tensor, p: float, axis: int = -1, keepdims: bool = False) -> Tensor:
+def _vector_norm(x: Tensor, p: float, axis: int = -1, keepdims: bool = False) -> Tensor:
     return OPS["vector_norm"](x, ord=p, axis=axis, keepdims=keepdims)
 
 
@@ -30,14 +30,14 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Tens
     x1, x2 = asarray(x1), asarray(x2)
     shape = np.broadcast_shapes(x1.shape, x2.shape)
     x1, x2 = (t if t.shape == shape else OPS["broadcast_to"](t, shape=shape) for t in (x1, x2))
-    lengths = [_length(t, 2, dim, True) for t in (x1, x2)]
+    lengths = [_vector_norm(t, 2, dim, True) for t in (x1, x2)]
     first, second = (n + (OPS["maximum"](n.detach(), eps) - n.detach()) for n in lengths)
     return ((x1 / first) * (x2 / second)).sum(axis=dim)
 
 
 def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
     """||x1 - x2 + eps||_p along the last axis: (N, D) and (N, D) -> (N,), or (N, 1) with keepdim."""
-    return _length(asarray(x1) - x2 + eps, p, keepdims=keepdim)
+    return _vector_norm(asarray(x1) - x2 + eps, p, keepdims=keepdim)
 
 
 def pdist(input: Any, p: float = 2.0) -> Tensor:
@@ -49,4 +49,4 @@ def pdist(input: Any, p: float = 2.0) -> Tensor:
     if x.ndim != 2 or p < 0:
         raise ShapeError(f"pdist: expected input (N, D) and p >= 0, got {x.shape} and p={p}")
     first, second = (asarray(i, device=x.device) for i in np.triu_indices(x.shape[0], 1))
-    return _length(OPS["take"](x, first, axis=0) - OPS["take"](x, second, axis=0), p)
+    return _vector_norm(OPS["take"](x, first, axis=0) - OPS["take"](x, second, axis=0), p)

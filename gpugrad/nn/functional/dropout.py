@@ -14,25 +14,25 @@ from ...ops.random import apply_mask, drop_scale, seeded_dropout
 __all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout"]
 
 
-def _check(name: str, p: float) -> None:
+def _check_probability(name: str, p: float) -> None:
     """Raises DTypeError unless 0 <= p <= 1."""
     if not 0 <= p <= 1:
         raise DTypeError(f"{name}: expected a probability p in [0, 1], got {p}")
 
 
-def _kept(x: Tensor, p: float, shape: tuple) -> Any:
+def _keep_mask(x: Tensor, p: float, shape: tuple) -> Any:
     """True where an element is kept."""
     return x.device.asarray(default_generator().numpy.random(shape, np.float32) >= p)
 
 
 def _dropout(name: str, input: Any, p: float, training: bool, inplace: bool, per_channel: bool) -> Tensor:
     x = asarray(input)
-    _check(name, p)
+    _check_probability(name, p)
     if not training or p == 0:
         return x
     if x.device.type == "cpu":
         shape = x.shape[:2] + (1,) * (x.ndim - 2) if per_channel else x.shape
-        made = apply_mask(x, _kept(x, p, shape), scale=drop_scale(p))
+        made = apply_mask(x, _keep_mask(x, p, shape), scale=drop_scale(p))
     else:  # drawn where it is used, which moves nothing; NumPy's own generator is the faster one on the CPU
         seed = int(default_generator().numpy.integers(2**63))
         made = seeded_dropout(x, p=p, seed=seed, share=math.prod(x.shape[2:]) if per_channel else 1)
@@ -63,12 +63,12 @@ def dropout3d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
 
 def _alpha_dropout(name: str, input: Any, p: float, training: bool, inplace: bool, per_channel: bool) -> Tensor:
     x = asarray(input)
-    _check(name, p)
+    _check_probability(name, p)
     if not training or p == 0:
         return x
     low = -1.7580993408473766  # SELU's limit at minus infinity
     shape = x.shape[:2] + (1,) * (x.ndim - 2) if per_channel else x.shape
-    kept = asarray(_kept(x, p, shape), device=x.device).to(dtype=x.dtype)
+    kept = asarray(_keep_mask(x, p, shape), device=x.device).to(dtype=x.dtype)
     if p == 1:
         made = x * 0.0
     else:

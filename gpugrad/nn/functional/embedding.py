@@ -12,7 +12,7 @@ from ...ops import embedding as ops
 __all__ = ["embedding", "embedding_bag"]
 
 
-def _shorten(weight: Tensor, index: Tensor, max_norm: float, norm_type: float) -> None:
+def _limit_norms(weight: Tensor, index: Tensor, max_norm: float, norm_type: float) -> None:
     """Scale the rows of `weight` that are looked up, in place, to a norm of at most max_norm."""
     with no_grad():
         used = weight.device.xp.zeros((weight.shape[0], 1), bool)
@@ -22,7 +22,7 @@ def _shorten(weight: Tensor, index: Tensor, max_norm: float, norm_type: float) -
         weight.copy_(weight * OPS["where"](long, max_norm / (norm + 1e-7), 1.0))
 
 
-def _scaled(rows: Tensor, index: Tensor, count: int) -> Tensor:
+def _divide_gradient_by_count(rows: Tensor, index: Tensor, count: int) -> Tensor:
     """rows whose gradient is divided by how often their index occurs."""
     often = rows.device.xp.bincount(index._array.reshape(-1), minlength=count)[index._array]
     share = wrap((1 / often[..., None]).astype(rows.dtype), rows.device, None)
@@ -50,12 +50,12 @@ def embedding(
             raise OutOfRangeError(f"embedding: padding_idx {padding_idx} is outside a table of {weight.shape[0]} rows")
         padding_idx %= weight.shape[0]
     if max_norm is not None:
-        _shorten(weight, index, max_norm, norm_type)
+        _limit_norms(weight, index, max_norm, norm_type)
     rows = ops.embedding(index, weight, padding_idx=padding_idx)
-    return _scaled(rows, index, weight.shape[0]) if scale_grad_by_freq else rows
+    return _divide_gradient_by_count(rows, index, weight.shape[0]) if scale_grad_by_freq else rows
 
 
-def _bags(index: Tensor, offsets: Any, weights: Any, include_last_offset: bool) -> tuple[Tensor, Any, Any]:
+def _flat_bags(index: Tensor, offsets: Any, weights: Any, include_last_offset: bool) -> tuple[Tensor, Any, Any]:
     """Flat indices, where the bags start (an array), and flat weights."""
     if weights is not None and asarray(weights).shape != index.shape:
         raise ShapeError(f"embedding_bag: per_sample_weights must have input's shape {index.shape}")
@@ -73,7 +73,7 @@ def _bags(index: Tensor, offsets: Any, weights: Any, include_last_offset: bool) 
     return index, starts[:-1] if include_last_offset else starts, weights
 
 
-def _largest(rows: Tensor, starts: Any, kept: Any, longest: int | None) -> Tensor:
+def _bag_maxima(rows: Tensor, starts: Any, kept: Any, longest: int | None) -> Tensor:
     """The largest values of each bag, zeros for those without rows; `kept` says which rows count. longest: the size of
     the largest bag; asked of the device if None."""
     ns, device, n = rows.device.xp, rows.device, rows.shape[0]
@@ -116,12 +116,12 @@ def embedding_bag(
         raise ShapeError(f"embedding_bag: per_sample_weights are for mode 'sum', got {mode!r}")
     if mode == "max" and scale_grad_by_freq:
         raise ShapeError("embedding_bag: scale_grad_by_freq is not for mode 'max'")
-    index, starts, factors = _bags(index, offsets, per_sample_weights, include_last_offset)
+    index, starts, factors = _flat_bags(index, offsets, per_sample_weights, include_last_offset)
     rows = embedding(index, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq)
     ns, device = rows.device.xp, rows.device
     kept = ns.ones(index.shape, bool) if padding_idx is None else index._array != padding_idx % weight.shape[0]
     if mode == "max":
-        return _largest(rows, starts, kept, asarray(input).shape[1] if offsets is None else None)
+        return _bag_maxima(rows, starts, kept, asarray(input).shape[1] if offsets is None else None)
     bag = wrap(ns.searchsorted(starts, ns.arange(index.shape[0]), side="right") - 1, device, None)
     counted = wrap(kept.astype(rows.dtype), device, None)
     factors = counted if factors is None else asarray(factors) * counted

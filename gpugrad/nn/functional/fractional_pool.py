@@ -9,8 +9,8 @@ from ...autograd.op import OPS
 from ...autograd.tensor import wrap
 from ...backend.random import default_generator
 from ...errors import ShapeError
-from .conv import per_axis
-from .pool import batched, with_indices
+from .pool import with_indices
+from .spatial import batched, per_axis
 
 __all__ = [
     "fractional_max_pool2d", "fractional_max_pool2d_with_indices", "fractional_max_pool3d",
@@ -43,7 +43,7 @@ def _window_starts(u: Any, n: int, k: int, out: int, ns: Any) -> Any:
     return ns.concatenate([inner, ns.full((*u.shape[:2], 1), n - k)], axis=2)
 
 
-def _fractional(dims, input, kernel_size, output_size, output_ratio, return_indices, samples) -> Any:
+def _fractional_max_pool(dims, input, kernel_size, output_size, output_ratio, return_indices, samples) -> Any:
     name = f"fractional_max_pool{dims}d"
     x, single = batched(name, dims, input)
     size, kernel = x.shape[2:], per_axis(kernel_size, dims, f"{name}: kernel_size")
@@ -77,14 +77,14 @@ def fractional_max_pool2d(
     output_size: how many windows; or output_ratio: how many for each element of an axis. _random_samples: (N, C, 2)
     numbers from 0 to 1 that decide where the windows start. Raises ShapeError if the windows do not fit.
     """
-    return _fractional(2, input, kernel_size, output_size, output_ratio, return_indices, _random_samples)
+    return _fractional_max_pool(2, input, kernel_size, output_size, output_ratio, return_indices, _random_samples)
 
 
 def fractional_max_pool3d(
     input, kernel_size, output_size=None, output_ratio=None, return_indices=False, _random_samples=None
 ) -> Any:
     """`fractional_max_pool2d` for input (N, C, D, H, W)."""
-    return _fractional(3, input, kernel_size, output_size, output_ratio, return_indices, _random_samples)
+    return _fractional_max_pool(3, input, kernel_size, output_size, output_ratio, return_indices, _random_samples)
 
 
 fractional_max_pool2d_with_indices = with_indices(fractional_max_pool2d)

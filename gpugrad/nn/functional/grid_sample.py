@@ -45,7 +45,7 @@ def affine_grid(theta: Any, size: Sequence[int], align_corners: bool | None = No
     return (base @ theta.swapaxes(1, 2)).reshape((size[0], *size[2:], dims))
 
 
-def _reflected(c: Tensor, low: float, span: float) -> Tensor:
+def _reflect_coordinates(c: Tensor, low: float, span: float) -> Tensor:
     """c mirrored at `low` and at `low` + `span` until it is between them."""
     if span <= 0:
         return c * 0.0
@@ -58,10 +58,10 @@ def _reflected(c: Tensor, low: float, span: float) -> Tensor:
     return slope * (c - low) + offset
 
 
-def _inside(c: Tensor, n: int, padding: str, align: bool) -> Tensor:
+def _pad_coordinates(c: Tensor, n: int, padding: str, align: bool) -> Tensor:
     """Coordinates moved into the axis, as `padding` says."""
     if padding == "reflection":
-        c = _reflected(c, 0.0, n - 1.0) if align else _reflected(c, -0.5, float(n))
+        c = _reflect_coordinates(c, 0.0, n - 1.0) if align else _reflect_coordinates(c, -0.5, float(n))
     return c if padding == "zeros" else OPS["clip"](c, 0, n - 1)
 
 
@@ -69,7 +69,7 @@ def _taps(c: Tensor, n: int, mode: str, padding: str, align: bool) -> list[tuple
     """(index, weight) of each element of the axis that the coordinates c, from 0 to n - 1, take part of."""
     ns, dtype = c.device.xp, c.dtype
     if mode != "bicubic":
-        c = _inside(c, n, padding, align)
+        c = _pad_coordinates(c, n, padding, align)
     low = (ns.rint if mode == "nearest" else ns.floor)(c._array)
     if mode == "nearest":
         found = [(low, OPS["clip"](c, 0, n - 1) * 0 + 1)]  # the gradient is zero, but it is one
@@ -83,7 +83,7 @@ def _taps(c: Tensor, n: int, mode: str, padding: str, align: bool) -> list[tuple
     taps = []
     for place, weight in found:
         if mode == "bicubic" and padding != "zeros":
-            place = _inside(wrap(place, c.device, None), n, padding, align)._array
+            place = _pad_coordinates(wrap(place, c.device, None), n, padding, align)._array
         exists = ((place >= 0) & (place < n)).astype(dtype)
         taps.append((ns.clip(place, 0, n - 1).astype(np.int64), wrap(exists, c.device, None) * weight))
     return taps

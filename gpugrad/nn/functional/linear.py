@@ -48,11 +48,15 @@ def grouped_mm(mat_a: Any, mat_b: Any, *, offs: Any = None, bias: Any = None, ou
         out = matmul.matmul(a, b)
     else:
         ends = [int(end) for end in asarray(offs).tolist()]
-        out = swapaxes(_grouped(b.T, swapaxes(a, 1, 2), ends), 0, 1) if ranks == (3, 2) else _grouped(a, b, ends)
+        out = (
+            swapaxes(_grouped_products(b.T, swapaxes(a, 1, 2), ends), 0, 1)
+            if ranks == (3, 2)
+            else _grouped_products(a, b, ends)
+        )
     return out if out_dtype is None else out.astype(out_dtype)
 
 
-def _grouped(a: Tensor, b: Tensor, ends: list[int]) -> Tensor:
+def _grouped_products(a: Tensor, b: Tensor, ends: list[int]) -> Tensor:
     """(T, K), (G, K, N) -> (T, N) or (M, T), (T, N) -> (G, M, N), group i being the part of T that ends at ends[i]."""
     both = b.ndim == 2
     length = a.shape[int(both)]

@@ -17,7 +17,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _above_zero(x: Tensor) -> Tensor:
+def _hinge(x: Tensor) -> Tensor:
     return OPS["relu"](x)
 
 
@@ -25,9 +25,7 @@ def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, reduction
     """input where target is 1, max(0, margin - input) where it is -1."""
     input, target = asarray(input), asarray(target)
     near = OPS["where"](target != -1, input, 0.0)
-    return reduced(
-        "hinge_embedding_loss", near + OPS["where"](target != 1, _above_zero(margin - input), 0.0), reduction
-    )
+    return reduced("hinge_embedding_loss", near + OPS["where"](target != 1, _hinge(margin - input), 0.0), reduction)
 
 
 def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0, reduction: str = "mean") -> Tensor:
@@ -38,7 +36,7 @@ def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0
             "margin_ranking_loss: the inputs and the target must have the same number of axes, got "
             f"{input1.shape}, {input2.shape} and {target.shape}"
         )
-    return reduced("margin_ranking_loss", _above_zero(-target * (input1 - input2) + margin), reduction)
+    return reduced("margin_ranking_loss", _hinge(-target * (input1 - input2) + margin), reduction)
 
 
 def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float = 0, reduction: str = "mean") -> Tensor:
@@ -52,7 +50,7 @@ def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float =
     tiny = 1e-12
     dot, first, second = ((a * b).sum(axis=-1) for a, b in ((input1, input2), (input1, input1), (input2, input2)))
     cosine = dot / OPS["sqrt"]((first + tiny) * (second + tiny))
-    losses = OPS["where"](target == 1, 1 - cosine, 0.0) + OPS["where"](target == -1, _above_zero(cosine - margin), 0.0)
+    losses = OPS["where"](target == 1, 1 - cosine, 0.0) + OPS["where"](target == -1, _hinge(cosine - margin), 0.0)
     return reduced("cosine_embedding_loss", losses, reduction)
 
 
@@ -85,7 +83,7 @@ def multi_margin_loss(
     rows, classes = input.reshape((-1, input.shape[-1])), target.reshape((-1, 1))
     if input.ndim not in (1, 2) or rows.shape[0] != classes.shape[0]:
         raise ShapeError(f"multi_margin_loss: target must be {input.shape[:-1]} for {input.shape}, got {target.shape}")
-    terms = _above_zero(margin - OPS["take_along_axis"](rows, classes, axis=1) + rows)
+    terms = _hinge(margin - OPS["take_along_axis"](rows, classes, axis=1) + rows)
     terms = terms if p == 1 else terms * terms
     others = asarray(rows.device.xp.arange(rows.shape[1]), device=rows.device) != classes
     if weight is not None:
@@ -112,7 +110,7 @@ def multilabel_margin_loss(input: Any, target: Any, reduction: str = "mean") -> 
     is_label = ((labels[:, :, None] == ns.arange(rows.shape[1])) & (used[:, :, None] > 0)).any(axis=1)
     counted = wrap(used[:, :, None] * ~is_label[:, None, :], rows.device, None)
     wanted = OPS["take_along_axis"](rows, wrap(labels, rows.device, None), axis=1)
-    terms = _above_zero(1 - wanted.unsqueeze(2) + rows.unsqueeze(1)) * counted
+    terms = _hinge(1 - wanted.unsqueeze(2) + rows.unsqueeze(1)) * counted
     losses = terms.sum(axis=(1, 2)) / rows.shape[1]
     return reduced("multilabel_margin_loss", losses if input.ndim == 2 else losses.squeeze(0), reduction)
 
@@ -159,4 +157,4 @@ def triplet_margin_with_distance_loss(
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
         far = OPS["minimum"](far, distance(positive, negative))
-    return reduced("triplet_margin_loss", _above_zero(near - far + margin), reduction)
+    return reduced("triplet_margin_loss", _hinge(near - far + margin), reduction)

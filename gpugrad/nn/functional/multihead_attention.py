@@ -14,7 +14,7 @@ from .softmax import softmax
 __all__ = ["multi_head_attention_forward"]
 
 
-def _additive(mask: Any, like: Tensor) -> Tensor | None:
+def _additive_mask(mask: Any, like: Tensor) -> Tensor | None:
     """What is added to the scores: a mask of numbers as it is, -inf where a bool one is True."""
     if mask is None:
         return None
@@ -25,10 +25,10 @@ def _additive(mask: Any, like: Tensor) -> Tensor | None:
     return zeros.masked_fill(mask, -float("inf"))
 
 
-def _mask(attn_mask: Any, padding: Any, like: Tensor, scores: tuple, extra: int) -> Tensor | None:
+def _combined_mask(attn_mask: Any, padding: Any, like: Tensor, scores: tuple, extra: int) -> Tensor | None:
     """The sum of both masks, broadcast to scores (N, H, L, S); the last `extra` of the S columns are always seen."""
     n, heads, rows, columns = scores
-    total, hidden = _additive(attn_mask, like), _additive(padding, like)
+    total, hidden = _additive_mask(attn_mask, like), _additive_mask(padding, like)
     for name, mask, shapes in (
         ("attn_mask", total, ((rows, columns - extra), (n * heads, rows, columns - extra))),
         ("key_padding_mask", hidden, ((n, columns - extra), (columns - extra,))),
@@ -43,7 +43,9 @@ def _mask(attn_mask: Any, padding: Any, like: Tensor, scores: tuple, extra: int)
     return pad(total, (0, extra)) if extra and total is not None else total
 
 
-def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout_p: float) -> tuple[Tensor, Tensor]:
+def _attend_with_weights(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout_p: float
+) -> tuple[Tensor, Tensor]:
     scores = (q * q.shape[-1] ** -0.5) @ k.swapaxes(-1, -2)
     weights = dropout(softmax(scores if mask is None else scores + mask, dim=-1), dropout_p)
     return weights @ v, weights
@@ -83,7 +85,7 @@ def attend_heads(
     single, same = asarray(query).ndim == 2, query is key and key is value
     inputs = [asarray(t) for t in ([query] if same else [query, key, value])]
     inputs = [t.unsqueeze(0) if single else t if batch_first else t.swapaxes(0, 1) for t in inputs]
-    q, k, v = _projected(inputs, weights, bias, width, heads)
+    q, k, v = _project_inputs(inputs, weights, bias, width, heads)
     (n, rows, _), extra, d = q.shape, 0, width // heads
     if added[0] is not None:
         k, v = (
@@ -100,10 +102,10 @@ def attend_heads(
     causal = is_causal and padding is None and not need_weights and not extra
     if is_causal and attn_mask is None and not causal:
         attn_mask = wrap(q.device.xp.triu(q.device.xp.ones((rows, k.shape[2] - extra), bool), 1), q.device, None)
-    mask = None if causal else _mask(attn_mask, padding, q, (n, heads, rows, k.shape[2]), extra)
+    mask = None if causal else _combined_mask(attn_mask, padding, q, (n, heads, rows, k.shape[2]), extra)
     seen = None
     if need_weights:
-        out, seen = _attend(q, k, v, mask, dropout_p)
+        out, seen = _attend_with_weights(q, k, v, mask, dropout_p)
         seen = seen.mean(axis=1) if average else seen
         seen = seen.squeeze(0) if single else seen
     else:
@@ -112,7 +114,7 @@ def attend_heads(
     return (out.squeeze(0) if single else out if batch_first else out.swapaxes(0, 1)), seen
 
 
-def _projected(inputs: list, weights: Any, bias: Any, width: int, heads: int) -> list[Tensor]:
+def _project_inputs(inputs: list, weights: Any, bias: Any, width: int, heads: int) -> list[Tensor]:
     """query, key and value, each times its weights: (N, L, width); one product for all three if they are the same."""
     if inputs[0].shape[-1] != width or width % heads:
         raise ShapeError(

@@ -12,7 +12,7 @@ from ...backend.random import default_generator
 __all__ = ["gumbel_softmax", "log_softmax", "masked_softmax", "softmax", "softmin"]
 
 
-def _axis(input: Tensor, dim: int | None) -> int:
+def _default_axis(input: Tensor, dim: int | None) -> int:
     """PyTorch's default: the first axis of vectors and of rank 3, else the second."""
     return (0 if input.ndim in (0, 1, 3) else 1) if dim is None else dim
 
@@ -20,13 +20,13 @@ def _axis(input: Tensor, dim: int | None) -> int:
 def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
     """exp(input) normalised along `dim`; computed in `dtype` if given."""
     input = asarray(input, dtype)
-    return OPS["softmax"](input, axis=_axis(input, dim))
+    return OPS["softmax"](input, axis=_default_axis(input, dim))
 
 
 def log_softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
     """The logarithm of `softmax`."""
     input = asarray(input, dtype)
-    return OPS["log_softmax"](input, axis=_axis(input, dim))
+    return OPS["log_softmax"](input, axis=_default_axis(input, dim))
 
 
 def masked_softmax(input: Any, mask: Any = None, causal: bool = False, scale: float = 1.0) -> Tensor:

@@ -6,15 +6,16 @@ from ...autograd.convert import asarray
 from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
 from ...errors import ShapeError
-from .pool import arguments, batched
+from .pool import window_attributes
+from .spatial import batched
 
 __all__ = ["max_unpool1d", "max_unpool2d", "max_unpool3d"]
 
 
-def _unpool(dims, input, indices, kernel_size, stride, padding, output_size) -> Tensor:
+def _max_unpool(dims, input, indices, kernel_size, stride, padding, output_size) -> Tensor:
     name = f"max_unpool{dims}d"
     x, single = batched(name, dims, input)
-    window = arguments(name, dims, kernel_size, stride, padding)
+    window = window_attributes(name, dims, kernel_size, stride, padding)
     parts = zip(x.shape[2:], window["stride"], window["padding"], window["kernel"], strict=True)
     size = tuple((n - 1) * s - 2 * p + f for n, s, (p, _), f in parts)
     if output_size is not None:
@@ -31,15 +32,15 @@ def _unpool(dims, input, indices, kernel_size, stride, padding, output_size) -> 
 
 def max_unpool1d(input, indices, kernel_size, stride=None, padding=0, output_size=None) -> Tensor:
     """`max_unpool2d` for input (N, C, L)."""
-    return _unpool(1, input, indices, kernel_size, stride, padding, output_size)
+    return _max_unpool(1, input, indices, kernel_size, stride, padding, output_size)
 
 
 def max_unpool2d(input, indices, kernel_size, stride=None, padding=0, output_size=None) -> Tensor:
     """The values of input (N, C, OH, OW) put back where max-pooling took them from (`indices`), zeros elsewhere:
     (N, C, H, W), the smallest that the windows fit unless output_size is given."""
-    return _unpool(2, input, indices, kernel_size, stride, padding, output_size)
+    return _max_unpool(2, input, indices, kernel_size, stride, padding, output_size)
 
 
 def max_unpool3d(input, indices, kernel_size, stride=None, padding=0, output_size=None) -> Tensor:
     """`max_unpool2d` for input (N, C, D, H, W)."""
-    return _unpool(3, input, indices, kernel_size, stride, padding, output_size)
+    return _max_unpool(3, input, indices, kernel_size, stride, padding, output_size)
