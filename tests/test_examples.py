@@ -29,7 +29,11 @@ def public_members(package):
     """The public classes and functions of a package that the package itself defines, by name."""
     for name, value in vars(importlib.import_module(package)).items():
         own = getattr(value, "__module__", None) or ""
-        if not name.startswith("_") and (inspect.isclass(value) or inspect.isfunction(value)) and own.startswith(package):
+        if (
+            not name.startswith("_")
+            and (inspect.isclass(value) or inspect.isfunction(value))
+            and own.startswith(package)
+        ):
             yield name, value
 
 

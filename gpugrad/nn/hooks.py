@@ -19,7 +19,7 @@ Hook = tuple[Callable, dict]  # the function and its options
 
 
 class HasForward(Protocol):
-    """A module, as far as its hooks need it."""
+    """Describes a module, as far as its hooks need it."""
 
     forward: Callable
 

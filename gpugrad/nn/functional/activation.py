@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
-from inspect import Parameter, Signature
+from inspect import Parameter, Signature, cleandoc
 from typing import Any
 
 from ...autograd.convert import asarray
@@ -21,18 +21,34 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _function_of(op: Op) -> Callable[..., Tensor]:
-    """`op` with the name that PyTorch gives its first argument: `input`."""
+def _documented(
+    function: Callable[..., Tensor], op: Op, values: str, arguments: str, *more: Parameter
+) -> Callable[..., Tensor]:
+    """Return `function` with what `help` shows: the op's text and signature, `input` being the first parameter.
+
+    `more` parameters follow the op's. The example shows the `values` at -1, 0 and 2, given the further `arguments`.
+    """
+    first, *rest = op.__signature__.parameters.values()
+    vars(function)["__signature__"] = Signature([first.replace(name="input"), *rest, *more])
+    text = cleandoc(op.forward.__doc__ or "").partition(">>>")[0].rstrip()
+    call = f"F.{function.__name__}(gg.tensor([-1.0, 0.0, 2.0]){arguments}).round(decimals=4)"
+    function.__doc__ = f"{text}\n\n>>> {call}\ntensor({values})"
+    function.__module__ = __name__
+    return function
+
+
+def _function_of(op: Op, values: str, arguments: str = "") -> Callable[..., Tensor]:
+    """Return `op` as a function whose first argument has the name that PyTorch gives it: `input`."""
 
     @wraps(op.forward)
     def function(input: Any, *args: Any, **kwargs: Any) -> Tensor:
         return op(input, *args, **kwargs)
 
-    return _with_signature(function, op)
+    return _documented(function, op, values, arguments)
 
 
-def _inplace_function_of(op: Op) -> Callable[..., Tensor]:
-    """`_named` with one more argument at the end: `inplace=True` writes the result into the input."""
+def _inplace_function_of(op: Op, values: str, arguments: str = "") -> Callable[..., Tensor]:
+    """Return `op` as by `_function_of`, with one more argument at the end: `inplace` writes the result into `input`."""
     count = len(op.attributes)
 
     @wraps(op.forward)
@@ -44,30 +60,42 @@ def _inplace_function_of(op: Op) -> Callable[..., Tensor]:
         kept = input.clone() if input.requires_grad else input  # the gradient may need what is written over
         return input.copy_(op(kept, *args, **kwargs))
 
-    return _with_signature(function, op, Parameter("inplace", Parameter.POSITIONAL_OR_KEYWORD, default=False))
+    inplace = Parameter("inplace", Parameter.POSITIONAL_OR_KEYWORD, default=False)
+    return _documented(function, op, values, arguments, inplace)
 
 
-def _with_signature(function: Callable[..., Tensor], op: Op, *more: Parameter) -> Callable[..., Tensor]:
-    """`function` with the signature that `help` shows: the op's, its first parameter called `input`, and `more`."""
-    first, *rest = op.__signature__.parameters.values()
-    vars(function)["__signature__"] = Signature([first.replace(name="input"), *rest, *more])
-    return function
-
-
-gelu, logsigmoid, sigmoid, tanh = (_function_of(op) for op in (ops.gelu, ops.logsigmoid, sigmoid_op, tanh_op))
-hardshrink, softshrink, tanhshrink = (_function_of(op) for op in (ops.hardshrink, ops.softshrink, ops.tanhshrink))
-softplus, softsign = _function_of(ops.softplus), _function_of(ops.softsign)
-celu, elu, leaky_relu = (_inplace_function_of(op) for op in (ops.celu, ops.elu, ops.leaky_relu))
-hardsigmoid, hardswish, hardtanh = (_inplace_function_of(op) for op in (ops.hardsigmoid, ops.hardswish, ops.hardtanh))
-mish, relu, relu6 = (_inplace_function_of(op) for op in (ops.mish, ops.relu, ops.relu6))
-selu, silu, threshold = (_inplace_function_of(op) for op in (ops.selu, ops.silu, ops.threshold))
+gelu = _function_of(ops.gelu, "[-0.1587,  0.    ,  1.9545]")
+hardshrink = _function_of(ops.hardshrink, "[-1.,  0.,  2.]")
+logsigmoid = _function_of(ops.logsigmoid, "[-1.3133, -0.6931, -0.1269]")
+sigmoid = _function_of(sigmoid_op, "[0.2689, 0.5   , 0.8808]")
+softplus = _function_of(ops.softplus, "[0.3133, 0.6931, 2.1269]")
+softshrink = _function_of(ops.softshrink, "[-0.5,  0. ,  1.5]")
+softsign = _function_of(ops.softsign, "[-0.5   ,  0.    ,  0.6667]")
+tanh = _function_of(tanh_op, "[-0.7616,  0.    ,  0.964 ]")
+tanhshrink = _function_of(ops.tanhshrink, "[-0.2384,  0.    ,  1.036 ]")
+celu = _inplace_function_of(ops.celu, "[-0.6321,  0.    ,  2.    ]")
+elu = _inplace_function_of(ops.elu, "[-0.6321,  0.    ,  2.    ]")
+hardsigmoid = _inplace_function_of(ops.hardsigmoid, "[0.3333, 0.5   , 0.8333]")
+hardswish = _inplace_function_of(ops.hardswish, "[-0.3333,  0.    ,  1.6667]")
+hardtanh = _inplace_function_of(ops.hardtanh, "[-1.,  0.,  1.]")
+leaky_relu = _inplace_function_of(ops.leaky_relu, "[-0.01,  0.  ,  2.  ]")
+mish = _inplace_function_of(ops.mish, "[-0.3034,  0.    ,  1.944 ]")
+relu = _inplace_function_of(ops.relu, "[0., 0., 2.]")
+relu6 = _inplace_function_of(ops.relu6, "[0., 0., 2.]")
+selu = _inplace_function_of(ops.selu, "[-1.1113,  0.    ,  2.1014]")
+silu = _inplace_function_of(ops.silu, "[-0.2689,  0.    ,  1.7616]")
+threshold = _inplace_function_of(ops.threshold, "[-1., -1.,  2.]", ", 0.5, -1.0")
 
 
 def rrelu(
     input: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False
 ) -> Tensor:
-    """max(0, input) + a min(0, input); a is drawn evenly from lower to upper for each element in training, else their
-    mean (B. Xu et al. 2015)."""
+    """Compute max(0, input) + a min(0, input) with a drawn evenly from lower to upper for each element in training;
+    otherwise a is their mean (B. Xu et al. 2015, section 2.4).
+
+    >>> F.rrelu(gg.tensor([-1.0, 0.0, 2.0])).round(decimals=4)
+    tensor([-0.2292,  0.    ,  2.    ])
+    """
     input = asarray(input)
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
@@ -77,22 +105,32 @@ def rrelu(
     return input.copy_(out) if inplace else out
 
 
-def _always_inplace(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def _always_inplace(function: Callable[..., Tensor], arguments: str = "") -> Callable[..., Tensor]:
+    """Return `function` with inplace=True under its name with "_"; the example calls it with further `arguments`."""
+
     @wraps(function)
     def change(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         return function(input, *args, **kwargs, inplace=True)
 
-    change.__name__ = f"{function.__name__}_"
-    change.__doc__ = f"`{function.__name__}`, written into its input."
+    name = change.__name__ = f"{function.__name__}_"
+    change.__doc__ = (
+        f"Compute `{function.__name__}` in place: overwrite `input` with the result, and return it.\n\n"
+        f">>> x = gg.tensor([-1.0, 0.0, 2.0])\n>>> F.{name}(x{arguments}) is x\nTrue"
+    )
     return change
 
 
 celu_, elu_, hardtanh_, leaky_relu_ = (_always_inplace(f) for f in (celu, elu, hardtanh, leaky_relu))
-relu_, rrelu_, selu_, threshold_ = (_always_inplace(f) for f in (relu, rrelu, selu, threshold))
+relu_, rrelu_, selu_ = (_always_inplace(f) for f in (relu, rrelu, selu))
+threshold_ = _always_inplace(threshold, ", 0.5, -1.0")
 
 
 def glu(input: Any, dim: int = -1) -> Tensor:
-    """a * sigmoid(b) where a and b are the halves of input along `dim` (Dauphin et al. 2017)."""
+    """Compute a * sigmoid(b), a and b being the halves of input along `dim` (Y. Dauphin et al. 2017, section 2).
+
+    >>> F.glu(gg.tensor([[1.0, 2.0, 0.0, 0.0]]))
+    tensor([[0.5, 1. ]])
+    """
     input = asarray(input)
     if input.shape[dim] % 2:
         raise ShapeError(f"glu: axis {dim} of {input.shape} cannot be halved")
@@ -102,7 +140,12 @@ def glu(input: Any, dim: int = -1) -> Tensor:
 
 
 def prelu(input: Any, weight: Any) -> Tensor:
-    """max(0, input) + weight * min(0, input); weight has one element, or one per channel of (N, C, ...)."""
+    """Compute max(0, input) + weight * min(0, input); weight has one element, or one per channel of (N, C, ...) (K. He
+    et al. 2015, section 2.1).
+
+    >>> F.prelu(gg.tensor([-1.0, 0.0, 2.0]), gg.tensor([0.5]))
+    tensor([-0.5,  0. ,  2. ])
+    """
     input, weight = asarray(input), asarray(weight)
     if weight.ndim == 1 and weight.shape[0] != 1:
         if input.ndim < 2 or input.shape[1] != weight.shape[0]:

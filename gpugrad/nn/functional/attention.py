@@ -24,11 +24,17 @@ def scaled_dot_product_attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Tensor:
-    """softmax(query key^T * scale + mask) value: query (..., H, L, E), key (..., H, S, E), value (..., H, S, Ev).
+    """Compute softmax(query key^T * scale + mask) value: query (..., H, L, E), key (..., H, S, E), value (..., H, S,
+    Ev) (A. Vaswani et al. 2017, section 3.2.1).
 
-    attn_mask: broadcast to (..., H, L, S); bool (True takes part) or numbers that are added. is_causal: position i sees
-    0..i. scale: 1 / sqrt(E) unless given. enable_gqa: key and value may have fewer heads, a divisor of H. A row that
-    sees nothing gives zeros. Raises ShapeError where the shapes do not agree, DTypeError unless 0 <= dropout_p <= 1.
+    attn_mask is broadcast to (..., H, L, S): bool (True takes part) or numbers that are added. With is_causal, position
+    i sees 0..i. scale is 1 / sqrt(E) unless given. With enable_gqa, key and value may have fewer heads, a divisor of H
+    (J. Ainslie et al. 2023, section 2.2). A row that sees nothing gives zeros. Raises ShapeError where the shapes do
+    not agree, DTypeError unless 0 <= dropout_p <= 1.
+
+    >>> q, k, v = gg.ones((1, 2, 5, 4)), gg.ones((1, 2, 7, 4)), gg.ones((1, 2, 7, 3))
+    >>> F.scaled_dot_product_attention(q, k, v).shape
+    (1, 2, 5, 3)
     """
     query, key, value = asarray(query), asarray(key), asarray(value)
     if min(query.ndim, key.ndim, value.ndim) < 2 or not query.ndim == key.ndim == value.ndim:
@@ -52,13 +58,14 @@ def scaled_dot_product_attention(
 
 
 def _as_four_axes(x: Tensor) -> Tensor:
-    """x as (B, H, T, D)."""
+    """Return x as (B, H, T, D)."""
     if x.ndim == 4:
         return x
     return x.reshape((math.prod(x.shape[:-3]), x.shape[-3] if x.ndim > 2 else 1, *x.shape[-2:]))
 
 
 def _checked_mask(mask: Any, q: Tensor, k: Tensor) -> Tensor:
+    """Return the mask with at most four axes. Raises DTypeError for integers, ShapeError if it does not broadcast."""
     mask = asarray(mask)
     if mask.dtype.kind in "iu":
         raise DTypeError(f"scaled_dot_product_attention: attn_mask must be bool or floating-point, got {mask.dtype}")
@@ -74,7 +81,7 @@ def _checked_mask(mask: Any, q: Tensor, k: Tensor) -> Tensor:
 def _composed_attention(
     q: Tensor, k: Tensor, v: Tensor, mask: Any, dropout_p: float, causal: bool, scale: float
 ) -> Tensor:
-    """The same from single ops, for what the fused op does not do: a mask with a gradient."""
+    """Compute attention by single ops, for a case that its one op does not have: a mask with a gradient."""
     repeats = q.shape[1] // k.shape[1]
     if repeats > 1:
         k, v = (OPS["repeat"](t, repeats=repeats, axis=1) for t in (k, v))

@@ -12,7 +12,8 @@ __all__ = ["conv1d", "conv2d", "conv3d", "conv_tbc", "conv_transpose1d", "conv_t
 
 
 def _checked_operands(name: str, dims: int, input: Any, weight: Any) -> tuple[Tensor, Tensor, bool]:
-    """Input with a batch axis, weight, and whether the batch axis was added. Raises DTypeError for integer tensors."""
+    """Return input with a batch axis, weight, and whether the batch axis was added. Raises DTypeError for integer
+    tensors."""
     input = asarray(input)
     weight = weight if isinstance(weight, Tensor) else asarray(weight, device=input.device)
     if input.dtype.kind in "iub" or weight.dtype.kind in "iub":
@@ -36,22 +37,33 @@ def _conv(dims, input, weight, bias, stride, padding, dilation, groups) -> Tenso
 
 
 def conv1d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) -> Tensor:
-    """`conv2d` for input (N, C, L)."""
+    """Apply `conv2d` to input (N, C, L) with weight (K, C/groups, F).
+
+    >>> F.conv1d(gg.tensor([[1.0, 2.0, 3.0]]), gg.tensor([[[1.0, 1.0]]]))
+    tensor([[3., 5.]])
+    """
     return _conv(1, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) -> Tensor:
-    """Cross-correlation of input (N, C, H, W) or (C, H, W) with weight (K, C/groups, FH, FW), plus bias (K,).
+    """Cross-correlate input (N, C, H, W) or (C, H, W) with weight (K, C/groups, FH, FW), and add bias (K,).
 
-    Gives (N, K, OH, OW) with OH = floor((H + pads - dilation * (FH - 1) - 1) / stride) + 1. padding: an int, one per
-    axis, "same", "valid", or a (low, high) pair per axis. Raises ShapeError if the kernel does not fit or the channels
-    do not agree.
+    The result is (N, K, OH, OW), OH = floor((H + pads - dilation * (FH - 1) - 1) / stride) + 1. padding is an int, one
+    per axis, "same", "valid", or a (low, high) pair per axis. Raises ShapeError if the kernel does not fit or the
+    channels do not agree.
+
+    >>> F.conv2d(gg.ones((1, 3, 8, 8)), gg.ones((4, 3, 3, 3)), stride=2, padding=1).shape
+    (1, 4, 4, 4)
     """
     return _conv(2, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv3d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) -> Tensor:
-    """`conv2d` for input (N, C, D, H, W)."""
+    """Apply `conv2d` to input (N, C, D, H, W) with weight (K, C/groups, FD, FH, FW).
+
+    >>> F.conv3d(gg.ones((1, 1, 4, 4, 4)), gg.ones((2, 1, 3, 3, 3))).shape
+    (1, 2, 2, 2, 2)
+    """
     return _conv(3, input, weight, bias, stride, padding, dilation, groups)
 
 
@@ -83,24 +95,40 @@ def _conv_transpose(dims, input, weight, bias, stride, padding, output_padding, 
 
 
 def conv_transpose1d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1) -> Tensor:
-    """`conv_transpose2d` for input (N, C, L)."""
+    """Apply `conv_transpose2d` to input (N, C, L) with weight (C, K/groups, F).
+
+    >>> F.conv_transpose1d(gg.tensor([[1.0, 2.0]]), gg.tensor([[[1.0, 1.0]]]), stride=2)
+    tensor([[1., 1., 2., 2.]])
+    """
     return _conv_transpose(1, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
 def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1) -> Tensor:
-    """The adjoint of `conv2d`: input (N, C, H, W), weight (C, K/groups, FH, FW), bias (K,) -> (N, K, OH, OW).
+    """Apply the adjoint of `conv2d`: input (N, C, H, W), weight (C, K/groups, FH, FW) and bias (K,) give (N, K, OH,
+    OW).
 
-    OH = (H - 1) * stride - pads + dilation * (FH - 1) + output_padding + 1.
+    OH is (H - 1) * stride - pads + dilation * (FH - 1) + output_padding + 1.
+
+    >>> F.conv_transpose2d(gg.ones((1, 4, 4, 4)), gg.ones((4, 3, 2, 2)), stride=2).shape
+    (1, 3, 8, 8)
     """
     return _conv_transpose(2, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
 def conv_transpose3d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1) -> Tensor:
-    """`conv_transpose2d` for input (N, C, D, H, W)."""
+    """Apply `conv_transpose2d` to input (N, C, D, H, W) with weight (C, K/groups, FD, FH, FW).
+
+    >>> F.conv_transpose3d(gg.ones((1, 2, 2, 2, 2)), gg.ones((2, 1, 2, 2, 2)), stride=2).shape
+    (1, 1, 4, 4, 4)
+    """
     return _conv_transpose(3, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
 def conv_tbc(input: Any, weight: Any, bias: Any, pad: int = 0) -> Tensor:
-    """`conv1d` with time first: input (T, N, C), weight (F, C, K), bias (K,) -> (T', N, K)."""
+    """Apply `conv1d` with time first: input (T, N, C), weight (F, C, K) and bias (K,) give (T', N, K).
+
+    >>> F.conv_tbc(gg.ones((5, 1, 2)), gg.ones((3, 2, 4)), gg.zeros(4)).shape
+    (3, 1, 4)
+    """
     x, w = asarray(input).transpose((1, 2, 0)), asarray(weight).transpose((2, 1, 0))
     return conv1d(x, w, bias, padding=pad).transpose((2, 0, 1))

@@ -1,4 +1,4 @@
-"""Dropout (Srivastava et al. 2014): zero at random in training, and scale so that the mean stays."""
+"""Dropout (N. Srivastava et al. 2014): zero elements at random in training, and scale the rest to keep the mean."""
 
 import math
 from typing import Any
@@ -15,13 +15,13 @@ __all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "f
 
 
 def _check_probability(name: str, p: float) -> None:
-    """Raises DTypeError unless 0 <= p <= 1."""
+    """Raise DTypeError unless 0 <= p <= 1."""
     if not 0 <= p <= 1:
         raise DTypeError(f"{name}: expected a probability p in [0, 1], got {p}")
 
 
 def _keep_mask(x: Tensor, p: float, shape: tuple) -> Any:
-    """True where an element is kept."""
+    """Return a random array that is True where an element is kept."""
     return x.device.asarray(default_generator().numpy.random(shape, np.float32) >= p)
 
 
@@ -40,24 +40,41 @@ def _dropout(name: str, input: Any, p: float, training: bool, inplace: bool, per
 
 
 def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """In training, zero each element with probability p and scale the rest by 1 / (1 - p).
+    """Zero each element with probability p in training, and scale the rest by 1 / (1 - p) (N. Srivastava et al. 2014,
+    section 4).
 
-    The same seed drops other elements on cuda than on the CPU."""
+    The same seed drops other elements on cuda than on the CPU.
+
+    >>> F.dropout(gg.ones(3), p=0.5, training=False)
+    tensor([1., 1., 1.])
+    """
     return _dropout("dropout", input, p, training, inplace, False)
 
 
 def dropout1d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """`dropout` of whole channels of (N, C, L)."""
+    """Drop whole channels of (N, C, L) as `dropout` drops elements (J. Tompson et al. 2015, section 3.2).
+
+    >>> F.dropout1d(gg.ones((1, 2, 3)), p=1.0).sum().item()
+    0.0
+    """
     return _dropout("dropout1d", input, p, training, inplace, True)
 
 
 def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """`dropout` of whole channels of (N, C, H, W)."""
+    """Drop whole channels of (N, C, H, W) as `dropout` drops elements (J. Tompson et al. 2015, section 3.2).
+
+    >>> F.dropout2d(gg.ones((1, 2, 3, 3)), p=1.0).sum().item()
+    0.0
+    """
     return _dropout("dropout2d", input, p, training, inplace, True)
 
 
 def dropout3d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """`dropout` of whole channels of (N, C, D, H, W)."""
+    """Drop whole channels of (N, C, D, H, W) as `dropout` drops elements (J. Tompson et al. 2015, section 3.2).
+
+    >>> F.dropout3d(gg.ones((1, 2, 3, 3, 3)), p=1.0).sum().item()
+    0.0
+    """
     return _dropout("dropout3d", input, p, training, inplace, True)
 
 
@@ -78,10 +95,18 @@ def _alpha_dropout(name: str, input: Any, p: float, training: bool, inplace: boo
 
 
 def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
-    """Dropout for SELU networks, which keeps mean and variance (Klambauer et al. 2017, section 2)."""
+    """Drop elements in SELU networks so that mean and variance stay (G. Klambauer et al. 2017, section 2).
+
+    >>> F.alpha_dropout(gg.ones(3), p=0.2, training=False)
+    tensor([1., 1., 1.])
+    """
     return _alpha_dropout("alpha_dropout", input, p, training, inplace, False)
 
 
 def feature_alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
-    """`alpha_dropout` of whole channels of (N, C, *S)."""
+    """Drop whole channels of (N, C, *S) as `alpha_dropout` drops elements.
+
+    >>> F.feature_alpha_dropout(gg.ones((1, 2, 3)), p=0.2, training=False).shape
+    (1, 2, 3)
+    """
     return _alpha_dropout("feature_alpha_dropout", input, p, training, inplace, True)

@@ -1,4 +1,4 @@
-"""Looking rows up in a table, one by one or summed in bags, with PyTorch's arguments."""
+"""Functions that look rows up in a table, one by one or summed in bags, with PyTorch's arguments."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ def _limit_norms(weight: Tensor, index: Tensor, max_norm: float, norm_type: floa
 
 
 def _divide_gradient_by_count(rows: Tensor, index: Tensor, count: int) -> Tensor:
-    """rows whose gradient is divided by how often their index occurs."""
+    """Return rows whose gradient is divided by how often their index occurs."""
     often = rows.device.xp.bincount(index._array.reshape(-1), minlength=count)[index._array]
     share = wrap((1 / often[..., None]).astype(rows.dtype), rows.device, None)
     return rows.detach() + (rows - rows.detach()) * share
@@ -38,11 +38,15 @@ def embedding(
     scale_grad_by_freq: bool = False,
     sparse: bool = False,
 ) -> Tensor:
-    """Rows of `weight` (V, D) at the indices `input` (...): (..., D).
+    """Return rows of `weight` (V, D) at the indices `input` (...): (..., D).
 
-    padding_idx: a row that gets no gradient. max_norm: rows that are used and whose norm_type-norm is larger are first
-    scaled to it, in place. scale_grad_by_freq: gradients are divided by how often a row is used. sparse: accepted;
+    The row padding_idx gets no gradient. With max_norm, rows that are used and whose norm_type-norm is larger are first
+    scaled to it, in place. scale_grad_by_freq divides gradients by how often a row is used. sparse is accepted;
     gradients are dense. An index outside of the table raises OutOfRangeError; on cuda it gives NaN.
+
+    >>> F.embedding(gg.tensor([2, 0]), gg.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))
+    tensor([[5., 6.],
+            [1., 2.]])
     """
     index, weight = asarray(input), asarray(weight)
     if padding_idx is not None:
@@ -56,7 +60,7 @@ def embedding(
 
 
 def _flat_bags(index: Tensor, offsets: Any, weights: Any, include_last_offset: bool) -> tuple[Tensor, Any, Any]:
-    """Flat indices, where the bags start (an array), and flat weights."""
+    """Return flat indices, the array of positions where the bags start, and flat weights."""
     if weights is not None and asarray(weights).shape != index.shape:
         raise ShapeError(f"embedding_bag: per_sample_weights must have input's shape {index.shape}")
     if index.ndim not in (1, 2) or (index.ndim == 2) != (offsets is None):
@@ -74,8 +78,10 @@ def _flat_bags(index: Tensor, offsets: Any, weights: Any, include_last_offset: b
 
 
 def _bag_maxima(rows: Tensor, starts: Any, kept: Any, longest: int | None) -> Tensor:
-    """The largest values of each bag, zeros for those without rows; `kept` says which rows count. longest: the size of
-    the largest bag; asked of the device if None."""
+    """Return the largest values of each bag, zeros for those without rows; `kept` says which rows count.
+
+    longest is the size of the largest bag; if it is None, the device is asked for it.
+    """
     ns, device, n = rows.device.xp, rows.device, rows.shape[0]
     sizes = ns.diff(ns.concatenate([starts, ns.full(1, n, starts.dtype)]))
     longest = (int(sizes.max()) if len(sizes) else 0) if longest is None else longest
@@ -103,11 +109,16 @@ def embedding_bag(
     include_last_offset: bool = False,
     padding_idx: int | None = None,
 ) -> Tensor:
-    """Sums ("sum"), means ("mean") or largest values ("max") of bags of rows of `weight` (V, D): (B, D).
+    """Return sums ("sum"), means ("mean") or largest values ("max") of bags of rows of `weight` (V, D): (B, D).
 
-    input: (B, N), a bag a row; or (N,), the bags one after the other, starting at `offsets` (B,), which with
-    include_last_offset ends in N. per_sample_weights: like input, a factor for each row (mode "sum"). Rows padding_idx
-    do not count; empty bags give zeros. The other arguments are `embedding`'s. Raises ShapeError and DTypeError.
+    input is (B, N), with a bag in each row; or (N,), with the bags one after the other, starting at `offsets` (B,),
+    which with include_last_offset ends in N. per_sample_weights, shaped like input, are factors for the rows (mode
+    "sum"). Rows padding_idx do not count; empty bags give zeros. The other arguments are those of `embedding`. Raises
+    ShapeError and DTypeError.
+
+    >>> F.embedding_bag(gg.tensor([0, 1, 1]), gg.tensor([[1.0], [3.0]]), gg.tensor([0, 2]))
+    tensor([[2.],
+            [3.]])
     """
     index, weight = asarray(input), asarray(weight)
     if mode not in ("sum", "mean", "max"):

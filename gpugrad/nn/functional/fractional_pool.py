@@ -19,6 +19,7 @@ __all__ = [
 
 
 def _fractional_sizes(name: str, size: tuple, kernel: tuple, output_size: Any, output_ratio: Any) -> tuple[int, ...]:
+    """Return the output size of each axis. Raises ShapeError for sizes and ratios that cannot be made."""
     dims = len(size)
     if (output_size is None) == (output_ratio is None):
         raise ShapeError(f"{name}: give either output_size or output_ratio")
@@ -35,7 +36,8 @@ def _fractional_sizes(name: str, size: tuple, kernel: tuple, output_size: Any, o
 
 
 def _window_starts(u: Any, n: int, k: int, out: int, ns: Any) -> Any:
-    """Where the windows of an axis start, (N, C, out): steps of n / out on average, the same for equal u (N, C)."""
+    """Return the starts of the windows of an axis, (N, C, out): steps of n / out on average, the same for equal u (N,
+    C)."""
     i = ns.arange(out - 1)
     alpha = u.dtype.type((n - k) / max(out - 1, 1))
     u = u[:, :, None]
@@ -71,11 +73,15 @@ def _fractional_max_pool(dims, input, kernel_size, output_size, output_ratio, re
 def fractional_max_pool2d(
     input, kernel_size, output_size=None, output_ratio=None, return_indices=False, _random_samples=None
 ) -> Any:
-    """The maxima of windows of kernel_size that start at random, about equally far apart: input (N, C, H, W) or
-    (C, H, W); with return_indices also their flat positions.
+    """Take the maxima of windows of kernel_size that start at random, about equally far apart (B. Graham 2014, section
+    2).
 
-    output_size: how many windows; or output_ratio: how many for each element of an axis. _random_samples: (N, C, 2)
-    numbers from 0 to 1 that decide where the windows start. Raises ShapeError if the windows do not fit.
+    input is (N, C, H, W) or (C, H, W); with return_indices the flat positions are returned too. output_size is the
+    number of windows, or output_ratio the number for each element of an axis. _random_samples (N, C, 2) are numbers
+    from 0 to 1 that decide where the windows start. Raises ShapeError if the windows do not fit.
+
+    >>> F.fractional_max_pool2d(gg.ones((1, 3, 9, 9)), 2, output_ratio=0.5).shape
+    (1, 3, 4, 4)
     """
     return _fractional_max_pool(2, input, kernel_size, output_size, output_ratio, return_indices, _random_samples)
 
@@ -83,9 +89,13 @@ def fractional_max_pool2d(
 def fractional_max_pool3d(
     input, kernel_size, output_size=None, output_ratio=None, return_indices=False, _random_samples=None
 ) -> Any:
-    """`fractional_max_pool2d` for input (N, C, D, H, W)."""
+    """Apply `fractional_max_pool2d` to input (N, C, D, H, W).
+
+    >>> F.fractional_max_pool3d(gg.ones((1, 3, 6, 6, 6)), 2, output_size=3).shape
+    (1, 3, 3, 3, 3)
+    """
     return _fractional_max_pool(3, input, kernel_size, output_size, output_ratio, return_indices, _random_samples)
 
 
-fractional_max_pool2d_with_indices = with_indices(fractional_max_pool2d)
-fractional_max_pool3d_with_indices = with_indices(fractional_max_pool3d)
+fractional_max_pool2d_with_indices = with_indices(fractional_max_pool2d, "2, output_size=2")
+fractional_max_pool3d_with_indices = with_indices(fractional_max_pool3d, "2, output_size=2")

@@ -1,4 +1,4 @@
-"""Losses that want a margin between right and wrong, with PyTorch's arguments; `reduction` as in `loss`."""
+"""Losses that want a margin between right and wrong, with PyTorch's arguments; `reduction` is as in `loss`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,18 +18,27 @@ __all__ = [
 
 
 def _hinge(x: Tensor) -> Tensor:
+    """Return max(0, x)."""
     return OPS["relu"](x)
 
 
 def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, reduction: str = "mean") -> Tensor:
-    """input where target is 1, max(0, margin - input) where it is -1."""
+    """Compute input where target is 1, and max(0, margin - input) where it is -1.
+
+    >>> F.hinge_embedding_loss(gg.tensor([0.5, 0.25]), gg.tensor([1, -1])).item()
+    0.625
+    """
     input, target = asarray(input), asarray(target)
     near = OPS["where"](target != -1, input, 0.0)
     return reduced("hinge_embedding_loss", near + OPS["where"](target != 1, _hinge(margin - input), 0.0), reduction)
 
 
 def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0, reduction: str = "mean") -> Tensor:
-    """max(0, -target (input1 - input2) + margin): target 1 wants input1 to be the larger one, -1 the other."""
+    """Compute max(0, -target (input1 - input2) + margin): target 1 wants input1 to be the larger one, -1 the other.
+
+    >>> F.margin_ranking_loss(gg.tensor([1.0, 1.0]), gg.tensor([2.0, 0.0]), gg.tensor([1, 1]), margin=0.5).item()
+    0.75
+    """
     input1, input2, target = asarray(input1), asarray(input2), asarray(target)
     if not input1.ndim == input2.ndim == target.ndim:
         raise ShapeError(
@@ -40,7 +49,12 @@ def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0
 
 
 def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float = 0, reduction: str = "mean") -> Tensor:
-    """1 - cos where target is 1, max(0, cos - margin) where it is -1: inputs (N, D) and target (N,), or without N."""
+    """Compute 1 - cos where target is 1, and max(0, cos - margin) where it is -1: inputs (N, D) and target (N,), or
+    without N.
+
+    >>> F.cosine_embedding_loss(gg.tensor([[1.0, 0.0]]), gg.tensor([[1.0, 1.0]]), gg.tensor([1])).round(decimals=4)
+    tensor(0.2929)
+    """
     input1, input2, target = asarray(input1), asarray(input2), asarray(target)
     if target.ndim > 1 or input1.ndim != target.ndim + 1 or input2.ndim != target.ndim + 1:
         raise ShapeError(
@@ -55,7 +69,11 @@ def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float =
 
 
 def soft_margin_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
-    """log(1 + exp(-target * input)), target being 1 or -1."""
+    """Compute log(1 + exp(-target * input)), target being 1 or -1.
+
+    >>> F.soft_margin_loss(gg.tensor([0.0, 2.0]), gg.tensor([1.0, -1.0])).round(decimals=4)
+    tensor(1.41)
+    """
     input, target = asarray(input), asarray(target)
     if input.shape != target.shape:
         raise ShapeError(f"soft_margin_loss: target must have input's shape {input.shape}, got {target.shape}")
@@ -63,7 +81,12 @@ def soft_margin_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor
 
 
 def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, reduction: str = "mean") -> Tensor:
-    """The mean over the last axis of weight * binary cross-entropy with logits: input, target (N, C) -> (N,)."""
+    """Compute the mean over the last axis of weight * binary cross-entropy with logits: input and target (N, C) give
+    (N,).
+
+    >>> F.multilabel_soft_margin_loss(gg.tensor([[0.0, 2.0]]), gg.tensor([[1.0, 0.0]])).round(decimals=4)
+    tensor(1.41)
+    """
     input, target = asarray(input), asarray(target)
     losses = target * OPS["softplus"](-input) + (1 - target) * OPS["softplus"](input)
     losses = losses if weight is None else losses * weight
@@ -73,9 +96,13 @@ def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, red
 def multi_margin_loss(
     input: Any, target: Any, p: int = 1, margin: float = 1.0, weight: Any = None, reduction: str = "mean"
 ) -> Tensor:
-    """sum_{i != t} w[t] max(0, margin - input[t] + input[i])**p / C: input (N, C), classes t (N,); or (C,) and ().
+    """Compute sum_{i != t} w[t] max(0, margin - input[t] + input[i])**p / C: input (N, C), classes t (N,); or (C,) and
+    ().
 
-    weight: (C,), of each class. p: 1 or 2. Raises ShapeError for other p and shapes that do not agree.
+    weight (C,) has a factor for each class; p is 1 or 2. Raises ShapeError for other p and shapes that do not agree.
+
+    >>> F.multi_margin_loss(gg.tensor([[0.1, 0.2, 0.8]]), gg.tensor([2])).round(decimals=4)
+    tensor(0.2333)
     """
     input, target = asarray(input), asarray(target)
     if p not in (1, 2):
@@ -93,9 +120,12 @@ def multi_margin_loss(
 
 
 def multilabel_margin_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
-    """sum over labels t and other classes i of max(0, 1 - input[t] + input[i]) / C: input (N, C) or (C,).
+    """Compute the sum over labels t and other classes i of max(0, 1 - input[t] + input[i]) / C: input (N, C) or (C,).
 
-    target: like input; each row holds the labels of its sample, and ends at the first -1. Raises ShapeError.
+    target is shaped like input; each row holds the labels of its sample, and ends at the first -1. Raises ShapeError.
+
+    >>> F.multilabel_margin_loss(gg.tensor([[0.1, 0.2, 0.8]]), gg.tensor([[2, -1, 0]])).round(decimals=4)
+    tensor(0.2333)
     """
     input, target = asarray(input), asarray(target)
     if input.ndim not in (1, 2) or target.shape != input.shape:
@@ -125,9 +155,13 @@ def triplet_margin_loss(
     swap: bool = False,
     reduction: str = "mean",
 ) -> Tensor:
-    """max(0, ||anchor - positive + eps||_p - ||anchor - negative + eps||_p + margin), all (N, D) or (D,).
+    """Compute max(0, ||anchor - positive + eps||_p - ||anchor - negative + eps||_p + margin), all (N, D) or (D,).
 
-    swap: the negative counts from the positive where that is nearer (V. Balntas et al. 2016).
+    With swap, the negative counts from the positive where that is nearer (V. Balntas et al. 2016, section 2).
+
+    >>> a, p, n = gg.tensor([[0.0, 0.0]]), gg.tensor([[3.0, 4.0]]), gg.tensor([[0.0, 1.0]])
+    >>> F.triplet_margin_loss(a, p, n).round(decimals=4)
+    tensor(5.)
     """
     return triplet_margin_with_distance_loss(
         anchor, positive, negative, distance_function=lambda a, b: pairwise_distance(a, b, p, eps), margin=margin,
@@ -145,8 +179,14 @@ def triplet_margin_with_distance_loss(
     swap: bool = False,
     reduction: str = "mean",
 ) -> Tensor:
-    """max(0, d(anchor, positive) - d(anchor, negative) + margin), d = `pairwise_distance` unless given; see
-    `triplet_margin_loss`."""
+    """Compute max(0, d(anchor, positive) - d(anchor, negative) + margin), d being `pairwise_distance` unless given.
+
+    The other arguments are those of `triplet_margin_loss`.
+
+    >>> a, p, n = gg.tensor([[0.0, 0.0]]), gg.tensor([[3.0, 4.0]]), gg.tensor([[0.0, 1.0]])
+    >>> F.triplet_margin_with_distance_loss(a, p, n, distance_function=lambda x, y: (x - y).abs().sum(axis=1)).item()
+    7.0
+    """
     anchor, positive, negative = asarray(anchor), asarray(positive), asarray(negative)
     if not anchor.ndim == positive.ndim == negative.ndim:
         raise ShapeError(

@@ -15,7 +15,7 @@ __all__ = ["multi_head_attention_forward"]
 
 
 def _additive_mask(mask: Any, like: Tensor) -> Tensor | None:
-    """What is added to the scores: a mask of numbers as it is, -inf where a bool one is True."""
+    """Return the numbers to add to the scores: those of the mask, or -inf where a bool mask is True."""
     if mask is None:
         return None
     mask = asarray(mask)
@@ -26,7 +26,8 @@ def _additive_mask(mask: Any, like: Tensor) -> Tensor | None:
 
 
 def _combined_mask(attn_mask: Any, padding: Any, like: Tensor, scores: tuple, extra: int) -> Tensor | None:
-    """The sum of both masks, broadcast to scores (N, H, L, S); the last `extra` of the S columns are always seen."""
+    """Return the sum of both masks, broadcast to scores (N, H, L, S); the last `extra` of the S columns are always
+    seen."""
     n, heads, rows, columns = scores
     total, hidden = _additive_mask(attn_mask, like), _additive_mask(padding, like)
     for name, mask, shapes in (
@@ -46,6 +47,7 @@ def _combined_mask(attn_mask: Any, padding: Any, like: Tensor, scores: tuple, ex
 def _attend_with_weights(
     q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout_p: float
 ) -> tuple[Tensor, Tensor]:
+    """Return the result of attention, and its weights."""
     scores = (q * q.shape[-1] ** -0.5) @ k.swapaxes(-1, -2)
     weights = dropout(softmax(scores if mask is None else scores + mask, dim=-1), dropout_p)
     return weights @ v, weights
@@ -59,12 +61,20 @@ def multi_head_attention_forward(
     v_proj_weight: Any = None, static_k: Any = None, static_v: Any = None, average_attn_weights: bool = True,
     is_causal: bool = False,
 ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
-    """softmax(Q K^T / sqrt(d)) V in `num_heads` heads: query (L, N, E), key (S, N, Ek), value (S, N, Ev), or without N.
+    """Compute softmax(Q K^T / sqrt(d)) V in `num_heads` heads: query (L, N, E), key (S, N, Ek), value (S, N, Ev), or
+    without N (A. Vaswani et al. 2017, section 3.2.2).
 
-    Weights: in_proj_weight (3 E, E) with all three projections, or q_, k_ and v_proj_weight; in_proj_bias (3 E,).
-    bias_k, bias_v (1, 1, E): one more key and value; add_zero_attn: one more of zeros; static_k, static_v (N heads, S,
-    d): instead of the projected ones. Masks: True, or what is added; key_padding_mask (N, S), attn_mask (L, S) or
-    (N heads, L, S). Returns the output like query, and the weights (N, L, S), averaged over heads, if asked for.
+    in_proj_weight (3 E, E) has all three projections, or q_, k_ and v_proj_weight have one each; in_proj_bias is (3
+    E,). bias_k and bias_v (1, 1, E) are one more key and value, add_zero_attn adds one of zeros, and static_k and
+    static_v (N heads, S, d) replace the projected ones. Masks are True, or the number that is added; key_padding_mask
+    is (N, S), attn_mask (L, S) or (N heads, L, S). Returns the output, shaped like the query, and the weights (N, L,
+    S), averaged over heads, if asked for.
+
+    >>> x, w, none = gg.ones((5, 1, 4)), gg.ones((12, 4)), None
+    >>> output, weights = F.multi_head_attention_forward(
+    ...     x, x, x, 4, 2, w, none, none, none, False, 0.0, gg.ones((4, 4)), none)
+    >>> output.shape, weights.shape
+    ((5, 1, 4), (1, 5, 5))
     """
     if is_causal and attn_mask is None:
         raise ShapeError("multi_head_attention_forward: is_causal says what attn_mask is, which is not given")
@@ -81,7 +91,8 @@ def attend_heads(
     dropout_p: float, out_proj: tuple, batch_first: bool, padding: Any, need_weights: bool, attn_mask: Any,
     average: bool, is_causal: bool, static: tuple = (None, None),
 ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
-    """`multi_head_attention_forward` with its parameters in groups, and with `batch_first` inputs (N, L, E)."""
+    """Do the work of `multi_head_attention_forward` with its parameters in groups, and with `batch_first` inputs (N, L,
+    E)."""
     single, same = asarray(query).ndim == 2, query is key and key is value
     inputs = [asarray(t) for t in ([query] if same else [query, key, value])]
     inputs = [t.unsqueeze(0) if single else t if batch_first else t.swapaxes(0, 1) for t in inputs]
@@ -115,7 +126,7 @@ def attend_heads(
 
 
 def _project_inputs(inputs: list, weights: Any, bias: Any, width: int, heads: int) -> list[Tensor]:
-    """query, key and value, each times its weights: (N, L, width); one product for all three if they are the same."""
+    """Return query, key and value, each times its weights: (N, L, width); by one product if all three are the same."""
     if inputs[0].shape[-1] != width or width % heads:
         raise ShapeError(
             f"multi_head_attention_forward: query {inputs[0].shape} must end in {width}, which {heads} heads divide"

@@ -25,7 +25,7 @@ __all__ = [
 
 
 def window_attributes(name: str, dims: int, kernel: Any, stride: Any, padding: Any, dilation: Any = 1) -> dict:
-    """The attributes of the pooling ops. Raises ShapeError for numbers that make no windows."""
+    """Return the attributes of the pooling ops. Raises ShapeError for numbers that make no windows."""
     kernel = per_axis(kernel, dims, f"{name}: kernel_size")
     stride = kernel if stride is None else per_axis(stride, dims, f"{name}: stride")
     pads = per_axis(padding, dims, f"{name}: padding")
@@ -38,7 +38,7 @@ def window_attributes(name: str, dims: int, kernel: Any, stride: Any, padding: A
 
 
 def _ceil_mode_padding(size: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple) -> tuple:
-    """`padding` with what `ceil_mode` adds at the high side."""
+    """Return `padding` with the extra padding at the high side that `ceil_mode` adds."""
     pairs = []
     for n, f, s, (low, high), d in zip(size, kernel, stride, padding, dilation, strict=True):
         out = -(-(n + low + high - d * (f - 1) - 1) // s) + 1
@@ -60,27 +60,39 @@ def _max_pool(dims, input, kernel_size, stride, padding, dilation, ceil_mode, re
 
 
 def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False) -> Any:
-    """`max_pool2d` for input (N, C, L)."""
+    """Apply `max_pool2d` to input (N, C, L).
+
+    >>> F.max_pool1d(gg.tensor([[1.0, 2.0, 4.0, 3.0]]), 2)
+    tensor([[2., 4.]])
+    """
     return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False) -> Any:
-    """The maximum of each window of input (N, C, H, W) or (C, H, W): (N, C, OH, OW); with return_indices also int64
-    positions, flat in the plane.
+    """Take the maximum of each window of input (N, C, H, W) or (C, H, W): (N, C, OH, OW).
 
-    stride: kernel_size unless given. The first of equal maxima gets the gradient; NaN counts as the largest.
+    With return_indices it also returns int64 positions, flat in the plane. stride is kernel_size unless given. The
+    first of equal maxima gets the gradient; NaN counts as the largest.
+
+    >>> F.max_pool2d(gg.ones((1, 3, 8, 8)), 2).shape
+    (1, 3, 4, 4)
     """
     return _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def max_pool3d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False) -> Any:
-    """`max_pool2d` for input (N, C, D, H, W)."""
+    """Apply `max_pool2d` to input (N, C, D, H, W).
+
+    >>> F.max_pool3d(gg.ones((1, 3, 4, 4, 4)), 2).shape
+    (1, 3, 2, 2, 2)
+    """
     return _max_pool(3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def _window_sums(
     name: str, dims: int, x: Tensor, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool
 ) -> tuple[Tensor, dict]:
+    """Return the sum of each window, and the attributes of the windows."""
     window = window_attributes(name, dims, kernel_size, stride, padding)
     if ceil_mode:
         window["padding"] = _ceil_mode_padding(x.shape[2:], **window)
@@ -103,7 +115,8 @@ def _avg_pool(dims, input, kernel_size, stride, padding, ceil_mode, count_includ
 
 
 def _reciprocal_counts(x: Tensor, window: dict, counted: tuple, out: tuple) -> Any:
-    """One over the number of elements that count in each window, (*O); a plain number where all windows are alike."""
+    """Return one over the number of elements that count in each window, (*O), as a plain number if all windows are
+    alike."""
     counts = []
     axes = zip(x.shape[2:], window["kernel"], window["stride"], window["padding"], counted, out, strict=True)
     for n, f, s, (low, _), c, o in axes:
@@ -116,17 +129,24 @@ def _reciprocal_counts(x: Tensor, window: dict, counted: tuple, out: tuple) -> A
 
 
 def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True) -> Tensor:
-    """`avg_pool2d` for input (N, C, L)."""
+    """Apply `avg_pool2d` to input (N, C, L).
+
+    >>> F.avg_pool1d(gg.tensor([[1.0, 2.0, 4.0, 3.0]]), 2)
+    tensor([[1.5, 3.5]])
+    """
     return _avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 
 def avg_pool2d(
     input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
 ) -> Tensor:
-    """The mean of each window of input (N, C, H, W) or (C, H, W): (N, C, OH, OW).
+    """Take the mean of each window of input (N, C, H, W) or (C, H, W): (N, C, OH, OW).
 
-    stride: kernel_size unless given. count_include_pad: zeros of the padding count as elements. divisor_override: what
-    to divide by instead.
+    stride is kernel_size unless given. With count_include_pad, zeros of the padding count as elements. divisor_override
+    is a number to divide by instead.
+
+    >>> F.avg_pool2d(gg.ones((1, 3, 8, 8)), 2).shape
+    (1, 3, 4, 4)
     """
     return _avg_pool(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
@@ -134,7 +154,11 @@ def avg_pool2d(
 def avg_pool3d(
     input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
 ) -> Tensor:
-    """`avg_pool2d` for input (N, C, D, H, W)."""
+    """Apply `avg_pool2d` to input (N, C, D, H, W).
+
+    >>> F.avg_pool3d(gg.ones((1, 3, 4, 4, 4)), 2).shape
+    (1, 3, 2, 2, 2)
+    """
     return _avg_pool(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
@@ -149,33 +173,52 @@ def _lp_pool(dims, input, norm_type, kernel_size, stride, ceil_mode) -> Tensor:
 
 
 def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False) -> Tensor:
-    """`lp_pool2d` for input (N, C, L)."""
+    """Apply `lp_pool2d` to input (N, C, L).
+
+    >>> F.lp_pool1d(gg.tensor([[3.0, 4.0, 0.0, 2.0]]), 2, 2)
+    tensor([[5., 2.]])
+    """
     return _lp_pool(1, input, norm_type, kernel_size, stride, ceil_mode)
 
 
 def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False) -> Tensor:
-    """(sum of x**p over each window)**(1/p), p = norm_type, of input (N, C, H, W) or (C, H, W): (N, C, OH, OW).
+    """Compute (sum of x**p over each window)**(1/p), p = norm_type, of input (N, C, H, W) or (C, H, W): (N, C, OH, OW).
 
     The gradient is 0 where the sum is. With ceil_mode, a window that hangs over the end counts its mean for the rest.
+
+    >>> F.lp_pool2d(gg.ones((1, 3, 8, 8)), 2, 2).shape
+    (1, 3, 4, 4)
     """
     return _lp_pool(2, input, norm_type, kernel_size, stride, ceil_mode)
 
 
 def lp_pool3d(input, norm_type, kernel_size, stride=None, ceil_mode=False) -> Tensor:
-    """`lp_pool2d` for input (N, C, D, H, W)."""
+    """Apply `lp_pool2d` to input (N, C, D, H, W).
+
+    >>> F.lp_pool3d(gg.ones((1, 3, 4, 4, 4)), 2, 2).shape
+    (1, 3, 2, 2, 2)
+    """
     return _lp_pool(3, input, norm_type, kernel_size, stride, ceil_mode)
 
 
-def with_indices(function: Callable) -> Callable[..., tuple[Tensor, Tensor]]:
-    """`function` with return_indices=True, whatever is asked for."""
+def with_indices(function: Callable, arguments: str = "2") -> Callable[..., tuple[Tensor, Tensor]]:
+    """Return `function` with return_indices=True under its name with "_with_indices".
+
+    The example calls it with `arguments` that make two windows of four elements along each axis.
+    """
 
     @wraps(function)
     def both(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         given = dict(zip(function.__code__.co_varnames, args, strict=False))
         return function(**{**given, **kwargs, "return_indices": True})
 
-    both.__name__ = f"{function.__name__}_with_indices"
-    both.__doc__ = f"`{function.__name__}` and the flat positions of the maxima."
+    name = both.__name__ = f"{function.__name__}_with_indices"
+    dims = int(function.__name__[-2])
+    both.__doc__ = (
+        f"Return what `{function.__name__}` returns, and the flat positions of the maxima.\n\n"
+        f">>> values, indices = F.{name}(gg.ones({(1, 1, *(4,) * dims)}), {arguments})\n"
+        f">>> values.shape == indices.shape == {(1, 1, *(2,) * dims)}\nTrue"
+    )
     return both
 
 

@@ -31,16 +31,32 @@ def _max_unpool(dims, input, indices, kernel_size, stride, padding, output_size)
 
 
 def max_unpool1d(input, indices, kernel_size, stride=None, padding=0, output_size=None) -> Tensor:
-    """`max_unpool2d` for input (N, C, L)."""
+    """Apply `max_unpool2d` to input (N, C, L).
+
+    >>> F.max_unpool1d(gg.tensor([[2.0, 4.0]]), gg.tensor([[1, 2]]), 2)
+    tensor([[0., 2., 4., 0.]])
+    """
     return _max_unpool(1, input, indices, kernel_size, stride, padding, output_size)
 
 
 def max_unpool2d(input, indices, kernel_size, stride=None, padding=0, output_size=None) -> Tensor:
-    """The values of input (N, C, OH, OW) put back where max-pooling took them from (`indices`), zeros elsewhere:
-    (N, C, H, W), the smallest that the windows fit unless output_size is given."""
+    """Put the maxima that `max_pool2d` took back at their `indices`, and zeros elsewhere.
+
+    output_size, of which the last axes count, settles which of the sizes that pool to the input's is meant. Raises
+    ShapeError for indices outside of it; on cuda those are left out.
+
+    >>> values, indices = F.max_pool2d(gg.ones((1, 3, 4, 4)), 2, return_indices=True)
+    >>> F.max_unpool2d(values, indices, 2).shape
+    (1, 3, 4, 4)
+    """
     return _max_unpool(2, input, indices, kernel_size, stride, padding, output_size)
 
 
 def max_unpool3d(input, indices, kernel_size, stride=None, padding=0, output_size=None) -> Tensor:
-    """`max_unpool2d` for input (N, C, D, H, W)."""
+    """Apply `max_unpool2d` to input (N, C, D, H, W).
+
+    >>> values, indices = F.max_pool3d(gg.ones((1, 3, 4, 4, 4)), 2, return_indices=True)
+    >>> F.max_unpool3d(values, indices, 2).shape
+    (1, 3, 4, 4, 4)
+    """
     return _max_unpool(3, input, indices, kernel_size, stride, padding, output_size)

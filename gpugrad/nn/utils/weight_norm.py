@@ -46,7 +46,7 @@ def parametrized_weight_norm(module: Module, name: str = "weight", dim: int | No
     register_parametrization(module, name, _WeightNorm(dim), unsafe=True)
 
     def translate(module: Module, state: dict, prefix: str, *_: Any) -> None:
-        """Names of the older form are taken as well."""
+        """Rename the entries of a state dict of the older form."""
         for i, part in enumerate("gv"):
             if f"{prefix}{name}_{part}" in state:
                 state[f"{prefix}parametrizations.{name}.original{i}"] = state.pop(f"{prefix}{name}_{part}")
