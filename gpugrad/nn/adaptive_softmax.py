@@ -20,12 +20,12 @@ class ASMoutput(NamedTuple):
 
 
 class AdaptiveLogSoftmaxWithLoss(Module):
-    """Computes the softmax over classes sorted by frequency, with the rare ones in clusters that have fewer features
-    (E. Grave et al. 2017, section 4).
+    """Computes the softmax over classes sorted by frequency, with the rare ones in clusters that have fewer features.
 
     `cutoffs` says where the clusters begin; classes before the first one are in the head, which also has one class for
     each cluster. Cluster i has in_features // div_value**(i + 1) features. The input is (N, in_features) and the target
-    (N,), or both come without N. The host finds out which rows a cluster needs, so a GPU is waited for.
+    (N,), or both come without N. The host finds out which rows a cluster needs, so a GPU is waited for. See E. Grave et
+    al. 2017, section 4.
 
     >>> layer = nn.AdaptiveLogSoftmaxWithLoss(8, 20, cutoffs=[4, 10])
     >>> output, loss = layer(gg.ones((3, 8)), gg.tensor([0, 5, 19]))
@@ -76,7 +76,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
                 f"got {input.shape} and {target.shape}"
             )
         rows, classes = input.reshape((-1, input.shape[-1])), target.reshape((-1,))
-        labels, ns = classes._array, rows.device.xp
+        labels, xp = classes._array, rows.device.xp
         if labels.size and not (0 <= int(labels.min()) and int(labels.max()) < self.n_classes):
             raise OutOfRangeError(
                 f"AdaptiveLogSoftmaxWithLoss: targets from {int(labels.min())} to {int(labels.max())} among "
@@ -85,8 +85,8 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         in_head, found = labels, []
         for i, (low, high) in enumerate(self._clusters()):
             inside = (labels >= low) & (labels < high)
-            in_head = ns.where(inside, self.shortlist_size + i, in_head)
-            which = wrap(ns.flatnonzero(inside), rows.device, None)
+            in_head = xp.where(inside, self.shortlist_size + i, in_head)
+            which = wrap(xp.flatnonzero(inside), rows.device, None)
             if which.shape[0]:
                 hidden = self.tail[i](OPS["take"](rows, which, axis=0))
                 local = _log_probability_of(hidden, OPS["take"](classes, which, axis=0) - low)

@@ -6,8 +6,9 @@ from .module import Module
 
 
 class PixelShuffle(Module):
-    """Makes pixels of channels: maps (*, C r r, H, W) to (*, C, H r, W r), r = upscale_factor (W. Shi et al. 2016,
-    section 3.2).
+    """Makes pixels of channels: maps (*, C r r, H, W) to (*, C, H r, W r), r = upscale_factor.
+
+    See W. Shi et al. 2016, section 3.2.
 
     >>> nn.PixelShuffle(2)(gg.ones((1, 8, 3, 3))).shape
     (1, 2, 6, 6)
@@ -44,8 +45,9 @@ class PixelUnshuffle(Module):
 
 
 class ChannelShuffle(Module):
-    """Deals the `groups` groups of channels of (N, C, *S) out in turn (X. Zhang et al., "ShuffleNet", 2018, section
-    3.1).
+    """Deals the `groups` groups of channels of (N, C, *S) out in turn.
+
+    See X. Zhang et al., "ShuffleNet", 2018, section 3.1.
 
     >>> nn.ChannelShuffle(2)(gg.arange(4).reshape((1, 4, 1))).flatten()
     tensor([0, 2, 1, 3])

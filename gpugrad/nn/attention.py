@@ -11,13 +11,12 @@ from .parameter import empty
 
 
 class MultiheadAttention(Module):
-    """Computes softmax(Q K^T / sqrt(d)) V in `num_heads` heads of learned projections (A. Vaswani et al. 2017, section
-    3.2.2).
+    """Computes softmax(Q K^T / sqrt(d)) V in `num_heads` heads of learned projections.
 
     The query is (L, N, E), the key (S, N, kdim) and the value (S, N, vdim), with batch_first the N comes first, and all
     may come without N. The layer returns the output, shaped like the query, and the attention weights (N, L, S),
     averaged over heads, or None if need_weights is False. Its parameters are in_proj_weight (3E, E) (or q_, k_ and
-    v_proj_weight if the widths differ), in_proj_bias, and those of out_proj.
+    v_proj_weight if the widths differ), in_proj_bias, and those of out_proj. See A. Vaswani et al. 2017, section 3.2.2.
 
     >>> layer = nn.MultiheadAttention(embed_dim=8, num_heads=2, batch_first=True)
     >>> output, weights = layer(gg.ones((1, 5, 8)), gg.ones((1, 7, 8)), gg.ones((1, 7, 8)))

@@ -29,13 +29,13 @@ class _RunningStatistics(AffineNorm):
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
-        where = find_device(device)
+        device = find_device(device)
         for name in ("running_mean", "running_var"):
-            self.register_buffer(name, empty((num_features,), where, dtype).detach() if track_running_stats else None)
-        counter = wrap(where.xp.zeros((), "int64"), where, None)
+            self.register_buffer(name, empty((num_features,), device, dtype).detach() if track_running_stats else None)
+        counter = wrap(device.xp.zeros((), "int64"), device, None)
         self.register_buffer("num_batches_tracked", counter if track_running_stats else None)
         self.reset_running_stats()
-        self._add_affine((num_features,), affine, affine and bias, where, dtype)
+        self._add_affine((num_features,), affine, affine and bias, device, dtype)
 
     def reset_running_stats(self) -> None:
         """Forget the running statistics: set the mean to 0, the variance to 1 and the number of batches to 0."""

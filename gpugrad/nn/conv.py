@@ -223,9 +223,10 @@ class ConvTranspose1d(_ConvTranspose):
 
 class ConvTranspose2d(_ConvTranspose):
     """Applies the transpose of `Conv2d`: maps (N, C, H, W) to (N, out_channels, H', W'), the size H' that Conv2d makes
-    H of, plus output_padding (M. Zeiler et al., "Deconvolutional networks", 2010).
+    H of, plus output_padding.
 
-    Its parameters are weight (in_channels, out_channels / groups, k, k) and bias (out_channels,) or None.
+    Its parameters are weight (in_channels, out_channels / groups, k, k) and bias (out_channels,) or None. See M. Zeiler
+    et al., "Deconvolutional networks", 2010.
 
     >>> nn.ConvTranspose2d(8, 3, kernel_size=2, stride=2)(gg.ones((1, 8, 4, 4))).shape
     (1, 3, 8, 8)

@@ -29,8 +29,9 @@ class _Dropout(Module):
 
 
 class Dropout(_Dropout):
-    """Zeroes each value with probability p and multiplies the others by 1 / (1 - p) (N. Srivastava et al. 2014, section
-    4).
+    """Zeroes each value with probability p and multiplies the others by 1 / (1 - p).
+
+    See N. Srivastava et al. 2014, section 4.
 
     >>> nn.Dropout(p=0.5).eval()(gg.ones((2, 3))).sum().item()
     6.0
@@ -40,8 +41,9 @@ class Dropout(_Dropout):
 
 
 class Dropout1d(_Dropout):
-    """Zeroes whole channels of (N, C, L) with probability p and scales the others (J. Tompson et al. 2015, section
-    3.2).
+    """Zeroes whole channels of (N, C, L) with probability p and scales the others.
+
+    See J. Tompson et al. 2015, section 3.2.
 
     >>> nn.Dropout1d(p=1.0)(gg.ones((1, 2, 3))).sum().item()
     0.0
@@ -51,8 +53,9 @@ class Dropout1d(_Dropout):
 
 
 class Dropout2d(_Dropout):
-    """Zeroes whole channels of (N, C, H, W) with probability p and scales the others (J. Tompson et al. 2015, section
-    3.2).
+    """Zeroes whole channels of (N, C, H, W) with probability p and scales the others.
+
+    See J. Tompson et al. 2015, section 3.2.
 
     >>> nn.Dropout2d(p=1.0)(gg.ones((1, 2, 3, 3))).sum().item()
     0.0
@@ -62,8 +65,9 @@ class Dropout2d(_Dropout):
 
 
 class Dropout3d(_Dropout):
-    """Zeroes whole channels of (N, C, D, H, W) with probability p and scales the others (J. Tompson et al. 2015,
-    section 3.2).
+    """Zeroes whole channels of (N, C, D, H, W) with probability p and scales the others.
+
+    See J. Tompson et al. 2015, section 3.2.
 
     >>> nn.Dropout3d(p=1.0)(gg.ones((1, 2, 3, 3, 3))).sum().item()
     0.0
@@ -73,8 +77,9 @@ class Dropout3d(_Dropout):
 
 
 class AlphaDropout(_Dropout):
-    """Drops values so that the mean and the variance of what SELU made stay as they are (G. Klambauer et al. 2017,
-    section 2).
+    """Drops values so that the mean and the variance of what SELU made stay as they are.
+
+    See G. Klambauer et al. 2017, section 2.
 
     >>> nn.AlphaDropout(p=0.2).eval()(gg.ones(3))
     tensor([1., 1., 1.])

@@ -41,8 +41,9 @@ class _FractionalMaxPool(Module):
 
 
 class FractionalMaxPool2d(_FractionalMaxPool):
-    """Takes the largest values of windows at random places: maps (N, C, H, W) to (N, C, H', W') (B. Graham 2014,
-    section 2).
+    """Takes the largest values of windows at random places: maps (N, C, H, W) to (N, C, H', W').
+
+    See B. Graham 2014, section 2.
 
     >>> nn.FractionalMaxPool2d(2, output_ratio=0.5)(gg.ones((1, 3, 9, 9))).shape
     (1, 3, 4, 4)
@@ -52,8 +53,9 @@ class FractionalMaxPool2d(_FractionalMaxPool):
 
 
 class FractionalMaxPool3d(_FractionalMaxPool):
-    """Takes the largest values of windows at random places: maps (N, C, D, H, W) to (N, C, D', H', W') (B. Graham 2014,
-    section 2).
+    """Takes the largest values of windows at random places: maps (N, C, D, H, W) to (N, C, D', H', W').
+
+    See B. Graham 2014, section 2.
 
     >>> nn.FractionalMaxPool3d(2, output_size=3)(gg.ones((1, 3, 6, 6, 6))).shape
     (1, 3, 3, 3, 3)

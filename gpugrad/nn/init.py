@@ -27,6 +27,8 @@ P = ParamSpec("P")
 
 
 class _SkipFlag(threading.local):
+    """Says, for each thread, whether tensors are left unfilled."""
+
     now = False  # whether tensors are left unfilled in this thread
 
 
@@ -208,8 +210,9 @@ def fans(tensor: Tensor) -> tuple[int, int]:
 
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Fill with uniform values from [-a, a], a = gain * sqrt(6 / (fan_in + fan_out)) (X. Glorot and Y. Bengio 2010,
-    section 4.2).
+    """Fill with uniform values from [-a, a], a = gain * sqrt(6 / (fan_in + fan_out)).
+
+    See X. Glorot and Y. Bengio 2010, section 4.2.
 
     >>> w = nn.init.xavier_uniform_(gg.empty((3, 3)))
     >>> bool((abs(w) <= 1).all())
@@ -220,7 +223,9 @@ def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | No
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Fill with normal values of std gain * sqrt(2 / (fan_in + fan_out)) (X. Glorot and Y. Bengio 2010, section 4.2).
+    """Fill with normal values of std gain * sqrt(2 / (fan_in + fan_out)).
+
+    See X. Glorot and Y. Bengio 2010, section 4.2.
 
     >>> nn.init.xavier_normal_(gg.empty((3, 3)), gain=0.0).sum().item()
     0.0
@@ -229,6 +234,7 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | Non
 
 
 def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
+    """Return gain / sqrt(fan), or 0 for a fan of 0. Raises ValueError for an unknown mode."""
     if mode not in ("fan_in", "fan_out"):
         raise ValueError(f"kaiming initialisation: mode must be 'fan_in' or 'fan_out', got {mode!r}")
     fan = fans(tensor)[mode == "fan_out"]
@@ -273,8 +279,9 @@ def kaiming_normal_(
 
 @_skippable
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
-    """Fill with a (semi-)orthogonal matrix times gain, over the flattened trailing axes (A. Saxe et al. 2013, section
-    3).
+    """Fill with a (semi-)orthogonal matrix times gain, over the flattened trailing axes.
+
+    See A. Saxe et al. 2013, section 3.
 
     >>> w = nn.init.orthogonal_(gg.empty((3, 3)))
     >>> np.allclose((w @ w.T).numpy(), np.eye(3), atol=1e-6)
@@ -292,8 +299,9 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
 
 @_skippable
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
-    """Fill with a matrix whose columns have the fraction `sparsity` of zeros, the rest normal (J. Martens 2010, section
-    5).
+    """Fill with a matrix whose columns have the fraction `sparsity` of zeros, the rest normal.
+
+    See J. Martens 2010, section 5.
 
     >>> int((nn.init.sparse_(gg.empty((10, 4)), sparsity=0.5) == 0).sum())
     20

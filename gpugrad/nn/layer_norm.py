@@ -30,8 +30,9 @@ class AffineNorm(Module):
 
 
 class LayerNorm(AffineNorm):
-    """Computes (x - mean) / sqrt(var + eps) * weight + bias over the last axes, which are normalized_shape (J. Ba et
-    al. 2016, section 3).
+    """Computes (x - mean) / sqrt(var + eps) * weight + bias over the last axes, which are normalized_shape.
+
+    See J. Ba et al. 2016, section 3.
 
     >>> nn.LayerNorm(2)(gg.tensor([[1.0, 3.0], [0.0, 8.0]])).round(decimals=3).tolist()
     [[-1.0, 1.0], [-1.0, 1.0]]
@@ -60,8 +61,10 @@ class LayerNorm(AffineNorm):
 
 
 class RMSNorm(AffineNorm):
-    """Computes x / sqrt(mean(x^2) + eps) * weight over the last axes, which are normalized_shape (B. Zhang and R.
-    Sennrich 2019, section 4). eps=None means the smallest step of the input's dtype above 1.
+    """Computes x / sqrt(mean(x^2) + eps) * weight over the last axes, which are normalized_shape. eps=None means the
+    smallest step of the input's dtype above 1.
+
+    See B. Zhang and R. Sennrich 2019, section 4.
 
     >>> nn.RMSNorm(2)(gg.tensor([[3.0, 4.0]])).round(decimals=3).tolist()
     [[0.8489999771118164, 1.13100004196167]]
@@ -94,8 +97,9 @@ class RMSNorm(AffineNorm):
 
 
 class GroupNorm(AffineNorm):
-    """Normalises each sample of (N, C, *S) over groups of channels, then applies weight and bias per channel (Y. Wu and
-    K. He 2018, section 3).
+    """Normalises each sample of (N, C, *S) over groups of channels, then applies weight and bias per channel.
+
+    See Y. Wu and K. He 2018, section 3.
 
     >>> nn.GroupNorm(num_groups=2, num_channels=6)(gg.ones((1, 6, 4, 4))).shape
     (1, 6, 4, 4)
@@ -126,8 +130,9 @@ class GroupNorm(AffineNorm):
 
 
 class LocalResponseNorm(Module):
-    """Computes x / (k + alpha / size * sum of x^2 over `size` neighbouring channels)^beta (A. Krizhevsky et al. 2012,
-    section 3.3).
+    """Computes x / (k + alpha / size * sum of x^2 over `size` neighbouring channels)^beta.
+
+    See A. Krizhevsky et al. 2012, section 3.3.
 
     >>> nn.LocalResponseNorm(2)(gg.ones((1, 4, 3, 3))).shape
     (1, 4, 3, 3)

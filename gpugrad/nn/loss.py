@@ -46,8 +46,9 @@ class L1Loss(_Loss):
 
 
 class SmoothL1Loss(_Loss):
-    """Computes d^2 / (2 beta) where d = |input - target| < beta, and d - beta / 2 elsewhere (R. Girshick, "Fast R-CNN",
-    2015, section 2.3).
+    """Computes d^2 / (2 beta) where d = |input - target| < beta, and d - beta / 2 elsewhere.
+
+    See R. Girshick, "Fast R-CNN", 2015, section 2.3.
 
     >>> nn.SmoothL1Loss()(gg.tensor([0.5, 3.0]), gg.tensor([0.0, 0.0])).item()
     1.3125
@@ -122,8 +123,9 @@ class PoissonNLLLoss(OptionLoss):
 
 
 class GaussianNLLLoss(OptionLoss):
-    """Computes (log var + (input - target)^2 / var) / 2 of (input, target, var), with var at least eps (D. Nix and A.
-    Weigend 1994).
+    """Computes (log var + (input - target)^2 / var) / 2 of (input, target, var), with var at least eps.
+
+    See D. Nix and A. Weigend 1994.
 
     >>> nn.GaussianNLLLoss()(gg.tensor([1.0]), gg.tensor([3.0]), gg.tensor([4.0])).round(decimals=4)
     tensor(1.1931)

@@ -105,7 +105,9 @@ class MultiLabelSoftMarginLoss(OptionLoss):
 
 
 class TripletMarginLoss(OptionLoss):
-    """Computes max(0, ||anchor - positive||_p - ||anchor - negative||_p + margin) (V. Balntas et al. 2016, section 2).
+    """Computes max(0, ||anchor - positive||_p - ||anchor - negative||_p + margin).
+
+    See V. Balntas et al. 2016, section 2.
 
     >>> loss = nn.TripletMarginLoss()
     >>> loss(gg.tensor([[0.0, 0.0]]), gg.tensor([[3.0, 4.0]]), gg.tensor([[0.0, 1.0]])).round(decimals=4)

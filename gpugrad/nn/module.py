@@ -152,9 +152,9 @@ class Module(MemberRegistry):
 
     def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
         """Move to a device without copying the values, which are not set afterwards; returns this module."""
-        where = find_device(device)
+        target = find_device(device)
         modules = self.modules() if recurse else [self]
-        return self._apply(lambda t: wrap(where.xp.empty(t.shape, t.dtype), where, None), modules)
+        return self._apply(lambda t: wrap(target.xp.empty(t.shape, t.dtype), target, None), modules)
 
     def type(self, dst_type: Any) -> Self:
         """Convert floating-point parameters and buffers to `dst_type`; returns this module."""

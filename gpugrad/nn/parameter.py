@@ -58,6 +58,6 @@ def _share(made: Tensor, data: Any) -> None:
 
 def empty(shape: tuple[int, ...], device: Any = None, dtype: Any = None) -> Parameter:
     """Return a parameter whose values are not set yet, on the default device and of the default dtype unless given."""
-    where = find_device(device)
-    array = where.xp.empty(shape, default_dtype() if dtype is None else as_dtype(dtype))
-    return Parameter(wrap(array, where, None))
+    device = find_device(device)
+    array = device.xp.empty(shape, default_dtype() if dtype is None else as_dtype(dtype))
+    return Parameter(wrap(array, device, None))

@@ -174,6 +174,7 @@ class RNNBase(Module):
 
 
 def _map_states(states: Any, change: Any) -> Any:
+    """Apply `change` to the state, or to each of several."""
     return tuple(map(change, states)) if isinstance(states, (tuple, list)) else change(states)
 
 
@@ -214,11 +215,10 @@ class LSTM(RNNBase):
 
 
 class GRU(RNNBase):
-    """Computes a gated recurrent unit (K. Cho et al. 2014, section 2.3); `gpugrad.gru_layer` gives the gates and the
-    formula.
+    """Computes a gated recurrent unit; `gpugrad.gru_layer` gives the gates and the formula.
 
     The arguments are GRU(input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
-    bidirectional=False).
+    bidirectional=False). See K. Cho et al. 2014, section 2.3.
 
     >>> output, state = nn.GRU(4, 8, bidirectional=True)(gg.ones((5, 2, 4)))
     >>> output.shape, state.shape
@@ -230,6 +230,7 @@ class GRU(RNNBase):
 
 
 def _without_projection(options: dict) -> dict:
+    """Return the options. Raises ValueError if proj_size is among them."""
     if "proj_size" in options:
         raise ValueError("proj_size: only LSTM has a projection")
     return options

@@ -59,6 +59,7 @@ class Summary:
 
 
 def _size(tensor: Tensor) -> int:
+    """Return the number of elements."""
     return tensor._array.size
 
 

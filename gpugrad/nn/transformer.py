@@ -76,6 +76,7 @@ class _TransformerLayer(Module):
 
 
 def _activation_function(given: Activation) -> Callable[[Tensor], Tensor]:
+    """Return the function that is given, or that of a name. Raises ValueError for an unknown name."""
     known = {"relu": F.relu, "gelu": F.gelu}
     if isinstance(given, str) and given not in known:
         raise ValueError(f"activation must be 'relu', 'gelu' or a function, got {given!r}")
@@ -86,7 +87,7 @@ class TransformerEncoderLayer(_TransformerLayer):
     """Applies self-attention and a feed-forward network, each with dropout, residual connection and layer norm (section
     3.1).
 
-    With norm_first the norms stand before the branches instead of after the sums (R. Xiong et al. 2020, section 3.1).
+    With norm_first the norms stand before the branches instead of after the sums (R. Xiong et al. 2020).
 
     >>> layer = nn.TransformerEncoderLayer(d_model=8, nhead=2, dim_feedforward=16)
     >>> layer(gg.ones((5, 1, 8))).shape
@@ -290,6 +291,6 @@ class Transformer(Module):
     @staticmethod
     def generate_square_subsequent_mask(sz: int, device: Any = None, dtype: Any = None) -> Tensor:
         """Return the causal mask (sz, sz): 0 up to the diagonal, -inf above."""
-        where = find_device(device)
-        full = where.xp.full((sz, sz), -np.inf, default_dtype() if dtype is None else as_dtype(dtype))
-        return wrap(where.xp.triu(full, 1), where, None)
+        device = find_device(device)
+        full = device.xp.full((sz, sz), -np.inf, default_dtype() if dtype is None else as_dtype(dtype))
+        return wrap(device.xp.triu(full, 1), device, None)

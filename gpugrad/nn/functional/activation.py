@@ -91,7 +91,9 @@ def rrelu(
     input: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False
 ) -> Tensor:
     """Compute max(0, input) + a min(0, input) with a drawn evenly from lower to upper for each element in training;
-    otherwise a is their mean (B. Xu et al. 2015, section 2.4).
+    otherwise a is their mean.
+
+    See B. Xu et al. 2015, section 2.4.
 
     >>> F.rrelu(gg.tensor([-1.0, 0.0, 2.0])).round(decimals=4)
     tensor([-0.2292,  0.    ,  2.    ])
@@ -140,8 +142,9 @@ def glu(input: Any, dim: int = -1) -> Tensor:
 
 
 def prelu(input: Any, weight: Any) -> Tensor:
-    """Compute max(0, input) + weight * min(0, input); weight has one element, or one per channel of (N, C, ...) (K. He
-    et al. 2015, section 2.1).
+    """Compute max(0, input) + weight * min(0, input); weight has one element, or one per channel of (N, C, ...).
+
+    See K. He et al. 2015, section 2.1.
 
     >>> F.prelu(gg.tensor([-1.0, 0.0, 2.0]), gg.tensor([0.5]))
     tensor([-0.5,  0. ,  2. ])

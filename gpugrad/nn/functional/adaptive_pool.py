@@ -45,6 +45,7 @@ def _mean_matrix(n: int, out: int, dtype: np.dtype, device: Device) -> Tensor:
 
 
 def _adaptive_avg_pool(dims, input, output_size) -> Tensor:
+    """Take the means by one product with a matrix for each axis, or by one mean if the output is a single element."""
     name = f"adaptive_avg_pool{dims}d"
     x, single = batched(name, dims, input)
     sizes, out = _output_sizes(name, dims, x, output_size), x
@@ -99,6 +100,7 @@ def _window_positions(spatial: tuple[int, ...], sizes: tuple[int, ...], device: 
 
 
 def _adaptive_max_pool(dims, input, output_size, return_indices) -> Any:
+    """Take the maxima by `max_pool` if all windows are alike, else from the gathered elements of each window."""
     name = f"adaptive_max_pool{dims}d"
     x, single = batched(name, dims, input)
     sizes = _output_sizes(name, dims, x, output_size)
@@ -106,16 +108,16 @@ def _adaptive_max_pool(dims, input, output_size, return_indices) -> Any:
         kernel = tuple(n // o for n, o in zip(x.shape[2:], sizes, strict=True))
         window = dict(kernel=kernel, stride=kernel, padding=((0, 0),) * dims, dilation=(1,) * dims)
         out = OPS["max_pool"](x, **window)
-        where = OPS["max_pool_indices"](x.detach(), **window) if return_indices else None
+        indices = OPS["max_pool_indices"](x.detach(), **window) if return_indices else None
     else:
         places = _window_positions(x.shape[2:], sizes, x.device)
         windows = OPS["take"](x.reshape((*x.shape[:2], math.prod(x.shape[2:]))), places, axis=2)
         best = OPS["argmax"](windows.detach(), axis=-1, keepdims=True)
         shape = (*x.shape[:2], *sizes)
         out = OPS["take_along_axis"](windows, best, axis=-1).reshape(shape)
-        numbers = OPS["broadcast_to"](places, windows.shape)
-        where = OPS["take_along_axis"](numbers, best, axis=-1).reshape(shape) if return_indices else None
-    outs = [a.squeeze(0) if single else a for a in (out, where) if a is not None]
+        positions = OPS["broadcast_to"](places, windows.shape)
+        indices = OPS["take_along_axis"](positions, best, axis=-1).reshape(shape) if return_indices else None
+    outs = [a.squeeze(0) if single else a for a in (out, indices) if a is not None]
     return tuple(outs) if return_indices else outs[0]
 
 

@@ -11,10 +11,9 @@ __all__ = ["channel_shuffle", "native_channel_shuffle", "pixel_shuffle", "pixel_
 
 
 def pixel_shuffle(input: Any, upscale_factor: int) -> Tensor:
-    """Make pixels of channels: input (*, C r r, H, W) gives (*, C, H r, W r), r = upscale_factor (W. Shi et al. 2016,
-    section 3.2).
+    """Make pixels of channels: input (*, C r r, H, W) gives (*, C, H r, W r), r = upscale_factor.
 
-    Raises ShapeError unless r r divides the channels.
+    Raises ShapeError unless r r divides the channels. See W. Shi et al. 2016, section 3.2.
 
     >>> F.pixel_shuffle(gg.arange(4).reshape((1, 4, 1, 1)), 2).tolist()
     [[[[0, 1], [2, 3]]]]
@@ -44,10 +43,9 @@ def pixel_unshuffle(input: Any, downscale_factor: int) -> Tensor:
 
 
 def channel_shuffle(input: Any, groups: int) -> Tensor:
-    """Deal the `groups` groups of channels of input (N, C, *S) out in turn (X. Zhang et al., "ShuffleNet", 2018,
-    section 3.1).
+    """Deal the `groups` groups of channels of input (N, C, *S) out in turn.
 
-    Raises ShapeError unless the groups divide C.
+    Raises ShapeError unless the groups divide C. See X. Zhang et al., "ShuffleNet", 2018, section 3.1.
 
     >>> F.channel_shuffle(gg.arange(4).reshape((1, 4, 1)), 2).flatten()
     tensor([0, 2, 1, 3])

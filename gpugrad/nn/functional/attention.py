@@ -25,12 +25,12 @@ def scaled_dot_product_attention(
     enable_gqa: bool = False,
 ) -> Tensor:
     """Compute softmax(query key^T * scale + mask) value: query (..., H, L, E), key (..., H, S, E), value (..., H, S,
-    Ev) (A. Vaswani et al. 2017, section 3.2.1).
+    Ev).
 
     attn_mask is broadcast to (..., H, L, S): bool (True takes part) or numbers that are added. With is_causal, position
     i sees 0..i. scale is 1 / sqrt(E) unless given. With enable_gqa, key and value may have fewer heads, a divisor of H
     (J. Ainslie et al. 2023, section 2.2). A row that sees nothing gives zeros. Raises ShapeError where the shapes do
-    not agree, DTypeError unless 0 <= dropout_p <= 1.
+    not agree, DTypeError unless 0 <= dropout_p <= 1. See A. Vaswani et al. 2017, section 3.2.1.
 
     >>> q, k, v = gg.ones((1, 2, 5, 4)), gg.ones((1, 2, 7, 4)), gg.ones((1, 2, 7, 3))
     >>> F.scaled_dot_product_attention(q, k, v).shape

@@ -24,11 +24,11 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Normalise input (N, C, *S) per channel, then multiply by weight and add bias (C,) (S. Ioffe and C. Szegedy 2015,
-    section 3).
+    """Normalise input (N, C, *S) per channel, then multiply by weight and add bias (C,).
 
     In training it uses the batch's statistics, which also move running_mean and running_var (the unbiased variance) in
-    place by `momentum`; otherwise it uses those two. Raises ShapeError in training for one value per channel.
+    place by `momentum`; otherwise it uses those two. Raises ShapeError in training for one value per channel. See S.
+    Ioffe and C. Szegedy 2015, section 3.
 
     >>> F.batch_norm(gg.tensor([[1.0], [3.0]]), None, None, training=True).round(decimals=3)
     tensor([[-1.],
@@ -66,8 +66,9 @@ def instance_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Normalise input (N, C, *S) per sample and channel (D. Ulyanov et al. 2016, section 2); statistics are as in
-    `batch_norm`.
+    """Normalise input (N, C, *S) per sample and channel; statistics are as in `batch_norm`.
+
+    See D. Ulyanov et al. 2016, section 2.
 
     >>> F.instance_norm(gg.tensor([[[1.0, 3.0], [0.0, 8.0]]])).round(decimals=3)
     tensor([[[-1.,  1.],

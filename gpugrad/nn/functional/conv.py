@@ -28,6 +28,7 @@ def _checked_operands(name: str, dims: int, input: Any, weight: Any) -> tuple[Te
 
 
 def _conv(dims, input, weight, bias, stride, padding, dilation, groups) -> Tensor:
+    """Check the arguments of a convolution over `dims` axes, and compute it."""
     name = f"conv{dims}d"
     input, weight, single = _checked_operands(name, dims, input, weight)
     stride, dilation = per_axis(stride, dims, f"{name}: stride"), per_axis(dilation, dims, f"{name}: dilation")
@@ -68,6 +69,7 @@ def conv3d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) 
 
 
 def _conv_transpose(dims, input, weight, bias, stride, padding, output_padding, groups, dilation) -> Tensor:
+    """Check the arguments of a transposed convolution over `dims` axes, and compute it."""
     name = f"conv_transpose{dims}d"
     input, weight, single = _checked_operands(name, dims, input, weight)
     stride, dilation = per_axis(stride, dims, f"{name}: stride"), per_axis(dilation, dims, f"{name}: dilation")

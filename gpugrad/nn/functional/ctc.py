@@ -59,13 +59,13 @@ def ctc_loss(
     zero_infinity: bool = False,
 ) -> Tensor:
     """Compute -log of the probability that log_probs (T, N, C), or (T, C), spell `targets` with repeats and blanks
-    removed (A. Graves et al. 2006, section 4).
+    removed.
 
     targets is (N, S), or has all targets one after the other (sum of target_lengths,). The lengths (N,) say how much of
     each row counts. reduction "none" gives (N,); "mean" divides each loss by its target's length first. A target that
     does not fit its input gives inf (0 if zero_infinity) and no gradient. The gradient is that of log_probs as free
     numbers; PyTorch's is another one, which log_softmax turns into the same. Raises ShapeError, DTypeError and
-    OutOfRangeError for arguments that do not fit each other.
+    OutOfRangeError for arguments that do not fit each other. See A. Graves et al. 2006, section 4.
 
     >>> log_probs = F.log_softmax(gg.zeros((5, 1, 3)), dim=2)
     >>> F.ctc_loss(log_probs, gg.tensor([[1, 2]]), gg.tensor([5]), gg.tensor([2])).round(decimals=4)

@@ -26,6 +26,7 @@ def _keep_mask(x: Tensor, p: float, shape: tuple) -> Any:
 
 
 def _dropout(name: str, input: Any, p: float, training: bool, inplace: bool, per_channel: bool) -> Tensor:
+    """Check the arguments of `dropout`, or of `dropout` per channel, and apply it."""
     x = asarray(input)
     _check_probability(name, p)
     if not training or p == 0:
@@ -40,10 +41,9 @@ def _dropout(name: str, input: Any, p: float, training: bool, inplace: bool, per
 
 
 def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """Zero each element with probability p in training, and scale the rest by 1 / (1 - p) (N. Srivastava et al. 2014,
-    section 4).
+    """Zero each element with probability p in training, and scale the rest by 1 / (1 - p).
 
-    The same seed drops other elements on cuda than on the CPU.
+    The same seed drops other elements on cuda than on the CPU. See N. Srivastava et al. 2014, section 4.
 
     >>> F.dropout(gg.ones(3), p=0.5, training=False)
     tensor([1., 1., 1.])
@@ -79,6 +79,7 @@ def dropout3d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
 
 
 def _alpha_dropout(name: str, input: Any, p: float, training: bool, inplace: bool, per_channel: bool) -> Tensor:
+    """Check the arguments of `alpha_dropout`, or of `alpha_dropout` per channel, and apply it."""
     x = asarray(input)
     _check_probability(name, p)
     if not training or p == 0:

@@ -82,14 +82,14 @@ def _bag_maxima(rows: Tensor, starts: Any, kept: Any, longest: int | None) -> Te
 
     longest is the size of the largest bag; if it is None, the device is asked for it.
     """
-    ns, device, n = rows.device.xp, rows.device, rows.shape[0]
-    sizes = ns.diff(ns.concatenate([starts, ns.full(1, n, starts.dtype)]))
+    xp, device, n = rows.device.xp, rows.device, rows.shape[0]
+    sizes = xp.diff(xp.concatenate([starts, xp.full(1, n, starts.dtype)]))
     longest = (int(sizes.max()) if len(sizes) else 0) if longest is None else longest
-    places = starts[:, None] + ns.arange(longest)
+    places = starts[:, None] + xp.arange(longest)
     if not places.size:
-        return OPS["segment_sum"](rows[:0], wrap(ns.zeros(0, int), device, None), num_segments=len(starts))
+        return OPS["segment_sum"](rows[:0], wrap(xp.zeros(0, int), device, None), num_segments=len(starts))
     there = places < (starts + sizes)[:, None]
-    places = ns.minimum(places, n - 1)
+    places = xp.minimum(places, n - 1)
     there = wrap((there & kept[places])[:, :, None], device, None)
     values = OPS["where"](there, OPS["take"](rows, wrap(places, device, None), axis=0), -float("inf"))
     best = OPS["argmax"](values.detach(), axis=1, keepdims=True)
@@ -129,11 +129,11 @@ def embedding_bag(
         raise ShapeError("embedding_bag: scale_grad_by_freq is not for mode 'max'")
     index, starts, factors = _flat_bags(index, offsets, per_sample_weights, include_last_offset)
     rows = embedding(index, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq)
-    ns, device = rows.device.xp, rows.device
-    kept = ns.ones(index.shape, bool) if padding_idx is None else index._array != padding_idx % weight.shape[0]
+    xp, device = rows.device.xp, rows.device
+    kept = xp.ones(index.shape, bool) if padding_idx is None else index._array != padding_idx % weight.shape[0]
     if mode == "max":
         return _bag_maxima(rows, starts, kept, asarray(input).shape[1] if offsets is None else None)
-    bag = wrap(ns.searchsorted(starts, ns.arange(index.shape[0]), side="right") - 1, device, None)
+    bag = wrap(xp.searchsorted(starts, xp.arange(index.shape[0]), side="right") - 1, device, None)
     counted = wrap(kept.astype(rows.dtype), device, None)
     factors = counted if factors is None else asarray(factors) * counted
     sums = OPS["segment_sum"](rows * factors.unsqueeze(1), bag, num_segments=len(starts))

@@ -54,11 +54,11 @@ def _reflect_coordinates(c: Tensor, low: float, span: float) -> Tensor:
     """Return c mirrored at `low` and at `low` + `span` until it is between them."""
     if span <= 0:
         return c * 0.0
-    ns, away = c.device.xp, c._array - low
-    flips = ns.floor(abs(away) / span)
+    xp, away = c.device.xp, c._array - low
+    flips = xp.floor(abs(away) / span)
     odd = flips % 2
-    slope = ns.where(away < 0, -1, 1) * (1 - 2 * odd)
-    offset = low + span * ns.where(odd == 1, 1 + flips, -flips)
+    slope = xp.where(away < 0, -1, 1) * (1 - 2 * odd)
+    offset = low + span * xp.where(odd == 1, 1 + flips, -flips)
     slope, offset = (wrap(a.astype(c.dtype), c.device, None) for a in (slope, offset))
     return slope * (c - low) + offset
 
@@ -72,10 +72,10 @@ def _pad_coordinates(c: Tensor, n: int, padding: str, align: bool) -> Tensor:
 
 def _taps(c: Tensor, n: int, mode: str, padding: str, align: bool) -> list[tuple[Any, Tensor]]:
     """Return (index, weight) of each element of the axis that the coordinates c, from 0 to n - 1, take part of."""
-    ns, dtype = c.device.xp, c.dtype
+    xp, dtype = c.device.xp, c.dtype
     if mode != "bicubic":
         c = _pad_coordinates(c, n, padding, align)
-    low = (ns.rint if mode == "nearest" else ns.floor)(c._array)
+    low = (xp.rint if mode == "nearest" else xp.floor)(c._array)
     if mode == "nearest":
         found = [(low, OPS["clip"](c, 0, n - 1) * 0 + 1)]  # the gradient is zero, but it is one
     elif mode == "bilinear":
@@ -90,11 +90,12 @@ def _taps(c: Tensor, n: int, mode: str, padding: str, align: bool) -> list[tuple
         if mode == "bicubic" and padding != "zeros":
             place = _pad_coordinates(wrap(place, c.device, None), n, padding, align)._array
         exists = ((place >= 0) & (place < n)).astype(dtype)
-        taps.append((ns.clip(place, 0, n - 1).astype(np.int64), wrap(exists, c.device, None) * weight))
+        taps.append((xp.clip(place, 0, n - 1).astype(np.int64), wrap(exists, c.device, None) * weight))
     return taps
 
 
 def _check(x: Tensor, grid: Tensor, mode: str, padding: str) -> None:
+    """Raise ShapeError for modes and shapes that `grid_sample` does not have."""
     dims = x.ndim - 2
     if mode not in _MODES or padding not in _PADDINGS:
         raise ShapeError(
@@ -115,13 +116,12 @@ def _check(x: Tensor, grid: Tensor, mode: str, padding: str) -> None:
 def grid_sample(
     input: Any, grid: Any, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None
 ) -> Tensor:
-    """Sample input (N, C, H, W) at the places grid (N, OH, OW, 2), x before y: (N, C, OH, OW) (M. Jaderberg et al.
-    2015, section 3.3).
+    """Sample input (N, C, H, W) at the places grid (N, OH, OW, 2), x before y: (N, C, OH, OW).
 
     A volume (N, C, D, H, W) is sampled at (N, OD, OH, OW, 3). Places are from -1 to 1: the outer edges, or with
     align_corners the centres, of the outermost elements; NaN is -1. mode is "bilinear", "nearest" or "bicubic" (images
     only). padding_mode gives the values outside: "zeros", "border" (the nearest element) or "reflection". Both inputs
-    have gradients. Raises ShapeError for arguments that do not fit.
+    have gradients. Raises ShapeError for arguments that do not fit. See M. Jaderberg et al. 2015, section 3.3.
 
     >>> F.grid_sample(gg.tensor([[[[1.0, 3.0]]]]), gg.tensor([[[[0.0, 0.0]]]]), align_corners=False)
     tensor([[[[2.]]]])

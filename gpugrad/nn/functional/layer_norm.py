@@ -24,7 +24,9 @@ def _trailing(name: str, input: Any, normalized_shape: Any) -> int:
 
 def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
     """Bring the trailing axes `normalized_shape` to mean 0 and variance 1, then multiply by weight and add bias (of
-    that shape) (J. Ba et al. 2016, section 3).
+    that shape).
+
+    See J. Ba et al. 2016, section 3.
 
     >>> F.layer_norm(gg.tensor([[1.0, 3.0], [0.0, 8.0]]), 2).round(decimals=3)
     tensor([[-1.,  1.],
@@ -34,8 +36,10 @@ def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any 
 
 
 def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Tensor:
-    """Bring the trailing axes `normalized_shape` to root mean square 1, then multiply by weight (B. Zhang and R.
-    Sennrich 2019, section 4). eps is that of the dtype unless given.
+    """Bring the trailing axes `normalized_shape` to root mean square 1, then multiply by weight. eps is that of the
+    dtype unless given.
+
+    See B. Zhang and R. Sennrich 2019, section 4.
 
     >>> F.rms_norm(gg.tensor([[3.0, 4.0]]), 2).round(decimals=4)
     tensor([[0.8485, 1.1314]])
@@ -46,7 +50,9 @@ def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float |
 
 def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
     """Normalise input (N, C, *S) over each of `num_groups` groups of channels, then multiply by weight and add bias
-    (C,) (Y. Wu and K. He 2018, section 3).
+    (C,).
+
+    See Y. Wu and K. He 2018, section 3.
 
     >>> F.group_norm(gg.tensor([[[1.0], [3.0], [0.0], [8.0]]]), 2).flatten().round(decimals=3)
     tensor([-1.,  1., -1.,  1.])
@@ -60,8 +66,9 @@ def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None
 
 
 def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
-    """Return input (N, C, *S) / (k + alpha * mean of squares of `size` channels around)**beta (A. Krizhevsky et al.
-    2012, section 3.3).
+    """Return input (N, C, *S) / (k + alpha * mean of squares of `size` channels around)**beta.
+
+    See A. Krizhevsky et al. 2012, section 3.3.
 
     >>> F.local_response_norm(gg.ones((1, 2, 3)), size=2, alpha=1.0).round(decimals=4)
     tensor([[[0.7378, 0.7378, 0.7378],

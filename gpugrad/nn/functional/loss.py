@@ -164,8 +164,9 @@ def l1_loss(input: Any, target: Any, reduction: str = "mean", weight: Any = None
 
 
 def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Tensor:
-    """Compute d**2 / 2 where d = |input - target| is at most delta, else delta * (d - delta / 2), times weight (P.
-    Huber 1964).
+    """Compute d**2 / 2 where d = |input - target| is at most delta, else delta * (d - delta / 2), times weight.
+
+    See P. Huber 1964.
 
     >>> F.huber_loss(gg.tensor([1.0, 4.0]), gg.tensor([0.0, 0.0]), delta=2.0).item()
     3.25
@@ -176,8 +177,10 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
 
 
 def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Tensor:
-    """Compute d**2 / (2 beta) where d = |input - target| is less than beta, else d - beta / 2 (R.
-    Girshick, "Fast R-CNN", 2015, section 2.3); beta = 0 gives `l1_loss`.
+    """Compute d**2 / (2 beta) where d = |input - target| is less than beta, else d - beta / 2; beta = 0 gives
+    `l1_loss`.
+
+    See R. Girshick, "Fast R-CNN", 2015, section 2.3.
 
     >>> F.smooth_l1_loss(gg.tensor([0.5, 3.0]), gg.tensor([0.0, 0.0])).item()
     1.3125
@@ -267,9 +270,10 @@ def gaussian_nll_loss(
     input: Any, target: Any, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
 ) -> Tensor:
     """Compute (log var + (input - target)**2 / var) / 2, var being at least eps (its gradient passes as if it were not
-    cut) (D. Nix and A. Weigend 1994).
+    cut).
 
-    var is a number, or shaped like input, or has one axis of 1, or lacks input's last axis; ShapeError otherwise.
+    var is a number, or shaped like input, or has one axis of 1, or lacks input's last axis; ShapeError otherwise. See
+    D. Nix and A. Weigend 1994.
 
     >>> F.gaussian_nll_loss(gg.tensor([1.0]), gg.tensor([3.0]), gg.tensor([4.0])).round(decimals=4)
     tensor(1.1931)

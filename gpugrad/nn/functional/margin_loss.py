@@ -133,11 +133,11 @@ def multilabel_margin_loss(input: Any, target: Any, reduction: str = "mean") -> 
             f"multilabel_margin_loss: expected input (N, C) or (C,) and a target like it, got {input.shape} and "
             f"{target.shape}"
         )
-    rows, ns = input.reshape((-1, input.shape[-1])), input.device.xp
+    rows, xp = input.reshape((-1, input.shape[-1])), input.device.xp
     labels = target._array.reshape(rows.shape)
-    used = (ns.cumsum(labels < 0, axis=1) == 0).astype(rows.dtype)
-    labels = ns.where(used > 0, labels, 0)
-    is_label = ((labels[:, :, None] == ns.arange(rows.shape[1])) & (used[:, :, None] > 0)).any(axis=1)
+    used = (xp.cumsum(labels < 0, axis=1) == 0).astype(rows.dtype)
+    labels = xp.where(used > 0, labels, 0)
+    is_label = ((labels[:, :, None] == xp.arange(rows.shape[1])) & (used[:, :, None] > 0)).any(axis=1)
     counted = wrap(used[:, :, None] * ~is_label[:, None, :], rows.device, None)
     wanted = OPS["take_along_axis"](rows, wrap(labels, rows.device, None), axis=1)
     terms = _hinge(1 - wanted.unsqueeze(2) + rows.unsqueeze(1)) * counted

@@ -62,13 +62,13 @@ def multi_head_attention_forward(
     is_causal: bool = False,
 ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
     """Compute softmax(Q K^T / sqrt(d)) V in `num_heads` heads: query (L, N, E), key (S, N, Ek), value (S, N, Ev), or
-    without N (A. Vaswani et al. 2017, section 3.2.2).
+    without N.
 
     in_proj_weight (3 E, E) has all three projections, or q_, k_ and v_proj_weight have one each; in_proj_bias is (3
     E,). bias_k and bias_v (1, 1, E) are one more key and value, add_zero_attn adds one of zeros, and static_k and
     static_v (N heads, S, d) replace the projected ones. Masks are True, or the number that is added; key_padding_mask
     is (N, S), attn_mask (L, S) or (N heads, L, S). Returns the output, shaped like the query, and the weights (N, L,
-    S), averaged over heads, if asked for.
+    S), averaged over heads, if asked for. See A. Vaswani et al. 2017, section 3.2.2.
 
     >>> x, w, none = gg.ones((5, 1, 4)), gg.ones((12, 4)), None
     >>> output, weights = F.multi_head_attention_forward(

@@ -49,6 +49,7 @@ def _ceil_mode_padding(size: tuple, kernel: tuple, stride: tuple, padding: tuple
 
 
 def _max_pool(dims, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices) -> Any:
+    """Check the arguments of max-pooling over `dims` axes, and compute it."""
     name = f"max_pool{dims}d"
     x, single = batched(name, dims, input)
     window = window_attributes(name, dims, kernel_size, stride, padding, dilation)
@@ -101,6 +102,7 @@ def _window_sums(
 
 
 def _avg_pool(dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override=None) -> Tensor:
+    """Check the arguments of average pooling over `dims` axes, and compute it."""
     name = f"avg_pool{dims}d"
     x, single = batched(name, dims, input)
     sums, window = _window_sums(name, dims, x, kernel_size, stride, padding, ceil_mode)
@@ -163,6 +165,7 @@ def avg_pool3d(
 
 
 def _lp_pool(dims, input, norm_type, kernel_size, stride, ceil_mode) -> Tensor:
+    """Check the arguments of Lp pooling over `dims` axes, and compute it."""
     name = f"lp_pool{dims}d"
     x, single = batched(name, dims, input)
     means = _avg_pool(dims, x**norm_type, kernel_size, stride, 0, ceil_mode, True)

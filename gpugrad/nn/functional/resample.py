@@ -34,11 +34,13 @@ def cubic_far(d: Any, a: float) -> Any:
 
 
 def _cubic(distance: np.ndarray, a: float) -> np.ndarray:
+    """Return the cubic convolution kernel at any distances."""
     d = np.minimum(abs(distance), 2)
     return np.where(d < 1, cubic_near(d, a), cubic_far(d, a))
 
 
 def _lanczos(distance: np.ndarray) -> np.ndarray:
+    """Return the Lanczos kernel of three lobes."""
     return np.sinc(distance) * np.sinc(distance / 3) * (abs(distance) < 3)
 
 
@@ -80,6 +82,7 @@ def _smooth(mode: str, n: int, center: np.ndarray, scale: float) -> tuple[np.nda
 
 
 def _scales(scale_factor: Any, dims: int) -> tuple[float, ...]:
+    """Return the scale of each axis. Raises ShapeError for another number of scales."""
     given = tuple(scale_factor) if isinstance(scale_factor, Sequence) else (scale_factor,) * dims
     if len(given) != dims:
         raise ShapeError(f"interpolate: scale_factor must be a number or {dims} of them, got {scale_factor}")
@@ -106,6 +109,7 @@ def _sizes(x: Tensor, size: Any, scale_factor: Any, recompute: bool) -> tuple[tu
 
 
 def _check(x: Tensor, mode: str, align_corners: bool | None, antialias: bool) -> None:
+    """Raise ShapeError for arguments that do not fit the mode."""
     modes = ("nearest", "nearest-exact", "area", *_DIMS)
     if mode not in modes:
         raise ShapeError(f"interpolate: mode must be one of {', '.join(modes)}, got {mode!r}")

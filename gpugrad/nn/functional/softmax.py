@@ -62,8 +62,9 @@ def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any
 
 
 def gumbel_softmax(logits: Any, tau: float = 1.0, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
-    """Return a sample that is nearly one-hot and differentiable; with `hard` it is exactly one-hot in forward (E. Jang
-    et al. 2017, section 2).
+    """Return a sample that is nearly one-hot and differentiable; with `hard` it is exactly one-hot in forward.
+
+    See E. Jang et al. 2017, section 2.
 
     >>> F.gumbel_softmax(gg.zeros((2, 3)), hard=True).sum(axis=-1).round(decimals=4)
     tensor([1., 1.])

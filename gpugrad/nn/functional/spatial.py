@@ -1,6 +1,6 @@
 """Arguments of functions that work on inputs (N, C, *S) of one to three spatial axes.
 
-The functions check their arguments here, once; what they call takes tuples with one entry per axis and checks nothing.
+The public functions check their arguments here, once. The ops take tuples with one entry per axis and trust them.
 """
 
 from typing import Any

@@ -13,6 +13,7 @@ __all__ = ["max_unpool1d", "max_unpool2d", "max_unpool3d"]
 
 
 def _max_unpool(dims, input, indices, kernel_size, stride, padding, output_size) -> Tensor:
+    """Check the arguments of unpooling over `dims` axes, and compute it."""
     name = f"max_unpool{dims}d"
     x, single = batched(name, dims, input)
     window = window_attributes(name, dims, kernel_size, stride, padding)

@@ -12,18 +12,19 @@ from ...errors import GradientError
 
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    """Return the gradients of the parameters that have one."""
     given = [parameters] if isinstance(parameters, Tensor) else parameters
     return [p.grad for p in given if p.grad is not None]
 
 
-def _p_norm(ns: Any, array: Any, p: float) -> Any:
+def _p_norm(xp: Any, array: Any, p: float) -> Any:
     """Return the p-norm of all elements, as a 0-d array."""
     flat = array.reshape(-1)
     if p == float("inf"):
-        return ns.abs(flat).max() if flat.size else ns.zeros((), flat.dtype)
+        return xp.abs(flat).max() if flat.size else xp.zeros((), flat.dtype)
     if p == 2:
-        return ns.sqrt(ns.dot(flat, flat))
-    return (ns.abs(flat) ** p).sum() ** (1 / p)
+        return xp.sqrt(xp.dot(flat, flat))
+    return (xp.abs(flat) ** p).sum() ** (1 / p)
 
 
 def get_total_norm(
@@ -42,9 +43,9 @@ def get_total_norm(
     """
     given = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     device = given[0].device if given else default_device()
-    ns = device.xp
-    norms = [_p_norm(ns, t._array, norm_type) for t in given]
-    total = ns.asarray(_p_norm(ns, ns.stack(norms), norm_type)) if norms else ns.zeros((), np.float32)
+    xp = device.xp
+    norms = [_p_norm(xp, t._array, norm_type) for t in given]
+    total = xp.asarray(_p_norm(xp, xp.stack(norms), norm_type)) if norms else xp.zeros((), np.float32)
     if error_if_nonfinite and not np.isfinite(float(total)):
         raise GradientError(f"clip_grad_norm_: the norm of the gradients is {float(total)}")
     return wrap(total, device, None)
@@ -55,10 +56,10 @@ def clip_grads_with_norm_(
 ) -> None:
     """Scale the gradients, in place, by max_norm / total_norm if that is less than 1."""
     for gradient in _gradients(parameters):
-        ns = gradient.device.xp
+        xp = gradient.device.xp
         total = total_norm.to(device=gradient.device)._array
-        factor = ns.minimum(max_norm / (total + 1e-6), 1.0)
-        ns.multiply(gradient._array, factor.astype(gradient.dtype), out=gradient._array)
+        factor = xp.minimum(max_norm / (total + 1e-6), 1.0)
+        xp.multiply(gradient._array, factor.astype(gradient.dtype), out=gradient._array)
         changed(gradient._array, "clip_grad_norm_")
 
 

@@ -96,6 +96,7 @@ def fuse_linear_bn_weights(
 
 
 def _check_evaluation(name: str, layer: Any, bn: _BatchNorm) -> None:
+    """Raise ValueError in training, or if bn has no running statistics."""
     if layer.training or bn.training:
         raise ValueError(f"{name}: both layers must be in evaluation mode: call eval() first")
     if bn.running_mean is None or bn.running_var is None:
@@ -103,6 +104,7 @@ def _check_evaluation(name: str, layer: Any, bn: _BatchNorm) -> None:
 
 
 def _fuse_copy(layer: Any, bn: Any, transpose: bool) -> Any:
+    """Return a copy of the layer with the weight and the bias of both layers."""
     made = copy.deepcopy(layer)
     made.weight, made.bias = fuse_conv_bn_weights(
         layer.weight, layer.bias, bn.running_mean, bn.running_var, bn.eps, bn.weight, bn.bias, transpose
