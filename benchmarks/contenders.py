@@ -9,7 +9,7 @@ import contextlib
 import numpy as np
 
 import gpugrad
-from gpugrad.autograd.calls import without_fused
+from gpugrad.autograd.check.sample_call import without_paths
 from gpugrad.autograd.op import Op
 
 from .measure import events, wall
@@ -74,20 +74,20 @@ class Contender:
 
 
 class Generic(Contender):
-    """Our op by its body and gradient rules, without the fused path: what a kernel buys."""
+    """Our op by its body and gradient rules, without the device path: what a kernel buys."""
 
     name = "generic"
 
     def __init__(self, problem, device):
         super().__init__(problem, device)
-        if device not in self.op.fused_paths:
-            raise Absent(f"{self.op.name} has no fused path on {device}: ours is the generic one")
+        if self.op.paths[device] is None:
+            raise Absent(f"{self.op.name} has no device path on {device}: ours is the generic one")
 
     def call(self, inputs):
         return several(Op.__call__(self.op, *inputs, **self.problem.attributes))
 
     def around(self):
-        return without_fused(self.op)
+        return without_paths(self.op)
 
 
 class Raw(Contender):

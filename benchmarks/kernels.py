@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 
 import gpugrad
-from gpugrad.autograd.calls import without_fused
+from gpugrad.autograd.check.sample_call import without_paths
+from gpugrad.autograd.check.samples import Sampler
 from gpugrad.autograd.op import OPS, Op
-from gpugrad.autograd.plan import parameters
-from gpugrad.autograd.samples import Sampler
+from gpugrad.autograd.paths import parameters
 from gpugrad.autograd.ufunc import Elementwise
 from gpugrad.backend.dtypes import as_dtype, is_float
 
@@ -76,7 +76,7 @@ class Problem:
         inputs: list = [None if a is None else gpugrad.tensor(a) for a in wide]
         for i in self.differentiable:
             inputs[i].requires_grad_()
-        with without_fused(self.op):
+        with without_paths(self.op):
             outputs = several(Op.__call__(self.op, *inputs, **self.attributes))
         random, largest = np.random.default_rng(1), max(math.prod(o.shape) for o in outputs)
         main = [
@@ -213,7 +213,7 @@ def is_measured(op, device, level):
     """Whether the op has a row of its own without being asked for by name."""
     if level == "quick":
         return op.name in QUICK
-    return device in op.fused_paths and (bool(op.bench) or isinstance(op, Elementwise))
+    return op.paths[device] is not None and (bool(op.bench) or isinstance(op, Elementwise))
 
 
 def rows_of(op, device, level, limits, effort, peers=None):

@@ -8,11 +8,12 @@
 `gpugrad` is an array namespace (NumPy's names); `gpugrad.nn`, `gpugrad.optim` and `gpugrad.autograd` follow PyTorch.
 """
 
-import importlib
-import math
-import sys
-from typing import Any
+import importlib as _importlib
+import math as _math
+import sys as _sys
+from typing import Any as _Any
 
+from . import ops as _ops
 from .autograd.autocast import autocast, get_autocast_dtype, is_autocast_enabled
 from .autograd.checkpoint import checkpoint
 from .autograd.convert import asarray, from_numpy, tensor
@@ -27,11 +28,12 @@ from .autograd.mode import (
     no_grad,
     set_grad_enabled,
 )
-from .autograd.op import op
+from .autograd.op import op, xp
 from .autograd.tensor import Tensor
-from .backend.cpu.memory import keep_heap
+from .backend.cpu.memory import keep_heap as _keep_heap
 from .backend.cpu.threads import get_num_threads, set_num_threads
-from .backend.devices import Device, default_device, device, set_default_device, when_cuda_is_used
+from .backend.devices import Device, default_device, device, set_default_device
+from .backend.devices import when_cuda_is_used as _when_cuda_is_used
 from .backend.dtypes import bfloat16 as _bfloat16
 from .backend.dtypes import (
     bool_,
@@ -49,11 +51,12 @@ from .backend.dtypes import (
     set_default_dtype,
     uint8,
 )
-from .backend.namespace import register_type
+from .backend.namespace import Namespace as _Namespace
+from .backend.namespace import register_type as _register_type
 from .backend.precision import get as get_float32_matmul_precision
 from .backend.precision import set as set_float32_matmul_precision
 from .backend.random import Generator, default_generator, get_rng_state, manual_seed, set_rng_state
-from .ops import methods
+from .ops import methods as _methods
 from .ops.activation import *
 from .ops.arithmetic import *
 from .ops.arrange import *
@@ -97,19 +100,42 @@ from .ops.transcendental import *
 __version__ = "0.1.0"
 
 half, double, long = float16, float64, int64
-pi, e, inf, nan, newaxis = math.pi, math.e, math.inf, math.nan, None
+pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
 
-_LAZY = ("amp", "autograd", "cuda", "data", "io", "linalg", "models", "nn", "optim", "train", "viz")
+# What is public besides the functions of the op families, by subject.
+_SUBJECTS = {
+    "Tensors": "Tensor tensor asarray from_numpy",
+    "Element types": "bool_ uint8 int8 int16 int32 int64 long float16 half bfloat16 float32 float64 double finfo iinfo "
+    "default_dtype set_default_dtype promote",
+    "Devices, threads and precision": "Device device default_device set_default_device get_num_threads set_num_threads "
+    "get_float32_matmul_precision set_float32_matmul_precision",
+    "Gradients, and what is recorded for them": "grad checkpoint no_grad enable_grad set_grad_enabled is_grad_enabled "
+    "inference_mode is_inference_mode_enabled detect_anomaly",
+    "Mixed precision": "autocast is_autocast_enabled get_autocast_dtype",
+    "Ops of your own": "op xp Function",
+    "The state of random numbers": "Generator default_generator manual_seed get_rng_state set_rng_state",
+    "Constants": "pi e inf nan newaxis",
+    "Subpackages": "amp autograd cuda data errors io linalg models nn optim train typing viz",
+}
+_LAZY = frozenset(_SUBJECTS["Subpackages"].split())
+_FAMILIES = [module for module in vars(_ops).values() if hasattr(module, "__all__")]
+_NAMES = " ".join(_SUBJECTS.values()).split() + [name for family in _FAMILIES for name in family.__all__]
 
-methods.attach(globals())
-register_type(Tensor, sys.modules[__name__])  # xp(tensor) is gpugrad
-keep_heap()
-when_cuda_is_used(lambda: importlib.import_module(".ops.cuda", __name__))
+__all__ = list(dict.fromkeys(_NAMES))  # pyright: ignore[reportUnsupportedDunderAll]
+
+_methods.attach(globals())
+_register_type(Tensor, _Namespace(_sys.modules[__name__], "tensor"))  # xp(tensor): all that is public, then all ops
+_keep_heap()
+_when_cuda_is_used(lambda: _importlib.import_module(".ops.cuda", __name__))
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _Any:
     if name == "bfloat16":  # ml_dtypes is imported when it is needed
         return _bfloat16()
     if name in _LAZY:
-        return importlib.import_module(f".{name}", __name__)
+        return _importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module 'gpugrad' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, *(name for name in globals() if name.startswith("__"))]

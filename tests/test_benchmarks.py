@@ -65,7 +65,7 @@ def test_rows_hold_times_bytes_flops_and_errors(scaled):
 
 
 def test_a_wrong_result_stops_the_row(scaled):
-    @scaled.fused("cpu")
+    @scaled.path("cpu")
     def wrong(x):
         return 3.01 * x, {}
 
@@ -74,7 +74,7 @@ def test_a_wrong_result_stops_the_row(scaled):
 
 
 def test_a_wrong_gradient_stops_the_row_of_backward_alone(scaled):
-    @scaled.fused("cpu")
+    @scaled.path("cpu")
     def path(x):
         return 3 * x, {}
 
@@ -84,7 +84,7 @@ def test_a_wrong_gradient_stops_the_row_of_backward_alone(scaled):
 
 
 def test_a_planted_slow_down_is_reported(scaled):
-    @scaled.fused("cpu")
+    @scaled.path("cpu")
     def slow(x):
         time.sleep(0.002)
         return 3 * x, {}
@@ -132,7 +132,7 @@ def _plain(name, case):
 
 def test_every_fused_op_has_a_row():
     inner = "convolution_input_gradient convolution_weight_gradient max_pool_indices sum_pool_adjoint".split()
-    fused = [o for o in OPS.values() if "cpu" in o.fused_paths and o.name not in inner]
+    fused = [o for o in OPS.values() if o.paths["cpu"] and o.name not in inner]
     assert [o.name for o in fused if not o.bench and not isinstance(o, Elementwise)] == []
 
 
@@ -200,7 +200,7 @@ def test_an_emulated_gpu_has_the_limits_of_the_host(monkeypatch):
 
 def test_generic_declines_where_there_is_no_fused_path(scaled):
     problem = kernels.Problem(scaled, next(iter(kernels.cases_of(scaled))), "float32")
-    with pytest.raises(contenders.Absent, match="no fused path"):
+    with pytest.raises(contenders.Absent, match="no device path"):
         contenders.Generic(problem, "cpu")
 
 

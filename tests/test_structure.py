@@ -9,7 +9,9 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "gpugrad"
-LAYERS = "errors optional backend autograd ops linalg cuda nn optim amp data models io viz train utils cli".split()
+LAYERS = (
+    "errors optional backend autograd typing ops linalg cuda nn optim amp data models io viz train utils cli".split()
+)
 FILES = sorted(PACKAGE.rglob("*.py"))
 TREES = {file: ast.parse(file.read_text()) for file in FILES}
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from ..backend.dtypes import is_float
 from ..errors import GradientError
-from .graph import Node, Part
+from .graph import Node, OutputNode, check_unchanged
 from .mode import mode, no_grad, set_grad_enabled
 from .tensor import Tensor, wrap
-from .versions import change_since, describe
+from .versions import changes
 
 
 class Context:
@@ -51,20 +51,15 @@ class FunctionNode(Node):
     def __init__(self, function: type[Function], context: Context, edges: tuple, device: Any, outputs: list):
         super().__init__(edges, device)
         self.function, self.context, self.outputs = function, context, outputs
-        self.arrays: list = []
+        self.arrays: list[tuple[str, Any]] = []  # what save_for_backward was given, by name
 
     @property
     def name(self) -> str:
         return self.function.__name__
 
-    def pull(self, g: Any, wanted: set | None, differentiable: bool) -> tuple:
-        for array in self.arrays:
-            change = change_since(array, self.number)
-            if change is not None:
-                raise GradientError(
-                    f"{self.name}: a saved tensor of shape {array.shape} was changed in place "
-                    f"by {change.op} at {describe(change.site)}"
-                )
+    def backward(self, g: Any, wanted: set | None, differentiable: bool) -> tuple:
+        if changes:
+            check_unchanged(self, self.arrays)
         given = []
         for part, (shape, dtype) in zip(g if isinstance(g, list) else (g,), self.outputs, strict=True):
             if part is None and self.context.materialize:
@@ -117,7 +112,7 @@ class Function:
 def _output(out: Tensor, node: FunctionNode, i: int, count: int, context: Context) -> Tensor:
     if not is_float(out.dtype) or any(out is constant for constant in context._constant):
         return out.detach()
-    return wrap(out._array, out.device, Part(node, i, count) if count > 1 else node)
+    return wrap(out._array, out.device, OutputNode(node, i, count) if count > 1 else node)
 
 
 def _keep(context: Context, node: FunctionNode, args: tuple, outs: tuple) -> None:
@@ -126,16 +121,18 @@ def _keep(context: Context, node: FunctionNode, args: tuple, outs: tuple) -> Non
 
     def connected(i: int, array: Any, device: Any) -> Callable:
         def make(_: Context) -> Tensor:
-            parent = me()
-            return wrap(array, device, Part(parent, i, len(outs)) if parent is not None and len(outs) > 1 else parent)
+            place: Node | None = me()
+            if place is not None and len(outs) > 1:
+                place = OutputNode(place, i, len(outs))
+            return wrap(array, device, place)
 
         return make
 
     kept: list = []
-    for saved in context._saved or ():
-        position = next((i for i, o in enumerate(outs) if o is saved), None)
+    for i, saved in enumerate(context._saved or ()):
+        position = next((j for j, o in enumerate(outs) if o is saved), None)
         is_input = any(saved is a for a in args)
         kept.append(saved if position is None or is_input else connected(position, saved._array, saved.device))
         if saved is not None:
-            node.arrays.append(saved._array)
+            node.arrays.append((f"saved_tensors[{i}]", saved._array))
     context._saved = tuple(kept)

@@ -17,7 +17,8 @@ from ..backend.dtypes import is_float
 from ..errors import DTypeError, GradientError, ShapeError
 from .graph import Node, walk
 from .mode import enable_grad
-from .tensor import Tensor, wrap
+from .table import OPS
+from .tensor import Tensor, method, wrap
 
 
 def backward(
@@ -40,8 +41,26 @@ def backward(
     while found:
         edge, gradient = found.popitem()
         leaf = holders.get(edge, edge)
-        with leaf.device.selected():
+        if leaf.device.is_only:
             _accumulate(leaf, gradient)
+        else:
+            with leaf.device.selected():
+                _accumulate(leaf, gradient)
+
+
+@method("backward")
+def tensor_backward(
+    self: Tensor,
+    gradient: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
+) -> None:
+    """Add the gradient of this Tensor with respect to every leaf (or to `inputs`) to their `.grad`.
+
+    gradient: the upstream gradient, of this Tensor's shape; needed unless it has one element.
+    """
+    backward(self, None if gradient is None else (gradient,), retain_graph, create_graph, inputs)
 
 
 def grad(
@@ -113,7 +132,7 @@ def _upstream(out: Tensor, g: Any) -> Tensor:
                 f"backward: a gradient is implied only for one element, this tensor has shape {out.shape}; "
                 "reduce it (for example .sum()) or pass gradient="
             )
-        return wrap(out.device.xp.ones(out.shape, out.dtype), out.device, None)
+        return wrap(out.device.full(out._array.shape, 1, out._array.dtype), out.device, None)
     g = g if isinstance(g, Tensor) else wrap(out.device.asarray(np.asarray(g, out.dtype)), out.device, None)
     if g.shape != out.shape:
         raise ShapeError(f"backward: the upstream gradient has shape {g.shape}, the tensor {out.shape}")
@@ -131,8 +150,8 @@ def _accumulate(leaf: Any, gradient: Any) -> None:
         leaf.grad = wrap(leaf.grad._array + gradient, leaf.device, None)
         return
     # The caller's variable, this function's, and getrefcount's argument: then nobody else holds the array.
-    alone = sys.getrefcount(gradient) <= 3 and memory.is_exclusive(gradient)
-    leaf.grad = wrap(gradient if alone else gradient.copy(), leaf.device, None)
+    unshared = sys.getrefcount(gradient) <= 3 and memory.is_exclusive(gradient)
+    leaf.grad = wrap(gradient if unshared else gradient.copy(), leaf.device, None)
 
 
 # Functions of functions
@@ -232,8 +251,6 @@ def jacobian(function: Callable, inputs: Any, create_graph: bool = False) -> Any
 
 
 def _stacked(rows: list, out: Tensor, given: Tensor) -> Tensor:
-    from .op import OPS
-
     if not rows:
         return wrap(out.device.xp.zeros(out.shape + given.shape, given.dtype), given.device, None)
     return OPS["stack"](rows, axis=0).reshape(out.shape + given.shape)

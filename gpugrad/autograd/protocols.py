@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..backend.devices import CPU
 from ..errors import DeviceError, DTypeError, GradientError, ShapeError
+from .table import OPS
 
 
 class Protocols:
@@ -67,17 +69,13 @@ class Protocols:
         return np.array(self.numpy(), dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        from .op import OPS
-
         name = {"invert": "bitwise_invert"}.get(ufunc.__name__, ufunc.__name__)
         if method != "__call__" or kwargs or name not in OPS:
             return NotImplemented
         return OPS[name](*inputs)
 
     def __array_namespace__(self, api_version: str | None = None) -> Any:
-        import gpugrad
-
-        return gpugrad
+        return sys.modules[__name__.partition(".")[0]]
 
     def __dlpack__(self, **kwargs: Any) -> Any:
         if self.requires_grad:

@@ -33,7 +33,7 @@ _CONSTANT = wrap(np.zeros(()), CPU, None)  # stands for a Python number where on
 class Elementwise(Op):
     """An Op that applies its body to each element. `direct` is the function behind it, for operators.
 
-    Its rules name only x, y and out; a fused CPU path keeps no residuals and never declines.
+    Its rules name only x, y and out; a path CPU path keeps no residuals and never declines.
     """
 
     def __init__(self, forward: Callable, **flags: Any):
@@ -71,7 +71,7 @@ def elementwise(body: Callable | None = None, **flags: Any) -> Any:
 
 
 def _unary(op: Elementwise, function: Any, general: Callable) -> Callable:
-    paths = op.fused_paths
+    paths = op.paths
 
     def call(x: Any, *args: Any, **kwargs: Any) -> Any:
         if not isinstance(x, Tensor) or args or kwargs:
@@ -79,11 +79,10 @@ def _unary(op: Elementwise, function: Any, general: Callable) -> Callable:
         a = x._array
         if (a.dtype is not float32 and a.dtype is not float64) or x.device is not CPU:
             return general(x)
-        fused = None
-        if paths and "cpu" in paths:
-            fused = paths["cpu"]
-            fused.runs += 1
-            out = fused.forward(a)[0]
+        path = paths["cpu"]
+        if path is not None:
+            path.runs += 1
+            out = path.forward(a)[0]
         else:
             try:
                 out = function(a) if a.nbytes < _LARGE else _large(function, a)
@@ -93,7 +92,7 @@ def _unary(op: Elementwise, function: Any, general: Callable) -> Callable:
             out = np.asarray(out)
         node = None
         if mode.grad and x.requires_grad and op.rules:
-            plan = op.plan((True,), fused)
+            plan = op.plan((True,), path)
             names = plan.names
             saved = {name: a if name == "x" else out for name in names} if names else EMPTY
             node = OpNode(plan, (x._edge(),), saved, None, CPU)

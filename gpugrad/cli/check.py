@@ -13,7 +13,7 @@ import time
 import traceback
 from pathlib import Path
 
-from ..autograd.checks import CHECKS, Result, check_op
+from ..autograd.check.checks import CHECKS, Result, check_op
 from ..autograd.op import OPS, Op
 from ..backend import cuda
 from ..backend.cuda import emulator
@@ -32,7 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", help="where to run them: cpu, cuda, cuda:1 (default: every device that is there)")
     parser.add_argument("--op", nargs="+", action="extend", metavar="NAME", help="check only these ops")
     parser.add_argument("--only", nargs="+", choices=CHECKS, metavar="CHECK", help=f"of: {', '.join(CHECKS)}")
-    parser.add_argument("--fused", action="store_true", help="check only ops that have a path of their own there")
+    parser.add_argument("--paths", action="store_true", help="check only ops that have a path of their own there")
     parser.add_argument("-v", "--verbose", action="store_true", help="list every failing case and each op's seconds")
 
 
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
     except (UsageError, DeviceError) as error:
         print(f"gpugrad check: {error}", file=sys.stderr)
         return 2
-    brings_kernels = any("cuda" in op.fused_paths for op in ops.values())
+    brings_kernels = any(op.paths["cuda"] for op in ops.values())
     if args.file and not args.device and brings_kernels and not cuda.is_emulated():
         status = max(status, _check_emulated(args))
     return status
@@ -53,8 +53,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(ops: dict[str, Op], device: Device, args: argparse.Namespace) -> int:
     start, verbose = time.perf_counter(), args.verbose
-    if args.fused:
-        ops = {name: op for name, op in ops.items() if device.type in op.fused_paths}
+    if args.paths:
+        ops = {name: op for name, op in ops.items() if op.paths[device.type]}
     results = _results(ops, device, args.only)
     _print_table(results, verbose)
     failed = [name for name, found in results.items() if not all(r.passed for r in found)]

@@ -203,7 +203,7 @@ class LSTM(RNNBase):
 
     The arguments are LSTM(input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
     bidirectional=False, proj_size=0). With proj_size, weight_hr_l{k} (proj_size, H) projects h to that many values (H.
-    Sak et al. 2014, section 2). `gpugrad.lstm_layer` gives the gates and the formula.
+    Sak et al. 2014, section 2). `gpugrad.ops.recurrent` gives the gates and the formula.
 
     >>> output, (h, c) = nn.LSTM(4, 8, num_layers=2)(gg.ones((5, 2, 4)))
     >>> output.shape, h.shape, c.shape
@@ -215,7 +215,7 @@ class LSTM(RNNBase):
 
 
 class GRU(RNNBase):
-    """Computes a gated recurrent unit; `gpugrad.gru_layer` gives the gates and the formula.
+    """Computes a gated recurrent unit; `gpugrad.ops.recurrent` gives the gates and the formula.
 
     The arguments are GRU(input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
     bidirectional=False). See K. Cho et al. 2014, section 2.3.

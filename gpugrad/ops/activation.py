@@ -56,7 +56,7 @@ def relu(x):
 relu.vjp(x=lambda g, out: xp(g).keep_where(g, ~(out <= 0)))
 
 
-@relu.fused("cpu")
+@relu.path("cpu")
 def relu_cpu(x):
     return np.maximum(x, 0) if x.size < _SMALL else cpu.activation.relu_forward(x), {}
 
@@ -152,7 +152,7 @@ def _gelu_x(g: Any, x: Any, approximate: str) -> Any:
 gelu.vjp(x=_gelu_x)
 
 
-@gelu.fused("cpu")
+@gelu.path("cpu")
 def gelu_cpu(x, *, approximate):
     if approximate == "none":
         out, distribution = cpu.activation.gelu_forward(x)
@@ -181,7 +181,7 @@ def _silu_x(g: Any, x: Any) -> Any:
 silu.vjp(x=_silu_x)
 
 
-@silu.fused("cpu")
+@silu.path("cpu")
 def silu_cpu(x):
     return cpu.activation.silu_forward(x), {}
 

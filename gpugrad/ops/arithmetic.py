@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.check.samples import binary, unary
 from ..autograd.op import op, xp
-from ..autograd.samples import binary, unary
 from ..autograd.tensor import Tensor
 from ..autograd.ufunc import elementwise, ufunc
 

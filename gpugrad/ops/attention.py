@@ -6,7 +6,7 @@ keys 0..i, counted from the start also where Tq and Tk differ. A row that may at
 gradient. Dropout zeroes weights with probability `dropout_p` and scales the rest by 1 / (1 - dropout_p); which ones
 follows from `seed` (Philox), so backward draws them again.
 
-The body forms the (Tq, Tk) scores; the fused paths never do (Rabe and Staats 2021; Dao et al. 2022).
+The body forms the (Tq, Tk) scores; the device paths never do (Rabe and Staats 2021; Dao et al. 2022).
 """
 
 import math
@@ -143,7 +143,7 @@ def _v_gradient(g, q, k, mask, causal, scale, dropout_p, seed):
 attention.vjp(q=_q_gradient, k=_k_gradient, v=_v_gradient)
 
 
-@attention.fused("cpu")
+@attention.path("cpu")
 def _attention_cpu(q, k, v, mask, *, causal, scale, dropout_p, seed):
     check_shapes(q, k, v)
     out, lse = cpu.attention.attention_forward(q, k, v, mask, causal=causal, scale=scale, dropout=(dropout_p, seed))

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.check.samples import binary, unary
 from ..autograd.convert import asarray
 from ..autograd.op import op, xp
-from ..autograd.samples import binary, unary
 from ..autograd.ufunc import elementwise, ufunc
 
 __all__ = [

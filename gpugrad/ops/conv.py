@@ -19,8 +19,9 @@ import numpy as np
 
 from ..autograd.op import op, xp
 from ..backend import cpu
+from .reduce import sum
 
-__all__ = ["convolution", "convolution_input_gradient", "convolution_weight_gradient"]
+__all__ = ["convolution"]
 
 
 def _windows(x: Any, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple) -> Any:
@@ -111,9 +112,12 @@ def convolution(x, weight, bias=None, *, stride, padding, dilation, groups):
     return out if bias is None else out + bias.reshape(-1, *(1,) * d)
 
 
+_sum = sum.raw("cpu")
+
+
 def _channel_sums(g: Any) -> Any:
     axes = (0, *range(2, g.ndim))
-    return cpu.reduce.sum_over(g, axes) if g.__class__ is np.ndarray else g.sum(axis=axes)
+    return _sum(g, axis=axes) if g.__class__ is np.ndarray else g.sum(axis=axes)
 
 
 convolution.vjp(
@@ -181,21 +185,21 @@ convolution_weight_gradient.vjp(
 )
 
 
-@convolution.fused("cpu")
+@convolution.path("cpu")
 def _convolution_cpu(x, weight, bias, *, stride, padding, dilation, groups):
     _check(x.shape, weight.shape, groups)
     output_size(x.shape[2:], weight.shape[2:], stride, padding, dilation)
     return cpu.conv.conv_forward(x, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups), {}
 
 
-@convolution_input_gradient.fused("cpu")
+@convolution_input_gradient.path("cpu")
 def _convolution_input_gradient_cpu(y, weight, *, shape, stride, padding, dilation, groups):
     return cpu.conv.conv_input_grad(
         y, weight, shape=shape, stride=stride, padding=padding, dilation=dilation, groups=groups
     ), {}
 
 
-@convolution_weight_gradient.fused("cpu")
+@convolution_weight_gradient.path("cpu")
 def _convolution_weight_gradient_cpu(y, x, *, shape, stride, padding, dilation, groups):
     return cpu.conv.conv_weight_grad(
         y, x, shape=shape, stride=stride, padding=padding, dilation=dilation, groups=groups

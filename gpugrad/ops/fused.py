@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from ..autograd.op import Op, op, xp
-from ..autograd.plan import rule_names
+from ..autograd.paths import rule_names
 from .activation import gelu, relu, silu
-from .reduce import axes_of
+from .reduce.axes import axes_of
 from .special import sigmoid
 from .transcendental import tanh
 

@@ -13,8 +13,7 @@ import numpy as np
 from ..autograd.op import Fixed, op, xp
 
 __all__ = [
-    "clear", "gather", "getitem", "index_add", "index_select", "masked_fill", "put_add", "put_along", "scatter_add",
-    "segment_sum", "setitem", "take", "take_along_axis",
+    "gather", "index_add", "index_select", "masked_fill", "scatter_add", "segment_sum", "take", "take_along_axis",
 ]  # fmt: skip
 
 NARROW = 8  # elements of a slice up to which `segment_sum` adds element by element

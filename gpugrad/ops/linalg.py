@@ -24,9 +24,9 @@ from .norm import matrix_norm, norm, vector_norm
 from .shape import broadcast_to, matrix_transpose
 
 __all__ = [
-    "cholesky", "cofactor", "cross", "det", "eigh", "eigvalsh", "expm", "inv", "inverse", "logdet", "lstsq", "matmul",
-    "matrix_exp", "matrix_norm", "matrix_power", "matrix_rank", "matrix_transpose", "multi_dot", "norm", "outer",
-    "pinv", "qr", "slogdet", "solve", "solve_triangular", "svd", "svdvals", "tensordot", "vecdot", "vector_norm",
+    "cholesky", "cross", "det", "eigh", "eigvalsh", "inv", "inverse", "logdet", "lstsq", "matmul", "matrix_exp",
+    "matrix_norm", "matrix_power", "matrix_rank", "matrix_transpose", "multi_dot", "norm", "outer", "pinv", "qr",
+    "slogdet", "solve", "solve_triangular", "svd", "svdvals", "tensordot", "vecdot", "vector_norm",
 ]  # fmt: skip
 
 

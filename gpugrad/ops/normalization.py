@@ -11,7 +11,7 @@ from typing import Any
 from ..autograd.op import op, xp
 from ..backend import cpu
 
-__all__ = ["add_layer_norm", "add_rms_norm", "batch_norm", "channel_affine", "layer_norm", "rms_norm"]
+__all__ = ["add_layer_norm", "add_rms_norm", "batch_norm", "layer_norm", "rms_norm"]
 
 
 def _standard(x: Any, axes: tuple, eps: float) -> tuple[Any, Any]:
@@ -66,7 +66,7 @@ def _layer_norm_x(g, x, weight, ndim, eps):
 layer_norm.vjp(x=_layer_norm_x, weight=lambda g, x, ndim, eps: g * _standard(x, _last(ndim), eps)[0], bias=lambda g: g)
 
 
-@layer_norm.fused("cpu")
+@layer_norm.path("cpu")
 def _layer_norm_cpu(x, weight, bias, *, ndim, eps):
     check_affine(x, ndim, weight=weight, bias=bias)
     out, mean, rstd = cpu.norm.layer_norm_forward(x, weight, bias, eps=eps, ndim=ndim)
@@ -104,7 +104,7 @@ def _rms_norm_x(g, x, weight, ndim, eps):
 rms_norm.vjp(x=_rms_norm_x, weight=lambda g, x, ndim, eps: g * x * _rms(x, ndim, eps))
 
 
-@rms_norm.fused("cpu")
+@rms_norm.path("cpu")
 def _rms_norm_cpu(x, weight, *, ndim, eps):
     check_affine(x, ndim, weight=weight)
     out, rstd = cpu.norm.rms_norm_forward(x, weight, eps=eps, ndim=ndim)
@@ -149,7 +149,7 @@ add_layer_norm.vjp(
 )
 
 
-@add_layer_norm.fused("cpu")
+@add_layer_norm.path("cpu")
 def _add_layer_norm_cpu(x, residual, weight, bias, *, ndim, eps):
     check_sum(x, residual)
     check_affine(x, ndim, weight=weight, bias=bias)
@@ -186,7 +186,7 @@ add_rms_norm.vjp(
 )
 
 
-@add_rms_norm.fused("cpu")
+@add_rms_norm.path("cpu")
 def _add_rms_norm_cpu(x, residual, weight, *, ndim, eps):
     check_sum(x, residual)
     check_affine(x, ndim, weight=weight)
@@ -260,7 +260,7 @@ batch_norm.vjp(
 )
 
 
-@batch_norm.fused("cpu")
+@batch_norm.path("cpu")
 def _batch_norm_cpu(x, weight, bias, *, eps):
     if x.size == 0 or any(a is not None and a.shape != (x.shape[1],) for a in (weight, bias)):
         return NotImplemented  # the generic body says what is wrong

@@ -18,7 +18,7 @@ from ..autograd.op import Fixed, op, xp
 from ..backend import cpu
 from .conv import output_size
 
-__all__ = ["max_pool", "max_pool_gather", "max_pool_indices", "max_pool_scatter", "sum_pool", "sum_pool_adjoint"]
+__all__ = ["max_pool", "sum_pool"]
 
 
 def _offsets(kernel: tuple) -> Any:
@@ -176,7 +176,7 @@ sum_pool_adjoint.vjp(
 )
 
 
-@max_pool.fused("cpu")
+@max_pool.path("cpu")
 def _max_pool_cpu(x, *, kernel, stride, padding, dilation):
     output_size(x.shape[2:], kernel, stride, padding, dilation)
     out, offsets = cpu.pool.max_pool_forward(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
@@ -190,7 +190,7 @@ def _(g, offsets, x_shape, kernel, stride, padding, dilation):
     )
 
 
-@max_pool_indices.fused("cpu")
+@max_pool_indices.path("cpu")
 def _max_pool_indices_cpu(x, *, kernel, stride, padding, dilation):
     window = dict(kernel=kernel, stride=stride, padding=padding, dilation=dilation)
     output_size(x.shape[2:], **window)
@@ -199,12 +199,12 @@ def _max_pool_indices_cpu(x, *, kernel, stride, padding, dilation):
     ), {}
 
 
-@sum_pool.fused("cpu")
+@sum_pool.path("cpu")
 def _sum_pool_cpu(x, *, kernel, stride, padding):
     output_size(x.shape[2:], kernel, stride, padding, (1,) * len(kernel))
     return cpu.pool.sum_pool_forward(x, kernel=kernel, stride=stride, padding=padding), {}
 
 
-@sum_pool_adjoint.fused("cpu")
+@sum_pool_adjoint.path("cpu")
 def _sum_pool_adjoint_cpu(y, *, shape, kernel, stride, padding):
     return cpu.pool.sum_pool_backward(y, shape=shape, kernel=kernel, stride=stride, padding=padding), {}

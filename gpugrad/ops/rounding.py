@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.check.samples import unary
 from ..autograd.op import xp
-from ..autograd.samples import unary
 from ..autograd.ufunc import elementwise, ufunc
 
 __all__ = ["ceil", "floor", "rint", "round", "sign", "trunc"]

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.check.samples import binary
 from ..autograd.op import Fixed, op, xp
-from ..autograd.samples import binary
 from ..autograd.ufunc import elementwise, ufunc
 
-__all__ = ["clip", "copysign", "fmax", "fmin", "heaviside", "keep_where", "maximum", "minimum", "nan_to_num", "where"]
+__all__ = ["clip", "copysign", "fmax", "fmin", "heaviside", "maximum", "minimum", "nan_to_num", "where"]
 
 _SMALL = 4096  # elements below which `where` itself is the quickest
 
@@ -31,7 +31,7 @@ def keep_where(x, mask: Fixed):
 keep_where.vjp(x=lambda g, mask: xp(g).keep_where(g, mask))
 
 
-@keep_where.fused("cpu")
+@keep_where.path("cpu")
 def keep_where_cpu(x, mask):
     if x.size < _SMALL or mask.shape != x.shape or x.itemsize not in (4, 8):
         return NotImplemented

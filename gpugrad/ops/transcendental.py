@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.check.samples import binary, unary
 from ..autograd.op import xp
-from ..autograd.samples import binary, unary
 from ..autograd.ufunc import ufunc
 from ..backend.dtypes import finfo
 

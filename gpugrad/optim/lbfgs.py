@@ -141,7 +141,7 @@ class LBFGS(Optimizer):
             or abs(loss - state["prev_loss"]) < small
         )
 
-    def _loaded(self, number: int, parameter: Tensor, name: str, value: Any) -> Any:
+    def _load_value(self, number: int, parameter: Tensor, name: str, value: Any) -> Any:
         if name in _LISTS:
             return [self._vector(v) for v in value]
         if name in ("d", "prev_flat_grad"):

@@ -1,7 +1,7 @@
 """What NumPy computes faster when it is asked in blocks that fit the caches, on two threads.
 
     from ..backend import cpu
-    cpu.softmax.softmax_forward(x, axis)
+    cpu.gemm.matmul(x, y)
 
 A module is imported when it is first used: most programs need few of them.
 """
@@ -16,22 +16,14 @@ if TYPE_CHECKING:
         batch_norm,
         conv,
         gemm,
-        linear,
-        loss,
         norm,
         pool,
         recurrent,
-        reduce,
         rows,
-        scan,
-        softmax,
         special,
     )
 
-__all__ = [
-    "activation", "attention", "batch_norm", "conv", "gemm", "linear", "loss", "norm", "pool", "recurrent", "reduce",
-    "rows", "scan", "softmax", "special",
-]  # fmt: skip
+__all__ = ["activation", "attention", "batch_norm", "conv", "gemm", "norm", "pool", "recurrent", "rows", "special"]
 
 
 def __getattr__(name: str) -> Any:

@@ -21,20 +21,22 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _documented(
-    function: Callable[..., Tensor], op: Op, values: str, arguments: str, *more: Parameter
-) -> Callable[..., Tensor]:
-    """Return `function` with what `help` shows: the op's text and signature, `input` being the first parameter.
-
-    `more` parameters follow the op's. The example shows the `values` at -1, 0 and 2, given the further `arguments`.
-    """
+def _with_signature(function: Callable[..., Tensor], op: Op, *more: Parameter) -> Callable[..., Tensor]:
+    """Return `function` with the signature that `help` shows: the op's, with `input` as the first name, and `more`."""
     first, *rest = op.__signature__.parameters.values()
     vars(function)["__signature__"] = Signature([first.replace(name="input"), *rest, *more])
+    return function
+
+
+def _with_example(function: Callable[..., Tensor], op: Op, values: str, arguments: str) -> None:
+    """Give `function` the text of the op, and an example that shows the `values` at -1, 0 and 2.
+
+    The example gives the function the further `arguments`.
+    """
     text = cleandoc(op.forward.__doc__ or "").partition(">>>")[0].rstrip()
     call = f"F.{function.__name__}(gg.tensor([-1.0, 0.0, 2.0]){arguments}).round(decimals=4)"
     function.__doc__ = f"{text}\n\n>>> {call}\ntensor({values})"
     function.__module__ = __name__
-    return function
 
 
 def _function_of(op: Op, values: str, arguments: str = "") -> Callable[..., Tensor]:
@@ -44,7 +46,8 @@ def _function_of(op: Op, values: str, arguments: str = "") -> Callable[..., Tens
     def function(input: Any, *args: Any, **kwargs: Any) -> Tensor:
         return op(input, *args, **kwargs)
 
-    return _documented(function, op, values, arguments)
+    _with_example(function, op, values, arguments)
+    return _with_signature(function, op)
 
 
 def _inplace_function_of(op: Op, values: str, arguments: str = "") -> Callable[..., Tensor]:
@@ -55,13 +58,30 @@ def _inplace_function_of(op: Op, values: str, arguments: str = "") -> Callable[.
     def function(input: Any, *args: Any, inplace: bool = False, **kwargs: Any) -> Tensor:
         if len(args) > count:
             args, inplace = args[:-1], args[-1]
-        if not inplace:
-            return op(input, *args, **kwargs)
-        kept = input.clone() if input.requires_grad else input  # the gradient may need what is written over
-        return input.copy_(op(kept, *args, **kwargs))
+        return _written_into(input, op, args, kwargs) if inplace else op(input, *args, **kwargs)
 
-    inplace = Parameter("inplace", Parameter.POSITIONAL_OR_KEYWORD, default=False)
-    return _documented(function, op, values, arguments, inplace)
+    _with_example(function, op, values, arguments)
+    return _with_signature(function, op, Parameter("inplace", Parameter.POSITIONAL_OR_KEYWORD, default=False))
+
+
+def _always_inplace(op: Op, arguments: str = "") -> Callable[..., Tensor]:
+    """Return `op` as a function that writes the result into `input`; the example gives it the further `arguments`."""
+
+    def function(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return _written_into(input, op, args, kwargs)
+
+    name = function.__name__ = function.__qualname__ = f"{op.name}_"
+    function.__doc__ = (
+        f"Compute `{op.name}` in place: overwrite `input` with the result, and return it.\n\n"
+        f">>> x = gg.tensor([-1.0, 0.0, 2.0])\n>>> F.{name}(x{arguments}) is x\nTrue"
+    )
+    return _with_signature(function, op)
+
+
+def _written_into(input: Tensor, op: Callable[..., Tensor], args: tuple, kwargs: dict) -> Tensor:
+    """Overwrite `input` with `op` of it and the other arguments, and return it."""
+    kept = input.clone() if input.requires_grad else input  # the gradient may need what is written over
+    return input.copy_(op(kept, *args, **kwargs))
 
 
 gelu = _function_of(ops.gelu, "[-0.1587,  0.    ,  1.9545]")
@@ -85,6 +105,9 @@ relu6 = _inplace_function_of(ops.relu6, "[0., 0., 2.]")
 selu = _inplace_function_of(ops.selu, "[-1.1113,  0.    ,  2.1014]")
 silu = _inplace_function_of(ops.silu, "[-0.2689,  0.    ,  1.7616]")
 threshold = _inplace_function_of(ops.threshold, "[-1., -1.,  2.]", ", 0.5, -1.0")
+celu_, elu_, hardtanh_ = (_always_inplace(op) for op in (ops.celu, ops.elu, ops.hardtanh))
+leaky_relu_, relu_, selu_ = (_always_inplace(op) for op in (ops.leaky_relu, ops.relu, ops.selu))
+threshold_ = _always_inplace(ops.threshold, ", 0.5, -1.0")
 
 
 def rrelu(
@@ -99,32 +122,22 @@ def rrelu(
     tensor([-0.2292,  0.    ,  2.    ])
     """
     input = asarray(input)
+    if inplace:
+        return _written_into(input, rrelu, (lower, upper, training), {})
     if not training:
-        return leaky_relu(input, (lower + upper) / 2, inplace)
+        return leaky_relu(input, (lower + upper) / 2)
     slope = default_generator().numpy.uniform(lower, upper, input.shape).astype(input.dtype)
-    kept = input.clone() if inplace and input.requires_grad else input
-    out = OPS["where"](kept > 0, kept, kept * asarray(slope, device=input.device))
-    return input.copy_(out) if inplace else out
+    return OPS["where"](input > 0, input, input * asarray(slope, device=input.device))
 
 
-def _always_inplace(function: Callable[..., Tensor], arguments: str = "") -> Callable[..., Tensor]:
-    """Return `function` with inplace=True under its name with "_"; the example calls it with further `arguments`."""
+def rrelu_(input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False) -> Tensor:
+    """Compute `rrelu` in place: overwrite `input` with the result, and return it.
 
-    @wraps(function)
-    def change(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return function(input, *args, **kwargs, inplace=True)
-
-    name = change.__name__ = f"{function.__name__}_"
-    change.__doc__ = (
-        f"Compute `{function.__name__}` in place: overwrite `input` with the result, and return it.\n\n"
-        f">>> x = gg.tensor([-1.0, 0.0, 2.0])\n>>> F.{name}(x{arguments}) is x\nTrue"
-    )
-    return change
-
-
-celu_, elu_, hardtanh_, leaky_relu_ = (_always_inplace(f) for f in (celu, elu, hardtanh, leaky_relu))
-relu_, rrelu_, selu_ = (_always_inplace(f) for f in (relu, rrelu, selu))
-threshold_ = _always_inplace(threshold, ", 0.5, -1.0")
+    >>> x = gg.tensor([-1.0, 0.0, 2.0])
+    >>> F.rrelu_(x) is x
+    True
+    """
+    return rrelu(input, lower, upper, training, inplace=True)
 
 
 def glu(input: Any, dim: int = -1) -> Tensor:

@@ -26,7 +26,7 @@ _kernels = Kernels(
 )
 
 
-@attention.fused("cuda")
+@attention.path("cuda")
 def _attention_cuda(q, k, v, mask, *, causal, scale, dropout_p, seed):
     check_shapes(q, k, v)
     if max(q.shape[3], v.shape[3]) > _WIDTHS[-1]:

@@ -107,7 +107,7 @@ def differentiate(g: tuple, x: Any, weight: Any, shift: Any, rstd: Any, needs: t
     return gx, *sums
 
 
-@ops.batch_norm.fused("cuda")
+@ops.batch_norm.path("cuda")
 def _batch_norm(x, weight, bias, *, eps):
     if x.size == 0 or not _is_float(x):
         return NotImplemented
@@ -121,7 +121,7 @@ def _(g, x, weight, shift, rstd, needs):
     return differentiate(g, x, weight, shift, rstd, needs)
 
 
-@ops.channel_affine.fused("cuda")
+@ops.channel_affine.path("cuda")
 def _channel_affine(x, scale, shift):
     if x.size == 0 or not _is_float(x):
         return NotImplemented

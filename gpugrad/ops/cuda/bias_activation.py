@@ -10,7 +10,7 @@ from ...backend.cuda.launch import FLOATS, Kernels, ctype, dense
 from ...backend.dtypes import is_float
 from ...backend.namespace import xp
 from .. import fused
-from . import reduce
+from ..reduce import cuda as reduce
 from .elementwise import THREADS, functors, mapped
 
 _WARP = 32
@@ -34,7 +34,7 @@ def _names(activation: str) -> tuple[str, str]:
     return f"Biased<{forward}>::forward", f"BiasedBackward<{forward}, {backward}, {str(from_out).lower()}>::backward"
 
 
-@fused.bias_activation.fused("cuda")
+@fused.bias_activation.path("cuda")
 def bias_activation_cuda(x, bias, *, activation, axis):
     if not is_float(x.dtype) or activation not in fused.ACTIVATIONS or bias.shape != (x.shape[axis],):
         return NotImplemented

@@ -36,7 +36,7 @@ _depthwise = Kernels(
 )
 
 
-@ops.convolution.fused("cuda")
+@ops.convolution.path("cuda")
 def _convolution(x, weight, bias, *, stride, padding, dilation, groups):
     ops._check(x.shape, weight.shape, groups)
     size = ops.output_size(x.shape[2:], weight.shape[2:], stride, padding, dilation)
@@ -49,7 +49,7 @@ def _convolution(x, weight, bias, *, stride, padding, dilation, groups):
     return gather(x, (x.shape[0], weight.shape[0], *size), weight, bias, adjoint=False, **window)
 
 
-@ops.convolution_input_gradient.fused("cuda")
+@ops.convolution_input_gradient.path("cuda")
 def _convolution_input_gradient(y, weight, *, shape, stride, padding, dilation, groups):
     if not _is_known(y, weight):
         return NotImplemented
@@ -60,7 +60,7 @@ def _convolution_input_gradient(y, weight, *, shape, stride, padding, dilation, 
     return gather(y, shape, weight, None, adjoint=True, **window)
 
 
-@ops.convolution_weight_gradient.fused("cuda")
+@ops.convolution_weight_gradient.path("cuda")
 def _convolution_weight_gradient(y, x, *, shape, stride, padding, dilation, groups):
     if not _is_known(y, x):
         return NotImplemented
@@ -86,7 +86,7 @@ def _is_known(*arrays: Any) -> bool:
 
 
 def _gather(source: Any, shape: tuple, weight: Any, bias: Any, *, adjoint: bool, groups: int, **window: Any) -> Any:
-    """The result of `shape`, y from x or (adjoint) x from y, as a fused path returns it."""
+    """The result of `shape`, y from x or (adjoint) x from y, as a device path returns it."""
     to = empty(shape, source, channels_last=is_channels_last(source))
     c = geometry(source, to, weight.shape[2:], adjoint=adjoint, groups=groups, **window)
     if c is None:

@@ -49,7 +49,7 @@ def take(array: Any, channels: int, outputs: int, groups: int) -> bool:
 
 
 def gather(source: Any, shape: tuple, weight: Any, bias: Any, *, adjoint: bool, groups: int, **window: Any) -> Any:
-    """The result of `shape`, y from x or (adjoint) x from y, as a fused path returns it."""
+    """The result of `shape`, y from x or (adjoint) x from y, as a device path returns it."""
     kernel = weight.shape[2:]
     to = empty(shape, source, channels_last=True)
     if adjoint:
@@ -77,7 +77,7 @@ def gather(source: Any, shape: tuple, weight: Any, bias: Any, *, adjoint: bool, 
 
 
 def weight_gradient(y: Any, x: Any, shape: tuple, *, groups: int, **window: Any) -> Any:
-    """The weight's gradient of `shape`, as a fused path returns it."""
+    """The weight's gradient of `shape`, as a device path returns it."""
     y, x = _channels_last(y, groups), _channels_last(x, groups)
     c = geometry(x, y, shape[2:], adjoint=False, groups=groups, **window)
     if c is None:

@@ -23,7 +23,7 @@ def _dropout(x: Any, p: float, seed: int, share: int) -> Any:
     return out
 
 
-@seeded_dropout.fused("cuda")
+@seeded_dropout.path("cuda")
 def dropout_cuda(x, *, p, seed, share):
     return (_dropout(x, p, seed, share), {}) if is_float(x.dtype) else NotImplemented
 

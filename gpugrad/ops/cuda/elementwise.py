@@ -243,7 +243,7 @@ def _declare() -> None:
         if functor.which == "backward":
             pulls.setdefault(functor.of or OPS[variant].inputs[0], []).append(functor)
     for name, pulls in owners.items():
-        path = OPS[name].fused("cuda")(Forward(OPS[name]))
+        path = OPS[name].path("cuda")(Forward(OPS[name]))
         if pulls:
             path.backward(Backward(OPS[name], pulls))
 

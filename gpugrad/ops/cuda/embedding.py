@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from ...backend.cuda.launch import FLOATS, Kernels, ctype, dense
+from ...backend.cuda.rows import accumulator, power_of_two
 from ...backend.dtypes import is_float
 from ...backend.namespace import xp
 from ..embedding import embedding
 from ..index import segment_sum
-from .softmax import acc, power_of_two
 
 WORDS = {2: "unsigned short", 4: "unsigned int", 8: "unsigned long long"}
 RUN = 128  # kRun in embedding.cu
@@ -53,7 +53,7 @@ def sum_rows(x: Any, ids: Any, segments: int, skipped: int = -1) -> Any:
     order = ns.argsort(ids, kind="stable").astype(np.int64, copy=False)
     ids = ids[order]
     runs = -(-n // RUN)
-    parts = ns.empty((2 * runs, width), acc(x).dtype) if runs > 1 else None
+    parts = ns.empty((2 * runs, width), accumulator(x)) if runs > 1 else None
     numbers = (np.int64(n), np.int64(segments), np.int64(skipped), np.int64(width))
     grid, block = _grid(n, width, x.itemsize)
     KERNELS.launch(f"segment_sum_parts<{ctype(x)}>", grid=grid, block=block, args=(out, parts, x, order, ids, *numbers))
@@ -63,7 +63,7 @@ def sum_rows(x: Any, ids: Any, segments: int, skipped: int = -1) -> Any:
     return out
 
 
-@embedding.fused("cuda")
+@embedding.path("cuda")
 def embedding_cuda(input, weight, *, padding_idx):
     if input.dtype.kind not in "iu" or weight.ndim < 1 or not is_float(weight.dtype):
         return NotImplemented
@@ -77,7 +77,7 @@ def _(g, input, padding_idx, weight_shape):
     return None, sum_rows(g.reshape(input.size, width), input.reshape(-1), rows, skipped).reshape(weight_shape)
 
 
-@segment_sum.fused("cuda")
+@segment_sum.path("cuda")
 def segment_sum_cuda(x, segments, *, num_segments):
     if not is_float(x.dtype) or segments.dtype.kind not in "iu" or segments.shape != x.shape[:1]:
         return NotImplemented

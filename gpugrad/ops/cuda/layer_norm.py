@@ -106,7 +106,7 @@ def _is_float(x: Any) -> bool:
     return x.dtype.name in ("float32", "float64", "float16", "bfloat16")
 
 
-@ops.layer_norm.fused("cuda")
+@ops.layer_norm.path("cuda")
 def _layer_norm(x, weight, bias, *, ndim, eps):
     if not _is_float(x):
         return NotImplemented
@@ -139,7 +139,7 @@ def _channels(x: Any, ndim: int) -> Any:
     return dense(x).reshape(1, -1, math.prod(x.shape[x.ndim - ndim :]))
 
 
-@ops.rms_norm.fused("cuda")
+@ops.rms_norm.path("cuda")
 def _rms_norm(x, weight, *, ndim, eps):
     if not _is_float(x):
         return NotImplemented
@@ -153,7 +153,7 @@ def _(g, x, weight, rstd, needs):
     return _backward(g, None, x, weight, None, rstd, (*needs, False))[:2]
 
 
-@ops.add_layer_norm.fused("cuda")
+@ops.add_layer_norm.path("cuda")
 def _add_layer_norm(x, residual, weight, bias, *, ndim, eps):
     if not _is_float(x):
         return NotImplemented
@@ -170,7 +170,7 @@ def _(g, out, weight, shift, rstd, needs):
     return gx, gx, gweight, gbias
 
 
-@ops.add_rms_norm.fused("cuda")
+@ops.add_rms_norm.path("cuda")
 def _add_rms_norm(x, residual, weight, *, ndim, eps):
     if not _is_float(x):
         return NotImplemented

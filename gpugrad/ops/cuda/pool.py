@@ -45,7 +45,7 @@ class _Pool:
     """Windows over x of `shape` (N, C, *S) in memory order `order`; `out` is (N, C, *O)."""
 
     def __init__(self, order: Order, shape: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: Any = None):
-        dilation = dilation or (1,) * len(kernel)
+        dilation = (1,) * len(kernel) if dilation is None else dilation
         out = output_size(shape[2:], kernel, stride, padding, dilation)
         count, channels = shape[:2]
         self.order, self.shape, self.out = order, shape, (count, channels, *out)
@@ -93,7 +93,7 @@ def _taken(x: Any) -> bool:
     return x.ndim <= 5 and x.dtype.name in ("float32", "float64", "float16", "bfloat16")
 
 
-@ops.max_pool.fused("cuda")
+@ops.max_pool.path("cuda")
 def _max_pool(x, *, kernel, stride, padding, dilation):
     if not _taken(x):
         return NotImplemented
@@ -108,7 +108,7 @@ def _(g, offsets, order, x_shape, kernel, stride, padding, dilation):
     return _Pool(order, x_shape, kernel, stride, padding, dilation).spread(g, offsets)
 
 
-@ops.max_pool_indices.fused("cuda")
+@ops.max_pool_indices.path("cuda")
 def _max_pool_indices(x, *, kernel, stride, padding, dilation):
     if not _taken(x):
         return NotImplemented
@@ -118,7 +118,7 @@ def _max_pool_indices(x, *, kernel, stride, padding, dilation):
     return positions, {}
 
 
-@ops.max_pool_scatter.fused("cuda")
+@ops.max_pool_scatter.path("cuda")
 def _max_pool_scatter(y, x, *, kernel, stride, padding, dilation):
     if not _taken(x):
         return NotImplemented
@@ -128,7 +128,7 @@ def _max_pool_scatter(y, x, *, kernel, stride, padding, dilation):
     return pool.spread(y, offsets), {}
 
 
-@ops.max_pool_gather.fused("cuda")
+@ops.max_pool_gather.path("cuda")
 def _max_pool_gather(y, x, *, kernel, stride, padding, dilation):
     if not _taken(x):
         return NotImplemented
@@ -138,7 +138,7 @@ def _max_pool_gather(y, x, *, kernel, stride, padding, dilation):
     return out, {}
 
 
-@ops.sum_pool.fused("cuda")
+@ops.sum_pool.path("cuda")
 def _sum_pool(x, *, kernel, stride, padding):
     if not _taken(x):
         return NotImplemented
@@ -160,7 +160,7 @@ def _spread_sums(y: Any, pool: _Pool) -> Any:
     return out
 
 
-@ops.sum_pool_adjoint.fused("cuda")
+@ops.sum_pool_adjoint.path("cuda")
 def _sum_pool_adjoint(y, *, shape, kernel, stride, padding):
     if not _taken(y):
         return NotImplemented

@@ -12,8 +12,7 @@ import numpy as np
 from ....errors import DeviceError
 from ... import namespace
 from ...cpu import activation, special
-from ...devices import Device, register_arrays
-from ...devices import device as find_device
+from ...device import CONNECTED, Device, register, register_arrays
 from ..device import Selecting
 from ..gemm import Product, emulate
 from ..sources import Source
@@ -27,7 +26,7 @@ class EmulatedDevice(Device):
     """A cuda device whose memory is the host's and whose kernels run on the CPU."""
 
     __slots__ = ("_xp", "memory")
-    alone = False
+    is_only = False
     has_products = True
 
     def __init__(self, index: int):
@@ -77,8 +76,13 @@ def _arrays() -> Any:
     own = {"erf": activation.erf, "erfc": special.erfc, "erfinv": special.erfinv}
     made = namespace.Namespace(library, "cuda", **{name: Function(function) for name, function in own.items()})
     namespace.register_type(EmulatedArray, made)
-    register_arrays(EmulatedArray, lambda array: find_device(array.device_index))
+    register_arrays(EmulatedArray, lambda array: _connected(array.device_index))
     return made
+
+
+def _connected(index: int) -> Device:
+    """The device with this index, connected now if an array of it is the first thing seen of it."""
+    return CONNECTED.get(index) or register(connect(index))
 
 
 class EmulatedStream:
