@@ -222,8 +222,9 @@ class ConvTranspose1d(_ConvTranspose):
 
 
 class ConvTranspose2d(_ConvTranspose):
-    """Applies the transpose of `Conv2d`: maps (N, C, H, W) to (N, out_channels, H', W'), the size H' that Conv2d makes
-    H of, plus output_padding.
+    """Applies the transpose of `Conv2d`: maps (N, C, H, W) to (N, out_channels, H', W').
+
+    H' is the smallest size of which Conv2d with these arguments makes H, plus output_padding.
 
     Its parameters are weight (in_channels, out_channels / groups, k, k) and bias (out_channels,) or None. See M. Zeiler
     et al., "Deconvolutional networks", 2010.

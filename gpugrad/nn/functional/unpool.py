@@ -43,8 +43,8 @@ def max_unpool1d(input, indices, kernel_size, stride=None, padding=0, output_siz
 def max_unpool2d(input, indices, kernel_size, stride=None, padding=0, output_size=None) -> Tensor:
     """Put the maxima that `max_pool2d` took back at their `indices`, and zeros elsewhere.
 
-    output_size, of which the last axes count, settles which of the sizes that pool to the input's is meant. Raises
-    ShapeError for indices outside of it; on cuda those are left out.
+    Several sizes pool to that of the input; output_size, of which the last axes count, chooses one, by default the
+    smallest. Raises ShapeError for indices outside of it; on cuda those are left out.
 
     >>> values, indices = F.max_pool2d(gg.ones((1, 3, 4, 4)), 2, return_indices=True)
     >>> F.max_unpool2d(values, indices, 2).shape
