@@ -15,7 +15,6 @@ class Parameter(Tensor):
     """
 
     __slots__ = ()
-    grad: Tensor | None
 
     def __init__(self, data: Any, requires_grad: bool = True):
         _share(self, data)
