@@ -439,7 +439,7 @@ def test_wrong_orders():
         s.load_state_dict({})
     with pytest.raises(ValueError, match="growth_factor"):
         amp.GradScaler(growth_factor=1.0)
-    p.grad = gg.ones(3, dtype="float16")
+    p.data, p.grad = p.detach().half(), gg.ones(3, dtype="float16")
     s.update()
     with pytest.raises(ValueError, match="float16"):
         s.unscale_(a)

@@ -18,9 +18,9 @@ class Adafactor(PerParameterOptimizer):
     """Adam's second moment for the memory of a row and a column (Shazeer and Stern 2018, "Adafactor: adaptive learning
     rates with sublinear memory cost", algorithms 4 and 5).
 
-    Step i does p -= a u / max(1, rms(u) / d) with u = g / sqrt(v) and a = max(eps[1], rms(p)) min(lr, 1 / sqrt(i)). v is
-    the running mean of g^2, which the new g^2 enters with the weight i^beta2_decay. Of a matrix, only the means of v
-    along each of the last two axes are kept, and v is their product.
+    Step i does p -= a u / max(1, rms(u) / d) with u = g / sqrt(v) and a = max(eps[1], rms(p)) min(lr, 1 / sqrt(i)).
+    v is the running mean of g^2, which the new g^2 enters with the weight i^beta2_decay. Of a matrix, only the means of
+    v along each of the last two axes are kept, and v is their product.
 
     eps[0] is the least sqrt(v), by default the epsilon of the dtype. weight_decay multiplies p by 1 - lr weight_decay.
     foreach chooses among PyTorch's implementations; here there is one.
@@ -31,7 +31,7 @@ class Adafactor(PerParameterOptimizer):
     >>> (x * x).sum().backward()
     >>> optimizer.step()
     >>> [round(value, 4) for value in x.tolist()]
-    [3.8845, -1.1155]
+    [3.7085, -0.7085]
     """
 
     def __init__(

@@ -13,8 +13,8 @@ class Adam(Optimizer):
     """Adaptive moments: each element's step is scaled by the size of its gradients (Kingma and Ba 2015, "Adam: a method
     for stochastic optimization", algorithm 1).
 
-    A step does p -= lr m^ / (sqrt(v^) + eps). m and v are the running means of g and g^2 with the decays `betas`; m^ and
-    v^ are divided by 1 - beta^step, which removes their bias towards 0.
+    A step does p -= lr m^ / (sqrt(v^) + eps). m and v are the running means of g and g^2 with the decays `betas`. m^
+    and v^ are m and v divided by 1 - beta^step, which removes their bias towards 0.
 
     weight_decay adds weight_decay p to the gradient; with decoupled_weight_decay it multiplies p by 1 - lr weight_decay
     instead. amsgrad divides by the largest v so far (Reddi et al. 2018, algorithm 2). maximize turns the sign of the

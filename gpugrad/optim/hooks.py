@@ -26,7 +26,7 @@ class HookList:
         return Handle(self, *entry)
 
     def call(self, *args: Any) -> Any:
-        """Call all hooks and return the last argument; a hook that does not return None replaces it for those after it."""
+        """Call all hooks and return the last argument, which each hook may replace by returning another one."""
         *first, last = args
         for hook in list(self.hooks.values()):
             result = hook(*first, last)

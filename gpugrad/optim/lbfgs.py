@@ -98,7 +98,7 @@ class LBFGS(Optimizer):
         return first
 
     def _evaluate(self, closure: Callable[[], Any]) -> tuple[Any, float, Tensor]:
-        """Return the loss as the closure returns it and as a number, and the gradient of all parameters as one vector."""
+        """Return the loss as the closure gives it and as a number, and the gradient of all parameters as one vector."""
         self.state[self._params[0]]["func_evals"] += 1
         with enable_grad():
             loss = closure()

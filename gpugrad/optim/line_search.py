@@ -21,7 +21,7 @@ class Point(NamedTuple):
 
 
 def cubic(a: Point, b: Point, bounds: tuple[float, float] | None = None) -> float:
-    """Return the minimum, within the bounds, of the cubic with the losses and slopes of two points; the middle if none."""
+    """Return the t in the bounds where the cubic through two points, with their slopes, is least; else the middle."""
     low, high = bounds or (min(a.t, b.t), max(a.t, b.t))
     if a.t > b.t:
         a, b = b, a

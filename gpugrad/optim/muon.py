@@ -18,9 +18,9 @@ class Muon(PerParameterOptimizer):
     """The momentum of a matrix, made nearly orthogonal, as the step (Jordan et al. 2024, "Muon: an optimizer for hidden
     layers in neural networks"). It is for matrices; give the other parameters of a network to AdamW.
 
-    A step does m = momentum m + (1 - momentum) g, then p = (1 - lr weight_decay) p - lr s O(d). d is m, or with nesterov
-    momentum m + (1 - momentum) g. If d = U S V^T, O(d) is about U V^T: all singular values are brought near 1. See
-    `orthogonalized` for ns_coefficients, ns_steps and eps.
+    A step does m = momentum m + (1 - momentum) g, then p = (1 - lr weight_decay) p - lr s O(d). d is m, or with
+    nesterov momentum m + (1 - momentum) g. If d = U S V^T, O(d) is about U V^T: all singular values are brought near 1.
+    See `orthogonalized` for ns_coefficients, ns_steps and eps.
 
     s makes up for the shape (A, B). adjust_lr_fn chooses it: for None and "original", it is sqrt(max(1, A / B)). For
     "match_rms_adamw", it is 0.2 sqrt(max(A, B)), with which the lr and weight_decay of AdamW can be kept (Liu et al.
@@ -97,9 +97,9 @@ def orthogonalized(xp: Any, matrix: Any, coefficients: tuple[float, float, float
     """Return U f(S) V^T of a matrix U S V^T, where f brings the singular values near 1.
 
     X starts as matrix / |matrix|, and `steps` times X becomes a X + b (X X^T) X + c (X X^T)^2 X. This is the iteration
-    of Newton and Schulz with an odd polynomial of degree 5, whose steep start brings even small singular values to about
-    1 in a few steps; Muon's coefficients leave them between 0.7 and 1.2. |matrix| is the Frobenius norm, or eps if that
-    is larger.
+    of Newton and Schulz with an odd polynomial of degree 5, whose steep start brings even small singular values to
+    about 1 in a few steps; Muon's coefficients leave them between 0.7 and 1.2. |matrix| is the Frobenius norm, or eps
+    if that is larger.
     """
     a, b, c = coefficients
     tall = matrix.shape[0] > matrix.shape[1]

@@ -13,10 +13,12 @@ class SGD(Optimizer):
     """Stochastic gradient descent, with momentum if it is asked for (Sutskever et al. 2013, "On the importance of
     initialization and momentum in deep learning", section 2).
 
-    A step does p -= lr d with d = g + weight_decay p. With momentum it does buf = momentum buf + (1 - dampening) d first
-    and then p -= lr buf, or p -= lr (d + momentum buf) if nesterov is set. The first d enters buf whole.
+    A step does p -= lr d with d = g + weight_decay p. With momentum it first does
+    buf = momentum buf + (1 - dampening) d, which the first d enters whole, and then p -= lr buf, or with nesterov
+    p -= lr (d + momentum buf).
 
-    maximize turns the sign of the gradient. foreach and fused choose among PyTorch's implementations; here there is one.
+    maximize turns the sign of the gradient. foreach and fused choose among PyTorch's implementations; here there is
+    one.
 
     >>> import gpugrad as gg
     >>> x = gg.tensor([4.0], requires_grad=True)

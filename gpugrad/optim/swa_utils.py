@@ -16,7 +16,7 @@ from ..errors import OptionError
 from ..nn.module import Module
 from ..nn.norm import _BatchNorm
 from ..nn.state import copy_into
-from .lr_scheduler.base import LRScheduler, per_group
+from .lr_scheduler.base import LRScheduler, copy_common, per_group
 from .optimizer import Optimizer
 
 __all__ = [
@@ -208,6 +208,10 @@ class SWALR(LRScheduler):
             group["swa_lr"] = lr
         self._anneal_strategy, self.anneal_epochs = anneal_strategy, anneal_epochs
         super().__init__(optimizer, last_epoch)
+
+    def _add_group(self, group: dict[str, Any]) -> None:
+        copy_common(self, group, ("swa_lr",))
+        super()._add_group(group)
 
     def _annealed(self, step: int) -> float:
         """Return the weight of swa_lr at `step`, from 0 to 1."""
