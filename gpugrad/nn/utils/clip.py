@@ -8,6 +8,7 @@ import numpy as np
 from ...autograd.tensor import Tensor, wrap
 from ...autograd.versions import changed
 from ...backend.devices import default_device
+from ...backend.dtypes import is_low
 from ...errors import GradientError
 
 
@@ -17,10 +18,14 @@ def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
 
 
 def _norm(ns: Any, array: Any, p: float) -> Any:
-    """The p-norm of all elements, a 0-d array."""
-    flat = array.reshape(-1)
+    """Return the p-norm of all elements, a 0-d array: of 16-bit floats in float32, where their squares are finite."""
+    flat = array.reshape(-1).astype(np.float32 if is_low(array.dtype) else array.dtype, copy=False)
     if p == float("inf"):
         return ns.abs(flat).max() if flat.size else ns.zeros((), flat.dtype)
+    if p == -float("inf"):
+        return ns.abs(flat).min() if flat.size else ns.full((), np.inf, flat.dtype)
+    if p == 0:
+        return (flat != 0).sum().astype(flat.dtype)
     if p == 2:
         return ns.sqrt(ns.dot(flat, flat))
     return (ns.abs(flat) ** p).sum() ** (1 / p)
@@ -34,8 +39,10 @@ def get_total_norm(
 ) -> Tensor:
     """The norm of all elements of all tensors together, a 0-d Tensor outside the graph.
 
-    norm_type: the p of the p-norm, float("inf") for the largest absolute value. The device is not waited for, unless
-    error_if_nonfinite asks for a GradientError where the norm is NaN or infinite. foreach changes nothing.
+    norm_type: the p of the p-norm; float("inf") and -float("inf") give the largest and the least absolute value. As in
+    PyTorch it is the norm of the tensors' norms: 0, which counts what is not 0, counts tensors. The norm of 16-bit
+    tensors is in float32. The device is not waited for, unless error_if_nonfinite asks for a GradientError where the
+    norm is NaN or infinite. foreach changes nothing.
     """
     given = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     device = given[0].device if given else default_device()
