@@ -148,16 +148,16 @@ def _accumulate(leaf: Any, gradient: Any) -> None:
     if isinstance(leaf, Node):
         raise GradientError("backward(inputs=...): internal node without a tensor")
     if isinstance(gradient, Tensor):
-        leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient
+        leaf._grad = gradient if leaf._grad is None else leaf._grad + gradient
         return
     # The caller's variable, this function's, and getrefcount's argument: then nobody else holds the array.
     unshared = sys.getrefcount(gradient) <= 3 and (gradient.base is None or memory.is_exclusive(gradient))
     gradient = _gradient_array(gradient, leaf)
-    if leaf.grad is not None:
-        gradient = _gradient_array(leaf.grad._array + gradient, leaf)
+    if leaf._grad is not None:
+        gradient = _gradient_array(leaf._grad._array + gradient, leaf)
     elif not unshared:
         gradient = gradient.copy()
-    leaf.grad = wrap(gradient, leaf.device, None)
+    leaf._grad = wrap(gradient, leaf.device, None)
 
 
 def _gradient_array(gradient: Any, tensor: Tensor) -> Any:

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..backend.devices import Device
 from ..backend.dtypes import is_float
-from ..errors import DTypeError, GradientError, ShapeError
+from ..errors import DeviceError, DTypeError, GradientError, ShapeError
 from .protocols import Protocols
 
 if TYPE_CHECKING:
@@ -32,11 +32,11 @@ class Tensor(Protocols):
 
     # `wrap` sets all of them. Attributes of the user's own go into the __dict__, which is made when the first is set.
     __slots__ = (
-        "_array", "device", "_node", "_requires_grad", "grad", "hooks", "_view", "_changed", "__dict__", "__weakref__",
+        "_array", "device", "_node", "_requires_grad", "_grad", "hooks", "_view", "_changed", "__dict__", "__weakref__",
     )  # fmt: skip
 
     if TYPE_CHECKING:
-        grad: Tensor | None
+        _grad: Tensor | None
         hooks: dict[int, Callable] | None
         _view: View | None
         _changed: int
@@ -104,6 +104,20 @@ class Tensor(Protocols):
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
         self.requires_grad_(value)
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that backward has added up for this Tensor; None before.
+
+        Setting it raises DTypeError, ShapeError or DeviceError unless it is a Tensor like this one, or None.
+        """
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            _check_gradient(self, value)
+        self._grad = value
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Start (or stop) recording ops on this leaf; returns it. Raises DTypeError unless floating-point."""
@@ -234,6 +248,19 @@ def _unpickled(cls: type, array: Any, device: Device, requires_grad: bool) -> Te
     return made
 
 
+def _check_gradient(tensor: Tensor, gradient: Any) -> None:
+    """Raise an error unless `gradient` is a Tensor of the shape and dtype of `tensor`, on its device."""
+    expected = f"expected a Tensor of shape {tensor.shape} and dtype {tensor.dtype} on {tensor.device}, or None"
+    if not isinstance(gradient, Tensor):
+        raise DTypeError(f"grad: {expected}, got a {type(gradient).__name__}")
+    if gradient.shape != tensor.shape:
+        raise ShapeError(f"grad: {expected}, got shape {gradient.shape}")
+    if gradient.dtype != tensor.dtype:
+        raise DTypeError(f"grad: {expected}, got dtype {gradient.dtype}")
+    if gradient.device is not tensor.device:
+        raise DeviceError(f"grad: {expected}, got one on {gradient.device}")
+
+
 def wrap(array: Any, device: Device, node: Any, cls: type = Tensor) -> Tensor:
     """A Tensor of an array that is on `device` already, made by `node` (None: a constant)."""
     made = _new(cls)
@@ -241,6 +268,6 @@ def wrap(array: Any, device: Device, node: Any, cls: type = Tensor) -> Tensor:
     made.device = device
     made._node = node
     made._requires_grad = node is not None
-    made.grad = made.hooks = made._view = None
+    made._grad = made.hooks = made._view = None
     made._changed = 0
     return made

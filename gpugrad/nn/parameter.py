@@ -19,7 +19,6 @@ class Parameter(Tensor):
     """
 
     __slots__ = ()
-    grad: Tensor | None
 
     def __new__(cls, data: Any, requires_grad: bool = True) -> "Parameter":
         source = data if isinstance(data, Tensor) else tensor(data)

@@ -1,14 +1,28 @@
-"""Optimizers that scale each element by the gradients it has seen, without a running mean of the gradient itself."""
+"""Optimizers that scale the step of each element by its past gradients, or average the parameters."""
 
 from collections.abc import Iterable
 from typing import Any
 
+from ..errors import OptionError
 from .formulas import axpby, decay_scalars, effective_gradient, update_mean, update_mean_square
-from .optimizer import Optimizer, count_step, options
+from .optimizer import Optimizer, count_step
+from .options import options
 
 
 class Adagrad(Optimizer):
-    """p -= lr_i g / (sqrt(sum of g^2) + eps), lr_i = lr / (1 + (i - 1) lr_decay) at step i (Duchi et al. 2011)."""
+    """Each element's step is divided by the root of the sum of its squared gradients (Duchi et al. 2011, "Adaptive
+    subgradient methods for online learning and stochastic optimization", section 1.1).
+
+    Step i does p -= lr_i g / (sqrt(sum of g^2) + eps) with lr_i = lr / (1 + (i - 1) lr_decay).
+
+    >>> import gpugrad as gg
+    >>> x = gg.tensor([4.0, -1.0], requires_grad=True)
+    >>> optimizer = gg.optim.Adagrad([x], lr=0.1)
+    >>> (x * x).sum().backward()
+    >>> optimizer.step()
+    >>> [round(value, 4) for value in x.tolist()]
+    [3.9, -0.9]
+    """
 
     _functor = "Adagrad"
 
@@ -63,7 +77,20 @@ class Adagrad(Optimizer):
 
 
 class Adadelta(Optimizer):
-    """p -= lr d, d = g sqrt(a + eps) / sqrt(v + eps), a and v the running means of d^2 and g^2 (Zeiler 2012)."""
+    """Steps in the units of the parameter, from the sizes of past steps and gradients (Zeiler 2012, "Adadelta: an
+    adaptive learning rate method", algorithm 1).
+
+    A step does p -= lr d with d = g sqrt(a + eps) / sqrt(v + eps). a and v are the running means of d^2 and g^2 with
+    the decay rho.
+
+    >>> import gpugrad as gg
+    >>> x = gg.tensor([4.0, -1.0], requires_grad=True)
+    >>> optimizer = gg.optim.Adadelta([x], eps=0.25)
+    >>> (x * x).sum().backward()
+    >>> optimizer.step()
+    >>> [round(value, 4) for value in x.tolist()]
+    [2.4489, 0.2403]
+    """
 
     _functor = "Adadelta"
 
@@ -80,9 +107,11 @@ class Adadelta(Optimizer):
         maximize: bool = False,
         differentiable: bool = False,
     ):
-        if not 0 <= rho <= 1:
-            raise ValueError(f"Adadelta: rho must be between 0 and 1, got {rho}")
         super().__init__(params, options(self, locals()))
+
+    def _check_options(self, group: dict[str, Any]) -> None:
+        if not 0 <= group["rho"] <= 1:
+            raise OptionError(f"Adadelta: rho must be between 0 and 1, got {group['rho']}")
 
     def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
         return "square_avg", "acc_delta"
@@ -115,10 +144,20 @@ class Adadelta(Optimizer):
 
 
 class RMSprop(Optimizer):
-    """p -= lr g / (sqrt(v) + eps), v the running mean of g^2 with the share alpha kept (Hinton 2012, lecture 6e).
+    """The gradient divided by the root of its mean square (Hinton 2012, "Neural networks for machine learning", lecture
+    6e).
 
-    centered: the variance is used, v minus the square of the running mean of g (Graves 2013). momentum: the step goes
-    into a buffer, buf = momentum buf + g / (...), and p -= lr buf.
+    A step does p -= lr g / (sqrt(v) + eps). v is the running mean of g^2 with the decay alpha; centered subtracts the
+    square of the running mean of g from it (Graves 2013, "Generating sequences with recurrent neural networks",
+    equations 38 to 45). With momentum, a step does buf = momentum buf + g / (sqrt(v) + eps) and p -= lr buf.
+
+    >>> import gpugrad as gg
+    >>> x = gg.tensor([4.0, -1.0], requires_grad=True)
+    >>> optimizer = gg.optim.RMSprop([x], lr=0.1, alpha=0.75)
+    >>> (x * x).sum().backward()
+    >>> optimizer.step()
+    >>> [round(value, 4) for value in x.tolist()]
+    [3.8, -0.8]
     """
 
     _functor = "RMSprop"
@@ -144,16 +183,8 @@ class RMSprop(Optimizer):
         return "square_avg", *momentum, *(("grad_avg",) if group["centered"] else ())
 
     def _functor_fields(self, group: dict[str, Any], scalars: tuple) -> tuple[float, ...]:
-        new = 1 - group["alpha"]
-        return (
-            *decay_scalars(group),
-            group["lr"],
-            group["alpha"],
-            new,
-            group["eps"],
-            group["momentum"],
-            group["centered"],
-        )
+        alpha, eps, momentum, centered = group["alpha"], group["eps"], group["momentum"], group["centered"]
+        return *decay_scalars(group), group["lr"], alpha, 1 - alpha, eps, momentum, centered
 
     def _update(
         self,
@@ -167,27 +198,37 @@ class RMSprop(Optimizer):
         *state: Any,
     ) -> None:
         grad = effective_gradient(xp, group, param, grad, scratch1, scratch2)
-        v = state[0]
-        update_mean_square(xp, v, grad, group["alpha"], scratch1)
+        variance = state[0]
+        update_mean_square(xp, variance, grad, group["alpha"], scratch1)
         if group["centered"]:
             mean = state[-1]
             update_mean(xp, mean, grad, 1 - group["alpha"], scratch1)
             xp.multiply(mean, mean, out=scratch1)
-            v = xp.subtract(v, scratch1, out=scratch1)
-        xp.sqrt(v, out=scratch1)
+            variance = xp.subtract(variance, scratch1, out=scratch1)
+        xp.sqrt(variance, out=scratch1)
         xp.add(scratch1, group["eps"], out=scratch1)
-        xp.divide(grad, scratch1, out=scratch1)
+        step = xp.divide(grad, scratch1, out=scratch1)
         if group["momentum"]:
-            axpby(xp, 1, scratch1, group["momentum"], state[1], scratch1)
-            scratch1 = state[1]
-        axpby(xp, -group["lr"], scratch1, 1, param, scratch2)
+            axpby(xp, 1, step, group["momentum"], state[1], step)
+            step = state[1]
+        axpby(xp, -group["lr"], step, 1, param, scratch2)
 
 
 class Rprop(Optimizer):
-    """p -= sign(g) s: the step s of an element grows by etas[1] while its gradient keeps its sign, shrinks by etas[0]
-    when the sign turns, and p then waits for one step (Riedmiller and Braun 1993). For gradients of all data.
+    """Steps that use only the signs of the gradients, for gradients of all data at once (Riedmiller and Braun 1993, "A
+    direct adaptive method for faster backpropagation learning: the RPROP algorithm").
 
-    lr: the first s. step_sizes: the bounds of s.
+    Each element has a step size s, which is lr at first. s is multiplied by etas[1] if the sign of the gradient is that
+    of the step before, and by etas[0] if it has turned; step_sizes bounds it. Then p -= sign(g) s, except that p waits
+    for one step after a turn.
+
+    >>> import gpugrad as gg
+    >>> x = gg.tensor([4.0, -1.0], requires_grad=True)
+    >>> optimizer = gg.optim.Rprop([x], lr=0.5)
+    >>> (x * x).sum().backward()
+    >>> optimizer.step()
+    >>> [round(value, 4) for value in x.tolist()]
+    [3.5, -0.5]
     """
 
     _functor = "Rprop"
@@ -204,9 +245,14 @@ class Rprop(Optimizer):
         maximize: bool = False,
         differentiable: bool = False,
     ):
-        if not 0 < etas[0] < 1 < etas[1]:
-            raise ValueError(f"Rprop: etas must be a number below 1 and one above, got {etas}")
         super().__init__(params, options(self, locals()))
+
+    def _check_options(self, group: dict[str, Any]) -> None:
+        etas, step_sizes = group["etas"], group["step_sizes"]
+        if len(etas) != 2 or not 0 < etas[0] < 1 < etas[1]:
+            raise OptionError(f"Rprop: etas must be a number between 0 and 1 and one above 1, got {etas}")
+        if len(step_sizes) != 2 or not 0 <= step_sizes[0] <= step_sizes[1]:
+            raise OptionError(f"Rprop: step_sizes must be a least and a largest step, got {step_sizes}")
 
     def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
         return "prev", "step_size"
@@ -230,10 +276,10 @@ class Rprop(Optimizer):
         step_size: Any,
     ) -> None:
         grad = effective_gradient(xp, group, param, grad, scratch1, scratch2)
-        shrink, grow = group["etas"]
+        decrease, increase = group["etas"]
         xp.multiply(grad, prev, out=scratch1)
         turned = scratch1 < 0
-        step_size *= xp.where(turned, shrink, xp.where(scratch1 > 0, grow, 1)).astype(param.dtype)
+        step_size *= xp.where(turned, decrease, xp.where(scratch1 > 0, increase, 1)).astype(param.dtype)
         xp.clip(step_size, *group["step_sizes"], out=step_size)
         xp.multiply(grad, ~turned, out=prev)
         xp.sign(prev, out=scratch1)
@@ -242,9 +288,19 @@ class Rprop(Optimizer):
 
 
 class ASGD(Optimizer):
-    """p = (1 - lambd eta) p - eta g, eta = lr / (1 + lambd lr i)^alpha at step i (Polyak and Juditsky 1992).
+    """Averaged stochastic gradient descent (Polyak and Juditsky 1992, "Acceleration of stochastic approximation by
+    averaging").
 
-    The mean of all p from step t0 on is kept in state, as "ax".
+    Step i does p = (1 - lambd eta) p - eta g with eta = lr / (1 + lambd lr i)^alpha. The mean of all p from step t0 on
+    is kept in the state, as "ax".
+
+    >>> import gpugrad as gg
+    >>> x = gg.tensor([4.0, -1.0], requires_grad=True)
+    >>> optimizer = gg.optim.ASGD([x], lr=0.25, lambd=0.0)
+    >>> (x * x).sum().backward()
+    >>> optimizer.step()
+    >>> [round(value, 4) for value in x.tolist()]
+    [2.0, -0.5]
     """
 
     _functor = "ASGD"

@@ -8,6 +8,7 @@ import numpy as np
 from ...autograd.tensor import Tensor, wrap
 from ...autograd.versions import changed
 from ...backend.devices import default_device
+from ...backend.dtypes import is_low
 from ...errors import GradientError
 
 
@@ -18,10 +19,14 @@ def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
 
 
 def _p_norm(xp: Any, array: Any, p: float) -> Any:
-    """Return the p-norm of all elements, as a 0-d array."""
-    flat = array.reshape(-1)
+    """Return the p-norm of all elements, a 0-d array: of 16-bit floats in float32, where their squares are finite."""
+    flat = array.reshape(-1).astype(np.float32 if is_low(array.dtype) else array.dtype, copy=False)
     if p == float("inf"):
         return xp.abs(flat).max() if flat.size else xp.zeros((), flat.dtype)
+    if p == -float("inf"):
+        return xp.abs(flat).min() if flat.size else xp.full((), np.inf, flat.dtype)
+    if p == 0:
+        return (flat != 0).sum().astype(flat.dtype)
     if p == 2:
         return xp.sqrt(xp.dot(flat, flat))
     return (xp.abs(flat) ** p).sum() ** (1 / p)
@@ -35,8 +40,10 @@ def get_total_norm(
 ) -> Tensor:
     """Return the norm of all elements of all tensors together, as a 0-d Tensor outside the graph.
 
-    norm_type is the p of the p-norm, float("inf") for the largest absolute value. The device is not waited for, unless
-    error_if_nonfinite asks for a GradientError if the norm is NaN or infinite. foreach changes nothing.
+    norm_type: the p of the p-norm; float("inf") and -float("inf") give the largest and the least absolute value. As in
+    PyTorch it is the norm of the tensors' norms: 0, which counts what is not 0, counts tensors. The norm of 16-bit
+    tensors is in float32. The device is not waited for, unless error_if_nonfinite asks for a GradientError where the
+    norm is NaN or infinite. foreach changes nothing.
 
     >>> nn.utils.get_total_norm([gg.tensor([3.0]), gg.tensor([4.0])])
     tensor(5.)
