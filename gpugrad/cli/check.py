@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import traceback
+from contextlib import nullcontext
 from pathlib import Path
 
 from ..autograd.checks import CHECKS, Result, check_op
@@ -19,11 +20,9 @@ from ..backend import cuda
 from ..backend.cuda import emulator
 from ..backend.devices import Device
 from ..backend.devices import device as find_device
-from ..errors import DeviceError
+from .usage import UsageError, number, running_user_code
 
-
-class UsageError(Exception):
-    """The command cannot be carried out as given: exit status 2."""
+TIMEOUT = 60.0  # seconds for a piece of the user's code
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,18 +32,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--op", nargs="+", action="extend", metavar="NAME", help="check only these ops")
     parser.add_argument("--only", nargs="+", choices=CHECKS, metavar="CHECK", help=f"of: {', '.join(CHECKS)}")
     parser.add_argument("--fused", action="store_true", help="check only ops that have a path of their own there")
+    parser.add_argument(
+        "--timeout",
+        type=number(float, 0, exclusive=True),
+        default=TIMEOUT,
+        metavar="SECONDS",
+        help="for importing the file, and for each of its ops (default: %(default)g)",
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="list every failing case and each op's seconds")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check, print the tables; 0 if all passed, 1 if not, 2 if there is nothing to check."""
-    try:
-        ops = _chosen(declared(Path(args.file)) if args.file else dict(OPS), args.op)
-        devices = [args.device] if args.device else ["cpu", *(["cuda"] if cuda.is_available() else [])]
-        status = max([_check(ops, find_device(name), args) for name in devices])
-    except (UsageError, DeviceError) as error:
-        print(f"gpugrad check: {error}", file=sys.stderr)
-        return 2
+    """Check, print the tables; 0 if all passed, 1 if not. Raises UsageError if there is nothing to check."""
+    ops = _chosen(declared(Path(args.file), args.timeout) if args.file else dict(OPS), args.op)
+    devices = [args.device] if args.device else ["cpu", *(["cuda"] if cuda.is_available() else [])]
+    status = max([_check(ops, find_device(name), args) for name in devices])
     brings_kernels = any("cuda" in op.fused_paths for op in ops.values())
     if args.file and not args.device and brings_kernels and not cuda.is_emulated():
         status = max(status, _check_emulated(args))
@@ -55,7 +57,7 @@ def _check(ops: dict[str, Op], device: Device, args: argparse.Namespace) -> int:
     start, verbose = time.perf_counter(), args.verbose
     if args.fused:
         ops = {name: op for name, op in ops.items() if device.type in op.fused_paths}
-    results = _results(ops, device, args.only)
+    results = _results(ops, device, args)
     _print_table(results, verbose)
     failed = [name for name, found in results.items() if not all(r.passed for r in found)]
     _print_failures(results, verbose)
@@ -77,13 +79,13 @@ def _check_emulated(args: argparse.Namespace) -> int:
     names = ["--op", *args.op] if args.op else []
     command = [sys.executable, "-m", "gpugrad", "check", args.file, "--device", "cuda", *names]
     sys.stdout.flush()
-    more = ["--verbose"] if args.verbose else []
+    more = ["--timeout", str(args.timeout), *(["--verbose"] if args.verbose else [])]
     env = {**os.environ, "GPUGRAD_CUDA": "emulate", "GPUGRAD_EMULATOR": "check"}
     return subprocess.run(command + more, env=env, check=False).returncode
 
 
-def declared(file: Path) -> dict[str, Op]:
-    """The ops that `file`, imported, adds to the table."""
+def declared(file: Path, timeout: float = TIMEOUT) -> dict[str, Op]:
+    """The ops that `file`, imported, adds to the table. Raises UsageError for a file that cannot be imported."""
     if not file.is_file():
         raise UsageError(f"there is no file {str(file)!r}")
     before = dict(OPS)
@@ -92,16 +94,28 @@ def declared(file: Path) -> dict[str, Op]:
         raise UsageError(f"{str(file)!r} is not a Python file")
     sys.path.insert(0, str(file.parent))  # as for a script, so that it can import its neighbours
     try:
-        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+        with running_user_code(f"importing {str(file)!r}", timeout):
+            spec.loader.exec_module(importlib.util.module_from_spec(spec))
+    except UsageError:
+        raise
     except Exception as error:
-        text = "".join(traceback.format_exception(error, limit=-1))
-        raise UsageError(f"{str(file)!r} cannot be imported:\n{text}") from None
+        raise UsageError(f"{str(file)!r} cannot be imported: {_described(error, file)}") from None
     finally:
         sys.path.remove(str(file.parent))
     ops = {name: op for name, op in OPS.items() if before.get(name) is not op}
     if not ops:
         raise UsageError(f"{str(file)!r} declares no op; decorate a function with @gpugrad.op")
     return ops
+
+
+def _described(error: Exception, file: Path) -> str:
+    """The error in one line, with the line of `file` that it comes from."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+    if isinstance(error, SyntaxError):
+        lines, text = [error.lineno], f"{type(error).__name__}: {error.msg}"
+    else:
+        text = " ".join("".join(traceback.format_exception_only(error)).split())
+    return f"line {lines[-1]}: {text}" if lines and lines[-1] else text
 
 
 def _chosen(ops: dict[str, Op], names: list[str] | None) -> dict[str, Op]:
@@ -112,13 +126,14 @@ def _chosen(ops: dict[str, Op], names: list[str] | None) -> dict[str, Op]:
     return {name: ops[name] for name in names or sorted(ops)}
 
 
-def _results(ops: dict[str, Op], device: Device, checks: list[str] | None) -> dict[str, list[Result]]:
+def _results(ops: dict[str, Op], device: Device, args: argparse.Namespace) -> dict[str, list[Result]]:
     results = {}
     show = sys.stderr.isatty()
     for i, (name, op) in enumerate(ops.items(), 1):
         if show:
             print(f"\r\033[K[{i}/{len(ops)}] {name}", end="", file=sys.stderr, flush=True)
-        results[name] = check_op(op, device, checks)
+        with running_user_code(f"checking {name}", args.timeout) if args.file else nullcontext():
+            results[name] = check_op(op, device, args.only)
     if show:
         print("\r\033[K", end="", file=sys.stderr, flush=True)
     return results
