@@ -99,7 +99,7 @@ def declared(file: Path, timeout: float = TIMEOUT) -> dict[str, Op]:
     except UsageError:
         raise
     except Exception as error:
-        raise UsageError(f"{str(file)!r} cannot be imported: {_described(error, file)}") from None
+        raise UsageError(f"{str(file)!r} cannot be imported: {_described(error, spec.origin)}") from None
     finally:
         sys.path.remove(str(file.parent))
     ops = {name: op for name, op in OPS.items() if before.get(name) is not op}
@@ -108,9 +108,9 @@ def declared(file: Path, timeout: float = TIMEOUT) -> dict[str, Op]:
     return ops
 
 
-def _described(error: Exception, file: Path) -> str:
+def _described(error: Exception, file: str | None) -> str:
     """The error in one line, with the line of `file` that it comes from."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(file)]
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
     if isinstance(error, SyntaxError):
         lines, text = [error.lineno], f"{type(error).__name__}: {error.msg}"
     else:

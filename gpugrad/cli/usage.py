@@ -56,7 +56,7 @@ def running_user_code(what: str, seconds: float) -> Iterator[None]:
     before: Any = None
     if limited:
         before = signal.signal(signal.SIGALRM, _stop)
-        signal.setitimer(signal.ITIMER_REAL, seconds, 1)  # again each second, for code that catches everything
+        signal.setitimer(signal.ITIMER_REAL, min(seconds, 1e8), 1)  # and each second: code may catch it
     try:
         yield
     except _TimeIsUp:
