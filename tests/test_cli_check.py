@@ -92,8 +92,8 @@ FAULTS = {
     "exit": ("import sys; sys.exit(3)", "ended the program: SystemExit(3)"),
     "interrupt": ("raise KeyboardInterrupt", "was ended by KeyboardInterrupt"),
     "loop": ("while True: pass", "takes longer than 0.5 s"),
-    "stubborn loop": ("while True:\n    try:\n        while True: pass\n    except BaseException: break\nwhile True: pass", "longer"),
-    "exit in an op": (GOOD.replace("return x", "raise SystemExit(4)\n    return x"), "checking triple ended the program"),
+    "stubborn loop": ("try:\n    while True: pass\nexcept BaseException:\n    while True: pass", "takes longer than"),
+    "exit in an op": (GOOD.replace("return x", "raise SystemExit(4)\n    return x"), "triple ended the program"),
     "loop in an op": (GOOD.replace("return x", "while True: pass\n    return x"), "checking triple takes longer than"),
 }  # fmt: skip
 

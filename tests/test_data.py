@@ -366,8 +366,8 @@ def test_places_that_are_none():
     loader = DataLoader(Noisy(), 4, generator=gg.Generator().manual_seed(1))
     before = loader.state_dict()
     states = before["generators"]
-    for bad in ({}, {"generators": []}, {"generators": [3]}, {"generators": states, "seed": "x"},
-                {"generators": states, "seed": 1, "batches": -1}, {"generators": [{"seed": 3, "state": {}}]}):  # fmt: skip
+    odd = [{"generators": []}, {"generators": [3]}, {"generators": [{"seed": 3, "state": {}}]}]
+    for bad in ({}, *odd, {"generators": states, "seed": "x"}, {"generators": states, "seed": 1, "batches": -1}):
         with pytest.raises(StateDictError, match="DataLoader: "):
             loader.load_state_dict(bad)
         assert loader.state_dict() == before

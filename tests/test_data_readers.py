@@ -1,6 +1,7 @@
 """Readers of files: images, tables, text, and tokenisers."""
 
 import gzip
+import os
 import struct
 import sys
 import tracemalloc

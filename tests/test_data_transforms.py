@@ -88,7 +88,7 @@ def test_crops():
 def test_padding_of_another_number_of_sides():
     for padding in ((), (1, 2, 3)):
         with pytest.raises(ShapeError, match="RandomCrop: padding must be an int, or 1, 2 or 4 ints"):
-            transforms.RandomCrop(4, padding)
+            RandomCrop(4, padding)
 
 
 def test_flips():

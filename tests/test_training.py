@@ -209,7 +209,7 @@ def interrupted_run(data, path, **settings):
 @pytest.mark.parametrize("at", [1, 3, 5, 13])
 def test_a_run_that_is_interrupted_in_a_step_loses_no_batch(data, tmp_path, at, press):
     _, expected = interrupted_run(data, tmp_path / "run", at=20, press=fail)  # in its last step
-    run, other = interrupted_run(data, tmp_path / "run", at=at, press=staticmethod(press).__func__)
+    run, other = interrupted_run(data, tmp_path / "run", at=at, press=press)
     assert len(other.losses) == other.step == 20 and other.epoch == 4
     assert other.losses == expected.losses
     assert len(run.losses) == (at if press is Interrupted.press else at - 1)  # Ctrl-C waits for the end of the step
