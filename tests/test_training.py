@@ -231,11 +231,8 @@ def test_a_second_ctrl_c_does_not_wait(data):
 
 def test_an_interrupted_fit_goes_on(data):
     """The same trainer takes up the batch whose step was broken off."""
-    x, y = data.tensors
-    run, loader = (
-        Interrupted(network(), AdamW(network().parameters()), cross_entropy, progress=False),
-        DataLoader(data, 7),
-    )
+    model, loader = network(), DataLoader(data, 7)
+    run = Interrupted(model, AdamW(model.parameters()), cross_entropy, progress=False)
     run.press = raise_interrupt
     with pytest.raises(KeyboardInterrupt):
         run.fit(loader, 2)

@@ -29,9 +29,10 @@ _new = object.__new__
 class Tensor(Protocols):
     """An n-dimensional array that remembers how it was computed; `gpugrad.tensor`, `zeros` and every op make one."""
 
-    # Attributes of the user's own go into the __dict__, which is made when the first of them is set.
-    _FIELDS = ("_array", "device", "_node", "_requires_grad", "grad", "hooks", "_view", "_changed")
-    __slots__ = (*_FIELDS, "__dict__", "__weakref__")
+    # The __dict__ is for attributes of the user's own.
+    __slots__ = (
+        "_array", "device", "_node", "_requires_grad", "grad", "hooks", "_view", "_changed", "__dict__", "__weakref__",
+    )  # fmt: skip
 
     # A leaf as a node of the graph (see graph.py).
     edges: tuple = ()
@@ -43,7 +44,7 @@ class Tensor(Protocols):
         from .convert import tensor
 
         made = tensor(data, dtype, device, requires_grad)
-        for name in Tensor._FIELDS:
+        for name in Tensor.__slots__[:-2]:
             setattr(self, name, getattr(made, name))
 
     # What it is

@@ -87,7 +87,7 @@ class DataLoader:
     def __len__(self) -> int:
         if not self.stream:
             return len(self._order())
-        n, size = len(self.dataset), self.batch_size if self.batched else 1
+        n, size = len(self.dataset), 1 if self.batch_size is None else self.batch_size
         return n // size if self.drop_last else -(-n // size)
 
     def __iter__(self) -> Iterator[Any]:
@@ -162,7 +162,7 @@ class DataLoader:
     def _order(self) -> Any:
         """What gives each batch's indices: the samplers, of which either may be empty; of a stream how many samples."""
         if self.stream:
-            return repeat(self.batch_size if self.batched else 1)
+            return repeat(1 if self.batch_size is None else self.batch_size)
         return self.sampler if self.batch_sampler is None else self.batch_sampler
 
     # Its place in the data
