@@ -426,6 +426,38 @@ def test_state_dict_shares_memory_and_loads_from_torch():
     assert layer.weight.tolist() == [[2, 2]] * 3
 
 
+def test_lists_of_parameters_inside_each_other():
+    """As PyTorch's: names, order and state are those of one tree."""
+    ours, theirs = (
+        lib.ParameterList([make(1), lib.ParameterList([make(2), make(3)]), lib.ParameterDict({"a": make(4)}), make(5)])
+        for lib, make in ((nn, gg.ones), (torch.nn, torch.ones))
+    )
+    assert [name for name, _ in ours.named_parameters()] == [name for name, _ in theirs.named_parameters()]
+    assert list(ours.state_dict()) == list(theirs.state_dict())
+    assert len(ours) == 4 and isinstance(ours[1], nn.ParameterList) and ours[1][1].shape == (3,)
+    assert [type(item).__name__ for item in ours] == [type(item).__name__ for item in theirs]
+    ours[-1], ours[0] = nn.ParameterList([gg.ones(6)]), gg.zeros(7)
+    assert [p.shape for p in ours.parameters()] == [(7,), (2,), (3,), (4,), (6,)]
+    with pytest.raises(IndexError):
+        ours[4] = gg.ones(1)
+
+
+def test_dictionaries_of_parameters_inside_each_other():
+    ours = nn.ParameterDict({"b": gg.ones(1), "inner": nn.ParameterDict({"c": gg.ones(2)}), "a": gg.ones(3)})
+    assert list(ours) == ["b", "inner", "a"] and len(ours) == 3
+    assert sorted(name for name, _ in ours.named_parameters()) == ["a", "b", "inner.c"]
+    ours["b"] = nn.ParameterList([gg.ones(4)])
+    assert list(ours) == ["b", "inner", "a"] and ours["b"][0].shape == (4,)
+    del ours["inner"]
+    assert list(ours) == ["b", "a"] and "inner" not in ours and not hasattr(ours, "inner")
+    for missing in ("inner", "training"):
+        with pytest.raises(KeyError):
+            ours[missing]
+    with pytest.raises(KeyError, match="has an attribute 'training' already"):
+        ours["training"] = gg.ones(1)
+    assert "training" not in ours
+
+
 def test_sequential_and_lists():
     layers = [nn.Linear(i + 1, i + 2) for i in range(4)]
     net = nn.Sequential(*layers)
