@@ -1,6 +1,7 @@
 """What functions take, as names for annotations: `def loss(x: Tensor, weights: TensorLike) -> Tensor`."""
 
 from collections.abc import Sequence
+from types import EllipsisType
 from typing import Any, Protocol
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 from .autograd.tensor import Tensor
 from .backend.devices import Device
 
-__all__ = ["Axes", "Axis", "DTypeLike", "DeviceLike", "Shape", "SupportsArray", "TensorLike"]
+__all__ = ["Axes", "Axis", "DTypeLike", "DeviceLike", "Index", "Shape", "SupportsArray", "TensorLike"]
 
 
 class SupportsArray(Protocol):
@@ -24,3 +25,4 @@ DeviceLike = Device | str | int
 Shape = int | Sequence[int]
 Axis = int | None  # None: the flattened array, or PyTorch's choice
 Axes = int | Sequence[int] | None  # None: all of them
+Index = int | slice | EllipsisType | SupportsArray | list[Any] | tuple[Any, ...] | None

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..backend.dtypes import is_float
 from ..errors import GradientError
-from .graph import Node, OutputNode, check_unchanged
+from .graph import Node, OutputNode, check_unchanged, like_input
 from .mode import mode, no_grad, set_grad_enabled
 from .tensor import Tensor, wrap
 from .versions import changes
@@ -46,11 +46,16 @@ class Context:
 class FunctionNode(Node):
     """The recorded call of a Function."""
 
-    __slots__ = ("function", "context", "outputs", "arrays")
+    __slots__ = ("function", "context", "inputs", "outputs", "arrays")
 
-    def __init__(self, function: type[Function], context: Context, edges: tuple, device: Any, outputs: list):
-        super().__init__(edges, device)
-        self.function, self.context, self.outputs = function, context, outputs
+    def __init__(self, function: type[Function], context: Context, edges: tuple, args: tuple, outs: tuple):
+        super().__init__(edges, outs[0].device)
+        self.function, self.context = function, context
+        # What the gradients must be like, and those that arrive: (shape, dtype, device); None where there is none.
+        self.inputs = [
+            (a.shape, a.dtype, a.device) if edge is not None else None for a, edge in zip(args, edges, strict=True)
+        ]
+        self.outputs = [(o.shape, o.dtype) for o in outs]
         self.arrays: list[tuple[str, Any]] = []  # what save_for_backward was given, by name
 
     @property
@@ -70,7 +75,14 @@ class FunctionNode(Node):
         grads = grads if isinstance(grads, tuple) else (grads,)
         if len(grads) != len(self.edges):
             raise GradientError(f"{self.name}.backward returned {len(grads)} gradients for {len(self.edges)} inputs")
-        return tuple(x._array if isinstance(x, Tensor) and not differentiable else x for x in grads)
+        made = []
+        for i, (x, like) in enumerate(zip(grads, self.inputs, strict=True)):
+            if x is None or like is None:
+                made.append(None)
+                continue
+            x = like_input(x, *like, f"{self.name}.backward, argument {i},")
+            made.append(x if differentiable else x._array)
+        return tuple(made)
 
     def free(self) -> None:
         self.context._saved = None
@@ -103,7 +115,7 @@ class Function:
         if not any(context.needs_input_grad):
             return result
         outs = result if isinstance(result, tuple) else (result,)
-        node = FunctionNode(cls, context, edges, outs[0].device, [(o.shape, o.dtype) for o in outs])
+        node = FunctionNode(cls, context, edges, args, outs)
         made = tuple(_output(o, node, i, len(outs), context) for i, o in enumerate(outs))
         _keep(context, node, args, outs)
         return made if isinstance(result, tuple) else made[0]

@@ -7,6 +7,7 @@ forward mode needs no second set of rules; it costs about two backward passes.
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from .graph import Node, walk
 from .mode import enable_grad
 from .table import OPS
 from .tensor import Tensor, method, wrap
+
+_accumulating = threading.Lock()  # threads that share parameters add to their `.grad` one after the other
 
 
 def backward(
@@ -38,14 +41,15 @@ def backward(
     roots = _roots(_sequence(tensors), grad_tensors, create_graph)
     found = walk(roots, targets, create_graph if retain_graph is None else retain_graph, create_graph)
     holders = {_target(t): t for t in _sequence(inputs)} if inputs is not None else {}
-    while found:
-        edge, gradient = found.popitem()
-        leaf = holders.get(edge, edge)
-        if leaf.device.is_only:
-            _accumulate(leaf, gradient)
-        else:
-            with leaf.device.selected():
+    with _accumulating:
+        while found:
+            edge, gradient = found.popitem()
+            leaf = holders.get(edge, edge)
+            if leaf.device.is_only:
                 _accumulate(leaf, gradient)
+            else:
+                with leaf.device.selected():
+                    _accumulate(leaf, gradient)
 
 
 @method("backward")
@@ -88,7 +92,7 @@ def grad(
                 f"grad: input {i} {given.shape} was not used for the outputs; allow_unused=True gives None"
             )
         if gradient is not None and not isinstance(gradient, Tensor):
-            gradient = wrap(gradient, given.device, None)
+            gradient = wrap(_gradient_array(gradient, given), given.device, None)
         result.append(gradient)
     return tuple(result)
 
@@ -132,7 +136,7 @@ def _upstream(out: Tensor, g: Any) -> Tensor:
                 f"backward: a gradient is implied only for one element, this tensor has shape {out.shape}; "
                 "reduce it (for example .sum()) or pass gradient="
             )
-        return wrap(out.device.full(out._array.shape, 1, out._array.dtype), out.device, None)
+        return wrap(out.device.xp.ones(out._array.shape, out._array.dtype), out.device, None)
     g = g if isinstance(g, Tensor) else wrap(out.device.asarray(np.asarray(g, out.dtype)), out.device, None)
     if g.shape != out.shape:
         raise ShapeError(f"backward: the upstream gradient has shape {g.shape}, the tensor {out.shape}")
@@ -146,12 +150,27 @@ def _accumulate(leaf: Any, gradient: Any) -> None:
     if isinstance(gradient, Tensor):
         leaf.grad = gradient if leaf.grad is None else leaf.grad + gradient
         return
-    if leaf.grad is not None:
-        leaf.grad = wrap(leaf.grad._array + gradient, leaf.device, None)
-        return
     # The caller's variable, this function's, and getrefcount's argument: then nobody else holds the array.
-    unshared = sys.getrefcount(gradient) <= 3 and memory.is_exclusive(gradient)
-    leaf.grad = wrap(gradient if unshared else gradient.copy(), leaf.device, None)
+    unshared = sys.getrefcount(gradient) <= 3 and (gradient.base is None or memory.is_exclusive(gradient))
+    gradient = _gradient_array(gradient, leaf)
+    if leaf.grad is not None:
+        gradient = _gradient_array(leaf.grad._array + gradient, leaf)
+    elif not unshared:
+        gradient = gradient.copy()
+    leaf.grad = wrap(gradient, leaf.device, None)
+
+
+def _gradient_array(gradient: Any, tensor: Tensor) -> Any:
+    """Return what the walk found for `tensor` as an array: NumPy gives a number for a 0-d sum.
+
+    Raises GradientError if it has another shape than the tensor: a rule that came before is wrong.
+    """
+    if getattr(gradient, "shape", None) != tensor._array.shape:
+        raise GradientError(
+            f"backward: the gradient for a tensor of shape {tensor.shape} is {type(gradient).__name__} of shape "
+            f"{getattr(gradient, 'shape', None)}; a gradient rule on the way there is wrong (see `gpugrad check`)"
+        )
+    return gradient if gradient.__class__ is tensor._array.__class__ else tensor.device.asarray(gradient)
 
 
 # Functions of functions

@@ -7,7 +7,7 @@ order: the backward walk collects what it can reach, sorts by number and visits 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from sys import _getframe
 from typing import TYPE_CHECKING, Any
@@ -18,12 +18,11 @@ from ..backend.devices import Device
 from ..backend.dtypes import is_float, is_low
 from ..errors import AnomalyError, GradientError, InplaceError
 from .mode import mode
-from .tensor import wrap
+from .tensor import Tensor, wrap
 from .versions import INSIDE, change_since, changes, clock, describe, user_site
 
 if TYPE_CHECKING:
     from .plan import Plan
-    from .tensor import Tensor
 
 FREED: dict = {"freed": True}
 EMPTY: dict = {}
@@ -116,10 +115,14 @@ class OpNode(Node):
                 low = self.low
         grads = self.plan.gradients(g, saved, self.edges, wanted, differentiable, low is not None)
         if self.shapes is not None:
-            for gx, shape in zip(grads, self.shapes, strict=True):
-                if gx is not None and gx.shape != shape:
-                    grads = [_undo_broadcast(gx, shape) for gx, shape in zip(grads, self.shapes, strict=True)]
-                    break
+            try:
+                for gx, shape in zip(grads, self.shapes, strict=True):
+                    if gx is not None and gx.shape != shape:
+                        grads = undo_broadcasts(self, grads, self.shapes, self.plan.op.broadcasts)
+                        break
+            except AttributeError:
+                given = ", ".join(type(gx).__name__ for gx in grads)
+                raise GradientError(f"{self.name}: its gradient rules returned {given}, expected arrays") from None
         if low is not None:
             grads = [gx if gx is None or gx.dtype != np.float32 else gx.astype(low) for gx in grads]
         return grads
@@ -189,15 +192,58 @@ def _through(array: Any, edge: Any, device: Device) -> Tensor:
     return wrap(array, device, edge) if isinstance(edge, Node) else edge
 
 
-def _undo_broadcast(g: Any, shape: tuple | None) -> Any:
-    """Sum `g` over the axes along which an input of `shape` was broadcast."""
-    if g is None or shape is None or g.shape == shape:
-        return g
-    lead = g.ndim - len(shape)
-    axes = tuple(range(lead)) + tuple(lead + i for i, n in enumerate(shape) if n == 1 and g.shape[lead + i] != 1)
-    if axes and is_low(g.dtype):
-        g = g.astype(np.float32)
-    return g.sum(axis=axes, keepdims=True).reshape(shape) if axes else g.reshape(shape)
+def undo_broadcasts(node: Node, grads: Sequence, shapes: Sequence, any_axes: bool = False) -> list:
+    """Sum each gradient over the axes along which its input was broadcast, so that it has its input's shape again.
+
+    A gradient may have the shape that all inputs broadcast to, or, with `any_axes`, any that its input broadcasts to.
+    Raises GradientError for another shape: a rule that returns it is wrong.
+    """
+    made = []
+    for i, (g, shape) in enumerate(zip(grads, shapes, strict=True)):
+        if g is None or shape is None or g.shape == shape:
+            made.append(g)
+            continue
+        if not _broadcasts(shape, g.shape) or not any_axes and g.shape != _common_shape(shapes):
+            raise GradientError(
+                f"{node.name}: the gradient for input {i} has shape {tuple(g.shape)}, the input {shape} "
+                f"({node.name} was made at {describe(node.site)})"
+            )
+        lead = g.ndim - len(shape)
+        axes = tuple(range(lead)) + tuple(lead + i for i, n in enumerate(shape) if n == 1 and g.shape[lead + i] != 1)
+        if axes and is_low(g.dtype):
+            g = g.astype(np.float32)
+        made.append(g.sum(axis=axes, keepdims=True).reshape(shape) if axes else g.reshape(shape))
+    return made
+
+
+def _broadcasts(shape: tuple, to: tuple) -> bool:
+    """Whether an array of `shape` can be broadcast to the shape `to`."""
+    if len(shape) > len(to):
+        return False
+    return all(n in (1, m) for n, m in zip(shape, to[len(to) - len(shape) :], strict=True))
+
+
+def _common_shape(shapes: Sequence) -> tuple | None:
+    """The shape that all of `shapes` broadcast to; None if there is none."""
+    try:
+        return np.broadcast_shapes(*[shape for shape in shapes if shape is not None])
+    except ValueError:
+        return None
+
+
+def like_input(g: Any, shape: tuple, dtype: Any, device: Device, source: str) -> Any:
+    """Return the gradient g, which `source` (a hook, a Function) made, in the dtype of the tensor that it belongs to.
+
+    Raises GradientError unless it is a floating-point Tensor of this shape on this device.
+    """
+    if not isinstance(g, Tensor):
+        raise GradientError(f"{source} returned a {type(g).__name__}, expected a Tensor of shape {shape}")
+    if g.shape != shape or g.device is not device or not is_float(g.dtype):
+        raise GradientError(
+            f"{source} returned a gradient of shape {g.shape}, {g.dtype}, on {g.device}; expected shape {shape}, "
+            f"{dtype}, on {device}"
+        )
+    return g if g.dtype == dtype else g.to(dtype=dtype)
 
 
 def walk(roots: dict, targets: set | None, retain: bool, differentiable: bool) -> dict:
@@ -237,6 +283,9 @@ def walk(roots: dict, targets: set | None, retain: bool, differentiable: bool) -
                     if have is not None:
                         gx = have + gx if edge.device.is_only else _sum(edge, have, gx)
                     gradients[edge] = gx
+                elif edge is not None and node.__class__ is OpNode and (wanted is None or edge in wanted):
+                    name = node.plan.op.input_name(i)
+                    raise GradientError(f"{node.name}: its gradient rule for {name} returned None, expected an array")
             if not retain:
                 node.free()
     except GradientError:
@@ -286,5 +335,8 @@ def _run_hooks(node: Any, g: Any, differentiable: bool) -> Any:
     given = g if differentiable else wrap(g, node.device, None)
     for hook in list(node.hooks.values()):
         result = hook(given)
-        given = given if result is None else result
+        if result is not None:
+            name = getattr(hook, "__qualname__", type(hook).__name__)
+            source = f"the hook {name} of {node.name}, made at {describe(node.site)},"
+            given = like_input(result, given.shape, given.dtype, given.device, source)
     return given if differentiable else given._array

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from ..backend.devices import CPU, Device, device_of
-from ..backend.dtypes import is_float, is_low
+from ..backend.dtypes import FLOAT_KINDS, is_float, is_low
 from ..backend.namespace import Namespace, xp
 from ..errors import DTypeError, GpugradError
 from .explain import explain
@@ -52,13 +52,14 @@ class Op:
         dtypes: str,
         exact: bool,
         view: bool,
+        broadcasts: bool,
         bench: Callable | None,
         flops: Callable | None,
     ):
         self.name = forward.__name__
         self.__name__, self.__doc__, self.__module__ = self.name, forward.__doc__, forward.__module__
         self.forward, self.samples, self.bench, self.flops = forward, samples, bench, flops
-        self.dtypes, self.exact, self.view = dtypes, exact, view
+        self.dtypes, self.exact, self.view, self.broadcasts = dtypes, exact, view, broadcasts
         self.rules: dict[str, Callable] = {}
         self.paths: Mapping[str, DevicePath | None] = Paths(self.__module__)
         self._plans: dict[tuple, Plan] = {}
@@ -181,7 +182,7 @@ class Op:
                 first = array
             edges.append(edge)
             shapes.append(None if array is None else array.shape)
-        if first is None or out.__class__ is not tuple and not is_float(out.dtype):
+        if first is None or out.__class__ is not tuple and out.dtype.kind not in FLOAT_KINDS:
             return None
         plan = self.plan(tuple([edge is not None for edge in edges]), path)
         saved = plan.saved(arrays, attributes, out, residuals) if plan.names else EMPTY
@@ -219,6 +220,7 @@ def op(
     dtypes: str = "common",
     exact: bool = False,
     view: bool = False,
+    broadcasts: bool = False,
     bench: Callable | None = None,
     flops: Callable | None = None,
     make: type[Op] = Op,
@@ -228,13 +230,23 @@ def op(
     samples: function of a Sampler that returns the cases for the checks.
     dtypes: "common": inputs are promoted to one dtype; "float": and integers to the default float; "own": left alone.
     exact: moves values without arithmetic, so 16-bit floats are not raised to float32.
+    broadcasts: some axes of an input are broadcast and others not (matmul, linear), and gradients may keep them.
     view: the result shares the first input's memory, and in-place changes go through it.
     bench: like samples, cases to measure, the one for a quick look first; a generator, since they are large.
     flops: arithmetic operations of a call, or (of forward, of backward); its parameters name inputs, attributes, `out`.
     """
 
     def declare(body: Callable) -> Op:
-        made = make(body, samples=samples, dtypes=dtypes, exact=exact, view=view, bench=bench, flops=flops)
+        made = make(
+            body,
+            samples=samples,
+            dtypes=dtypes,
+            exact=exact,
+            view=view,
+            broadcasts=broadcasts,
+            bench=bench,
+            flops=flops,
+        )
         if made.name in OPS and OPS[made.name].__module__ != made.__module__:
             raise DTypeError(f"op {made.name!r} is declared already, in {OPS[made.name].__module__}")
         OPS[made.name] = made

@@ -3,31 +3,48 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..backend.devices import CPU
+from ..backend.devices import CPU, Device
 from ..errors import DeviceError, DTypeError, GradientError, ShapeError
 from .table import OPS
 
+if TYPE_CHECKING:
+    from .attached import Attached  # a stub: what `gpugrad.ops` gives to Tensor
+    from .tensor import Tensor
+else:
+    Attached = object
 
-class Protocols:
+
+class Protocols(Attached):
     """The protocols of Tensor."""
 
     __slots__ = ()
 
     if TYPE_CHECKING:
+        _array: Any
+        _node: Any
+        _requires_grad: bool
+        device: Device
 
-        def __getattr__(self, name: str) -> Any: ...
-        def __getitem__(self, index: Any) -> Any: ...
+        @property
+        def shape(self) -> tuple[int, ...]: ...
+        @property
+        def dtype(self) -> np.dtype: ...
+        @property
+        def requires_grad(self) -> bool: ...
+        def item(self) -> Any: ...
+        def numpy(self) -> np.ndarray: ...
 
     def __len__(self) -> int:
         if not self._array.ndim:
             raise DTypeError("len() of a 0-d tensor")
         return self._array.shape[0]
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Tensor]:
         if not self._array.ndim:
             raise DTypeError("iteration over a 0-d tensor")
         return (self[i] for i in range(self._array.shape[0]))

@@ -26,18 +26,14 @@ class Device:
     `shared_bytes`: shared memory that a kernel's block can have.
     """
 
-    __slots__ = ("type", "index", "name")
+    __slots__ = ("type", "index", "name", "xp")
     is_only = True
     has_products = False
     shared_bytes = 227 << 10
 
     def __init__(self, kind: str, index: int | None, name: str):
         self.type, self.index, self.name = kind, index, name
-
-    @property
-    def xp(self) -> Any:
-        """The raw array namespace."""
-        return namespace.CPU
+        self.xp: Any = namespace.CPU  # the raw array namespace
 
     def asarray(self, array: Any, dtype: np.dtype | None = None) -> Any:
         """`array` (NumPy's or this device's) in this device's memory; a copy only where one is needed."""

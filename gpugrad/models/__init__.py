@@ -1,4 +1,4 @@
-"""Whole networks, each architecture once: what recipes, benchmarks and tests build."""
+"""Defines whole networks, each architecture once: recipes, benchmarks and tests build them from here."""
 
 from .alexnet import AlexNet
 from .gpt import GPT

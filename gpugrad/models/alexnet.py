@@ -1,4 +1,4 @@
-"""AlexNet, the convolutional network of five layers that was split over two GPUs, here in one piece."""
+"""Defines AlexNet, the convolutional network of five layers that was split over two GPUs, here in one piece."""
 
 from ..autograd.tensor import Tensor
 from ..nn import AdaptiveAvgPool2d, Conv2d, Dropout, Linear, MaxPool2d, Module, ReLU, Sequential

@@ -1,4 +1,4 @@
-"""GPT-2, a transformer over tokens (Radford et al. 2019), with the names of Hugging Face's checkpoints."""
+"""Defines GPT-2, a transformer over tokens (Radford et al. 2019), with the names of Hugging Face's checkpoints."""
 
 from ..autograd.tensor import Tensor
 from ..errors import ShapeError

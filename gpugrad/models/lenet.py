@@ -1,4 +1,4 @@
-"""LeNet, a small convolutional network for images of digits (after LeCun et al. 1998)."""
+"""Defines LeNet, a small convolutional network for images of digits (after LeCun et al. 1998)."""
 
 from ..autograd.tensor import Tensor
 from ..errors import ShapeError

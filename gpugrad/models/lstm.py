@@ -1,4 +1,4 @@
-"""A language model with an LSTM (Hochreiter and Schmidhuber 1997), over characters or words."""
+"""Defines a language model with an LSTM (Hochreiter and Schmidhuber 1997), over characters or words."""
 
 from ..autograd.tensor import Tensor
 from ..nn import LSTM, Embedding, Linear, Module
@@ -29,5 +29,5 @@ class LSTMLanguageModel(Module):
     def forward(
         self, input: Tensor, state: tuple[Tensor, Tensor] | None = None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        out, state = self.lstm(self.embedding(input), state)
-        return self.head(out), state
+        out, after = self.lstm(self.embedding(input), state)
+        return self.head(out), after

@@ -1,4 +1,4 @@
-"""The multilayer perceptron: linear layers with ReLU between them."""
+"""Defines the multilayer perceptron: linear layers with ReLU between them."""
 
 from itertools import pairwise
 

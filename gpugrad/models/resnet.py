@@ -1,4 +1,4 @@
-"""Residual networks (He et al. 2015): the deep ones for ImageNet, and the narrow ones for CIFAR."""
+"""Defines residual networks (He et al. 2015): the deep ones for ImageNet, and the narrow ones for CIFAR."""
 
 from collections.abc import Sequence
 
@@ -131,7 +131,7 @@ class CIFARResNet(Module):
 
     A 3x3 convolution to 16 channels, and three stages of basic blocks with 16, 32 and 64 channels, between which 1x1
     convolutions are the shortcuts. `depth` counts the layers with weights: 20, 32, 44, 56 and 110 are the paper's. The
-    module raises ShapeError unless it is 6 n + 2. The names in the state dict are those of torchvision's residual networks.
+    module raises ShapeError unless it is 6 n + 2. The names in the state dict are those of `ResNet`.
 
     >>> import gpugrad as gg
     >>> model = gg.models.CIFARResNet(depth=20)

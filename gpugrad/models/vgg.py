@@ -1,4 +1,4 @@
-"""VGG: many 3x3 convolutions in a row, with a max-pool after every few of them."""
+"""Defines VGG: many 3x3 convolutions in a row, with a max-pool after every few of them."""
 
 from collections.abc import Sequence
 

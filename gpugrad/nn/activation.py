@@ -1,4 +1,7 @@
-"""Activation layers: each calls the function of its name with the options it was made with."""
+"""Activation layers: each calls the function of its name with the options that it was made with.
+
+`inplace` is accepted because PyTorch has it; results are always new tensors.
+"""
 
 from typing import Any
 
@@ -10,7 +13,7 @@ from .parameter import empty
 
 
 class Activation(Module):
-    """`function(input, **options)`; the options are attributes too."""
+    """Computes `function(input, **options)`; the options are attributes too."""
 
     function: Any
 
@@ -31,28 +34,28 @@ class Activation(Module):
 
 
 class PlainActivation(Activation):
-    """An activation without options."""
+    """Is the base of activations without options."""
 
     def __init__(self) -> None:
         super().__init__()
 
 
-class _MaybeInplace(Activation):
-    """An activation whose only option is `inplace`."""
+class _InplaceActivation(Activation):
+    """Is the base of activations whose only option is `inplace`."""
 
     def __init__(self, inplace: bool = False):
         super().__init__(inplace=inplace)
 
 
-class _Hard(_MaybeInplace):
-    """One that does not show it, as in PyTorch."""
+class _HardActivation(_InplaceActivation):
+    """Is the base of those that do not show `inplace` in their text, as in PyTorch."""
 
     def extra_repr(self) -> str:
         return ""
 
 
 class _Shrink(Activation):
-    """An activation that is 0 for |x| <= lambd."""
+    """Is the base of activations that give 0 for |x| <= lambd."""
 
     def __init__(self, lambd: float = 0.5):
         super().__init__(lambd=lambd)
@@ -61,80 +64,134 @@ class _Shrink(Activation):
         return str(self.lambd)
 
 
-class ReLU(_MaybeInplace):
-    """max(0, x)."""
+class ReLU(_InplaceActivation):
+    """Computes max(0, x).
+
+    >>> nn.ReLU()(gg.tensor([-1.0, 0.0, 2.0]))
+    tensor([0., 0., 2.])
+    """
 
     function = staticmethod(F.relu)
 
 
-class ReLU6(_MaybeInplace):
-    """min(max(0, x), 6)."""
+class ReLU6(_InplaceActivation):
+    """Computes min(max(0, x), 6).
+
+    >>> nn.ReLU6()(gg.tensor([-1.0, 3.0, 8.0]))
+    tensor([0., 3., 6.])
+    """
 
     function = staticmethod(F.relu6)
 
 
-class SiLU(_MaybeInplace):
-    """x sigmoid(x)."""
+class SiLU(_InplaceActivation):
+    """Computes x sigmoid(x), also known as swish (S. Elfwing et al. 2017, section 2).
+
+    >>> nn.SiLU()(gg.tensor([-1.0, 0.0, 2.0])).round(decimals=4)
+    tensor([-0.2689,  0.    ,  1.7616])
+    """
 
     function = staticmethod(F.silu)
 
 
-class Mish(_MaybeInplace):
-    """x tanh(softplus(x))."""
+class Mish(_InplaceActivation):
+    """Computes x tanh(softplus(x)) (D. Misra 2019).
+
+    >>> nn.Mish()(gg.tensor([-1.0, 0.0, 2.0])).round(decimals=4)
+    tensor([-0.3034,  0.    ,  1.944 ])
+    """
 
     function = staticmethod(F.mish)
 
 
-class SELU(_MaybeInplace):
-    """Scaled ELU with self-normalising constants (Klambauer et al. 2017)."""
+class SELU(_InplaceActivation):
+    """Computes scale * ELU(x), with the constants that keep mean 0 and variance 1 (G. Klambauer et al. 2017, section
+    2).
+
+    >>> nn.SELU()(gg.tensor([-1.0, 0.0, 2.0])).round(decimals=4)
+    tensor([-1.1113,  0.    ,  2.1014])
+    """
 
     function = staticmethod(F.selu)
 
 
-class Hardswish(_Hard):
-    """x relu6(x + 3) / 6."""
+class Hardswish(_HardActivation):
+    """Computes x relu6(x + 3) / 6 (A. Howard et al., "Searching for MobileNetV3", 2019, section 5.2).
+
+    >>> nn.Hardswish()(gg.tensor([-1.0, 0.0, 4.0])).round(decimals=4)
+    tensor([-0.3333,  0.    ,  4.    ])
+    """
 
     function = staticmethod(F.hardswish)
 
 
-class Hardsigmoid(_Hard):
-    """relu6(x + 3) / 6."""
+class Hardsigmoid(_HardActivation):
+    """Computes relu6(x + 3) / 6.
+
+    >>> nn.Hardsigmoid()(gg.tensor([-3.0, 0.0, 1.5]))
+    tensor([0.  , 0.5 , 0.75])
+    """
 
     function = staticmethod(F.hardsigmoid)
 
 
 class Sigmoid(PlainActivation):
-    """1 / (1 + exp(-x))."""
+    """Computes 1 / (1 + exp(-x)).
+
+    >>> nn.Sigmoid()(gg.tensor([-1.0, 0.0, 2.0])).round(decimals=4)
+    tensor([0.2689, 0.5   , 0.8808])
+    """
 
     function = staticmethod(F.sigmoid)
 
 
 class Tanh(PlainActivation):
-    """tanh(x)."""
+    """Computes tanh(x).
+
+    >>> nn.Tanh()(gg.tensor([-1.0, 0.0, 2.0])).round(decimals=4)
+    tensor([-0.7616,  0.    ,  0.964 ])
+    """
 
     function = staticmethod(F.tanh)
 
 
 class LogSigmoid(PlainActivation):
-    """log(sigmoid(x))."""
+    """Computes log(sigmoid(x)) without overflow.
+
+    >>> nn.LogSigmoid()(gg.tensor([-1.0, 0.0, 2.0])).round(decimals=4)
+    tensor([-1.3133, -0.6931, -0.1269])
+    """
 
     function = staticmethod(F.logsigmoid)
 
 
 class Softsign(PlainActivation):
-    """x / (1 + |x|)."""
+    """Computes x / (1 + |x|).
+
+    >>> nn.Softsign()(gg.tensor([-1.0, 0.0, 3.0]))
+    tensor([-0.5 ,  0.  ,  0.75])
+    """
 
     function = staticmethod(F.softsign)
 
 
 class Tanhshrink(PlainActivation):
-    """x - tanh(x)."""
+    """Computes x - tanh(x).
+
+    >>> nn.Tanhshrink()(gg.tensor([-1.0, 0.0, 2.0])).round(decimals=4)
+    tensor([-0.2384,  0.    ,  1.036 ])
+    """
 
     function = staticmethod(F.tanhshrink)
 
 
 class GELU(Activation):
-    """x Phi(x), Phi the normal distribution; approximate="tanh": its tanh form."""
+    """Computes x Phi(x), Phi being the normal distribution, or its tanh form with approximate="tanh" (D. Hendrycks and
+    K. Gimpel 2016, section 2).
+
+    >>> nn.GELU()(gg.tensor([-1.0, 0.0, 2.0])).round(decimals=4)
+    tensor([-0.1587,  0.    ,  1.9545])
+    """
 
     function = staticmethod(F.gelu)
 
@@ -143,7 +200,11 @@ class GELU(Activation):
 
 
 class LeakyReLU(Activation):
-    """max(0, x) + negative_slope min(0, x)."""
+    """Computes max(0, x) + negative_slope min(0, x) (A. Maas et al. 2013, section 2).
+
+    >>> nn.LeakyReLU(0.1)(gg.tensor([-1.0, 0.0, 2.0]))
+    tensor([-0.1,  0. ,  2. ])
+    """
 
     function = staticmethod(F.leaky_relu)
 
@@ -152,7 +213,11 @@ class LeakyReLU(Activation):
 
 
 class ELU(Activation):
-    """x for x > 0, alpha (exp(x) - 1) below."""
+    """Computes x for x > 0 and alpha (exp(x) - 1) below (D.-A. Clevert et al. 2015, section 3).
+
+    >>> nn.ELU()(gg.tensor([-1.0, 0.0, 2.0])).round(decimals=4)
+    tensor([-0.6321,  0.    ,  2.    ])
+    """
 
     function = staticmethod(F.elu)
 
@@ -161,7 +226,11 @@ class ELU(Activation):
 
 
 class CELU(Activation):
-    """x for x > 0, alpha (exp(x / alpha) - 1) below."""
+    """Computes x for x > 0 and alpha (exp(x / alpha) - 1) below (J. Barron 2017).
+
+    >>> nn.CELU(alpha=2.0)(gg.tensor([-1.0, 0.0, 2.0])).round(decimals=4)
+    tensor([-0.7869,  0.    ,  2.    ])
+    """
 
     function = staticmethod(F.celu)
 
@@ -170,7 +239,11 @@ class CELU(Activation):
 
 
 class Softplus(Activation):
-    """log(1 + exp(beta x)) / beta; x itself where beta x > threshold."""
+    """Computes log(1 + exp(beta x)) / beta, and x itself where beta x > threshold.
+
+    >>> nn.Softplus()(gg.tensor([-1.0, 0.0, 30.0])).round(decimals=4)
+    tensor([ 0.3133,  0.6931, 30.    ])
+    """
 
     function = staticmethod(F.softplus)
 
@@ -179,19 +252,31 @@ class Softplus(Activation):
 
 
 class Softshrink(_Shrink):
-    """x moved towards 0 by lambd, and 0 between."""
+    """Moves x towards 0 by lambd; what is nearer to 0 than that becomes 0.
+
+    >>> nn.Softshrink()(gg.tensor([-2.0, 0.25, 1.0]))
+    tensor([-1.5,  0. ,  0.5])
+    """
 
     function = staticmethod(F.softshrink)
 
 
 class Hardshrink(_Shrink):
-    """x where |x| > lambd, else 0."""
+    """Keeps x where |x| > lambd and gives 0 elsewhere.
+
+    >>> nn.Hardshrink()(gg.tensor([-2.0, 0.25, 1.0]))
+    tensor([-2.,  0.,  1.])
+    """
 
     function = staticmethod(F.hardshrink)
 
 
 class Hardtanh(Activation):
-    """x limited to [min_val, max_val]."""
+    """Limits x to [min_val, max_val].
+
+    >>> nn.Hardtanh()(gg.tensor([-2.0, 0.5, 3.0]))
+    tensor([-1. ,  0.5,  1. ])
+    """
 
     function = staticmethod(F.hardtanh)
 
@@ -200,7 +285,11 @@ class Hardtanh(Activation):
 
 
 class Threshold(Activation):
-    """x where x > threshold, else value."""
+    """Keeps x where x > threshold and gives `value` elsewhere.
+
+    >>> nn.Threshold(0.1, 20.0)(gg.tensor([-2.0, 0.5, 3.0]))
+    tensor([20. ,  0.5,  3. ])
+    """
 
     function = staticmethod(F.threshold)
 
@@ -209,7 +298,13 @@ class Threshold(Activation):
 
 
 class GLU(Activation):
-    """The first half along `dim` times the sigmoid of the second."""
+    """Multiplies the first half of the input along `dim` by the sigmoid of the second (Y. Dauphin et al. 2017, section
+    2).
+
+    >>> nn.GLU()(gg.ones((2, 4))).round(decimals=4)
+    tensor([[0.7311, 0.7311],
+            [0.7311, 0.7311]])
+    """
 
     function = staticmethod(F.glu)
 
@@ -218,7 +313,12 @@ class GLU(Activation):
 
 
 class PReLU(Module):
-    """max(0, x) + weight min(0, x), with one learned slope or one per channel (axis 1)."""
+    """Computes max(0, x) + weight min(0, x) with one learned slope, or one per channel (axis 1) (K. He et al. 2015,
+    section 2.1).
+
+    >>> nn.PReLU()(gg.tensor([-1.0, 0.0, 2.0])).tolist()
+    [-0.25, 0.0, 2.0]
+    """
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None):
         super().__init__()
@@ -238,7 +338,12 @@ class PReLU(Module):
 
 
 class RReLU(Activation):
-    """max(0, x) + a min(0, x), a drawn from lower to upper in training, else their mean (B. Xu et al. 2015)."""
+    """Computes max(0, x) + a min(0, x) with a drawn from lower to upper in training; otherwise a is their mean (B. Xu
+    et al. 2015, section 2.4).
+
+    >>> nn.RReLU().eval()(gg.tensor([-1.0, 0.0, 2.0])).round(decimals=4)
+    tensor([-0.2292,  0.    ,  2.    ])
+    """
 
     def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3, inplace: bool = False):
         super().__init__(inplace=inplace, lower=lower, upper=upper)

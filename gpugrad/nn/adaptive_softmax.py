@@ -13,18 +13,24 @@ from .module import Module
 
 
 class ASMoutput(NamedTuple):
-    """What AdaptiveLogSoftmaxWithLoss gives: the targets' log-probabilities (N,), and minus their mean."""
+    """Holds what AdaptiveLogSoftmaxWithLoss returns: the targets' log-probabilities (N,), and minus their mean."""
 
     output: Tensor
     loss: Tensor
 
 
 class AdaptiveLogSoftmaxWithLoss(Module):
-    """Softmax over classes sorted by frequency, rare ones in clusters with fewer features (E. Grave et al. 2017).
+    """Computes the softmax over classes sorted by frequency, with the rare ones in clusters that have fewer features.
 
-    cutoffs: where the clusters begin; classes before the first one are in the head, with one class for each cluster.
-    Cluster i has in_features // div_value**(i + 1) features. input (N, in_features), target (N,), or without N. Which
-    rows a cluster needs is found on the host, so a GPU is waited for.
+    `cutoffs` says where the clusters begin; classes before the first one are in the head, which also has one class for
+    each cluster. Cluster i has in_features // div_value**(i + 1) features. The input is (N, in_features) and the target
+    (N,), or both come without N. The host finds out which rows a cluster needs, so a GPU is waited for. See E. Grave et
+    al. 2017, section 4.
+
+    >>> layer = nn.AdaptiveLogSoftmaxWithLoss(8, 20, cutoffs=[4, 10])
+    >>> output, loss = layer(gg.ones((3, 8)), gg.tensor([0, 5, 19]))
+    >>> output.shape, loss.shape, layer.log_prob(gg.ones((3, 8))).shape
+    ((3,), (), (3, 20))
     """
 
     def __init__(
@@ -70,7 +76,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
                 f"got {input.shape} and {target.shape}"
             )
         rows, classes = input.reshape((-1, input.shape[-1])), target.reshape((-1,))
-        labels, ns = classes._array, rows.device.xp
+        labels, xp = classes._array, rows.device.xp
         if labels.size and not (0 <= int(labels.min()) and int(labels.max()) < self.n_classes):
             raise OutOfRangeError(
                 f"AdaptiveLogSoftmaxWithLoss: targets from {int(labels.min())} to {int(labels.max())} among "
@@ -79,17 +85,17 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         in_head, found = labels, []
         for i, (low, high) in enumerate(self._clusters()):
             inside = (labels >= low) & (labels < high)
-            in_head = ns.where(inside, self.shortlist_size + i, in_head)
-            which = wrap(ns.flatnonzero(inside), rows.device, None)
+            in_head = xp.where(inside, self.shortlist_size + i, in_head)
+            which = wrap(xp.flatnonzero(inside), rows.device, None)
             if which.shape[0]:
                 hidden = self.tail[i](OPS["take"](rows, which, axis=0))
-                local = _picked(hidden, OPS["take"](classes, which, axis=0) - low)
+                local = _log_probability_of(hidden, OPS["take"](classes, which, axis=0) - low)
                 found.append(OPS["put_add"](local, index=(which._array,), shape=labels.shape))
-        output = sum(found, _picked(self.head(rows), wrap(in_head, rows.device, None)))
+        output = sum(found, _log_probability_of(self.head(rows), wrap(in_head, rows.device, None)))
         return ASMoutput(output if input.ndim == 2 else output.squeeze(0), -output.mean())
 
     def log_prob(self, input: Tensor) -> Tensor:
-        """The log-probabilities of all classes: (N, in_features) -> (N, n_classes)."""
+        """Return the log-probabilities of all classes: (N, in_features) gives (N, n_classes)."""
         head = F.log_softmax(self.head(input), dim=1)
         parts = [head[:, : self.shortlist_size]]
         for i, layers in enumerate(self.tail):
@@ -98,10 +104,10 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         return OPS["concatenate"](parts, axis=1)
 
     def predict(self, input: Tensor) -> Tensor:
-        """The most probable class: (N, in_features) -> (N,)."""
+        """Return the most probable class of each row: (N, in_features) gives (N,)."""
         return self.log_prob(input).argmax(axis=1)
 
 
-def _picked(logits: Tensor, classes: Tensor) -> Tensor:
-    """log softmax(logits)[class] of each row."""
+def _log_probability_of(logits: Tensor, classes: Tensor) -> Tensor:
+    """Return log softmax(logits)[class] of each row."""
     return OPS["take_along_axis"](F.log_softmax(logits, dim=1), classes.reshape((-1, 1)), axis=1).squeeze(1)

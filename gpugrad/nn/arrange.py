@@ -6,7 +6,13 @@ from .module import Module
 
 
 class PixelShuffle(Module):
-    """(*, C r r, H, W) -> (*, C, H r, W r), r = upscale_factor (W. Shi et al. 2016)."""
+    """Makes pixels of channels: maps (*, C r r, H, W) to (*, C, H r, W r), r = upscale_factor.
+
+    See W. Shi et al. 2016, section 3.2.
+
+    >>> nn.PixelShuffle(2)(gg.ones((1, 8, 3, 3))).shape
+    (1, 2, 6, 6)
+    """
 
     def __init__(self, upscale_factor: int):
         super().__init__()
@@ -20,7 +26,12 @@ class PixelShuffle(Module):
 
 
 class PixelUnshuffle(Module):
-    """(*, C, H r, W r) -> (*, C r r, H, W), r = downscale_factor."""
+    """Makes channels of pixels: maps (*, C, H r, W r) to (*, C r r, H, W), r = downscale_factor. It undoes
+    `PixelShuffle`.
+
+    >>> nn.PixelUnshuffle(2)(gg.ones((1, 2, 6, 6))).shape
+    (1, 8, 3, 3)
+    """
 
     def __init__(self, downscale_factor: int):
         super().__init__()
@@ -34,7 +45,13 @@ class PixelUnshuffle(Module):
 
 
 class ChannelShuffle(Module):
-    """(N, C, *S) with its `groups` groups of channels dealt out in turn (X. Zhang et al. 2018)."""
+    """Deals the `groups` groups of channels of (N, C, *S) out in turn.
+
+    See X. Zhang et al., "ShuffleNet", 2018, section 3.1.
+
+    >>> nn.ChannelShuffle(2)(gg.arange(4).reshape((1, 4, 1))).flatten()
+    tensor([0, 2, 1, 3])
+    """
 
     def __init__(self, groups: int):
         super().__init__()
@@ -48,7 +65,11 @@ class ChannelShuffle(Module):
 
 
 class Flatten(Module):
-    """The axes start_dim to end_dim made one."""
+    """Makes one axis of the axes start_dim to end_dim.
+
+    >>> nn.Flatten()(gg.ones((2, 3, 4, 5))).shape
+    (2, 60)
+    """
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1):
         super().__init__()
@@ -68,7 +89,11 @@ class Flatten(Module):
 
 
 class Unflatten(Module):
-    """The axis `dim` split into the axes `unflattened_size`; one size may be -1."""
+    """Splits the axis `dim` into the axes `unflattened_size`; one size may be -1.
+
+    >>> nn.Unflatten(1, (3, -1))(gg.ones((2, 12))).shape
+    (2, 3, 4)
+    """
 
     def __init__(self, dim: int, unflattened_size: tuple[int, ...]):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Layers that normalise each channel: over the batch, or over each sample (instance norm)."""
+"""Layers that normalise each channel: over the batch (batch norm), or over each sample (instance norm)."""
 
 from typing import Any
 
@@ -10,8 +10,8 @@ from .layer_norm import AffineNorm
 from .parameter import empty
 
 
-class _Running(AffineNorm):
-    """Statistics per channel (axis 1), and their running means for evaluation."""
+class _RunningStatistics(AffineNorm):
+    """Holds the running mean and variance of each channel (axis 1), which are for evaluation, and weight and bias."""
 
     ranks: tuple[int, ...]
 
@@ -29,16 +29,16 @@ class _Running(AffineNorm):
         super().__init__()
         self.num_features, self.eps, self.momentum = num_features, eps, momentum
         self.affine, self.track_running_stats = affine, track_running_stats
-        where = find_device(device)
+        device = find_device(device)
         for name in ("running_mean", "running_var"):
-            self.register_buffer(name, empty((num_features,), where, dtype).detach() if track_running_stats else None)
-        counter = wrap(where.xp.zeros((), "int64"), where, None)
+            self.register_buffer(name, empty((num_features,), device, dtype).detach() if track_running_stats else None)
+        counter = wrap(device.xp.zeros((), "int64"), device, None)
         self.register_buffer("num_batches_tracked", counter if track_running_stats else None)
         self.reset_running_stats()
-        self._add_affine((num_features,), affine, affine and bias, where, dtype)
+        self._add_affine((num_features,), affine, affine and bias, device, dtype)
 
     def reset_running_stats(self) -> None:
-        """Forget the running statistics: mean 0, variance 1, no batches."""
+        """Forget the running statistics: set the mean to 0, the variance to 1 and the number of batches to 0."""
         if self.track_running_stats:
             init.zeros_(self.running_mean)
             init.ones_(self.running_var)
@@ -56,7 +56,9 @@ class _Running(AffineNorm):
         )
 
 
-class _BatchNorm(_Running):
+class _BatchNorm(_RunningStatistics):
+    """Is the base of batch norm for one to three spatial axes."""
+
     def __init__(
         self,
         num_features: int,
@@ -83,28 +85,41 @@ class _BatchNorm(_Running):
 
 
 class BatchNorm1d(_BatchNorm):
-    """(x - mean) / sqrt(var + eps) * weight + bias per feature over the batch: (N, C) or (N, C, L).
+    """Computes (x - mean) / sqrt(var + eps) * weight + bias for each feature over the batch, of (N, C) or (N, C, L).
 
-    In training the statistics are the batch's and move the running ones by `momentum` (None: the mean of all batches);
-    otherwise the running ones are used.
+    In training the statistics are those of the batch, and they move the running ones by `momentum` (None: to the mean
+    of all batches); otherwise the running ones are used (S. Ioffe and C. Szegedy 2015, section 3.1).
+
+    >>> nn.BatchNorm1d(1)(gg.tensor([[1.0], [3.0]])).round(decimals=3).tolist()
+    [[-1.0], [1.0]]
     """
 
     ranks = (2, 3)
 
 
 class BatchNorm2d(_BatchNorm):
-    """BatchNorm1d for (N, C, H, W)."""
+    """Is `BatchNorm1d` for (N, C, H, W), over N, H and W (S. Ioffe and C. Szegedy 2015, section 3.2).
+
+    >>> nn.BatchNorm2d(3)(gg.ones((2, 3, 4, 4))).shape
+    (2, 3, 4, 4)
+    """
 
     ranks = (4,)
 
 
 class BatchNorm3d(_BatchNorm):
-    """BatchNorm1d for (N, C, D, H, W)."""
+    """Is `BatchNorm1d` for (N, C, D, H, W), over N, D, H and W.
+
+    >>> nn.BatchNorm3d(3)(gg.ones((2, 3, 4, 4, 4))).shape
+    (2, 3, 4, 4, 4)
+    """
 
     ranks = (5,)
 
 
-class _InstanceNorm(_Running):
+class _InstanceNorm(_RunningStatistics):
+    """Is the base of instance norm for one to three spatial axes."""
+
     def __init__(
         self,
         num_features: int,
@@ -136,18 +151,30 @@ class _InstanceNorm(_Running):
 
 
 class InstanceNorm1d(_InstanceNorm):
-    """Normalisation of each channel of each sample: (N, C, L) or (C, L) (Ulyanov et al. 2016)."""
+    """Normalises each channel of each sample of (N, C, L) or (C, L) (D. Ulyanov et al. 2016, section 2).
+
+    >>> nn.InstanceNorm1d(2)(gg.tensor([[1.0, 3.0], [0.0, 8.0]])).round(decimals=3).tolist()
+    [[-1.0, 1.0], [-1.0, 1.0]]
+    """
 
     ranks = (2, 3)
 
 
 class InstanceNorm2d(_InstanceNorm):
-    """InstanceNorm1d for (N, C, H, W) or (C, H, W)."""
+    """Is `InstanceNorm1d` for (N, C, H, W) or (C, H, W).
+
+    >>> nn.InstanceNorm2d(3)(gg.ones((2, 3, 4, 4))).shape
+    (2, 3, 4, 4)
+    """
 
     ranks = (3, 4)
 
 
 class InstanceNorm3d(_InstanceNorm):
-    """InstanceNorm1d for (N, C, D, H, W) or (C, D, H, W)."""
+    """Is `InstanceNorm1d` for (N, C, D, H, W) or (C, D, H, W).
+
+    >>> nn.InstanceNorm3d(3)(gg.ones((2, 3, 4, 4, 4))).shape
+    (2, 3, 4, 4, 4)
+    """
 
     ranks = (4, 5)

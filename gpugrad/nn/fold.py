@@ -1,4 +1,4 @@
-"""Layers that cut images into windows and add windows up to images."""
+"""Layers that cut images into windows, and add windows up to images."""
 
 from typing import Any
 
@@ -8,7 +8,11 @@ from .module import Module
 
 
 class Unfold(Module):
-    """The windows of (N, C, H, W) as columns: (N, C * prod(kernel_size), number of windows)."""
+    """Lays the windows of (N, C, H, W) out as columns (N, C * prod(kernel_size), number of windows).
+
+    >>> nn.Unfold(kernel_size=2)(gg.ones((1, 3, 4, 4))).shape
+    (1, 12, 9)
+    """
 
     def __init__(self, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1):
         super().__init__()
@@ -22,7 +26,12 @@ class Unfold(Module):
 
 
 class Fold(Unfold):
-    """Columns (N, C * prod(kernel_size), L) added up where Unfold takes them from: (N, C, *output_size)."""
+    """Adds columns (N, C * prod(kernel_size), L) up where `Unfold` takes them from, giving (N, C, *output_size).
+
+    >>> nn.Fold(output_size=(2, 3), kernel_size=(1, 2))(gg.ones((1, 2, 4)))
+    tensor([[[[1., 2., 1.],
+              [1., 2., 1.]]]])
+    """
 
     def __init__(self, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1):
         super().__init__(kernel_size, dilation, padding, stride)

@@ -1,4 +1,4 @@
-"""Layers that pool over windows of random places (fractional max-pooling)."""
+"""Layers that pool over windows at random places (fractional max-pooling)."""
 
 from typing import Any
 
@@ -9,6 +9,8 @@ from .module import Module
 
 
 class _FractionalMaxPool(Module):
+    """Is the base of fractional max-pooling over two or three spatial axes."""
+
     ndim: int
     function: Any
     _random_samples: Tensor | None
@@ -39,12 +41,24 @@ class _FractionalMaxPool(Module):
 
 
 class FractionalMaxPool2d(_FractionalMaxPool):
-    """The largest values of windows at random places: (N, C, H, W) -> (N, C, H', W') (B. Graham 2014)."""
+    """Takes the largest values of windows at random places: maps (N, C, H, W) to (N, C, H', W').
+
+    See B. Graham 2014, section 2.
+
+    >>> nn.FractionalMaxPool2d(2, output_ratio=0.5)(gg.ones((1, 3, 9, 9))).shape
+    (1, 3, 4, 4)
+    """
 
     ndim, function = 2, staticmethod(F.fractional_max_pool2d)
 
 
 class FractionalMaxPool3d(_FractionalMaxPool):
-    """The largest values of windows at random places: (N, C, D, H, W) -> (N, C, D', H', W')."""
+    """Takes the largest values of windows at random places: maps (N, C, D, H, W) to (N, C, D', H', W').
+
+    See B. Graham 2014, section 2.
+
+    >>> nn.FractionalMaxPool3d(2, output_size=3)(gg.ones((1, 3, 6, 6, 6))).shape
+    (1, 3, 3, 3, 3)
+    """
 
     ndim, function = 3, staticmethod(F.fractional_max_pool3d)

@@ -1,4 +1,4 @@
-"""Layers that normalise each sample by itself."""
+"""Layers that normalise each sample by itself: over trailing axes, groups of channels, or neighbouring channels."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from .parameter import empty
 
 
 class AffineNorm(Module):
-    """Reserves `weight` (ones) and `bias` (zeros) of one shape."""
+    """Holds `weight` (ones) and `bias` (zeros) of one shape."""
 
     weight: Any
     bias: Any
@@ -30,7 +30,13 @@ class AffineNorm(Module):
 
 
 class LayerNorm(AffineNorm):
-    """(x - mean) / sqrt(var + eps) * weight + bias over the last axes, of normalized_shape (Ba et al. 2016)."""
+    """Computes (x - mean) / sqrt(var + eps) * weight + bias over the last axes, which are normalized_shape.
+
+    See J. Ba et al. 2016, section 3.
+
+    >>> nn.LayerNorm(2)(gg.tensor([[1.0, 3.0], [0.0, 8.0]])).round(decimals=3).tolist()
+    [[-1.0, 1.0], [-1.0, 1.0]]
+    """
 
     def __init__(
         self,
@@ -55,9 +61,13 @@ class LayerNorm(AffineNorm):
 
 
 class RMSNorm(AffineNorm):
-    """x / sqrt(mean(x^2) + eps) * weight over the last axes, of normalized_shape (Zhang and Sennrich 2019).
+    """Computes x / sqrt(mean(x^2) + eps) * weight over the last axes, which are normalized_shape. eps=None means the
+    smallest step of the input's dtype above 1.
 
-    eps: None is the smallest step of the input's dtype above 1.
+    See B. Zhang and R. Sennrich 2019, section 4.
+
+    >>> nn.RMSNorm(2)(gg.tensor([[3.0, 4.0]])).round(decimals=3).tolist()
+    [[0.8489999771118164, 1.13100004196167]]
     """
 
     def __init__(
@@ -87,7 +97,13 @@ class RMSNorm(AffineNorm):
 
 
 class GroupNorm(AffineNorm):
-    """Normalisation of each sample over groups of channels: (N, C, ...) (Wu and He 2018)."""
+    """Normalises each sample of (N, C, *S) over groups of channels, then applies weight and bias per channel.
+
+    See Y. Wu and K. He 2018, section 3.
+
+    >>> nn.GroupNorm(num_groups=2, num_channels=6)(gg.ones((1, 6, 4, 4))).shape
+    (1, 6, 4, 4)
+    """
 
     def __init__(
         self,
@@ -114,7 +130,13 @@ class GroupNorm(AffineNorm):
 
 
 class LocalResponseNorm(Module):
-    """x / (k + alpha / size * sum of x^2 over `size` neighbouring channels)^beta (Krizhevsky et al. 2012)."""
+    """Computes x / (k + alpha / size * sum of x^2 over `size` neighbouring channels)^beta.
+
+    See A. Krizhevsky et al. 2012, section 3.3.
+
+    >>> nn.LocalResponseNorm(2)(gg.ones((1, 4, 3, 3))).shape
+    (1, 4, 3, 3)
+    """
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0):
         super().__init__()
@@ -128,9 +150,13 @@ class LocalResponseNorm(Module):
 
 
 class CrossMapLRN2d(LocalResponseNorm):
-    """LocalResponseNorm for (N, C, H, W) whose window is centred: `size` channels, or one fewer if that is even.
+    """Is `LocalResponseNorm` for (N, C, H, W) whose window is centred on the channel: `size` channels, or one fewer if
+    that is even.
 
-    PyTorch's never takes the first channel out of its running sums; this is the mean it describes.
+    PyTorch's never takes the first channel out of its running sums; this layer takes the mean that PyTorch describes.
+
+    >>> nn.CrossMapLRN2d(3)(gg.ones((1, 4, 3, 3))).shape
+    (1, 4, 3, 3)
     """
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1):

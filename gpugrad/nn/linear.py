@@ -13,7 +13,11 @@ from .parameter import empty
 
 
 class Identity(Module):
-    """Its input; takes and ignores any arguments."""
+    """Returns its input; it takes and ignores any arguments.
+
+    >>> nn.Identity()(gg.tensor([1.0, 2.0]))
+    tensor([1., 2.])
+    """
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__()
@@ -23,7 +27,13 @@ class Identity(Module):
 
 
 class Linear(Module):
-    """x W^T + b: (..., in_features) -> (..., out_features). Parameters: weight (out, in), bias (out,) or None."""
+    """Computes x W^T + b, which maps (..., in_features) to (..., out_features).
+
+    Its parameters are weight (out_features, in_features) and bias (out_features,) or None.
+
+    >>> nn.Linear(4, 3)(gg.ones((2, 4))).shape
+    (2, 3)
+    """
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None):
         super().__init__()
@@ -33,13 +43,13 @@ class Linear(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw new start values: uniform within 1 / sqrt(in_features)."""
+        """Draw new start values, uniform within 1 / sqrt(in_features)."""
         init.uniform_fan_in_(self.weight, self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.linear(input, self.weight, self.bias)
 
-    def _joined(self, after: Module) -> Callable | None:
+    def _fused_with(self, after: Module) -> Callable | None:
         return self._with_relu if self._is_plain(Linear) and after._is_plain(ReLU) else None
 
     def _with_relu(self, input: Tensor) -> Tensor:
@@ -50,9 +60,12 @@ class Linear(Module):
 
 
 class Bilinear(Module):
-    """x1^T W_k x2 + b_k: (..., in1), (..., in2) -> (..., out).
+    """Computes x1^T W_k x2 + b_k, which maps (..., in1_features) and (..., in2_features) to (..., out_features).
 
-    Parameters: weight (out, in1, in2), bias (out,) or None.
+    Its parameters are weight (out_features, in1_features, in2_features) and bias (out_features,) or None.
+
+    >>> nn.Bilinear(4, 5, 3)(gg.ones((2, 4)), gg.ones((2, 5))).shape
+    (2, 3)
     """
 
     def __init__(
@@ -71,7 +84,7 @@ class Bilinear(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw new start values: uniform within 1 / sqrt(in1_features)."""
+        """Draw new start values, uniform within 1 / sqrt(in1_features)."""
         bound = self.in1_features**-0.5
         for parameter in self.parameters():
             init.uniform_(parameter, -bound, bound)

@@ -1,4 +1,4 @@
-"""Loss layers."""
+"""Loss layers. `reduction` is "mean", "sum" or "none" (the loss of each element)."""
 
 import math
 from typing import Any
@@ -11,7 +11,7 @@ from .module import Module
 
 
 class _Loss(Module):
-    """A loss of (input, target); `reduction` is "mean", "sum" or "none"."""
+    """Computes a loss of (input, target) with the given reduction."""
 
     function: Any
 
@@ -26,19 +26,33 @@ class _Loss(Module):
 
 
 class MSELoss(_Loss):
-    """(input - target)^2."""
+    """Computes (input - target)^2.
+
+    >>> nn.MSELoss()(gg.tensor([1.0, 3.0]), gg.tensor([1.0, 1.0]))
+    tensor(2.)
+    """
 
     function = staticmethod(F.mse_loss)
 
 
 class L1Loss(_Loss):
-    """|input - target|."""
+    """Computes |input - target|.
+
+    >>> nn.L1Loss()(gg.tensor([1.0, 3.0]), gg.tensor([1.0, 1.0]))
+    tensor(1.)
+    """
 
     function = staticmethod(F.l1_loss)
 
 
 class SmoothL1Loss(_Loss):
-    """d^2 / (2 beta) where d = |input - target| < beta, else d - beta / 2."""
+    """Computes d^2 / (2 beta) where d = |input - target| < beta, and d - beta / 2 elsewhere.
+
+    See R. Girshick, "Fast R-CNN", 2015, section 2.3.
+
+    >>> nn.SmoothL1Loss()(gg.tensor([0.5, 3.0]), gg.tensor([0.0, 0.0])).item()
+    1.3125
+    """
 
     def __init__(self, reduction: str = "mean", beta: float = 1.0):
         super().__init__(reduction)
@@ -49,7 +63,11 @@ class SmoothL1Loss(_Loss):
 
 
 class HuberLoss(_Loss):
-    """d^2 / 2 where d = |input - target| <= delta, else delta (d - delta / 2)."""
+    """Computes d^2 / 2 where d = |input - target| <= delta, and delta (d - delta / 2) elsewhere (P. Huber 1964).
+
+    >>> nn.HuberLoss(delta=2.0)(gg.tensor([1.0, 4.0]), gg.tensor([0.0, 0.0])).item()
+    3.25
+    """
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0):
         super().__init__(reduction)
@@ -60,7 +78,11 @@ class HuberLoss(_Loss):
 
 
 class KLDivLoss(_Loss):
-    """target (log(target) - input), the input in log space and, with log_target, the target too."""
+    """Computes target (log(target) - input); the input is given as logarithms and, with log_target, the target too.
+
+    >>> nn.KLDivLoss(reduction="batchmean")(gg.tensor([[0.5, 0.5]]).log(), gg.tensor([[1.0, 0.0]])).round(decimals=4)
+    tensor(0.6931)
+    """
 
     def __init__(self, reduction: str = "mean", log_target: bool = False):
         super().__init__("sum" if reduction == "batchmean" else reduction)
@@ -71,8 +93,8 @@ class KLDivLoss(_Loss):
 
 
 class OptionLoss(_Loss):
-    """`function(*inputs, **options, reduction=reduction)`; the options are attributes too, Tensors among them
-    buffers."""
+    """Computes `function(*inputs, **options, reduction=reduction)`; the options are attributes too, and a weight is a
+    buffer."""
 
     def __init__(self, reduction: str, **options: Any):
         super().__init__(reduction)
@@ -88,7 +110,11 @@ class OptionLoss(_Loss):
 
 
 class PoissonNLLLoss(OptionLoss):
-    """exp(input) - target * input (log_input), or input - target * log(input + eps)."""
+    """Computes exp(input) - target * input, or with log_input=False input - target * log(input + eps).
+
+    >>> nn.PoissonNLLLoss()(gg.tensor([0.0, 1.0]), gg.tensor([1.0, 2.0])).round(decimals=4)
+    tensor(0.8591)
+    """
 
     function = staticmethod(F.poisson_nll_loss)
 
@@ -97,7 +123,13 @@ class PoissonNLLLoss(OptionLoss):
 
 
 class GaussianNLLLoss(OptionLoss):
-    """(log var + (input - target)^2 / var) / 2 of (input, target, var), var at least eps."""
+    """Computes (log var + (input - target)^2 / var) / 2 of (input, target, var), with var at least eps.
+
+    See D. Nix and A. Weigend 1994.
+
+    >>> nn.GaussianNLLLoss()(gg.tensor([1.0]), gg.tensor([3.0]), gg.tensor([4.0])).round(decimals=4)
+    tensor(1.1931)
+    """
 
     function = staticmethod(F.gaussian_nll_loss)
 
@@ -106,7 +138,7 @@ class GaussianNLLLoss(OptionLoss):
 
 
 class _WeightedLoss(_Loss):
-    """A loss with a buffer of weights."""
+    """Is the base of losses with a buffer of weights."""
 
     weight: Tensor | None
 
@@ -116,9 +148,13 @@ class _WeightedLoss(_Loss):
 
 
 class CrossEntropyLoss(_WeightedLoss):
-    """-log softmax(input)[target] over axis 1: (N, C, ...) and classes (N, ...) or probabilities (N, C, ...).
+    """Computes -log softmax(input)[target] over axis 1 of (N, C, *S), for classes (N, *S) or probabilities (N, C, *S).
 
-    weight: one factor per class; ignore_index: a class that does not count; label_smoothing: probability spread evenly.
+    `weight` has a factor for each class, the class ignore_index does not count, and label_smoothing is the share of the
+    probability that is spread evenly over all classes (C. Szegedy et al. 2016, section 7).
+
+    >>> nn.CrossEntropyLoss()(gg.tensor([[2.0, 0.0], [0.0, 0.0]]), gg.tensor([0, 1])).round(decimals=4)
+    tensor(0.41)
     """
 
     def __init__(
@@ -143,7 +179,11 @@ class CrossEntropyLoss(_WeightedLoss):
 
 
 class NLLLoss(_WeightedLoss):
-    """-input[target] over axis 1, of log-probabilities (N, C, ...) at classes (N, ...)."""
+    """Computes -input[target] over axis 1, for log-probabilities (N, C, *S) and classes (N, *S).
+
+    >>> nn.NLLLoss()(gg.tensor([[-0.5, -1.0], [-2.0, -0.25]]), gg.tensor([0, 1])).item()
+    0.375
+    """
 
     def __init__(self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean"):
         super().__init__(weight, reduction)
@@ -154,7 +194,11 @@ class NLLLoss(_WeightedLoss):
 
 
 class BCELoss(_WeightedLoss):
-    """-(target log(input) + (1 - target) log(1 - input)) of probabilities."""
+    """Computes -(target log(input) + (1 - target) log(1 - input)) of probabilities.
+
+    >>> nn.BCELoss()(gg.tensor([0.5, 0.25]), gg.tensor([1.0, 0.0])).round(decimals=4)
+    tensor(0.4904)
+    """
 
     def __init__(self, weight: Tensor | None = None, reduction: str = "mean"):
         super().__init__(weight, reduction)
@@ -164,7 +208,11 @@ class BCELoss(_WeightedLoss):
 
 
 class BCEWithLogitsLoss(_WeightedLoss):
-    """BCELoss of sigmoid(input), computed without overflow; pos_weight: a factor for the positive term."""
+    """Computes `BCELoss` of sigmoid(input) without overflow; pos_weight is a factor for the positive term.
+
+    >>> nn.BCEWithLogitsLoss()(gg.tensor([0.0, -2.0]), gg.tensor([1.0, 0.0])).round(decimals=4)
+    tensor(0.41)
+    """
 
     def __init__(self, weight: Tensor | None = None, reduction: str = "mean", pos_weight: Tensor | None = None):
         super().__init__(weight, reduction)
@@ -177,10 +225,13 @@ class BCEWithLogitsLoss(_WeightedLoss):
 
 
 class LinearCrossEntropyLoss(_WeightedLoss):
-    """CrossEntropyLoss of a linear layer's output: input (N, in_features), classes (N, *out_features).
+    """Computes the cross-entropy of a linear layer's output, for input (N, in_features) and classes (N, *out_features).
 
-    `linear` (num_classes * prod(out_features), in_features) is the layer; `weight` has a factor for each class.
-    `options`, PyTorch's choice of chunks, changes nothing here.
+    `linear`, with weight (num_classes * prod(out_features), in_features), is that layer; `weight` has a factor for each
+    class. `options`, which choose PyTorch's chunks, change nothing here.
+
+    >>> nn.LinearCrossEntropyLoss(4, 10)(gg.ones((2, 4)), gg.tensor([3, 7])).shape
+    ()
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Loss layers that want a margin between right and wrong."""
+"""Loss layers that want a margin between right and wrong. `reduction` is as in `loss`."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,11 @@ from .loss import OptionLoss
 
 
 class HingeEmbeddingLoss(OptionLoss):
-    """input where target is 1, max(0, margin - input) where it is -1."""
+    """Computes the input where target is 1, and max(0, margin - input) where it is -1.
+
+    >>> nn.HingeEmbeddingLoss()(gg.tensor([0.5, 0.25]), gg.tensor([1, -1])).item()
+    0.625
+    """
 
     function = staticmethod(F.hinge_embedding_loss)
 
@@ -18,7 +22,11 @@ class HingeEmbeddingLoss(OptionLoss):
 
 
 class MarginRankingLoss(OptionLoss):
-    """max(0, -target (input1 - input2) + margin), target 1 or -1."""
+    """Computes max(0, -target (input1 - input2) + margin), the target being 1 or -1.
+
+    >>> nn.MarginRankingLoss(margin=0.5)(gg.tensor([1.0, 1.0]), gg.tensor([2.0, 0.0]), gg.tensor([1, 1])).item()
+    0.75
+    """
 
     function = staticmethod(F.margin_ranking_loss)
 
@@ -27,7 +35,11 @@ class MarginRankingLoss(OptionLoss):
 
 
 class CosineEmbeddingLoss(OptionLoss):
-    """1 - cos(input1, input2) where target is 1, max(0, cos - margin) where it is -1."""
+    """Computes 1 - cos(input1, input2) where target is 1, and max(0, cos(input1, input2) - margin) where it is -1.
+
+    >>> nn.CosineEmbeddingLoss()(gg.tensor([[1.0, 0.0]]), gg.tensor([[1.0, 1.0]]), gg.tensor([1])).round(decimals=4)
+    tensor(0.2929)
+    """
 
     function = staticmethod(F.cosine_embedding_loss)
 
@@ -36,7 +48,11 @@ class CosineEmbeddingLoss(OptionLoss):
 
 
 class SoftMarginLoss(OptionLoss):
-    """log(1 + exp(-target * input)), target 1 or -1."""
+    """Computes log(1 + exp(-target * input)), the target being 1 or -1.
+
+    >>> nn.SoftMarginLoss()(gg.tensor([0.0, 2.0]), gg.tensor([1.0, -1.0])).round(decimals=4)
+    tensor(1.41)
+    """
 
     function = staticmethod(F.soft_margin_loss)
 
@@ -45,7 +61,13 @@ class SoftMarginLoss(OptionLoss):
 
 
 class MultiMarginLoss(OptionLoss):
-    """sum_{i != t} max(0, margin - input[t] + input[i])**p / C: (N, C) and classes t (N,); weight: of each class."""
+    """Computes sum_{i != t} max(0, margin - input[t] + input[i])**p / C for input (N, C) and classes t (N,).
+
+    `weight` has a factor for each class (K. Crammer and Y. Singer 2001).
+
+    >>> nn.MultiMarginLoss()(gg.tensor([[0.1, 0.2, 0.8]]), gg.tensor([2])).round(decimals=4)
+    tensor(0.2333)
+    """
 
     function = staticmethod(F.multi_margin_loss)
 
@@ -56,7 +78,12 @@ class MultiMarginLoss(OptionLoss):
 
 
 class MultiLabelMarginLoss(OptionLoss):
-    """sum over labels t and other classes i of max(0, 1 - input[t] + input[i]) / C; a target's labels end at -1."""
+    """Computes the sum over labels t and other classes i of max(0, 1 - input[t] + input[i]) / C; a target's labels end
+    at -1.
+
+    >>> nn.MultiLabelMarginLoss()(gg.tensor([[0.1, 0.2, 0.8]]), gg.tensor([[2, -1, 0]])).round(decimals=4)
+    tensor(0.2333)
+    """
 
     function = staticmethod(F.multilabel_margin_loss)
 
@@ -65,7 +92,11 @@ class MultiLabelMarginLoss(OptionLoss):
 
 
 class MultiLabelSoftMarginLoss(OptionLoss):
-    """The mean over classes of binary cross-entropy with logits: (N, C) and (N, C)."""
+    """Computes the mean over classes of binary cross-entropy with logits, for input (N, C) and target (N, C).
+
+    >>> nn.MultiLabelSoftMarginLoss()(gg.tensor([[0.0, 2.0]]), gg.tensor([[1.0, 0.0]])).round(decimals=4)
+    tensor(1.41)
+    """
 
     function = staticmethod(F.multilabel_soft_margin_loss)
 
@@ -74,7 +105,14 @@ class MultiLabelSoftMarginLoss(OptionLoss):
 
 
 class TripletMarginLoss(OptionLoss):
-    """max(0, ||anchor - positive||_p - ||anchor - negative||_p + margin) (V. Balntas et al. 2016)."""
+    """Computes max(0, ||anchor - positive||_p - ||anchor - negative||_p + margin).
+
+    See V. Balntas et al. 2016, section 2.
+
+    >>> loss = nn.TripletMarginLoss()
+    >>> loss(gg.tensor([[0.0, 0.0]]), gg.tensor([[3.0, 4.0]]), gg.tensor([[0.0, 1.0]])).round(decimals=4)
+    tensor(5.)
+    """
 
     function = staticmethod(F.triplet_margin_loss)
 
@@ -87,7 +125,12 @@ class TripletMarginLoss(OptionLoss):
 
 
 class TripletMarginWithDistanceLoss(OptionLoss):
-    """TripletMarginLoss of another distance: a function of two Tensors (N, D) that gives (N,)."""
+    """Computes `TripletMarginLoss` of another distance: a function of two Tensors (N, D) that gives (N,).
+
+    >>> loss = nn.TripletMarginWithDistanceLoss(distance_function=lambda a, b: (a - b).abs().sum(axis=1))
+    >>> loss(gg.tensor([[0.0, 0.0]]), gg.tensor([[3.0, 4.0]]), gg.tensor([[0.0, 1.0]])).item()
+    7.0
+    """
 
     function = staticmethod(F.triplet_margin_with_distance_loss)
 

@@ -9,7 +9,7 @@ from ..autograd.tensor import Tensor
 from .parameter import Buffer, Parameter
 
 
-class Computed:
+class ComputedAttributes:
     """Stands in a module under NAME and computes some of its attributes from other parameters."""
 
     NAME = "parametrizations"
@@ -18,16 +18,16 @@ class Computed:
         raise NotImplementedError
 
     def value(self, name: str) -> Any:
-        """The attribute `name` of the module."""
+        """Return the attribute `name` of the module."""
         raise NotImplementedError
 
     def assign(self, name: str, value: Any) -> None:
-        """Change what it is computed from, so that it becomes `value`."""
+        """Change what the attribute `name` is computed from, so that it becomes `value`."""
         raise NotImplementedError
 
 
 class MemberRegistry:
-    """Keeps what is assigned to its attributes in a dictionary per kind, in the order of assignment."""
+    """Keeps what is assigned to its attributes in one dictionary per kind, in the order of assignment."""
 
     training: bool
     _parameters: dict[str, Parameter | None]
@@ -49,10 +49,10 @@ class MemberRegistry:
             return computed.value(name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
-    def _computed(self, name: str) -> Computed | None:
-        """What computes the attribute `name` (see `utils.parametrize`); None if it is an ordinary one."""
-        computed = self.__dict__.get("_modules", {}).get(Computed.NAME)
-        return computed if isinstance(computed, Computed) and name in computed else None
+    def _computed(self, name: str) -> ComputedAttributes | None:
+        """Return what computes the attribute `name` (see `utils.parametrize`), or None if it is an ordinary one."""
+        computed = self.__dict__.get("_modules", {}).get(ComputedAttributes.NAME)
+        return computed if isinstance(computed, ComputedAttributes) and name in computed else None
 
     def __setattr__(self, name: str, value: Any) -> None:
         members = vars(self)
@@ -94,7 +94,7 @@ class MemberRegistry:
         object.__delattr__(self, name)
 
     def __dir__(self) -> list[str]:
-        computed = self._modules.get(Computed.NAME, ())
+        computed = self._modules.get(ComputedAttributes.NAME, ())
         return [*super().__dir__(), *self._parameters, *self._buffers, *self._modules, *computed]
 
     def register_parameter(self, name: str, param: Parameter | None) -> None:
@@ -132,7 +132,7 @@ class MemberRegistry:
     def named_modules(
         self, memo: set | None = None, prefix: str = "", remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Self]]:
-        """This module and all below it with their dotted names, each once (unless `remove_duplicate` is False)."""
+        """Yield this module and all below it with dotted names, each once (unless `remove_duplicate` is False)."""
         memo = set() if memo is None else memo
         if self in memo:
             return
@@ -144,11 +144,11 @@ class MemberRegistry:
                 yield from module.named_modules(memo, join(prefix, name), remove_duplicate)
 
     def modules(self, remove_duplicate: bool = True) -> Iterator[Self]:
-        """This module and all below it, each once (unless `remove_duplicate` is False)."""
+        """Return an iterator over this module and all below it, each once (unless `remove_duplicate` is False)."""
         return (module for _, module in self.named_modules(remove_duplicate=remove_duplicate))
 
     def named_children(self) -> Iterator[tuple[str, Self]]:
-        """The direct submodules with their names, each once."""
+        """Yield the direct submodules with their names, each once."""
         seen: set = set()
         for name, module in self._modules.items():
             if module is not None and module not in seen:
@@ -156,11 +156,11 @@ class MemberRegistry:
                 yield name, module
 
     def children(self) -> Iterator[Self]:
-        """The direct submodules."""
+        """Return an iterator over the direct submodules, each once."""
         return (module for _, module in self.named_children())
 
     def _members(self, kind: str) -> dict[str, Any]:
-        """This module's own members of one kind."""
+        """Return this module's own members of one kind."""
         return getattr(self, kind)
 
     def _named_members(
@@ -179,25 +179,26 @@ class MemberRegistry:
     def named_parameters(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Parameter]]:
-        """All parameters with their dotted names; a shared one is given once, under its first name."""
+        """Return an iterator over all parameters with their dotted names; a shared one comes once, under its first
+        name."""
         return self._named_members("_parameters", prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
-        """All parameters, each once."""
+        """Return an iterator over all parameters, each once."""
         return (parameter for _, parameter in self.named_parameters(recurse=recurse))
 
     def named_buffers(
         self, prefix: str = "", recurse: bool = True, remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Tensor]]:
-        """All buffers with their dotted names, each once."""
+        """Return an iterator over all buffers with their dotted names, each once."""
         return self._named_members("_buffers", prefix, recurse, remove_duplicate)
 
     def buffers(self, recurse: bool = True) -> Iterator[Tensor]:
-        """All buffers, each once."""
+        """Return an iterator over all buffers, each once."""
         return (buffer for _, buffer in self.named_buffers(recurse=recurse))
 
     def get_submodule(self, target: str) -> MemberRegistry:
-        """The module of the dotted name `target`; "" is this one. Raises AttributeError."""
+        """Return the module of the dotted name `target`; "" is this one. Raises AttributeError if there is none."""
         module = self
         for name in target.split(".") if target else ():
             found = getattr(module, name)
@@ -207,7 +208,8 @@ class MemberRegistry:
         return module
 
     def set_submodule(self, target: str, module: MemberRegistry, strict: bool = False) -> None:
-        """Put `module` at the dotted name `target`; with `strict` there must be one already. Raises AttributeError."""
+        """Put `module` at the dotted name `target`; with `strict` there must be one already. Raises AttributeError
+        otherwise."""
         if not target or not isinstance(module, MemberRegistry):
             raise ValueError(f"set_submodule: expected a name and a Module, got {target!r} and {type(module).__name__}")
         path, _, name = target.rpartition(".")
@@ -217,11 +219,11 @@ class MemberRegistry:
         setattr(parent, name, module)
 
     def get_parameter(self, target: str) -> Parameter:
-        """The parameter of the dotted name `target`. Raises AttributeError."""
+        """Return the parameter of the dotted name `target`. Raises AttributeError if there is none."""
         return self._get(target, "_parameters")
 
     def get_buffer(self, target: str) -> Tensor:
-        """The buffer of the dotted name `target`. Raises AttributeError."""
+        """Return the buffer of the dotted name `target`. Raises AttributeError if there is none."""
         return self._get(target, "_buffers")
 
     def _get(self, target: str, kind: str) -> Any:
@@ -236,5 +238,5 @@ _KINDS: dict[str, type] = {"_parameters": Parameter, "_buffers": Tensor, "_modul
 
 
 def join(path: str, name: str) -> str:
-    """The dotted name of `name` below `path`."""
+    """Return the dotted name of `name` below `path`."""
     return f"{path}.{name}" if path else name

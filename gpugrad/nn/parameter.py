@@ -9,9 +9,13 @@ from ..backend.dtypes import as_dtype, default_dtype
 
 
 class Parameter(Tensor):
-    """A leaf Tensor over the memory of `data` (a Tensor, or anything that `tensor` copies) that requires gradients.
+    """Is a leaf Tensor that requires gradients, over the memory of `data` (a Tensor, or anything that `tensor` copies).
 
     Raises DTypeError if gradients are required of data that is not floating-point.
+
+    >>> weight = nn.Parameter(gg.ones((2, 3)))
+    >>> weight.requires_grad, weight.is_leaf
+    (True, True)
     """
 
     __slots__ = ()
@@ -26,9 +30,14 @@ class Parameter(Tensor):
 
 
 class Buffer(Tensor):
-    """A Tensor that a Module registers as a buffer when it is assigned to an attribute.
+    """Is a Tensor that a Module registers as a buffer when it is assigned to an attribute.
 
     It shares the memory of `data` and requires no gradient; `persistent=False` keeps it out of state dicts.
+
+    >>> net = nn.Module()
+    >>> net.mean = nn.Buffer(gg.zeros(3))
+    >>> list(net.state_dict()), list(net.parameters())
+    (['mean'], [])
     """
 
     __slots__ = ()
@@ -42,7 +51,7 @@ class Buffer(Tensor):
 
 
 def empty(shape: tuple[int, ...], device: Any = None, dtype: Any = None) -> Parameter:
-    """A parameter whose values are not set yet, on the default device and of the default dtype unless given."""
-    where = find_device(device)
-    array = where.xp.empty(shape, default_dtype() if dtype is None else as_dtype(dtype))
-    return Parameter(wrap(array, where, None))
+    """Return a parameter whose values are not set yet, on the default device and of the default dtype unless given."""
+    device = find_device(device)
+    array = device.xp.empty(shape, default_dtype() if dtype is None else as_dtype(dtype))
+    return Parameter(wrap(array, device, None))

@@ -4,11 +4,13 @@ from typing import Any
 
 from ..autograd.tensor import Tensor
 from . import functional as F
-from .functional.conv import per_axis
+from .functional.spatial import per_axis
 from .module import Module
 
 
 class _MaxPool(Module):
+    """Is the base of max-pooling over one to three spatial axes."""
+
     function: Any
 
     def __init__(
@@ -38,24 +40,38 @@ class _MaxPool(Module):
 
 
 class MaxPool1d(_MaxPool):
-    """The largest value of each window: (N, C, L) -> (N, C, L')."""
+    """Takes the largest value of each window: maps (N, C, L) to (N, C, L').
+
+    >>> nn.MaxPool1d(2)(gg.tensor([[1.0, 2.0, 4.0, 3.0]]))
+    tensor([[2., 4.]])
+    """
 
     function = staticmethod(F.max_pool1d)
 
 
 class MaxPool2d(_MaxPool):
-    """The largest value of each window: (N, C, H, W) -> (N, C, H', W')."""
+    """Takes the largest value of each window: maps (N, C, H, W) to (N, C, H', W').
+
+    >>> nn.MaxPool2d(2)(gg.ones((1, 3, 8, 8))).shape
+    (1, 3, 4, 4)
+    """
 
     function = staticmethod(F.max_pool2d)
 
 
 class MaxPool3d(_MaxPool):
-    """The largest value of each window: (N, C, D, H, W) -> (N, C, D', H', W')."""
+    """Takes the largest value of each window: maps (N, C, D, H, W) to (N, C, D', H', W').
+
+    >>> nn.MaxPool3d(2)(gg.ones((1, 3, 4, 4, 4))).shape
+    (1, 3, 2, 2, 2)
+    """
 
     function = staticmethod(F.max_pool3d)
 
 
 class _AvgPool(Module):
+    """Is the base of average pooling over one to three spatial axes."""
+
     def __init__(self, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool):
         super().__init__()
         self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
@@ -66,7 +82,11 @@ class _AvgPool(Module):
 
 
 class AvgPool1d(_AvgPool):
-    """The mean of each window: (N, C, L) -> (N, C, L')."""
+    """Takes the mean of each window: maps (N, C, L) to (N, C, L').
+
+    >>> nn.AvgPool1d(2)(gg.tensor([[1.0, 2.0, 4.0, 3.0]]))
+    tensor([[1.5, 3.5]])
+    """
 
     def __init__(
         self,
@@ -85,7 +105,7 @@ class AvgPool1d(_AvgPool):
 
 
 class _AvgPoolDivided(_AvgPool):
-    """Average pooling whose divisor can be given."""
+    """Is the base of average pooling whose divisor can be given."""
 
     function: Any
 
@@ -114,18 +134,28 @@ class _AvgPoolDivided(_AvgPool):
 
 
 class AvgPool2d(_AvgPoolDivided):
-    """The mean of each window: (N, C, H, W) -> (N, C, H', W')."""
+    """Takes the mean of each window: maps (N, C, H, W) to (N, C, H', W').
+
+    >>> nn.AvgPool2d(2)(gg.ones((1, 3, 8, 8))).shape
+    (1, 3, 4, 4)
+    """
 
     function = staticmethod(F.avg_pool2d)
 
 
 class AvgPool3d(_AvgPoolDivided):
-    """The mean of each window: (N, C, D, H, W) -> (N, C, D', H', W')."""
+    """Takes the mean of each window: maps (N, C, D, H, W) to (N, C, D', H', W').
+
+    >>> nn.AvgPool3d(2)(gg.ones((1, 3, 4, 4, 4))).shape
+    (1, 3, 2, 2, 2)
+    """
 
     function = staticmethod(F.avg_pool3d)
 
 
 class _LPPool(Module):
+    """Is the base of Lp pooling over one to three spatial axes."""
+
     function: Any
 
     def __init__(self, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False):
@@ -143,18 +173,30 @@ class _LPPool(Module):
 
 
 class LPPool1d(_LPPool):
-    """(sum of x^p)^(1/p) of each window, p = norm_type: (N, C, L) -> (N, C, L')."""
+    """Computes (sum of x^p)^(1/p) of each window, p = norm_type: maps (N, C, L) to (N, C, L').
+
+    >>> nn.LPPool1d(2, 2)(gg.tensor([[3.0, 4.0, 0.0, 2.0]]))
+    tensor([[5., 2.]])
+    """
 
     function = staticmethod(F.lp_pool1d)
 
 
 class LPPool2d(_LPPool):
-    """(sum of x^p)^(1/p) of each window, p = norm_type: (N, C, H, W) -> (N, C, H', W')."""
+    """Computes (sum of x^p)^(1/p) of each window, p = norm_type: maps (N, C, H, W) to (N, C, H', W').
+
+    >>> nn.LPPool2d(2, 2)(gg.ones((1, 3, 8, 8))).shape
+    (1, 3, 4, 4)
+    """
 
     function = staticmethod(F.lp_pool2d)
 
 
 class LPPool3d(_LPPool):
-    """(sum of x^p)^(1/p) of each window, p = norm_type: (N, C, D, H, W) -> (N, C, D', H', W')."""
+    """Computes (sum of x^p)^(1/p) of each window, p = norm_type: maps (N, C, D, H, W) to (N, C, D', H', W').
+
+    >>> nn.LPPool3d(2, 2)(gg.ones((1, 3, 4, 4, 4))).shape
+    (1, 3, 2, 2, 2)
+    """
 
     function = staticmethod(F.lp_pool3d)

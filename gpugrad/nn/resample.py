@@ -8,7 +8,11 @@ from .module import Module
 
 
 class Upsample(Module):
-    """`functional.interpolate` to `size` or by `scale_factor`: (N, C, *S) of one to three spatial axes."""
+    """Resizes (N, C, *S), of one to three spatial axes, to `size` or by `scale_factor`: see `functional.interpolate`.
+
+    >>> nn.Upsample(scale_factor=2, mode="bilinear")(gg.ones((1, 3, 4, 5))).shape
+    (1, 3, 8, 10)
+    """
 
     def __init__(
         self,
@@ -37,14 +41,23 @@ class Upsample(Module):
 
 
 class UpsamplingNearest2d(Upsample):
-    """Upsample with mode "nearest"."""
+    """Is `Upsample` with mode "nearest" for (N, C, H, W).
+
+    >>> nn.UpsamplingNearest2d(scale_factor=2)(gg.tensor([[[[1.0, 2.0]]]]))
+    tensor([[[[1., 1., 2., 2.],
+              [1., 1., 2., 2.]]]])
+    """
 
     def __init__(self, size: Any = None, scale_factor: Any = None):
         super().__init__(size, scale_factor, "nearest")
 
 
 class UpsamplingBilinear2d(Upsample):
-    """Upsample with mode "bilinear" and align_corners=True."""
+    """Is `Upsample` with mode "bilinear" and align_corners=True for (N, C, H, W).
+
+    >>> nn.UpsamplingBilinear2d(size=(1, 3))(gg.tensor([[[[1.0, 2.0]]]]))
+    tensor([[[[1. , 1.5, 2. ]]]])
+    """
 
     def __init__(self, size: Any = None, scale_factor: Any = None):
         super().__init__(size, scale_factor, "bilinear", True)

@@ -7,7 +7,12 @@ from .activation import Activation, PlainActivation
 
 
 class Softmax(Activation):
-    """exp(x) / sum exp(x) along `dim`."""
+    """Computes exp(x) / sum exp(x) along `dim`.
+
+    >>> nn.Softmax(dim=1)(gg.tensor([[0.0, 0.0], [0.0, 2.0]])).round(decimals=4)
+    tensor([[0.5   , 0.5   ],
+            [0.1192, 0.8808]])
+    """
 
     function = staticmethod(F.softmax)
 
@@ -16,7 +21,12 @@ class Softmax(Activation):
 
 
 class Softmin(Activation):
-    """softmax(-x) along `dim`."""
+    """Computes softmax(-x) along `dim`.
+
+    >>> nn.Softmin(dim=1)(gg.tensor([[0.0, 0.0], [0.0, 2.0]])).round(decimals=4)
+    tensor([[0.5   , 0.5   ],
+            [0.8808, 0.1192]])
+    """
 
     function = staticmethod(F.softmin)
 
@@ -25,7 +35,12 @@ class Softmin(Activation):
 
 
 class LogSoftmax(Activation):
-    """log(softmax(x)) along `dim`."""
+    """Computes log(softmax(x)) along `dim` without overflow.
+
+    >>> nn.LogSoftmax(dim=1)(gg.tensor([[0.0, 0.0], [0.0, 2.0]])).round(decimals=4)
+    tensor([[-0.6931, -0.6931],
+            [-2.1269, -0.1269]])
+    """
 
     function = staticmethod(F.log_softmax)
 
@@ -34,7 +49,11 @@ class LogSoftmax(Activation):
 
 
 class Softmax2d(PlainActivation):
-    """Softmax over the channels of (N, C, H, W) or (C, H, W)."""
+    """Computes the softmax over the channels of (N, C, H, W) or (C, H, W).
+
+    >>> nn.Softmax2d()(gg.zeros((1, 4, 1, 2))).tolist()
+    [[[[0.25, 0.25]], [[0.25, 0.25]], [[0.25, 0.25]], [[0.25, 0.25]]]]
+    """
 
     def forward(self, input: Tensor) -> Tensor:
         if input.ndim not in (3, 4):

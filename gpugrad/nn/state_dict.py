@@ -1,4 +1,4 @@
-"""Values moving in and out of modules: conversion, copying into place, comparison of names and shapes."""
+"""Values that move in and out of modules: conversion, copying into place, comparison of names and shapes."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from ..errors import StateDictError
 
 
 class Keys(NamedTuple):
-    """What `load_state_dict` found different from the module."""
+    """Lists the names in which a state dict differs from the module that loads it."""
 
     missing_keys: list[str]
     unexpected_keys: list[str]
@@ -25,7 +25,7 @@ class Keys(NamedTuple):
 
 
 def as_tensor(value: Any) -> Tensor:
-    """A Tensor of a state dict's value: ours, NumPy's, or PyTorch's (through NumPy, which has no bfloat16)."""
+    """Return a state dict's value as a Tensor: ours, NumPy's, or PyTorch's (through NumPy, which has no bfloat16)."""
     if isinstance(value, Tensor):
         return value
     if hasattr(value, "detach"):
@@ -34,20 +34,20 @@ def as_tensor(value: Any) -> Tensor:
     return asarray(np.asarray(value), device="cpu")
 
 
-def replace(tensor: Tensor, other: Tensor) -> None:
-    """Give `tensor` the memory of another one, on whatever device."""
+def set_data(tensor: Tensor, other: Tensor) -> None:
+    """Give `tensor` the memory of another Tensor, on whatever device that is."""
     tensor._array, tensor.device = other._array, other.device
 
 
 def copy_into(tensor: Tensor, value: Tensor, op: str) -> None:
-    """Overwrite the values of `tensor` with those of another one of any device and dtype, as the op named `op`."""
+    """Overwrite the values of `tensor` with those of another one of any device and dtype; `op` names who does it."""
     target = tensor._array
     target[...] = value.detach().to(device=tensor.device)._array
     changed(target, op)
 
 
 def drop_gradient(tensor: Tensor, set_to_none: bool) -> None:
-    """Forget the gradient of `tensor`, or make it zeros."""
+    """Remove the gradient of `tensor`, or make it zeros."""
     if set_to_none or tensor.grad is None:
         tensor.grad = None
         return
@@ -56,16 +56,16 @@ def drop_gradient(tensor: Tensor, set_to_none: bool) -> None:
     changed(tensor.grad._array, "zero_grad")
 
 
-def take_over(tensor: Tensor, value: Any, assign: bool) -> None:
+def load_value(tensor: Tensor, value: Any, assign: bool) -> None:
     """Give `tensor` a state dict's value: its memory with `assign`, else a copy."""
     if assign:
-        replace(tensor, as_tensor(value))
+        set_data(tensor, as_tensor(value))
     else:
         copy_into(tensor, as_tensor(value), "load_state_dict")
 
 
-def compare(own: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[Keys, list[str]]:
-    """The names that only one side has, and every shape that does not fit, as lines of text."""
+def compare_states(own: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[Keys, list[str]]:
+    """Return the names that only one side has, and a line of text for every shape that does not fit."""
     keys = Keys([name for name in own if name not in given], [name for name in given if name not in own])
     wrong = []
     for name, tensor in own.items():
@@ -79,7 +79,7 @@ def compare(own: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[Keys, lis
     return keys, wrong
 
 
-def refuse(module: Any, keys: Keys, problems: list[str]) -> None:
+def raise_mismatches(module: Any, keys: Keys, problems: list[str]) -> None:
     """Raise StateDictError with all `problems` and the names in `keys`, if there are any."""
     found = zip(("missing", "unexpected"), keys, strict=True)
     lines = [f"{what}: {', '.join(names)}" for what, names in found if names] + problems
@@ -87,6 +87,6 @@ def refuse(module: Any, keys: Keys, problems: list[str]) -> None:
         raise StateDictError(f"the state dict does not fit {type(module).__name__}:\n  " + "\n  ".join(lines))
 
 
-def only_floats(dtype: Any, tensor: Tensor) -> Any:
-    """`dtype` where `tensor` is floating-point, else None: integers and booleans keep theirs."""
+def float_dtype(dtype: Any, tensor: Tensor) -> Any:
+    """Return `dtype` if `tensor` is floating-point, else None: integers and booleans keep theirs."""
     return dtype if is_float(tensor.dtype) else None

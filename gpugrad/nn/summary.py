@@ -1,4 +1,4 @@
-"""`summary`: the layers of a network with their output shapes and parameters."""
+"""`summary`, which shows the layers of a network with their output shapes and parameters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from .module import Module
 
 
 class Row(NamedTuple):
-    """One module: dotted name, class, shapes of its output ("" if it was not called), parameters of its own."""
+    """Describes one module: its dotted name, its class, the shapes of its output ("" if it was not called), and how
+    many parameters are its own."""
 
     name: str
     type: str
@@ -23,7 +24,8 @@ class Row(NamedTuple):
 
 
 class Summary:
-    """The result of `summary`: `rows`, `total_params`, `trainable_params`, `buffers` and `bytes`; its text is a table.
+    """Holds the result of `summary`: `rows`, `total_params`, `trainable_params`, `buffers` and `bytes`; its text is a
+    table.
 
     Parameters that several modules share are counted once.
     """
@@ -57,11 +59,12 @@ class Summary:
 
 
 def _size(tensor: Tensor) -> int:
+    """Return the number of elements."""
     return tensor._array.size
 
 
 def _shapes(output: Any) -> str:
-    """The shapes in a module's output."""
+    """Return the shapes in a module's output as text."""
     if isinstance(output, Tensor):
         return str(output.shape)
     if isinstance(output, dict):
@@ -72,7 +75,7 @@ def _shapes(output: Any) -> str:
 
 
 def _inputs(model: Module, given: Any, dtypes: Any) -> tuple:
-    """The arguments of forward: those given, or ones of the sizes given."""
+    """Return the arguments of forward: those given, or ones of the sizes given."""
     if isinstance(given, Tensor):
         return (given,)
     if isinstance(given, (tuple, list)) and given and all(isinstance(n, int) for n in given):
@@ -92,12 +95,22 @@ def _inputs(model: Module, given: Any, dtypes: Any) -> tuple:
 
 
 def summary(model: Module, input: Any, dtypes: Any = None, **kwargs: Any) -> Summary:
-    """The modules of `model` with the shapes of their outputs and their parameters, as a table (see Summary).
+    """Run `model` once and return a table of its modules with the shapes of their outputs and their parameters (see
+    Summary).
 
     input: a Tensor, a size such as (1, 3, 32, 32), or a sequence of either, one for each argument of forward. dtypes:
-    of the inputs made for sizes, one or a sequence (default: the parameters'). kwargs: further arguments of forward.
-    The model runs once, in evaluation mode and outside the graph; afterwards modes, hooks and random numbers are as
-    they were. Raises ShapeError if `input` is none of these.
+    of the inputs made for sizes, one or a sequence (by default the parameters'). kwargs: further arguments of forward.
+    The model runs in evaluation mode and outside the graph; afterwards modes, hooks and random numbers are as they
+    were. Raises ShapeError if `input` is none of these.
+
+    >>> nn.summary(nn.Sequential(nn.Linear(4, 8), nn.ReLU()), (1, 4))
+    Layer        Output shape  Parameters
+    -------------------------------------
+    Sequential   (1, 8)
+      0: Linear  (1, 8)                40
+      1: ReLU    (1, 8)
+    -------------------------------------
+    40 parameters (40 trained, 0 frozen), 0 numbers in buffers, 0.0 MiB
     """
     args, outputs = _inputs(model, input, dtypes), {}
     before = [(module, module.training, module._hooks) for module in model.modules()]

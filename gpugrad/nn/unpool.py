@@ -9,6 +9,8 @@ from .module import Module
 
 
 class _MaxUnpool(Module):
+    """Is the base of max-unpooling over one to three spatial axes."""
+
     ndim: int
     function: Any
 
@@ -26,18 +28,34 @@ class _MaxUnpool(Module):
 
 
 class MaxUnpool1d(_MaxUnpool):
-    """Values put back where MaxPool1d took them from, zeros elsewhere: (N, C, L') -> (N, C, L)."""
+    """Puts values back where `MaxPool1d` took them from, and zeros elsewhere: maps (N, C, L') to (N, C, L).
+
+    >>> values, indices = nn.MaxPool1d(2, return_indices=True)(gg.tensor([[1.0, 2.0, 4.0, 3.0]]))
+    >>> nn.MaxUnpool1d(2)(values, indices)
+    tensor([[0., 2., 4., 0.]])
+    """
 
     ndim, function = 1, staticmethod(F.max_unpool1d)
 
 
 class MaxUnpool2d(_MaxUnpool):
-    """Values put back where MaxPool2d took them from, zeros elsewhere: (N, C, H', W') -> (N, C, H, W)."""
+    """Puts values back where `MaxPool2d` took them from, and zeros elsewhere: maps (N, C, H', W') to (N, C, H, W).
+
+    >>> values, indices = nn.MaxPool2d(2, return_indices=True)(gg.ones((1, 3, 4, 4)))
+    >>> nn.MaxUnpool2d(2)(values, indices).shape
+    (1, 3, 4, 4)
+    """
 
     ndim, function = 2, staticmethod(F.max_unpool2d)
 
 
 class MaxUnpool3d(_MaxUnpool):
-    """Values put back where MaxPool3d took them from, zeros elsewhere: (N, C, D', H', W') -> (N, C, D, H, W)."""
+    """Puts values back where `MaxPool3d` took them from, and zeros elsewhere: maps (N, C, D', H', W') to (N, C, D, H,
+    W).
+
+    >>> values, indices = nn.MaxPool3d(2, return_indices=True)(gg.ones((1, 3, 4, 4, 4)))
+    >>> nn.MaxUnpool3d(2)(values, indices).shape
+    (1, 3, 4, 4, 4)
+    """
 
     ndim, function = 3, staticmethod(F.max_unpool3d)

@@ -167,9 +167,9 @@ def _zero_(self: Tensor) -> Tensor:
 
 def attach() -> None:
     """Give Tensor its in-place operators and methods."""
-    for symbol, (word, name) in _OPERATORS.items():
+    for symbol, (word, name) in OPERATORS.items():
         setattr(Tensor, f"__{word}__", _operator(name, f"{symbol}="))
-    for name in _METHODS:
+    for name in METHODS:
         if name in OPS:
             setattr(Tensor, f"{name}_", _inplace(name))
     for alias, name in {"sub": "subtract", "mul": "multiply", "div": "divide", "pow": "power", "neg": "negative",
@@ -181,13 +181,13 @@ def attach() -> None:
         setattr(Tensor, name, method)
 
 
-_OPERATORS = {
+OPERATORS = {
     "+": ("iadd", "add"), "-": ("isub", "subtract"), "*": ("imul", "multiply"), "/": ("itruediv", "divide"),
     "//": ("ifloordiv", "floor_divide"), "%": ("imod", "remainder"), "**": ("ipow", "power"),
     "@": ("imatmul", "matmul"), "&": ("iand", "bitwise_and"), "|": ("ior", "bitwise_or"),
     "^": ("ixor", "bitwise_xor"), "<<": ("ilshift", "left_shift"), ">>": ("irshift", "right_shift"),
 }  # fmt: skip
-_METHODS = (
+METHODS = (
     "add", "subtract", "multiply", "divide", "power", "negative", "absolute", "exp", "log", "sqrt", "rsqrt",
     "reciprocal", "sin", "cos", "tan", "tanh", "sigmoid", "relu", "clip", "floor", "ceil", "round", "trunc", "square",
     "erf", "masked_fill", "scatter_add", "index_add", "lerp", "maximum", "minimum", "tril", "triu", "remainder",

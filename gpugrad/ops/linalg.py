@@ -51,6 +51,7 @@ def _square(x: Any) -> None:
         s.case(s.spd(2, 3), s(3, 2)),
     ],
     dtypes="float",
+    broadcasts=True,
 )
 def solve(a, b):
     """The X with a X = b: a (..., N, N), b (N,) or (..., N, K) -> (..., N) or (..., N, K). Raises ShapeError if a is

@@ -54,11 +54,8 @@ def _varargs(name: str, function: Callable, attribute: str) -> Callable:
 def _transpose(self: Tensor, *axes: int | Sequence[int]) -> Tensor:
     """NumPy's permutation of the axes (`x.transpose()`, `x.transpose(2, 0, 1)`, `x.transpose((1, 0))`); two ints of a
     tensor that has more than two axes swap them, as in PyTorch."""
-    if (
-        len(axes) == 2
-        and all(isinstance(a, int) for a in axes)
-        and sorted(a % self.ndim for a in axes) != list(range(self.ndim))
-    ):
+    ints = [a for a in axes if isinstance(a, int)]
+    if len(axes) == len(ints) == 2 and sorted(a % self.ndim for a in ints) != list(range(self.ndim)):
         return OPS["swapaxes"](self, *axes)
     if len(axes) == 1 and isinstance(axes[0], (tuple, list)):
         axes = tuple(axes[0])
@@ -211,7 +208,8 @@ METHODS: dict[str, Callable] = {
 def attach(functions: dict[str, Any]) -> None:
     """Give Tensor its operators, properties and methods, and let PyTorch's words choose among `functions` too.
 
-    functions: the public ones; an op that is not among them is a helper of gradient rules, and no method either."""
+    functions: the public ones; an op that is not among them is a helper of gradient rules, and no method either. Nor is
+    an op whose input is a sequence of Tensors."""
     for word, name in OPERATORS.items():
         setattr(Tensor, f"__{word}__", _binary(OPS[name]))
         setattr(Tensor, f"__r{word}__", _reflected(OPS[name]))
@@ -219,7 +217,8 @@ def attach(functions: dict[str, Any]) -> None:
         setattr(Tensor, f"__{word}__", _comparison(OPS[name]))
     for word, name in UNARY.items():
         setattr(Tensor, f"__{word}__", _binary(OPS[name]))
-    for method, name in {**{name: name for name in OPS if name in functions}, **ALIASES}.items():
+    public = {name: name for name, op in OPS.items() if name in functions and not op.many}
+    for method, name in {**public, **ALIASES}.items():
         if not hasattr(Tensor, method):
             setattr(Tensor, method, OPS[name])
     for name in torch_names.CLASHES:

@@ -46,7 +46,7 @@ class Adafactor(PerParameterOptimizer):
     def _update_parameter(self, group: dict[str, Any], parameter: Tensor, state: dict[str, Any]) -> None:
         xp, array = parameter.device.xp, parameter._array
         low = is_low(array.dtype)
-        p, g = (a.astype(float32) if low else a for a in (array, parameter.grad._array))
+        p, g = (a.astype(float32) if low else a for a in (array, parameter.grad._array))  # pyright: ignore
         step = count_step(state)
         least, scale = group["eps"]
         least = finfo(array.dtype).eps if least is None else least

@@ -61,7 +61,7 @@ class Muon(PerParameterOptimizer):
             state["momentum_buffer"] = wrap(xp.zeros_like(array), parameter.device, None)
         kept = state["momentum_buffer"]._array
         low = is_low(array.dtype)
-        p, g, mean = (a.astype(float32) if low else a for a in (array, parameter.grad._array, kept))
+        p, g, mean = (a.astype(float32) if low else a for a in (array, parameter.grad._array, kept))  # pyright: ignore
         lr, new = group["lr"], 1 - group["momentum"]
         kept[...] = mean = mean + (g - mean) * new
         direction = mean + (g - mean) * new if group["nesterov"] else mean

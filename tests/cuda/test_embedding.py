@@ -8,8 +8,7 @@ import gpugrad as gg
 import gpugrad.nn.functional as F
 from gpugrad import nn
 from gpugrad.backend.cuda.emulator.options import options
-from gpugrad.ops.embedding import embedding
-from gpugrad.ops.index import segment_sum
+from gpugrad.ops.embedding import embedding, segment_sum
 
 WIDTHS = [1, 2, 3, 4, 7, 8, 31, 64, 127, 128, 130, 515]
 

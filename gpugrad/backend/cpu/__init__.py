@@ -10,15 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import (
-        conv,
-        gemm,
-        pool,
-        recurrent,
-        rows,
-    )
+    from . import gemm, recurrent, rows
 
-__all__ = ["conv", "gemm", "pool", "recurrent", "rows"]
+__all__ = ["gemm", "recurrent", "rows"]
 
 
 def __getattr__(name: str) -> Any:

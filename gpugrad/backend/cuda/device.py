@@ -26,7 +26,7 @@ class CudaDevice(Device):
     """One GPU. Results stay there: only `to_host` synchronises."""
 
     __slots__ = (
-        "_cupy", "_xp", "_kernels", "_modules", "_granted", "_products",
+        "_cupy", "_kernels", "_modules", "_granted", "_products",
         "is_only", "has_products", "memory", "shared_bytes",
     )  # fmt: skip
 
@@ -38,11 +38,7 @@ class CudaDevice(Device):
         self.shared_bytes = cupy.cuda.Device(index).attributes["MaxSharedMemoryPerBlockOptin"]
         self.memory = CudaMemory(cupy, index)
         self.is_only = cupy.cuda.runtime.getDeviceCount() == 1
-        self._xp = _arrays(cupy) if self.is_only else Selecting(_arrays(cupy), self)
-
-    @property
-    def xp(self) -> Any:
-        return self._xp
+        self.xp = _arrays(cupy) if self.is_only else Selecting(_arrays(cupy), self)
 
     def asarray(self, array: Any, dtype: np.dtype | None = None) -> Any:
         with self.selected():

@@ -11,7 +11,8 @@ from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
 from ...backend.devices import Device
 from ...errors import ShapeError
-from .pool import batched, with_indices
+from .pool import with_indices
+from .spatial import batched
 
 __all__ = [
     "adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d", "adaptive_max_pool1d",
@@ -21,12 +22,13 @@ __all__ = [
 
 
 def _window_bounds(n: int, out: int) -> tuple[np.ndarray, np.ndarray]:
-    """Where the adaptive windows of an axis start and end."""
+    """Return the starts and the ends of the adaptive windows of an axis."""
     i = np.arange(out)
     return i * n // out, -(-(i + 1) * n // out)
 
 
 def _output_sizes(name: str, dims: int, x: Tensor, output_size: Any) -> tuple[int, ...]:
+    """Return the output size of each axis. Raises ShapeError for sizes that cannot be made."""
     given = (output_size,) * dims if isinstance(output_size, int) or output_size is None else tuple(output_size)
     sizes = tuple(n if o is None else o for n, o in zip(x.shape[2:], given, strict=True))
     if any(o < 1 for o in sizes) or 0 in x.shape[2:]:
@@ -36,13 +38,14 @@ def _output_sizes(name: str, dims: int, x: Tensor, output_size: Any) -> tuple[in
 
 @lru_cache(maxsize=64)
 def _mean_matrix(n: int, out: int, dtype: np.dtype, device: Device) -> Tensor:
-    """The matrix (n, out) that takes the means of an axis; kept, because it comes from the host."""
+    """Return the matrix (n, out) that takes the means of an axis; it is kept, because it comes from the host."""
     start, end = _window_bounds(n, out)
     inside = (np.arange(n)[:, None] >= start) & (np.arange(n)[:, None] < end)
     return asarray((inside / (end - start)).astype(dtype), device=device)
 
 
-def _adaptive_avg(dims, input, output_size) -> Tensor:
+def _adaptive_avg_pool(dims, input, output_size) -> Tensor:
+    """Take the means by one product with a matrix for each axis, or by one mean if the output is a single element."""
     name = f"adaptive_avg_pool{dims}d"
     x, single = batched(name, dims, input)
     sizes, out = _output_sizes(name, dims, x, output_size), x
@@ -56,24 +59,38 @@ def _adaptive_avg(dims, input, output_size) -> Tensor:
 
 
 def adaptive_avg_pool1d(input, output_size) -> Tensor:
-    """`adaptive_avg_pool2d` for input (N, C, L)."""
-    return _adaptive_avg(1, input, output_size)
+    """Apply `adaptive_avg_pool2d` to input (N, C, L).
+
+    >>> F.adaptive_avg_pool1d(gg.tensor([[1.0, 2.0, 4.0, 3.0]]), 2)
+    tensor([[1.5, 3.5]])
+    """
+    return _adaptive_avg_pool(1, input, output_size)
 
 
 def adaptive_avg_pool2d(input, output_size) -> Tensor:
-    """The means of windows that divide input (N, C, H, W) or (C, H, W) into `output_size`: an int or one per axis, None
-    for an axis that stays as it is."""
-    return _adaptive_avg(2, input, output_size)
+    """Take the means of windows that divide input (N, C, H, W) or (C, H, W) into `output_size`.
+
+    output_size is an int, or one per axis, None for an axis that stays as it is.
+
+    >>> F.adaptive_avg_pool2d(gg.ones((1, 3, 5, 7)), (1, None)).shape
+    (1, 3, 1, 7)
+    """
+    return _adaptive_avg_pool(2, input, output_size)
 
 
 def adaptive_avg_pool3d(input, output_size) -> Tensor:
-    """`adaptive_avg_pool2d` for input (N, C, D, H, W)."""
-    return _adaptive_avg(3, input, output_size)
+    """Apply `adaptive_avg_pool2d` to input (N, C, D, H, W).
+
+    >>> F.adaptive_avg_pool3d(gg.ones((1, 3, 5, 7, 4)), 2).shape
+    (1, 3, 2, 2, 2)
+    """
+    return _adaptive_avg_pool(3, input, output_size)
 
 
 @lru_cache(maxsize=64)
 def _window_positions(spatial: tuple[int, ...], sizes: tuple[int, ...], device: Device) -> Tensor:
-    """The flat positions (windows, elements) of what each window holds; kept, because it comes from the host."""
+    """Return the flat positions (windows, elements) that each window holds; they are kept, because they come from the
+    host."""
     places = np.zeros((1, 1), np.int64)
     for n, o in zip(spatial, sizes, strict=True):
         start, end = _window_bounds(n, o)
@@ -82,7 +99,8 @@ def _window_positions(spatial: tuple[int, ...], sizes: tuple[int, ...], device: 
     return asarray(places, device=device)
 
 
-def _adaptive_max(dims, input, output_size, return_indices) -> Any:
+def _adaptive_max_pool(dims, input, output_size, return_indices) -> Any:
+    """Take the maxima by `max_pool` if all windows are alike, else from the gathered elements of each window."""
     name = f"adaptive_max_pool{dims}d"
     x, single = batched(name, dims, input)
     sizes = _output_sizes(name, dims, x, output_size)
@@ -90,32 +108,45 @@ def _adaptive_max(dims, input, output_size, return_indices) -> Any:
         kernel = tuple(n // o for n, o in zip(x.shape[2:], sizes, strict=True))
         window = dict(kernel=kernel, stride=kernel, padding=((0, 0),) * dims, dilation=(1,) * dims)
         out = OPS["max_pool"](x, **window)
-        where = OPS["max_pool_indices"](x.detach(), **window) if return_indices else None
+        indices = OPS["max_pool_indices"](x.detach(), **window) if return_indices else None
     else:
         places = _window_positions(x.shape[2:], sizes, x.device)
         windows = OPS["take"](x.reshape((*x.shape[:2], math.prod(x.shape[2:]))), places, axis=2)
         best = OPS["argmax"](windows.detach(), axis=-1, keepdims=True)
         shape = (*x.shape[:2], *sizes)
         out = OPS["take_along_axis"](windows, best, axis=-1).reshape(shape)
-        numbers = OPS["broadcast_to"](places, windows.shape)
-        where = OPS["take_along_axis"](numbers, best, axis=-1).reshape(shape) if return_indices else None
-    outs = [a.squeeze(0) if single else a for a in (out, where) if a is not None]
+        positions = OPS["broadcast_to"](places, windows.shape)
+        indices = OPS["take_along_axis"](positions, best, axis=-1).reshape(shape) if return_indices else None
+    outs = [a.squeeze(0) if single else a for a in (out, indices) if a is not None]
     return tuple(outs) if return_indices else outs[0]
 
 
 def adaptive_max_pool1d(input, output_size, return_indices=False) -> Any:
-    """`adaptive_max_pool2d` for input (N, C, L)."""
-    return _adaptive_max(1, input, output_size, return_indices)
+    """Apply `adaptive_max_pool2d` to input (N, C, L).
+
+    >>> F.adaptive_max_pool1d(gg.tensor([[1.0, 2.0, 4.0, 3.0]]), 2)
+    tensor([[2., 4.]])
+    """
+    return _adaptive_max_pool(1, input, output_size, return_indices)
 
 
 def adaptive_max_pool2d(input, output_size, return_indices=False) -> Any:
-    """The maxima of the windows of `adaptive_avg_pool2d`; with return_indices also int64 positions in the plane."""
-    return _adaptive_max(2, input, output_size, return_indices)
+    """Take the maxima of the windows of `adaptive_avg_pool2d`; with return_indices also return int64 positions in the
+    plane.
+
+    >>> F.adaptive_max_pool2d(gg.ones((1, 3, 5, 7)), 2).shape
+    (1, 3, 2, 2)
+    """
+    return _adaptive_max_pool(2, input, output_size, return_indices)
 
 
 def adaptive_max_pool3d(input, output_size, return_indices=False) -> Any:
-    """`adaptive_max_pool2d` for input (N, C, D, H, W)."""
-    return _adaptive_max(3, input, output_size, return_indices)
+    """Apply `adaptive_max_pool2d` to input (N, C, D, H, W).
+
+    >>> F.adaptive_max_pool3d(gg.ones((1, 3, 5, 7, 4)), 2).shape
+    (1, 3, 2, 2, 2)
+    """
+    return _adaptive_max_pool(3, input, output_size, return_indices)
 
 
 adaptive_max_pool1d_with_indices = with_indices(adaptive_max_pool1d)

@@ -11,8 +11,13 @@ __all__ = ["channel_shuffle", "native_channel_shuffle", "pixel_shuffle", "pixel_
 
 
 def pixel_shuffle(input: Any, upscale_factor: int) -> Tensor:
-    """input (*, C r r, H, W) -> (*, C, H r, W r): channels become pixels (W. Shi et al. 2016). Raises ShapeError unless
-    r r divides the channels."""
+    """Make pixels of channels: input (*, C r r, H, W) gives (*, C, H r, W r), r = upscale_factor.
+
+    Raises ShapeError unless r r divides the channels. See W. Shi et al. 2016, section 3.2.
+
+    >>> F.pixel_shuffle(gg.arange(4).reshape((1, 4, 1, 1)), 2).tolist()
+    [[[[0, 1], [2, 3]]]]
+    """
     x, r = asarray(input), upscale_factor
     if x.ndim < 3 or r < 1 or x.shape[-3] % (r * r):
         raise ShapeError(f"pixel_shuffle: expected (*, C * {r}**2, H, W), got {x.shape}")
@@ -22,8 +27,13 @@ def pixel_shuffle(input: Any, upscale_factor: int) -> Tensor:
 
 
 def pixel_unshuffle(input: Any, downscale_factor: int) -> Tensor:
-    """The inverse of `pixel_shuffle`: input (*, C, H r, W r) -> (*, C r r, H, W). Raises ShapeError unless r divides
-    the sizes."""
+    """Undo `pixel_shuffle`: input (*, C, H r, W r) gives (*, C r r, H, W), r = downscale_factor.
+
+    Raises ShapeError unless r divides the sizes.
+
+    >>> F.pixel_unshuffle(gg.ones((1, 1, 6, 4)), 2).shape
+    (1, 4, 3, 2)
+    """
     x, r = asarray(input), downscale_factor
     if x.ndim < 3 or r < 1 or x.shape[-2] % r or x.shape[-1] % r:
         raise ShapeError(f"pixel_unshuffle: expected (*, C, H * {r}, W * {r}), got {x.shape}")
@@ -33,8 +43,13 @@ def pixel_unshuffle(input: Any, downscale_factor: int) -> Tensor:
 
 
 def channel_shuffle(input: Any, groups: int) -> Tensor:
-    """input (N, C, *S) with its `groups` groups of channels dealt out in turn (X. Zhang et al., "ShuffleNet", 2018).
-    Raises ShapeError unless the groups divide C."""
+    """Deal the `groups` groups of channels of input (N, C, *S) out in turn.
+
+    Raises ShapeError unless the groups divide C. See X. Zhang et al., "ShuffleNet", 2018, section 3.1.
+
+    >>> F.channel_shuffle(gg.arange(4).reshape((1, 4, 1)), 2).flatten()
+    tensor([0, 2, 1, 3])
+    """
     x = asarray(input)
     if x.ndim < 3 or groups < 1 or x.shape[1] % groups:
         raise ShapeError(f"channel_shuffle: expected (N, C, *S) with C divisible by {groups}, got {x.shape}")

@@ -1,4 +1,5 @@
-"""Normalisation of each channel: over the batch, or over each sample (instance norm)."""
+"""Normalisation of each channel, with PyTorch's arguments: over the batch (batch norm), or over each sample (instance
+norm)."""
 
 import math
 from typing import Any
@@ -24,10 +25,15 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """input (N, C, *S) normalised per channel, then * weight + bias (C,).
+    """Normalise input (N, C, *S) per channel, then multiply by weight and add bias (C,).
 
-    In training by the batch's statistics, which also move running_mean and running_var (the unbiased variance) in place
-    by `momentum`; otherwise by those two. Raises ShapeError in training for one value per channel.
+    In training it uses the batch's statistics, which also move running_mean and running_var (the unbiased variance) in
+    place by `momentum`; otherwise it uses those two. Raises ShapeError in training for one value per channel. See S.
+    Ioffe and C. Szegedy 2015, section 3.
+
+    >>> F.batch_norm(gg.tensor([[1.0], [3.0]]), None, None, training=True).round(decimals=3)
+    tensor([[-1.],
+            [ 1.]])
     """
     input = asarray(input)
     if not training:
@@ -61,7 +67,14 @@ def instance_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> Tensor:
-    """input (N, C, *S) normalised per sample and channel (Ulyanov et al. 2016); statistics as in `batch_norm`."""
+    """Normalise input (N, C, *S) per sample and channel; statistics are as in `batch_norm`.
+
+    See D. Ulyanov et al. 2016, section 2.
+
+    >>> F.instance_norm(gg.tensor([[[1.0, 3.0], [0.0, 8.0]]])).round(decimals=3)
+    tensor([[[-1.,  1.],
+             [-1.,  1.]]])
+    """
     input = asarray(input)
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)

@@ -1,4 +1,4 @@
-"""Windows as columns (`unfold`) and columns added up in an image (`fold`), with PyTorch's arguments."""
+"""Windows as columns (`unfold`), and columns added up in an image (`fold`), with PyTorch's arguments."""
 
 import math
 from typing import Any
@@ -7,12 +7,13 @@ from ...autograd.convert import asarray
 from ...autograd.tensor import Tensor
 from ...errors import ShapeError
 from ...ops.fold import fold_windows, unfold_windows
-from .conv import per_axis
+from .spatial import per_axis
 
 __all__ = ["fold", "unfold"]
 
 
-def _window(name: str, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> dict:
+def _window_attributes(name: str, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> dict:
+    """Return the attributes of the folding ops. Raises ShapeError for numbers that make no windows."""
     kernel, pads = per_axis(kernel_size, 2, f"{name}: kernel_size"), per_axis(padding, 2, f"{name}: padding")
     steps, dilation = per_axis(stride, 2, f"{name}: stride"), per_axis(dilation, 2, f"{name}: dilation")
     if any(n < 1 for n in (*kernel, *steps, *dilation)) or any(p < 0 for p in pads):
@@ -24,14 +25,18 @@ def _window(name: str, kernel_size: Any, dilation: Any, padding: Any, stride: An
 
 
 def unfold(input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Tensor:
-    """The windows of input (N, C, H, W) as columns: (N, C * prod(kernel_size), number of windows); without N as well.
+    """Return the windows of input (N, C, H, W) as columns: (N, C * prod(kernel_size), number of windows); also without
+    N.
 
     Raises ShapeError if the kernel does not fit the padded input.
+
+    >>> F.unfold(gg.ones((1, 3, 4, 4)), kernel_size=2).shape
+    (1, 12, 9)
     """
     x = asarray(input)
     if x.ndim not in (3, 4):
         raise ShapeError(f"unfold: expected input (N, C, H, W) or (C, H, W), got {x.shape}")
-    window = _window("unfold", kernel_size, dilation, padding, stride)
+    window = _window_attributes("unfold", kernel_size, dilation, padding, stride)
     columns = unfold_windows(x if x.ndim == 4 else x.unsqueeze(0), **window)
     n, c, k, *out = columns.shape
     return columns.reshape((*((n,) if x.ndim == 4 else ()), c * k, math.prod(out)))
@@ -40,10 +45,17 @@ def unfold(input: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, st
 def fold(
     input: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1
 ) -> Tensor:
-    """The adjoint of `unfold`: columns (N, C * prod(kernel_size), L) added up in an image (N, C, *output_size); without
-    N as well. Raises ShapeError unless L is the number of windows."""
+    """Add columns (N, C * prod(kernel_size), L) up in an image (N, C, *output_size): the adjoint of `unfold`; also
+    without N.
+
+    Raises ShapeError unless L is the number of windows.
+
+    >>> F.fold(gg.ones((1, 2, 4)), output_size=(2, 3), kernel_size=(1, 2))
+    tensor([[[[1., 2., 1.],
+              [1., 2., 1.]]]])
+    """
     x, size = asarray(input), per_axis(output_size, 2, "fold: output_size")
-    window = _window("fold", kernel_size, dilation, padding, stride)
+    window = _window_attributes("fold", kernel_size, dilation, padding, stride)
     k = math.prod(window["kernel"])
     parts = zip(size, window["kernel"], window["stride"], window["padding"], window["dilation"], strict=True)
     out = tuple((n + 2 * p - d * (f - 1) - 1) // s + 1 for n, f, s, (p, _), d in parts)

@@ -25,10 +25,15 @@ _MODES, _PADDINGS = ("bilinear", "nearest", "bicubic"), ("zeros", "border", "ref
 
 
 def affine_grid(theta: Any, size: Sequence[int], align_corners: bool | None = None) -> Tensor:
-    """The places that `grid_sample` looks at for an affine map: theta (N, 2, 3), size (N, C, H, W) -> (N, H, W, 2), or
-    theta (N, 3, 4), size (N, C, D, H, W) -> (N, D, H, W, 3).
+    """Return the places that `grid_sample` looks at for an affine map (M. Jaderberg et al. 2015, section 3.2).
 
-    align_corners: -1 and 1 are the centres of the outermost elements rather than their outer edges. Raises ShapeError.
+    theta (N, 2, 3) and size (N, C, H, W) give (N, H, W, 2); theta (N, 3, 4) and size (N, C, D, H, W) give (N, D, H, W,
+    3). With align_corners, -1 and 1 are the centres of the outermost elements rather than their outer edges. Raises
+    ShapeError for other shapes.
+
+    >>> F.affine_grid(gg.tensor([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]]), (1, 1, 1, 2), align_corners=False)
+    tensor([[[[-0.5,  0. ],
+              [ 0.5,  0. ]]]])
     """
     theta, dims = asarray(theta), len(size) - 2
     if dims not in (2, 3) or theta.shape != (size[0], dims, dims + 1) or any(n < 1 for n in size):
@@ -45,32 +50,32 @@ def affine_grid(theta: Any, size: Sequence[int], align_corners: bool | None = No
     return (base @ theta.swapaxes(1, 2)).reshape((size[0], *size[2:], dims))
 
 
-def _reflected(c: Tensor, low: float, span: float) -> Tensor:
-    """c mirrored at `low` and at `low` + `span` until it is between them."""
+def _reflect_coordinates(c: Tensor, low: float, span: float) -> Tensor:
+    """Return c mirrored at `low` and at `low` + `span` until it is between them."""
     if span <= 0:
         return c * 0.0
-    ns, away = c.device.xp, c._array - low
-    flips = ns.floor(abs(away) / span)
+    xp, away = c.device.xp, c._array - low
+    flips = xp.floor(abs(away) / span)
     odd = flips % 2
-    slope = ns.where(away < 0, -1, 1) * (1 - 2 * odd)
-    offset = low + span * ns.where(odd == 1, 1 + flips, -flips)
+    slope = xp.where(away < 0, -1, 1) * (1 - 2 * odd)
+    offset = low + span * xp.where(odd == 1, 1 + flips, -flips)
     slope, offset = (wrap(a.astype(c.dtype), c.device, None) for a in (slope, offset))
     return slope * (c - low) + offset
 
 
-def _inside(c: Tensor, n: int, padding: str, align: bool) -> Tensor:
-    """Coordinates moved into the axis, as `padding` says."""
+def _pad_coordinates(c: Tensor, n: int, padding: str, align: bool) -> Tensor:
+    """Return coordinates moved into the axis, as `padding` says."""
     if padding == "reflection":
-        c = _reflected(c, 0.0, n - 1.0) if align else _reflected(c, -0.5, float(n))
+        c = _reflect_coordinates(c, 0.0, n - 1.0) if align else _reflect_coordinates(c, -0.5, float(n))
     return c if padding == "zeros" else OPS["clip"](c, 0, n - 1)
 
 
 def _taps(c: Tensor, n: int, mode: str, padding: str, align: bool) -> list[tuple[Any, Tensor]]:
-    """(index, weight) of each element of the axis that the coordinates c, from 0 to n - 1, take part of."""
-    ns, dtype = c.device.xp, c.dtype
+    """Return (index, weight) of each element of the axis that the coordinates c, from 0 to n - 1, take part of."""
+    xp, dtype = c.device.xp, c.dtype
     if mode != "bicubic":
-        c = _inside(c, n, padding, align)
-    low = (ns.rint if mode == "nearest" else ns.floor)(c._array)
+        c = _pad_coordinates(c, n, padding, align)
+    low = (xp.rint if mode == "nearest" else xp.floor)(c._array)
     if mode == "nearest":
         found = [(low, OPS["clip"](c, 0, n - 1) * 0 + 1)]  # the gradient is zero, but it is one
     elif mode == "bilinear":
@@ -83,13 +88,14 @@ def _taps(c: Tensor, n: int, mode: str, padding: str, align: bool) -> list[tuple
     taps = []
     for place, weight in found:
         if mode == "bicubic" and padding != "zeros":
-            place = _inside(wrap(place, c.device, None), n, padding, align)._array
+            place = _pad_coordinates(wrap(place, c.device, None), n, padding, align)._array
         exists = ((place >= 0) & (place < n)).astype(dtype)
-        taps.append((ns.clip(place, 0, n - 1).astype(np.int64), wrap(exists, c.device, None) * weight))
+        taps.append((xp.clip(place, 0, n - 1).astype(np.int64), wrap(exists, c.device, None) * weight))
     return taps
 
 
 def _check(x: Tensor, grid: Tensor, mode: str, padding: str) -> None:
+    """Raise ShapeError for modes and shapes that `grid_sample` does not have."""
     dims = x.ndim - 2
     if mode not in _MODES or padding not in _PADDINGS:
         raise ShapeError(
@@ -110,12 +116,15 @@ def _check(x: Tensor, grid: Tensor, mode: str, padding: str) -> None:
 def grid_sample(
     input: Any, grid: Any, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None
 ) -> Tensor:
-    """input (N, C, H, W) at the places grid (N, OH, OW, 2), x before y: (N, C, OH, OW); or (N, C, D, H, W) at
-    (N, OD, OH, OW, 3).
+    """Sample input (N, C, H, W) at the places grid (N, OH, OW, 2), x before y: (N, C, OH, OW).
 
-    Places are from -1 to 1: the outer edges, or with align_corners the centres, of the outermost elements; NaN is -1.
-    mode: "bilinear", "nearest" or "bicubic" (images only). padding_mode: what is outside: "zeros", "border" (the
-    nearest element) or "reflection". Both inputs have gradients. Raises ShapeError for arguments that do not fit.
+    A volume (N, C, D, H, W) is sampled at (N, OD, OH, OW, 3). Places are from -1 to 1: the outer edges, or with
+    align_corners the centres, of the outermost elements; NaN is -1. mode is "bilinear", "nearest" or "bicubic" (images
+    only). padding_mode gives the values outside: "zeros", "border" (the nearest element) or "reflection". Both inputs
+    have gradients. Raises ShapeError for arguments that do not fit. See M. Jaderberg et al. 2015, section 3.3.
+
+    >>> F.grid_sample(gg.tensor([[[[1.0, 3.0]]]]), gg.tensor([[[[0.0, 0.0]]]]), align_corners=False)
+    tensor([[[[2.]]]])
     """
     x, grid = asarray(input), asarray(grid)
     _check(x, grid, mode, padding_mode)

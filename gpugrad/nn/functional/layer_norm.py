@@ -1,4 +1,5 @@
-"""Normalisation of each sample by itself: over trailing axes, groups of channels, neighbouring channels."""
+"""Normalisation of each sample by itself, with PyTorch's arguments: over trailing axes, groups of channels, or
+neighbouring channels."""
 
 import math
 from typing import Any
@@ -16,6 +17,7 @@ __all__ = ["group_norm", "layer_norm", "local_response_norm", "rms_norm"]
 
 
 def _trailing(name: str, input: Any, normalized_shape: Any) -> int:
+    """Return the number of axes in normalized_shape. Raises ShapeError unless the input ends in them."""
     shape = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
     if not shape or tuple(input.shape[-len(shape) :]) != shape:
         raise ShapeError(f"{name}: input {input.shape} does not end in normalized_shape {shape}")
@@ -23,20 +25,40 @@ def _trailing(name: str, input: Any, normalized_shape: Any) -> int:
 
 
 def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
-    """Zero mean and unit variance over the trailing axes `normalized_shape`, then * weight + bias (of that shape)."""
+    """Bring the trailing axes `normalized_shape` to mean 0 and variance 1, then multiply by weight and add bias (of
+    that shape).
+
+    See J. Ba et al. 2016, section 3.
+
+    >>> F.layer_norm(gg.tensor([[1.0, 3.0], [0.0, 8.0]]), 2).round(decimals=3)
+    tensor([[-1.,  1.],
+            [-1.,  1.]])
+    """
     return layer_norm_op(input, weight, bias, ndim=_trailing("layer_norm", input, normalized_shape), eps=eps)
 
 
 def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Tensor:
-    """Unit root mean square over the trailing axes `normalized_shape`, then * weight. eps: the dtype's unless given."""
+    """Bring the trailing axes `normalized_shape` to root mean square 1, then multiply by weight. eps is that of the
+    dtype unless given.
+
+    See B. Zhang and R. Sennrich 2019, section 4.
+
+    >>> F.rms_norm(gg.tensor([[3.0, 4.0]]), 2).round(decimals=4)
+    tensor([[0.8485, 1.1314]])
+    """
     ndim = _trailing("rms_norm", input, normalized_shape)
     return rms_norm_op(input, weight, ndim=ndim, eps=finfo(input.dtype).eps if eps is None else eps)
 
 
 def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5) -> Tensor:
-    """input (N, C, *S) normalised over each of `num_groups` groups of channels, then * weight + bias (C,).
+    """Normalise input (N, C, *S) over each of `num_groups` groups of channels, then multiply by weight and add bias
+    (C,).
 
-    Y. Wu and K. He, "Group normalization" (2018)."""
+    See Y. Wu and K. He 2018, section 3.
+
+    >>> F.group_norm(gg.tensor([[[1.0], [3.0], [0.0], [8.0]]]), 2).flatten().round(decimals=3)
+    tensor([-1.,  1., -1.,  1.])
+    """
     input = asarray(input)
     if input.ndim < 2 or input.shape[1] % num_groups:
         raise ShapeError(f"group_norm: input {input.shape} has no number of channels that {num_groups} groups divide")
@@ -46,7 +68,14 @@ def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None
 
 
 def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
-    """input (N, C, *S) / (k + alpha * mean of squares of `size` channels around)**beta (Krizhevsky et al. 2012)."""
+    """Return input (N, C, *S) / (k + alpha * mean of squares of `size` channels around)**beta.
+
+    See A. Krizhevsky et al. 2012, section 3.3.
+
+    >>> F.local_response_norm(gg.ones((1, 2, 3)), size=2, alpha=1.0).round(decimals=4)
+    tensor([[[0.7378, 0.7378, 0.7378],
+             [0.5946, 0.5946, 0.5946]]])
+    """
     input = asarray(input)
     if input.ndim < 3:
         raise ShapeError(f"local_response_norm: expected input (N, C, *S), got {input.shape}")

@@ -1,4 +1,4 @@
-"""Losses that want a margin between right and wrong, with PyTorch's arguments; `reduction` as in `loss`."""
+"""Losses that want a margin between right and wrong, with PyTorch's arguments; `reduction` is as in `loss`."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,32 +17,44 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _above_zero(x: Tensor) -> Tensor:
+def _hinge(x: Tensor) -> Tensor:
+    """Return max(0, x)."""
     return OPS["relu"](x)
 
 
 def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, reduction: str = "mean") -> Tensor:
-    """input where target is 1, max(0, margin - input) where it is -1."""
+    """Compute input where target is 1, and max(0, margin - input) where it is -1.
+
+    >>> F.hinge_embedding_loss(gg.tensor([0.5, 0.25]), gg.tensor([1, -1])).item()
+    0.625
+    """
     input, target = asarray(input), asarray(target)
     near = OPS["where"](target != -1, input, 0.0)
-    return reduced(
-        "hinge_embedding_loss", near + OPS["where"](target != 1, _above_zero(margin - input), 0.0), reduction
-    )
+    return reduced("hinge_embedding_loss", near + OPS["where"](target != 1, _hinge(margin - input), 0.0), reduction)
 
 
 def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0, reduction: str = "mean") -> Tensor:
-    """max(0, -target (input1 - input2) + margin): target 1 wants input1 to be the larger one, -1 the other."""
+    """Compute max(0, -target (input1 - input2) + margin): target 1 wants input1 to be the larger one, -1 the other.
+
+    >>> F.margin_ranking_loss(gg.tensor([1.0, 1.0]), gg.tensor([2.0, 0.0]), gg.tensor([1, 1]), margin=0.5).item()
+    0.75
+    """
     input1, input2, target = asarray(input1), asarray(input2), asarray(target)
     if not input1.ndim == input2.ndim == target.ndim:
         raise ShapeError(
             "margin_ranking_loss: the inputs and the target must have the same number of axes, got "
             f"{input1.shape}, {input2.shape} and {target.shape}"
         )
-    return reduced("margin_ranking_loss", _above_zero(-target * (input1 - input2) + margin), reduction)
+    return reduced("margin_ranking_loss", _hinge(-target * (input1 - input2) + margin), reduction)
 
 
 def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float = 0, reduction: str = "mean") -> Tensor:
-    """1 - cos where target is 1, max(0, cos - margin) where it is -1: inputs (N, D) and target (N,), or without N."""
+    """Compute 1 - cos where target is 1, and max(0, cos - margin) where it is -1: inputs (N, D) and target (N,), or
+    without N.
+
+    >>> F.cosine_embedding_loss(gg.tensor([[1.0, 0.0]]), gg.tensor([[1.0, 1.0]]), gg.tensor([1])).round(decimals=4)
+    tensor(0.2929)
+    """
     input1, input2, target = asarray(input1), asarray(input2), asarray(target)
     if target.ndim > 1 or input1.ndim != target.ndim + 1 or input2.ndim != target.ndim + 1:
         raise ShapeError(
@@ -52,12 +64,16 @@ def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float =
     tiny = 1e-12
     dot, first, second = ((a * b).sum(axis=-1) for a, b in ((input1, input2), (input1, input1), (input2, input2)))
     cosine = dot / OPS["sqrt"]((first + tiny) * (second + tiny))
-    losses = OPS["where"](target == 1, 1 - cosine, 0.0) + OPS["where"](target == -1, _above_zero(cosine - margin), 0.0)
+    losses = OPS["where"](target == 1, 1 - cosine, 0.0) + OPS["where"](target == -1, _hinge(cosine - margin), 0.0)
     return reduced("cosine_embedding_loss", losses, reduction)
 
 
 def soft_margin_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
-    """log(1 + exp(-target * input)), target being 1 or -1."""
+    """Compute log(1 + exp(-target * input)), target being 1 or -1.
+
+    >>> F.soft_margin_loss(gg.tensor([0.0, 2.0]), gg.tensor([1.0, -1.0])).round(decimals=4)
+    tensor(1.41)
+    """
     input, target = asarray(input), asarray(target)
     if input.shape != target.shape:
         raise ShapeError(f"soft_margin_loss: target must have input's shape {input.shape}, got {target.shape}")
@@ -65,7 +81,12 @@ def soft_margin_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor
 
 
 def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, reduction: str = "mean") -> Tensor:
-    """The mean over the last axis of weight * binary cross-entropy with logits: input, target (N, C) -> (N,)."""
+    """Compute the mean over the last axis of weight * binary cross-entropy with logits: input and target (N, C) give
+    (N,).
+
+    >>> F.multilabel_soft_margin_loss(gg.tensor([[0.0, 2.0]]), gg.tensor([[1.0, 0.0]])).round(decimals=4)
+    tensor(1.41)
+    """
     input, target = asarray(input), asarray(target)
     losses = target * OPS["softplus"](-input) + (1 - target) * OPS["softplus"](input)
     losses = losses if weight is None else losses * weight
@@ -75,9 +96,13 @@ def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, red
 def multi_margin_loss(
     input: Any, target: Any, p: int = 1, margin: float = 1.0, weight: Any = None, reduction: str = "mean"
 ) -> Tensor:
-    """sum_{i != t} w[t] max(0, margin - input[t] + input[i])**p / C: input (N, C), classes t (N,); or (C,) and ().
+    """Compute sum_{i != t} w[t] max(0, margin - input[t] + input[i])**p / C: input (N, C), classes t (N,); or (C,) and
+    ().
 
-    weight: (C,), of each class. p: 1 or 2. Raises ShapeError for other p and shapes that do not agree.
+    weight (C,) has a factor for each class; p is 1 or 2. Raises ShapeError for other p and shapes that do not agree.
+
+    >>> F.multi_margin_loss(gg.tensor([[0.1, 0.2, 0.8]]), gg.tensor([2])).round(decimals=4)
+    tensor(0.2333)
     """
     input, target = asarray(input), asarray(target)
     if p not in (1, 2):
@@ -85,7 +110,7 @@ def multi_margin_loss(
     rows, classes = input.reshape((-1, input.shape[-1])), target.reshape((-1, 1))
     if input.ndim not in (1, 2) or rows.shape[0] != classes.shape[0]:
         raise ShapeError(f"multi_margin_loss: target must be {input.shape[:-1]} for {input.shape}, got {target.shape}")
-    terms = _above_zero(margin - OPS["take_along_axis"](rows, classes, axis=1) + rows)
+    terms = _hinge(margin - OPS["take_along_axis"](rows, classes, axis=1) + rows)
     terms = terms if p == 1 else terms * terms
     others = asarray(rows.device.xp.arange(rows.shape[1]), device=rows.device) != classes
     if weight is not None:
@@ -95,9 +120,12 @@ def multi_margin_loss(
 
 
 def multilabel_margin_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
-    """sum over labels t and other classes i of max(0, 1 - input[t] + input[i]) / C: input (N, C) or (C,).
+    """Compute the sum over labels t and other classes i of max(0, 1 - input[t] + input[i]) / C: input (N, C) or (C,).
 
-    target: like input; each row holds the labels of its sample, and ends at the first -1. Raises ShapeError.
+    target is shaped like input; each row holds the labels of its sample, and ends at the first -1. Raises ShapeError.
+
+    >>> F.multilabel_margin_loss(gg.tensor([[0.1, 0.2, 0.8]]), gg.tensor([[2, -1, 0]])).round(decimals=4)
+    tensor(0.2333)
     """
     input, target = asarray(input), asarray(target)
     if input.ndim not in (1, 2) or target.shape != input.shape:
@@ -105,14 +133,14 @@ def multilabel_margin_loss(input: Any, target: Any, reduction: str = "mean") -> 
             f"multilabel_margin_loss: expected input (N, C) or (C,) and a target like it, got {input.shape} and "
             f"{target.shape}"
         )
-    rows, ns = input.reshape((-1, input.shape[-1])), input.device.xp
+    rows, xp = input.reshape((-1, input.shape[-1])), input.device.xp
     labels = target._array.reshape(rows.shape)
-    used = (ns.cumsum(labels < 0, axis=1) == 0).astype(rows.dtype)
-    labels = ns.where(used > 0, labels, 0)
-    is_label = ((labels[:, :, None] == ns.arange(rows.shape[1])) & (used[:, :, None] > 0)).any(axis=1)
+    used = (xp.cumsum(labels < 0, axis=1) == 0).astype(rows.dtype)
+    labels = xp.where(used > 0, labels, 0)
+    is_label = ((labels[:, :, None] == xp.arange(rows.shape[1])) & (used[:, :, None] > 0)).any(axis=1)
     counted = wrap(used[:, :, None] * ~is_label[:, None, :], rows.device, None)
     wanted = OPS["take_along_axis"](rows, wrap(labels, rows.device, None), axis=1)
-    terms = _above_zero(1 - wanted.unsqueeze(2) + rows.unsqueeze(1)) * counted
+    terms = _hinge(1 - wanted.unsqueeze(2) + rows.unsqueeze(1)) * counted
     losses = terms.sum(axis=(1, 2)) / rows.shape[1]
     return reduced("multilabel_margin_loss", losses if input.ndim == 2 else losses.squeeze(0), reduction)
 
@@ -127,9 +155,13 @@ def triplet_margin_loss(
     swap: bool = False,
     reduction: str = "mean",
 ) -> Tensor:
-    """max(0, ||anchor - positive + eps||_p - ||anchor - negative + eps||_p + margin), all (N, D) or (D,).
+    """Compute max(0, ||anchor - positive + eps||_p - ||anchor - negative + eps||_p + margin), all (N, D) or (D,).
 
-    swap: the negative counts from the positive where that is nearer (V. Balntas et al. 2016).
+    With swap, the negative counts from the positive where that is nearer (V. Balntas et al. 2016, section 2).
+
+    >>> a, p, n = gg.tensor([[0.0, 0.0]]), gg.tensor([[3.0, 4.0]]), gg.tensor([[0.0, 1.0]])
+    >>> F.triplet_margin_loss(a, p, n).round(decimals=4)
+    tensor(5.)
     """
     return triplet_margin_with_distance_loss(
         anchor, positive, negative, distance_function=lambda a, b: pairwise_distance(a, b, p, eps), margin=margin,
@@ -147,8 +179,14 @@ def triplet_margin_with_distance_loss(
     swap: bool = False,
     reduction: str = "mean",
 ) -> Tensor:
-    """max(0, d(anchor, positive) - d(anchor, negative) + margin), d = `pairwise_distance` unless given; see
-    `triplet_margin_loss`."""
+    """Compute max(0, d(anchor, positive) - d(anchor, negative) + margin), d being `pairwise_distance` unless given.
+
+    The other arguments are those of `triplet_margin_loss`.
+
+    >>> a, p, n = gg.tensor([[0.0, 0.0]]), gg.tensor([[3.0, 4.0]]), gg.tensor([[0.0, 1.0]])
+    >>> F.triplet_margin_with_distance_loss(a, p, n, distance_function=lambda x, y: (x - y).abs().sum(axis=1)).item()
+    7.0
+    """
     anchor, positive, negative = asarray(anchor), asarray(positive), asarray(negative)
     if not anchor.ndim == positive.ndim == negative.ndim:
         raise ShapeError(
@@ -159,4 +197,4 @@ def triplet_margin_with_distance_loss(
     near, far = distance(anchor, positive), distance(anchor, negative)
     if swap:
         far = OPS["minimum"](far, distance(positive, negative))
-    return reduced("triplet_margin_loss", _above_zero(near - far + margin), reduction)
+    return reduced("triplet_margin_loss", _hinge(near - far + margin), reduction)

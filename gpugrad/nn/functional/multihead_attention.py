@@ -14,8 +14,8 @@ from .softmax import softmax
 __all__ = ["multi_head_attention_forward"]
 
 
-def _additive(mask: Any, like: Tensor) -> Tensor | None:
-    """What is added to the scores: a mask of numbers as it is, -inf where a bool one is True."""
+def _additive_mask(mask: Any, like: Tensor) -> Tensor | None:
+    """Return the numbers to add to the scores: those of the mask, or -inf where a bool mask is True."""
     if mask is None:
         return None
     mask = asarray(mask)
@@ -25,10 +25,11 @@ def _additive(mask: Any, like: Tensor) -> Tensor | None:
     return zeros.masked_fill(mask, -float("inf"))
 
 
-def _mask(attn_mask: Any, padding: Any, like: Tensor, scores: tuple, extra: int) -> Tensor | None:
-    """The sum of both masks, broadcast to scores (N, H, L, S); the last `extra` of the S columns are always seen."""
+def _combined_mask(attn_mask: Any, padding: Any, like: Tensor, scores: tuple, extra: int) -> Tensor | None:
+    """Return the sum of both masks, broadcast to scores (N, H, L, S); the last `extra` of the S columns are always
+    seen."""
     n, heads, rows, columns = scores
-    total, hidden = _additive(attn_mask, like), _additive(padding, like)
+    total, hidden = _additive_mask(attn_mask, like), _additive_mask(padding, like)
     for name, mask, shapes in (
         ("attn_mask", total, ((rows, columns - extra), (n * heads, rows, columns - extra))),
         ("key_padding_mask", hidden, ((n, columns - extra), (columns - extra,))),
@@ -43,7 +44,10 @@ def _mask(attn_mask: Any, padding: Any, like: Tensor, scores: tuple, extra: int)
     return pad(total, (0, extra)) if extra and total is not None else total
 
 
-def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout_p: float) -> tuple[Tensor, Tensor]:
+def _attend_with_weights(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout_p: float
+) -> tuple[Tensor, Tensor]:
+    """Return the result of attention, and its weights."""
     scores = (q * q.shape[-1] ** -0.5) @ k.swapaxes(-1, -2)
     weights = dropout(softmax(scores if mask is None else scores + mask, dim=-1), dropout_p)
     return weights @ v, weights
@@ -57,12 +61,20 @@ def multi_head_attention_forward(
     v_proj_weight: Any = None, static_k: Any = None, static_v: Any = None, average_attn_weights: bool = True,
     is_causal: bool = False,
 ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
-    """softmax(Q K^T / sqrt(d)) V in `num_heads` heads: query (L, N, E), key (S, N, Ek), value (S, N, Ev), or without N.
+    """Compute softmax(Q K^T / sqrt(d)) V in `num_heads` heads: query (L, N, E), key (S, N, Ek), value (S, N, Ev), or
+    without N.
 
-    Weights: in_proj_weight (3 E, E) with all three projections, or q_, k_ and v_proj_weight; in_proj_bias (3 E,).
-    bias_k, bias_v (1, 1, E): one more key and value; add_zero_attn: one more of zeros; static_k, static_v (N heads, S,
-    d): instead of the projected ones. Masks: True, or what is added; key_padding_mask (N, S), attn_mask (L, S) or
-    (N heads, L, S). Returns the output like query, and the weights (N, L, S), averaged over heads, if asked for.
+    in_proj_weight (3 E, E) has all three projections, or q_, k_ and v_proj_weight have one each; in_proj_bias is (3
+    E,). bias_k and bias_v (1, 1, E) are one more key and value, add_zero_attn adds one of zeros, and static_k and
+    static_v (N heads, S, d) replace the projected ones. Masks are True, or the number that is added; key_padding_mask
+    is (N, S), attn_mask (L, S) or (N heads, L, S). Returns the output, shaped like the query, and the weights (N, L,
+    S), averaged over heads, if asked for. See A. Vaswani et al. 2017, section 3.2.2.
+
+    >>> x, w, none = gg.ones((5, 1, 4)), gg.ones((12, 4)), None
+    >>> output, weights = F.multi_head_attention_forward(
+    ...     x, x, x, 4, 2, w, none, none, none, False, 0.0, gg.ones((4, 4)), none)
+    >>> output.shape, weights.shape
+    ((5, 1, 4), (1, 5, 5))
     """
     if is_causal and attn_mask is None:
         raise ShapeError("multi_head_attention_forward: is_causal says what attn_mask is, which is not given")
@@ -79,11 +91,12 @@ def attend_heads(
     dropout_p: float, out_proj: tuple, batch_first: bool, padding: Any, need_weights: bool, attn_mask: Any,
     average: bool, is_causal: bool, static: tuple = (None, None),
 ) -> tuple[Tensor, Tensor | None]:  # fmt: skip
-    """`multi_head_attention_forward` with its parameters in groups, and with `batch_first` inputs (N, L, E)."""
+    """Do the work of `multi_head_attention_forward` with its parameters in groups, and with `batch_first` inputs (N, L,
+    E)."""
     single, same = asarray(query).ndim == 2, query is key and key is value
     inputs = [asarray(t) for t in ([query] if same else [query, key, value])]
     inputs = [t.unsqueeze(0) if single else t if batch_first else t.swapaxes(0, 1) for t in inputs]
-    q, k, v = _projected(inputs, weights, bias, width, heads)
+    q, k, v = _project_inputs(inputs, weights, bias, width, heads)
     (n, rows, _), extra, d = q.shape, 0, width // heads
     if added[0] is not None:
         k, v = (
@@ -100,10 +113,10 @@ def attend_heads(
     causal = is_causal and padding is None and not need_weights and not extra
     if is_causal and attn_mask is None and not causal:
         attn_mask = wrap(q.device.xp.triu(q.device.xp.ones((rows, k.shape[2] - extra), bool), 1), q.device, None)
-    mask = None if causal else _mask(attn_mask, padding, q, (n, heads, rows, k.shape[2]), extra)
+    mask = None if causal else _combined_mask(attn_mask, padding, q, (n, heads, rows, k.shape[2]), extra)
     seen = None
     if need_weights:
-        out, seen = _attend(q, k, v, mask, dropout_p)
+        out, seen = _attend_with_weights(q, k, v, mask, dropout_p)
         seen = seen.mean(axis=1) if average else seen
         seen = seen.squeeze(0) if single else seen
     else:
@@ -112,8 +125,8 @@ def attend_heads(
     return (out.squeeze(0) if single else out if batch_first else out.swapaxes(0, 1)), seen
 
 
-def _projected(inputs: list, weights: Any, bias: Any, width: int, heads: int) -> list[Tensor]:
-    """query, key and value, each times its weights: (N, L, width); one product for all three if they are the same."""
+def _project_inputs(inputs: list, weights: Any, bias: Any, width: int, heads: int) -> list[Tensor]:
+    """Return query, key and value, each times its weights: (N, L, width); by one product if all three are the same."""
     if inputs[0].shape[-1] != width or width % heads:
         raise ShapeError(
             f"multi_head_attention_forward: query {inputs[0].shape} must end in {width}, which {heads} heads divide"

@@ -14,9 +14,13 @@ _MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "ci
 
 
 def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
-    """Pad the last axes: `pad` is (low, high) of the last axis, then of the one before, ...; negative amounts cut off.
+    """Pad the last axes: `pad` is (low, high) of the last axis, then of the one before, and so on; negative amounts cut
+    off.
 
-    mode: "constant" (with `value`, 0 unless given), "reflect", "replicate" or "circular".
+    mode is "constant" (with `value`, 0 unless given), "reflect", "replicate" or "circular".
+
+    >>> F.pad(gg.tensor([1.0, 2.0, 3.0]), (1, 2), mode="reflect")
+    tensor([2., 1., 2., 3., 2., 1.])
     """
     input = asarray(input)
     if mode not in _MODES:

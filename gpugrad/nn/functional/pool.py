@@ -16,7 +16,7 @@ from ...autograd.convert import asarray
 from ...autograd.tensor import Tensor
 from ...errors import ShapeError
 from ...ops.pool import max_pool, max_pool_indices, sum_pool
-from .conv import per_axis
+from .spatial import batched, per_axis
 
 __all__ = [
     "avg_pool1d", "avg_pool2d", "avg_pool3d", "lp_pool1d", "lp_pool2d", "lp_pool3d", "max_pool1d",
@@ -24,16 +24,8 @@ __all__ = [
 ]  # fmt: skip
 
 
-def batched(name: str, dims: int, input: Any) -> tuple[Tensor, bool]:
-    """Input with a batch axis, and whether that was added. Raises ShapeError for another number of axes."""
-    input = asarray(input)
-    if input.ndim not in (dims + 1, dims + 2):
-        raise ShapeError(f"{name}: expected input (N, C{', size' * dims}) or without N, got {input.shape}")
-    return (input, False) if input.ndim == dims + 2 else (input.reshape((1, *input.shape)), True)
-
-
-def arguments(name: str, dims: int, kernel: Any, stride: Any, padding: Any, dilation: Any = 1) -> dict:
-    """The attributes of the pooling ops. Raises ShapeError for numbers that make no windows."""
+def window_attributes(name: str, dims: int, kernel: Any, stride: Any, padding: Any, dilation: Any = 1) -> dict:
+    """Return the attributes of the pooling ops. Raises ShapeError for numbers that make no windows."""
     kernel = per_axis(kernel, dims, f"{name}: kernel_size")
     stride = kernel if stride is None else per_axis(stride, dims, f"{name}: stride")
     pads = per_axis(padding, dims, f"{name}: padding")
@@ -45,8 +37,8 @@ def arguments(name: str, dims: int, kernel: Any, stride: Any, padding: Any, dila
     return dict(kernel=kernel, stride=stride, padding=tuple((p, p) for p in pads), dilation=dilation)
 
 
-def _ceiled(size: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple) -> tuple:
-    """`padding` with what `ceil_mode` adds at the high side."""
+def _ceil_mode_padding(size: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple) -> tuple:
+    """Return `padding` with the extra padding at the high side that `ceil_mode` adds."""
     pairs = []
     for n, f, s, (low, high), d in zip(size, kernel, stride, padding, dilation, strict=True):
         out = -(-(n + low + high - d * (f - 1) - 1) // s) + 1
@@ -56,62 +48,77 @@ def _ceiled(size: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation:
     return tuple(pairs)
 
 
-def _max(dims, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices) -> Any:
+def _max_pool(dims, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices) -> Any:
+    """Check the arguments of max-pooling over `dims` axes, and compute it."""
     name = f"max_pool{dims}d"
     x, single = batched(name, dims, input)
-    window = arguments(name, dims, kernel_size, stride, padding, dilation)
+    window = window_attributes(name, dims, kernel_size, stride, padding, dilation)
     if ceil_mode:
-        window["padding"] = _ceiled(x.shape[2:], **window)
+        window["padding"] = _ceil_mode_padding(x.shape[2:], **window)
     outs = [max_pool(x, **window)] + ([max_pool_indices(x.detach(), **window)] if return_indices else [])
     outs = [out.squeeze(0) for out in outs] if single else outs
     return tuple(outs) if return_indices else outs[0]
 
 
 def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False) -> Any:
-    """`max_pool2d` for input (N, C, L)."""
-    return _max(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+    """Apply `max_pool2d` to input (N, C, L).
+
+    >>> F.max_pool1d(gg.tensor([[1.0, 2.0, 4.0, 3.0]]), 2)
+    tensor([[2., 4.]])
+    """
+    return _max_pool(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False) -> Any:
-    """The maximum of each window of input (N, C, H, W) or (C, H, W): (N, C, OH, OW); with return_indices also int64
-    positions, flat in the plane.
+    """Take the maximum of each window of input (N, C, H, W) or (C, H, W): (N, C, OH, OW).
 
-    stride: kernel_size unless given. The first of equal maxima gets the gradient; NaN counts as the largest.
+    With return_indices it also returns int64 positions, flat in the plane. stride is kernel_size unless given. The
+    first of equal maxima gets the gradient; NaN counts as the largest.
+
+    >>> F.max_pool2d(gg.ones((1, 3, 8, 8)), 2).shape
+    (1, 3, 4, 4)
     """
-    return _max(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+    return _max_pool(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
 def max_pool3d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False) -> Any:
-    """`max_pool2d` for input (N, C, D, H, W)."""
-    return _max(3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+    """Apply `max_pool2d` to input (N, C, D, H, W).
+
+    >>> F.max_pool3d(gg.ones((1, 3, 4, 4, 4)), 2).shape
+    (1, 3, 2, 2, 2)
+    """
+    return _max_pool(3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
 
 
-def _sums(
+def _window_sums(
     name: str, dims: int, x: Tensor, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool
 ) -> tuple[Tensor, dict]:
-    window = arguments(name, dims, kernel_size, stride, padding)
+    """Return the sum of each window, and the attributes of the windows."""
+    window = window_attributes(name, dims, kernel_size, stride, padding)
     if ceil_mode:
-        window["padding"] = _ceiled(x.shape[2:], **window)
+        window["padding"] = _ceil_mode_padding(x.shape[2:], **window)
     del window["dilation"]
     return sum_pool(x, **window), window
 
 
-def _avg(dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override=None) -> Tensor:
+def _avg_pool(dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override=None) -> Tensor:
+    """Check the arguments of average pooling over `dims` axes, and compute it."""
     name = f"avg_pool{dims}d"
     x, single = batched(name, dims, input)
-    sums, window = _sums(name, dims, x, kernel_size, stride, padding, ceil_mode)
+    sums, window = _window_sums(name, dims, x, kernel_size, stride, padding, ceil_mode)
     if divisor_override is not None:
         if divisor_override == 0:
             raise ShapeError(f"{name}: divisor_override must not be zero")
         out = sums * (1 / divisor_override)
     else:
         pads = per_axis(padding, dims, name) if count_include_pad else (0,) * dims
-        out = sums * _shares(x, window, pads, sums.shape[2:])
+        out = sums * _reciprocal_counts(x, window, pads, sums.shape[2:])
     return out.squeeze(0) if single else out
 
 
-def _shares(x: Tensor, window: dict, counted: tuple, out: tuple) -> Any:
-    """One over the number of elements that count in each window, (*O); a plain number where all windows are alike."""
+def _reciprocal_counts(x: Tensor, window: dict, counted: tuple, out: tuple) -> Any:
+    """Return one over the number of elements that count in each window, (*O), as a plain number if all windows are
+    alike."""
     counts = []
     axes = zip(x.shape[2:], window["kernel"], window["stride"], window["padding"], counted, out, strict=True)
     for n, f, s, (low, _), c, o in axes:
@@ -124,32 +131,44 @@ def _shares(x: Tensor, window: dict, counted: tuple, out: tuple) -> Any:
 
 
 def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True) -> Tensor:
-    """`avg_pool2d` for input (N, C, L)."""
-    return _avg(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
+    """Apply `avg_pool2d` to input (N, C, L).
+
+    >>> F.avg_pool1d(gg.tensor([[1.0, 2.0, 4.0, 3.0]]), 2)
+    tensor([[1.5, 3.5]])
+    """
+    return _avg_pool(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
 
 
 def avg_pool2d(
     input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
 ) -> Tensor:
-    """The mean of each window of input (N, C, H, W) or (C, H, W): (N, C, OH, OW).
+    """Take the mean of each window of input (N, C, H, W) or (C, H, W): (N, C, OH, OW).
 
-    stride: kernel_size unless given. count_include_pad: zeros of the padding count as elements. divisor_override: what
-    to divide by instead.
+    stride is kernel_size unless given. With count_include_pad, zeros of the padding count as elements. divisor_override
+    is a number to divide by instead.
+
+    >>> F.avg_pool2d(gg.ones((1, 3, 8, 8)), 2).shape
+    (1, 3, 4, 4)
     """
-    return _avg(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    return _avg_pool(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
 def avg_pool3d(
     input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
 ) -> Tensor:
-    """`avg_pool2d` for input (N, C, D, H, W)."""
-    return _avg(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    """Apply `avg_pool2d` to input (N, C, D, H, W).
+
+    >>> F.avg_pool3d(gg.ones((1, 3, 4, 4, 4)), 2).shape
+    (1, 3, 2, 2, 2)
+    """
+    return _avg_pool(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
-def _lp(dims, input, norm_type, kernel_size, stride, ceil_mode) -> Tensor:
+def _lp_pool(dims, input, norm_type, kernel_size, stride, ceil_mode) -> Tensor:
+    """Check the arguments of Lp pooling over `dims` axes, and compute it."""
     name = f"lp_pool{dims}d"
     x, single = batched(name, dims, input)
-    means = _avg(dims, x**norm_type, kernel_size, stride, 0, ceil_mode, True)
+    means = _avg_pool(dims, x**norm_type, kernel_size, stride, 0, ceil_mode, True)
     sums = means * math.prod(per_axis(kernel_size, dims, f"{name}: kernel_size"))
     some = (sums != 0).to(dtype=sums.dtype)
     out = (sums * some + (1 - some)) ** (1 / norm_type) * some
@@ -157,33 +176,52 @@ def _lp(dims, input, norm_type, kernel_size, stride, ceil_mode) -> Tensor:
 
 
 def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False) -> Tensor:
-    """`lp_pool2d` for input (N, C, L)."""
-    return _lp(1, input, norm_type, kernel_size, stride, ceil_mode)
+    """Apply `lp_pool2d` to input (N, C, L).
+
+    >>> F.lp_pool1d(gg.tensor([[3.0, 4.0, 0.0, 2.0]]), 2, 2)
+    tensor([[5., 2.]])
+    """
+    return _lp_pool(1, input, norm_type, kernel_size, stride, ceil_mode)
 
 
 def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False) -> Tensor:
-    """(sum of x**p over each window)**(1/p), p = norm_type, of input (N, C, H, W) or (C, H, W): (N, C, OH, OW).
+    """Compute (sum of x**p over each window)**(1/p), p = norm_type, of input (N, C, H, W) or (C, H, W): (N, C, OH, OW).
 
     The gradient is 0 where the sum is. With ceil_mode, a window that hangs over the end counts its mean for the rest.
+
+    >>> F.lp_pool2d(gg.ones((1, 3, 8, 8)), 2, 2).shape
+    (1, 3, 4, 4)
     """
-    return _lp(2, input, norm_type, kernel_size, stride, ceil_mode)
+    return _lp_pool(2, input, norm_type, kernel_size, stride, ceil_mode)
 
 
 def lp_pool3d(input, norm_type, kernel_size, stride=None, ceil_mode=False) -> Tensor:
-    """`lp_pool2d` for input (N, C, D, H, W)."""
-    return _lp(3, input, norm_type, kernel_size, stride, ceil_mode)
+    """Apply `lp_pool2d` to input (N, C, D, H, W).
+
+    >>> F.lp_pool3d(gg.ones((1, 3, 4, 4, 4)), 2, 2).shape
+    (1, 3, 2, 2, 2)
+    """
+    return _lp_pool(3, input, norm_type, kernel_size, stride, ceil_mode)
 
 
-def with_indices(function: Callable) -> Callable[..., tuple[Tensor, Tensor]]:
-    """`function` with return_indices=True, whatever is asked for."""
+def with_indices(function: Callable, arguments: str = "2") -> Callable[..., tuple[Tensor, Tensor]]:
+    """Return `function` with return_indices=True under its name with "_with_indices".
+
+    The example calls it with `arguments` that make two windows of four elements along each axis.
+    """
 
     @wraps(function)
     def both(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         given = dict(zip(function.__code__.co_varnames, args, strict=False))
         return function(**{**given, **kwargs, "return_indices": True})
 
-    both.__name__ = f"{function.__name__}_with_indices"
-    both.__doc__ = f"`{function.__name__}` and the flat positions of the maxima."
+    name = both.__name__ = f"{function.__name__}_with_indices"
+    dims = int(function.__name__[-2])
+    both.__doc__ = (
+        f"Return what `{function.__name__}` returns, and the flat positions of the maxima.\n\n"
+        f">>> values, indices = F.{name}(gg.ones({(1, 1, *(4,) * dims)}), {arguments})\n"
+        f">>> values.shape == indices.shape == {(1, 1, *(2,) * dims)}\nTrue"
+    )
     return both
 
 

@@ -24,21 +24,23 @@ _AREA = (adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d)
 
 
 def cubic_near(d: Any, a: float) -> Any:
-    """The cubic convolution kernel of R. Keys (1981) at distances 0 <= d <= 1, of an array or a Tensor."""
+    """Return the cubic convolution kernel of R. Keys (1981) at distances 0 <= d <= 1, of an array or a Tensor."""
     return ((a + 2) * d - (a + 3)) * d * d + 1
 
 
 def cubic_far(d: Any, a: float) -> Any:
-    """The same kernel at distances 1 <= d <= 2; it is zero from there on."""
+    """Return the same kernel at distances 1 <= d <= 2; it is zero from there on."""
     return (((d - 5) * d + 8) * d - 4) * a
 
 
 def _cubic(distance: np.ndarray, a: float) -> np.ndarray:
+    """Return the cubic convolution kernel at any distances."""
     d = np.minimum(abs(distance), 2)
     return np.where(d < 1, cubic_near(d, a), cubic_far(d, a))
 
 
 def _lanczos(distance: np.ndarray) -> np.ndarray:
+    """Return the Lanczos kernel of three lobes."""
     return np.sinc(distance) * np.sinc(distance / 3) * (abs(distance) < 3)
 
 
@@ -52,7 +54,7 @@ _FILTERS: dict[str, tuple[int, Callable]] = {
 
 @functools.lru_cache(maxsize=256)
 def _taps(mode: str, n: int, out: int, scale: float, align: bool, antialias: bool) -> Taps:
-    """The taps of an axis of n elements for `out`; `scale` input elements make one output element."""
+    """Return the taps of an axis of n elements for `out`; `scale` input elements make one output element."""
     i = np.arange(out)
     if antialias:
         return Taps(*_smooth(mode, n, (i + 0.5) * scale, scale), n)
@@ -69,7 +71,7 @@ def _taps(mode: str, n: int, out: int, scale: float, align: bool, antialias: boo
 
 
 def _smooth(mode: str, n: int, center: np.ndarray, scale: float) -> tuple[np.ndarray, np.ndarray]:
-    """Index and weight of the antialiased modes: the filter stretched by `scale` and cut off at the ends."""
+    """Return index and weight of the antialiased modes: the filter stretched by `scale` and cut off at the ends."""
     half, kernel = _FILTERS[mode]
     stretch = max(scale, 1.0)
     start = np.maximum((center - half * stretch + 0.5).astype(np.int64), 0)
@@ -80,6 +82,7 @@ def _smooth(mode: str, n: int, center: np.ndarray, scale: float) -> tuple[np.nda
 
 
 def _scales(scale_factor: Any, dims: int) -> tuple[float, ...]:
+    """Return the scale of each axis. Raises ShapeError for another number of scales."""
     given = tuple(scale_factor) if isinstance(scale_factor, Sequence) else (scale_factor,) * dims
     if len(given) != dims:
         raise ShapeError(f"interpolate: scale_factor must be a number or {dims} of them, got {scale_factor}")
@@ -87,7 +90,7 @@ def _scales(scale_factor: Any, dims: int) -> tuple[float, ...]:
 
 
 def _sizes(x: Tensor, size: Any, scale_factor: Any, recompute: bool) -> tuple[tuple[int, ...], tuple]:
-    """The output's spatial sizes, and the given scale of each axis (None: the ratio of the sizes)."""
+    """Return the output's spatial sizes, and the given scale of each axis (None: the ratio of the sizes)."""
     dims = x.ndim - 2
     if (size is None) == (scale_factor is None):
         raise ShapeError("interpolate: give either size or scale_factor")
@@ -106,6 +109,7 @@ def _sizes(x: Tensor, size: Any, scale_factor: Any, recompute: bool) -> tuple[tu
 
 
 def _check(x: Tensor, mode: str, align_corners: bool | None, antialias: bool) -> None:
+    """Raise ShapeError for arguments that do not fit the mode."""
     modes = ("nearest", "nearest-exact", "area", *_DIMS)
     if mode not in modes:
         raise ShapeError(f"interpolate: mode must be one of {', '.join(modes)}, got {mode!r}")
@@ -129,12 +133,15 @@ def interpolate(
     recompute_scale_factor: bool | None = None,
     antialias: bool = False,
 ) -> Tensor:
-    """input (N, C, *S), of one to three spatial axes, resized to `size` or by `scale_factor` (one, or one per axis).
+    """Resize input (N, C, *S), of one to three spatial axes, to `size` or by `scale_factor` (one, or one per axis).
 
-    mode: "nearest" (PyTorch's, which rounds down), "nearest-exact", "linear", "bilinear", "bicubic", "trilinear",
-    "area" (means of windows) or "lanczos". align_corners: the corner elements' centres are kept rather than the outer
-    edges. recompute_scale_factor: the scale is the ratio of the sizes, not the given one. antialias: filter before an
-    axis gets shorter. Raises ShapeError for arguments that do not fit.
+    mode is "nearest" (PyTorch's, which rounds down), "nearest-exact", "linear", "bilinear", "bicubic" (R. Keys 1981),
+    "trilinear", "area" (means of windows) or "lanczos". align_corners keeps the centres of the corner elements rather
+    than the outer edges. recompute_scale_factor takes the ratio of the sizes as the scale, not the given one. antialias
+    filters before an axis gets shorter. Raises ShapeError for arguments that do not fit.
+
+    >>> F.interpolate(gg.tensor([[[1.0, 3.0]]]), scale_factor=2, mode="linear")
+    tensor([[[1. , 1.5, 2.5, 3. ]]])
     """
     x = asarray(input)
     _check(x, mode, align_corners, antialias)
@@ -157,15 +164,27 @@ def interpolate(
 def upsample(
     input: Any, size: Any = None, scale_factor: Any = None, mode: str = "nearest", align_corners: bool | None = None
 ) -> Tensor:
-    """`interpolate` under an older name."""
+    """Apply `interpolate`, under an older name.
+
+    >>> F.upsample(gg.tensor([[[1.0, 3.0]]]), scale_factor=2)
+    tensor([[[1., 1., 3., 3.]]])
+    """
     return interpolate(input, size, scale_factor, mode, align_corners)
 
 
 def upsample_nearest(input: Any, size: Any = None, scale_factor: Any = None) -> Tensor:
-    """`interpolate` with mode "nearest"."""
+    """Apply `interpolate` with mode "nearest".
+
+    >>> F.upsample_nearest(gg.tensor([[[1.0, 3.0]]]), size=3)
+    tensor([[[1., 1., 3.]]])
+    """
     return interpolate(input, size, scale_factor, "nearest")
 
 
 def upsample_bilinear(input: Any, size: Any = None, scale_factor: Any = None) -> Tensor:
-    """`interpolate` with mode "bilinear" and align_corners=True."""
+    """Apply `interpolate` with mode "bilinear" and align_corners=True.
+
+    >>> F.upsample_bilinear(gg.tensor([[[[1.0, 2.0]]]]), size=(1, 3))
+    tensor([[[[1. , 1.5, 2. ]]]])
+    """
     return interpolate(input, size, scale_factor, "bilinear", True)

@@ -6,15 +6,17 @@ from ...autograd.convert import asarray
 from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
 from ...errors import ShapeError
-from .pool import arguments, batched
+from .pool import window_attributes
+from .spatial import batched
 
 __all__ = ["max_unpool1d", "max_unpool2d", "max_unpool3d"]
 
 
-def _unpool(dims, input, indices, kernel_size, stride, padding, output_size) -> Tensor:
+def _max_unpool(dims, input, indices, kernel_size, stride, padding, output_size) -> Tensor:
+    """Check the arguments of unpooling over `dims` axes, and compute it."""
     name = f"max_unpool{dims}d"
     x, single = batched(name, dims, input)
-    window = arguments(name, dims, kernel_size, stride, padding)
+    window = window_attributes(name, dims, kernel_size, stride, padding)
     parts = zip(x.shape[2:], window["stride"], window["padding"], window["kernel"], strict=True)
     size = tuple((n - 1) * s - 2 * p + f for n, s, (p, _), f in parts)
     if output_size is not None:
@@ -30,16 +32,32 @@ def _unpool(dims, input, indices, kernel_size, stride, padding, output_size) -> 
 
 
 def max_unpool1d(input, indices, kernel_size, stride=None, padding=0, output_size=None) -> Tensor:
-    """`max_unpool2d` for input (N, C, L)."""
-    return _unpool(1, input, indices, kernel_size, stride, padding, output_size)
+    """Apply `max_unpool2d` to input (N, C, L).
+
+    >>> F.max_unpool1d(gg.tensor([[2.0, 4.0]]), gg.tensor([[1, 2]]), 2)
+    tensor([[0., 2., 4., 0.]])
+    """
+    return _max_unpool(1, input, indices, kernel_size, stride, padding, output_size)
 
 
 def max_unpool2d(input, indices, kernel_size, stride=None, padding=0, output_size=None) -> Tensor:
-    """The values of input (N, C, OH, OW) put back where max-pooling took them from (`indices`), zeros elsewhere:
-    (N, C, H, W), the smallest that the windows fit unless output_size is given."""
-    return _unpool(2, input, indices, kernel_size, stride, padding, output_size)
+    """Put the maxima that `max_pool2d` took back at their `indices`, and zeros elsewhere.
+
+    Several sizes pool to that of the input; output_size, of which the last axes count, chooses one, by default the
+    smallest. Raises ShapeError for indices outside of it; on cuda those are left out.
+
+    >>> values, indices = F.max_pool2d(gg.ones((1, 3, 4, 4)), 2, return_indices=True)
+    >>> F.max_unpool2d(values, indices, 2).shape
+    (1, 3, 4, 4)
+    """
+    return _max_unpool(2, input, indices, kernel_size, stride, padding, output_size)
 
 
 def max_unpool3d(input, indices, kernel_size, stride=None, padding=0, output_size=None) -> Tensor:
-    """`max_unpool2d` for input (N, C, D, H, W)."""
-    return _unpool(3, input, indices, kernel_size, stride, padding, output_size)
+    """Apply `max_unpool2d` to input (N, C, D, H, W).
+
+    >>> values, indices = F.max_pool3d(gg.ones((1, 3, 4, 4, 4)), 2, return_indices=True)
+    >>> F.max_unpool3d(values, indices, 2).shape
+    (1, 3, 4, 4, 4)
+    """
+    return _max_unpool(3, input, indices, kernel_size, stride, padding, output_size)

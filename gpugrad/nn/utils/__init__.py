@@ -1,4 +1,4 @@
-"""Utilities of networks, with PyTorch's names."""
+"""Utilities for networks, with PyTorch's names."""
 
 from . import parametrizations, parametrize, rnn
 from .clip_grad import clip_grad_norm_, clip_grad_value_, clip_grads_with_norm_, get_total_norm

@@ -1,4 +1,4 @@
-"""Norms and clipping of gradients."""
+"""Functions that measure and clip gradients."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -12,18 +12,19 @@ from ...errors import GradientError
 
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    """Return the gradients of the parameters that have one."""
     given = [parameters] if isinstance(parameters, Tensor) else parameters
     return [p.grad for p in given if p.grad is not None]
 
 
-def _norm(ns: Any, array: Any, p: float) -> Any:
-    """The p-norm of all elements, a 0-d array."""
+def _p_norm(xp: Any, array: Any, p: float) -> Any:
+    """Return the p-norm of all elements, as a 0-d array."""
     flat = array.reshape(-1)
     if p == float("inf"):
-        return ns.abs(flat).max() if flat.size else ns.zeros((), flat.dtype)
+        return xp.abs(flat).max() if flat.size else xp.zeros((), flat.dtype)
     if p == 2:
-        return ns.sqrt(ns.dot(flat, flat))
-    return (ns.abs(flat) ** p).sum() ** (1 / p)
+        return xp.sqrt(xp.dot(flat, flat))
+    return (xp.abs(flat) ** p).sum() ** (1 / p)
 
 
 def get_total_norm(
@@ -32,16 +33,19 @@ def get_total_norm(
     error_if_nonfinite: bool = False,
     foreach: bool | None = None,
 ) -> Tensor:
-    """The norm of all elements of all tensors together, a 0-d Tensor outside the graph.
+    """Return the norm of all elements of all tensors together, as a 0-d Tensor outside the graph.
 
-    norm_type: the p of the p-norm, float("inf") for the largest absolute value. The device is not waited for, unless
-    error_if_nonfinite asks for a GradientError where the norm is NaN or infinite. foreach changes nothing.
+    norm_type is the p of the p-norm, float("inf") for the largest absolute value. The device is not waited for, unless
+    error_if_nonfinite asks for a GradientError if the norm is NaN or infinite. foreach changes nothing.
+
+    >>> nn.utils.get_total_norm([gg.tensor([3.0]), gg.tensor([4.0])])
+    tensor(5.)
     """
     given = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     device = given[0].device if given else default_device()
-    ns = device.xp
-    norms = [_norm(ns, t._array, norm_type) for t in given]
-    total = ns.asarray(_norm(ns, ns.stack(norms), norm_type)) if norms else ns.zeros((), np.float32)
+    xp = device.xp
+    norms = [_p_norm(xp, t._array, norm_type) for t in given]
+    total = xp.asarray(_p_norm(xp, xp.stack(norms), norm_type)) if norms else xp.zeros((), np.float32)
     if error_if_nonfinite and not np.isfinite(float(total)):
         raise GradientError(f"clip_grad_norm_: the norm of the gradients is {float(total)}")
     return wrap(total, device, None)
@@ -52,10 +56,10 @@ def clip_grads_with_norm_(
 ) -> None:
     """Scale the gradients, in place, by max_norm / total_norm if that is less than 1."""
     for gradient in _gradients(parameters):
-        ns = gradient.device.xp
+        xp = gradient.device.xp
         total = total_norm.to(device=gradient.device)._array
-        factor = ns.minimum(max_norm / (total + 1e-6), 1.0)
-        ns.multiply(gradient._array, factor.astype(gradient.dtype), out=gradient._array)
+        factor = xp.minimum(max_norm / (total + 1e-6), 1.0)
+        xp.multiply(gradient._array, factor.astype(gradient.dtype), out=gradient._array)
         changed(gradient._array, "clip_grad_norm_")
 
 
@@ -68,7 +72,12 @@ def clip_grad_norm_(
 ) -> Tensor:
     """Scale the gradients, in place, so that the norm of all together is at most max_norm; returns the norm before.
 
-    Arguments as for `get_total_norm`.
+    The arguments are those of `get_total_norm` (R. Pascanu et al. 2013, section 3.2).
+
+    >>> w = nn.Parameter(gg.tensor([3.0, 4.0]))
+    >>> (w * w).sum().backward()
+    >>> nn.utils.clip_grad_norm_([w], max_norm=1.0), w.grad.round(decimals=4)
+    (tensor(10.), tensor([0.6, 0.8]))
     """
     given = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     total = get_total_norm(_gradients(given), norm_type, error_if_nonfinite)
@@ -77,7 +86,14 @@ def clip_grad_norm_(
 
 
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float, foreach: bool | None = None) -> None:
-    """Limit every gradient, in place, to [-clip_value, clip_value]."""
+    """Limit every gradient, in place, to [-clip_value, clip_value].
+
+    >>> w = nn.Parameter(gg.tensor([3.0, 0.25]))
+    >>> (w * w).sum().backward()
+    >>> nn.utils.clip_grad_value_([w], clip_value=1.0)
+    >>> w.grad
+    tensor([1. , 0.5])
+    """
     for gradient in _gradients(parameters):
         gradient.device.xp.clip(gradient._array, -clip_value, clip_value, out=gradient._array)
         changed(gradient._array, "clip_grad_value_")

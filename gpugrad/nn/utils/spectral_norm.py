@@ -16,13 +16,14 @@ from .parametrize import register_parametrization
 
 
 def _random_unit(size: int, like: Tensor) -> Tensor:
+    """Return a random vector of length 1, with the device and the dtype of `like`."""
     values = default_generator().numpy.standard_normal(size)
     made = Tensor(values, device=like.device).to(dtype=like.dtype)
     return made / (made * made).sum() ** 0.5
 
 
 class _SpectralNorm(Module):
-    """W / sigma, sigma = u^T W v being about the largest singular value, by power iteration (Miyato et al. 2018)."""
+    """Computes W / sigma, where sigma = u^T W v approximates the largest singular value by power iteration."""
 
     def __init__(self, weight: Tensor, n_power_iterations: int = 1, dim: int = 0, eps: float = 1e-12):
         super().__init__()
@@ -38,19 +39,19 @@ class _SpectralNorm(Module):
             self.iterate(matrix, self._u, self._v, 15)
 
     def matrix(self, weight: Tensor) -> Tensor:
-        """The weight as a matrix whose rows are along `dim`."""
+        """Return the weight as a matrix whose rows are along `dim`."""
         rows = weight if self.dim == 0 else moveaxis(weight, self.dim, 0)
         return rows.reshape((rows.shape[0], -1))
 
     def iterate(self, matrix: Tensor, u: Tensor, v: Tensor, count: int, u_first: bool = True) -> None:
-        """Improve u and v, in place."""
+        """Improve u and v, in place, by `count` steps of power iteration."""
         with no_grad():
             for step in range(2 * count):
                 ours, other, m = (u, v, matrix) if (step % 2 == 0) == u_first else (v, u, matrix.T)
                 copy_into(ours, F.normalize(m @ other, dim=0, eps=self.eps), "spectral_norm")
 
     def scaled(self, weight: Tensor, u: Tensor, v: Tensor) -> Tensor:
-        """weight / u^T W v. u and v are copied: the next iteration changes them."""
+        """Return weight / u^T W v. u and v are copied, because the next iteration changes them."""
         u, v = u.detach().clone(), v.detach().clone()
         return weight / (u * (self.matrix(weight) @ v)).sum()
 
@@ -66,7 +67,7 @@ class _SpectralNorm(Module):
 
 
 def _output_axis(module: Module, dim: int | None) -> int:
-    """The axis of a weight's outputs."""
+    """Return the axis of a weight's outputs, which is `dim` if given."""
     transposed = isinstance(module, (ConvTranspose1d, ConvTranspose2d, ConvTranspose3d))
     return (1 if transposed else 0) if dim is None else dim
 
@@ -74,10 +75,15 @@ def _output_axis(module: Module, dim: int | None) -> int:
 def parametrized_spectral_norm(
     module: Module, name: str = "weight", n_power_iterations: int = 1, eps: float = 1e-12, dim: int | None = None
 ) -> Module:
-    """Compute the parameter `name` as W / sigma(W); `original` is W, and buffers _u and _v its singular vectors.
+    """Compute the parameter `name` as W / sigma(W) at each access; `original` is W, the buffers _u and _v its singular
+    vectors.
 
-    Each access in training mode makes n_power_iterations steps. dim: the axis of the outputs (0, and 1 for transposed
-    convolutions). Returns the module (Miyato et al. 2018).
+    Each access in training mode makes n_power_iterations steps. dim is the axis of the outputs (by default 0, and 1 for
+    transposed convolutions). Returns the module (T. Miyato et al. 2018, section 2.1).
+
+    >>> layer = nn.utils.parametrizations.spectral_norm(nn.Linear(4, 3)).eval()
+    >>> np.linalg.norm(layer.weight.detach().numpy(), 2).round(2)
+    np.float32(1.0)
     """
     weight = getattr(module, name, None)
     if not isinstance(weight, Tensor):
@@ -87,13 +93,13 @@ def parametrized_spectral_norm(
 
 
 class SpectralNorm:
-    """Sets `name` to name_orig / sigma before each forward; buffers name_u and name_v."""
+    """Sets `name` to name_orig / sigma before each forward, with buffers name_u and name_v."""
 
     def __init__(self, name: str, n_power_iterations: int, dim: int, eps: float):
         self.name, self.options = name, (n_power_iterations, dim, eps)
 
     def install(self, module: Module) -> None:
-        """Replace the parameter."""
+        """Replace the parameter by the original and the two singular vectors."""
         weight = module._parameters[self.name]
         if weight is None:
             raise ValueError(f"spectral_norm: the parameter {self.name!r} of {type(module).__name__} is None")
@@ -128,7 +134,12 @@ def spectral_norm(
 ) -> Module:
     """Compute the parameter `name` before each forward as name_orig / sigma, with buffers name_u and name_v.
 
-    `parametrizations.spectral_norm` does the same at each access. Returns the module (Miyato et al. 2018).
+    `parametrizations.spectral_norm` does the same at each access. Returns the module (T. Miyato et al. 2018, section
+    2.1).
+
+    >>> layer = nn.utils.spectral_norm(nn.Linear(4, 3))
+    >>> sorted(name for name, _ in layer.named_buffers())
+    ['weight_u', 'weight_v']
     """
     return install_hook(module, SpectralNorm(name, n_power_iterations, _output_axis(module, dim), eps), SpectralNorm)
 

@@ -11,7 +11,8 @@ from .parametrize import register_parametrization
 
 
 def norm_except_dim(weight: Tensor, dim: int | None) -> Tensor:
-    """The norms of the slices of `weight` along `dim`, with axes of length 1 for the others; of all for None or -1."""
+    """Return the norms of the slices of `weight` along `dim`, with axes of length 1 for the others; of all for None or
+    -1."""
     if dim is None or dim == -1:
         return (weight * weight).sum() ** 0.5
     axes = tuple(i for i in range(weight.ndim) if i != dim % weight.ndim)
@@ -19,7 +20,7 @@ def norm_except_dim(weight: Tensor, dim: int | None) -> Tensor:
 
 
 class _WeightNorm(Module):
-    """g v / ||v||, the norm taken over all axes but `dim`: a weight by its direction v and its length g."""
+    """Computes g v / ||v||, the norm taken over all axes but `dim`: a weight from its direction v and its length g."""
 
     def __init__(self, dim: int | None = 0):
         super().__init__()
@@ -33,14 +34,19 @@ class _WeightNorm(Module):
 
 
 def parametrized_weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Module:
-    """Compute the parameter `name` as g v / ||v||; original0 is g and original1 is v (Salimans and Kingma 2016).
+    """Compute the parameter `name` as g v / ||v|| at each access; original0 is g and original1 is v.
 
-    dim: the axis along which each slice has a norm of its own; None: one norm for all. Returns the module.
+    dim is the axis along which each slice has a norm of its own; None means one norm for all. Returns the module (T.
+    Salimans and D. Kingma 2016, section 2).
+
+    >>> layer = nn.utils.parametrizations.weight_norm(nn.Linear(4, 3))
+    >>> sorted(name for name, _ in layer.named_parameters())
+    ['bias', 'parametrizations.weight.original0', 'parametrizations.weight.original1']
     """
     register_parametrization(module, name, _WeightNorm(dim), unsafe=True)
 
     def translate(module: Module, state: dict, prefix: str, *_: Any) -> None:
-        """Names of the older form are taken as well."""
+        """Rename the entries of a state dict of the older form."""
         for i, part in enumerate("gv"):
             if f"{prefix}{name}_{part}" in state:
                 state[f"{prefix}parametrizations.{name}.original{i}"] = state.pop(f"{prefix}{name}_{part}")
@@ -56,11 +62,11 @@ class WeightNorm:
         self.name, self.norm = name, _WeightNorm(dim)
 
     def compute_weight(self, module: Module) -> Tensor:
-        """The weight of the present parameters."""
+        """Return the weight that the present parameters give."""
         return self.norm(getattr(module, f"{self.name}_g"), getattr(module, f"{self.name}_v"))
 
     def install(self, module: Module) -> None:
-        """Replace the parameter."""
+        """Replace the parameter by its length and its direction."""
         weight = module._parameters.pop(self.name)
         assert weight is not None
         with no_grad():
@@ -80,9 +86,14 @@ class WeightNorm:
 
 
 def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Module:
-    """Compute the parameter `name` before each forward as name_g name_v / ||name_v|| (Salimans and Kingma 2016).
+    """Compute the parameter `name` before each forward as name_g name_v / ||name_v||.
 
-    `parametrizations.weight_norm` does the same at each access. Returns the module.
+    `parametrizations.weight_norm` does the same at each access. Returns the module (T. Salimans and D. Kingma 2016,
+    section 2).
+
+    >>> layer = nn.utils.weight_norm(nn.Linear(4, 3))
+    >>> sorted(name for name, _ in layer.named_parameters())
+    ['bias', 'weight_g', 'weight_v']
     """
     return install_hook(module, WeightNorm(name, dim), WeightNorm)
 

@@ -78,6 +78,10 @@ def cross_entropy_rows(
     et al. 2016, section 7). Rows of `ignore_index` give 0. With reduction "sum" the result is the sum of all, (); with
     "mean" it is this divided by the sum of w[t] over the rows that count. A class that does not exist raises
     OutOfRangeError; on cuda devices it gives NaN, because an error would have to wait for the device.
+
+    >>> from gpugrad.ops.loss import cross_entropy_rows
+    >>> cross_entropy_rows(gg.tensor([[0.0, 0.0], [100.0, 0.0]]), gg.tensor([0, 1])).round(decimals=4)
+    tensor([  0.6931, 100.    ])
     """
     kept_rows(logits, target, weight, ignore_index)
     if logits.size:

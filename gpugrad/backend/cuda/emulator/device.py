@@ -24,18 +24,14 @@ from .pools import pools
 class EmulatedDevice(Device):
     """A cuda device whose memory is the host's and whose kernels run on the CPU."""
 
-    __slots__ = ("_xp", "memory")
+    __slots__ = ("memory",)
     is_only = False
     has_products = True
 
     def __init__(self, index: int):
         super().__init__("cuda", index, f"cuda:{index}")
         self.memory = pools[index]
-        self._xp = Selecting(_arrays(), self)
-
-    @property
-    def xp(self) -> Any:
-        return self._xp
+        self.xp = Selecting(_arrays(), self)
 
     def asarray(self, array: Any, dtype: np.dtype | None = None) -> Any:
         with self.selected():
