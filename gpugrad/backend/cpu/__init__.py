@@ -17,14 +17,13 @@ if TYPE_CHECKING:
         gemm,
         loss,
         norm,
-        recurrent,
         rows,
         softmax,
         special,
     )
 
 __all__ = [
-    "activation", "attention", "batch_norm", "gemm", "loss", "norm", "recurrent",
+    "activation", "attention", "batch_norm", "gemm", "loss", "norm",
     "rows", "softmax", "special",
 ]  # fmt: skip
 
