@@ -8,8 +8,8 @@ from torch_reference import compare, torch
 
 import gpugrad as gg
 import gpugrad.nn.functional as F
+from gpugrad.autograd.check.samples import Sampler
 from gpugrad.autograd.op import OPS
-from gpugrad.autograd.samples import Sampler
 from gpugrad.backend.cpu import gemm
 from gpugrad.backend.cpu.windows import Windows
 from gpugrad.errors import DTypeError, ShapeError

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import gpugrad
-from gpugrad.autograd.checks import CHECKS, check_op
+from gpugrad.autograd.check.checks import CHECKS, check_op
+from gpugrad.autograd.check.samples import unary
 from gpugrad.autograd.op import OPS, Many, Op, op, xp
-from gpugrad.autograd.samples import unary
 
 OWN = sorted(name for name, o in OPS.items() if o.__module__.startswith("gpugrad."))
 

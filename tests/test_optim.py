@@ -10,7 +10,7 @@ import gpugrad as gg
 from gpugrad import nn, optim
 from gpugrad.backend.cpu import blas
 from gpugrad.errors import GradientError, InplaceError, StateDictError
-from gpugrad.optim import walk as blocks
+from gpugrad.optim import blocks
 
 SHAPES = [(300, 200), (7,), (), (2, 3, 4), (0, 3)]
 CASES = [
@@ -151,7 +151,13 @@ def test_blocks_and_threads_do_not_change_the_result(monkeypatch, threads, small
         return [p.detach().numpy() for p in parameters]
 
     whole = run()
-    for name, value in {"BLOCK": block, "SHARE": 1, "LONG": 1, "CALLS": 1, "SMALL": small}.items():
+    for name, value in {
+        "BLOCK_SIZE": block,
+        "THREAD_SIZE": 1,
+        "LARGE_ARRAY": 1,
+        "CALL_COST": 1,
+        "SMALL_ARRAY": small,
+    }.items():
         monkeypatch.setattr(blocks, name, value)
     monkeypatch.setattr("gpugrad.backend.cpu.threads._count", threads)
     for cut, expected in zip(run(), whole, strict=True):

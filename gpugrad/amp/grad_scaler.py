@@ -16,7 +16,7 @@ from ..errors import GradientError
 _READY, _UNSCALED, _STEPPED = range(3)
 
 
-class _Progress:
+class _OptimizerProgress:
     """What has been done with one optimizer since the last update()."""
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class GradScaler:
         self._growth_factor, self._backoff_factor = growth_factor, backoff_factor
         self._growth_interval = growth_interval
         self._used = False
-        self._progress: dict[int, _Progress] = {}
+        self._progress: dict[int, _OptimizerProgress] = {}
 
     def scale(self, outputs: Any) -> Any:
         """`outputs`, a Tensor or an iterable of them (nested as you like), times the scale."""
@@ -77,10 +77,10 @@ class GradScaler:
         scaled = map(self.scale, outputs)
         return type(outputs)(scaled) if isinstance(outputs, (list, tuple)) else scaled
 
-    def _of(self, optimizer: Any, call: str) -> _Progress:
+    def _progress_of(self, optimizer: Any, call: str) -> _OptimizerProgress:
         if not self._used:
             raise GradientError(f"GradScaler.{call}: nothing has been scaled yet; call scaler.scale(loss) first")
-        return self._progress.setdefault(id(optimizer), _Progress())
+        return self._progress.setdefault(id(optimizer), _OptimizerProgress())
 
     def unscale_(self, optimizer: Any) -> None:
         """Divide the gradients of the optimizer's parameters by the scale, in place. Not twice between updates.
@@ -89,7 +89,7 @@ class GradScaler:
         """
         if not self._enabled:
             return
-        progress = self._of(optimizer, "unscale_")
+        progress = self._progress_of(optimizer, "unscale_")
         if progress.stage != _READY:
             done = "unscale_()" if progress.stage == _UNSCALED else "step()"
             raise GradientError(
@@ -101,10 +101,10 @@ class GradScaler:
             for gradient in (p.grad for p in group["params"] if p.grad is not None):
                 if gradient.dtype == float16:
                     raise ValueError("GradScaler.unscale_: float16 gradients; keep parameters in float32")
-                ns, array = gradient.device.xp, gradient._array
-                bad = ~ns.isfinite(array).all()
+                xp, array = gradient.device.xp, gradient._array
+                bad = ~xp.isfinite(array).all()
                 found[gradient.device] = found[gradient.device] | bad if gradient.device in found else bad
-                ns.multiply(array, ns.asarray(inverse, array.dtype), out=array)
+                xp.multiply(array, xp.asarray(inverse, array.dtype), out=array)
                 changed(array, "GradScaler.unscale_")
         progress.flags = [wrap(device.asarray(flag), device, None) for device, flag in found.items()]
         progress.stage = _UNSCALED
@@ -115,7 +115,7 @@ class GradScaler:
             return optimizer.step(*args, **kwargs)
         if "closure" in kwargs:
             raise GradientError("GradScaler.step: closures are not supported while scaling")
-        progress = self._of(optimizer, "step")
+        progress = self._progress_of(optimizer, "step")
         if progress.stage == _STEPPED:
             raise GradientError("GradScaler.step: step() has been called on this optimizer since the last update()")
         if progress.stage == _READY:

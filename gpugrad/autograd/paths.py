@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 from ..errors import DTypeError
 
@@ -28,6 +29,13 @@ class DevicePath:
         self.backward_function: Callable | None = None
         self.names: tuple[str, ...] = ()
         self.runs = 0  # how often it ran, for the tests
+
+    def run(self, arrays: list, attributes: dict, many: bool) -> Any:
+        """Return (outputs, residuals), or NotImplemented if the path declines."""
+        result = self.forward(arrays, **attributes) if many else self.forward(*arrays, **attributes)
+        if result is not NotImplemented:
+            self.runs += 1
+        return result
 
     def backward(self, function: Callable) -> Callable:
         """Declare the backward: like a gradient rule, but for all inputs at once; returns a tuple in input order."""

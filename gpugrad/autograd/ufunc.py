@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import cpu
-from ..backend.cpu import memory
+from ..backend.cpu import memory, rows
 from ..backend.devices import CPU
 from ..backend.dtypes import float32, float64
 from ..backend.namespace import CPU as CPU_NAMESPACE
@@ -162,7 +161,7 @@ def _large(function: Any, a: Any, *rest: Any) -> Any:
     """`function` of arrays on which NumPy spends time: what is broadcast to wide rows is not buffered, and a very large
     result like `a` goes into kept memory, as fresh pages would cost more than the arithmetic."""
     if not all([b.shape == a.shape or b.ndim == 0 for b in rest]):
-        with cpu.rows.unbuffered(a.shape[-1] if a.shape else 1):
+        with rows.unbuffered(a.shape[-1] if a.shape else 1):
             return function(a, *rest)
     if a.nbytes < memory.LARGE or not isinstance(function, np.ufunc) or function.types[0].endswith("?"):
         return function(a, *rest)

@@ -5,25 +5,20 @@ A file's ops are checked on every device there is: the CPU, a GPU, and the emula
 
 import argparse
 import difflib
-import importlib.util
 import os
 import subprocess
 import sys
 import time
-import traceback
 from pathlib import Path
 
-from ..autograd.checks import CHECKS, Result, check_op
+from ..autograd.check.checks import CHECKS, Result, check_op
 from ..autograd.op import OPS, Op
+from ..autograd.op_files import declared_ops
 from ..backend import cuda
 from ..backend.cuda import emulator
 from ..backend.devices import Device
 from ..backend.devices import device as find_device
-from ..errors import DeviceError
-
-
-class UsageError(Exception):
-    """The command cannot be carried out as given: exit status 2."""
+from ..errors import DeviceError, UsageError
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +34,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Check, print the tables; 0 if all passed, 1 if not, 2 if there is nothing to check."""
     try:
-        ops = _chosen(declared(Path(args.file)) if args.file else dict(OPS), args.op)
+        ops = _chosen(declared_ops(Path(args.file)) if args.file else dict(OPS), args.op)
         devices = [args.device] if args.device else ["cpu", *(["cuda"] if cuda.is_available() else [])]
         status = max([_check(ops, find_device(name), args) for name in devices])
     except (UsageError, DeviceError) as error:
@@ -80,28 +75,6 @@ def _check_emulated(args: argparse.Namespace) -> int:
     more = ["--verbose"] if args.verbose else []
     env = {**os.environ, "GPUGRAD_CUDA": "emulate", "GPUGRAD_EMULATOR": "check"}
     return subprocess.run(command + more, env=env, check=False).returncode
-
-
-def declared(file: Path) -> dict[str, Op]:
-    """The ops that `file`, imported, adds to the table."""
-    if not file.is_file():
-        raise UsageError(f"there is no file {str(file)!r}")
-    before = dict(OPS)
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"{str(file)!r} is not a Python file")
-    sys.path.insert(0, str(file.parent))  # as for a script, so that it can import its neighbours
-    try:
-        spec.loader.exec_module(importlib.util.module_from_spec(spec))
-    except Exception as error:
-        text = "".join(traceback.format_exception(error, limit=-1))
-        raise UsageError(f"{str(file)!r} cannot be imported:\n{text}") from None
-    finally:
-        sys.path.remove(str(file.parent))
-    ops = {name: op for name, op in OPS.items() if before.get(name) is not op}
-    if not ops:
-        raise UsageError(f"{str(file)!r} declares no op; decorate a function with @gpugrad.op")
-    return ops
 
 
 def _chosen(ops: dict[str, Op], names: list[str] | None) -> dict[str, Op]:

@@ -1,19 +1,15 @@
-"""Activation layers: each calls the function of its name with the options it was made with.
-
-`inplace` is accepted for PyTorch's sake; results are always new tensors.
-"""
+"""Activation layers: each calls the function of its name with the options it was made with."""
 
 from typing import Any
 
 from ..autograd.tensor import Tensor
-from ..errors import ShapeError
 from . import functional as F
 from . import init
 from .module import Module
 from .parameter import empty
 
 
-class _Activation(Module):
+class Activation(Module):
     """`function(input, **options)`; the options are attributes too."""
 
     function: Any
@@ -34,14 +30,14 @@ class _Activation(Module):
         return ", ".join(f"{name}={getattr(self, name)!r}" for name in shown)
 
 
-class _Plain(_Activation):
+class PlainActivation(Activation):
     """An activation without options."""
 
     def __init__(self) -> None:
         super().__init__()
 
 
-class _MaybeInplace(_Activation):
+class _MaybeInplace(Activation):
     """An activation whose only option is `inplace`."""
 
     def __init__(self, inplace: bool = False):
@@ -55,7 +51,7 @@ class _Hard(_MaybeInplace):
         return ""
 
 
-class _Shrink(_Activation):
+class _Shrink(Activation):
     """An activation that is 0 for |x| <= lambd."""
 
     def __init__(self, lambd: float = 0.5):
@@ -107,37 +103,37 @@ class Hardsigmoid(_Hard):
     function = staticmethod(F.hardsigmoid)
 
 
-class Sigmoid(_Plain):
+class Sigmoid(PlainActivation):
     """1 / (1 + exp(-x))."""
 
     function = staticmethod(F.sigmoid)
 
 
-class Tanh(_Plain):
+class Tanh(PlainActivation):
     """tanh(x)."""
 
     function = staticmethod(F.tanh)
 
 
-class LogSigmoid(_Plain):
+class LogSigmoid(PlainActivation):
     """log(sigmoid(x))."""
 
     function = staticmethod(F.logsigmoid)
 
 
-class Softsign(_Plain):
+class Softsign(PlainActivation):
     """x / (1 + |x|)."""
 
     function = staticmethod(F.softsign)
 
 
-class Tanhshrink(_Plain):
+class Tanhshrink(PlainActivation):
     """x - tanh(x)."""
 
     function = staticmethod(F.tanhshrink)
 
 
-class GELU(_Activation):
+class GELU(Activation):
     """x Phi(x), Phi the normal distribution; approximate="tanh": its tanh form."""
 
     function = staticmethod(F.gelu)
@@ -146,7 +142,7 @@ class GELU(_Activation):
         super().__init__(approximate=approximate)
 
 
-class LeakyReLU(_Activation):
+class LeakyReLU(Activation):
     """max(0, x) + negative_slope min(0, x)."""
 
     function = staticmethod(F.leaky_relu)
@@ -155,7 +151,7 @@ class LeakyReLU(_Activation):
         super().__init__(negative_slope=negative_slope, inplace=inplace)
 
 
-class ELU(_Activation):
+class ELU(Activation):
     """x for x > 0, alpha (exp(x) - 1) below."""
 
     function = staticmethod(F.elu)
@@ -164,7 +160,7 @@ class ELU(_Activation):
         super().__init__(alpha=alpha, inplace=inplace)
 
 
-class CELU(_Activation):
+class CELU(Activation):
     """x for x > 0, alpha (exp(x / alpha) - 1) below."""
 
     function = staticmethod(F.celu)
@@ -173,7 +169,7 @@ class CELU(_Activation):
         super().__init__(alpha=alpha, inplace=inplace)
 
 
-class Softplus(_Activation):
+class Softplus(Activation):
     """log(1 + exp(beta x)) / beta; x itself where beta x > threshold."""
 
     function = staticmethod(F.softplus)
@@ -194,7 +190,7 @@ class Hardshrink(_Shrink):
     function = staticmethod(F.hardshrink)
 
 
-class Hardtanh(_Activation):
+class Hardtanh(Activation):
     """x limited to [min_val, max_val]."""
 
     function = staticmethod(F.hardtanh)
@@ -203,7 +199,7 @@ class Hardtanh(_Activation):
         super().__init__(min_val=min_val, max_val=max_val, inplace=inplace)
 
 
-class Threshold(_Activation):
+class Threshold(Activation):
     """x where x > threshold, else value."""
 
     function = staticmethod(F.threshold)
@@ -212,39 +208,12 @@ class Threshold(_Activation):
         super().__init__(threshold=threshold, value=value, inplace=inplace)
 
 
-class GLU(_Activation):
+class GLU(Activation):
     """The first half along `dim` times the sigmoid of the second."""
 
     function = staticmethod(F.glu)
 
     def __init__(self, dim: int = -1):
-        super().__init__(dim=dim)
-
-
-class Softmax(_Activation):
-    """exp(x) / sum exp(x) along `dim`."""
-
-    function = staticmethod(F.softmax)
-
-    def __init__(self, dim: int | None = None):
-        super().__init__(dim=dim)
-
-
-class Softmin(_Activation):
-    """softmax(-x) along `dim`."""
-
-    function = staticmethod(F.softmin)
-
-    def __init__(self, dim: int | None = None):
-        super().__init__(dim=dim)
-
-
-class LogSoftmax(_Activation):
-    """log(softmax(x)) along `dim`."""
-
-    function = staticmethod(F.log_softmax)
-
-    def __init__(self, dim: int | None = None):
         super().__init__(dim=dim)
 
 
@@ -268,7 +237,7 @@ class PReLU(Module):
         return f"num_parameters={self.num_parameters}"
 
 
-class RReLU(_Activation):
+class RReLU(Activation):
     """max(0, x) + a min(0, x), a drawn from lower to upper in training, else their mean (B. Xu et al. 2015)."""
 
     def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3, inplace: bool = False):
@@ -276,12 +245,3 @@ class RReLU(_Activation):
 
     def forward(self, input: Tensor) -> Tensor:
         return F.rrelu(input, self.lower, self.upper, self.training)
-
-
-class Softmax2d(_Plain):
-    """Softmax over the channels of (N, C, H, W) or (C, H, W)."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        if input.ndim not in (3, 4):
-            raise ShapeError(f"Softmax2d: expected input (N, C, H, W) or (C, H, W), got {input.shape}")
-        return F.softmax(input, -3)

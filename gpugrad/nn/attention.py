@@ -4,7 +4,7 @@ from typing import Any
 
 from ..autograd.tensor import Tensor
 from . import init
-from .functional.multihead import attend_heads
+from .functional.multihead_attention import attend_heads
 from .linear import Linear
 from .module import Module
 from .parameter import empty
@@ -37,7 +37,7 @@ class MultiheadAttention(Module):
             raise ValueError(f"MultiheadAttention: embed_dim {embed_dim} cannot be divided into {num_heads} heads")
         self.embed_dim, self.num_heads, self.dropout, self.batch_first = embed_dim, num_heads, dropout, batch_first
         self.head_dim, self.add_zero_attn = embed_dim // num_heads, add_zero_attn
-        self.kdim, self.vdim = kdim or embed_dim, vdim or embed_dim
+        self.kdim, self.vdim = (embed_dim if dim is None else dim for dim in (kdim, vdim))
         together = self.kdim == self.vdim == embed_dim
         self.register_parameter(
             "in_proj_weight", empty((3 * embed_dim, embed_dim), device, dtype) if together else None

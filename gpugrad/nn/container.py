@@ -191,15 +191,17 @@ class ModuleDict(Module):
 
 
 class ParameterList(Module):
-    """A list of parameters that are registered; Tensors become parameters."""
+    """A list of parameters that are registered; Tensors become parameters, modules (lists like this one) stay."""
 
     def __init__(self, values: Iterable[Any] | None = None):
         super().__init__()
+        self._size = 0
         self.extend(() if values is None else values)
 
     def append(self, value: Any) -> Self:
         """Add a parameter at the end."""
-        self.register_parameter(str(len(self)), value if isinstance(value, Parameter) else Parameter(value))
+        setattr(self, str(self._size), _member(value))
+        self._size += 1
         return self
 
     def extend(self, values: Iterable[Any]) -> Self:
@@ -212,40 +214,48 @@ class ParameterList(Module):
         return list(self)[index]
 
     def __setitem__(self, index: int, value: Any) -> None:
-        key = list(self._parameters)[index]
-        self._parameters[key] = value if isinstance(value, Parameter) else Parameter(value)
+        setattr(self, str(range(self._size)[index]), _member(value))
 
     def __iadd__(self, values: Iterable[Any]) -> Self:
         return self.extend(values)
 
     def __len__(self) -> int:
-        return len(self._parameters)
+        return self._size
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._parameters.values())
+        return (getattr(self, str(i)) for i in range(self._size))
 
 
 class ParameterDict(Module, MutableMapping):
-    """A dictionary of parameters that are registered; Tensors become parameters."""
+    """A dictionary of parameters that are registered; Tensors become parameters, modules (dictionaries) stay."""
 
     def __init__(self, parameters: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None):
         super().__init__()
+        self._names: dict[str, None] = {}  # in order, of both kinds
         self.update(() if parameters is None else parameters)
 
     def __getitem__(self, name: str) -> Any:
-        return self._parameters[name]
+        if name not in self._names:
+            raise KeyError(name)
+        return getattr(self, name)
 
     def __setitem__(self, name: str, value: Any) -> None:
-        self.register_parameter(name, value if isinstance(value, Parameter) else Parameter(value))
+        if name in self._names:
+            setattr(self, name, _member(value))
+            return
+        member = _member(value)
+        (self.register_module if isinstance(member, Module) else self.register_parameter)(name, member)
+        self._names[name] = None
 
     def __delitem__(self, name: str) -> None:
-        del self._parameters[name]
+        del self._names[name]
+        delattr(self, name)
 
     def __len__(self) -> int:
-        return len(self._parameters)
+        return len(self._names)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._parameters)
+        return iter(self._names)
 
     def __hash__(self) -> int:
         return id(self)
@@ -263,3 +273,8 @@ class ParameterDict(Module, MutableMapping):
     def __ior__(self, other: Mapping[str, Any]) -> Self:
         self.update(other)
         return self
+
+
+def _member(value: Any) -> Any:
+    """`value` as what a list or dictionary of parameters registers."""
+    return value if isinstance(value, (Parameter, Module)) else Parameter(value)

@@ -1,4 +1,4 @@
-"""Linear layers, and layers that only change the shape."""
+"""Linear and bilinear layers, and the identity."""
 
 from collections.abc import Callable
 from typing import Any
@@ -84,38 +84,3 @@ class Bilinear(Module):
             f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
             f"out_features={self.out_features}, bias={self.bias is not None}"
         )
-
-
-class Flatten(Module):
-    """The axes start_dim to end_dim made one."""
-
-    def __init__(self, start_dim: int = 1, end_dim: int = -1):
-        super().__init__()
-        self.start_dim, self.end_dim = start_dim, end_dim
-
-    def forward(self, input: Tensor) -> Tensor:
-        shape = input.shape
-        start, end = (axis % max(len(shape), 1) for axis in (self.start_dim, self.end_dim))
-        # Multiplied out, because -1 cannot be inferred for an array without elements.
-        size = 1
-        for n in shape[start : end + 1]:
-            size *= n
-        return input.reshape((*shape[:start], size, *shape[end + 1 :]))
-
-    def extra_repr(self) -> str:
-        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
-
-
-class Unflatten(Module):
-    """The axis `dim` split into the axes `unflattened_size`; one size may be -1."""
-
-    def __init__(self, dim: int, unflattened_size: tuple[int, ...]):
-        super().__init__()
-        self.dim, self.unflattened_size = dim, tuple(unflattened_size)
-
-    def forward(self, input: Tensor) -> Tensor:
-        shape, axis = input.shape, self.dim % input.ndim
-        return input.reshape((*shape[:axis], *self.unflattened_size, *shape[axis + 1 :]))
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

@@ -1,9 +1,12 @@
 """Loss layers."""
 
+import math
 from typing import Any
 
 from ..autograd.tensor import Tensor
+from ..errors import ShapeError
 from . import functional as F
+from .linear import Linear
 from .module import Module
 
 
@@ -65,6 +68,41 @@ class KLDivLoss(_Loss):
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.kl_div(input, target, reduction=self.reduction, log_target=self.log_target)
+
+
+class OptionLoss(_Loss):
+    """`function(*inputs, **options, reduction=reduction)`; the options are attributes too, Tensors among them
+    buffers."""
+
+    def __init__(self, reduction: str, **options: Any):
+        super().__init__(reduction)
+        self._options = tuple(options)
+        for name, value in options.items():
+            if name == "weight":
+                self.register_buffer(name, value)
+            else:
+                setattr(self, name, value)
+
+    def forward(self, *inputs: Any) -> Tensor:
+        return self.function(*inputs, **{n: getattr(self, n) for n in self._options}, reduction=self.reduction)
+
+
+class PoissonNLLLoss(OptionLoss):
+    """exp(input) - target * input (log_input), or input - target * log(input + eps)."""
+
+    function = staticmethod(F.poisson_nll_loss)
+
+    def __init__(self, log_input: bool = True, full: bool = False, eps: float = 1e-8, reduction: str = "mean"):
+        super().__init__(reduction, log_input=log_input, full=full, eps=eps)
+
+
+class GaussianNLLLoss(OptionLoss):
+    """(log var + (input - target)^2 / var) / 2 of (input, target, var), var at least eps."""
+
+    function = staticmethod(F.gaussian_nll_loss)
+
+    def __init__(self, *, full: bool = False, eps: float = 1e-6, reduction: str = "mean"):
+        super().__init__(reduction, full=full, eps=eps)
 
 
 class _WeightedLoss(_Loss):
@@ -135,4 +173,56 @@ class BCEWithLogitsLoss(_WeightedLoss):
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.binary_cross_entropy_with_logits(
             input, target, weight=self.weight, reduction=self.reduction, pos_weight=self.pos_weight
+        )
+
+
+class LinearCrossEntropyLoss(_WeightedLoss):
+    """CrossEntropyLoss of a linear layer's output: input (N, in_features), classes (N, *out_features).
+
+    `linear` (num_classes * prod(out_features), in_features) is the layer; `weight` has a factor for each class.
+    `options`, PyTorch's choice of chunks, changes nothing here.
+    """
+
+    def __init__(
+        self,
+        in_features: int,
+        num_classes: int,
+        *,
+        out_features: tuple[int, ...] = (),
+        bias: bool = False,
+        device: Any = None,
+        dtype: Any = None,
+        reduction: str = "mean",
+        weight: Tensor | None = None,
+        ignore_index: int | None = None,
+        label_smoothing: float = 0.0,
+        options: Any = None,
+    ):
+        super().__init__(weight, reduction)
+        if weight is not None and weight.shape != (num_classes,):
+            raise ShapeError(f"LinearCrossEntropyLoss: weight must be ({num_classes},), got {weight.shape}")
+        if not 0 <= label_smoothing <= 1:
+            raise ValueError(f"LinearCrossEntropyLoss: label_smoothing must be from 0 to 1, got {label_smoothing}")
+        self.num_classes, self.out_features = num_classes, tuple(out_features)
+        self.ignore_index, self.label_smoothing, self.options = ignore_index, label_smoothing, options
+        self.linear = Linear(in_features, math.prod(out_features, start=num_classes), bias, device, dtype)
+
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
+        table = self.linear.weight.reshape((self.num_classes, *self.out_features, self.linear.in_features))
+        return F.linear_cross_entropy(
+            input,
+            table,
+            target,
+            linear_bias=self.linear.bias,
+            weight=self.weight,
+            reduction=self.reduction,
+            ignore_index=self.ignore_index,
+            label_smoothing=self.label_smoothing,
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f"in_features={self.linear.in_features}, num_classes={self.num_classes}, out_features={self.out_features}, "
+            f"bias={self.linear.bias is not None}, reduction={self.reduction}, ignore_index={self.ignore_index}, "
+            f"label_smoothing={self.label_smoothing}, options={self.options}"
         )

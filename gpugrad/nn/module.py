@@ -11,13 +11,13 @@ from ..backend.devices import device as find_device
 from ..backend.dtypes import as_dtype, bfloat16, float16, float32, float64, is_float
 from ..errors import DTypeError
 from .hooks import Hook, HookList, call
-from .registry import Registry, join
-from .state import Keys, compare, drop_gradient, only_floats, refuse, replace, take_over
+from .members import MemberRegistry, join
+from .state_dict import Keys, compare, drop_gradient, only_floats, refuse, replace, take_over
 
 EXTRA = "_extra_state"  # the name of `get_extra_state`'s result in a state dict
 
 
-class Module(Registry):
+class Module(MemberRegistry):
     """The base of all layers and networks. Subclasses assign parameters and modules in __init__ and define `forward`.
 
     A Parameter or Module assigned to an attribute, and a buffer registered, is found by `parameters()`, `state_dict()`,

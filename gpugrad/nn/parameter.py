@@ -17,9 +17,9 @@ class Parameter(Tensor):
     __slots__ = ()
     grad: Tensor | None
 
-    def __init__(self, data: Any, requires_grad: bool = True):
-        _share(self, data)
-        self.requires_grad_(requires_grad)
+    def __new__(cls, data: Any, requires_grad: bool = True) -> "Parameter":
+        source = data if isinstance(data, Tensor) else tensor(data)
+        return wrap(source._array, source.device, None, cls).requires_grad_(requires_grad)
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{super().__repr__()}"
@@ -31,20 +31,14 @@ class Buffer(Tensor):
     It shares the memory of `data` and requires no gradient; `persistent=False` keeps it out of state dicts.
     """
 
-    __slots__ = ("persistent",)
+    __slots__ = ()
+    persistent: bool
 
-    def __init__(self, data: Any, persistent: bool = True):
-        _share(self, data)
-        self.persistent = persistent
-
-
-def _share(made: Tensor, data: Any) -> None:
-    """Make a new leaf of the memory of `data`."""
-    source = data if isinstance(data, Tensor) else tensor(data)
-    made._array, made.device = source._array, source.device
-    made._node = made.grad = made.hooks = made._view = None
-    made._changed = 0
-    made._requires_grad = False
+    def __new__(cls, data: Any, persistent: bool = True) -> "Buffer":
+        source = data if isinstance(data, Tensor) else tensor(data)
+        made = wrap(source._array, source.device, None, cls)
+        made.persistent = persistent
+        return made
 
 
 def empty(shape: tuple[int, ...], device: Any = None, dtype: Any = None) -> Parameter:

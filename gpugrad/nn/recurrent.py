@@ -188,7 +188,7 @@ class LSTM(RNNBase):
     bidirectional=False, proj_size=0).
 
     The states are (h, c). proj_size: h is projected to so many values, by weight_hr_l{k} (proj_size, H) (Hochreiter and
-    Schmidhuber 1997; gates and formula in `gpugrad.lstm_layer`).
+    Schmidhuber 1997; gates and formula in `gpugrad.ops.recurrent`).
     """
 
     def __init__(self, *args: Any, **kwargs: Any):
@@ -197,7 +197,7 @@ class LSTM(RNNBase):
 
 class GRU(RNNBase):
     """A gated recurrent unit: GRU(input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
-    bidirectional=False) (Cho et al. 2014; gates and formula in `gpugrad.gru_layer`)."""
+    bidirectional=False) (Cho et al. 2014; gates and formula in `gpugrad.ops.recurrent`)."""
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__("GRU", *args, **_unprojected(kwargs))

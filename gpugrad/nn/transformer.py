@@ -20,9 +20,9 @@ from . import init
 from .attention import MultiheadAttention
 from .container import ModuleList
 from .dropout import Dropout
+from .layer_norm import LayerNorm
 from .linear import Linear
 from .module import Module
-from .norm import LayerNorm
 
 Activation = str | Callable[[Tensor], Tensor]
 Mask = Tensor | None

@@ -73,6 +73,7 @@ class Einsum(Op):
         s.case([s(2, 3), s(2, 3)], subscripts="...,..."),
     ],
     make=Einsum,
+    broadcasts=True,
 )
 def einsum(operands: Many, *, subscripts):
     """einsum(subscripts, *operands): the sum of products of elements over every label that the result does not have.

@@ -10,7 +10,7 @@ from ..autograd.op import op, xp
 from .conv import output_size
 from .pool import elements_at, kernel_offsets
 
-__all__ = ["fold_windows", "unfold_windows"]
+__all__ = []
 
 _CASES = [
     dict(size=(7,), kernel=(2,), stride=(2,), padding=((0, 0),), dilation=(1,)),

@@ -13,8 +13,7 @@ import numpy as np
 from ..autograd.op import Fixed, op, xp
 
 __all__ = [
-    "clear", "gather", "getitem", "index_add", "index_select", "masked_fill", "put_add", "put_along", "scatter_add",
-    "setitem", "take", "take_along_axis",
+    "gather", "index_add", "index_select", "masked_fill", "scatter_add", "take", "take_along_axis",
 ]  # fmt: skip
 
 
@@ -123,6 +122,7 @@ clear.vjp(x=lambda g, index: xp(g).clear(g, index=index))
         s.case(s(3, 4), s(), index=np.arange(12).reshape(3, 4) % 3 == 0),
     ],
     exact=True,
+    broadcasts=True,
 )
 def setitem(x, value, *, index):
     """A copy of x with `value`, broadcast, at `index`."""

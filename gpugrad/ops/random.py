@@ -15,13 +15,13 @@ from ..errors import ShapeError
 from .creation import _shape
 
 __all__ = [
-    "bernoulli", "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn",
-    "randn_like", "randperm", "uniform",
+    "bernoulli", "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
+    "randperm", "uniform",
 ]  # fmt: skip
 
 
 def _stream(generator: Generator | None) -> np.random.Generator:
-    return (generator or default_generator()).numpy
+    return (default_generator() if generator is None else generator).numpy
 
 
 def _placed(values: Any, dtype: Any, device: Any, requires_grad: bool = False) -> Tensor:
@@ -102,14 +102,19 @@ def randperm(n: int, dtype: Any = None, device: Any = None, generator: Generator
     return _placed(_stream(generator).permutation(n), np.dtype("int64") if dtype is None else as_dtype(dtype), device)
 
 
+def _like(x: Tensor, dtype: Any, device: Any) -> dict[str, Any]:
+    """The dtype and device given, else those of x; a device may be 0."""
+    return {"dtype": x.dtype if dtype is None else dtype, "device": x.device if device is None else device}
+
+
 def rand_like(x: Tensor, dtype: Any = None, device: Any = None) -> Tensor:
     """`rand` with the shape, dtype and device of x."""
-    return rand(*x.shape, dtype=dtype or x.dtype, device=device or x.device)
+    return rand(*x.shape, **_like(x, dtype, device))
 
 
 def randn_like(x: Tensor, dtype: Any = None, device: Any = None) -> Tensor:
     """`randn` with the shape, dtype and device of x."""
-    return randn(*x.shape, dtype=dtype or x.dtype, device=device or x.device)
+    return randn(*x.shape, **_like(x, dtype, device))
 
 
 def randint_like(x: Tensor, low: int, high: int | None = None) -> Tensor:

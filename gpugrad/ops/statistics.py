@@ -7,9 +7,9 @@ import numpy as np
 from ..autograd.convert import asarray, raw
 from ..autograd.op import op, xp
 from ..errors import ShapeError
+from .elementwise.selection import where
 from .reduce import mean, sum
 from .reduce.axes import axes_of, from_rows, kept_shape, to_rows
-from .selection import where
 
 __all__ = ["average", "median", "nanmean", "nansum", "percentile", "quantile"]
 

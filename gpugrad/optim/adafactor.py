@@ -9,10 +9,10 @@ from typing import Any
 from ..autograd.tensor import Tensor, wrap
 from ..autograd.versions import changed
 from ..backend.dtypes import finfo, float32, is_low
-from .optimizer import ByParameter, count_step, options
+from .optimizer import PerParameterOptimizer, count_step, options
 
 
-class Adafactor(ByParameter):
+class Adafactor(PerParameterOptimizer):
     """p -= a u / max(1, rms(u) / d), u = g / sqrt(v), a = max(eps[1], rms(p)) min(lr, 1 / sqrt(i)) at step i
     (Shazeer and Stern 2018).
 
@@ -37,36 +37,36 @@ class Adafactor(ByParameter):
             raise ValueError(f"Adafactor: beta2_decay must not be positive and d at least 1, got {beta2_decay}, {d}")
         super().__init__(params, options(self, locals()))
 
-    def _shape(self, name: str, parameter: Tensor) -> tuple[int, ...]:
+    def _state_shape(self, name: str, parameter: Tensor) -> tuple[int, ...]:
         shape = parameter.shape
         if name == "row_var":
             return (*shape[:-1], 1)
         return (*shape[:-2], 1, shape[-1]) if name == "col_var" else shape
 
-    def _change(self, group: dict[str, Any], parameter: Tensor, state: dict[str, Any]) -> None:
-        ns, array = parameter.device.xp, parameter._array
+    def _update_parameter(self, group: dict[str, Any], parameter: Tensor, state: dict[str, Any]) -> None:
+        xp, array = parameter.device.xp, parameter._array
         low = is_low(array.dtype)
-        p, g = (a.astype(float32) if low else a for a in (array, parameter.grad._array))
+        p, g = (a.astype(float32) if low else a for a in (array, parameter.grad._array))  # pyright: ignore
         step = count_step(state)
         least, scale = group["eps"]
         least = finfo(array.dtype).eps if least is None else least
-        size = ns.maximum(_rms(ns, p), scale) * min(group["lr"], 1 / math.sqrt(step))
+        size = xp.maximum(_rms(xp, p), scale) * min(group["lr"], 1 / math.sqrt(step))
         if group["weight_decay"]:
             p = p * (1 - group["lr"] * group["weight_decay"])
-        v = self._second_moment(ns, parameter, g, state, step ** group["beta2_decay"], least)
-        update = g / ns.sqrt(ns.maximum(v, least * least))
-        update *= size / ns.maximum(_rms(ns, update) / group["d"], 1)
+        v = self._second_moment(xp, parameter, g, state, step ** group["beta2_decay"], least)
+        update = g / xp.sqrt(xp.maximum(v, least * least))
+        update *= size / xp.maximum(_rms(xp, update) / group["d"], 1)
         array[...] = p + update if group["maximize"] else p - update
         changed(array, "Adafactor.step")
 
     def _second_moment(
-        self, ns: Any, parameter: Tensor, g: Any, state: dict[str, Any], new: float, least: float
+        self, xp: Any, parameter: Tensor, g: Any, state: dict[str, Any], new: float, least: float
     ) -> Any:
         """The estimate of the mean of g^2, after the new one has entered with the share `new`."""
 
         def mean(name: str, value: Any) -> Any:
             if name not in state:
-                state[name] = wrap(ns.zeros_like(value, dtype=parameter.dtype), parameter.device, None)
+                state[name] = wrap(xp.zeros_like(value, dtype=parameter.dtype), parameter.device, None)
             kept = state[name]._array
             kept[...] = kept + (value - kept) * new
             return kept
@@ -76,9 +76,9 @@ class Adafactor(ByParameter):
             return mean("variance", squares)
         rows = mean("row_var", squares.mean(axis=-1, keepdims=True))
         columns = mean("col_var", squares.mean(axis=-2, keepdims=True))
-        return rows * columns / ns.maximum(rows.mean(axis=-2, keepdims=True), least)
+        return rows * columns / xp.maximum(rows.mean(axis=-2, keepdims=True), least)
 
 
-def _rms(ns: Any, array: Any) -> Any:
+def _rms(xp: Any, array: Any) -> Any:
     """The root of the mean square, on the device."""
-    return ns.sqrt((array * array).sum() / max(array.size, 1))
+    return xp.sqrt((array * array).sum() / max(array.size, 1))

@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
-from .optimizer import Optimizer, blend, count_step, decay_scalars, gradient, move, move_squared, options, shrunk
+from .formulas import axpby, decay_factor, decay_scalars, effective_gradient, update_mean, update_mean_square
+from .optimizer import Optimizer, count_step, options
 
 
 class Adam(Optimizer):
@@ -35,35 +36,43 @@ class Adam(Optimizer):
     ):
         super().__init__(params, options(self, locals()))
 
-    def _slots(self, group: dict[str, Any]) -> tuple[str, ...]:
+    def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
         return ("exp_avg", "exp_avg_sq", "max_exp_avg_sq") if group["amsgrad"] else ("exp_avg", "exp_avg_sq")
 
-    def _start(self, state: dict[str, Any], group: dict[str, Any]) -> tuple:
+    def _step_scalars(self, state: dict[str, Any], group: dict[str, Any]) -> tuple:
         step = count_step(state)
         beta1, beta2 = group["betas"]
         # lr m^ / (sqrt(v^) + eps) = lr root / (1 - beta1^step) * m / (sqrt(v) + eps root), root = sqrt(1 - beta2^step)
         root = math.sqrt(1 - beta2**step)
         return group["lr"] * root / (1 - beta1**step), group["eps"] * root
 
-    def _scalars(self, group: dict[str, Any], numbers: tuple) -> tuple[float, ...]:
+    def _functor_fields(self, group: dict[str, Any], scalars: tuple) -> tuple[float, ...]:
         beta1, beta2 = group["betas"]
-        return *decay_scalars(group), *numbers, 1 - beta1, beta2, 1 - beta2, group["amsgrad"]
+        return *decay_scalars(group), *scalars, 1 - beta1, beta2, 1 - beta2, group["amsgrad"]
 
     def _update(
-        self, ns: Any, group: dict[str, Any], numbers: tuple, p: Any, g: Any, t: Any, u: Any, *state: Any
+        self,
+        xp: Any,
+        group: dict[str, Any],
+        scalars: tuple,
+        param: Any,
+        grad: Any,
+        scratch1: Any,
+        scratch2: Any,
+        *state: Any,
     ) -> None:
-        size, eps = numbers
+        size, eps = scalars
         beta1, beta2 = group["betas"]
-        m, v = state[:2]
-        g = gradient(ns, group, p, g, t, u)
-        move(ns, m, g, 1 - beta1, t)
-        move_squared(ns, v, g, beta2, t)
+        exp_avg, exp_avg_sq = state[:2]
+        grad = effective_gradient(xp, group, param, grad, scratch1, scratch2)
+        update_mean(xp, exp_avg, grad, 1 - beta1, scratch1)
+        update_mean_square(xp, exp_avg_sq, grad, beta2, scratch1)
         if group["amsgrad"]:
-            v = ns.maximum(state[2], v, out=state[2])
-        ns.sqrt(v, out=t)
-        ns.add(t, eps, out=t)
-        ns.divide(m, t, out=t)
-        blend(ns, p, shrunk(group), t, -size, t)
+            exp_avg_sq = xp.maximum(state[2], exp_avg_sq, out=state[2])
+        xp.sqrt(exp_avg_sq, out=scratch1)
+        xp.add(scratch1, eps, out=scratch1)
+        xp.divide(exp_avg, scratch1, out=scratch1)
+        axpby(xp, -size, scratch1, decay_factor(group), param, scratch1)
 
 
 class AdamW(Adam):
@@ -90,12 +99,12 @@ class AdamW(Adam):
 class _Moments(Optimizer):
     """What keeps the running means of g and g^2, and takes eps and their shares into its kernel."""
 
-    def _slots(self, group: dict[str, Any]) -> tuple[str, ...]:
+    def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
         return "exp_avg", "exp_avg_sq"
 
-    def _scalars(self, group: dict[str, Any], numbers: tuple) -> tuple[float, ...]:
+    def _functor_fields(self, group: dict[str, Any], scalars: tuple) -> tuple[float, ...]:
         beta1, beta2 = group["betas"]
-        return *decay_scalars(group), *numbers, group["eps"], 1 - beta1, beta2, 1 - beta2
+        return *decay_scalars(group), *scalars, group["eps"], 1 - beta1, beta2, 1 - beta2
 
 
 class NAdam(_Moments):
@@ -106,7 +115,7 @@ class NAdam(_Moments):
     """
 
     _functor = "NAdam"
-    _numbers = ("step", "mu_product")
+    _scalar_state = ("step", "mu_product")
 
     def __init__(
         self,
@@ -125,7 +134,7 @@ class NAdam(_Moments):
     ):
         super().__init__(params, options(self, locals()))
 
-    def _start(self, state: dict[str, Any], group: dict[str, Any]) -> tuple:
+    def _step_scalars(self, state: dict[str, Any], group: dict[str, Any]) -> tuple:
         step = count_step(state)
         (beta1, beta2), lr = group["betas"], group["lr"]
         now, then = (beta1 * (1 - 0.5 * 0.96 ** (i * group["momentum_decay"])) for i in (step, step + 1))
@@ -133,19 +142,28 @@ class NAdam(_Moments):
         return lr * (1 - now) / (1 - product), lr * then / (1 - product * then), 1 - beta2**step
 
     def _update(
-        self, ns: Any, group: dict[str, Any], numbers: tuple, p: Any, g: Any, t: Any, u: Any, m: Any, v: Any
+        self,
+        xp: Any,
+        group: dict[str, Any],
+        scalars: tuple,
+        param: Any,
+        grad: Any,
+        scratch1: Any,
+        scratch2: Any,
+        exp_avg: Any,
+        exp_avg_sq: Any,
     ) -> None:
-        of_g, of_m, correction = numbers
+        of_g, of_m, correction = scalars
         beta1, beta2 = group["betas"]
-        g = gradient(ns, group, p, g, t, u)
-        move(ns, m, g, 1 - beta1, t)
-        move_squared(ns, v, g, beta2, t)
-        ns.divide(v, correction, out=t)
-        ns.sqrt(t, out=t)
-        ns.add(t, group["eps"], out=t)
-        for value, share, kept in ((g, of_g, shrunk(group)), (m, of_m, 1)):
-            ns.divide(value, t, out=u)
-            blend(ns, p, kept, u, -share, u)
+        grad = effective_gradient(xp, group, param, grad, scratch1, scratch2)
+        update_mean(xp, exp_avg, grad, 1 - beta1, scratch1)
+        update_mean_square(xp, exp_avg_sq, grad, beta2, scratch1)
+        xp.divide(exp_avg_sq, correction, out=scratch1)
+        xp.sqrt(scratch1, out=scratch1)
+        xp.add(scratch1, group["eps"], out=scratch1)
+        for value, share, kept in ((grad, of_g, decay_factor(group)), (exp_avg, of_m, 1)):
+            xp.divide(value, scratch1, out=scratch2)
+            axpby(xp, -share, scratch2, kept, param, scratch2)
 
 
 class RAdam(_Moments):
@@ -173,7 +191,7 @@ class RAdam(_Moments):
     ):
         super().__init__(params, options(self, locals()))
 
-    def _start(self, state: dict[str, Any], group: dict[str, Any]) -> tuple:
+    def _step_scalars(self, state: dict[str, Any], group: dict[str, Any]) -> tuple:
         step = count_step(state)
         beta1, beta2 = group["betas"]
         size, correction, most = group["lr"] / (1 - beta1**step), 1 - beta2**step, 2 / (1 - beta2) - 1
@@ -184,18 +202,27 @@ class RAdam(_Moments):
         return size * math.sqrt(correction) * math.sqrt(rectified), True
 
     def _update(
-        self, ns: Any, group: dict[str, Any], numbers: tuple, p: Any, g: Any, t: Any, u: Any, m: Any, v: Any
+        self,
+        xp: Any,
+        group: dict[str, Any],
+        scalars: tuple,
+        param: Any,
+        grad: Any,
+        scratch1: Any,
+        scratch2: Any,
+        exp_avg: Any,
+        exp_avg_sq: Any,
     ) -> None:
-        size, adaptive = numbers
+        size, adaptive = scalars
         beta1, beta2 = group["betas"]
-        g = gradient(ns, group, p, g, t, u)
-        move(ns, m, g, 1 - beta1, t)
-        move_squared(ns, v, g, beta2, t)
+        grad = effective_gradient(xp, group, param, grad, scratch1, scratch2)
+        update_mean(xp, exp_avg, grad, 1 - beta1, scratch1)
+        update_mean_square(xp, exp_avg_sq, grad, beta2, scratch1)
         if adaptive:
-            ns.sqrt(v, out=t)
-            ns.add(t, group["eps"], out=t)
-            m = ns.divide(m, t, out=t)
-        blend(ns, p, shrunk(group), m, -size, t)
+            xp.sqrt(exp_avg_sq, out=scratch1)
+            xp.add(scratch1, group["eps"], out=scratch1)
+            exp_avg = xp.divide(exp_avg, scratch1, out=scratch1)
+        axpby(xp, -size, exp_avg, decay_factor(group), param, scratch1)
 
 
 class Adamax(Optimizer):
@@ -218,27 +245,36 @@ class Adamax(Optimizer):
     ):
         super().__init__(params, options(self, locals()))
 
-    def _slots(self, group: dict[str, Any]) -> tuple[str, ...]:
+    def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
         return "exp_avg", "exp_inf"
 
-    def _start(self, state: dict[str, Any], group: dict[str, Any]) -> tuple:
+    def _step_scalars(self, state: dict[str, Any], group: dict[str, Any]) -> tuple:
         step = count_step(state)
         return (group["lr"] / (1 - group["betas"][0] ** step),)
 
-    def _scalars(self, group: dict[str, Any], numbers: tuple) -> tuple[float, ...]:
+    def _functor_fields(self, group: dict[str, Any], scalars: tuple) -> tuple[float, ...]:
         beta1, beta2 = group["betas"]
-        return *decay_scalars(group), *numbers, group["eps"], 1 - beta1, beta2
+        return *decay_scalars(group), *scalars, group["eps"], 1 - beta1, beta2
 
     def _update(
-        self, ns: Any, group: dict[str, Any], numbers: tuple, p: Any, g: Any, t: Any, u: Any, m: Any, largest: Any
+        self,
+        xp: Any,
+        group: dict[str, Any],
+        scalars: tuple,
+        param: Any,
+        grad: Any,
+        scratch1: Any,
+        scratch2: Any,
+        exp_avg: Any,
+        exp_inf: Any,
     ) -> None:
         beta1, beta2 = group["betas"]
-        g = gradient(ns, group, p, g, t, u)
-        move(ns, m, g, 1 - beta1, t)
-        ns.absolute(g, out=t)
-        ns.add(t, group["eps"], out=t)
-        ns.multiply(largest, beta2, out=largest)
-        ns.maximum(largest, t, out=largest)
-        ns.divide(m, largest, out=t)
-        (size,) = numbers
-        blend(ns, p, 1, t, -size, t)
+        grad = effective_gradient(xp, group, param, grad, scratch1, scratch2)
+        update_mean(xp, exp_avg, grad, 1 - beta1, scratch1)
+        xp.absolute(grad, out=scratch1)
+        xp.add(scratch1, group["eps"], out=scratch1)
+        xp.multiply(exp_inf, beta2, out=exp_inf)
+        xp.maximum(exp_inf, scratch1, out=exp_inf)
+        xp.divide(exp_avg, exp_inf, out=scratch1)
+        (size,) = scalars
+        axpby(xp, -size, scratch1, 1, param, scratch1)

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from .optimizer import Optimizer, blend, count_step, decay_scalars, gradient, move, move_squared, options
+from .formulas import axpby, decay_scalars, effective_gradient, update_mean, update_mean_square
+from .optimizer import Optimizer, count_step, options
 
 
 class Adagrad(Optimizer):
@@ -27,30 +28,38 @@ class Adagrad(Optimizer):
     ):
         super().__init__(params, options(self, locals()))
 
-    def _slots(self, group: dict[str, Any]) -> tuple[str, ...]:
+    def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
         return ("sum",)
 
-    def _initial(self, name: str, group: dict[str, Any]) -> float:
+    def _initial_value(self, name: str, group: dict[str, Any]) -> float:
         return group["initial_accumulator_value"]
 
-    def _start(self, state: dict[str, Any], group: dict[str, Any]) -> tuple:
+    def _step_scalars(self, state: dict[str, Any], group: dict[str, Any]) -> tuple:
         step = count_step(state)
         return (group["lr"] / (1 + (step - 1) * group["lr_decay"]),)
 
-    def _scalars(self, group: dict[str, Any], numbers: tuple) -> tuple[float, ...]:
-        return *decay_scalars(group), *numbers, group["eps"]
+    def _functor_fields(self, group: dict[str, Any], scalars: tuple) -> tuple[float, ...]:
+        return *decay_scalars(group), *scalars, group["eps"]
 
     def _update(
-        self, ns: Any, group: dict[str, Any], numbers: tuple, p: Any, g: Any, t: Any, u: Any, total: Any
+        self,
+        xp: Any,
+        group: dict[str, Any],
+        scalars: tuple,
+        param: Any,
+        grad: Any,
+        scratch1: Any,
+        scratch2: Any,
+        total: Any,
     ) -> None:
-        g = gradient(ns, group, p, g, t, u)
-        ns.multiply(g, g, out=t)
-        ns.add(total, t, out=total)
-        ns.sqrt(total, out=t)
-        ns.add(t, group["eps"], out=t)
-        ns.divide(g, t, out=t)
-        (size,) = numbers
-        blend(ns, p, 1, t, -size, t)
+        grad = effective_gradient(xp, group, param, grad, scratch1, scratch2)
+        xp.multiply(grad, grad, out=scratch1)
+        xp.add(total, scratch1, out=total)
+        xp.sqrt(total, out=scratch1)
+        xp.add(scratch1, group["eps"], out=scratch1)
+        xp.divide(grad, scratch1, out=scratch1)
+        (size,) = scalars
+        axpby(xp, -size, scratch1, 1, param, scratch1)
 
 
 class Adadelta(Optimizer):
@@ -75,25 +84,34 @@ class Adadelta(Optimizer):
             raise ValueError(f"Adadelta: rho must be between 0 and 1, got {rho}")
         super().__init__(params, options(self, locals()))
 
-    def _slots(self, group: dict[str, Any]) -> tuple[str, ...]:
+    def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
         return "square_avg", "acc_delta"
 
-    def _scalars(self, group: dict[str, Any], numbers: tuple) -> tuple[float, ...]:
+    def _functor_fields(self, group: dict[str, Any], scalars: tuple) -> tuple[float, ...]:
         return *decay_scalars(group), group["lr"], group["rho"], 1 - group["rho"], group["eps"]
 
     def _update(
-        self, ns: Any, group: dict[str, Any], numbers: tuple, p: Any, g: Any, t: Any, u: Any, v: Any, a: Any
+        self,
+        xp: Any,
+        group: dict[str, Any],
+        scalars: tuple,
+        param: Any,
+        grad: Any,
+        scratch1: Any,
+        scratch2: Any,
+        square_avg: Any,
+        acc_delta: Any,
     ) -> None:
-        g = gradient(ns, group, p, g, t, u)
-        move_squared(ns, v, g, group["rho"], t)
-        ns.add(v, group["eps"], out=t)
-        ns.sqrt(t, out=t)
-        ns.divide(g, t, out=t)
-        ns.add(a, group["eps"], out=u)
-        ns.sqrt(u, out=u)
-        ns.multiply(t, u, out=t)
-        move_squared(ns, a, t, group["rho"], u)
-        blend(ns, p, 1, t, -group["lr"], t)
+        grad = effective_gradient(xp, group, param, grad, scratch1, scratch2)
+        update_mean_square(xp, square_avg, grad, group["rho"], scratch1)
+        xp.add(square_avg, group["eps"], out=scratch1)
+        xp.sqrt(scratch1, out=scratch1)
+        xp.divide(grad, scratch1, out=scratch1)
+        xp.add(acc_delta, group["eps"], out=scratch2)
+        xp.sqrt(scratch2, out=scratch2)
+        xp.multiply(scratch1, scratch2, out=scratch1)
+        update_mean_square(xp, acc_delta, scratch1, group["rho"], scratch2)
+        axpby(xp, -group["lr"], scratch1, 1, param, scratch1)
 
 
 class RMSprop(Optimizer):
@@ -121,11 +139,11 @@ class RMSprop(Optimizer):
     ):
         super().__init__(params, options(self, locals()))
 
-    def _slots(self, group: dict[str, Any]) -> tuple[str, ...]:
+    def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
         momentum = ("momentum_buffer",) if group["momentum"] else ()
         return "square_avg", *momentum, *(("grad_avg",) if group["centered"] else ())
 
-    def _scalars(self, group: dict[str, Any], numbers: tuple) -> tuple[float, ...]:
+    def _functor_fields(self, group: dict[str, Any], scalars: tuple) -> tuple[float, ...]:
         new = 1 - group["alpha"]
         return (
             *decay_scalars(group),
@@ -138,23 +156,31 @@ class RMSprop(Optimizer):
         )
 
     def _update(
-        self, ns: Any, group: dict[str, Any], numbers: tuple, p: Any, g: Any, t: Any, u: Any, *state: Any
+        self,
+        xp: Any,
+        group: dict[str, Any],
+        scalars: tuple,
+        param: Any,
+        grad: Any,
+        scratch1: Any,
+        scratch2: Any,
+        *state: Any,
     ) -> None:
-        g = gradient(ns, group, p, g, t, u)
+        grad = effective_gradient(xp, group, param, grad, scratch1, scratch2)
         v = state[0]
-        move_squared(ns, v, g, group["alpha"], t)
+        update_mean_square(xp, v, grad, group["alpha"], scratch1)
         if group["centered"]:
             mean = state[-1]
-            move(ns, mean, g, 1 - group["alpha"], t)
-            ns.multiply(mean, mean, out=t)
-            v = ns.subtract(v, t, out=t)
-        ns.sqrt(v, out=t)
-        ns.add(t, group["eps"], out=t)
-        ns.divide(g, t, out=t)
+            update_mean(xp, mean, grad, 1 - group["alpha"], scratch1)
+            xp.multiply(mean, mean, out=scratch1)
+            v = xp.subtract(v, scratch1, out=scratch1)
+        xp.sqrt(v, out=scratch1)
+        xp.add(scratch1, group["eps"], out=scratch1)
+        xp.divide(grad, scratch1, out=scratch1)
         if group["momentum"]:
-            blend(ns, state[1], group["momentum"], t, 1, t)
-            t = state[1]
-        blend(ns, p, 1, t, -group["lr"], u)
+            axpby(xp, 1, scratch1, group["momentum"], state[1], scratch1)
+            scratch1 = state[1]
+        axpby(xp, -group["lr"], scratch1, 1, param, scratch2)
 
 
 class Rprop(Optimizer):
@@ -182,28 +208,37 @@ class Rprop(Optimizer):
             raise ValueError(f"Rprop: etas must be a number below 1 and one above, got {etas}")
         super().__init__(params, options(self, locals()))
 
-    def _slots(self, group: dict[str, Any]) -> tuple[str, ...]:
+    def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
         return "prev", "step_size"
 
-    def _initial(self, name: str, group: dict[str, Any]) -> float:
+    def _initial_value(self, name: str, group: dict[str, Any]) -> float:
         return group["lr"] if name == "step_size" else 0
 
-    def _scalars(self, group: dict[str, Any], numbers: tuple) -> tuple[float, ...]:
+    def _functor_fields(self, group: dict[str, Any], scalars: tuple) -> tuple[float, ...]:
         return group["maximize"], *group["etas"], *group["step_sizes"]
 
     def _update(
-        self, ns: Any, group: dict[str, Any], numbers: tuple, p: Any, g: Any, t: Any, u: Any, prev: Any, size: Any
+        self,
+        xp: Any,
+        group: dict[str, Any],
+        scalars: tuple,
+        param: Any,
+        grad: Any,
+        scratch1: Any,
+        scratch2: Any,
+        prev: Any,
+        step_size: Any,
     ) -> None:
-        g = gradient(ns, group, p, g, t, u)
+        grad = effective_gradient(xp, group, param, grad, scratch1, scratch2)
         shrink, grow = group["etas"]
-        ns.multiply(g, prev, out=t)
-        turned = t < 0
-        size *= ns.where(turned, shrink, ns.where(t > 0, grow, 1)).astype(p.dtype)
-        ns.clip(size, *group["step_sizes"], out=size)
-        ns.multiply(g, ~turned, out=prev)
-        ns.sign(prev, out=t)
-        ns.multiply(t, size, out=t)
-        ns.subtract(p, t, out=p)
+        xp.multiply(grad, prev, out=scratch1)
+        turned = scratch1 < 0
+        step_size *= xp.where(turned, shrink, xp.where(scratch1 > 0, grow, 1)).astype(param.dtype)
+        xp.clip(step_size, *group["step_sizes"], out=step_size)
+        xp.multiply(grad, ~turned, out=prev)
+        xp.sign(prev, out=scratch1)
+        xp.multiply(scratch1, step_size, out=scratch1)
+        xp.subtract(param, scratch1, out=param)
 
 
 class ASGD(Optimizer):
@@ -213,7 +248,7 @@ class ASGD(Optimizer):
     """
 
     _functor = "ASGD"
-    _numbers = ("step", "eta", "mu")
+    _scalar_state = ("step", "eta", "mu")
 
     def __init__(
         self,
@@ -230,27 +265,35 @@ class ASGD(Optimizer):
     ):
         super().__init__(params, options(self, locals()))
 
-    def _slots(self, group: dict[str, Any]) -> tuple[str, ...]:
+    def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
         return ("ax",)
 
-    def _start(self, state: dict[str, Any], group: dict[str, Any]) -> tuple:
+    def _step_scalars(self, state: dict[str, Any], group: dict[str, Any]) -> tuple:
         step = count_step(state)
         now = state.get("eta", group["lr"]), state.get("mu", 1.0)
         state["eta"] = group["lr"] / (1 + group["lambd"] * group["lr"] * step) ** group["alpha"]
         state["mu"] = 1 / max(1, step - group["t0"])
         return now
 
-    def _scalars(self, group: dict[str, Any], numbers: tuple) -> tuple[float, ...]:
-        eta, mu = numbers
+    def _functor_fields(self, group: dict[str, Any], scalars: tuple) -> tuple[float, ...]:
+        eta, mu = scalars
         return *decay_scalars(group), eta, mu, 1 - group["lambd"] * eta
 
     def _update(
-        self, ns: Any, group: dict[str, Any], numbers: tuple, p: Any, g: Any, t: Any, u: Any, mean: Any
+        self,
+        xp: Any,
+        group: dict[str, Any],
+        scalars: tuple,
+        param: Any,
+        grad: Any,
+        scratch1: Any,
+        scratch2: Any,
+        ax: Any,
     ) -> None:
-        eta, mu = numbers
-        g = gradient(ns, group, p, g, t, u)
-        blend(ns, p, 1 - group["lambd"] * eta, g, -eta, t)
+        eta, mu = scalars
+        grad = effective_gradient(xp, group, param, grad, scratch1, scratch2)
+        axpby(xp, -eta, grad, 1 - group["lambd"] * eta, param, scratch1)
         if mu == 1:
-            mean[...] = p
+            ax[...] = param
         else:
-            move(ns, mean, p, mu, t)
+            update_mean(xp, ax, param, mu, scratch1)

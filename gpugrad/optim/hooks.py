@@ -13,7 +13,7 @@ from ..autograd.tensor import Handle
 _keys = count()
 
 
-class Hooks:
+class HookList:
     """Functions in the order in which they are called."""
 
     def __init__(self) -> None:
@@ -34,16 +34,16 @@ class Hooks:
         return last
 
 
-class Hooked:
+class OptimizerHooks:
     """What optimizers have hooks for. A subclass's `step` calls its own."""
 
     def __init__(self) -> None:
-        self._hooks: defaultdict[str, Hooks] = defaultdict(Hooks)
+        self._hooks: defaultdict[str, HookList] = defaultdict(HookList)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "step" in vars(cls):
-            setattr(cls, "step", _hooked(vars(cls)["step"]))  # noqa: B010
+            setattr(cls, "step", _with_hooks(vars(cls)["step"]))  # noqa: B010
 
     def register_step_pre_hook(self, hook: Callable) -> Handle:
         """Call `hook(optimizer, args, kwargs)` before each step; it may return other (args, kwargs)."""
@@ -70,7 +70,7 @@ class Hooked:
         return self._hooks["after load"].add(hook, prepend)
 
 
-def _hooked(step: Callable) -> Callable:
+def _with_hooks(step: Callable) -> Callable:
     """`step` between its hooks, noting for schedulers that it was called."""
 
     @wraps(step)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..autograd.mode import enable_grad, no_grad
 from ..autograd.tensor import Tensor, wrap
-from ..nn.state import as_tensor
+from ..nn.state_dict import as_tensor
 from ..nn.utils import parameters_to_vector, vector_to_parameters
 from .line_search import Point, strong_wolfe
 from .optimizer import Optimizer, options
@@ -141,7 +141,7 @@ class LBFGS(Optimizer):
             or abs(loss - state["prev_loss"]) < small
         )
 
-    def _loaded(self, number: int, parameter: Tensor, name: str, value: Any) -> Any:
+    def _load_value(self, number: int, parameter: Tensor, name: str, value: Any) -> Any:
         if name in _LISTS:
             return [self._vector(v) for v in value]
         if name in ("d", "prev_flat_grad"):

@@ -10,10 +10,10 @@ from ..autograd.tensor import Tensor, wrap
 from ..autograd.versions import changed
 from ..backend.dtypes import float32, is_low
 from ..errors import ShapeError
-from .optimizer import ByParameter, options
+from .optimizer import PerParameterOptimizer, options
 
 
-class Muon(ByParameter):
+class Muon(PerParameterOptimizer):
     """p = (1 - lr weight_decay) p - lr s O(d), with m = momentum m + (1 - momentum) g, and d = m or, with nesterov,
     d = momentum m + (1 - momentum) g (Jordan et al. 2024). For matrices; give the rest of a network to AdamW.
 
@@ -55,17 +55,17 @@ class Muon(ByParameter):
                 del self.param_groups[-1]
                 raise ShapeError(f"Muon: a parameter must be a matrix, got one of shape {parameter.shape}")
 
-    def _change(self, group: dict[str, Any], parameter: Tensor, state: dict[str, Any]) -> None:
-        ns, array = parameter.device.xp, parameter._array
+    def _update_parameter(self, group: dict[str, Any], parameter: Tensor, state: dict[str, Any]) -> None:
+        xp, array = parameter.device.xp, parameter._array
         if "momentum_buffer" not in state:
-            state["momentum_buffer"] = wrap(ns.zeros_like(array), parameter.device, None)
+            state["momentum_buffer"] = wrap(xp.zeros_like(array), parameter.device, None)
         kept = state["momentum_buffer"]._array
         low = is_low(array.dtype)
-        p, g, mean = (a.astype(float32) if low else a for a in (array, parameter.grad._array, kept))
+        p, g, mean = (a.astype(float32) if low else a for a in (array, parameter.grad._array, kept))  # pyright: ignore
         lr, new = group["lr"], 1 - group["momentum"]
         kept[...] = mean = mean + (g - mean) * new
         direction = mean + (g - mean) * new if group["nesterov"] else mean
-        update = orthogonalized(ns, direction, group["ns_coefficients"], group["ns_steps"], group["eps"])
+        update = orthogonalized(xp, direction, group["ns_coefficients"], group["ns_steps"], group["eps"])
         update *= lr * _factor(group["adjust_lr_fn"], *parameter.shape)
         array[...] = p * (1 - lr * group["weight_decay"]) - update
         changed(array, "Muon.step")
@@ -78,7 +78,7 @@ def _factor(adjust: str | None, rows: int, columns: int) -> float:
     return math.sqrt(max(1, rows / max(columns, 1)))
 
 
-def orthogonalized(ns: Any, matrix: Any, coefficients: tuple[float, float, float], steps: int, eps: float) -> Any:
+def orthogonalized(xp: Any, matrix: Any, coefficients: tuple[float, float, float], steps: int, eps: float) -> Any:
     """U f(S) V^T of a matrix U S V^T: `steps` times X = a X + b (X X^T) X + c (X X^T)^2 X, from X = matrix / |matrix|.
 
     The iteration of Newton and Schulz with an odd polynomial of degree 5, whose steep start brings even small singular
@@ -88,7 +88,7 @@ def orthogonalized(ns: Any, matrix: Any, coefficients: tuple[float, float, float
     a, b, c = coefficients
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix
-    x = x / ns.maximum(ns.sqrt((x * x).sum()), eps)
+    x = x / xp.maximum(xp.sqrt((x * x).sum()), eps)
     for _ in range(steps):
         gram = x @ x.T
         x = a * x + (b * gram + c * (gram @ gram)) @ x

@@ -9,26 +9,24 @@ from typing import Any
 
 from ..autograd.mode import enable_grad
 from ..autograd.tensor import Tensor
-from ..backend.cpu import blas
-from ..backend.devices import CPU
 from ..errors import GradientError, StateDictError
-from ..nn.state import as_tensor, drop_gradient
-from .hooks import Hooked
-from .walk import Work
+from ..nn.state_dict import as_tensor, drop_gradient
+from .blocks import GroupUpdate
+from .hooks import OptimizerHooks
 
 _IMPLEMENTATION = ("foreach", "fused", "capturable", "differentiable")  # PyTorch has several; here there is one
 _ANY_SIGN = ("beta2_decay", "dampening")
 
 
-class Optimizer(Hooked):
+class Optimizer(OptimizerHooks):
     """The base of optimizers.
 
     params: Tensors, or dicts with "params" and options that differ from the defaults, or pairs (name, Tensor).
     Options are in `param_groups`, state per parameter in `state`; both have PyTorch's layout.
     """
 
-    _functor: str | None = None  # of kernels/optimizer.cu: does on cuda what `_update` of the same class does
-    _numbers: tuple[str, ...] = ("step",)  # what state holds besides arrays: "step" an int, the others floats
+    _functor: str | None = None  # of kernels/optim.cu: does on cuda what `_update` of the same class does
+    _scalar_state: tuple[str, ...] = ("step",)  # what state holds besides arrays: "step" an int, the others floats
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]):
         super().__init__()
@@ -79,33 +77,41 @@ class Optimizer(Hooked):
 
     def _step_group(self, group: dict[str, Any], parameters: list[Tensor]) -> None:
         """Update these parameters of a group: elementwise, by `_update` on blocks."""
-        work = Work(self, group)
+        work = GroupUpdate(self, group)
         work.add(parameters)
         work.run()
 
     # What subclasses define
 
-    def _slots(self, group: dict[str, Any]) -> tuple[str, ...]:
+    def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
         """The names of the arrays that an update needs besides the parameter and its gradient."""
         raise NotImplementedError
 
-    def _initial(self, name: str, group: dict[str, Any]) -> float:
+    def _initial_value(self, name: str, group: dict[str, Any]) -> float:
         """What the array called `name` holds before the first step."""
         return 0
 
-    def _start(self, state: dict[str, Any], group: dict[str, Any]) -> tuple:
+    def _step_scalars(self, state: dict[str, Any], group: dict[str, Any]) -> tuple:
         """Count a step in the state of one parameter; returns what `_update` needs to know for all its blocks."""
         count_step(state)
         return ()
 
     def _update(
-        self, ns: Any, group: dict[str, Any], numbers: tuple, p: Any, g: Any, t: Any, u: Any, *state: Any
+        self,
+        xp: Any,
+        group: dict[str, Any],
+        scalars: tuple,
+        param: Any,
+        grad: Any,
+        scratch1: Any,
+        scratch2: Any,
+        *state: Any,
     ) -> None:
-        """Change the block `p` (and `state`) in place, given its gradient `g`; `t` and `u` are scratch of its shape."""
+        """Change the block `param` and its `state` in place, given its gradient. Both scratch arrays have its shape."""
         raise NotImplementedError
 
-    def _scalars(self, group: dict[str, Any], numbers: tuple) -> tuple[float, ...]:
-        """The fields of `_functor`, in order; `numbers` are what `_start` returned."""
+    def _functor_fields(self, group: dict[str, Any], scalars: tuple) -> tuple[float, ...]:
+        """The fields of `_functor`, in order; `scalars` are what `_step_scalars` returned."""
         raise NotImplementedError
 
     # State
@@ -113,13 +119,13 @@ class Optimizer(Hooked):
     def state_dict(self) -> dict[str, Any]:
         """{"state": {number: {name: Tensor or number}}, "param_groups": [options with the parameters' numbers]}."""
         self._hooks["before state_dict"].call(self)
-        numbers: dict[Tensor, int] = {}
+        indices: dict[Tensor, int] = {}
         groups = []
         for group in self.param_groups:
             for p in group["params"]:
-                numbers[p] = len(numbers)
-            groups.append({**group, "params": [numbers[p] for p in group["params"]]})
-        made = {"state": {numbers[p]: dict(state) for p, state in self.state.items()}, "param_groups": groups}
+                indices[p] = len(indices)
+            groups.append({**group, "params": [indices[p] for p in group["params"]]})
+        made = {"state": {indices[p]: dict(state) for p, state in self.state.items()}, "param_groups": groups}
         return self._hooks["after state_dict"].call(self, made)
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
@@ -135,7 +141,7 @@ class Optimizer(Hooked):
         order = [number for group in groups for number in group["params"]]
         by_number = dict(zip(order, (p for group in self.param_groups for p in group["params"]), strict=True))
         loaded = {
-            by_number[n]: {name: self._loaded(n, by_number[n], name, value) for name, value in state.items()}
+            by_number[n]: {name: self._load_value(n, by_number[n], name, value) for name, value in state.items()}
             for n, state in state_dict["state"].items()
         }
         self.state = defaultdict(dict, loaded)
@@ -143,19 +149,19 @@ class Optimizer(Hooked):
             mine.update({name: copy(value) for name, value in given.items() if name != "params"})
         self._hooks["after load"].call(self)
 
-    def _loaded(self, number: int, parameter: Tensor, name: str, value: Any) -> Any:
+    def _load_value(self, number: int, parameter: Tensor, name: str, value: Any) -> Any:
         """A value of one parameter's state: arrays on its device and in its dtype, counts as Python numbers."""
-        if name in self._numbers:
+        if name in self._scalar_state:
             return int(value) if name == "step" else float(value)
         if not hasattr(value, "shape"):
             return copy(value)
-        if tuple(value.shape) != self._shape(name, parameter):
+        if tuple(value.shape) != self._state_shape(name, parameter):
             raise StateDictError(
                 f"parameter {number}: {name} has shape {tuple(value.shape)}, the parameter {parameter.shape}"
             )
         return as_tensor(value).detach().to(device=parameter.device, dtype=parameter.dtype, copy=True)
 
-    def _shape(self, name: str, parameter: Tensor) -> tuple[int, ...]:
+    def _state_shape(self, name: str, parameter: Tensor) -> tuple[int, ...]:
         """The shape of the array called `name` in the state of `parameter`."""
         return parameter.shape
 
@@ -167,14 +173,14 @@ class Optimizer(Hooked):
         return f"{type(self).__name__} (\n" + "\n".join(lines) + "\n)"
 
 
-class ByParameter(Optimizer):
-    """An optimizer whose step depends on a parameter as a whole: subclasses define `_change`."""
+class PerParameterOptimizer(Optimizer):
+    """An optimizer whose step depends on a parameter as a whole: subclasses define `_update_parameter`."""
 
     def _step_group(self, group: dict[str, Any], parameters: list[Tensor]) -> None:
         for parameter in parameters:
-            self._change(group, parameter, self.state[parameter])
+            self._update_parameter(group, parameter, self.state[parameter])
 
-    def _change(self, group: dict[str, Any], parameter: Tensor, state: dict[str, Any]) -> None:
+    def _update_parameter(self, group: dict[str, Any], parameter: Tensor, state: dict[str, Any]) -> None:
         """Update one parameter in place."""
         raise NotImplementedError
 
@@ -202,49 +208,3 @@ def options(optimizer: Optimizer, given: dict[str, Any]) -> dict[str, Any]:
     if not all(0 <= beta < 1 for beta in made.get("betas", ())):
         raise ValueError(f"{name}: betas must be at least 0 and below 1, got {made['betas']}")
     return made
-
-
-def gradient(ns: Any, group: dict[str, Any], p: Any, g: Any, t: Any, u: Any) -> Any:
-    """The gradient with its sign turned and the weight decay added, as the group says; `t` is free again afterwards.
-
-    A decoupled weight decay is left to `shrunk`.
-    """
-    maximize, decay, _ = decay_scalars(group)
-    if maximize:
-        g = ns.negative(g, out=u)
-    if decay:
-        ns.multiply(p, decay, out=t)
-        g = ns.add(g, t, out=u)
-    return g
-
-
-def shrunk(group: dict[str, Any]) -> float:
-    """What a decoupled weight decay multiplies the parameter by before the step is added: 1 without one."""
-    return decay_scalars(group)[2]
-
-
-def decay_scalars(group: dict[str, Any]) -> tuple[bool, float, float]:
-    """The first fields of the functors: maximize, what p adds to g times, and what p is multiplied by."""
-    decay, decoupled = group.get("weight_decay", 0), group.get("decoupled_weight_decay")
-    return group["maximize"], 0.0 if decoupled else decay, 1 - group["lr"] * decay if decoupled else 1.0
-
-
-def blend(ns: Any, y: Any, kept: float, x: Any, share: float, t: Any) -> None:
-    """y = kept y + share x, in place; `t` is free to be written to, and may be x."""
-    if ns is CPU.xp and blas.axpby(share, x, kept, y):
-        return
-    ns.multiply(x, share, out=t)
-    if kept != 1:
-        ns.multiply(y, kept, out=y)
-    ns.add(y, t, out=y)
-
-
-def move(ns: Any, mean: Any, value: Any, share: float, t: Any) -> None:
-    """mean += share (value - mean), in place."""
-    blend(ns, mean, 1 - share, value, share, t)
-
-
-def move_squared(ns: Any, mean: Any, value: Any, kept: float, t: Any) -> None:
-    """mean = kept mean + (1 - kept) value^2, in place."""
-    ns.multiply(value, value, out=t)
-    blend(ns, mean, kept, t, 1 - kept, t)

@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from .optimizer import Optimizer, blend, decay_scalars, gradient, move, options, shrunk
+from .formulas import axpby, decay_factor, decay_scalars, effective_gradient, update_mean
+from .optimizer import Optimizer, options
 
 
 class SGD(Optimizer):
@@ -33,34 +34,42 @@ class SGD(Optimizer):
             raise ValueError("SGD: nesterov needs a momentum and no dampening")
         super().__init__(params, options(self, locals()))
 
-    def _slots(self, group: dict[str, Any]) -> tuple[str, ...]:
+    def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
         return ("momentum_buffer",) if group["momentum"] else ()
 
-    def _start(self, state: dict[str, Any], group: dict[str, Any]) -> tuple:
+    def _step_scalars(self, state: dict[str, Any], group: dict[str, Any]) -> tuple:
         # The first gradient enters the buffer whole, whatever the dampening.
         first = state.get("momentum_buffer") is None
         if first:
             state.pop("momentum_buffer", None)
         return (1.0 if first else 1 - group["dampening"],)
 
-    def _scalars(self, group: dict[str, Any], numbers: tuple) -> tuple[float, ...]:
-        return group["lr"], group["momentum"], group["weight_decay"], *numbers, group["nesterov"], group["maximize"]
+    def _functor_fields(self, group: dict[str, Any], scalars: tuple) -> tuple[float, ...]:
+        return group["lr"], group["momentum"], group["weight_decay"], *scalars, group["nesterov"], group["maximize"]
 
     def _update(
-        self, ns: Any, group: dict[str, Any], numbers: tuple, p: Any, g: Any, t: Any, u: Any, *state: Any
+        self,
+        xp: Any,
+        group: dict[str, Any],
+        scalars: tuple,
+        param: Any,
+        grad: Any,
+        scratch1: Any,
+        scratch2: Any,
+        *state: Any,
     ) -> None:
         lr, momentum = group["lr"], group["momentum"]
-        g = gradient(ns, group, p, g, t, u)
+        grad = effective_gradient(xp, group, param, grad, scratch1, scratch2)
         if momentum:
             buffer = state[0]
-            (share,) = numbers
-            blend(ns, buffer, momentum, g, share, t)
+            (share,) = scalars
+            axpby(xp, share, grad, momentum, buffer, scratch1)
             if group["nesterov"]:
-                ns.multiply(buffer, momentum, out=t)
-                g = ns.add(g, t, out=u)
+                xp.multiply(buffer, momentum, out=scratch1)
+                grad = xp.add(grad, scratch1, out=scratch2)
             else:
-                g = buffer
-        blend(ns, p, 1, g, -lr, t)
+                grad = buffer
+        axpby(xp, -lr, grad, 1, param, scratch1)
 
 
 class Lion(Optimizer):
@@ -85,19 +94,29 @@ class Lion(Optimizer):
     ):
         super().__init__(params, {**options(self, locals()), "decoupled_weight_decay": True})
 
-    def _slots(self, group: dict[str, Any]) -> tuple[str, ...]:
+    def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
         return ("exp_avg",)
 
-    def _scalars(self, group: dict[str, Any], numbers: tuple) -> tuple[float, ...]:
+    def _functor_fields(self, group: dict[str, Any], scalars: tuple) -> tuple[float, ...]:
         beta1, beta2 = group["betas"]
         return *decay_scalars(group), group["lr"], 1 - beta1, 1 - beta2
 
-    def _update(self, ns: Any, group: dict[str, Any], numbers: tuple, p: Any, g: Any, t: Any, u: Any, m: Any) -> None:
-        g = gradient(ns, group, p, g, t, u)
+    def _update(
+        self,
+        xp: Any,
+        group: dict[str, Any],
+        scalars: tuple,
+        param: Any,
+        grad: Any,
+        scratch1: Any,
+        scratch2: Any,
+        exp_avg: Any,
+    ) -> None:
+        grad = effective_gradient(xp, group, param, grad, scratch1, scratch2)
         beta1, beta2 = group["betas"]
-        ns.subtract(g, m, out=t)
-        ns.multiply(t, 1 - beta1, out=t)
-        ns.add(m, t, out=t)
-        ns.sign(t, out=t)
-        blend(ns, p, shrunk(group), t, -group["lr"], t)
-        move(ns, m, g, 1 - beta2, t)
+        xp.subtract(grad, exp_avg, out=scratch1)
+        xp.multiply(scratch1, 1 - beta1, out=scratch1)
+        xp.add(exp_avg, scratch1, out=scratch1)
+        xp.sign(scratch1, out=scratch1)
+        axpby(xp, -group["lr"], scratch1, decay_factor(group), param, scratch1)
+        update_mean(xp, exp_avg, grad, 1 - beta2, scratch1)

@@ -12,9 +12,9 @@ from ..autograd.convert import asarray
 from ..autograd.mode import no_grad
 from ..autograd.tensor import Tensor
 from ..backend.dtypes import int64
+from ..nn.batch_norm import _BatchNorm
 from ..nn.module import Module
-from ..nn.norm import _BatchNorm
-from ..nn.state import copy_into
+from ..nn.state_dict import copy_into
 from .lr_scheduler.base import LRScheduler, per_group
 from .optimizer import Optimizer
 
@@ -38,7 +38,7 @@ def get_swa_avg_fn() -> Average:
     return no_grad()(lambda average, current, number: average + (current - average) / (number + 1))
 
 
-def _all(average: Average) -> Callable[[Sequence[Tensor], Sequence[Tensor], Any], None]:
+def _for_lists(average: Average) -> Callable[[Sequence[Tensor], Sequence[Tensor], Any], None]:
     def update(averages: Sequence[Tensor], currents: Sequence[Tensor], number: Any) -> None:
         for mean, current in zip(averages, currents, strict=True):
             copy_into(mean, average(mean, current, number), "AveragedModel.update_parameters")
@@ -48,12 +48,12 @@ def _all(average: Average) -> Callable[[Sequence[Tensor], Sequence[Tensor], Any]
 
 def get_ema_multi_avg_fn(decay: float = 0.999) -> Callable[[Sequence[Tensor], Sequence[Tensor], Any], None]:
     """`get_ema_avg_fn` for lists of tensors, in place."""
-    return _all(get_ema_avg_fn(decay))
+    return _for_lists(get_ema_avg_fn(decay))
 
 
 def get_swa_multi_avg_fn() -> Callable[[Sequence[Tensor], Sequence[Tensor], Any], None]:
     """`get_swa_avg_fn` for lists of tensors, in place."""
-    return _all(get_swa_avg_fn())
+    return _for_lists(get_swa_avg_fn())
 
 
 class AveragedModel(Module):
@@ -94,7 +94,7 @@ class AveragedModel(Module):
             self._copy(pairs)
         elif pairs:
             averages, currents = zip(*pairs, strict=True)
-            (self.multi_avg_fn or _all(self.avg_fn or get_swa_avg_fn()))(averages, currents, number)
+            (self.multi_avg_fn or _for_lists(self.avg_fn or get_swa_avg_fn()))(averages, currents, number)
         if not self.use_buffers:
             self._copy(zip(self.module.buffers(), model.buffers(), strict=True))
         self.n_averaged += 1
@@ -149,14 +149,14 @@ class SWALR(LRScheduler):
         self._anneal_strategy, self.anneal_epochs = anneal_strategy, anneal_epochs
         super().__init__(optimizer, last_epoch)
 
-    def _share(self, step: int) -> float:
+    def _annealed(self, step: int) -> float:
         """How much of swa_lr there is at `step`."""
         t = max(0, min(1, step / max(1, self.anneal_epochs)))
         return (1 - math.cos(math.pi * t)) / 2 if self._anneal_strategy == "cos" else t
 
-    def _lr(self, i: int, lr: float, base: float) -> float:
+    def _group_lr(self, i: int, lr: float, base: float) -> float:
         end = self.optimizer.param_groups[i]["swa_lr"]
         step = self._step_count - 1 if self.anneal_epochs else max(1, self._step_count - 1)
-        before, now = self._share(step - 1), self._share(step)
+        before, now = self._annealed(step - 1), self._annealed(step)
         start = end if before == 1 else (lr - before * end) / (1 - before)
         return end * now + start * (1 - now)

@@ -184,10 +184,10 @@ def test_accuracy(cuda, sizes, causal, dtype):
 @pytest.fixture
 def tensor_cores(cuda, monkeypatch):
     """The cuda device, and the names of the tensor-core kernels that were launched."""
-    from gpugrad.ops.cuda import attention_mma
+    from gpugrad.ops.attention.cuda import mma
 
-    names, launch = [], attention_mma.launch
-    monkeypatch.setattr(attention_mma, "launch", lambda name, *rest: (names.append(name), launch(name, *rest)))
+    names, launch = [], mma.launch
+    monkeypatch.setattr(mma, "launch", lambda name, *rest: (names.append(name), launch(name, *rest)))
     return cuda, names
 
 

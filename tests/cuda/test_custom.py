@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import gpugrad as gg
-from gpugrad.autograd.checks import check_op
-from gpugrad.autograd.op import op, xp
-from gpugrad.autograd.samples import unary
+from gpugrad import op, xp
+from gpugrad.autograd.check.checks import check_op
+from gpugrad.autograd.check.samples import unary
 from gpugrad.errors import KernelError
 
 GUIDE = Path(gg.__file__).parent / "cuda" / "README.md"

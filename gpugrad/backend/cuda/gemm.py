@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import precision
-from ..devices import device_of
+from ..device import device_of
 from ..namespace import xp
 from .launch import dense
 

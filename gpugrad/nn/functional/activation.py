@@ -5,22 +5,17 @@ from functools import wraps
 from inspect import Parameter, Signature
 from typing import Any
 
-import numpy as np
-
 from ...autograd.convert import asarray
 from ...autograd.op import OPS, Op
 from ...autograd.tensor import Tensor
 from ...backend.random import default_generator
 from ...errors import ShapeError
-from ...ops import activation as ops
-from ...ops.special import sigmoid as sigmoid_op
-from ...ops.transcendental import tanh as tanh_op
+from ...ops import elementwise as ops
 
 __all__ = [
-    "celu", "celu_", "elu", "elu_", "gelu", "glu", "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish",
-    "hardtanh", "hardtanh_", "leaky_relu", "leaky_relu_", "log_softmax", "logsigmoid", "masked_softmax", "mish",
-    "prelu", "relu", "relu6", "relu_", "rrelu", "rrelu_", "selu", "selu_", "sigmoid", "silu", "softmax", "softmin",
-    "softplus", "softshrink", "softsign", "tanh", "tanhshrink", "threshold", "threshold_",
+    "celu", "celu_", "elu", "elu_", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_",
+    "leaky_relu", "leaky_relu_", "logsigmoid", "mish", "prelu", "relu", "relu6", "relu_", "rrelu", "rrelu_", "selu",
+    "selu_", "sigmoid", "silu", "softplus", "softshrink", "softsign", "tanh", "tanhshrink", "threshold", "threshold_",
 ]  # fmt: skip
 
 
@@ -42,12 +37,26 @@ def _with_inplace(op: Op) -> Callable[..., Tensor]:
     def function(input: Any, *args: Any, inplace: bool = False, **kwargs: Any) -> Tensor:
         if len(args) > count:
             args, inplace = args[:-1], args[-1]
-        if not inplace:
-            return op(input, *args, **kwargs)
-        kept = input.clone() if input.requires_grad else input  # the gradient may need what is written over
-        return input.copy_(op(kept, *args, **kwargs))
+        return _written_into(input, op, args, kwargs) if inplace else op(input, *args, **kwargs)
 
     return _shown(function, op, Parameter("inplace", Parameter.POSITIONAL_OR_KEYWORD, default=False))
+
+
+def _always_inplace(op: Op) -> Callable[..., Tensor]:
+    """`_named` under the op's name with `_` at the end, which writes the result into the input."""
+
+    def function(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return _written_into(input, op, args, kwargs)
+
+    function.__name__ = function.__qualname__ = f"{op.name}_"
+    function.__doc__ = f"`{op.name}`, written into its input."
+    return _shown(function, op)
+
+
+def _written_into(input: Tensor, op: Callable[..., Tensor], args: tuple, kwargs: dict) -> Tensor:
+    """`op` of the input and the rest, written into the input."""
+    kept = input.clone() if input.requires_grad else input  # the gradient may need what is written over
+    return input.copy_(op(kept, *args, **kwargs))
 
 
 def _shown(function: Callable[..., Tensor], op: Op, *more: Parameter) -> Callable[..., Tensor]:
@@ -57,13 +66,16 @@ def _shown(function: Callable[..., Tensor], op: Op, *more: Parameter) -> Callabl
     return function
 
 
-gelu, logsigmoid, sigmoid, tanh = (_named(op) for op in (ops.gelu, ops.logsigmoid, sigmoid_op, tanh_op))
+gelu, logsigmoid, sigmoid, tanh = (_named(op) for op in (ops.gelu, ops.logsigmoid, ops.sigmoid, ops.tanh))
 hardshrink, softshrink, tanhshrink = (_named(op) for op in (ops.hardshrink, ops.softshrink, ops.tanhshrink))
 softplus, softsign = _named(ops.softplus), _named(ops.softsign)
 celu, elu, leaky_relu = (_with_inplace(op) for op in (ops.celu, ops.elu, ops.leaky_relu))
 hardsigmoid, hardswish, hardtanh = (_with_inplace(op) for op in (ops.hardsigmoid, ops.hardswish, ops.hardtanh))
 mish, relu, relu6 = (_with_inplace(op) for op in (ops.mish, ops.relu, ops.relu6))
 selu, silu, threshold = (_with_inplace(op) for op in (ops.selu, ops.silu, ops.threshold))
+celu_, elu_, hardtanh_ = (_always_inplace(op) for op in (ops.celu, ops.elu, ops.hardtanh))
+leaky_relu_, relu_ = (_always_inplace(op) for op in (ops.leaky_relu, ops.relu))
+selu_, threshold_ = (_always_inplace(op) for op in (ops.selu, ops.threshold))
 
 
 def rrelu(
@@ -72,71 +84,17 @@ def rrelu(
     """max(0, input) + a min(0, input); a is drawn evenly from lower to upper for each element in training, else their
     mean (B. Xu et al. 2015)."""
     input = asarray(input)
+    if inplace:
+        return _written_into(input, rrelu, (lower, upper, training), {})
     if not training:
-        return leaky_relu(input, (lower + upper) / 2, inplace)
+        return leaky_relu(input, (lower + upper) / 2)
     slope = default_generator().numpy.uniform(lower, upper, input.shape).astype(input.dtype)
-    kept = input.clone() if inplace and input.requires_grad else input
-    out = OPS["where"](kept > 0, kept, kept * asarray(slope, device=input.device))
-    return input.copy_(out) if inplace else out
+    return OPS["where"](input > 0, input, input * asarray(slope, device=input.device))
 
 
-def _always_inplace(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    @wraps(function)
-    def change(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return function(input, *args, **kwargs, inplace=True)
-
-    change.__name__ = f"{function.__name__}_"
-    change.__doc__ = f"`{function.__name__}`, written into its input."
-    return change
-
-
-celu_, elu_, hardtanh_, leaky_relu_ = (_always_inplace(f) for f in (celu, elu, hardtanh, leaky_relu))
-relu_, rrelu_, selu_, threshold_ = (_always_inplace(f) for f in (relu, rrelu, selu, threshold))
-
-
-def _axis(input: Tensor, dim: int | None) -> int:
-    """PyTorch's default: the first axis of vectors and of rank 3, else the second."""
-    return (0 if input.ndim in (0, 1, 3) else 1) if dim is None else dim
-
-
-def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
-    """exp(input) normalised along `dim`; computed in `dtype` if given."""
-    input = asarray(input, dtype)
-    return OPS["softmax"](input, axis=_axis(input, dim))
-
-
-def log_softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
-    """The logarithm of `softmax`."""
-    input = asarray(input, dtype)
-    return OPS["log_softmax"](input, axis=_axis(input, dim))
-
-
-def masked_softmax(input: Any, mask: Any = None, causal: bool = False, scale: float = 1.0) -> Tensor:
-    """softmax(scale * input + mask) along the last axis, (..., L, S); rows that see nothing give 0.
-
-    mask: broadcast to input; bool (True is visible) or numbers that are added. causal: row i sees columns 0..i.
-    """
-    input = asarray(input)
-    if isinstance(mask, Tensor) and mask.requires_grad:
-        input, mask, scale = input * scale + mask, None, 1.0
-    return OPS["masked_softmax"](input, mask, causal=causal, scale=scale)
-
-
-def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
-    """`softmax` of -input."""
-    return softmax(-asarray(input), dim, dtype=dtype)
-
-
-def gumbel_softmax(logits: Any, tau: float = 1.0, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
-    """A sample that is nearly one-hot and differentiable; exactly one-hot forward if `hard` (Jang et al. 2017)."""
-    logits = asarray(logits)
-    noise = default_generator().numpy.gumbel(size=logits.shape).astype(logits.dtype)
-    soft = OPS["softmax"]((logits + asarray(noise, device=logits.device)) / tau, axis=dim)
-    if not hard:
-        return soft
-    best = OPS["argmax"](soft.detach(), axis=dim, keepdims=True)
-    ones = asarray(np.ones(best.shape, soft.dtype), device=soft.device)
-    return OPS["put_along"](ones, best, axis=dim, shape=soft.shape) - soft.detach() + soft
+def rrelu_(input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False) -> Tensor:
+    """`rrelu`, written into its input."""
+    return rrelu(input, lower, upper, training, inplace=True)
 
 
 def glu(input: Any, dim: int = -1) -> Tensor:

@@ -1,4 +1,4 @@
-"""Distances and similarities of vectors with PyTorch's arguments."""
+"""Distances between vectors, and vectors of length 1, with PyTorch's arguments."""
 
 from typing import Any
 
@@ -9,7 +9,13 @@ from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
 from ...errors import ShapeError
 
-__all__ = ["cosine_similarity", "pairwise_distance", "pdist"]
+__all__ = ["cosine_similarity", "normalize", "pairwise_distance", "pdist"]
+
+
+def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Tensor:
+    """input / max(||input||_p, eps), the norm over `dim`."""
+    length = OPS["vector_norm"](input, ord=p, axis=dim, keepdims=True)
+    return input / OPS["maximum"](length, eps)
 
 
 def _length(x: Tensor, p: float, axis: int = -1, keepdims: bool = False) -> Tensor:

@@ -9,9 +9,9 @@ from ...autograd.mode import no_grad
 from ...autograd.tensor import Tensor
 from ...errors import ShapeError
 from ...ops.creation import zeros
+from ..batch_norm import _BatchNorm
 from ..conv import _Convolution
 from ..linear import Linear
-from ..norm import _BatchNorm
 from ..parameter import Parameter
 
 AnyConv = TypeVar("AnyConv", bound=_Convolution)

@@ -15,10 +15,10 @@ from ...autograd.mode import no_grad
 from ...autograd.tensor import Tensor
 from ...errors import ShapeError
 from ..container import ModuleDict, ModuleList
+from ..members import Computed
 from ..module import Module
 from ..parameter import Parameter
-from ..registry import Computed
-from ..state import replace
+from ..state_dict import replace
 
 __all__ = [
     "ParametrizationList", "cached", "is_parametrized", "register_parametrization", "remove_parametrizations",

@@ -10,8 +10,8 @@ import numpy as np
 from ...autograd.convert import asarray
 from ...autograd.tensor import Tensor
 from ...errors import ShapeError
+from ...ops.elementwise import where
 from ...ops.join import concatenate
-from ...ops.selection import where
 
 __all__ = [
     "PackedSequence", "invert_permutation", "pack_padded_sequence", "pad_packed_sequence", "pad_sequence",

@@ -7,10 +7,10 @@ import numpy as np
 from ...autograd.convert import asarray, raw
 from ...autograd.op import op, xp
 from ...errors import ShapeError
-from ..arithmetic import subtract
-from ..comparison import not_equal
+from ..elementwise.arithmetic import subtract
+from ..elementwise.comparison import not_equal
+from ..elementwise.exponential import within_range
 from ..reduce.axes import accumulate
-from ..transcendental import within_range
 
 __all__ = [
     "cummax", "cummin", "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "diff", "linear_scan", "logcumsumexp",

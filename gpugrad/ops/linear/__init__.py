@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from ...autograd.op import op, xp
-from ..activation import gelu, relu
+from ..elementwise.activation import gelu
+from ..elementwise.piecewise import relu
 from ..matmul import dense, products, rows_of
 
 __all__ = ["linear", "linear_gelu", "linear_relu"]
@@ -24,6 +25,7 @@ __all__ = ["linear", "linear_gelu", "linear_relu"]
     ],
     bench=lambda s: (s.case(s(n, 1024), s(1024, 1024), s(1024)) for n in (1024, 32, 256, 4096, 16384)),
     flops=lambda x, out: products(x, out),
+    broadcasts=True,
 )
 def linear(x, weight, bias=None):
     """y = x weight^T + bias: x (..., in), weight (out, in), bias (out,) -> (..., out).
@@ -67,6 +69,7 @@ linear.vjp(
     ],
     bench=lambda s: (s.case(s(n, 784), s(512, 784), s(512)) for n in (256, 32, 4096)),
     flops=lambda x, out: products(x, out),
+    broadcasts=True,
 )
 def linear_relu(x, weight, bias=None):
     """relu(x weight^T + bias): x (..., in), weight (out, in), bias (out,) -> (..., out).
@@ -97,7 +100,7 @@ linear_relu.vjp(
         s.case(s(3, 4), s(8, 4), s(8)), s.case(s(2, 3, 4), s(5, 4), s(5)), s.case(s(0, 3), s(2, 3), s(2)),
     ],
     bench=lambda s: (s.case(s(n, 768), s(3072, 768), s(3072)) for n in (1024, 128, 8192)),
-    flops=lambda x, out: products(x, out),
+    flops=lambda x, out: products(x, out), broadcasts=True,
 )  # fmt: skip
 def linear_gelu(x, weight, bias):
     """gelu(x weight^T + bias) with GELU's tanh form: x (..., in), weight (out, in), bias (out,) -> (..., out).

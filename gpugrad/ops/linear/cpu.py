@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from ...backend.cpu import activation, gemm, memory
+from ...backend.cpu import gemm, memory
+from ..elementwise.cpu import relu_backward, relu_into
 from ..matmul import rows_of
 from . import check_shapes, linear, linear_relu
 
@@ -29,7 +30,7 @@ def linear_relu_cpu(x, weight, bias=None):
 
 @linear_relu_cpu.backward
 def linear_relu_cpu_backward(g, x, weight, out, needs):
-    return _gradients(activation.relu_backward(g, out), x, weight, needs)
+    return _gradients(relu_backward(g, out), x, weight, needs)
 
 
 def _layer(x: np.ndarray, weight: np.ndarray, bias: Any, relu: bool) -> np.ndarray:
@@ -48,7 +49,7 @@ def _layer(x: np.ndarray, weight: np.ndarray, bias: Any, relu: bool) -> np.ndarr
         elif bias is not None:
             part += bias[columns]
         if relu:
-            activation.relu_into(part, part)
+            relu_into(part, part)
 
     on_each_thread = out.size > SMALL
     gemm.compute((rows, weight.T, out), then=finish if on_each_thread else None)

@@ -9,7 +9,8 @@ import numpy as np
 from ...autograd.plan import raised
 from ...backend.cuda.gemm import product, supports
 from ...backend.namespace import xp
-from ..activation import gelu, relu
+from ..elementwise.activation import gelu
+from ..elementwise.piecewise import relu
 from ..matmul import rows_of
 from . import linear, linear_gelu, linear_relu
 

@@ -18,7 +18,7 @@ from ..matmul import dense
 from .cases import measured, products, samples
 from .packed_steps import packed_steps
 
-__all__ = ["gru_layer", "lstm_layer", "rnn_layer"]
+__all__ = []
 
 
 def check_shapes(gates, x, h0, w_ih, w_hh, b_ih, b_hh, sizes, c0=None, w_hr=None) -> None:
@@ -76,8 +76,9 @@ def lstm_layer(x, h0, c0, w_ih, w_hh, b_ih=None, b_hh=None, w_hr=None, *, sizes,
     w_hr (P, H) projects the output, else P = H. Raises ShapeError for a shape that does not fit.
     Sources: Hochreiter and Schmidhuber 1997; Gers et al. 2000; for the projection, Sak et al. 2014.
 
+    >>> from gpugrad.ops.recurrent import lstm_layer
     >>> x, state, w = gg.ones((2, 1)), gg.zeros((1, 1)), gg.ones((4, 1))
-    >>> h, c = gg.lstm_layer(x, state, state, w, w, sizes=(1, 1))  # two steps of one sequence
+    >>> h, c = lstm_layer(x, state, state, w, w, sizes=(1, 1))  # two steps of one sequence
     >>> h.shape, c.shape
     ((2, 1), (2, 1))
     """
@@ -138,8 +139,9 @@ def gru_layer(x, h0, w_ih, w_hh, b_ih=None, b_hh=None, *, sizes, reverse=False):
     rows of the weights;  h' = (1 - z) n + z h.  Raises ShapeError for a shape that does not fit.
     Source: Cho et al. 2014, in the form that PyTorch and cuDNN have.
 
+    >>> from gpugrad.ops.recurrent import gru_layer
     >>> x, state, w = gg.ones((2, 1)), gg.zeros((1, 1)), gg.ones((3, 1))
-    >>> gg.gru_layer(x, state, w, w, sizes=(1, 1)).shape  # two steps of one sequence
+    >>> gru_layer(x, state, w, w, sizes=(1, 1)).shape  # two steps of one sequence
     (2, 1)
     """
     check_shapes(3, x, h0, w_ih, w_hh, b_ih, b_hh, sizes)
@@ -201,8 +203,9 @@ def rnn_layer(x, h0, w_ih, w_hh, b_ih=None, b_hh=None, *, sizes, reverse=False, 
 
     `nonlinearity` is "tanh" or "relu". Raises ShapeError for a shape that does not fit. Source: Elman 1990.
 
+    >>> from gpugrad.ops.recurrent import rnn_layer
     >>> x, state, w = gg.tensor([[1.0], [2.0]]), gg.zeros((1, 1)), gg.ones((1, 1))
-    >>> gg.rnn_layer(x, state, w, w, sizes=(1, 1), nonlinearity="relu")  # two steps of one sequence
+    >>> rnn_layer(x, state, w, w, sizes=(1, 1), nonlinearity="relu")  # two steps of one sequence
     tensor([[1.],
             [3.]])
     """

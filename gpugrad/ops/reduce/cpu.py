@@ -9,7 +9,7 @@ as one wide row), and so on until nothing is left to sum.
 import numpy as np
 
 from . import mean, sum
-from .axes import axes_of, reduced_count
+from .axes import axes_of, kept_shape, reduced_count
 
 SMALL = 1 << 15  # elements below which NumPy's own sum is as quick
 RUN = 512  # elements that are added up one after the other; the sums of the runs are then added pairwise
@@ -18,9 +18,19 @@ WIDE = 512  # columns that rows laid side by side make together
 
 @sum.path("cpu")
 def sum_cpu(x, *, axis, dtype, keepdims):
-    if x.size < SMALL or dtype is not None or x.dtype.kind != "f":
+    if dtype is not None or x.dtype.kind != "f":
         return NotImplemented
+    if x.size < SMALL:
+        axes = axis if axis is None else axes_of(axis, x.ndim)
+        return np.asarray(np.add.reduce(x, axis=axes, keepdims=keepdims)), {}
     return sum_over(x, axes_of(axis, x.ndim), keepdims), {}
+
+
+@sum_cpu.backward
+def sum_cpu_backward(g, axis, keepdims, x_shape):
+    if axis is not None and not keepdims:
+        g = g.reshape(kept_shape(x_shape, axis))
+    return np.broadcast_to(g, x_shape)
 
 
 @mean.path("cpu")

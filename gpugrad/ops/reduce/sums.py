@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ...autograd.op import op, xp
-from ..transcendental import within_range
+from ..elementwise.exponential import within_range
 from .axes import (
     accumulate,
     axes_of,

@@ -14,15 +14,15 @@ class LRScheduler:
     """Sets the learning rate of every group of `optimizer` with each `step()`; making one is its first step.
 
     last_epoch: the step to continue from; the groups must then have an "initial_lr". A subclass defines `get_lr`, or
-    `_lr` for one group alone, and `_closed_lr` if the rate of any epoch is known without the one before.
+    `_group_lr` for one group alone, and `_closed_form_lr` if the rate of any epoch is known without the one before.
     """
 
     _get_lr_called_within_step = False
     _is_initial = False
-    _unsaved: tuple[str, ...] = ()  # attributes besides the optimizer that a state dict leaves out
+    _not_saved: tuple[str, ...] = ()  # attributes besides the optimizer that a state dict leaves out
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1):
-        self.optimizer = checked(self, optimizer)
+        self.optimizer = check_optimizer(self, optimizer)
         for i, group in enumerate(optimizer.param_groups):
             if last_epoch == -1:
                 group.setdefault("initial_lr", group["lr"])
@@ -45,7 +45,7 @@ class LRScheduler:
 
     def state_dict(self) -> dict[str, Any]:
         """All attributes but the optimizer."""
-        return {name: value for name, value in vars(self).items() if name not in ("optimizer", *self._unsaved)}
+        return {name: value for name, value in vars(self).items() if name not in ("optimizer", *self._not_saved)}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over what `state_dict` of a scheduler of the same class returned."""
@@ -60,13 +60,13 @@ class LRScheduler:
         if not self._get_lr_called_within_step:
             warnings.warn("get_lr() computes the next rate; get_last_lr() tells the one in use", stacklevel=2)
         given = zip(self.optimizer.param_groups, self.base_lrs, strict=True)
-        return [self._lr(i, group["lr"], base) for i, (group, base) in enumerate(given)]
+        return [self._group_lr(i, group["lr"], base) for i, (group, base) in enumerate(given)]
 
-    def _lr(self, i: int, lr: float, base: float) -> float:
+    def _group_lr(self, i: int, lr: float, base: float) -> float:
         """The rate of group `i`, from the present one and the initial one."""
         raise NotImplementedError(f"{type(self).__name__} does not define get_lr()")
 
-    def _closed_lr(self, base: float) -> float | None:
+    def _closed_form_lr(self, base: float) -> float | None:
         """The rate at `last_epoch` from the initial one alone; None if only the rate before leads to it."""
         return None
 
@@ -85,18 +85,18 @@ class LRScheduler:
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         self._get_lr_called_within_step = True
         try:
-            closed = [None if epoch is None else self._closed_lr(base) for base in self.base_lrs]
-            self._set(self.get_lr() if None in closed else closed)
+            closed = [None if epoch is None else self._closed_form_lr(base) for base in self.base_lrs]
+            self._set_lrs(self.get_lr() if None in closed else closed)
         finally:
             self._get_lr_called_within_step = False
 
-    def _set(self, lrs: Sequence[Any]) -> None:
+    def _set_lrs(self, lrs: Sequence[Any]) -> None:
         for group, lr in zip(self.optimizer.param_groups, lrs, strict=True):
             group["lr"] = lr
         self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
 
 
-def checked(scheduler: Any, optimizer: Any) -> Optimizer:
+def check_optimizer(scheduler: Any, optimizer: Any) -> Optimizer:
     """`optimizer`, if it is one."""
     if not isinstance(optimizer, Optimizer):
         raise TypeError(f"{type(scheduler).__name__}: expected an Optimizer, got {type(optimizer).__name__}")
@@ -120,7 +120,7 @@ def set_momentum(group: dict[str, Any], momentum: float) -> None:
         group["momentum"] = momentum
 
 
-def start_momentum(scheduler: Any, optimizer: Optimizer, base: Any, most: Any, last_epoch: int) -> tuple[list, list]:
+def init_momentum(scheduler: Any, optimizer: Optimizer, base: Any, most: Any, last_epoch: int) -> tuple[list, list]:
     """The bounds of a cycled momentum for each group, kept in the groups and started at the upper one."""
     if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
         raise ValueError(

@@ -11,12 +11,12 @@ from .base import LRScheduler
 from .plateau import ReduceLROnPlateau
 
 
-class _Combined(LRScheduler):
+class _CombinedScheduler(LRScheduler):
     """Holds schedulers of one optimizer; their state dicts are in its own."""
 
-    _unsaved = ("_schedulers",)
+    _not_saved = ("_schedulers",)
 
-    def _take(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None) -> None:
+    def _set_schedulers(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None) -> None:
         name = type(self).__name__
         if not schedulers:
             raise ValueError(f"{name}: expected at least one scheduler, got none")
@@ -25,7 +25,7 @@ class _Combined(LRScheduler):
                 raise TypeError(f"{name}: schedulers[{i}] has no optimizer: it is a {type(scheduler).__name__}")
             if isinstance(scheduler, ReduceLROnPlateau):
                 raise ValueError(f"{name}: schedulers[{i}] is a ReduceLROnPlateau, whose step() needs a metric")
-            optimizer = optimizer or scheduler.optimizer
+            optimizer = scheduler.optimizer if optimizer is None else optimizer
             if scheduler.optimizer is not optimizer:
                 raise ValueError(f"{name}: schedulers[{i}], a {type(scheduler).__name__}, has another optimizer")
         self._schedulers, self.optimizer = schedulers, schedulers[0].optimizer
@@ -39,20 +39,20 @@ class _Combined(LRScheduler):
             scheduler.load_state_dict(state)
 
 
-class SequentialLR(_Combined):
+class SequentialLR(_CombinedScheduler):
     """One scheduler after the other: the next begins, from its own epoch 0, at each of the milestones."""
 
     def __init__(
         self, optimizer: Optimizer, schedulers: list[LRScheduler], milestones: list[int], last_epoch: int = -1
     ):
-        self._take(schedulers, optimizer)
+        self._set_schedulers(schedulers, optimizer)
         if len(milestones) != len(schedulers) - 1:
             raise ValueError(
                 f"SequentialLR: {len(schedulers)} schedulers need {len(schedulers) - 1} milestones, got "
                 f"{len(milestones)}"
             )
         for i, scheduler in enumerate(schedulers[1:], 1):
-            if isinstance(scheduler, _Combined):
+            if isinstance(scheduler, _CombinedScheduler):
                 raise ValueError(
                     f"SequentialLR: schedulers[{i}] is a {type(scheduler).__name__}, which can only be first"
                 )
@@ -86,11 +86,11 @@ class SequentialLR(_Combined):
         self._last_lr = scheduler.get_last_lr()
 
 
-class ChainedScheduler(_Combined):
+class ChainedScheduler(_CombinedScheduler):
     """All schedulers at every step, each changing what the one before has set."""
 
     def __init__(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None):
-        self._take(schedulers, optimizer)
+        self._set_schedulers(schedulers, optimizer)
         self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
 
     def step(self) -> None:  # type: ignore[override]

@@ -15,17 +15,17 @@ class CosineAnnealingLR(LRScheduler):
         self.T_max, self.eta_min = T_max, eta_min
         super().__init__(optimizer, last_epoch)
 
-    def _lr(self, i: int, lr: float, base: float) -> float:
+    def _group_lr(self, i: int, lr: float, base: float) -> float:
         if self._is_initial:
             return lr
         if self._step_count == 1 and self.last_epoch > 0:
-            return self._closed_lr(base)
+            return self._closed_form_lr(base)
         if (self.last_epoch - 1 - self.T_max) % (2 * self.T_max) == 0:  # from the bottom there is no ratio
             return lr + (base - self.eta_min) * (1 - math.cos(math.pi / self.T_max)) / 2
         now, before = (1 + math.cos(math.pi * epoch / self.T_max) for epoch in (self.last_epoch, self.last_epoch - 1))
         return now / before * (lr - self.eta_min) + self.eta_min
 
-    def _closed_lr(self, base: float) -> float:
+    def _closed_form_lr(self, base: float) -> float:
         return self.eta_min + (base - self.eta_min) * (1 + math.cos(math.pi * self.last_epoch / self.T_max)) / 2
 
 
@@ -42,7 +42,7 @@ class CosineAnnealingWarmRestarts(LRScheduler):
         self.T_cur: float = last_epoch
         super().__init__(optimizer, last_epoch)
 
-    def _lr(self, i: int, lr: float, base: float) -> float:
+    def _group_lr(self, i: int, lr: float, base: float) -> float:
         return self.eta_min + (base - self.eta_min) * (1 + math.cos(math.pi * self.T_cur / self.T_i)) / 2
 
     def step(self, epoch: float | None = None) -> None:

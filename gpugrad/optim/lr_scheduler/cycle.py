@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..optimizer import Optimizer
-from .base import LRScheduler, checked, function_state, per_group, set_momentum, start_momentum
+from .base import LRScheduler, check_optimizer, function_state, init_momentum, per_group, set_momentum
 
 
 class CyclicLR(LRScheduler):
@@ -18,7 +18,7 @@ class CyclicLR(LRScheduler):
     cycle_momentum: the momentum goes from max_momentum to base_momentum and back meanwhile.
     """
 
-    _unsaved = ("_scale_fn_custom",)
+    _not_saved = ("_scale_fn_custom",)
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class CyclicLR(LRScheduler):
     ):
         if scale_fn is None and mode not in ("triangular", "triangular2", "exp_range"):
             raise ValueError(f"CyclicLR: mode must be 'triangular', 'triangular2' or 'exp_range', got {mode!r}")
-        base_lrs = per_group("base_lr", checked(self, optimizer), base_lr)
+        base_lrs = per_group("base_lr", check_optimizer(self, optimizer), base_lr)
         if last_epoch == -1:
             for group, lr in zip(optimizer.param_groups, base_lrs, strict=True):
                 group["lr"] = lr
@@ -50,7 +50,7 @@ class CyclicLR(LRScheduler):
         self.scale_mode = scale_mode if scale_fn else "iterations" if mode == "exp_range" else "cycle"
         self.cycle_momentum = cycle_momentum
         if cycle_momentum:
-            self.base_momentums, self.max_momentums = start_momentum(
+            self.base_momentums, self.max_momentums = init_momentum(
                 self, optimizer, base_momentum, max_momentum, last_epoch
             )
         super().__init__(optimizer, last_epoch)
@@ -69,7 +69,7 @@ class CyclicLR(LRScheduler):
         up = x / self.step_ratio if x <= self.step_ratio else (x - 1) / (self.step_ratio - 1)
         return up, self.scale_fn(cycle if self.scale_mode == "cycle" else self.last_epoch)
 
-    def _lr(self, i: int, lr: float, base: float) -> float:
+    def _group_lr(self, i: int, lr: float, base: float) -> float:
         up, height = self._share()
         if self.cycle_momentum:
             most = self.max_momentums[i]
@@ -110,7 +110,7 @@ class OneCycleLR(LRScheduler):
         three_phase: bool = False,
         last_epoch: int = -1,
     ):
-        checked(self, optimizer)
+        check_optimizer(self, optimizer)
         self.total_steps = _total_steps(total_steps, epochs, steps_per_epoch)
         if not isinstance(pct_start, float) or not 0 <= pct_start <= 1:
             raise ValueError(f"OneCycleLR: pct_start must be a float between 0 and 1, got {pct_start}")
@@ -126,7 +126,7 @@ class OneCycleLR(LRScheduler):
                 group["min_lr"] = group["initial_lr"] / final_div_factor
         self.cycle_momentum = cycle_momentum
         if cycle_momentum:
-            start_momentum(self, optimizer, base_momentum, max_momentum, last_epoch)
+            init_momentum(self, optimizer, base_momentum, max_momentum, last_epoch)
         super().__init__(optimizer, last_epoch)
 
     def _anneal(self, start: float, end: float, share: float) -> float:
@@ -134,7 +134,7 @@ class OneCycleLR(LRScheduler):
             return (end - start) * share + start
         return end + (start - end) / 2.0 * (math.cos(math.pi * share) + 1)
 
-    def _lr(self, i: int, lr: float, base: float) -> float:
+    def _group_lr(self, i: int, lr: float, base: float) -> float:
         step, start = self.last_epoch, 0.0
         if step > self.total_steps:
             raise ValueError(f"OneCycleLR: step {step} of a schedule of {self.total_steps}")

@@ -8,18 +8,18 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..optimizer import Optimizer
-from .base import LRScheduler, checked, function_state, per_group
+from .base import LRScheduler, check_optimizer, function_state, per_group
 
 Factor = Callable[[int], float]
 
 
-class _Functions(LRScheduler):
+class _LambdaScheduler(LRScheduler):
     """Calls a function of the epoch, or one for each group. A state dict holds callable objects' attributes only."""
 
-    _unsaved = ("lr_lambdas",)
+    _not_saved = ("lr_lambdas",)
 
     def __init__(self, optimizer: Optimizer, lr_lambda: Factor | Sequence[Factor], last_epoch: int = -1):
-        self.lr_lambdas = per_group("lr_lambda", checked(self, optimizer), lr_lambda)
+        self.lr_lambdas = per_group("lr_lambda", check_optimizer(self, optimizer), lr_lambda)
         for function in self.lr_lambdas:
             if not callable(function):
                 raise TypeError(f"{type(self).__name__}: lr_lambda must be a function, got {type(function).__name__}")
@@ -35,17 +35,17 @@ class _Functions(LRScheduler):
                 vars(function).update(state)
 
 
-class LambdaLR(_Functions):
+class LambdaLR(_LambdaScheduler):
     """lr = initial lr * lr_lambda(epoch)."""
 
-    def _lr(self, i: int, lr: float, base: float) -> float:
+    def _group_lr(self, i: int, lr: float, base: float) -> float:
         return base * self.lr_lambdas[i](self.last_epoch)
 
 
-class MultiplicativeLR(_Functions):
+class MultiplicativeLR(_LambdaScheduler):
     """lr *= lr_lambda(epoch), after the first."""
 
-    def _lr(self, i: int, lr: float, base: float) -> float:
+    def _group_lr(self, i: int, lr: float, base: float) -> float:
         return lr if self._is_initial else lr * self.lr_lambdas[i](self.last_epoch)
 
 
@@ -56,10 +56,10 @@ class StepLR(LRScheduler):
         self.step_size, self.gamma = step_size, gamma
         super().__init__(optimizer, last_epoch)
 
-    def _lr(self, i: int, lr: float, base: float) -> float:
+    def _group_lr(self, i: int, lr: float, base: float) -> float:
         return lr if self.last_epoch == 0 or self.last_epoch % self.step_size else lr * self.gamma
 
-    def _closed_lr(self, base: float) -> float:
+    def _closed_form_lr(self, base: float) -> float:
         return base * self.gamma ** (self.last_epoch // self.step_size)
 
 
@@ -70,10 +70,10 @@ class MultiStepLR(LRScheduler):
         self.milestones, self.gamma = Counter(milestones), gamma
         super().__init__(optimizer, last_epoch)
 
-    def _lr(self, i: int, lr: float, base: float) -> float:
+    def _group_lr(self, i: int, lr: float, base: float) -> float:
         return lr * self.gamma ** self.milestones[self.last_epoch] if self.last_epoch in self.milestones else lr
 
-    def _closed_lr(self, base: float) -> float:
+    def _closed_form_lr(self, base: float) -> float:
         return base * self.gamma ** bisect_right(sorted(self.milestones.elements()), self.last_epoch)
 
 
@@ -86,12 +86,12 @@ class ConstantLR(LRScheduler):
         self.factor, self.total_iters = factor, total_iters
         super().__init__(optimizer, last_epoch)
 
-    def _lr(self, i: int, lr: float, base: float) -> float:
+    def _group_lr(self, i: int, lr: float, base: float) -> float:
         if self.last_epoch == 0:
             return lr * self.factor
         return lr * (1.0 / self.factor) if self.last_epoch == self.total_iters else lr
 
-    def _closed_lr(self, base: float) -> float:
+    def _closed_form_lr(self, base: float) -> float:
         return base * (self.factor + (self.last_epoch >= self.total_iters) * (1 - self.factor))
 
 
@@ -113,7 +113,7 @@ class LinearLR(LRScheduler):
         self.start_factor, self.end_factor, self.total_iters = start_factor, end_factor, total_iters
         super().__init__(optimizer, last_epoch)
 
-    def _lr(self, i: int, lr: float, base: float) -> float:
+    def _group_lr(self, i: int, lr: float, base: float) -> float:
         if self.last_epoch == 0:
             return lr * self.start_factor
         if self._is_initial or self.last_epoch > self.total_iters:
@@ -121,7 +121,7 @@ class LinearLR(LRScheduler):
         rise = self.end_factor - self.start_factor
         return lr * (1.0 + rise / (self.total_iters * self.start_factor + (self.last_epoch - 1) * rise))
 
-    def _closed_lr(self, base: float) -> float:
+    def _closed_form_lr(self, base: float) -> float:
         rise = (self.end_factor - self.start_factor) * min(self.total_iters, self.last_epoch)
         return base * (self.start_factor + rise / self.total_iters)
 
@@ -133,10 +133,10 @@ class ExponentialLR(LRScheduler):
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def _lr(self, i: int, lr: float, base: float) -> float:
+    def _group_lr(self, i: int, lr: float, base: float) -> float:
         return lr if self._is_initial else lr * self.gamma
 
-    def _closed_lr(self, base: float) -> float:
+    def _closed_form_lr(self, base: float) -> float:
         return base * self.gamma**self.last_epoch
 
 
@@ -147,11 +147,11 @@ class PolynomialLR(LRScheduler):
         self.total_iters, self.power = total_iters, power
         super().__init__(optimizer, last_epoch)
 
-    def _lr(self, i: int, lr: float, base: float) -> float:
+    def _group_lr(self, i: int, lr: float, base: float) -> float:
         if self._is_initial or self.last_epoch > self.total_iters:
             return lr
         left, before = 1.0 - self.last_epoch / self.total_iters, 1.0 - (self.last_epoch - 1) / self.total_iters
         return lr * (left / before) ** self.power
 
-    def _closed_lr(self, base: float) -> float:
+    def _closed_form_lr(self, base: float) -> float:
         return base * (1.0 - min(self.total_iters, self.last_epoch) / self.total_iters) ** self.power

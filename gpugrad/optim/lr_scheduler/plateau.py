@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..optimizer import Optimizer
-from .base import LRScheduler, checked, per_group
+from .base import LRScheduler, check_optimizer, per_group
 
 
 class ReduceLROnPlateau(LRScheduler):
@@ -31,17 +31,17 @@ class ReduceLROnPlateau(LRScheduler):
     ):
         if factor >= 1.0:
             raise ValueError(f"ReduceLROnPlateau: factor must be below 1, got {factor}")
-        self.optimizer = checked(self, optimizer)
+        self.optimizer = check_optimizer(self, optimizer)
         self.factor = factor
         self.default_min_lr = None if isinstance(min_lr, (list, tuple)) else min_lr
         self.min_lrs = per_group("min_lr", optimizer, min_lr)
         self.patience, self.cooldown, self.eps = patience, cooldown, eps
         self.last_epoch = 0
         self._last_lr = [group["lr"] for group in optimizer.param_groups]
-        self._judge_by(mode, threshold, threshold_mode)
+        self._set_mode(mode, threshold, threshold_mode)
         self._reset()
 
-    def _judge_by(self, mode: str, threshold: float, threshold_mode: str) -> None:
+    def _set_mode(self, mode: str, threshold: float, threshold_mode: str) -> None:
         if mode not in ("min", "max") or threshold_mode not in ("rel", "abs"):
             raise ValueError(
                 f"ReduceLROnPlateau: mode must be 'min' or 'max' and threshold_mode 'rel' or 'abs', got {mode!r} and "
@@ -91,4 +91,4 @@ class ReduceLROnPlateau(LRScheduler):
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         super().load_state_dict(state_dict)
-        self._judge_by(self.mode, self.threshold, self.threshold_mode)
+        self._set_mode(self.mode, self.threshold, self.threshold_mode)

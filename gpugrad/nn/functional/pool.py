@@ -1,0 +1,192 @@
+"""Pooling over given windows with PyTorch's arguments: max, average and Lp.
+
+`ceil_mode` lets the last window hang over the end: it becomes extra padding at the high side, except that a window may
+not start in it.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from ...autograd.convert import asarray
+from ...autograd.tensor import Tensor
+from ...errors import ShapeError
+from ...ops.pool import max_pool, max_pool_indices, sum_pool
+from .conv import per_axis
+
+__all__ = [
+    "avg_pool1d", "avg_pool2d", "avg_pool3d", "lp_pool1d", "lp_pool2d", "lp_pool3d", "max_pool1d",
+    "max_pool1d_with_indices", "max_pool2d", "max_pool2d_with_indices", "max_pool3d", "max_pool3d_with_indices",
+]  # fmt: skip
+
+
+def batched(name: str, dims: int, input: Any) -> tuple[Tensor, bool]:
+    """Input with a batch axis, and whether that was added. Raises ShapeError for another number of axes."""
+    input = asarray(input)
+    if input.ndim not in (dims + 1, dims + 2):
+        raise ShapeError(f"{name}: expected input (N, C{', size' * dims}) or without N, got {input.shape}")
+    return (input, False) if input.ndim == dims + 2 else (input.reshape((1, *input.shape)), True)
+
+
+def arguments(name: str, dims: int, kernel: Any, stride: Any, padding: Any, dilation: Any = 1) -> dict:
+    """The attributes of the pooling ops. Raises ShapeError for numbers that make no windows."""
+    kernel = per_axis(kernel, dims, f"{name}: kernel_size")
+    stride = kernel if stride is None else per_axis(stride, dims, f"{name}: stride")
+    pads = per_axis(padding, dims, f"{name}: padding")
+    dilation = per_axis(dilation, dims, f"{name}: dilation")
+    if any(p < 0 or 2 * p > (f - 1) * d + 1 for p, f, d in zip(pads, kernel, dilation, strict=True)):
+        raise ShapeError(f"{name}: padding {pads} must be between 0 and half of kernel_size {kernel}")
+    if any(n < 1 for n in (*kernel, *stride, *dilation)):
+        raise ShapeError(f"{name}: kernel_size {kernel}, stride {stride} and dilation {dilation} must be positive")
+    return dict(kernel=kernel, stride=stride, padding=tuple((p, p) for p in pads), dilation=dilation)
+
+
+def _ceiled(size: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple) -> tuple:
+    """`padding` with what `ceil_mode` adds at the high side."""
+    pairs = []
+    for n, f, s, (low, high), d in zip(size, kernel, stride, padding, dilation, strict=True):
+        out = -(-(n + low + high - d * (f - 1) - 1) // s) + 1
+        if (out - 1) * s >= n + low:
+            out -= 1
+        pairs.append((low, max(high, (out - 1) * s + d * (f - 1) + 1 - n - low)))
+    return tuple(pairs)
+
+
+def _max(dims, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices) -> Any:
+    name = f"max_pool{dims}d"
+    x, single = batched(name, dims, input)
+    window = arguments(name, dims, kernel_size, stride, padding, dilation)
+    if ceil_mode:
+        window["padding"] = _ceiled(x.shape[2:], **window)
+    outs = [max_pool(x, **window)] + ([max_pool_indices(x.detach(), **window)] if return_indices else [])
+    outs = [out.squeeze(0) for out in outs] if single else outs
+    return tuple(outs) if return_indices else outs[0]
+
+
+def max_pool1d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False) -> Any:
+    """`max_pool2d` for input (N, C, L)."""
+    return _max(1, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def max_pool2d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False) -> Any:
+    """The maximum of each window of input (N, C, H, W) or (C, H, W): (N, C, OH, OW); with return_indices also int64
+    positions, flat in the plane.
+
+    stride: kernel_size unless given. The first of equal maxima gets the gradient; NaN counts as the largest.
+    """
+    return _max(2, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def max_pool3d(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False, return_indices=False) -> Any:
+    """`max_pool2d` for input (N, C, D, H, W)."""
+    return _max(3, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+
+
+def _sums(
+    name: str, dims: int, x: Tensor, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool
+) -> tuple[Tensor, dict]:
+    window = arguments(name, dims, kernel_size, stride, padding)
+    if ceil_mode:
+        window["padding"] = _ceiled(x.shape[2:], **window)
+    del window["dilation"]
+    return sum_pool(x, **window), window
+
+
+def _avg(dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override=None) -> Tensor:
+    name = f"avg_pool{dims}d"
+    x, single = batched(name, dims, input)
+    sums, window = _sums(name, dims, x, kernel_size, stride, padding, ceil_mode)
+    if divisor_override is not None:
+        if divisor_override == 0:
+            raise ShapeError(f"{name}: divisor_override must not be zero")
+        out = sums * (1 / divisor_override)
+    else:
+        pads = per_axis(padding, dims, name) if count_include_pad else (0,) * dims
+        out = sums * _shares(x, window, pads, sums.shape[2:])
+    return out.squeeze(0) if single else out
+
+
+def _shares(x: Tensor, window: dict, counted: tuple, out: tuple) -> Any:
+    """One over the number of elements that count in each window, (*O); a plain number where all windows are alike."""
+    counts = []
+    axes = zip(x.shape[2:], window["kernel"], window["stride"], window["padding"], counted, out, strict=True)
+    for n, f, s, (low, _), c, o in axes:
+        start = np.arange(o) * s - low
+        counts.append(np.minimum(start + f, n + c) - np.maximum(start, -c))
+    total = functools.reduce(np.multiply.outer, counts)
+    if total.size and (total == total.flat[0]).all():
+        return 1 / float(total.flat[0])
+    return asarray((1 / total).astype(x.dtype), device=x.device)
+
+
+def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True) -> Tensor:
+    """`avg_pool2d` for input (N, C, L)."""
+    return _avg(1, input, kernel_size, stride, padding, ceil_mode, count_include_pad)
+
+
+def avg_pool2d(
+    input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
+) -> Tensor:
+    """The mean of each window of input (N, C, H, W) or (C, H, W): (N, C, OH, OW).
+
+    stride: kernel_size unless given. count_include_pad: zeros of the padding count as elements. divisor_override: what
+    to divide by instead.
+    """
+    return _avg(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+def avg_pool3d(
+    input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
+) -> Tensor:
+    """`avg_pool2d` for input (N, C, D, H, W)."""
+    return _avg(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+
+
+def _lp(dims, input, norm_type, kernel_size, stride, ceil_mode) -> Tensor:
+    name = f"lp_pool{dims}d"
+    x, single = batched(name, dims, input)
+    means = _avg(dims, x**norm_type, kernel_size, stride, 0, ceil_mode, True)
+    sums = means * math.prod(per_axis(kernel_size, dims, f"{name}: kernel_size"))
+    some = (sums != 0).to(dtype=sums.dtype)
+    out = (sums * some + (1 - some)) ** (1 / norm_type) * some
+    return out.squeeze(0) if single else out
+
+
+def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False) -> Tensor:
+    """`lp_pool2d` for input (N, C, L)."""
+    return _lp(1, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False) -> Tensor:
+    """(sum of x**p over each window)**(1/p), p = norm_type, of input (N, C, H, W) or (C, H, W): (N, C, OH, OW).
+
+    The gradient is 0 where the sum is. With ceil_mode, a window that hangs over the end counts its mean for the rest.
+    """
+    return _lp(2, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+def lp_pool3d(input, norm_type, kernel_size, stride=None, ceil_mode=False) -> Tensor:
+    """`lp_pool2d` for input (N, C, D, H, W)."""
+    return _lp(3, input, norm_type, kernel_size, stride, ceil_mode)
+
+
+def with_indices(function: Callable) -> Callable[..., tuple[Tensor, Tensor]]:
+    """`function` with return_indices=True, whatever is asked for."""
+
+    @wraps(function)
+    def both(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        given = dict(zip(function.__code__.co_varnames, args, strict=False))
+        return function(**{**given, **kwargs, "return_indices": True})
+
+    both.__name__ = f"{function.__name__}_with_indices"
+    both.__doc__ = f"`{function.__name__}` and the flat positions of the maxima."
+    return both
+
+
+max_pool1d_with_indices = with_indices(max_pool1d)
+max_pool2d_with_indices = with_indices(max_pool2d)
+max_pool3d_with_indices = with_indices(max_pool3d)
