@@ -17,11 +17,6 @@ from .state_dict import Keys, compare_states, drop_gradient, float_dtype, load_v
 EXTRA_STATE = "_extra_state"  # the name of `get_extra_state`'s result in a state dict
 
 
-<<<<<<< HEAD
-class Module(MemberRegistry):
-    """Is the base of all layers and networks: a subclass assigns parameters and modules in __init__ and defines
-    `forward`.
-=======
 if TYPE_CHECKING:
     P = ParamSpec("P")
     R = TypeVar("R", covariant=True)
@@ -34,9 +29,9 @@ if TYPE_CHECKING:
         def __get__(self, module: _HasForward[P, R], owner: Any = None) -> Callable[P, R]: ...
 
 
-class Module(Registry):
-    """The base of all layers and networks. Subclasses assign parameters and modules in __init__ and define `forward`.
->>>>>>> face
+class Module(MemberRegistry):
+    """Is the base of all layers and networks: a subclass assigns parameters and modules in __init__ and defines
+    `forward`.
 
     A Parameter or Module that is assigned to an attribute, and a buffer that is registered, is found by `parameters()`,
     `state_dict()`, `to()` and the like, under the attribute's name.
@@ -57,12 +52,6 @@ class Module(Registry):
         """Compute the output; every subclass defines it."""
         raise NotImplementedError(f"{type(self).__name__} does not define forward()")
 
-<<<<<<< HEAD
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._hooks is None:
-            return self.forward(*args, **kwargs)
-        return self._hooks.call(self, args, kwargs)
-=======
     if TYPE_CHECKING:
         __call__ = _Call()
     else:
@@ -70,8 +59,7 @@ class Module(Registry):
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
             if self._hooks is None:
                 return self.forward(*args, **kwargs)
-            return call(self, args, kwargs)
->>>>>>> face
+            return self._hooks.call(self, args, kwargs)
 
     def _fused_with(self, after: Module) -> Callable | None:
         """Return the function that does this module's work and then that of `after` by one op, or None if there is
