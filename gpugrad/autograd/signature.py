@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ..errors import DTypeError, ShapeError
@@ -18,7 +19,30 @@ Fixed = Annotated[Any, "fixed"]
 # Annotates the one input that is a sequence of Tensors: its rule also gets `i`, the position.
 Many = Annotated[Any, "many"]
 
-_TORCH_WORDS = {"dim": "axis", "keepdim": "keepdims"}
+# PyTorch's words for arguments, where a function has NumPy's.
+_TORCH_WORDS = {
+    "dim": "axis", "dims": "axis", "keepdim": "keepdims", "dim1": "axis1", "dim2": "axis2", "diagonal": "k",
+    "shifts": "shift",
+}  # fmt: skip
+
+
+def torch_words(function: Callable | None = None, **more: str) -> Any:
+    """Let `function` take PyTorch's words for its arguments too: those for axes, and `more` ones."""
+    if function is None:
+        return lambda function: torch_words(function, **more)
+    code = function.__code__
+    own = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    words = {theirs: name for theirs, name in (_TORCH_WORDS | more).items() if name in own and theirs not in own}
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        for name in words.keys() & kwargs.keys() if kwargs else ():
+            if words[name] in kwargs:
+                raise DTypeError(f"{function.__name__}: got both {name} and {words[name]}, which mean the same")
+            kwargs[words[name]] = kwargs.pop(name)
+        return function(*args, **kwargs)
+
+    return call
 
 
 class Signature:

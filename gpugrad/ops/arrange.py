@@ -7,6 +7,7 @@ import numpy as np
 
 from ..autograd.convert import asarray
 from ..autograd.op import op, xp
+from ..autograd.signature import torch_words
 from ..autograd.tensor import Tensor
 from ..errors import ShapeError
 from .index import take
@@ -72,6 +73,7 @@ def flipud(x: Any) -> Tensor:
     return flip(x, axis=0)
 
 
+@torch_words(dims="axes")
 def rot90(x: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tensor:
     """x turned by k quarter turns in the plane of `axes`, from the first towards the second."""
     x = asarray(x)
@@ -121,6 +123,9 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Tensor:
     return take(x, x.device.asarray(np.repeat(np.arange(length), counts)), axis=axis)
 
 
-def repeat_interleave(x: Any, repeats: Any, dim: int | None = None) -> Tensor:
-    """`repeat` under PyTorch's name."""
-    return repeat(x, repeats, axis=dim)
+def repeat_interleave(x: Any, repeats: Any, dim: int | None = None, *, output_size: int | None = None) -> Tensor:
+    """`repeat` under PyTorch's name. Raises ShapeError if output_size is given and not the length that it gives."""
+    made = repeat(x, repeats, axis=dim)
+    if output_size is not None and made.shape[0 if dim is None else dim] != output_size:
+        raise ShapeError(f"repeat_interleave: output_size={output_size}, but the repeats give {made.shape}")
+    return made

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd.convert import asarray
+from ..autograd.signature import torch_words
 from ..autograd.tensor import Tensor, wrap
 from ..backend.devices import device as find_device
 from ..backend.dtypes import as_dtype, default_dtype
@@ -72,6 +73,7 @@ def full(size: Any, fill_value: Any, dtype: Any = None, device: Any = None, requ
     return _made(where.xp.full(shape, value, value.dtype), where, requires_grad)
 
 
+@torch_words(end="stop")
 def arange(
     start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -84,12 +86,13 @@ def arange(
     return _made(where.asarray(np.arange(start, stop, step), wanted), where, requires_grad)
 
 
+@torch_words(end="stop", steps="num")
 def linspace(
-    start: float,
-    stop: float,
+    start: Any,
+    stop: Any,
     num: int = 50,
-    *,
     endpoint: bool = True,
+    *,
     dtype: Any = None,
     device: Any = None,
     requires_grad: bool = False,
@@ -100,13 +103,28 @@ def linspace(
     return _made(where.asarray(values, default_dtype() if dtype is None else as_dtype(dtype)), where, requires_grad)
 
 
+@torch_words(end="stop", steps="num")
 def logspace(
-    start: float, stop: float, num: int = 50, base: float = 10.0, *, dtype: Any = None, device: Any = None
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool | float = True,
+    base: float | None = None,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
-    """`num` numbers from base**start to base**stop, evenly spaced on a logarithmic scale."""
+    """`num` numbers from base**start to base**stop (base: 10), evenly spaced on a logarithmic scale.
+
+    The fourth argument is NumPy's `endpoint` if it is a bool, and PyTorch's `base` if it is another number."""
+    if not isinstance(endpoint, (bool, np.bool_)):
+        if base is not None:
+            raise DTypeError(f"logspace: endpoint is a bool, got {endpoint!r}")
+        endpoint, base = True, endpoint
     where = find_device(device)
-    values = np.logspace(start, stop, num, base=base)
-    return _made(where.asarray(values, default_dtype() if dtype is None else as_dtype(dtype)), where, False)
+    values = np.logspace(start, stop, num, endpoint=bool(endpoint), base=10.0 if base is None else base)
+    return _made(where.asarray(values, default_dtype() if dtype is None else as_dtype(dtype)), where, requires_grad)
 
 
 def eye(

@@ -82,7 +82,9 @@ def _at_end(last: Any, ends: Any) -> Any:
 def _losses(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any, blank: int) -> Any:
     """The losses, by functions that arrays and Tensors have: log_probs may be either."""
     labels, skip, ends = _states(targets, target_lengths, blank)
-    return _at_end(_alphas(_emitted(log_probs, labels), skip, input_lengths)[-1], ends)
+    losses = _at_end(_alphas(_emitted(log_probs, labels), skip, input_lengths)[-1], ends)
+    nothing = _const(xp(targets).where(target_lengths == 0, 0.0, math.inf), losses)  # what no input spells
+    return xp(losses).where(_const(input_lengths > 0, losses), losses, nothing)
 
 
 @op(
@@ -91,13 +93,15 @@ def _losses(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: An
         s.case(np.log(s.uniform(0.1, 1, 3, 1, 2)), np.array([[1, 1]]), np.array([3]), np.array([2])),
         s.case(np.log(s.uniform(0.1, 1, 2, 2, 2)), np.zeros((2, 0), np.int64), np.array([2, 1]), np.array([0, 0])),
         s.case(np.log(s.uniform(0.1, 1, 2, 1, 3)), np.array([[0, 1]]), np.array([2]), np.array([2]), blank=2),
+        s.case(np.log(s.uniform(0.1, 1, 2, 3, 3)), np.array([[1], [1], [1]]), np.array([0, 0, 2]), np.array([0, 1, 1])),
         s.case(np.log(s.uniform(0.1, 1, 1, 0, 4)), np.zeros((0, 2), np.int64), np.zeros(0, int), np.zeros(0, int)),
     ]
 )
 def ctc_losses(log_probs, targets: Fixed, input_lengths: Fixed, target_lengths: Fixed, *, blank=0):
     """-log of the probability of all alignments: log_probs (T, N, C), targets (N, S), lengths (N,) -> (N,).
 
-    inf, with a gradient of zero, if a target does not fit its input. Raises ShapeError for shapes that do not agree."""
+    inf, with a gradient of zero, if a target does not fit its input; an input of length 0 spells the empty target alone.
+    Raises ShapeError for shapes that do not agree."""
     t, n, c = log_probs.shape
     if t < 1 or targets.ndim != 2 or not len(targets) == len(input_lengths) == len(target_lengths) == n:
         raise ValueError("expected log_probs (T, N, C) with T > 0, targets (N, S) and lengths (N,)")

@@ -4,6 +4,7 @@ from typing import Any
 
 from ..autograd.convert import asarray
 from ..autograd.op import op, xp
+from ..autograd.signature import torch_words
 from ..autograd.tensor import Tensor
 from ..errors import ShapeError
 from .shape import ravel
@@ -98,6 +99,7 @@ def diagonal_adjoint(x, *, shape, offset=0, axis1=0, axis2=1):
 diagonal_adjoint.vjp(x=lambda g, offset, axis1, axis2: xp(g).diagonal(g, offset=offset, axis1=axis1, axis2=axis2))
 
 
+@torch_words(offset="k")
 def diagflat(x: Any, k: int = 0) -> Tensor:
     """A square matrix with the elements of x on diagonal k."""
     x = ravel(x)
@@ -105,6 +107,7 @@ def diagflat(x: Any, k: int = 0) -> Tensor:
     return diagonal_adjoint(x, shape=(n, n), offset=k)
 
 
+@torch_words
 def diag(x: Any, k: int = 0) -> Tensor:
     """Diagonal k of a matrix, or the matrix with a vector on diagonal k."""
     x = asarray(x)

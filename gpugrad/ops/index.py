@@ -210,6 +210,25 @@ def put_along(x, indices: Fixed, *, axis, shape):
 put_along.vjp(x=lambda g, indices, axis: xp(g).take_along_axis(g, indices, axis=axis))
 
 
+@op(
+    samples=lambda s: [
+        s.case(s(2, 3), np.array([[4, 0, 1], [3, 1, 2]]), size=5),
+        s.case(s(3), np.array([1, 1, 0]), size=2, smooth=False),
+        s.case(s(0, 2), np.zeros((0, 2), np.int64), size=3),
+    ]
+)
+def put_last(x, indices: Fixed, *, size):
+    """Zeros (..., size) with the elements of x (..., K) at `indices` along the last axis; of repeated ones the last
+    stays, and those outside are left out. The gradient goes to all of them."""
+    ns = xp(x)
+    out = ns.zeros((*x.shape[:-1], size + 1), x.dtype)
+    out[_along(ns.where((indices < 0) | (indices >= size), size, indices), -1)] = x
+    return out[..., :size]
+
+
+put_last.vjp(x=lambda g, indices: xp(g).take_along_axis(g, indices, axis=-1))
+
+
 @op(samples=lambda s: [s.case(s(3, 4), s.ints(4, 3, 2), s(3, 2), axis=1), s.case(s(4), s.ints(4, 6), s(6), axis=0)])
 def scatter_add(x, indices: Fixed, source, *, axis=-1):
     """x with `source` added at `indices` along `axis`: x[..., indices[i], ...] += source[i]; repeats add up."""

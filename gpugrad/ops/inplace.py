@@ -101,9 +101,9 @@ def _unshare(node: Any, x: Tensor) -> None:
         }
 
 
-def _inplace(name: str) -> Callable:
+def _inplace(name: str, function: Callable) -> Callable:
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return replace(self, lambda: OPS[name](self, *args, **kwargs), f"{name}_")
+        return replace(self, lambda: function(self, *args, **kwargs), f"{name}_")
 
     method.__name__ = f"{name}_"
     method.__doc__ = f"`{name}` in place; returns the tensor."
@@ -165,16 +165,16 @@ def _zero_(self: Tensor) -> Tensor:
     return _fill_(self, 0)
 
 
-def attach() -> None:
-    """Give Tensor its in-place operators and methods."""
+def attach(functions: dict[str, Callable]) -> None:
+    """Give Tensor its in-place operators and methods: `functions` where they have the name, else ops."""
     for symbol, (word, name) in OPERATORS.items():
         setattr(Tensor, f"__{word}__", _operator(name, f"{symbol}="))
     for name in METHODS:
         if name in OPS:
-            setattr(Tensor, f"{name}_", _inplace(name))
+            setattr(Tensor, f"{name}_", _inplace(name, functions.get(name, OPS[name])))
     for alias, name in {"sub": "subtract", "mul": "multiply", "div": "divide", "pow": "power", "neg": "negative",
                         "abs": "absolute", "clamp": "clip"}.items():  # fmt: skip
-        setattr(Tensor, f"{alias}_", _inplace(name))
+        setattr(Tensor, f"{alias}_", _inplace(name, functions.get(name, OPS[name])))
     Tensor.__setitem__ = _setitem
     extra = {"copy_": _copy_, "fill_": _fill_, "zero_": _zero_}
     for name, method in extra.items():

@@ -67,9 +67,20 @@ def _permute(self: Tensor, *dims: int | Sequence[int]) -> Tensor:
     return OPS["transpose"](self, axes=tuple(dims[0]) if len(dims) == 1 and not isinstance(dims[0], int) else dims)
 
 
-def _size(self: Tensor, dim: int | None = None) -> Any:
-    """PyTorch's size: the shape, or the length of axis `dim`."""
-    return self.shape if dim is None else self.shape[dim]
+class Size(int):
+    """A number of elements, which called is PyTorch's `size()`: the shape, or the length of axis `dim`."""
+
+    shape: tuple[int, ...]
+
+    def __call__(self, dim: int | None = None) -> Any:
+        return self.shape if dim is None else self.shape[dim]
+
+
+def _size(self: Tensor) -> Size:
+    """Number of elements, as NumPy has it; `x.size()` and `x.size(0)` are PyTorch's shape and length of an axis."""
+    made = Size(self._array.size)
+    made.shape = self._array.shape
+    return made
 
 
 def _view(self: Tensor, *shape: int | Sequence[int]) -> Tensor:
@@ -184,7 +195,7 @@ def _is_cuda(self: Tensor) -> bool:
     return self.device.type == "cuda"
 
 
-PROPERTIES: dict[str, Callable] = {"T": _reversed_axes, "mT": _matrix_transposed, "is_cuda": _is_cuda}
+PROPERTIES: dict[str, Callable] = {"T": _reversed_axes, "mT": _matrix_transposed, "mH": _matrix_transposed, "is_cuda": _is_cuda, "size": _size}
 
 
 def _pin_memory(self: Tensor) -> Tensor:
@@ -196,7 +207,7 @@ def _pin_memory(self: Tensor) -> Tensor:
 
 
 METHODS: dict[str, Callable] = {
-    "transpose": _transpose, "permute": _permute, "size": _size, "view": _view, "astype": _astype,
+    "transpose": _transpose, "permute": _permute, "view": _view, "astype": _astype,
     "contiguous": _contiguous, "expand": _expand, "dim": _dim, "numel": _numel, "is_contiguous": _is_contiguous,
     "element_size": _element_size, "is_floating_point": _is_floating_point, "reshape_as": _reshape_as,
     "view_as": _reshape_as, "expand_as": _expand_as, "pin_memory": _pin_memory, "type_as": _type_as,
@@ -222,9 +233,10 @@ def attach(functions: dict[str, Any]) -> None:
         if not hasattr(Tensor, method):
             setattr(Tensor, method, OPS[name])
     for name in torch_names.CLASHES:
-        functions[name] = torch_names.by_words(name, functions[name])
-    for name in FUNCTIONS + tuple(torch_names.CLASHES):
-        setattr(Tensor, name, _method(functions[name]))
+        functions[name] = torch_names.by_form(name, functions[name])
+    methods = {name: name for name in FUNCTIONS + tuple(torch_names.CLASHES)} | torch_names.ALIASES
+    for name, function in methods.items():
+        setattr(Tensor, name, _method(functions[function]))
     for method, attribute in {"reshape": "shape", "tile": "reps"}.items():
         setattr(Tensor, method, _varargs(method, functions[method], attribute))
     for name, method in METHODS.items():
@@ -232,7 +244,7 @@ def attach(functions: dict[str, Any]) -> None:
     for name, get in PROPERTIES.items():
         setattr(Tensor, name, property(get))
     Tensor.__getitem__ = _getitem
-    inplace.attach()
+    inplace.attach({name: functions[name] for name in torch_names.CLASHES})
 
 
 def _method(function: Callable) -> Callable:

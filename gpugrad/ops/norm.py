@@ -4,6 +4,7 @@ from typing import Any
 
 from ..autograd.convert import asarray
 from ..autograd.op import op, xp
+from ..autograd.signature import torch_words
 from ..autograd.tensor import Tensor
 from ..errors import ShapeError
 from .decompose import svdvals
@@ -48,7 +49,7 @@ def _where_zero(x: Any) -> Any:
     ],
     dtypes="float",
 )
-def vector_norm(x, *, axis=None, keepdims=False, ord=2):
+def vector_norm(x, *, ord=2, axis=None, keepdims=False):
     """(sum |x_i|^ord)^(1/ord) over `axis` (None: all elements); ord=inf: max |x_i|, -inf: min |x_i|, 0: how many are
     not zero.
 
@@ -87,12 +88,18 @@ def _vector_norm_rule(g: Any, x: Any, out: Any, axis: Any, keepdims: bool, ord: 
 vector_norm.vjp(x=_vector_norm_rule)
 
 
-def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Tensor:
-    """The norm of matrices in the last two axes: "fro" (root of the sum of squares), "nuc" (sum of singular values), 2
+@torch_words
+def matrix_norm(
+    x: Any, ord: Any = "fro", axis: tuple[int, int] = (-2, -1), keepdims: bool = False, *, dtype: Any = None
+) -> Tensor:
+    """The norm of matrices in two axes, in `dtype`: "fro" (root of the sum of squares), "nuc" (sum of singular values), 2
     and -2 (largest, smallest singular value), 1 and -1 (largest, smallest sum of a column), inf and -inf (of a row)."""
-    x = asarray(x)
-    if x.ndim < 2:
-        raise ShapeError(f"matrix_norm: expected at least two axes, got shape {x.shape}")
+    x = asarray(x, dtype=dtype)
+    if x.ndim < 2 or len(axis) != 2:
+        raise ShapeError(f"matrix_norm: expected two axes, got axis={axis} of shape {x.shape}")
+    if tuple(axis) != (-2, -1):
+        out = matrix_norm(moveaxis(x, tuple(axis), (-2, -1)), ord)
+        return expand_dims(out, axis=tuple(a % x.ndim for a in axis)) if keepdims else out
     if ord == "fro":
         return vector_norm(x, axis=(-2, -1), keepdims=keepdims)
     if ord in ("nuc", 2, -2):
@@ -106,12 +113,13 @@ def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Tensor:
     return expand_dims(out, axis=(-2, -1)) if keepdims else out
 
 
-def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Tensor:
+@torch_words
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> Tensor:
     """NumPy's norm: `vector_norm` over one axis, `matrix_norm` over two; without `axis` and `ord` of all elements.
 
     ord: None is 2 for vectors and "fro" for matrices. Raises ShapeError for an ord or a number of axes that do not
     fit."""
-    x = asarray(x)
+    x = asarray(x, dtype=dtype)
     if isinstance(ord, str) and (x.ndim if axis is None else len(axis) if isinstance(axis, (tuple, list)) else 1) != 2:
         raise ShapeError(f"norm: ord={ord!r} is defined over two axes, got axis={axis} of shape {x.shape}")
     if axis is None and (ord is None or x.ndim == 1):
@@ -122,6 +130,4 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> T
         raise ShapeError(f"norm: ord={ord!r} is defined over one axis or two, got axis={axis} of shape {x.shape}")
     if len(axes) == 1:
         return vector_norm(x, axis=axes[0], keepdims=keepdims, ord=2 if ord is None else ord)
-    axes = tuple(a % x.ndim for a in axes)
-    out = matrix_norm(moveaxis(x, axes, (-2, -1)), ord="fro" if ord is None else ord)
-    return expand_dims(out, axis=axes) if keepdims else out
+    return matrix_norm(x, "fro" if ord is None else ord, axes, keepdims)

@@ -1,10 +1,14 @@
 """Sorting, searching and counting. Order is data: gradients go back to where the values came from."""
 
+from math import prod
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from ..autograd.convert import raw
 from ..autograd.op import Fixed, op, xp
 from ..autograd.tensor import Tensor
+from ..backend.dtypes import int32, int64
 
 __all__ = [
     "argsort", "argwhere", "bincount", "digitize", "flatnonzero", "histogram", "isin", "nonzero", "searchsorted",
@@ -25,6 +29,14 @@ def _order(x: Any, axis: int | None, descending: bool) -> Any:
     return x.shape[axis] - 1 - backwards
 
 
+def _check_kind(kind: Any, order: Any) -> None:
+    """Raise TypeError (and so DTypeError) for what NumPy's `kind` and `order` cannot be here."""
+    if kind not in (None, "quicksort", "mergesort", "heapsort", "stable"):
+        raise TypeError(f"kind is 'quicksort', 'mergesort', 'heapsort' or 'stable', got {kind!r}")
+    if order is not None:
+        raise TypeError(f"order names fields, which a Tensor does not have, got {order!r}")
+
+
 _SORTS: tuple[dict, ...] = ({}, {"axis": 0}, {"axis": 0, "descending": True}, {"axis": None})
 
 
@@ -37,9 +49,10 @@ _SORTS: tuple[dict, ...] = ({}, {"axis": 0}, {"axis": 0, "descending": True}, {"
         s.case(s.ints(3, 2, 8) * 1.0, smooth=False),
     ],
 )
-def sort(x, *, axis=-1, descending=False, stable=True):
+def sort(x, *, axis=-1, kind=None, order=None, descending=False, stable=True):
     """x in ascending order along `axis` (None: flattened); NaN counts as the largest. Equal elements keep their
-    order."""
+    order, whatever `kind` (NumPy's names of algorithms) and `stable` are; `order` names fields, which no Tensor has."""
+    _check_kind(kind, order)
     ns = xp(x)
     out = ns.sort(x, axis=axis)
     return ns.flip(out, -1 if axis is None else axis) if descending else out
@@ -63,9 +76,10 @@ sort.vjp(x=_sort_rule)
         s.case(s(0, 3)),
     ],
 )
-def argsort(x, *, axis=-1, descending=False, stable=True):
+def argsort(x, *, axis=-1, kind=None, order=None, descending=False, stable=True):
     """The indices (int64) that sort x along `axis` (None: flattened); stable, so that equal elements keep their
-    order."""
+    order. The other arguments are those of `sort`."""
+    _check_kind(kind, order)
     return _order(x, axis, descending)
 
 
@@ -104,11 +118,13 @@ topk.vjp(x=lambda g, out, axis, x_shape: xp(g[0]).put_along(g[0], out[1], axis=a
     ],
     dtypes="own",
 )
-def unique(x, *, return_index=False, return_inverse=False, return_counts=False, axis=None):
+def unique(
+    x, *, return_index=False, return_inverse=False, return_counts=False, axis=None, equal_nan=True, sorted=True
+):
     """The distinct elements (slices along `axis`) in ascending order, and if asked: where each occurs first, which of
     them each element is, how often each occurs. Not differentiable. The shape depends on the values, so a GPU is
-    waited for."""
-    return xp(x).unique(x, return_index, return_inverse, return_counts, axis)
+    waited for. equal_nan: NaN counts once. They are ascending also without `sorted`."""
+    return xp(x).unique(x, return_index, return_inverse, return_counts, axis, equal_nan=equal_nan)
 
 
 class UniqueAll(NamedTuple):
@@ -161,14 +177,27 @@ def unique_values(x: Any) -> Tensor:
         s.case(s.distinct(3), s()),
         s.case(s(0), s(2)),
         s.case(s.ints(5, 6), s.ints(5, 3), sorter=s.ints(6, 6)),
+        s.case(np.sort(s.distinct(2, 4)), s(2, 3), right=True, out_int32=True),
     ],
 )
-def searchsorted(x, v, *, side="left", sorter=None):
+def searchsorted(x, v, *, side=None, sorter=None, right=False, out_int32=False):
     """For each element of v the index (int64) at which it would be inserted into x, a sorted vector, to keep it sorted.
 
-    side: before ("left") or behind ("right") equal elements; sorter: the order that sorts x, if x itself is not
-    sorted."""
-    return xp(x).searchsorted(x, v, side=side, sorter=sorter)
+    Rows (..., N) of x each take the elements of their own row (..., M) of v. side: before ("left") or behind ("right",
+    or right=True) equal elements; sorter: the order that sorts x, if x itself is not sorted; out_int32: int32."""
+    if right and side == "left":
+        raise ValueError("side='left' contradicts right=True")
+    side = side or ("right" if right else "left")
+    if x.ndim > 1 and x.shape[:-1] != v.shape[:-1]:
+        raise ValueError("rows of x need as many rows of v")
+    ns = xp(x)
+    count = prod(x.shape[:-1])
+    rows = x.reshape(count, x.shape[-1])
+    orders = [None] * count if sorter is None else sorter.reshape(rows.shape)
+    values = v.reshape(count, v.shape[-1]) if x.ndim > 1 else v[None]
+    found = [ns.searchsorted(a, b, side=side, sorter=c) for a, b, c in zip(rows, values, orders, strict=True)]
+    out = ns.stack(found).reshape(v.shape) if found else ns.zeros(v.shape, int64)
+    return out.astype(int32) if out_int32 else out
 
 
 @op(samples=lambda s: [s.case(s(5), _edges(s)), s.case(s(2, 3), _edges(s), right=True)])
@@ -244,6 +273,8 @@ def histogram(x, *, bins=10, range=None, density=False):
         s.case(s.ints(3, 0), s.ints(3, 2)),
     ],
 )
-def isin(x, test, *, invert=False):
-    """Whether each element of x is among those of `test` (invert: is not), a bool array of x's shape."""
-    return xp(x).isin(x, test, invert=invert)
+def isin(x, test, *, assume_unique=False, invert=False):
+    """Whether each element of x is among those of `test` (invert: is not), a bool array of x's shape.
+
+    assume_unique: x and `test` have no element twice, which is faster."""
+    return xp(x).isin(x, test, assume_unique=assume_unique, invert=invert)

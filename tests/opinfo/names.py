@@ -13,6 +13,9 @@ import gpugrad as gg
 # Array functions that follow NumPy, and what PyTorch's call means to NumPy. Words that only PyTorch has (`dim=`,
 # `keepdim=`, `unbiased=`) choose PyTorch's meaning.
 NUMPY_MEANING = {
+    "linalg.solve": "b is a vector only if it has one axis",
+    "repeat": "each element by itself",
+    "squeeze": "an axis named has length 1",
     "argsort": "an array without axes is one element: the order is [0]",
     "equal": "elementwise",
     "max": "the values alone",
@@ -49,11 +52,16 @@ def resolve(name: str) -> Callable | None:
 def counterpart(name: str, theirs: Any) -> Callable | None:
     """gpugrad's function for an entry of `op_db` that calls `theirs`; None if there is none."""
     found = resolve(name)
-    own = isinstance(theirs, FunctionType) and theirs.__module__.startswith("torch.testing")
-    return in_gpugrad(theirs) if found is not None and own else found
+    if found is None or not isinstance(theirs, FunctionType) or not theirs.__module__.startswith("torch.testing"):
+        return found
+    used = set(theirs.__code__.co_names) - {"torch", *theirs.__globals__}
+    homes = (gg, gg.Tensor, gg.nn, gg.nn.functional, gg.linalg)
+    return within(gg, theirs) if all(any(hasattr(home, name) for home in homes) for name in used) else None
 
 
-def in_gpugrad(function: FunctionType) -> Callable:
-    """A function of PyTorch's tests with gpugrad in the place of torch."""
-    names = {**function.__globals__, "torch": gg}
+def within(library: Any, function: Any) -> Any:
+    """A function of PyTorch's tests with `library` in the place of torch, and random numbers that differ each time."""
+    if not isinstance(function, FunctionType) or not function.__module__.startswith("torch.testing"):
+        return function
+    names = {**function.__globals__, "torch": library, "wrapper_set_seed": lambda op, *args, **kwargs: op(*args, **kwargs)}
     return FunctionType(function.__code__, names, None, function.__defaults__, function.__closure__)

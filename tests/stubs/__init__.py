@@ -57,7 +57,7 @@ def forms(name: str, function: Callable) -> list[tuple[list[str], str]]:
     signature = inspect.signature(function)
     parameters, result = list(signature.parameters.values()), result_of(name, function)
     if name in torch_names.CLASHES:
-        theirs = torch_names.CLASHES[name][1]
+        theirs = torch_names.CLASHES[name].meaning
         other = list(inspect.signature(theirs).parameters.values())
         return [(written(name, parameters, op), result), (written(name, other), result_of(name, theirs))]
     if result == "Any" and "return_indices" in signature.parameters:

@@ -195,12 +195,16 @@ heaviside.vjp(x=lambda g: xp(g).zeros_like(g), y=lambda g, x: xp(g).keep_where(g
         s.case(np.array([np.nan, np.inf, -np.inf, 1.0]), nan=1.0, posinf=2.0, neginf=3.0, smooth=False),
     ]
 )  # fmt: skip
-def nan_to_num(x, *, nan=0.0, posinf=None, neginf=None):
+def nan_to_num(x, *, copy=True, nan=0.0, posinf=None, neginf=None):
     """Replace NaN and the infinities in x; by default the infinities become the largest numbers of the dtype.
+
+    Behind x, a bool is NumPy's `copy`, and a number PyTorch's `nan`.
 
     >>> gg.nan_to_num([1.0, gg.nan, gg.inf], posinf=9.0)
     tensor([1., 0., 9.])
     """
+    if copy is not True:
+        raise TypeError(f"copy is True, as functions give new tensors; got {copy!r}")
     return xp(x).nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from ...autograd.convert import asarray
 from ...autograd.op import op, xp
+from ...autograd.signature import torch_words
 from ...autograd.tensor import Tensor
 from ...errors import ShapeError
 from ..einsum import einsum
@@ -106,6 +107,7 @@ def _matmul_y(g: Any, x: Any, y_shape: tuple) -> Any:
 matmul.vjp(x=_matmul_x, y=_matmul_y)
 
 
+@torch_words(dims="axes")
 def tensordot(x: Any, y: Any, axes: Any = 2) -> Tensor:
     """The sum of products over pairs of axes of x and y.
 
@@ -165,6 +167,7 @@ def kron(x: Any, y: Any) -> Tensor:
     return reshape(apart, shape=[p * q for p, q in zip(a, b, strict=True)])
 
 
+@torch_words
 def vecdot(x: Any, y: Any, axis: int = -1) -> Tensor:
     """The sum of products along `axis`, the other axes broadcast."""
     x, y = asarray(x), asarray(y)
