@@ -22,7 +22,7 @@ Many = Annotated[Any, "many"]
 # PyTorch's words for arguments, where a function has NumPy's.
 _TORCH_WORDS = {
     "dim": "axis", "dims": "axis", "keepdim": "keepdims", "dim1": "axis1", "dim2": "axis2", "diagonal": "k",
-    "shifts": "shift",
+    "shifts": "shift", "weight": "weights",
 }  # fmt: skip
 
 

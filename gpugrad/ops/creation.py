@@ -86,6 +86,11 @@ def arange(
     return _made(where.asarray(np.arange(start, stop, step), wanted), where, requires_grad)
 
 
+def _float64(value: Any) -> np.ndarray:
+    """An end of a range, a number or a Tensor, in the precision that ranges are computed in."""
+    return np.asarray(value.detach() if isinstance(value, Tensor) else value, np.float64)
+
+
 @torch_words(end="stop", steps="num")
 def linspace(
     start: Any,
@@ -99,7 +104,7 @@ def linspace(
 ) -> Tensor:
     """`num` evenly spaced numbers from `start` to `stop`."""
     where = find_device(device)
-    values = np.linspace(start, stop, num, endpoint=endpoint)
+    values = np.linspace(_float64(start), _float64(stop), num, endpoint=endpoint)
     return _made(where.asarray(values, default_dtype() if dtype is None else as_dtype(dtype)), where, requires_grad)
 
 
@@ -123,6 +128,7 @@ def logspace(
             raise DTypeError(f"logspace: endpoint is a bool, got {endpoint!r}")
         endpoint, base = True, endpoint
     where = find_device(device)
+    start, stop = _float64(start), _float64(stop)
     values = np.logspace(start, stop, num, endpoint=bool(endpoint), base=10.0 if base is None else base)
     return _made(where.asarray(values, default_dtype() if dtype is None else as_dtype(dtype)), where, requires_grad)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.convert import asarray
 from ..autograd.op import Fixed, op, xp
 
 __all__ = [
@@ -184,6 +185,13 @@ def take_along_axis(x, indices: Fixed, *, axis=-1):
     return x[_along(indices, axis)] if _fits(x, indices, axis) else xp(x).take_along_axis(x, indices, axis)
 
 
+def _cropped(x: Any, indices: Any, axis: int) -> Any:
+    """x as far as `indices` reaches along the axes other than `axis`."""
+    if x.ndim != indices.ndim or all(n <= m for n, m in zip(x.shape, indices.shape, strict=True)):
+        return x
+    return x[tuple([slice(None) if i == axis % x.ndim else slice(n) for i, n in enumerate(indices.shape)])]
+
+
 def _fits(x: Any, indices: Any, axis: int) -> bool:
     """Whether the other axes agree exactly (NumPy's own function also broadcasts them)."""
     a, b = list(x.shape), list(indices.shape)
@@ -229,13 +237,13 @@ def put_last(x, indices: Fixed, *, size):
 put_last.vjp(x=lambda g, indices: xp(g).take_along_axis(g, indices, axis=-1))
 
 
-@op(samples=lambda s: [s.case(s(3, 4), s.ints(4, 3, 2), s(3, 2), axis=1), s.case(s(4), s.ints(4, 6), s(6), axis=0)])
+@op(samples=lambda s: [s.case(s(3, 4), s.ints(4, 3, 2), s(3, 2), axis=1), s.case(s(4), s.ints(4, 6), s(6), axis=0), s.case(s(4, 3), s.ints(3, 2, 2), s(2, 2), axis=1)])
 def scatter_add(x, indices: Fixed, source, *, axis=-1):
     """x with `source` added at `indices` along `axis`: x[..., indices[i], ...] += source[i]; repeats add up."""
     return x + _add_at(x.shape, _along(indices, axis), source)
 
 
-scatter_add.vjp(x=lambda g: g, source=lambda g, indices, axis: xp(g).take_along_axis(g, indices, axis=axis))
+scatter_add.vjp(x=lambda g: g, source=lambda g, indices, axis: xp(g).take_along_axis(_cropped(g, indices, axis), indices, axis=axis))
 
 
 @op(samples=lambda s: [s.case(s(3, 4), s.ints(3, 5), s(5, 4), axis=0), s.case(s(3, 4), s.ints(4, 2), s(3, 2), axis=1)])
@@ -248,8 +256,9 @@ index_add.vjp(x=lambda g: g, source=lambda g, indices, axis: xp(g).take(g, indic
 
 
 def gather(x, dim, index):
-    """PyTorch's name for `take_along_axis`."""
-    return take_along_axis(x, index, axis=dim)
+    """PyTorch's `take_along_axis`: index may be shorter than x along the other axes, and is not broadcast."""
+    x, index = asarray(x), asarray(index)
+    return take_along_axis(_cropped(x, index, dim) if x.ndim else x, index, axis=dim)
 
 
 def index_select(x, dim, index):

@@ -221,9 +221,10 @@ def cross(x, y, *, axis=-1):
 cross.vjp(x=lambda g, y, axis: xp(g).cross(y, g, axis=axis), y=lambda g, x, axis: xp(g).cross(g, x, axis=axis))
 
 
-def diagonal(x: Any, *, offset: int = 0) -> Tensor:
+@torch_words
+def diagonal(x: Any, *, offset: int = 0, axis1: int = -2, axis2: int = -1) -> Tensor:
     """Diagonal `offset` of matrices: (..., M, N) -> (..., K), a read-only view. Only in `gpugrad.linalg`."""
-    return _diagonal(x, offset=offset, axis1=-2, axis2=-1)
+    return _diagonal(x, offset=offset, axis1=axis1, axis2=axis2)
 
 
 def trace(x: Any, *, offset: int = 0) -> Tensor:
@@ -273,7 +274,7 @@ def _stacked_lstsq(
     if driver not in ("gels", "gelsy", "gelsd", "gelss"):
         raise OptionError(f"lstsq: driver is 'gels', 'gelsy', 'gelsd' or 'gelss', got {driver!r}")
     x = matmul(pinv(a, rcond=rcond), b)
-    rank, values = matrix_rank(a, rtol=rcond), svdvals(a)
+    rank, values = matrix_rank(a, rtol=rcond), svdvals(a.detach())
     full = driver != "gelsy" and a.shape[-2] > a.shape[-1] and bool((rank == a.shape[-1]).all().item())
     rest = ((b - matmul(a, x)) ** 2).sum(axis=-2)
     return (

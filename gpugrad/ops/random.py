@@ -36,6 +36,12 @@ def _drawn(name: str, shape: tuple, dtype: Any, generator: Generator | None) -> 
     return np.asarray(getattr(_stream(generator), name)(shape, draw)), dtype
 
 
+def _parameters(first: Any, second: Any, size: Any) -> tuple[Any, Any, tuple]:
+    """The parameters of a distribution, Tensors as arrays on the host, and the shape to draw."""
+    first, second = (p.device.to_host(p._array) if isinstance(p, Tensor) else p for p in (first, second))
+    return first, second, np.broadcast_shapes(np.shape(first), np.shape(second)) if size is None else _shape((size,))
+
+
 def rand(
     *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, generator: Generator | None = None
 ) -> Tensor:
@@ -53,28 +59,30 @@ def randn(
 
 
 def uniform(
-    low: float = 0.0,
-    high: float = 1.0,
-    size: Any = (),
+    low: Any = 0.0,
+    high: Any = 1.0,
+    size: Any = None,
     dtype: Any = None,
     device: Any = None,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Uniform numbers in [low, high)."""
-    values, dtype = _drawn("random", _shape((size,)), dtype, generator)
+    """Uniform numbers in [low, high); these may be arrays, which then give the size."""
+    low, high, size = _parameters(low, high, size)
+    values, dtype = _drawn("random", size, dtype, generator)
     return _placed(values * (high - low) + low, dtype, device)
 
 
 def normal(
-    mean: float = 0.0,
-    std: float = 1.0,
-    size: Any = (),
+    mean: Any = 0.0,
+    std: Any = 1.0,
+    size: Any = None,
     dtype: Any = None,
     device: Any = None,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Normal numbers with this mean and standard deviation."""
-    values, dtype = _drawn("standard_normal", _shape((size,)), dtype, generator)
+    """Normal numbers with this mean and standard deviation; these may be arrays, which then give the size."""
+    mean, std, size = _parameters(mean, std, size)
+    values, dtype = _drawn("standard_normal", size, dtype, generator)
     return _placed(values * std + mean, dtype, device)
 
 
@@ -117,9 +125,9 @@ def randn_like(x: Tensor, dtype: Any = None, device: Any = None) -> Tensor:
     return randn(*x.shape, **_like(x, dtype, device))
 
 
-def randint_like(x: Tensor, low: int, high: int | None = None) -> Tensor:
+def randint_like(x: Tensor, low: int, high: int | None = None, dtype: Any = None, device: Any = None) -> Tensor:
     """`randint` with the shape, dtype and device of x."""
-    return randint(low, high, size=x.shape, dtype=x.dtype, device=x.device)
+    return randint(low, high, size=x.shape, **_like(x, dtype, device))
 
 
 def bernoulli(p: Any, generator: Generator | None = None) -> Tensor:

@@ -254,14 +254,15 @@ bincount.vjp(weights=lambda g, x: xp(g).take(g, x, axis=0))
         s.case(s(20)),
         s.case(s(4, 5), bins=4, range=(-1.0, 1.0)),
         s.case(s(20), density=True),
+        s.case(s(6), bins=3, weights=s(6)),
     ],
     dtypes="own",
 )
-def histogram(x, *, bins=10, range=None, density=False):
+def histogram(x, *, bins=10, range=None, density=False, weights=None):
     """(counts, edges): how many elements lie in each of `bins` equal intervals over `range`, or between given edges.
 
-    density: counts divided by their sum and the widths, so that the histogram integrates to 1. Not differentiable."""
-    counts, edges = xp(x).histogram(x, bins=bins, range=range, density=density)
+    weights: what each element counts. density: counts divided by their sum and the widths, so that the histogram integrates to 1. Not differentiable."""
+    counts, edges = xp(x).histogram(x, bins=bins, range=range, density=density, weights=weights)
     kind = x.dtype if x.dtype.kind == "f" else edges.dtype
     return counts.astype(kind) if density else counts, edges.astype(kind)
 

@@ -9,6 +9,7 @@ from ..autograd.op import OPS
 from ..autograd.tensor import Tensor
 from ..errors import OptionError, ShapeError
 from .join import array_split
+from .matmul import tensordot
 from .norm import matrix_norm
 
 
@@ -168,10 +169,29 @@ def added_at(name: str) -> Callable:
     """PyTorch's order of arguments for index_add and scatter_add."""
 
     def call(x: Any, dim: int, index: Any, source: Any = None, *, src: Any = None, alpha: float = 1) -> Tensor:
-        source = asarray(src if source is None else source)
+        source, index = asarray(src if source is None else source), asarray(index)
+        if name == "scatter_add" and source.ndim == index.ndim:
+            source = source[tuple(slice(n) for n in index.shape)]
         return OPS[name](x, index, source if alpha == 1 else source * alpha, axis=dim)
 
     return call
+
+
+def nonzero(x: Any, *, as_tuple: bool = False) -> Any:
+    """The positions of the non-zero elements: one per row, or an index vector per axis."""
+    return OPS["nonzero" if as_tuple else "argwhere"](x)
+
+
+def product_over(x: Any, y: Any, dims: Any = 2) -> Tensor:
+    """NumPy's tensordot; of paired axes one may have length 1, which then meets each element of the other."""
+    x, y = asarray(x), asarray(y)
+    first, second = (range(x.ndim - dims, x.ndim), range(dims)) if isinstance(dims, int) else dims
+    for a, b in zip(first, second, strict=True):
+        if x.shape[a] != y.shape[b] == 1:
+            x = x.sum(axis=a, keepdims=True)
+        elif y.shape[b] != x.shape[a] == 1:
+            y = y.sum(axis=b, keepdims=True)
+    return tensordot(x, y, dims)
 
 
 def with_dtype(name: str) -> Callable:

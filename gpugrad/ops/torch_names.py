@@ -62,6 +62,8 @@ CLASHES: dict[str, Clash] = {
     "var": _clash("dim unbiased keepdim", torch.deviation("var"), _flag),
     "std": _clash("dim unbiased keepdim", torch.deviation("std"), _flag),
     "nan_to_num": _clash("", torch.nan_to_num, _number),
+    "nonzero": _clash("as_tuple", torch.nonzero),
+    "tensordot": _clash("dims", torch.product_over),
     "norm": _clash("p", torch.norm),
     "split": _clash("dim split_size split_size_or_sections", torch.split),
     "transpose": _clash("dim0 dim1", torch.transpose, _two_ints),

@@ -7,6 +7,7 @@ from types import FunctionType
 from typing import Any
 
 import numpy as np
+from torch.testing._internal.common_methods_invocations import wrapper_set_seed
 
 import gpugrad as gg
 
@@ -21,6 +22,7 @@ NUMPY_MEANING = {
     "max": "the values alone",
     "median": "the mean of the two values in the middle",
     "min": "the values alone",
+    "nonzero": "an index vector for each axis",
     "norm": "of a matrix it is the operator norm",
     "quantile": "the quantiles over all axes",
     "sort": "the values alone",
@@ -38,6 +40,11 @@ def numpy_function(name: str) -> Callable | None:
     return found if callable(found) else None
 
 
+def _unseeded(function: Callable, *args: Any, **kwargs: Any) -> Any:
+    """PyTorch's wrapper_set_seed, without the seed."""
+    return function(*args, **kwargs)
+
+
 def resolve(name: str) -> Callable | None:
     """What gpugrad has under a name of `op_db`; None if nothing."""
     found: Any = gg
@@ -52,16 +59,15 @@ def resolve(name: str) -> Callable | None:
 def counterpart(name: str, theirs: Any) -> Callable | None:
     """gpugrad's function for an entry of `op_db` that calls `theirs`; None if there is none."""
     found = resolve(name)
-    if found is None or not isinstance(theirs, FunctionType) or not theirs.__module__.startswith("torch.testing"):
-        return found
-    used = set(theirs.__code__.co_names) - {"torch", *theirs.__globals__}
-    homes = (gg, gg.Tensor, gg.nn, gg.nn.functional, gg.linalg)
-    return within(gg, theirs) if all(any(hasattr(home, name) for home in homes) for name in used) else None
+    own = isinstance(theirs, FunctionType) and theirs.__module__.startswith("torch.testing")
+    return within(gg, theirs) if found is not None and own else found
 
 
 def within(library: Any, function: Any) -> Any:
     """A function of PyTorch's tests with `library` in the place of torch, and random numbers that differ each time."""
     if not isinstance(function, FunctionType) or not function.__module__.startswith("torch.testing"):
         return function
-    names = {**function.__globals__, "torch": library, "wrapper_set_seed": lambda op, *args, **kwargs: op(*args, **kwargs)}
+    if function is wrapper_set_seed:
+        return _unseeded
+    names = {**function.__globals__, "torch": library, "wrapper_set_seed": _unseeded}
     return FunctionType(function.__code__, names, None, function.__defaults__, function.__closure__)

@@ -107,7 +107,6 @@ def _matmul_y(g: Any, x: Any, y_shape: tuple) -> Any:
 matmul.vjp(x=_matmul_x, y=_matmul_y)
 
 
-@torch_words(dims="axes")
 def tensordot(x: Any, y: Any, axes: Any = 2) -> Tensor:
     """The sum of products over pairs of axes of x and y.
 
