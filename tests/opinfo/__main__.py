@@ -7,9 +7,10 @@ import argparse
 import sys
 from collections import Counter
 
-from . import functions
+from . import functions, modules, optimizers
+from .outcome import VERDICTS
 
-VERDICTS = ("right", "NumPy's", "wrong", "crash", "not comparable")
+TABLES = {"op_db": functions, "module_db": modules, "optim_db": optimizers}
 
 
 def main(arguments: list[str]) -> int:
@@ -19,20 +20,21 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--absent", action="store_true", help="list the names that gpugrad does not have")
     parser.add_argument("--errors", action="store_true", help="list the error inputs that gpugrad accepts")
     options = parser.parse_args(arguments)
-    present, absent = functions.entries()
-    if options.absent:
-        print("\n".join(absent))
-        return 0
-    count: Counter = Counter()
-    for entry in present:
-        if options.names and entry.name not in options.names:
+    failures = 0
+    for title, table in TABLES.items():
+        present, absent = table.entries()
+        if options.absent:
+            print(f"{title}: {', '.join(absent)}")
             continue
-        for outcome in functions.outcomes(entry):
-            count[outcome.verdict] += 1
-            if outcome.failed:
-                print(f"{outcome.verdict} {outcome.name} #{outcome.number}: {outcome.detail}", flush=True)
-    print(", ".join(f"{count[verdict]} {verdict}" for verdict in VERDICTS))
-    return int(count["wrong"] + count["crash"] > 0)
+        count: Counter = Counter()
+        for entry in present:
+            for outcome in table.outcomes(entry) if not options.names or entry.name in options.names else ():
+                count[outcome.verdict] += 1
+                if outcome.failed:
+                    print(f"{outcome.verdict} {outcome.name} #{outcome.number}: {outcome.detail}", flush=True)
+        print(f"{title}: {', '.join(f'{count[verdict]} {verdict}' for verdict in VERDICTS)}; {len(absent)} names absent")
+        failures += count["wrong"] + count["crash"]
+    return int(failures > 0)
 
 
 if __name__ == "__main__":

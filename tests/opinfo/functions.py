@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from types import FunctionType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,24 +17,12 @@ import gpugrad as gg
 
 from .convert import NotComparable, difference, ours, results, shapes, theirs
 from .names import NUMPY_MEANING, counterpart, numpy_function, within
+from .outcome import Outcome
 
 RTOL = {torch.float64: 1e-7, torch.float32: 1e-4}
 DTYPES = (torch.float64, torch.int64, torch.bool, torch.float32)  # the first that a function takes
 # CTC's gradient is that of log_probs as free numbers; PyTorch's is that of the scores before log_softmax.
 BEHIND_LOG_SOFTMAX = {"nn.functional.ctc_loss"}
-
-
-class Outcome(NamedTuple):
-    """What became of one sample."""
-
-    name: str
-    number: int
-    verdict: str  # "right", "NumPy's", "wrong", "crash" or "not comparable"
-    detail: str = ""
-
-    @property
-    def failed(self) -> bool:
-        return self.verdict in ("wrong", "crash")
 
 
 def full_name(entry: Any) -> str:
