@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -45,7 +46,9 @@ class Outcome:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     target = parser.add_mutually_exclusive_group()
-    target.add_argument("--arch", nargs="+", action="extend", metavar="SM", help="sm_80, sm_90a (default: this GPU's)")
+    target.add_argument(
+        "--arch", nargs="+", action="extend", type=_arch, metavar="SM", help="sm_80, sm_90a (default: this GPU's)"
+    )
     target.add_argument("--emulator", action="store_true", help="build them to run on the CPU instead")
     parser.add_argument("--family", nargs="+", action="extend", metavar="NAME", help="only these .cu files")
     parser.add_argument(
@@ -54,6 +57,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--check", action="store_true", help="fail if a kernel spills or has over 48 KiB static shared memory"
     )
+
+
+def _arch(text: str) -> str:
+    if not re.fullmatch(r"sm_\d+[a-z]?", text):
+        raise argparse.ArgumentTypeError(f"expected architectures such as sm_80 or sm_90a, got {text!r}")
+    return text
 
 
 def run(args: argparse.Namespace) -> int:
