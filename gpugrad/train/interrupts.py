@@ -9,15 +9,15 @@ from typing import Any
 
 
 class HeldInterrupts:
-    """A block in which Ctrl-C waits from `hold` to `release`, or to the block's end; pressed again it does not wait.
+    """A block in which Ctrl-C waits from `hold`, or the start, to `release`, or the end; pressed again it does not wait.
 
     An update that is broken off leaves some parameters changed and others not, and no place to go on from. Outside the
     main thread, which alone is interrupted, it does nothing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, holding: bool = False):
         self._before: Any = None
-        self._holding = False
+        self._holding = holding
         self._pressed: tuple[int, FrameType | None] | None = None
 
     def __enter__(self) -> HeldInterrupts:

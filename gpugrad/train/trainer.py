@@ -237,8 +237,7 @@ class Trainer:
 
     def _end_epoch(self, validation: float | None) -> None:
         losses = self.losses[self._epoch_start :]
-        with HeldInterrupts() as held:
-            held.hold()
+        with HeldInterrupts(holding=True):
             if validation is not None:
                 self.validation.append(validation)
             if self.scheduler is not None and self.scheduled == "epoch":
@@ -282,13 +281,9 @@ class Trainer:
     def state_dict(self) -> dict[str, Any]:
         """What has happened so far; the losses as arrays, which a file holds in any number."""
         self._fetch()
-        counts = {
-            "epoch": self.epoch,
-            "step": self.step,
-            "epoch_start": self._epoch_start,
-            "pass_done": self._pass_done,
-        }
-        return counts | {name: np.array(getattr(self, name), np.float64) for name in ("losses", "validation")}
+        losses = {name: np.array(getattr(self, name), np.float64) for name in ("losses", "validation")}
+        under_way = {"epoch_start": self._epoch_start, "pass_done": self._pass_done}
+        return {"epoch": self.epoch, "step": self.step, **losses, **under_way}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Go back to what `state_dict` gave. Raises StateDictError for anything else; then nothing has changed."""
