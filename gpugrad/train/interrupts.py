@@ -9,7 +9,7 @@ from typing import Any
 
 
 class HeldInterrupts:
-    """A block in which Ctrl-C waits from `hold`, or the start, to `release`, or the end; pressed again it does not wait.
+    """A block in which Ctrl-C waits: from `hold`, or the start, to `release`, or the end. A second one does not wait.
 
     An update that is broken off leaves some parameters changed and others not, and no place to go on from. Outside the
     main thread, which alone is interrupted, it does nothing.
