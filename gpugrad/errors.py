@@ -13,6 +13,16 @@ class DTypeError(GpugradError, TypeError):
     """A dtype or type of argument that the op does not take."""
 
 
+class OptionError(GpugradError, ValueError):
+    """An option whose value is not allowed: of a wrong type, out of its range, or at odds with another option."""
+
+
+class MissingOptionError(GpugradError, KeyError):
+    """An option that is needed and was not given."""
+
+    __str__ = Exception.__str__  # KeyError would show the message in quotes
+
+
 class LinAlgError(ShapeError):
     """A matrix that cannot be inverted or decomposed as asked."""
 
@@ -71,3 +81,7 @@ class TrainingError(GpugradError, RuntimeError):
 
 class MissingPackageError(GpugradError, ImportError):
     """An optional package that is not installed; the message says how to get it."""
+
+
+class UsageError(GpugradError, ValueError):
+    """A command that cannot be carried out as it was given: exit status 2."""

@@ -4,7 +4,7 @@
 // and, for a gradient in one launch, MAP(<op>_backward, (A g, A x, A slope), <expression>), where several inputs need
 // gradients <op>_backward_<input>. The parameters are named as in the op's declaration: inputs first, then attributes,
 // and in a backward whatever a gradient rule may ask for (g, out, an input, an attribute). The names and parameters are
-// read from this file by gpugrad/ops/cuda/elementwise.py, where there is nothing to add. TEST: the result is bool.
+// read from this file by gpugrad/ops/elementwise/cuda, where there is nothing to add. TEST: the result is bool.
 //
 // A is the type in which the elements are computed: double for double, float for all others; one rounding at the end.
 // Parallel scheme: a block covers 2048 elements, a thread 8 of them, by 16-byte accesses where all addresses allow it.
@@ -21,8 +21,6 @@ constexpr int kAxes = 8;                  // axes of a strided array, after merg
 template <typename A> __device__ __forceinline__ A maximum(A x, A y) { return x > y || x != x ? x : y; }
 template <typename A> __device__ __forceinline__ A minimum(A x, A y) { return x < y || x != x ? x : y; }
 template <typename A> __device__ __forceinline__ A clamp(A x, A low, A high) { return minimum(maximum(x, low), high); }
-template <typename A> __device__ __forceinline__ A sign(A x) { return x > A(0) ? A(1) : x < A(0) ? A(-1) : x; }
-template <typename A> __device__ __forceinline__ A infinity() { return A(__int_as_float(0x7f800000)); }
 
 template <typename A> __device__ __forceinline__ A sigmoid(A x) {  // the exponential is never above 1
     const A e = exp(-fabs(x));

@@ -439,10 +439,20 @@ def test_wrong_orders():
         s.load_state_dict({})
     with pytest.raises(ValueError, match="growth_factor"):
         amp.GradScaler(growth_factor=1.0)
-    p.grad = gg.ones(3, dtype="float16")
+    p.data, p.grad = p.detach().half(), gg.ones(3, dtype="float16")
     s.update()
     with pytest.raises(ValueError, match="float16"):
         s.unscale_(a)
+
+
+def test_a_scalar_parameter_is_unscaled():
+    p = nn.Parameter(gg.tensor(2.0))
+    optimizer, scaler = optim.SGD([p], lr=0.5), amp.GradScaler("cpu", init_scale=8.0)
+    scaler.scale((gg.tensor([3.0, 4.0]) * p).sum()).backward()
+    scaler.unscale_(optimizer)
+    assert p.grad.item() == 7
+    scaler.step(optimizer)
+    assert p.item() == -1.5
 
 
 def test_training_on_a_device(device):

@@ -9,8 +9,8 @@ import torch
 import gpugrad as gg
 from gpugrad import nn, optim
 from gpugrad.backend.cpu import blas
-from gpugrad.errors import GradientError, InplaceError, StateDictError
-from gpugrad.optim import walk as blocks
+from gpugrad.errors import DTypeError, GradientError, InplaceError, OptionError, ShapeError, StateDictError
+from gpugrad.optim import blocks
 
 SHAPES = [(300, 200), (7,), (), (2, 3, 4), (0, 3)]
 CASES = [
@@ -151,11 +151,34 @@ def test_blocks_and_threads_do_not_change_the_result(monkeypatch, threads, small
         return [p.detach().numpy() for p in parameters]
 
     whole = run()
-    for name, value in {"BLOCK": block, "SHARE": 1, "LONG": 1, "CALLS": 1, "SMALL": small}.items():
+    for name, value in {
+        "BLOCK_SIZE": block,
+        "THREAD_SIZE": 1,
+        "LARGE_ARRAY": 1,
+        "CALL_COST": 1,
+        "SMALL_ARRAY": small,
+    }.items():
         monkeypatch.setattr(blocks, name, value)
     monkeypatch.setattr("gpugrad.backend.cpu.threads._count", threads)
     for cut, expected in zip(run(), whole, strict=True):
         np.testing.assert_array_equal(cut, expected)
+
+
+def test_the_blocks_of_an_mlp(monkeypatch):
+    """The example of `blocks`: three updates, of which two threads take equal parts."""
+    monkeypatch.setattr("gpugrad.backend.cpu.threads._count", 2)
+    parameters = [p for n, m in ((784, 512), (512, 256), (256, 10)) for p in nn.Linear(n, m).parameters()]
+    optimizer = optim.Adam(parameters)
+    for p in parameters:
+        p.grad = gg.ones(p.shape)
+    given = []
+    monkeypatch.setattr(blocks.threads, "parallel", lambda task, parts: given.extend(list(part) for part in parts))
+    update = blocks.GroupUpdate(optimizer, optimizer.param_groups[0])
+    update.add(parameters)
+    update.run()
+    sizes = [[[arrays[0].size for arrays in members] for _, _, members in part] for part in given]
+    assert sizes == [[[292485]], [[108923], [131072], [512, 256, 2560, 10]]]
+    assert update._parts() == [slice(0, 292485), slice(292485, 584970)]
 
 
 @pytest.mark.parametrize("name", ["SGD", "AdamW", "RMSprop", "ASGD"])
@@ -267,7 +290,103 @@ def test_wrong_arguments():
         optim.Adam([p, nn.Parameter(gg.ones(1))]).load_state_dict(other.state_dict())
 
 
-@pytest.mark.parametrize("norm_type", [1.0, 2.0, 3.0, float("inf")])
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("SGD", {"lr": math.nan}, "lr must not be negative, got nan"),
+        ("SGD", {"lr": -1}, "lr must not be negative, got -1"),
+        ("SGD", {"lr": "0.1"}, "lr must be a number, got '0.1'"),
+        ("SGD", {"dampening": math.nan}, "dampening must be a number, got nan"),
+        ("SGD", {"nesterov": True}, "nesterov needs a momentum above 0 .* got momentum=0"),
+        ("Adam", {"betas": (0.9,)}, r"betas must be two numbers .* got \(0.9,\)"),
+        ("Adam", {"betas": (0.9, 1.0)}, r"betas must be .* below 1, got \(0.9, 1.0\)"),
+        ("Adam", {"betas": (0.9, math.nan)}, "betas must be two numbers"),
+        ("Adam", {"betas": 0.9}, "betas must be two numbers"),
+        ("AdamW", {"eps": -1e-8}, "eps must not be negative, got -1e-08"),
+        ("Adadelta", {"rho": 2.0}, "rho must be between 0 and 1, got 2.0"),
+        ("Rprop", {"etas": (0.5, 0.9)}, "etas must be"),
+        ("Rprop", {"step_sizes": (1.0, 0.5)}, "step_sizes must be"),
+        ("Adafactor", {"d": 0.5}, "d at least 1"),
+        ("Muon", {"ns_coefficients": (1, 2)}, "3 ns_coefficients"),
+        ("LBFGS", {"line_search_fn": "armijo"}, "'armijo'"),
+    ],
+)
+def test_options_are_checked_on_construction_in_groups_and_on_load(name, options, message):
+    cls = getattr(optim, name)
+    a, b = nn.Parameter(gg.ones(2, 2)), nn.Parameter(gg.ones(2, 2))
+    with pytest.raises(OptionError, match=f"{name}: .*{message}"):
+        cls([a], **options)
+    with pytest.raises(OptionError, match=f"{name}: .*{message}"):
+        cls([{"params": [a], **options}])
+    optimizer = cls([a])
+    state = optimizer.state_dict()
+    state["param_groups"][0].update(options)
+    with pytest.raises(OptionError, match=f"{name}: .*{message}"):
+        optimizer.load_state_dict(state)
+    assert optimizer.param_groups[0].items() >= optimizer.defaults.items()  # nothing was taken over
+    with pytest.raises(OptionError, match=f"{name}: .*{'one group' if name == 'LBFGS' else message}"):
+        optimizer.add_param_group({"params": [b], **options})
+    assert len(optimizer.param_groups) == 1
+
+
+def test_options_that_belong_to_others_are_kept():
+    p = nn.Parameter(gg.ones(2))
+    optimizer = optim.SGD([{"params": [p], "scale": -1, "lr": np.float32(0.5)}], weight_decay=gg.tensor(0.25))
+    group = optimizer.param_groups[0]
+    assert group["scale"] == -1
+    assert (type(group["lr"]), group["lr"]) == (float, 0.5)
+    assert (type(group["weight_decay"]), group["weight_decay"]) == (float, 0.25)
+
+
+def test_the_gradient_of_a_scalar_parameter_is_an_array():
+    p = nn.Parameter(gg.tensor(2.0))
+    for create_graph in (False, True):
+        p.grad = None
+        for _ in range(2):
+            (gg.tensor([3.0, 4.0]) * p).sum().backward(create_graph=create_graph)
+        assert isinstance(p.grad._array, np.ndarray)
+        p.grad = p.grad.detach()
+        p.grad.mul_(2)
+        assert p.grad.item() == 28
+        assert nn.utils.clip_grad_norm_([p], 7.0).item() == 28
+        assert p.grad.item() == pytest.approx(7)
+    (g,) = gg.grad((gg.tensor([3.0, 4.0]) * p).sum(), p)
+    assert g.mul_(2).item() == 14
+
+
+@pytest.mark.parametrize(
+    ("gradient", "error", "message"),
+    [
+        (gg.ones(1), ShapeError, r"shape \(3,\) .*got shape \(1,\)"),
+        (gg.ones(3, 1), ShapeError, r"got shape \(3, 1\)"),
+        (gg.ones(3, dtype="float64"), DTypeError, "dtype float32 .*got dtype float64"),
+        (1.0, DTypeError, "expected a Tensor .*got a float"),
+        (np.ones(3, np.float32), DTypeError, "expected a Tensor .*got a ndarray"),
+    ],
+)
+def test_a_gradient_must_be_like_its_tensor(gradient, error, message):
+    for p in (nn.Parameter(gg.ones(3)), gg.ones(3, requires_grad=True)):
+        with pytest.raises(error, match=f"grad: .*{message}"):
+            p.grad = gradient
+        assert p.grad is None
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_clipping_of_sixteen_bit_gradients(device, dtype):
+    """The squares of 300 and 400 are infinite in float16."""
+    p = nn.Parameter(gg.zeros(2, dtype=dtype, device=device))
+    p.grad = gg.tensor([300.0, 400.0], dtype=dtype, device=device)
+    norm = nn.utils.clip_grad_norm_([p], 1.0)
+    assert norm.item() == 500 and norm.dtype == gg.float32
+    np.testing.assert_allclose(p.grad.float().cpu().numpy(), [0.6, 0.8], rtol=2**-8)
+
+
+def test_norms_of_empty_gradients():
+    norms = [nn.utils.get_total_norm([gg.ones(0), gg.tensor([3.0])], p).item() for p in (0, 2, math.inf, -math.inf)]
+    assert norms == [1, 3, 3, 3]
+
+
+@pytest.mark.parametrize("norm_type", [0.0, 1.0, 2.0, 3.0, float("inf"), -float("inf")])
 @pytest.mark.parametrize("max_norm", [0.5, 1e6])
 def test_clip_grad_norm(norm_type, max_norm):
     random = np.random.default_rng(0)

@@ -171,6 +171,23 @@ def test_closure_groups_and_parameters_without_a_gradient():
     assert optimizer.state_dict()["param_groups"][0]["lr"] == 0.5
 
 
+@pytest.mark.parametrize("name", ["Muon", "Adafactor"])
+def test_a_learning_rate_that_is_a_tensor(name):
+    def run(lr, how):
+        p = nn.Parameter(gg.tensor([[1.0, 2.0], [3.0, 5.0]]))
+        p.grad = gg.tensor([[1.0, 0.5], [-1.0, 2.0]])
+        if how == "later":
+            optimizer = getattr(optim, name)([p])
+            optimizer.param_groups[0]["lr"] = lr
+        else:
+            optimizer = getattr(optim, name)([{"params": [p], "lr": lr}] if how == "group" else [p], lr=lr)
+        optimizer.step()
+        return p.tolist()
+
+    for how in ("all", "group", "later"):
+        assert run(gg.tensor(0.125), how) == run(0.125, how)
+
+
 def test_what_it_refuses():
     matrix = nn.Parameter(gg.ones(2, 2))
     for options in (

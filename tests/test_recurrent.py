@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 import gpugrad as gg
 from gpugrad import nn
-from gpugrad.backend.cpu import recurrent_loop
+from gpugrad.autograd.op import OPS
 from gpugrad.errors import ShapeError
 from gpugrad.nn.utils import rnn
+from gpugrad.ops.recurrent.cpu import time_loop
 
 RNG = np.random.default_rng(1)
 LAYERS = {
@@ -188,7 +189,7 @@ def test_second_order_gradients_agree_with_torch():
 
 
 def test_each_direction_of_a_layer_is_one_fused_op():
-    path = gg.lstm_layer.fused_paths["cpu"]
+    path = OPS["lstm_layer"].paths["cpu"]
     before = path.runs
     nn.LSTM(3, 4, 2, bidirectional=True)(gg.ones((5, 2, 3)))
     assert path.runs == before + 4
@@ -200,7 +201,7 @@ def test_a_batch_that_is_cut_over_threads_gives_the_same(name, monkeypatch):
     layer, found = getattr(nn, name)(3, 4, bidirectional=True).double(), []
     threads = gg.get_num_threads()
     for share in (1 << 24, 0):
-        monkeypatch.setattr(recurrent_loop, "SHARE", share)
+        monkeypatch.setattr(time_loop, "SHARE", share)
         gg.set_num_threads(3)
         try:
             layer.zero_grad()
@@ -216,7 +217,7 @@ def test_a_batch_that_is_cut_over_threads_gives_the_same(name, monkeypatch):
 @pytest.mark.parametrize("name", LAYERS)
 @pytest.mark.parametrize("count", [1, 2])
 def test_products_beside_the_loop_give_the_same(name, count, monkeypatch):
-    monkeypatch.setattr(recurrent_loop, "PIECE", 64)
+    monkeypatch.setattr(time_loop, "PIECE", 64)
     ours, theirs = twins(name, 3, 4, bidirectional=True)
     threads = gg.get_num_threads()
     gg.set_num_threads(count)
@@ -242,8 +243,8 @@ def test_products_beside_the_loop_give_the_same(name, count, monkeypatch):
         (lambda: rnn.pack_padded_sequence(gg.ones((5, 2, 3)), [3, 0]), "at least one element"),
         (lambda: rnn.pack_padded_sequence(gg.ones((5, 2, 3)), [6, 2]), "do not fit"),
         (lambda: rnn.pack_padded_sequence(gg.ones((5, 2, 3)), [3]), "2 lengths"),
-        (lambda: gg.rnn_layer(*map(gg.ones, [(3, 2), (1, 3), (3, 2), (3, 3)]), sizes=(1, 2)), "never grows"),
-        (lambda: gg.gru_layer(*map(gg.ones, [(4, 2), (2, 3), (9, 2), (9, 2)]), sizes=(2, 2)), "w_hh"),
+        (lambda: OPS["rnn_layer"](*map(gg.ones, [(3, 2), (1, 3), (3, 2), (3, 3)]), sizes=(1, 2)), "never grows"),
+        (lambda: OPS["gru_layer"](*map(gg.ones, [(4, 2), (2, 3), (9, 2), (9, 2)]), sizes=(2, 2)), "w_hh"),
     ],
 )  # fmt: skip
 def test_errors_say_what_does_not_fit(call, message):

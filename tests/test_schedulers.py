@@ -9,6 +9,7 @@ import torch
 
 import gpugrad as gg
 from gpugrad import nn, optim
+from gpugrad.errors import OptionError, StateDictError
 from gpugrad.optim import lr_scheduler as ours
 from gpugrad.optim import swa_utils
 
@@ -245,6 +246,13 @@ def test_warnings_and_errors():
         (lambda: ours.LambdaLR(a, [lambda e: 1.0]), ValueError, "as there are groups"),
         (lambda: ours.MultiplicativeLR(a, 0.5), TypeError, "must be a function, got float"),
         (lambda: ours.ConstantLR(a, 2), ValueError, "between 0 and 1, got 2"),
+        (lambda: ours.CosineAnnealingLR(a, 0), OptionError, "CosineAnnealingLR: T_max must be a number above 0, got 0"),
+        (lambda: ours.StepLR(a, 0), OptionError, "step_size must be a number above 0, got 0"),
+        (lambda: ours.LinearLR(a, total_iters=0), OptionError, "total_iters must be a number above 0, got 0"),
+        (lambda: ours.PolynomialLR(a, 0), OptionError, "total_iters must be a number above 0, got 0"),
+        (lambda: ours.CyclicLR(a, 0.1, 1, 0), OptionError, "step_size_up must be a number above 0, got 0"),
+        (lambda: ours.CyclicLR(a, 0.1, 1, 1, 0), OptionError, "step_size_down must be a number above 0, got 0"),
+        (lambda: ours.OneCycleLR(a, 0.1, 3, div_factor=0), OptionError, "div_factor must be a number above 0, got 0"),
         (lambda: ours.LinearLR(a, 0), ValueError, "start_factor"),
         (lambda: ours.CosineAnnealingWarmRestarts(a, 0), ValueError, "T_0"),
         (lambda: ours.CyclicLR(a, 0.1, 1, mode="square"), ValueError, "'square'"),
@@ -267,6 +275,108 @@ def test_warnings_and_errors():
     cycle.step(), cycle.step()
     with pytest.raises(ValueError, match="step 3 of a schedule of 2"):
         cycle.step()
+
+
+def test_lengths_of_zero_inside_a_schedule():
+    a, _ = optimizers()
+    cycle = ours.OneCycleLR(a, 0.1, total_steps=2, pct_start=0.5)  # its first phase ends at step 0
+    assert cycle.get_last_lr() == [0.1, 0.1]
+    a, _ = optimizers()
+    constant = ours.ConstantLR(a, factor=0, total_iters=1)
+    assert constant.get_last_lr() == [0, 0]
+    a.step()
+    constant.step()
+    assert constant.get_last_lr() == constant.base_lrs
+
+
+def grown(library, scheduler, options, ones):
+    """The learning rates of two groups, of which the second is added after two steps."""
+    optimizer = library.SGD([ones(1, requires_grad=True)], lr=0.1, momentum=0.9)
+    schedule = scheduler(optimizer, **options)
+    for i in range(8):
+        if i == 2:
+            optimizer.add_param_group({"params": [ones(1, requires_grad=True)], "lr": 0.2})
+        optimizer.step()
+        schedule.step()
+    assert schedule.get_last_lr() == [group["lr"] for group in optimizer.param_groups]
+    return [group["lr"] for group in optimizer.param_groups]
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("StepLR", {"step_size": 3}),
+        ("MultiStepLR", {"milestones": [3, 5]}),
+        ("ConstantLR", {}),
+        ("LinearLR", {}),
+        ("ExponentialLR", {"gamma": 0.9}),
+        ("PolynomialLR", {"total_iters": 40}),
+        ("CosineAnnealingLR", {"T_max": 20}),
+    ],
+)
+def test_a_group_that_is_added_later_follows_as_in_torch(name, options):
+    mine = grown(optim, getattr(ours, name), options, gg.ones)
+    np.testing.assert_allclose(mine, grown(torch.optim, getattr(theirs, name), options, torch.ones), 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "options", "ratio"),
+    [
+        (ours.LambdaLR, {"lr_lambda": lambda epoch: 0.95**epoch}, 2),
+        (ours.MultiplicativeLR, {"lr_lambda": lambda epoch: 0.95}, 2 / 0.95**2),
+        (ours.CosineAnnealingWarmRestarts, {"T_0": 6}, 2),
+        (ours.CyclicLR, {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 6}, 1),
+        (ours.OneCycleLR, {"max_lr": 0.5, "total_steps": 51}, 1),
+        (swa_utils.SWALR, {"swa_lr": 0.03, "anneal_epochs": 4}, 1),
+    ],
+)
+def test_a_group_that_is_added_later_follows_where_torch_fails(scheduler, options, ratio):
+    first, second = grown(optim, scheduler, options, gg.ones)
+    assert second == pytest.approx(ratio * first, rel=1e-12)
+
+
+def test_a_cycled_momentum_of_an_added_group():
+    for scheduler, options in (
+        (ours.CyclicLR, {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 6}),
+        (ours.OneCycleLR, {"max_lr": 0.5, "total_steps": 51}),
+    ):
+        optimizer = optim.SGD([gg.ones(1, requires_grad=True)], lr=0.1, momentum=0.5)
+        schedule = scheduler(optimizer, **options)
+        optimizer.add_param_group({"params": [gg.ones(1, requires_grad=True)]})
+        optimizer.step()
+        schedule.step()
+        first, second = optimizer.param_groups
+        assert first["momentum"] == second["momentum"] < first["max_momentum"] == second["max_momentum"]
+
+
+def test_added_groups_without_a_value_of_their_own():
+    for build, name in (
+        (lambda a: ours.LambdaLR(a, [Halving(), Halving(0.5)]), "LambdaLR: lr_lambda"),
+        (lambda a: ours.CyclicLR(a, [0.01, 0.02], 0.1), "CyclicLR: base_lr"),
+        (lambda a: ours.CyclicLR(a, 0.01, [0.1, 0.2]), "CyclicLR: max_lr"),
+        (lambda a: ours.OneCycleLR(a, [0.1, 0.2], 9), "OneCycleLR: initial_lr"),
+        (lambda a: swa_utils.SWALR(a, [0.1, 0.2]), "SWALR: swa_lr"),
+    ):
+        a, _ = optimizers()
+        schedule = build(a)
+        a.step()
+        a.add_param_group({"params": [nn.Parameter(gg.ones(1))]})
+        with pytest.raises(OptionError, match=f"{name} differs among the 2 groups"):
+            schedule.step()
+
+
+def test_a_state_of_more_groups_and_rates_of_fewer():
+    a, _ = optimizers()
+    one = optim.SGD([gg.ones(1, requires_grad=True)], lr=0.1)
+    with pytest.raises(StateDictError, match="the state is of 2 groups, the optimizer has 1"):
+        ours.StepLR(one, 3).load_state_dict(ours.StepLR(a, 3).state_dict())
+
+    class Short(ours.LRScheduler):
+        def get_lr(self):
+            return [0.1]
+
+    with pytest.raises(OptionError, match=r"Short: get_lr\(\) returned 1 rates for 2 groups"):
+        Short(a)
 
 
 # Averages

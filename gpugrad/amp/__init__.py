@@ -1,4 +1,12 @@
-"""Mixed precision: 16-bit regions, and the loss scale that keeps small gradients from vanishing in float16."""
+"""Mixed precision: regions that compute in 16 bits, and a loss scale that keeps float16 gradients from vanishing.
+
+>>> import gpugrad as gg
+>>> layer = gg.nn.Linear(4, 2)
+>>> with gg.amp.autocast("cpu", dtype=gg.bfloat16):
+...     out = layer(gg.ones(3, 4))
+>>> out.dtype.name, layer.weight.dtype.name
+('bfloat16', 'float32')
+"""
 
 from ..autograd.autocast import autocast, get_autocast_dtype, is_autocast_enabled
 from .custom import custom_bwd, custom_fwd, is_autocast_available

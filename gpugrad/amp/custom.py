@@ -1,4 +1,4 @@
-"""`Function`s under autocast."""
+"""How a `Function` behaves inside an autocast region."""
 
 from __future__ import annotations
 
@@ -12,14 +12,41 @@ from ..backend.dtypes import as_dtype, float64, is_float
 
 
 def is_autocast_available(device_type: str) -> bool:
-    """Whether `autocast` knows this kind of device."""
+    """Return whether `autocast` knows this type of device (PyTorch's torch.amp.is_autocast_available).
+
+    >>> import gpugrad as gg
+    >>> gg.amp.is_autocast_available("cpu"), gg.amp.is_autocast_available("tpu")
+    (True, False)
+    """
     return device_type in POLICIES
 
 
 def custom_fwd(fwd: Callable | None = None, *, device_type: str, cast_inputs: Any = None) -> Callable:
-    """Decorate the `forward` of a Function: in a region it runs with autocast off on inputs cast to `cast_inputs`.
+    """Decorate the `forward` of a Function: inside a region it runs with autocast off, on inputs cast to `cast_inputs`.
 
-    Without cast_inputs it runs as the region says. Outside of a region nothing changes.
+    Without cast_inputs it runs as the region says. Outside of a region nothing changes (PyTorch's
+    torch.amp.custom_fwd).
+
+    >>> import gpugrad as gg
+    >>> class Square(gg.autograd.Function):
+    ...     @staticmethod
+    ...     @gg.amp.custom_fwd(device_type="cpu", cast_inputs=gg.float32)
+    ...     def forward(ctx, x):
+    ...         ctx.save_for_backward(x)
+    ...         return x * x
+    ...     @staticmethod
+    ...     @gg.amp.custom_bwd(device_type="cpu")
+    ...     def backward(ctx, g):
+    ...         (x,) = ctx.saved_tensors
+    ...         return 2 * x * g
+    >>> x = gg.tensor([3.0], dtype=gg.bfloat16, requires_grad=True)
+    >>> with gg.amp.autocast("cpu", dtype=gg.bfloat16):
+    ...     y = Square.apply(x)
+    >>> y.dtype.name
+    'float32'
+    >>> y.backward()
+    >>> x.grad.tolist()
+    [6.0]
     """
     if fwd is None:
         return partial(custom_fwd, device_type=device_type, cast_inputs=cast_inputs)
@@ -39,7 +66,26 @@ def custom_fwd(fwd: Callable | None = None, *, device_type: str, cast_inputs: An
 
 
 def custom_bwd(bwd: Callable | None = None, *, device_type: str) -> Callable:
-    """Decorate the `backward` of a Function with a `custom_fwd`: autocast is on if it was on in `forward`."""
+    """Decorate the `backward` of a Function whose `forward` has `custom_fwd`: autocast is on if it was on in `forward`
+    (PyTorch's torch.amp.custom_bwd).
+
+    >>> import gpugrad as gg
+    >>> class Scale(gg.autograd.Function):
+    ...     @staticmethod
+    ...     @gg.amp.custom_fwd(device_type="cpu")
+    ...     def forward(ctx, x):
+    ...         return 2 * x
+    ...     @staticmethod
+    ...     @gg.amp.custom_bwd(device_type="cpu")
+    ...     def backward(ctx, g):
+    ...         print("autocast is on:", gg.amp.is_autocast_enabled("cpu"))
+    ...         return 2 * g
+    >>> x = gg.tensor([3.0], requires_grad=True)
+    >>> with gg.amp.autocast("cpu"):
+    ...     y = Scale.apply(x)
+    >>> y.backward()
+    autocast is on: True
+    """
     if bwd is None:
         return partial(custom_bwd, device_type=device_type)
 
@@ -52,7 +98,7 @@ def custom_bwd(bwd: Callable | None = None, *, device_type: str) -> Callable:
 
 
 def _cast(value: Any, device_type: str, dtype: Any) -> Any:
-    """`value` with the floating-point Tensors in it, other than float64, in `dtype`."""
+    """Return `value` with the floating-point Tensors in it cast to `dtype`, except those of float64."""
     if isinstance(value, Tensor):
         wanted = value.device.type == device_type and is_float(value.dtype) and value.dtype != float64
         return value.to(dtype=dtype) if wanted else value

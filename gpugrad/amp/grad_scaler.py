@@ -1,4 +1,4 @@
-"""Loss scaling (Micikevicius et al. 2018)."""
+"""Loss scaling for training in float16 (Micikevicius et al. 2018, "Mixed precision training", section 3.2)."""
 
 from __future__ import annotations
 
@@ -11,36 +11,50 @@ import numpy as np
 from ..autograd.tensor import Tensor, wrap
 from ..autograd.versions import changed
 from ..backend.dtypes import float16, float32
-from ..errors import GradientError
+from ..errors import DTypeError, GradientError, OptionError
 
 _READY, _UNSCALED, _STEPPED = range(3)
 
 
-class _Progress:
-    """What has been done with one optimizer since the last update()."""
+class _OptimizerProgress:
+    """The calls that were made for one optimizer since the last update(), and their findings."""
 
     def __init__(self) -> None:
         self.stage = _READY
-        self.flags: list[Tensor] = []  # on each device, whether a gradient there was infinite or NaN
+        self.flags: list[Tensor] = []  # one per device: whether a gradient there was infinite or NaN
         self._found: bool | None = None
 
     @property
     def found_inf(self) -> bool:
-        """Whether any was; waits for the devices, once."""
+        """Whether a gradient was infinite or NaN. The first reading waits for the devices."""
         if self._found is None:
             self._found = any([flag.item() for flag in self.flags])
         return self._found
 
 
 class GradScaler:
-    """Multiplies the loss so that float16 gradients do not vanish, and divides the gradients before the step.
+    """Multiplies the loss so that float16 gradients do not vanish, and divides the gradients before the step
+    (Micikevicius et al. 2018, "Mixed precision training", section 3.2).
 
         scaler.scale(loss).backward()
-        scaler.unscale_(optimizer)      # only if the gradients are looked at, e.g. clipped
+        scaler.unscale_(optimizer)      # only to look at the gradients before the step, for example to clip them
         scaler.step(optimizer)          # does nothing if a gradient is infinite or NaN
         scaler.update()
 
-    After such a step the scale is multiplied by backoff_factor, after growth_interval others in a row by growth_factor.
+    After a step that did nothing, the scale is multiplied by backoff_factor; after growth_interval other steps in a
+    row, by growth_factor.
+
+    >>> import gpugrad as gg
+    >>> x = gg.tensor([3.0], requires_grad=True)
+    >>> optimizer = gg.optim.SGD([x], lr=0.5)
+    >>> scaler = gg.amp.GradScaler("cpu", init_scale=8.0, growth_interval=1)
+    >>> scaler.scale((x * x).sum()).backward()
+    >>> x.grad.tolist()
+    [48.0]
+    >>> scaler.step(optimizer)
+    >>> scaler.update()
+    >>> x.tolist(), scaler.get_scale()
+    ([0.0], 16.0)
     """
 
     def __init__(
@@ -53,7 +67,7 @@ class GradScaler:
         enabled: bool = True,
     ):
         if enabled and (growth_factor <= 1.0 or backoff_factor >= 1.0):
-            raise ValueError(
+            raise OptionError(
                 f"GradScaler: growth_factor must be above 1 and backoff_factor below, got {growth_factor}, "
                 f"{backoff_factor}"
             )
@@ -62,10 +76,10 @@ class GradScaler:
         self._growth_factor, self._backoff_factor = growth_factor, backoff_factor
         self._growth_interval = growth_interval
         self._used = False
-        self._progress: dict[int, _Progress] = {}
+        self._progress: dict[int, _OptimizerProgress] = {}
 
     def scale(self, outputs: Any) -> Any:
-        """`outputs`, a Tensor or an iterable of them (nested as you like), times the scale."""
+        """Return `outputs` times the scale: a Tensor, or an iterable of them, which may be nested."""
         if not self._enabled:
             return outputs
         self._used = True
@@ -73,23 +87,25 @@ class GradScaler:
             device = outputs.device
             return outputs * wrap(device.full((), self._scale, float32), device, None)
         if not isinstance(outputs, Iterable):
-            raise TypeError(f"GradScaler.scale: expected a Tensor or an iterable of them, got {type(outputs).__name__}")
+            raise DTypeError(
+                f"GradScaler.scale: expected a Tensor or an iterable of them, got a {type(outputs).__name__}"
+            )
         scaled = map(self.scale, outputs)
         return type(outputs)(scaled) if isinstance(outputs, (list, tuple)) else scaled
 
-    def _of(self, optimizer: Any, call: str) -> _Progress:
+    def _progress_of(self, optimizer: Any, call: str) -> _OptimizerProgress:
         if not self._used:
             raise GradientError(f"GradScaler.{call}: nothing has been scaled yet; call scaler.scale(loss) first")
-        return self._progress.setdefault(id(optimizer), _Progress())
+        return self._progress.setdefault(id(optimizer), _OptimizerProgress())
 
     def unscale_(self, optimizer: Any) -> None:
-        """Divide the gradients of the optimizer's parameters by the scale, in place. Not twice between updates.
+        """Divide the gradients of the optimizer's parameters by the scale, in place, once between updates.
 
-        Raises ValueError for float16 gradients: parameters are to be in float32.
+        Raises GradientError for a second call, and OptionError for float16 gradients, which need float32 parameters.
         """
         if not self._enabled:
             return
-        progress = self._of(optimizer, "unscale_")
+        progress = self._progress_of(optimizer, "unscale_")
         if progress.stage != _READY:
             done = "unscale_()" if progress.stage == _UNSCALED else "step()"
             raise GradientError(
@@ -100,22 +116,22 @@ class GradScaler:
         for group in optimizer.param_groups:
             for gradient in (p.grad for p in group["params"] if p.grad is not None):
                 if gradient.dtype == float16:
-                    raise ValueError("GradScaler.unscale_: float16 gradients; keep parameters in float32")
-                ns, array = gradient.device.xp, gradient._array
-                bad = ~ns.isfinite(array).all()
+                    raise OptionError("GradScaler.unscale_: float16 gradients; keep parameters in float32")
+                xp, array = gradient.device.xp, gradient._array
+                bad = ~xp.isfinite(array).all()
                 found[gradient.device] = found[gradient.device] | bad if gradient.device in found else bad
-                ns.multiply(array, ns.asarray(inverse, array.dtype), out=array)
+                xp.multiply(array, xp.asarray(inverse, array.dtype), out=array)
                 changed(array, "GradScaler.unscale_")
         progress.flags = [wrap(device.asarray(flag), device, None) for device, flag in found.items()]
         progress.stage = _UNSCALED
 
     def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
-        """optimizer.step(...), unless a gradient is infinite or NaN; the gradients are unscaled first if need be."""
+        """Unscale the gradients if that has not been done, and call optimizer.step(...) if all of them are finite."""
         if not self._enabled:
             return optimizer.step(*args, **kwargs)
         if "closure" in kwargs:
             raise GradientError("GradScaler.step: closures are not supported while scaling")
-        progress = self._of(optimizer, "step")
+        progress = self._progress_of(optimizer, "step")
         if progress.stage == _STEPPED:
             raise GradientError("GradScaler.step: step() has been called on this optimizer since the last update()")
         if progress.stage == _READY:
@@ -126,7 +142,7 @@ class GradScaler:
         return None if progress.found_inf else optimizer.step(*args, **kwargs)
 
     def update(self, new_scale: Any = None) -> None:
-        """Adapt the scale to what was found since the last update, or set it."""
+        """Make the scale smaller or larger by the steps since the last update, or set it to `new_scale`."""
         if not self._enabled:
             return
         if new_scale is not None:
@@ -145,39 +161,39 @@ class GradScaler:
     # Settings and state
 
     def get_scale(self) -> float:
-        """The scale; 1 if scaling is disabled."""
+        """Return the scale, which is 1 if scaling is disabled."""
         return self._scale if self._enabled else 1.0
 
     def get_growth_factor(self) -> float:
-        """What the scale grows by."""
+        """Return the factor by which the scale grows."""
         return self._growth_factor
 
     def set_growth_factor(self, new_factor: float) -> None:
-        """Set what the scale grows by."""
+        """Set the factor by which the scale grows."""
         self._growth_factor = new_factor
 
     def get_backoff_factor(self) -> float:
-        """What the scale is multiplied by after a gradient that is not finite."""
+        """Return the factor of the scale after a gradient that is not finite."""
         return self._backoff_factor
 
     def set_backoff_factor(self, new_factor: float) -> None:
-        """Set what the scale is multiplied by after a gradient that is not finite."""
+        """Set the factor of the scale after a gradient that is not finite."""
         self._backoff_factor = new_factor
 
     def get_growth_interval(self) -> int:
-        """How many good steps in a row make the scale grow."""
+        """Return the number of good steps in a row after which the scale grows."""
         return self._growth_interval
 
     def set_growth_interval(self, new_interval: int) -> None:
-        """Set how many good steps in a row make the scale grow."""
+        """Set the number of good steps in a row after which the scale grows."""
         self._growth_interval = new_interval
 
     def is_enabled(self) -> bool:
-        """Whether anything is scaled."""
+        """Return whether scaling is enabled."""
         return self._enabled
 
     def state_dict(self) -> dict[str, Any]:
-        """Scale, settings and count, with PyTorch's names; empty if disabled."""
+        """Return the scale, the settings and the count of good steps under PyTorch's names; {} if disabled."""
         if not self._enabled:
             return {}
         return {

@@ -110,6 +110,12 @@ class autocast(_Switch):
     device_type: "cpu" or "cuda", whose tensors this is about. dtype: float16 (the default on cuda) or bfloat16 (on the
     CPU). enabled=False: as if outside, inside another region. cache_enabled: a parameter is cast once, not at every
     use. Networks stay in float32; run backward outside of the region. float64 is never cast.
+
+    >>> import gpugrad as gg
+    >>> with gg.autocast("cpu", dtype=gg.bfloat16):
+    ...     product = gg.ones(2, 2) @ gg.ones(2, 2)
+    >>> product.dtype.name
+    'bfloat16'
     """
 
     def __init__(self, device_type: str, dtype: Any = None, enabled: bool = True, cache_enabled: bool | None = None):
@@ -140,12 +146,23 @@ class autocast(_Switch):
 
 
 def is_autocast_enabled(device_type: str = "cuda") -> bool:
-    """Whether tensors of this kind of device are inside an `autocast` region."""
+    """Return whether tensors of this type of device are inside an `autocast` region.
+
+    >>> import gpugrad as gg
+    >>> with gg.autocast("cpu"):
+    ...     print(gg.amp.is_autocast_enabled("cpu"))
+    True
+    """
     return mode.autocast is not None and device_type in mode.autocast.dtypes
 
 
 def get_autocast_dtype(device_type: str) -> np.dtype:
-    """The 16-bit dtype of the region, or the one that a region would have."""
+    """Return the 16-bit dtype of the region, or the one that a region would have.
+
+    >>> import gpugrad as gg
+    >>> gg.amp.get_autocast_dtype("cpu").name
+    'bfloat16'
+    """
     if mode.autocast is not None and device_type in mode.autocast.dtypes:
         return mode.autocast.dtypes[device_type]
     return float16 if device_type == "cuda" else bfloat16()

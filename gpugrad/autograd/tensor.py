@@ -1,7 +1,8 @@
 """The Tensor: an array, its device, and its place in the graph.
 
-A Tensor that an op made refers to the op's node; a leaf that requires a gradient is itself a node without edges. Array
-methods and operators are attached by `gpugrad.ops`: each op is a method under its own name.
+A Tensor that an op made refers to the op's node; a leaf that requires a gradient is itself a node without edges.
+Methods that need more than this module are attached by the modules above it (see `method`): each op is one, under its
+own name.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..backend.devices import CPU, Device
+from ..backend.devices import Device
 from ..backend.dtypes import is_float
-from ..errors import DTypeError, GradientError, ShapeError
+from ..errors import DeviceError, DTypeError, GradientError, ShapeError
 from .protocols import Protocols
 
 if TYPE_CHECKING:
@@ -29,23 +30,22 @@ _new = object.__new__
 class Tensor(Protocols):
     """An n-dimensional array that remembers how it was computed; `gpugrad.tensor`, `zeros` and every op make one."""
 
-    # The __dict__ is for attributes of the user's own.
+    # `wrap` sets all of them. Attributes of the user's own go into the __dict__, which is made when the first is set.
     __slots__ = (
-        "_array", "device", "_node", "_requires_grad", "grad", "hooks", "_view", "_changed", "__dict__", "__weakref__",
+        "_array", "device", "_node", "_requires_grad", "_grad", "hooks", "_view", "_changed", "__dict__", "__weakref__",
     )  # fmt: skip
+
+    if TYPE_CHECKING:
+        _grad: Tensor | None
+        hooks: dict[int, Callable] | None
+        _view: View | None
+        _changed: int
 
     # A leaf as a node of the graph (see graph.py).
     edges: tuple = ()
     number = 0
     site = None
     name = "leaf"
-
-    def __init__(self, data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False):
-        from .convert import tensor
-
-        made = tensor(data, dtype, device, requires_grad)
-        for name in Tensor.__slots__[:-2]:
-            setattr(self, name, getattr(made, name))
 
     # What it is
 
@@ -105,6 +105,20 @@ class Tensor(Protocols):
     def requires_grad(self, value: bool) -> None:
         self.requires_grad_(value)
 
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that backward has added up for this Tensor; None before.
+
+        Setting it raises DTypeError, ShapeError or DeviceError unless it is a Tensor like this one, or None.
+        """
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            _check_gradient(self, value)
+        self._grad = value
+
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
         """Start (or stop) recording ops on this leaf; returns it. Raises DTypeError unless floating-point."""
         if requires_grad and not is_float(self.dtype):
@@ -115,17 +129,6 @@ class Tensor(Protocols):
         return self
 
     # The graph
-
-    def backward(
-        self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
-    ) -> None:
-        """Add the gradient of this Tensor with respect to every leaf (or to `inputs`) to their `.grad`.
-
-        gradient: the upstream gradient, of this Tensor's shape; needed unless it has one element.
-        """
-        from .functional import backward
-
-        backward(self, None if gradient is None else (gradient,), retain_graph, create_graph, inputs)
 
     def detach(self) -> Tensor:
         """The same memory outside the graph."""
@@ -167,30 +170,7 @@ class Tensor(Protocols):
             view.refresh(self)
         return self._node if self._node is not None else self if self._requires_grad else None
 
-    # Places and types
-
-    def to(
-        self, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False, copy: bool = False
-    ) -> Tensor:
-        """This Tensor with another dtype, on another device, or like another Tensor; itself if nothing changes."""
-        for given in args:
-            if isinstance(given, Tensor):
-                dtype, device = given.dtype, given.device
-            elif isinstance(given, Device) or isinstance(given, str) and given.split(":")[0] in ("cpu", "cuda"):
-                device = given
-            else:
-                dtype = given
-        from .convert import move
-
-        return move(self, dtype, device, copy, non_blocking)
-
-    def cpu(self) -> Tensor:
-        """This Tensor in the host's memory."""
-        return self.to(device=CPU)
-
-    def cuda(self, index: int | None = None) -> Tensor:
-        """This Tensor in a GPU's memory."""
-        return self.to(device="cuda" if index is None else index)
+    # Values
 
     def numpy(self) -> np.ndarray:
         """The values as a NumPy array (this memory, on the CPU). Raises GradientError if the graph would be lost."""
@@ -208,7 +188,7 @@ class Tensor(Protocols):
         """The values as nested lists."""
         return self.device.to_host(self._array).tolist()
 
-    __hash__ = object.__hash__
+    __hash__ = object.__hash__  # type: ignore[assignment]
 
     def __copy__(self) -> Tensor:
         made = self.detach().requires_grad_(self._requires_grad) if self.is_leaf else self.clone()
@@ -234,29 +214,20 @@ class Tensor(Protocols):
         self.grad, attributes = state
         vars(self).update(attributes)
 
-    if TYPE_CHECKING:  # methods are attached by gpugrad.ops
-        _view: View | None
 
-        def __getattr__(self, name: str) -> Any: ...
-        def __add__(self, other: Any) -> Tensor: ...
-        def __radd__(self, other: Any) -> Tensor: ...
-        def __sub__(self, other: Any) -> Tensor: ...
-        def __rsub__(self, other: Any) -> Tensor: ...
-        def __mul__(self, other: Any) -> Tensor: ...
-        def __rmul__(self, other: Any) -> Tensor: ...
-        def __truediv__(self, other: Any) -> Tensor: ...
-        def __rtruediv__(self, other: Any) -> Tensor: ...
-        def __pow__(self, other: Any) -> Tensor: ...
-        def __matmul__(self, other: Any) -> Tensor: ...
-        def __neg__(self) -> Tensor: ...
-        def __getitem__(self, index: Any) -> Tensor: ...
-        def __setitem__(self, index: Any, value: Any) -> None: ...
-        def __eq__(self, other: Any) -> Tensor: ...
-        def __ne__(self, other: Any) -> Tensor: ...
-        def __lt__(self, other: Any) -> Tensor: ...
-        def __le__(self, other: Any) -> Tensor: ...
-        def __gt__(self, other: Any) -> Tensor: ...
-        def __ge__(self, other: Any) -> Tensor: ...
+def method(name: str) -> Callable[[Callable], Callable]:
+    """Make the decorated function the method of Tensor called `name`.
+
+    The class itself holds what needs nothing but an array and a node. The modules above it bring conversion
+    (`convert`), backward (`functional`) and the ops (`gpugrad.ops.methods`), so that imports go one way.
+    """
+
+    def attach(function: Callable) -> Callable:
+        function.__name__, function.__qualname__ = name, f"Tensor.{name}"
+        setattr(Tensor, name, staticmethod(function) if name == "__new__" else function)
+        return function
+
+    return attach
 
 
 class Handle:
@@ -277,6 +248,19 @@ def _unpickled(cls: type, array: Any, device: Device, requires_grad: bool) -> Te
     return made
 
 
+def _check_gradient(tensor: Tensor, gradient: Any) -> None:
+    """Raise an error unless `gradient` is a Tensor of the shape and dtype of `tensor`, on its device."""
+    expected = f"expected a Tensor of shape {tensor.shape} and dtype {tensor.dtype} on {tensor.device}, or None"
+    if not isinstance(gradient, Tensor):
+        raise DTypeError(f"grad: {expected}, got a {type(gradient).__name__}")
+    if gradient.shape != tensor.shape:
+        raise ShapeError(f"grad: {expected}, got shape {gradient.shape}")
+    if gradient.dtype != tensor.dtype:
+        raise DTypeError(f"grad: {expected}, got dtype {gradient.dtype}")
+    if gradient.device is not tensor.device:
+        raise DeviceError(f"grad: {expected}, got one on {gradient.device}")
+
+
 def wrap(array: Any, device: Device, node: Any, cls: type = Tensor) -> Tensor:
     """A Tensor of an array that is on `device` already, made by `node` (None: a constant)."""
     made = _new(cls)
@@ -284,6 +268,6 @@ def wrap(array: Any, device: Device, node: Any, cls: type = Tensor) -> Tensor:
     made.device = device
     made._node = node
     made._requires_grad = node is not None
-    made.grad = made.hooks = made._view = None
+    made._grad = made.hooks = made._view = None
     made._changed = 0
     return made

@@ -5,24 +5,22 @@ A file's ops are checked on every device there is: the CPU, a GPU, and the emula
 
 import argparse
 import difflib
-import importlib.util
 import os
 import subprocess
 import sys
 import time
-import traceback
 from contextlib import nullcontext
 from pathlib import Path
 
-from ..autograd.checks import CHECKS, Result, check_op
+from ..autograd.check.checks import CHECKS, Result, check_op
 from ..autograd.op import OPS, Op
 from ..backend import cuda
 from ..backend.cuda import emulator
 from ..backend.devices import Device
 from ..backend.devices import device as find_device
-from .usage import UsageError, number, running_user_code
-
-TIMEOUT = 60.0  # seconds for a piece of the user's code
+from ..errors import UsageError
+from .op_files import TIMEOUT, declared_ops
+from .usage import number, running_user_code
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,7 +29,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", help="where to run them: cpu, cuda, cuda:1 (default: every device that is there)")
     parser.add_argument("--op", nargs="+", action="extend", metavar="NAME", help="check only these ops")
     parser.add_argument("--only", nargs="+", choices=CHECKS, metavar="CHECK", help=f"of: {', '.join(CHECKS)}")
-    parser.add_argument("--fused", action="store_true", help="check only ops that have a path of their own there")
+    parser.add_argument("--paths", action="store_true", help="check only ops that have a path of their own there")
     parser.add_argument(
         "--timeout",
         type=number(float, 0, exclusive=True),
@@ -44,10 +42,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Check, print the tables; 0 if all passed, 1 if not. Raises UsageError if there is nothing to check."""
-    ops = _chosen(declared(Path(args.file), args.timeout) if args.file else dict(OPS), args.op)
+    ops = _chosen(declared_ops(Path(args.file), args.timeout) if args.file else dict(OPS), args.op)
     devices = [args.device] if args.device else ["cpu", *(["cuda"] if cuda.is_available() else [])]
     status = max([_check(ops, find_device(name), args) for name in devices])
-    brings_kernels = any("cuda" in op.fused_paths for op in ops.values())
+    brings_kernels = any(op.paths["cuda"] for op in ops.values())
     if args.file and not args.device and brings_kernels and not cuda.is_emulated():
         status = max(status, _check_emulated(args))
     return status
@@ -55,8 +53,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(ops: dict[str, Op], device: Device, args: argparse.Namespace) -> int:
     start, verbose = time.perf_counter(), args.verbose
-    if args.fused:
-        ops = {name: op for name, op in ops.items() if device.type in op.fused_paths}
+    if args.paths:
+        ops = {name: op for name, op in ops.items() if op.paths[device.type]}
     results = _results(ops, device, args)
     _print_table(results, verbose)
     failed = [name for name, found in results.items() if not all(r.passed for r in found)]
@@ -82,40 +80,6 @@ def _check_emulated(args: argparse.Namespace) -> int:
     more = ["--timeout", str(args.timeout), *(["--verbose"] if args.verbose else [])]
     env = {**os.environ, "GPUGRAD_CUDA": "emulate", "GPUGRAD_EMULATOR": "check"}
     return subprocess.run(command + more, env=env, check=False).returncode
-
-
-def declared(file: Path, timeout: float = TIMEOUT) -> dict[str, Op]:
-    """The ops that `file`, imported, adds to the table. Raises UsageError for a file that cannot be imported."""
-    if not file.is_file():
-        raise UsageError(f"there is no file {str(file)!r}")
-    before = dict(OPS)
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"{str(file)!r} is not a Python file")
-    sys.path.insert(0, str(file.parent))  # as for a script, so that it can import its neighbours
-    try:
-        with running_user_code(f"importing {str(file)!r}", timeout):
-            spec.loader.exec_module(importlib.util.module_from_spec(spec))
-    except UsageError:
-        raise
-    except Exception as error:
-        raise UsageError(f"{str(file)!r} cannot be imported: {_described(error, spec.origin)}") from None
-    finally:
-        sys.path.remove(str(file.parent))
-    ops = {name: op for name, op in OPS.items() if before.get(name) is not op}
-    if not ops:
-        raise UsageError(f"{str(file)!r} declares no op; decorate a function with @gpugrad.op")
-    return ops
-
-
-def _described(error: Exception, file: str | None) -> str:
-    """The error in one line, with the line of `file` that it comes from."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-    if isinstance(error, SyntaxError):
-        lines, text = [error.lineno], f"{type(error).__name__}: {error.msg}"
-    else:
-        text = " ".join("".join(traceback.format_exception_only(error)).split())
-    return f"line {lines[-1]}: {text}" if lines and lines[-1] else text
 
 
 def _chosen(ops: dict[str, Op], names: list[str] | None) -> dict[str, Op]:

@@ -88,9 +88,10 @@ def run(args: argparse.Namespace) -> int:
 def _families(names: Sequence[str] | None) -> list[Kernels]:
     """The declared families, or those of them that were asked for."""
     from ..backend.cuda.launch import Kernels
-    from ..ops import cuda  # noqa: F401  declares them
+    from ..ops import ops_with_path
     from ..optim import cuda as _  # noqa: F401
 
+    ops_with_path("cuda")  # imports the modules that declare them
     families = sorted(Kernels.families, key=lambda family: family.source.name)
     known = {family.source.name.removesuffix(".cu") for family in families}
     missing = set(names or ()) - known

@@ -10,11 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
 
-from ..errors import GpugradError
-
-
-class UsageError(GpugradError, ValueError):
-    """The command cannot be carried out as given: exit status 2."""
+from ..errors import UsageError
 
 
 class Parser(argparse.ArgumentParser):

@@ -12,9 +12,9 @@ from ..backend.devices import device as find_device
 from ..backend.dtypes import uint8
 from ..backend.random import Generator, default_generator
 from ..errors import StateDictError
-from .ahead import ahead, pinned
 from .dataset import IterableDataset
 from .fetch import End, Fetch, FetchNext, drawing_from, stream
+from .prefetch import pinned, prefetch
 from .samplers import BatchSampler, RandomSampler, SequentialSampler
 from .workers import Workers
 
@@ -103,7 +103,7 @@ class DataLoader:
         """The batches of the pass with this seed, without the first `skip`."""
         batches: Any = self._made(seed, skip)
         if self.device not in (None, CPU):
-            batches = ahead(batches, self.device)
+            batches = prefetch(batches, self.device)
         try:
             for batch in batches:
                 self._given += 1

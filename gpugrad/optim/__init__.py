@@ -1,4 +1,18 @@
-"""Optimizers, with PyTorch's names, options and numbers."""
+"""Optimizers and learning rate schedules, with PyTorch's names, options and numbers.
+
+An optimizer changes parameters in place by their gradients:
+
+>>> import gpugrad as gg
+>>> layer = gg.nn.Linear(3, 1)
+>>> optimizer = gg.optim.Adam(layer.parameters(), lr=0.1)
+>>> before = layer(gg.ones(1, 3)).item()
+>>> for _ in range(5):
+...     optimizer.zero_grad()
+...     layer(gg.ones(1, 3)).sum().backward()
+...     optimizer.step()
+>>> layer(gg.ones(1, 3)).item() < before
+True
+"""
 
 from . import lr_scheduler, swa_utils
 from .adafactor import Adafactor

@@ -1,4 +1,4 @@
-"""Hooks of optimizers: functions that are called before and after a step, a saving and a loading of state."""
+"""Hooks of optimizers: functions that are called before and after a step, and around saving and loading of state."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from ..autograd.tensor import Handle
 _keys = count()
 
 
-class Hooks:
-    """Functions in the order in which they are called."""
+class HookList:
+    """A list of functions, in the order in which they are called."""
 
     def __init__(self) -> None:
         self.hooks: dict[int, Callable] = {}
 
     def add(self, hook: Callable, prepend: bool = False) -> Handle:
-        """Register `hook`, in front of the others with `prepend`."""
+        """Register `hook` behind the others, or in front of them with `prepend`."""
         entry = {next(_keys): hook}
         self.hooks = {**entry, **self.hooks} if prepend else {**self.hooks, **entry}
         return Handle(self, *entry)
 
     def call(self, *args: Any) -> Any:
-        """Call all of them; what one returns, if anything, replaces the last argument for those after it."""
+        """Call all hooks and return the last argument, which each hook may replace by returning another one."""
         *first, last = args
         for hook in list(self.hooks.values()):
             result = hook(*first, last)
@@ -34,16 +34,25 @@ class Hooks:
         return last
 
 
-class Hooked:
-    """What optimizers have hooks for. A subclass's `step` calls its own."""
+class OptimizerHooks:
+    """The part of an optimizer that registers hooks and calls them around `step`, which a subclass may define anew.
+
+    >>> import gpugrad as gg
+    >>> optimizer = gg.optim.SGD([gg.ones(1, requires_grad=True)])
+    >>> handle = optimizer.register_step_post_hook(lambda optimizer, args, kwargs: print("stepped"))
+    >>> optimizer.step()
+    stepped
+    >>> handle.remove()
+    >>> optimizer.step()
+    """
 
     def __init__(self) -> None:
-        self._hooks: defaultdict[str, Hooks] = defaultdict(Hooks)
+        self._hooks: defaultdict[str, HookList] = defaultdict(HookList)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "step" in vars(cls):
-            setattr(cls, "step", _hooked(vars(cls)["step"]))  # noqa: B010
+            setattr(cls, "step", _with_hooks(vars(cls)["step"]))  # noqa: B010
 
     def register_step_pre_hook(self, hook: Callable) -> Handle:
         """Call `hook(optimizer, args, kwargs)` before each step; it may return other (args, kwargs)."""
@@ -70,8 +79,8 @@ class Hooked:
         return self._hooks["after load"].add(hook, prepend)
 
 
-def _hooked(step: Callable) -> Callable:
-    """`step` between its hooks, noting for schedulers that it was called."""
+def _with_hooks(step: Callable) -> Callable:
+    """Return `step` with its hooks before and after it. It also notes that it was called, which schedulers ask for."""
 
     @wraps(step)
     def call(self: Any, *args: Any, **kwargs: Any) -> Any:

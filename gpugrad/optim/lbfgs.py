@@ -1,4 +1,4 @@
-"""L-BFGS: Newton's method with a curvature that is learnt from the last gradients."""
+"""L-BFGS, a Newton method whose curvature is estimated from the last gradients."""
 
 from __future__ import annotations
 
@@ -7,20 +7,39 @@ from typing import Any
 
 from ..autograd.mode import enable_grad, no_grad
 from ..autograd.tensor import Tensor, wrap
-from ..nn.state import as_tensor
+from ..errors import OptionError
+from ..nn.state_dict import as_tensor
 from ..nn.utils import parameters_to_vector, vector_to_parameters
 from .line_search import Point, strong_wolfe
-from .optimizer import Optimizer, options
+from .optimizer import Optimizer, require_one_group
+from .options import options
 
 _LISTS = ("old_dirs", "old_stps")
 
 
 class LBFGS(Optimizer):
-    """p += t d, d the two-loop product of the inverse curvature with -g (Liu and Nocedal 1989). One group only.
+    """Newton's method with an inverse curvature that is estimated from the last steps (Liu and Nocedal 1989, "On the
+    limited memory BFGS method for large scale optimization"; Nocedal and Wright, algorithm 7.4). One group only.
 
-    `step(closure)` does up to max_iter iterations with up to max_eval calls of the closure (5/4 max_iter unless given),
-    until no gradient is above tolerance_grad, or a step or the loss changes by less than tolerance_change.
-    history_size: how many pairs are kept. line_search_fn: "strong_wolfe", or None for t = lr. Waits for the device.
+    `step(closure)` does up to max_iter iterations p += t d with up to max_eval calls of the closure (by default 5/4
+    max_iter). d is the product of the inverse curvature with -g. The iterations end when no element of the gradient is
+    above tolerance_grad, or when a step or the change of the loss is below tolerance_change.
+
+    history_size limits the number of past steps that are used. line_search_fn is "strong_wolfe", or None for t = lr.
+    The loss is read in every iteration, which waits for the device.
+
+    >>> import gpugrad as gg
+    >>> x = gg.tensor([4.0, -1.0], requires_grad=True)
+    >>> optimizer = gg.optim.LBFGS([x], line_search_fn="strong_wolfe")
+    >>> def closure():
+    ...     optimizer.zero_grad()
+    ...     loss = ((x - 3) ** 2).sum()
+    ...     loss.backward()
+    ...     return loss
+    >>> optimizer.step(closure).item()
+    17.0
+    >>> [round(value, 4) for value in x.tolist()]
+    [3.0, 3.0]
     """
 
     def __init__(
@@ -36,36 +55,42 @@ class LBFGS(Optimizer):
     ):
         if max_eval is None:
             max_eval = max_iter * 5 // 4
-        if line_search_fn not in (None, "strong_wolfe"):
-            raise ValueError(f"LBFGS: line_search_fn must be None or 'strong_wolfe', got {line_search_fn!r}")
         super().__init__(params, options(self, locals()))
-        if len(self.param_groups) != 1:
-            raise ValueError(f"LBFGS: parameters must be in one group, got {len(self.param_groups)}")
         self._params = self.param_groups[0]["params"]
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Take the only group. Raises OptionError for a second one."""
+        require_one_group(self)
+        super().add_param_group(param_group)
+
+    def _check_options(self, group: dict[str, Any]) -> None:
+        line_search = group["line_search_fn"]
+        if line_search not in (None, "strong_wolfe"):
+            raise OptionError(f"LBFGS: line_search_fn must be None or 'strong_wolfe', got {line_search!r}")
 
     @no_grad()
     def step(self, closure: Callable[[], Any]) -> Any:  # type: ignore[override]
-        """Iterate. `closure` clears the gradients, computes them and returns the loss; so does this, the first one."""
+        """Iterate and return the first loss. `closure` clears the gradients, computes them and returns the loss."""
         group, state = self.param_groups[0], self.state[self._params[0]]
         state.setdefault("func_evals", 0)
         state.setdefault("n_iter", 0)
         first, loss, gradient = self._evaluate(closure)
         evaluations = 1
-        if _largest(gradient) <= group["tolerance_grad"]:
+        if _max_abs(gradient) <= group["tolerance_grad"]:
             return first
         for i in range(group["max_iter"]):
             state["n_iter"] += 1
             d = state["d"] = self._direction(state, gradient, group["history_size"])
             state["prev_flat_grad"], state["prev_loss"] = gradient, loss
-            new = state["n_iter"] == 1
-            t = min(1.0, 1.0 / gradient.abs().sum().item()) * group["lr"] if new else group["lr"]
+            initial = state["n_iter"] == 1
+            t = min(1.0, 1.0 / gradient.abs().sum().item()) * group["lr"] if initial else group["lr"]
             slope = _dot(gradient, d)
             if slope > -group["tolerance_change"]:
                 state["t"] = t
                 break
             last = i + 1 == group["max_iter"]
             start = Point(0.0, loss, gradient, slope)
-            point, used = self._move(closure, group, start, t, d, last, group["max_eval"] - evaluations)
+            point, used = self._take_step(closure, group, start, t, d, last, group["max_eval"] - evaluations)
             state["t"], loss, gradient = point.t, point.loss, point.gradient
             evaluations += used
             if last or evaluations >= group["max_eval"] or self._converged(group, state, loss, gradient):
@@ -73,7 +98,7 @@ class LBFGS(Optimizer):
         return first
 
     def _evaluate(self, closure: Callable[[], Any]) -> tuple[Any, float, Tensor]:
-        """What the closure returns, as it is and as a number, and the gradient of all parameters as one vector."""
+        """Return the loss as the closure gives it and as a number, and the gradient of all parameters as one vector."""
         self.state[self._params[0]]["func_evals"] += 1
         with enable_grad():
             loss = closure()
@@ -81,8 +106,8 @@ class LBFGS(Optimizer):
         gradients = [p.grad if p.grad is not None else zeros.pop(0) for p in self._params]
         return loss, float(loss), parameters_to_vector(gradients)
 
-    def _direction(self, state: dict[str, Any], gradient: Tensor, history: int) -> Tensor:
-        """-(inverse curvature) gradient, after the last step has entered the history."""
+    def _direction(self, state: dict[str, Any], gradient: Tensor, history_size: int) -> Tensor:
+        """Add the last step to the history and return -(inverse curvature) gradient, by the two-loop recursion."""
         if state["n_iter"] == 1:
             state.update(old_dirs=[], old_stps=[], ro=[], H_diag=1.0)
             return -gradient
@@ -90,23 +115,23 @@ class LBFGS(Optimizer):
         y, s = gradient - state["prev_flat_grad"], state["d"] * state["t"]
         curvature = _dot(y, s)
         if curvature > 1e-10:
-            if len(changes) == history:
-                for kept in (changes, steps, ro):
-                    kept.pop(0)
+            if len(changes) == history_size:
+                for oldest_first in (changes, steps, ro):
+                    oldest_first.pop(0)
             changes.append(y)
             steps.append(s)
             ro.append(1.0 / curvature)
             state["H_diag"] = curvature / _dot(y, y)
-        q, shares = -gradient, []
+        q, alphas = -gradient, []
         for y, s, r in zip(reversed(changes), reversed(steps), reversed(ro), strict=True):
-            shares.append(_dot(s, q) * r)
-            q = q - y * shares[-1]
+            alphas.append(_dot(s, q) * r)
+            q = q - y * alphas[-1]
         q = q * state["H_diag"]
         for y, s, r in zip(changes, steps, ro, strict=True):
-            q = q + s * (shares.pop() - _dot(y, q) * r)
+            q = q + s * (alphas.pop() - _dot(y, q) * r)
         return q
 
-    def _move(
+    def _take_step(
         self,
         closure: Callable[[], Any],
         group: dict[str, Any],
@@ -114,9 +139,9 @@ class LBFGS(Optimizer):
         t: float,
         d: Tensor,
         last: bool,
-        most: int,
+        max_evaluations: int,
     ) -> tuple[Point, int]:
-        """Take the step: the point it leads to, and how many evaluations it took."""
+        """Move the parameters along d; return the point that this leads to and the number of evaluations."""
         x = parameters_to_vector(self._params)
 
         def evaluate(t: float) -> Point:
@@ -127,21 +152,22 @@ class LBFGS(Optimizer):
         if group["line_search_fn"] is None:
             if not last:
                 return evaluate(t), 1
-            vector_to_parameters(x + d * t, self._params)  # where it leads to is for the next step() to find out
+            vector_to_parameters(x + d * t, self._params)  # the next step() will evaluate the loss there
             return start._replace(t=t), 0
-        point, used = strong_wolfe(evaluate, start, t, _largest(d), group["tolerance_change"], most)
+        tolerance = group["tolerance_change"]
+        point, used = strong_wolfe(evaluate, start, t, _max_abs(d), tolerance, max_evaluations)
         vector_to_parameters(x + d * point.t, self._params)
         return point, used
 
     def _converged(self, group: dict[str, Any], state: dict[str, Any], loss: float, gradient: Tensor) -> bool:
-        small = group["tolerance_change"]
+        tolerance = group["tolerance_change"]
         return (
-            _largest(gradient) <= group["tolerance_grad"]
-            or _largest(state["d"]) * abs(state["t"]) <= small
-            or abs(loss - state["prev_loss"]) < small
+            _max_abs(gradient) <= group["tolerance_grad"]
+            or _max_abs(state["d"]) * abs(state["t"]) <= tolerance
+            or abs(loss - state["prev_loss"]) < tolerance
         )
 
-    def _loaded(self, number: int, parameter: Tensor, name: str, value: Any) -> Any:
+    def _load_value(self, index: int, parameter: Tensor, name: str, value: Any) -> Any:
         if name in _LISTS:
             return [self._vector(v) for v in value]
         if name in ("d", "prev_flat_grad"):
@@ -161,5 +187,5 @@ def _dot(a: Tensor, b: Tensor) -> float:
     return (a @ b).item()
 
 
-def _largest(vector: Tensor) -> float:
+def _max_abs(vector: Tensor) -> float:
     return vector.abs().max().item()

@@ -1,4 +1,4 @@
-"""A line search for the strong Wolfe conditions (Nocedal and Wright, Numerical Optimization, algorithms 3.5, 3.6)."""
+"""A line search for the strong Wolfe conditions (Nocedal and Wright, "Numerical optimization", algorithms 3.5, 3.6)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Point(NamedTuple):
 
 
 def cubic(a: Point, b: Point, bounds: tuple[float, float] | None = None) -> float:
-    """Where the cubic through two points, with their slopes, is least between the bounds; the middle if nowhere."""
+    """Return the t in the bounds where the cubic through two points, with their slopes, is least; else the middle."""
     low, high = bounds or (min(a.t, b.t), max(a.t, b.t))
     if a.t > b.t:
         a, b = b, a
@@ -36,40 +36,50 @@ def cubic(a: Point, b: Point, bounds: tuple[float, float] | None = None) -> floa
 
 
 def strong_wolfe(
-    evaluate: Callable[[float], Point], start: Point, t: float, longest: float, tolerance: float, most: int
+    evaluate: Callable[[float], Point],
+    start: Point,
+    t: float,
+    direction_max: float,
+    tolerance: float,
+    max_evaluations: int,
 ) -> tuple[Point, int]:
-    """A point with DECREASE and CURVATURE, or the best found, and how many evaluations that took.
+    """Return a point that meets both conditions, or the best that was found, and the number of evaluations.
 
-    start: the point at 0. t: the first step to try. longest: the largest element of the direction, which makes steps
-    comparable to `tolerance`. most: evaluations after the first.
+    start is the point at 0, and t is the first step to try. The search also ends when no element of the parameters
+    would change by more than `tolerance`; direction_max is the largest element of the direction. max_evaluations does
+    not count the first.
     """
-    bracket, done, used = _bracket(evaluate, start, t, most)
+    bracket, done, used = _bracket(evaluate, start, t, max_evaluations)
     if not done:
-        return _zoom(evaluate, start, bracket, used, longest, tolerance, most)
+        return _zoom(evaluate, start, bracket, used, direction_max, tolerance, max_evaluations)
     return bracket[0], used + 1
 
 
-def _too_high(point: Point, start: Point) -> bool:
+def _exceeds_decrease(point: Point, start: Point) -> bool:
+    """Return whether the loss has not fallen enough (the Armijo condition is not met)."""
     return point.loss > start.loss + DECREASE * point.t * start.slope
 
 
-def _flat(point: Point, start: Point) -> bool:
+def _is_flat(point: Point, start: Point) -> bool:
+    """Return whether the slope has become flat enough (the curvature condition is met)."""
     return abs(point.slope) <= -CURVATURE * start.slope
 
 
-def _bracket(evaluate: Callable[[float], Point], start: Point, t: float, most: int) -> tuple[list[Point], bool, int]:
-    """Two points with a good one between them, or one that is good (and True); longer and longer steps are tried."""
+def _bracket(
+    evaluate: Callable[[float], Point], start: Point, t: float, max_evaluations: int
+) -> tuple[list[Point], bool, int]:
+    """Try longer and longer steps. Return two points with a good one between them, or one good point and True."""
     before, point = start, evaluate(t)
-    for used in range(most):
-        if _too_high(point, start) or (used > 1 and point.loss >= before.loss):
+    for used in range(max_evaluations):
+        if _exceeds_decrease(point, start) or (used > 1 and point.loss >= before.loss):
             return [before, point], False, used
-        if _flat(point, start):
+        if _is_flat(point, start):
             return [point], True, used
         if point.slope >= 0:
             return [before, point], False, used
         bounds = point.t + 0.01 * (point.t - before.t), point.t * 10
         before, point = point, evaluate(cubic(before, point, bounds))
-    return [start, point], False, most
+    return [start, point], False, max_evaluations
 
 
 def _zoom(
@@ -77,22 +87,22 @@ def _zoom(
     start: Point,
     ends: list[Point],
     used: int,
-    longest: float,
-    tol: float,
-    most: int,
+    direction_max: float,
+    tolerance: float,
+    max_evaluations: int,
 ) -> tuple[Point, int]:
-    """The bracket made smaller until one of its ends is good."""
+    """Make the bracket smaller until one of its ends is good, and return that end."""
     low, high = (ends[0], ends[1]) if ends[0].loss <= ends[1].loss else (ends[1], ends[0])
     stuck = False
-    while used < most and abs(high.t - low.t) * longest >= tol:
+    while used < max_evaluations and abs(high.t - low.t) * direction_max >= tolerance:
         t, stuck = _inside(cubic(low, high), min(low.t, high.t), max(low.t, high.t), stuck)
         point = evaluate(t)
         used += 1
-        if _too_high(point, start) or point.loss >= low.loss:
+        if _exceeds_decrease(point, start) or point.loss >= low.loss:
             high = point
             low, high = (low, high) if low.loss <= high.loss else (high, low)
             continue
-        if _flat(point, start):
+        if _is_flat(point, start):
             return point, used + 1
         if point.slope * (high.t - low.t) >= 0:
             high = low
@@ -101,7 +111,10 @@ def _zoom(
 
 
 def _inside(t: float, least: float, largest: float, stuck: bool) -> tuple[float, bool]:
-    """`t` kept away from the ends of the bracket if it comes close to them twice in a row, and whether it is close."""
+    """Move `t` away from an end of the bracket if it is close to one twice in a row; return it and whether it is close.
+
+    `stuck` says that the `t` before was close to an end.
+    """
     margin = 0.1 * (largest - least)
     if min(largest - t, t - least) >= margin:
         return t, False

@@ -1,4 +1,4 @@
-"""Newton's method without a matrix: conjugate gradients on products with the Hessian."""
+"""Newton's method without a matrix, by conjugate gradients on products with the Hessian."""
 
 from __future__ import annotations
 
@@ -12,29 +12,44 @@ from ..autograd.tensor import Tensor
 from ..errors import GradientError
 from ..nn.utils import parameters_to_vector, vector_to_parameters
 from ..ops.join import concatenate
-from .optimizer import Optimizer, options
+from .optimizer import Optimizer, require_one_group
+from .options import options
 
 
 class NewtonCG(Optimizer):
-    """p += t d, d from (H + damping) d = -g by conjugate gradients (Nocedal and Wright, algorithm 7.1). One group only.
+    """Newton's method that solves for the direction by conjugate gradients (Nocedal and Wright, "Numerical
+    optimization", algorithm 7.1). One group only.
 
-    H v is the gradient of g v (Pearlmutter 1994), so no Hessian is formed. The iteration ends after cg_iter products,
-    when the residual is below min(0.5, sqrt(|g|)) |g|, or at a direction along which the loss curves down. t is lr,
-    halved up to max_halvings times until the loss falls by 1e-4 t |g d| (Armijo). Waits for the device.
+    A step does p += t d with d from (H + damping) d = -g. No Hessian is formed: H v is the gradient of g v (Pearlmutter
+    1994, "Fast exact multiplication by the Hessian"). The conjugate gradients end after cg_iter products, when the
+    residual is below min(0.5, sqrt(|g|)) |g|, or at a direction along which the loss curves down. t starts at lr and is
+    halved up to max_halvings times, until the loss falls by 1e-4 t |g d| (Armijo). Reading the loss waits for the
+    device.
 
-    `step(closure)`: the closure returns the loss and does not call backward; the gradients are left in `.grad`.
+    `step(closure)`: the closure returns the loss and does not call backward. The gradients are left in `.grad`.
+
+    >>> import gpugrad as gg
+    >>> x = gg.tensor([4.0, -1.0], requires_grad=True)
+    >>> optimizer = gg.optim.NewtonCG([x])
+    >>> optimizer.step(lambda: ((x - 3) ** 2).sum()).item()
+    17.0
+    >>> x.tolist()
+    [3.0, 3.0]
     """
 
     def __init__(
         self, params: Iterable[Any], lr: float = 1.0, cg_iter: int = 50, damping: float = 0.0, max_halvings: int = 20
     ):
         super().__init__(params, options(self, locals()))
-        if len(self.param_groups) != 1:
-            raise ValueError(f"NewtonCG: parameters must be in one group, got {len(self.param_groups)}")
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Take the only group. Raises OptionError for a second one."""
+        require_one_group(self)
+        super().add_param_group(param_group)
 
     @no_grad()
     def step(self, closure: Callable[[], Tensor]) -> Tensor:  # type: ignore[override]
-        """Take one step; returns the loss before it. Raises GradientError if the closure has called backward."""
+        """Take one step and return the loss before it. Raises GradientError if the closure has called backward."""
         group = self.param_groups[0]
         params = group["params"]
         with enable_grad():
@@ -63,14 +78,14 @@ class NewtonCG(Optimizer):
         return loss.detach()
 
 
-def _conjugate_gradients(product: Callable[[Tensor], Tensor], gradient: Tensor, most: int) -> Tensor:
-    """The approximate solution of H d = -gradient, a direction along which the loss falls."""
+def _conjugate_gradients(product: Callable[[Tensor], Tensor], gradient: Tensor, max_products: int) -> Tensor:
+    """Return an approximate solution of H d = -gradient, a direction along which the loss falls."""
     r = -gradient
     square = _dot(r, r)
     norm = math.sqrt(square)
-    d, direction, enough = gradient * 0, r, min(0.5, math.sqrt(norm)) * norm
-    for i in range(most):
-        if math.sqrt(square) <= enough and i:
+    d, direction, tolerance = gradient * 0, r, min(0.5, math.sqrt(norm)) * norm
+    for i in range(max_products):
+        if math.sqrt(square) <= tolerance and i:
             break
         hp = product(direction)
         curvature = _dot(direction, hp)
@@ -84,13 +99,13 @@ def _conjugate_gradients(product: Callable[[Tensor], Tensor], gradient: Tensor, 
 
 
 def _gradients(output: Any, params: Sequence[Tensor], **how: bool) -> list[Tensor]:
-    """Gradients with respect to the parameters, zeros for those that `output` does not depend on."""
+    """Return the gradients with respect to the parameters: zeros for those that `output` does not depend on."""
     found = grad(output, params, allow_unused=True, **how)
     return [p.detach() * 0 if g is None else g for p, g in zip(params, found, strict=True)]
 
 
 def _flat(tensors: Sequence[Tensor]) -> Tensor:
-    """All elements as one vector, in the graph."""
+    """Return all elements as one vector, in the graph."""
     return concatenate([t.reshape(-1) for t in tensors])
 
 

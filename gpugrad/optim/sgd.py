@@ -3,14 +3,32 @@
 from collections.abc import Iterable
 from typing import Any
 
-from .optimizer import Optimizer, blend, decay_scalars, gradient, move, options, shrunk
+from ..errors import OptionError
+from .formulas import axpby, decay_factor, decay_scalars, effective_gradient, update_mean
+from .optimizer import Optimizer
+from .options import options
 
 
 class SGD(Optimizer):
-    """p -= lr * d, with d = g + weight_decay p and, with momentum, d = buf = momentum buf + (1 - dampening) d.
+    """Stochastic gradient descent, with momentum if it is asked for (Sutskever et al. 2013, "On the importance of
+    initialization and momentum in deep learning", section 2).
 
-    nesterov: d = d + momentum buf instead (Sutskever et al. 2013). maximize: the gradient's sign is
-    turned. foreach and fused choose among PyTorch's implementations; here there is one.
+    A step does p -= lr d with d = g + weight_decay p. With momentum it first does
+    buf = momentum buf + (1 - dampening) d, which the first d enters whole, and then p -= lr buf, or with nesterov
+    p -= lr (d + momentum buf).
+
+    maximize turns the sign of the gradient. foreach and fused choose among PyTorch's implementations; here there is
+    one.
+
+    >>> import gpugrad as gg
+    >>> x = gg.tensor([4.0], requires_grad=True)
+    >>> optimizer = gg.optim.SGD([x], lr=0.25, momentum=0.5)
+    >>> for _ in range(2):
+    ...     optimizer.zero_grad()
+    ...     (x * x).sum().backward()
+    ...     optimizer.step()
+    >>> x.tolist()
+    [0.0]
     """
 
     _functor = "SGD"
@@ -29,45 +47,68 @@ class SGD(Optimizer):
         differentiable: bool = False,
         fused: bool | None = None,
     ):
-        if nesterov and (momentum <= 0 or dampening != 0):
-            raise ValueError("SGD: nesterov needs a momentum and no dampening")
         super().__init__(params, options(self, locals()))
 
-    def _slots(self, group: dict[str, Any]) -> tuple[str, ...]:
+    def _check_options(self, group: dict[str, Any]) -> None:
+        if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
+            raise OptionError(
+                "SGD: nesterov needs a momentum above 0 and a dampening of 0, got "
+                f"momentum={group['momentum']} and dampening={group['dampening']}"
+            )
+
+    def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
         return ("momentum_buffer",) if group["momentum"] else ()
 
-    def _start(self, state: dict[str, Any], group: dict[str, Any]) -> tuple:
+    def _step_scalars(self, state: dict[str, Any], group: dict[str, Any]) -> tuple:
         # The first gradient enters the buffer whole, whatever the dampening.
         first = state.get("momentum_buffer") is None
         if first:
             state.pop("momentum_buffer", None)
         return (1.0 if first else 1 - group["dampening"],)
 
-    def _scalars(self, group: dict[str, Any], numbers: tuple) -> tuple[float, ...]:
-        return group["lr"], group["momentum"], group["weight_decay"], *numbers, group["nesterov"], group["maximize"]
+    def _functor_fields(self, group: dict[str, Any], scalars: tuple) -> tuple[float, ...]:
+        return group["lr"], group["momentum"], group["weight_decay"], *scalars, group["nesterov"], group["maximize"]
 
     def _update(
-        self, ns: Any, group: dict[str, Any], numbers: tuple, p: Any, g: Any, t: Any, u: Any, *state: Any
+        self,
+        xp: Any,
+        group: dict[str, Any],
+        scalars: tuple,
+        param: Any,
+        grad: Any,
+        scratch1: Any,
+        scratch2: Any,
+        *state: Any,
     ) -> None:
         lr, momentum = group["lr"], group["momentum"]
-        g = gradient(ns, group, p, g, t, u)
+        grad = effective_gradient(xp, group, param, grad, scratch1, scratch2)
         if momentum:
             buffer = state[0]
-            (share,) = numbers
-            blend(ns, buffer, momentum, g, share, t)
+            (grad_weight,) = scalars
+            axpby(xp, grad_weight, grad, momentum, buffer, scratch1)
             if group["nesterov"]:
-                ns.multiply(buffer, momentum, out=t)
-                g = ns.add(g, t, out=u)
+                xp.multiply(buffer, momentum, out=scratch1)
+                grad = xp.add(grad, scratch1, out=scratch2)
             else:
-                g = buffer
-        blend(ns, p, 1, g, -lr, t)
+                grad = buffer
+        axpby(xp, -lr, grad, 1, param, scratch1)
 
 
 class Lion(Optimizer):
-    """p -= lr sign(beta1 m + (1 - beta1) g), then m = beta2 m + (1 - beta2) g (Chen et al. 2023).
+    """The sign of a momentum, as the step (Chen et al. 2023, "Symbolic discovery of optimization algorithms",
+    algorithm 2).
 
-    weight_decay shrinks p by lr weight_decay p. Steps are larger than Adam's: take a third to a tenth of Adam's lr, and
-    as much more weight_decay.
+    A step does p -= lr sign(beta1 m + (1 - beta1) g), then m = beta2 m + (1 - beta2) g. weight_decay multiplies p by
+    1 - lr weight_decay. Its steps are larger than Adam's: the paper takes a lr 3 to 10 times smaller than AdamW's and a
+    weight_decay as many times larger.
+
+    >>> import gpugrad as gg
+    >>> x = gg.tensor([4.0, -1.0], requires_grad=True)
+    >>> optimizer = gg.optim.Lion([x], lr=0.5)
+    >>> (x * x).sum().backward()
+    >>> optimizer.step()
+    >>> x.tolist()
+    [3.5, -0.5]
     """
 
     _functor = "Lion"
@@ -85,19 +126,29 @@ class Lion(Optimizer):
     ):
         super().__init__(params, {**options(self, locals()), "decoupled_weight_decay": True})
 
-    def _slots(self, group: dict[str, Any]) -> tuple[str, ...]:
+    def _state_names(self, group: dict[str, Any]) -> tuple[str, ...]:
         return ("exp_avg",)
 
-    def _scalars(self, group: dict[str, Any], numbers: tuple) -> tuple[float, ...]:
+    def _functor_fields(self, group: dict[str, Any], scalars: tuple) -> tuple[float, ...]:
         beta1, beta2 = group["betas"]
         return *decay_scalars(group), group["lr"], 1 - beta1, 1 - beta2
 
-    def _update(self, ns: Any, group: dict[str, Any], numbers: tuple, p: Any, g: Any, t: Any, u: Any, m: Any) -> None:
-        g = gradient(ns, group, p, g, t, u)
+    def _update(
+        self,
+        xp: Any,
+        group: dict[str, Any],
+        scalars: tuple,
+        param: Any,
+        grad: Any,
+        scratch1: Any,
+        scratch2: Any,
+        exp_avg: Any,
+    ) -> None:
+        grad = effective_gradient(xp, group, param, grad, scratch1, scratch2)
         beta1, beta2 = group["betas"]
-        ns.subtract(g, m, out=t)
-        ns.multiply(t, 1 - beta1, out=t)
-        ns.add(m, t, out=t)
-        ns.sign(t, out=t)
-        blend(ns, p, shrunk(group), t, -group["lr"], t)
-        move(ns, m, g, 1 - beta2, t)
+        xp.subtract(grad, exp_avg, out=scratch1)
+        xp.multiply(scratch1, 1 - beta1, out=scratch1)
+        xp.add(exp_avg, scratch1, out=scratch1)
+        xp.sign(scratch1, out=scratch1)
+        axpby(xp, -group["lr"], scratch1, decay_factor(group), param, scratch1)
+        update_mean(xp, exp_avg, grad, 1 - beta2, scratch1)

@@ -1,6 +1,7 @@
 """Learning rate schedules, with PyTorch's names, options, numbers and state dicts.
 
-`scheduler.step()` comes after `optimizer.step()` and sets "lr" (some also "momentum" or "betas") of all groups.
+`scheduler.step()` is called after `optimizer.step()`. It sets "lr" of all groups; some schedules also set "momentum" or
+"betas".
 """
 
 from .base import LRScheduler

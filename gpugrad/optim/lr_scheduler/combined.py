@@ -1,4 +1,4 @@
-"""Schedules made of schedules."""
+"""Schedules that are made of other schedules."""
 
 from __future__ import annotations
 
@@ -6,28 +6,29 @@ from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...errors import DTypeError, OptionError
 from ..optimizer import Optimizer
 from .base import LRScheduler
 from .plateau import ReduceLROnPlateau
 
 
-class _Combined(LRScheduler):
-    """Holds schedulers of one optimizer; their state dicts are in its own."""
+class _CombinedScheduler(LRScheduler):
+    """The base of schedules that hold schedulers of one optimizer; their state dicts are part of its own."""
 
-    _unsaved = ("_schedulers",)
+    _not_saved = ("_schedulers",)
 
-    def _take(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None) -> None:
+    def _set_schedulers(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None) -> None:
         name = type(self).__name__
         if not schedulers:
-            raise ValueError(f"{name}: expected at least one scheduler, got none")
+            raise OptionError(f"{name}: expected at least one scheduler, got none")
         for i, scheduler in enumerate(schedulers):
             if not hasattr(scheduler, "optimizer"):
-                raise TypeError(f"{name}: schedulers[{i}] has no optimizer: it is a {type(scheduler).__name__}")
+                raise DTypeError(f"{name}: schedulers[{i}] has no optimizer: it is a {type(scheduler).__name__}")
             if isinstance(scheduler, ReduceLROnPlateau):
-                raise ValueError(f"{name}: schedulers[{i}] is a ReduceLROnPlateau, whose step() needs a metric")
+                raise OptionError(f"{name}: schedulers[{i}] is a ReduceLROnPlateau, whose step() needs a metric")
             optimizer = scheduler.optimizer if optimizer is None else optimizer
             if scheduler.optimizer is not optimizer:
-                raise ValueError(f"{name}: schedulers[{i}], a {type(scheduler).__name__}, has another optimizer")
+                raise OptionError(f"{name}: schedulers[{i}], a {type(scheduler).__name__}, has another optimizer")
         self._schedulers, self.optimizer = schedulers, schedulers[0].optimizer
 
     def state_dict(self) -> dict[str, Any]:
@@ -39,26 +40,41 @@ class _Combined(LRScheduler):
             scheduler.load_state_dict(state)
 
 
-class SequentialLR(_Combined):
-    """One scheduler after the other: the next begins, from its own epoch 0, at each of the milestones."""
+class SequentialLR(_CombinedScheduler):
+    """One scheduler follows the other: at each of the milestones the next begins, from its own epoch 0 (PyTorch's
+    SequentialLR).
+
+    >>> import gpugrad as gg
+    >>> optimizer = gg.optim.SGD([gg.ones(1, requires_grad=True)], lr=1.0)
+    >>> warm_up = gg.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.5, total_iters=2)
+    >>> decay = gg.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
+    >>> scheduler = gg.optim.lr_scheduler.SequentialLR(optimizer, [warm_up, decay], milestones=[2])
+    >>> rates = []
+    >>> for _ in range(5):
+    ...     rates += scheduler.get_last_lr()
+    ...     optimizer.step()
+    ...     scheduler.step()
+    >>> rates
+    [0.5, 0.75, 1.0, 0.5, 0.25]
+    """
 
     def __init__(
         self, optimizer: Optimizer, schedulers: list[LRScheduler], milestones: list[int], last_epoch: int = -1
     ):
-        self._take(schedulers, optimizer)
+        self._set_schedulers(schedulers, optimizer)
         if len(milestones) != len(schedulers) - 1:
-            raise ValueError(
+            raise OptionError(
                 f"SequentialLR: {len(schedulers)} schedulers need {len(schedulers) - 1} milestones, got "
                 f"{len(milestones)}"
             )
         for i, scheduler in enumerate(schedulers[1:], 1):
-            if isinstance(scheduler, _Combined):
-                raise ValueError(
+            if isinstance(scheduler, _CombinedScheduler):
+                raise OptionError(
                     f"SequentialLR: schedulers[{i}] is a {type(scheduler).__name__}, which can only be first"
                 )
         self._milestones = milestones
         self.last_epoch = last_epoch + 1
-        # Making the schedulers has taken the first step of each: all is set back, and the first alone starts again.
+        # Each scheduler has done its first step when it was made. All are set back, and the first alone starts again.
         for group in optimizer.param_groups:
             group["lr"] = group["initial_lr"]
         self.recursive_undo()
@@ -67,7 +83,7 @@ class SequentialLR(_Combined):
         self._last_lr = first.get_last_lr()
 
     def recursive_undo(self, sched: Any = None) -> None:
-        """Take back the step that making the schedulers, and those inside them, has done."""
+        """Take back the step that was done when the schedulers, and those inside them, were made."""
         scheduler = self if sched is None else sched
         if hasattr(scheduler, "_schedulers"):
             for inner in scheduler._schedulers:
@@ -86,11 +102,25 @@ class SequentialLR(_Combined):
         self._last_lr = scheduler.get_last_lr()
 
 
-class ChainedScheduler(_Combined):
-    """All schedulers at every step, each changing what the one before has set."""
+class ChainedScheduler(_CombinedScheduler):
+    """All schedulers step together; each changes the lr that the one before has set (PyTorch's ChainedScheduler).
+
+    >>> import gpugrad as gg
+    >>> optimizer = gg.optim.SGD([gg.ones(1, requires_grad=True)], lr=1.0)
+    >>> constant = gg.optim.lr_scheduler.ConstantLR(optimizer, factor=0.5, total_iters=2)
+    >>> decay = gg.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
+    >>> scheduler = gg.optim.lr_scheduler.ChainedScheduler([constant, decay])
+    >>> rates = []
+    >>> for _ in range(5):
+    ...     rates += scheduler.get_last_lr()
+    ...     optimizer.step()
+    ...     scheduler.step()
+    >>> rates
+    [0.5, 0.25, 0.25, 0.125, 0.0625]
+    """
 
     def __init__(self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None):
-        self._take(schedulers, optimizer)
+        self._set_schedulers(schedulers, optimizer)
         self._last_lr = [group["lr"] for group in self.optimizer.param_groups]
 
     def step(self) -> None:  # type: ignore[override]

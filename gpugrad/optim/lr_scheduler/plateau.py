@@ -1,4 +1,4 @@
-"""A schedule that listens to a measure of progress."""
+"""A schedule that depends on a measure of progress."""
 
 from __future__ import annotations
 
@@ -6,15 +6,26 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from ...errors import OptionError
 from ..optimizer import Optimizer
-from .base import LRScheduler, checked, per_group
+from .base import LRScheduler, check_optimizer, per_group
 
 
 class ReduceLROnPlateau(LRScheduler):
-    """lr *= factor, but not below min_lr, when `step(metric)` has seen no improvement for more than `patience` epochs.
+    """The lr is multiplied by factor when `step(metric)` has seen no improvement for more than `patience` epochs
+    (PyTorch's torch.optim.lr_scheduler.ReduceLROnPlateau).
 
-    mode: whether "min" or "max" is better. threshold: how much better counts, as a share of the best ("rel") or as it
-    is ("abs"). cooldown: epochs to wait after a reduction. eps: smaller changes of lr are not made.
+    mode says whether a "min" or a "max" of the metric is best. An improvement must be larger than threshold, which is a
+    share of the best metric ("rel") or an amount ("abs"). After a reduction, cooldown epochs are not counted. The lr
+    does not fall below min_lr, and changes of up to eps are not made.
+
+    >>> import gpugrad as gg
+    >>> optimizer = gg.optim.SGD([gg.ones(1, requires_grad=True)], lr=1.0)
+    >>> scheduler = gg.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=1)
+    >>> for loss in (3.0, 2.0, 2.0, 2.0):
+    ...     scheduler.step(loss)
+    >>> scheduler.get_last_lr()
+    [0.1]
     """
 
     def __init__(
@@ -30,20 +41,20 @@ class ReduceLROnPlateau(LRScheduler):
         eps: float = 1e-8,
     ):
         if factor >= 1.0:
-            raise ValueError(f"ReduceLROnPlateau: factor must be below 1, got {factor}")
-        self.optimizer = checked(self, optimizer)
+            raise OptionError(f"ReduceLROnPlateau: factor must be below 1, got {factor}")
+        self.optimizer = check_optimizer(self, optimizer)
         self.factor = factor
         self.default_min_lr = None if isinstance(min_lr, (list, tuple)) else min_lr
         self.min_lrs = per_group("min_lr", optimizer, min_lr)
         self.patience, self.cooldown, self.eps = patience, cooldown, eps
         self.last_epoch = 0
         self._last_lr = [group["lr"] for group in optimizer.param_groups]
-        self._judge_by(mode, threshold, threshold_mode)
+        self._set_mode(mode, threshold, threshold_mode)
         self._reset()
 
-    def _judge_by(self, mode: str, threshold: float, threshold_mode: str) -> None:
+    def _set_mode(self, mode: str, threshold: float, threshold_mode: str) -> None:
         if mode not in ("min", "max") or threshold_mode not in ("rel", "abs"):
-            raise ValueError(
+            raise OptionError(
                 f"ReduceLROnPlateau: mode must be 'min' or 'max' and threshold_mode 'rel' or 'abs', got {mode!r} and "
                 f"{threshold_mode!r}"
             )
@@ -51,16 +62,16 @@ class ReduceLROnPlateau(LRScheduler):
         self.mode, self.threshold, self.threshold_mode = mode, threshold, threshold_mode
 
     def _reset(self) -> None:
-        """Forget the best and all counts."""
+        """Forget the best metric and all counts."""
         self.best, self.cooldown_counter, self.num_bad_epochs = self.mode_worse, 0, 0
 
     @property
     def in_cooldown(self) -> bool:
-        """Whether a reduction is so recent that nothing counts yet."""
+        """Whether the last reduction is so recent that epochs are not counted yet."""
         return self.cooldown_counter > 0
 
     def step(self, metrics: Any, epoch: int | None = None) -> None:
-        """Take note of this epoch's measure (a number, or a Tensor of one)."""
+        """Note the metric of this epoch, a number or a Tensor of one, and reduce the lr if it is time."""
         current = float(metrics)
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         self.num_bad_epochs += 1
@@ -84,11 +95,11 @@ class ReduceLROnPlateau(LRScheduler):
         if len(groups) != len(self.min_lrs):
             given = self.min_lrs if self.default_min_lr is None else self.default_min_lr
             self.min_lrs = per_group("min_lrs", self.optimizer, given)
-        for group, least in zip(groups, self.min_lrs, strict=True):
-            new = max(group["lr"] * self.factor, least)
+        for group, min_lr in zip(groups, self.min_lrs, strict=True):
+            new = max(group["lr"] * self.factor, min_lr)
             if group["lr"] - new > self.eps:
                 group["lr"] = new
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         super().load_state_dict(state_dict)
-        self._judge_by(self.mode, self.threshold, self.threshold_mode)
+        self._set_mode(self.mode, self.threshold, self.threshold_mode)
