@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from ..backend.cpu import memory
-from ..backend.devices import Device
 from ..backend.dtypes import is_float
 from ..errors import DTypeError, GradientError, ShapeError
 from .graph import Node, walk
@@ -70,7 +69,7 @@ def grad(
                 f"grad: input {i} {given.shape} was not used for the outputs; allow_unused=True gives None"
             )
         if gradient is not None and not isinstance(gradient, Tensor):
-            gradient = _gradient_tensor(gradient, given.device)
+            gradient = wrap(np.asarray(gradient) if isinstance(gradient, np.generic) else gradient, given.device, None)
         result.append(gradient)
     return tuple(result)
 
@@ -129,16 +128,13 @@ def _accumulate(leaf: Any, gradient: Any) -> None:
         leaf._grad = gradient if leaf._grad is None else leaf._grad + gradient
         return
     if leaf._grad is not None:
-        leaf._grad = _gradient_tensor(leaf._grad._array + gradient, leaf.device)
-        return
-    # The caller's variable, this function's, and getrefcount's argument: then nobody else holds the array.
-    alone = sys.getrefcount(gradient) <= 3 and memory.is_exclusive(gradient)
-    leaf._grad = _gradient_tensor(gradient if alone else gradient.copy(), leaf.device)
-
-
-def _gradient_tensor(gradient: Any, device: Device) -> Tensor:
-    """Wrap a gradient. NumPy makes scalars of sums and of 0-d arrays, which could not be changed in place."""
-    return wrap(np.asarray(gradient) if isinstance(gradient, np.generic) else gradient, device, None)
+        gradient, alone = leaf._grad._array + gradient, True
+    else:
+        # The caller's variable, this function's, and getrefcount's argument: then nobody else holds the array.
+        alone = sys.getrefcount(gradient) <= 3 and memory.is_exclusive(gradient)
+    if isinstance(gradient, np.generic):  # NumPy's sums are scalars, which cannot be changed in place
+        gradient = np.asarray(gradient)
+    leaf._grad = wrap(gradient if alone else gradient.copy(), leaf.device, None)
 
 
 # Functions of functions
