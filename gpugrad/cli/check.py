@@ -1,6 +1,7 @@
-"""`gpugrad check [FILE.py]`: run every check that an op's declaration implies, on gpugrad's ops or on a file's.
+"""`gpugrad check [FILE.py]` runs every check that an op's declaration implies, on gpugrad's ops or on those of a file.
 
-A file's ops are checked on every device there is: the CPU, a GPU, and the emulated cuda device if they bring kernels.
+The ops of a file are checked on the CPU, on a GPU if there is one, and on the emulated cuda device if they have
+kernels.
 """
 
 import argparse
@@ -23,7 +24,7 @@ from ..errors import DeviceError
 
 
 class UsageError(Exception):
-    """The command cannot be carried out as given: exit status 2."""
+    """The command cannot be carried out as given; the exit status is 2."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +38,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check, print the tables; 0 if all passed, 1 if not, 2 if there is nothing to check."""
+    """Check and print the tables. Return 0 if all checks passed, 1 if not, 2 if there is nothing to check."""
     try:
         ops = _chosen(declared(Path(args.file)) if args.file else dict(OPS), args.op)
         devices = [args.device] if args.device else ["cpu", *(["cuda"] if cuda.is_available() else [])]
@@ -69,7 +70,7 @@ def _is_emulated(device: Device) -> bool:
 
 
 def _check_emulated(args: argparse.Namespace) -> int:
-    """The same on the emulated cuda device in check mode, which needs a process of its own."""
+    """Check on the emulated cuda device, in its check mode, which needs a process of its own."""
     problem = emulator.available()
     if problem:
         print(f"the kernels were not run on the CPU: {problem}")
@@ -83,7 +84,7 @@ def _check_emulated(args: argparse.Namespace) -> int:
 
 
 def declared(file: Path) -> dict[str, Op]:
-    """The ops that `file`, imported, adds to the table."""
+    """Import `file` and return the ops that it declares."""
     if not file.is_file():
         raise UsageError(f"there is no file {str(file)!r}")
     before = dict(OPS)
