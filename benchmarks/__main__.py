@@ -1,4 +1,4 @@
-"""`python -m benchmarks [names...]`: see `cli`."""
+"""Runs `python -m benchmarks [names...]`: see `cli`."""
 
 import sys
 

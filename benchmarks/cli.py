@@ -1,4 +1,4 @@
-"""The command line, `python -m benchmarks` and `gpugrad bench` alike.
+"""Measures what is asked for: the command line of `python -m benchmarks` and `gpugrad bench` alike.
 
     python -m benchmarks                              # everything, on every device that is there
     python -m benchmarks --quick softmax attention    # by name: ops, workloads; kernels, models, overheads, growth
@@ -24,24 +24,29 @@ from pathlib import Path
 
 import gpugrad
 from gpugrad.autograd.op import OPS
-from gpugrad.cli.check import UsageError, declared
+from gpugrad.autograd.op_files import declared_ops
+from gpugrad.errors import UsageError
 
-from . import kernels, report
-from .compare import compare
-from .cores import CORES, pinned
-from .limits import Limits, noise
-from .measure import LEVELS, load
-from .page import page
-from .peers import CHOSEN, PEERS
-from .picture import picture
-from .tasks import Progress, Task, all_tasks, chosen, plain
-from .workloads import GEOMETRIC_MEAN_GOAL
+from .cases import ops
+from .cases.tasks import Task, all_tasks, chosen, plain
+from .cases.workloads import GEOMETRIC_MEAN_GOAL
+from .measuring.clock import LEVELS, load
+from .measuring.cores import CORES, pinned
+from .measuring.environment import environment
+from .measuring.limits import Limits, noise
+from .peers.libraries import CHOSEN, PEERS
+from .reports import table
+from .reports.compare import compare
+from .reports.page import page
+from .reports.picture import picture
+from .reports.progress import Progress
+from .reports.result_files import read, results_file, save
 
 UNSTEADY, BUSY = 0.15, 0.5  # spread of a fixed computation; processes running on average over the last minute
 
 
 def arguments(parser):
-    """Declare the options."""
+    """Declares the options."""
     parser.add_argument(
         "names", nargs="*", metavar="name", help="ops, workloads or kinds; FILE.py; compare A B; page A"
     )
@@ -60,7 +65,7 @@ def arguments(parser):
 
 
 def devices(asked):
-    """The devices to measure. Raises UsageError if one that was asked for is not there."""
+    """Returns the devices to measure. Raises UsageError if one that was asked for is not there."""
     there = gpugrad.cuda.is_available()
     if asked in ("cuda", "both") and not there:
         raise UsageError("there is no cuda device; `gpugrad doctor` says what is missing")
@@ -70,16 +75,16 @@ def devices(asked):
 
 
 def tasks_of(options, libs, limits):
-    """The tasks of a run. Raises UsageError for a name that is none."""
+    """Returns the tasks of a run. Raises UsageError for a name that is none."""
     effort = LEVELS[options.level]
     files = [name for name in options.names if name.endswith(".py")]
     names = [name for name in options.names if name not in files]
     found = []
     for file in files:
-        ops = declared(Path(file))
+        declared = declared_ops(Path(file))
         for device, limit in limits.items():
-            for op in ops.values():
-                rows = partial(kernels.rows_of, op, device, options.level, limit, effort, options.peers)
+            for op in declared.values():
+                rows = partial(ops.rows_of, op, device, options.level, limit, effort, options.peers)
                 found.append(Task("kernel", op.name, device, rows))
     if names or not files:
         tasks = []
@@ -93,7 +98,7 @@ def tasks_of(options, libs, limits):
 
 
 def warn(facts):
-    """Print why the numbers may be doubtful."""
+    """Prints why the numbers may be doubtful."""
     if facts["noise"]["load"] > BUSY:
         print(f"the machine is busy (load {facts['noise']['load']:.1f}): times will be too long, verdicts unsure")
     if facts["noise"]["spread"] > UNSTEADY:
@@ -106,7 +111,7 @@ def warn(facts):
 
 
 def attempt(task):
-    """A task's rows; an error becomes a row that says so, since a broken one must not end the others."""
+    """Yields a task's rows; an error becomes a row that says so, since a broken one must not end the others."""
     try:
         yield from task.rows()
     except Exception as error:
@@ -115,16 +120,17 @@ def attempt(task):
 
 
 def measure(tasks, facts, path):
-    """Run the tasks, print and save each row as it comes: (rows, exit status). Ctrl-C keeps what is finished."""
+    """Runs the tasks, prints and saves each row as it comes, and returns (rows, exit status). Ctrl-C keeps what is
+    finished."""
     rows, progress = [], Progress(tasks)
     try:
         for number, task in enumerate(tasks):
             progress.show(number)
             for row in attempt(task):
                 rows.append(row)
-                report.save(row | facts, path)
+                save(row | facts, path)
                 progress.clear()
-                print(report.line(report.cells(row)), flush=True)
+                print(table.line(table.cells(row)), flush=True)
                 progress.show(number)
     except KeyboardInterrupt:
         print("\nstopped: the rows above are complete")
@@ -135,8 +141,8 @@ def measure(tasks, facts, path):
 
 
 def summarise(rows, facts, options, path):
-    """What is printed at the end, the page and the picture."""
-    mean, count = report.geometric_mean(rows)
+    """Prints the end of a run, and writes the page and the picture."""
+    mean, count = table.geometric_mean(rows)
     line = f"Geometric mean of {count} ratios to PyTorch: {mean:.2f} (goal {GEOMETRIC_MEAN_GOAL})" if mean else ""
     print(f"{line}\nrows saved in {path}".strip())
     noisy = [row["id"] for row in rows if row.get("noisy")]
@@ -144,11 +150,11 @@ def summarise(rows, facts, options, path):
         print(f"too noisy for a verdict: {len(noisy)} of {len(rows)} rows")
     write_files(rows, facts, options)
     if options.markdown:
-        print("\n" + report.markdown(rows, facts, line))
+        print("\n" + table.markdown(rows, facts, line))
 
 
 def write_files(rows, facts, options):
-    """Write the page and the picture that were asked for."""
+    """Writes the page and the picture that were asked for."""
     for path, made in ((options.html, page), (options.svg, picture)):
         if path:
             path.write_text(made(rows, facts), encoding="utf-8")
@@ -156,7 +162,7 @@ def write_files(rows, facts, options):
 
 
 def of_files(options):
-    """`compare` and `page`, which read result files."""
+    """Does `compare` or `page`, which read result files, and returns the exit status."""
     command, *files = options.names
     if command == "compare":
         if len(files) != 2:
@@ -166,7 +172,7 @@ def of_files(options):
         return int(regressed)
     if len(files) != 1 or not (options.html or options.svg):
         raise UsageError("page takes one result file, and --html FILE or --svg FILE to write to")
-    rows = report.read(files[0])
+    rows = read(files[0])
     if not rows:
         raise UsageError(f"{files[0]} holds no rows")
     write_files(rows, rows[-1], options)
@@ -174,7 +180,7 @@ def of_files(options):
 
 
 def start(options):
-    """Measure what was asked for."""
+    """Measures what was asked for, and returns the exit status."""
     places = devices(options.device)
     names = [name for name in ("gpugrad", "torch") if find_spec(name)]
     libs = {name: load(name, options.threads) for name in names}
@@ -184,25 +190,25 @@ def start(options):
         for task in tasks:
             print(f"{task.kind:9} {task.device:5} {plain(task.name) if task.name not in OPS else task.name}")
         return 0
-    facts = report.environment(options.threads, places, options.level) | {"noise": noise()}
+    facts = environment(options.threads, places, options.level) | {"noise": noise()}
     facts["limits"] = {device: limit.facts() for device, limit in limits.items()}
     facts["peers"] = CHOSEN[options.level] if options.peers is None else options.peers
-    print(report.describe(facts))
+    print(table.describe(facts))
     for device, measured in facts["limits"].items():
         rate = measured["rates"]["float32"] / 1e9
         print(
             f"limits of {device}: copying {measured['bandwidth'] / 1e9:.1f} GB/s, float32 products {rate:.0f} GFLOP/s"
         )
     warn(facts)
-    path = options.json or report.results_file(facts)
-    print(report.line(report.WIDTHS))
+    path = options.json or results_file(facts)
+    print(table.line(table.WIDTHS))
     rows, status = measure(tasks, {k: v for k, v in facts.items() if k != "peers"}, path)
     summarise(rows, facts, options, path)
     return status
 
 
 def run(options):
-    """Do what the command line asks for; the exit status."""
+    """Does what the command line asks for, and returns the exit status."""
     try:
         if options.names[:1] in (["compare"], ["page"]):
             return of_files(options)
@@ -214,7 +220,7 @@ def run(options):
 
 
 def main(argv=None):
-    """`python -m benchmarks`."""
+    """Runs `python -m benchmarks`, and returns the exit status."""
     form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, formatter_class=form)
     arguments(parser)

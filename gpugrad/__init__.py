@@ -6,13 +6,114 @@
     x.grad                      # tensor([2., 4.])
 
 `gpugrad` is an array namespace (NumPy's names); `gpugrad.nn`, `gpugrad.optim` and `gpugrad.autograd` follow PyTorch.
+By subject:
+
+Tensors
+    Tensor, tensor, asarray, from_numpy
+Element types
+    bool_, uint8, int8, int16, int32, int64, long, float16, half, bfloat16, float32, float64, double, finfo,
+    iinfo, default_dtype, set_default_dtype, promote
+Devices, threads and precision
+    Device, device, default_device, set_default_device, get_num_threads, set_num_threads,
+    get_float32_matmul_precision, set_float32_matmul_precision
+Gradients, and what is recorded for them
+    grad, checkpoint, no_grad, enable_grad, set_grad_enabled, is_grad_enabled, inference_mode,
+    is_inference_mode_enabled, detect_anomaly
+Mixed precision
+    autocast, is_autocast_enabled, get_autocast_dtype
+Ops of your own
+    op, xp, Function
+The state of random numbers
+    Generator, default_generator, manual_seed, get_rng_state, set_rng_state
+Constants
+    pi, e, inf, nan, newaxis
+Subpackages
+    amp, autograd, cuda, data, errors, io, linalg, models, nn, optim, train, typing, viz
+Activation functions, as PyTorch defines them
+    celu, elu, gelu, hardshrink, hardsigmoid, hardswish, hardtanh, leaky_relu, logsigmoid, mish, relu, relu6,
+    selu, silu, softplus, softshrink, softsign, tanhshrink, threshold
+Chains of ops that networks run again and again, each as one op, so that a device may pass over memory once
+    bias_activation
+Convolution in one, two and three dimensions
+    convolution
+Copies
+    astype, clone, copy
+Decompositions of matrices
+    cholesky, eigh, eigvalsh, qr, svd, svdvals
+Diagonals and triangles of matrices
+    diag, diag_embed, diagflat, diagonal, trace, tril, triu
+Einstein summation
+    einsum
+Elementwise arithmetic
+    abs, absolute, add, cbrt, divide, floor_divide, fmod, hypot, lerp, multiply, negative, positive, pow, power,
+    reciprocal, remainder, rsqrt, sqrt, square, subtract, true_divide
+Elementwise choices between values
+    clip, copysign, fmax, fmin, heaviside, maximum, minimum, nan_to_num, where
+Elementwise comparisons, predicates, logic and bits
+    allclose, array_equal, bitwise_and, bitwise_invert, bitwise_left_shift, bitwise_not, bitwise_or,
+    bitwise_right_shift, bitwise_xor, equal, greater, greater_equal, invert, isclose, isfinite, isinf, isnan,
+    left_shift, less, less_equal, logical_and, logical_not, logical_or, logical_xor, not_equal, right_shift,
+    signbit
+Exponentials, logarithms, trigonometric and hyperbolic functions
+    acos, acosh, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, asin, asinh, atan, atan2, atanh,
+    cos, cosh, deg2rad, exp, exp2, expm1, log, log10, log1p, log2, logaddexp, rad2deg, sin, sinh, tan, tanh
+Indexing, gathering and scattering
+    gather, index_add, index_select, masked_fill, scatter_add, segment_sum, take, take_along_axis
+Joining arrays, cutting them and repeating them
+    array_split, cat, chunk, column_stack, concat, concatenate, dstack, hstack, narrow, split, stack, unbind,
+    unstack, vstack
+Linear algebra
+    cross, det, inv, inverse, logdet, lstsq, matmul, matrix_exp, matrix_norm, matrix_power, matrix_rank,
+    matrix_transpose, multi_dot, norm, outer, pinv, slogdet, solve, solve_triangular, tensordot, vecdot,
+    vector_norm
+Looking rows up in a table
+    embedding, one_hot
+New tensors
+    arange, empty, empty_like, eye, from_dlpack, full, full_like, linspace, logspace, ones, ones_like, zeros,
+    zeros_like
+Normalisation
+    add_layer_norm, add_rms_norm, batch_norm, layer_norm, rms_norm
+Order statistics and weighted means
+    average, median, nanmean, nansum, percentile, quantile
+Padding
+    pad
+Pooling over windows in one to three spatial dimensions
+    max_pool, sum_pool
+Products of matrices and vectors
+    addmm, baddbmm, bmm, dot, inner, kron, matvec, mm, mv, vdot, vecmat
+Random tensors, drawn from the default generator (`gpugrad.manual_seed`) or a given one
+    bernoulli, multinomial, normal, rand, rand_like, randint, randint_like, randn, randn_like, randperm, uniform
+Rearranging along axes
+    flip, fliplr, flipud, repeat, repeat_interleave, roll, rot90, tile
+Reductions over axes
+    all, amax, amin, any, argmax, argmin, count_nonzero, logsumexp, max, mean, min, prod, std, sum, var
+Rounding and signs
+    ceil, floor, rint, round, sign, trunc
+Running sums, products and extremes along an axis, and differences
+    cummax, cummin, cumprod, cumsum, cumulative_prod, cumulative_sum, diff, linear_scan, logcumsumexp, trapezoid
+Scaled dot-product attention
+    attention
+Shape
+    atleast_1d, atleast_2d, atleast_3d, broadcast_arrays, broadcast_shapes, broadcast_to, expand, expand_dims,
+    flatten, meshgrid, moveaxis, movedim, permute, permute_dims, ravel, reshape, squeeze, swapaxes, swapdims, t,
+    transpose, unflatten, unsqueeze
+Softmax, its logarithm, and the softmax of masked scores
+    log_softmax, masked_softmax, softmax
+Sorting, searching and counting
+    argsort, argwhere, bincount, digitize, flatnonzero, histogram, isin, nonzero, searchsorted, sort, topk,
+    unique, unique_all, unique_counts, unique_inverse, unique_values
+The error function and its relatives, and the sigmoid
+    erf, erfc, erfinv, sigmoid
+The linear layer, alone and with the activation after it
+    linear, linear_gelu, linear_relu
 """
 
-import importlib
-import math
-import sys
-from typing import Any
+import importlib as _importlib
+import math as _math
+import sys as _sys
+from typing import Any as _Any
 
+from . import ops as _ops
 from .autograd.autocast import autocast, get_autocast_dtype, is_autocast_enabled
 from .autograd.checkpoint import checkpoint
 from .autograd.convert import asarray, from_numpy, tensor
@@ -27,11 +128,12 @@ from .autograd.mode import (
     no_grad,
     set_grad_enabled,
 )
-from .autograd.op import op
+from .autograd.op import op, xp
 from .autograd.tensor import Tensor
-from .backend.cpu.memory import keep_heap
+from .backend.cpu.memory import keep_heap as _keep_heap
 from .backend.cpu.threads import get_num_threads, set_num_threads
-from .backend.devices import Device, default_device, device, set_default_device, when_cuda_is_used
+from .backend.devices import Device, default_device, device, set_default_device
+from .backend.devices import when_cuda_is_used as _when_cuda_is_used
 from .backend.dtypes import bfloat16 as _bfloat16
 from .backend.dtypes import (
     bool_,
@@ -49,67 +151,86 @@ from .backend.dtypes import (
     set_default_dtype,
     uint8,
 )
-from .backend.namespace import register_type
+from .backend.namespace import Namespace as _Namespace
+from .backend.namespace import register_type as _register_type
 from .backend.precision import get as get_float32_matmul_precision
 from .backend.precision import set as set_float32_matmul_precision
 from .backend.random import Generator, default_generator, get_rng_state, manual_seed, set_rng_state
-from .ops import methods
-from .ops.activation import *
-from .ops.arithmetic import *
+from .ops import methods as _methods
 from .ops.arrange import *
 from .ops.attention import *
-from .ops.comparison import *
+from .ops.batch_norm import *
 from .ops.conv import *
 from .ops.creation import *
 from .ops.ctc import *
 from .ops.cumulative import *
 from .ops.decompose import *
 from .ops.diagonal import *
+from .ops.dropout import *
 from .ops.einsum import *
+from .ops.elementwise import *
 from .ops.embedding import *
 from .ops.fold import *
-from .ops.fused import *
 from .ops.index import *
 from .ops.inplace import *
 from .ops.join import *
+from .ops.layer_norm import *
 from .ops.linalg import *
 from .ops.linear import *
 from .ops.loss import *
 from .ops.matmul import *
 from .ops.moving import *
 from .ops.norm import *
-from .ops.normalization import *
 from .ops.pad import *
 from .ops.pool import *
 from .ops.random import *
 from .ops.recurrent import *
 from .ops.reduce import *
 from .ops.resample import *
-from .ops.rounding import *
-from .ops.selection import *
 from .ops.shape import *
 from .ops.softmax import *
 from .ops.sort import *
-from .ops.special import *
 from .ops.statistics import *
-from .ops.transcendental import *
 
 __version__ = "0.1.0"
 
 half, double, long = float16, float64, int64
-pi, e, inf, nan, newaxis = math.pi, math.e, math.inf, math.nan, None
+pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
 
-_LAZY = ("amp", "autograd", "cuda", "data", "io", "linalg", "models", "nn", "optim", "train", "viz")
+# What is public besides the functions of the op families, by subject.
+_SUBJECTS = {
+    "Tensors": "Tensor tensor asarray from_numpy",
+    "Element types": "bool_ uint8 int8 int16 int32 int64 long float16 half bfloat16 float32 float64 double finfo iinfo "
+    "default_dtype set_default_dtype promote",
+    "Devices, threads and precision": "Device device default_device set_default_device get_num_threads set_num_threads "
+    "get_float32_matmul_precision set_float32_matmul_precision",
+    "Gradients, and what is recorded for them": "grad checkpoint no_grad enable_grad set_grad_enabled is_grad_enabled "
+    "inference_mode is_inference_mode_enabled detect_anomaly",
+    "Mixed precision": "autocast is_autocast_enabled get_autocast_dtype",
+    "Ops of your own": "op xp Function",
+    "The state of random numbers": "Generator default_generator manual_seed get_rng_state set_rng_state",
+    "Constants": "pi e inf nan newaxis",
+    "Subpackages": "amp autograd cuda data errors io linalg models nn optim train typing viz",
+}
+_LAZY = frozenset(_SUBJECTS["Subpackages"].split())
+_FAMILIES = [module for module in vars(_ops).values() if hasattr(module, "__all__")]
+_NAMES = " ".join(_SUBJECTS.values()).split() + [name for family in _FAMILIES for name in family.__all__]
 
-methods.attach(globals())
-register_type(Tensor, sys.modules[__name__])  # xp(tensor) is gpugrad
-keep_heap()
-when_cuda_is_used(lambda: importlib.import_module(".ops.cuda", __name__))
+__all__ = sorted(set(_NAMES))  # pyright: ignore[reportUnsupportedDunderAll]
+
+_methods.attach(globals())
+_register_type(Tensor, _Namespace(_sys.modules[__name__], "tensor"))  # xp(tensor): all that is public, then all ops
+_keep_heap()
+_when_cuda_is_used(lambda: _importlib.import_module(".ops.cuda", __name__))
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _Any:
     if name == "bfloat16":  # ml_dtypes is imported when it is needed
         return _bfloat16()
     if name in _LAZY:
-        return importlib.import_module(f".{name}", __name__)
+        return _importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module 'gpugrad' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, *(name for name in globals() if name.startswith("__"))]

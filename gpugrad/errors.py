@@ -81,3 +81,7 @@ class TrainingError(GpugradError, RuntimeError):
 
 class MissingPackageError(GpugradError, ImportError):
     """An optional package that is not installed; the message says how to get it."""
+
+
+class UsageError(GpugradError, ValueError):
+    """A command that cannot be carried out as it was given: exit status 2."""

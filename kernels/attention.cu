@@ -143,7 +143,7 @@ __device__ __forceinline__ void write_rows(const Matrix<T>& m, int64 row, const 
 
 // Not just a sum: the product of a hidden key may be NaN.
 template <typename A> __device__ __forceinline__ A score(A product, const Attention& a, A bias) {
-    return bias == minus_infinity<A>() ? bias : product * A(a.scale) + bias;
+    return bias == -infinity<A>() ? bias : product * A(a.scale) + bias;
 }
 
 // Over the 16 threads that share rows.
@@ -186,7 +186,7 @@ template <typename A, int R> __device__ __forceinline__ void drop(A (&x)[R][R], 
 // ---- forward
 
 template <typename T, int W> __global__ void __launch_bounds__(kThreads, W == 64 ? 2 : 1)
-attention_forward(T* out, acc_t<T>* level, const T* q, const T* k, const T* v, const void* mask, Attention a) {
+attention_forward(T* out, acc_t<T>* lse, const T* q, const T* k, const T* v, const void* mask, Attention a) {
     using A = acc_t<T>;
     constexpr int R = kEach<A>;
     __shared__ Tiles<A> tiles;
@@ -199,7 +199,7 @@ attention_forward(T* out, acc_t<T>* level, const T* q, const T* k, const T* v, c
     const Bias<T> bias(mask, a, batch, head);
 
     A sum[R][W / kSide] = {}, peak[R], total[R] = {}, s[R][R];
-    for (int r = 0; r < R; ++r) peak[r] = minus_infinity<A>();
+    for (int r = 0; r < R; ++r) peak[r] = -infinity<A>();
     const int64 stop = a.causal ? min(a.keys, row + kTile<A>) : a.keys;
     for (int64 key = 0; key < stop; key += kTile<A>) {
         products<T>(s, tiles, queries, row, keys, key);
@@ -210,11 +210,11 @@ attention_forward(T* out, acc_t<T>* level, const T* q, const T* k, const T* v, c
                 top = max(top, s[r][c]);
             }
             top = row_reduce<Max>(top);
-            const A shift = top == minus_infinity<A>() ? A(0) : top, rescale = exponential(peak[r] - shift);
+            const A shift = top == -infinity<A>() ? A(0) : top, rescale = exponential(peak[r] - shift);
             peak[r] = top;
             total[r] *= rescale;
             for (int c = 0; c < R; ++c) {
-                s[r][c] = s[r][c] == minus_infinity<A>() ? -A(0) : exponential(s[r][c] - shift);
+                s[r][c] = s[r][c] == -infinity<A>() ? -A(0) : exponential(s[r][c] - shift);
                 total[r] += s[r][c];
             }
             for (int n = 0; n < W / kSide; ++n) sum[r][n] *= rescale;
@@ -229,8 +229,8 @@ attention_forward(T* out, acc_t<T>* level, const T* q, const T* k, const T* v, c
         factor[r] = total[r] == 0 ? A(0) : 1 / total[r];
         const int64 i = row + down() * R + r;
         if (across() == 0 && i < a.queries) {
-            level[(pair * a.queries + i) * 2] = peak[r] == minus_infinity<A>() ? A(0) : peak[r];
-            level[(pair * a.queries + i) * 2 + 1] = factor[r];
+            lse[(pair * a.queries + i) * 2] = peak[r] == -infinity<A>() ? A(0) : peak[r];
+            lse[(pair * a.queries + i) * 2 + 1] = factor[r];
         }
     }
     write_rows(Matrix<T>(out, a.out, batch, head, a.queries, a.value_width), row, sum, factor);
@@ -262,8 +262,8 @@ attention_delta(acc_t<T>* delta, const T* g, const T* out, Attention a) {
 }
 
 // exp(score - shift) / sum, and -0 for a hidden score.
-template <typename A> __device__ __forceinline__ A probability(A score, const A* level) {
-    return score == minus_infinity<A>() ? -A(0) : exponential(score - level[0]) * level[1];
+template <typename A> __device__ __forceinline__ A probability(A score, const A* lse) {
+    return score == -infinity<A>() ? -A(0) : exponential(score - lse[0]) * lse[1];
 }
 
 // gs = p * (gp - delta). Adding 0 makes a -0 that is not of a hidden score +0.
@@ -272,7 +272,7 @@ template <typename A> __device__ __forceinline__ A score_gradient(A p, A gp, A d
 }
 
 template <typename T, int W> __global__ void __launch_bounds__(kThreads, W == 64 ? 2 : 1)
-attention_backward_q(T* gq, const T* g, const T* q, const T* k, const T* v, const void* mask, const acc_t<T>* level,
+attention_backward_q(T* gq, const T* g, const T* q, const T* k, const T* v, const void* mask, const acc_t<T>* lse,
                      const acc_t<T>* delta, Attention a) {
     using A = acc_t<T>;
     constexpr int R = kEach<A>;
@@ -295,7 +295,7 @@ attention_backward_q(T* gq, const T* g, const T* q, const T* k, const T* v, cons
         for (int r = 0; r < R; ++r) {
             const int64 i = row + down() * R + r, at = pair * a.queries + min(i, a.queries - 1);
             for (int c = 0; c < R; ++c) {
-                p[r][c] = probability(score(p[r][c], a, bias(a, i, key + across() + kSide * c)), level + 2 * at);
+                p[r][c] = probability(score(p[r][c], a, bias(a, i, key + across() + kSide * c)), lse + 2 * at);
                 p[r][c] = score_gradient(p[r][c], gp[r][c], delta[at]);
             }
         }
@@ -308,7 +308,7 @@ attention_backward_q(T* gq, const T* g, const T* q, const T* k, const T* v, cons
 
 template <typename T, int W> __global__ void __launch_bounds__(kThreads, W == 64 ? 2 : 1)
 attention_backward_kv(T* gk, T* gv, const T* g, const T* q, const T* k, const T* v, const void* mask,
-                      const acc_t<T>* level, const acc_t<T>* delta, Attention a) {
+                      const acc_t<T>* lse, const acc_t<T>* delta, Attention a) {
     using A = acc_t<T>;
     constexpr int R = kEach<A>;
     __shared__ Tiles<A> tiles;
@@ -332,7 +332,7 @@ attention_backward_kv(T* gk, T* gv, const T* g, const T* q, const T* k, const T*
             for (int c = 0; c < R; ++c) {
                 const int64 i = row + across() + kSide * c, at = rows + min(i, a.queries - 1);
                 for (int r = 0; r < R; ++r) {
-                    p[r][c] = probability(score(p[r][c], a, bias(a, i, key + down() * R + r)), level + 2 * at);
+                    p[r][c] = probability(score(p[r][c], a, bias(a, i, key + down() * R + r)), lse + 2 * at);
                     gp[r][c] = score_gradient(p[r][c], gp[r][c], delta[at]);
                 }
             }

@@ -8,7 +8,7 @@ struct Strides { int64 batch, head, row, column; };  // in elements; 0 along an 
 
 enum MaskKind { kNoMask, kBoolMask, kOwnMask, kWideMask };  // bool: true may attend; T or acc_t<T>: added to the score
 
-// Launches pass it by value; gpugrad/ops/cuda/attention.py has its twin.
+// Launches pass it by value; gpugrad/ops/attention/cuda/problem.py has its twin.
 struct Attention {
     int64 heads, key_heads, queries, keys;  // of one batch entry; query head h reads key head h / (heads / key_heads)
     Strides q, k, v, out, mask, g, gq, gk, gv;
@@ -18,8 +18,6 @@ struct Attention {
     int causal, mask_kind;
     float dropout;             // probability that a weight is zeroed
 };
-
-template <typename A> __device__ __forceinline__ A minus_infinity() { return -A(__int_as_float(0x7f800000)); }
 
 // One head of a (B, H, T, D) array: a matrix of any strides.
 template <typename T> struct Matrix {
@@ -43,16 +41,13 @@ template <typename T> struct Bias {
         : mask(mask), start(batch * a.mask.batch + head * a.mask.head) {}
 
     __device__ __forceinline__ A operator()(const Attention& a, int64 i, int64 j) const {
-        if (i >= a.queries || j >= a.keys || (a.causal && j > i)) return minus_infinity<A>();
+        if (i >= a.queries || j >= a.keys || (a.causal && j > i)) return -infinity<A>();
         if (a.mask_kind == kNoMask) return 0;
         const int64 at = start + i * a.mask.row + j * a.mask.column;
-        if (a.mask_kind == kBoolMask) return static_cast<const unsigned char*>(mask)[at] ? A(0) : minus_infinity<A>();
+        if (a.mask_kind == kBoolMask) return static_cast<const unsigned char*>(mask)[at] ? A(0) : -infinity<A>();
         return a.mask_kind == kOwnMask ? load(static_cast<const T*>(mask)[at]) : static_cast<const A*>(mask)[at];
     }
 };
-
-__device__ __forceinline__ float exponential(float x) { return expf(x); }
-__device__ __forceinline__ double exponential(double x) { return exp(x); }
 
 // ---- dropout: row r of the (B, H, Tq) rows draws four keys at a time, counter r * ceil(Tk / 4) + key / 4
 

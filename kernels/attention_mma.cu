@@ -140,14 +140,14 @@ __device__ __forceinline__ void write_rows(const Matrix<T>& m, int64 row, const 
 
 // A score in units of log 2. The bias is bounded below, so that a mask of finfo.min does not become -inf, which hides.
 __device__ __forceinline__ float score(float product, float scale, float bias) {
-    return bias == minus_infinity<float>() ? bias : product * scale + fmaxf(bias * kLog2E, -kLargest);
+    return bias == -infinity<float>() ? bias : product * scale + fmaxf(bias * kLog2E, -kLargest);
 }
 
 __device__ __forceinline__ bool is_hidden(float weight) { return __float_as_uint(weight) == 0x80000000u; }
 
 // exp2(score - shift) / sum, and -0 for a hidden score.
 __device__ __forceinline__ float probability(float score, float shift, float reciprocal) {
-    return score == minus_infinity<float>() ? -0.0f : exp2f(score - shift) * reciprocal;
+    return score == -infinity<float>() ? -0.0f : exp2f(score - shift) * reciprocal;
 }
 
 // p * (gp - delta). Adding 0 makes a -0 that is not of a hidden score +0.
@@ -192,7 +192,7 @@ template <int N> __device__ __forceinline__ uint32 kept_by_columns(const Attenti
 // ---- forward
 
 template <typename T, int W> __global__ void __launch_bounds__(kThreads, W == 64 ? 2 : 1)
-attention_mma_forward(T* out, float* level, const T* q, const T* k, const T* v, const void* mask, Attention a) {
+attention_mma_forward(T* out, float* lse, const T* q, const T* k, const T* v, const void* mask, Attention a) {
     constexpr int N = kForward<W>, stage = 2 * N * W;
     T* const queries = dynamic_shared<T>();
     T* const tiles = queries + kRows * W;  // two stages of keys and values
@@ -208,7 +208,7 @@ attention_mma_forward(T* out, float* level, const T* q, const T* k, const T* v, 
     fetch<N, W>(tiles, keys, 0);
     fetch<N, W>(tiles + N * W, values, 0);
     cp_async_commit();
-    float sum[W / 8][4] = {}, peak[2] = {minus_infinity<float>(), minus_infinity<float>()}, total[2] = {};
+    float sum[W / 8][4] = {}, peak[2] = {-infinity<float>(), -infinity<float>()}, total[2] = {};
     const int64 stop = a.causal ? min(a.keys, row + kRows) : a.keys;
     for (int64 key = 0; key < stop; key += N) {
         T* const now = tiles + key / N % 2 * stage;
@@ -235,7 +235,7 @@ attention_mma_forward(T* out, float* level, const T* q, const T* k, const T* v, 
         for (int r = 0; r < 2; ++r) {
             top[r] = fmaxf(top[r], __shfl_xor_sync(kAllLanes, top[r], 1));
             top[r] = fmaxf(top[r], __shfl_xor_sync(kAllLanes, top[r], 2));
-            shift[r] = top[r] == minus_infinity<float>() ? 0 : top[r];
+            shift[r] = top[r] == -infinity<float>() ? 0 : top[r];
             rescale[r] = exp2f(peak[r] - shift[r]);
             peak[r] = top[r];
             total[r] *= rescale[r];
@@ -268,8 +268,8 @@ attention_mma_forward(T* out, float* level, const T* q, const T* k, const T* v, 
         factor[r] = total[r] == 0 ? 0 : 1 / total[r];
         const int64 i = row + warp_row() + group() + 8 * r;
         if (place() == 0 && i < a.queries) {
-            level[(pair * a.queries + i) * 2] = peak[r] == minus_infinity<float>() ? 0 : peak[r];
-            level[(pair * a.queries + i) * 2 + 1] = factor[r];
+            lse[(pair * a.queries + i) * 2] = peak[r] == -infinity<float>() ? 0 : peak[r];
+            lse[(pair * a.queries + i) * 2 + 1] = factor[r];
         }
     }
     write_rows<W>(Matrix<T>(out, a.out, batch, head, a.queries, a.value_width), row, sum, factor);
@@ -278,7 +278,7 @@ attention_mma_forward(T* out, float* level, const T* q, const T* k, const T* v, 
 // ---- backward (delta is made by attention.cu)
 
 template <typename T, int W> __global__ void __launch_bounds__(kThreads, 1)
-attention_mma_backward_q(T* gq, const T* g, const T* q, const T* k, const T* v, const void* mask, const float* level,
+attention_mma_backward_q(T* gq, const T* g, const T* q, const T* k, const T* v, const void* mask, const float* lse,
                          const float* delta, Attention a) {
     constexpr int N = kBackward<W>, stage = 2 * N * W;
     T* const queries = dynamic_shared<T>();
@@ -300,7 +300,7 @@ attention_mma_backward_q(T* gq, const T* g, const T* q, const T* k, const T* v, 
     float shift[2], reciprocal[2], mean[2];
     for (int r = 0; r < 2; ++r) {
         const int64 at = pair * a.queries + min(row + warp_row() + group() + 8 * r, a.queries - 1);
-        shift[r] = level[2 * at], reciprocal[r] = level[2 * at + 1], mean[r] = delta[at];
+        shift[r] = lse[2 * at], reciprocal[r] = lse[2 * at + 1], mean[r] = delta[at];
     }
     float sum[W / 8][4] = {};
     const int64 stop = a.causal ? min(a.keys, row + kRows) : a.keys;
@@ -341,7 +341,7 @@ attention_mma_backward_q(T* gq, const T* g, const T* q, const T* k, const T* v, 
 
 template <typename T, int W> __global__ void __launch_bounds__(kThreads, 1)
 attention_mma_backward_kv(T* gk, T* gv, const T* g, const T* q, const T* k, const T* v, const void* mask,
-                          const float* level, const float* delta, Attention a) {
+                          const float* lse, const float* delta, Attention a) {
     constexpr int N = kBackward<W>, stage = 2 * N * W;
     T* const keys = dynamic_shared<T>();
     T* const values = keys + kRows * W;
@@ -386,7 +386,7 @@ attention_mma_backward_kv(T* gk, T* gv, const T* g, const T* q, const T* k, cons
                 const int64 i = row + n * 8 + 2 * place() + r % 2, j = key + warp_row() + group() + r / 2 * 8;
                 const int64 at = number + min(i, a.queries - 1);
                 const float s = partial ? score(p[n][r], scale, bias(a, i, j)) : p[n][r] * scale;
-                const float whole = probability(s, level[2 * at], level[2 * at + 1]);
+                const float whole = probability(s, lse[2 * at], lse[2 * at + 1]);
                 const bool keep = a.dropout == 0 || kept >> (4 * n + r) & 1;
                 if (a.dropout > 0) gp[n][r] = dropped(gp[n][r], keep, a);
                 gp[n][r] = score_gradient(whole, gp[n][r], delta[at]);

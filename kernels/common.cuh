@@ -59,6 +59,16 @@ template <typename T> __device__ __forceinline__ T* dynamic_shared() {
 __device__ __forceinline__ int64 thread_index() { return static_cast<int64>(blockIdx.x) * blockDim.x + threadIdx.x; }
 __device__ __forceinline__ int64 thread_count() { return static_cast<int64>(gridDim.x) * blockDim.x; }
 
+// ---- functions of one number
+
+template <typename A> __device__ __forceinline__ A infinity() { return A(__int_as_float(0x7f800000)); }
+// -1, 0 or 1; NaN stays NaN, as in NumPy.
+template <typename A> __device__ __forceinline__ A sign(A x) { return x > A(0) ? A(1) : x < A(0) ? A(-1) : x; }
+__device__ __forceinline__ float exponential(float x) { return expf(x); }
+__device__ __forceinline__ double exponential(double x) { return exp(x); }
+__device__ __forceinline__ float logarithm(float x) { return logf(x); }
+__device__ __forceinline__ double logarithm(double x) { return log(x); }
+
 // ---- reductions: every lane of the warp, or every thread of the block, receives the result
 
 struct Sum {
@@ -67,7 +77,7 @@ struct Sum {
 };
 
 struct Max {  // NaN wins, as in NumPy and PyTorch
-    template <typename A> static __device__ __forceinline__ A zero() { return -A(__int_as_float(0x7f800000)); }
+    template <typename A> static __device__ __forceinline__ A zero() { return -infinity<A>(); }
     template <typename A> static __device__ __forceinline__ A join(A a, A b) { return a > b || a != a ? a : b; }
 };
 

@@ -30,7 +30,7 @@ template <typename T> struct Tiles {
     alignas(4 * sizeof(acc_t<T>)) acc_t<T> b[2][kDepth][kCols + 4];
     Place row[kRows<T>];
     Place slice[2][kTable * kDepth];
-    Lines lines;
+    Phase phase;
 };
 
 // A thread's share of a tile: kRows / 16 x 4 results in groups of four neighbouring rows and four neighbouring columns.
@@ -175,18 +175,18 @@ __global__ void __launch_bounds__(kThreads, kBlocks<T>) convolution_gather(
     const int64 first_row = block % row_tiles * kRows<T>;
     block /= row_tiles;
     const int group = int(block % c.groups);
-    if (threadIdx.x == 0) tiles.lines.set(c, int(block / c.groups));
+    if (threadIdx.x == 0) tiles.phase.set(c, int(block / c.groups));
     __syncthreads();
-    const Lines& lines = tiles.lines;
-    const int64 rows = c.batch * lines.positions();
+    const Phase& phase = tiles.phase;
+    const int64 rows = c.batch * phase.positions();
     if (first_row >= rows) return;
 
     const int t = threadIdx.x;
-    if (t < kRows<T>) tiles.row[t] = first_row + t < rows ? position_of(c, lines, first_row + t) : nowhere();
+    if (t < kRows<T>) tiles.row[t] = first_row + t < rows ? position_place(c, phase, first_row + t) : nowhere();
     Share<T> share(c.channels_last);
     const int columns = c.width - first_column;
     product(
-        c, tiles, share, [&](int64 i) { return tap_of(c, lines, int(i)); }, int64(c.depth) * lines.taps(),
+        c, tiles, share, [&](int64 i) { return channel_tap_place(c, phase, int(i)); }, int64(c.depth) * phase.taps(),
         from + int64(group) * c.depth * c.from[1], weight + group * c.weight[0] + first_column * c.weight[1],
         c.weight[1], columns, c.channels_last, !c.columns_fast
     );
@@ -217,18 +217,18 @@ __global__ void __launch_bounds__(kThreads, kBlocks<T>) convolution_weight_gradi
     const int first_row = block % row_tiles * kRows<T>;
     block /= row_tiles;
     const int first_column = block % column_tiles * kCols, group = block / column_tiles;
-    if (threadIdx.x == 0) tiles.lines.set(c, 0);
+    if (threadIdx.x == 0) tiles.phase.set(c, 0);
     __syncthreads();
-    const Lines& lines = tiles.lines;
-    const int rows = c.depth * lines.taps();
-    const int64 first = blockIdx.y * range, positions = c.batch * lines.positions();
+    const Phase& phase = tiles.phase;
+    const int rows = c.depth * phase.taps();
+    const int64 first = blockIdx.y * range, positions = c.batch * phase.positions();
 
     const int t = threadIdx.x;
-    if (t < kRows<T>) tiles.row[t] = first_row + t < rows ? tap_of(c, lines, first_row + t) : nowhere();
+    if (t < kRows<T>) tiles.row[t] = first_row + t < rows ? channel_tap_place(c, phase, first_row + t) : nowhere();
     Share<T> share(false);
     const int columns = c.width - first_column;
     product(
-        c, tiles, share, [&](int64 i) { return position_of(c, lines, first + i); },
+        c, tiles, share, [&](int64 i) { return position_place(c, phase, first + i); },
         (positions - first < range ? positions - first : range), x + int64(group) * c.depth * c.from[1],
         y + (int64(group) * c.width + first_column) * c.to[1], c.to[1], columns, !c.channels_last, !c.columns_fast
     );

@@ -18,20 +18,20 @@ __global__ void __launch_bounds__(kThreads, 3) depthwise_gather(
     Convolution c, T* __restrict__ to, const T* __restrict__ from, const T* __restrict__ weight,
     const T* __restrict__ bias, int lanes, int64 position_tiles, int channel_tiles
 ) {
-    __shared__ Lines lines;
+    __shared__ Phase phase;
     int64 block = blockIdx.x;
     const int64 first = block % position_tiles * (blockDim.x / lanes);
     block /= position_tiles;
     const int channel = int(block % channel_tiles) * lanes + threadIdx.x % lanes;
     block /= channel_tiles;
-    if (threadIdx.x == 0) lines.set(c, int(block / c.batch));
+    if (threadIdx.x == 0) phase.set(c, int(block / c.batch));
     __syncthreads();
     const int64 sample = block % c.batch, index = first + threadIdx.x / lanes;
-    if (index >= lines.positions() || channel >= c.groups * c.width) return;
+    if (index >= phase.positions() || channel >= c.groups * c.width) return;
 
     const int group = channel / c.width;
-    const Line &l0 = lines.at[0], &l1 = lines.at[1], &l2 = lines.at[2];
-    const Place place = position_of(c, lines, index);
+    const PhaseAxis &l0 = phase.axis[0], &l1 = phase.axis[1], &l2 = phase.axis[2];
+    const Place place = position_place(c, phase, index);
     from += place.from + sample * c.from[0] + int64(group) * c.depth * c.from[1];
     weight += group * c.weight[0] + channel % c.width * c.weight[1];
     acc_t<T> sum = bias != nullptr ? load(bias[channel]) : acc_t<T>(0);
@@ -58,21 +58,21 @@ __global__ void __launch_bounds__(kThreads) depthwise_weight_gradient(
     Convolution c, acc_t<T>* __restrict__ parts, const T* __restrict__ g, const T* __restrict__ x, int64 size,
     int64 range, int lanes, int channel_tiles
 ) {
-    __shared__ Lines lines;
+    __shared__ Phase phase;
     __shared__ Place reach[kTaps];
     __shared__ acc_t<T> scratch[kThreads];
     const int t = threadIdx.x, channel = blockIdx.x % channel_tiles * lanes + t % lanes, group = channel / c.width;
     const int first_tap = blockIdx.x / channel_tiles * kTaps;
-    if (t == 0) lines.set(c, 0);
+    if (t == 0) phase.set(c, 0);
     __syncthreads();
-    if (t < kTaps) reach[t] = first_tap + t < lines.taps() ? tap_of(c, lines, first_tap + t) : nowhere();
+    if (t < kTaps) reach[t] = first_tap + t < phase.taps() ? channel_tap_place(c, phase, first_tap + t) : nowhere();
     __syncthreads();
 
     const bool exists = channel < c.groups * c.width;
-    const int64 end = c.batch * lines.positions(), last = (blockIdx.y + 1) * range;
+    const int64 end = c.batch * phase.positions(), last = (blockIdx.y + 1) * range;
     acc_t<T> sum[kTaps] = {};
     for (int64 i = blockIdx.y * range + t / lanes; exists && i < (last < end ? last : end); i += kThreads / lanes) {
-        const Place p = position_of(c, lines, i);
+        const Place p = position_place(c, phase, i);
         const acc_t<T> upstream = load(g[p.other + channel * c.to[1]]);
 #pragma unroll
         for (int f = 0; f < kTaps; ++f)

@@ -138,7 +138,7 @@ __global__ void __launch_bounds__(kThreads, 2) convolution_gather_mma(
 ) {
     __shared__ Place rows[kRows];
     __shared__ Place table[2][kTable];
-    __shared__ Lines lines;
+    __shared__ Phase phase;
     constexpr int kStage = kSlice + N * kChunks * kChunk;
     char* memory = dynamic_shared<char>();
 
@@ -148,16 +148,16 @@ __global__ void __launch_bounds__(kThreads, 2) convolution_gather_mma(
     const int64 first_row = block % row_tiles * kRows;
     block /= row_tiles;
     const int group = int(block % c.groups), t = threadIdx.x;
-    if (t == 0) lines.set(c, int(block / c.groups));
+    if (t == 0) phase.set(c, int(block / c.groups));
     __syncthreads();
-    const int64 count = c.batch * lines.positions();
+    const int64 count = c.batch * phase.positions();
     if (first_row >= count) return;
-    if (t < kRows) rows[t] = first_row + t < count ? position_of(c, lines, first_row + t) : nowhere();
+    if (t < kRows) rows[t] = first_row + t < count ? position_place(c, phase, first_row + t) : nowhere();
 
     from += int64(group) * c.depth * c.from[1];
     weight += group * c.weight[0] + first_column * c.weight[1];
     const int columns = c.width - first_column, channel = group * c.width + first_column;
-    const int length = c.depth * lines.taps() / kPer<T>;  // in chunks
+    const int length = c.depth * phase.taps() / kPer<T>;  // in chunks
     auto read = [&](const Place* places, int stage) {
         char* a = memory + stage * kStage;
         const Place k = places[t % kChunks];
@@ -195,7 +195,7 @@ __global__ void __launch_bounds__(kThreads, 2) convolution_gather_mma(
     };
     pipeline<kChunks>(
         stages, table, length, (length + kChunks - 1) / kChunks,
-        [&](int64 i) { return tap_of(c, lines, int(i) * kPer<T>); }, read, multiply
+        [&](int64 i) { return channel_tap_place(c, phase, int(i) * kPer<T>); }, read, multiply
     );
 
     warp.each([&](int row, int column, float value) {
@@ -238,18 +238,18 @@ __global__ void __launch_bounds__(kThreads, 2) convolution_weight_gradient_mma(
     constexpr int kApart = kThreads / kAcross;    // rows between the chunks that a thread reads
     __shared__ Place rows[kRows];
     __shared__ Place table[2][kTable];
-    __shared__ Lines lines;
+    __shared__ Phase phase;
     char* memory = dynamic_shared<char>();
 
     int block = blockIdx.x;
     const int first_row = block % row_tiles * kRows;
     block /= row_tiles;
     const int first_column = block % column_tiles * kRows, group = block / column_tiles, t = threadIdx.x;
-    if (t == 0) lines.set(c, 0);
+    if (t == 0) phase.set(c, 0);
     __syncthreads();
-    const int count = c.depth * lines.taps(), columns = c.width - first_column;
-    if (t < kRows) rows[t] = first_row + t < count ? tap_of(c, lines, first_row + t) : nowhere();
-    const int64 first = blockIdx.y * range, left = c.batch * lines.positions() - first;
+    const int count = c.depth * phase.taps(), columns = c.width - first_column;
+    if (t < kRows) rows[t] = first_row + t < count ? channel_tap_place(c, phase, first_row + t) : nowhere();
+    const int64 first = blockIdx.y * range, left = c.batch * phase.positions() - first;
     const int64 length = left < range ? left : range;
 
     x += int64(group) * c.depth * c.from[1];
@@ -304,7 +304,7 @@ __global__ void __launch_bounds__(kThreads, 2) convolution_weight_gradient_mma(
     };
     pipeline<kDepth<T>>(
         stages, table, length, int((length + kDepth<T> - 1) / kDepth<T>),
-        [&](int64 i) { return position_of(c, lines, first + i); }, read, multiply
+        [&](int64 i) { return position_place(c, phase, first + i); }, read, multiply
     );
     float* part = parts + blockIdx.y * size + group * c.weight[0] + first_column * c.weight[1];
     warp.each([&](int row, int column, float value) {

@@ -21,8 +21,6 @@ constexpr int kAxes = 8;                  // axes of a strided array, after merg
 template <typename A> __device__ __forceinline__ A maximum(A x, A y) { return x > y || x != x ? x : y; }
 template <typename A> __device__ __forceinline__ A minimum(A x, A y) { return x < y || x != x ? x : y; }
 template <typename A> __device__ __forceinline__ A clamp(A x, A low, A high) { return minimum(maximum(x, low), high); }
-template <typename A> __device__ __forceinline__ A sign(A x) { return x > A(0) ? A(1) : x < A(0) ? A(-1) : x; }
-template <typename A> __device__ __forceinline__ A infinity() { return A(__int_as_float(0x7f800000)); }
 
 template <typename A> __device__ __forceinline__ A sigmoid(A x) {  // the exponential is never above 1
     const A e = exp(-fabs(x));

@@ -38,8 +38,6 @@ template <typename A> struct Decay {
     }
 };
 
-template <typename A> __device__ __forceinline__ A sign(A a) { return a > A(0) ? A(1) : a < A(0) ? A(-1) : a; }
-
 // Kingma and Ba 2015. size and eps include the corrections of the bias. amsgrad: Reddi et al. 2018.
 template <typename A> struct Adam : Decay<A> {
     A size, eps, one_minus_beta1, beta2, one_minus_beta2, amsgrad;

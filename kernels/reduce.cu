@@ -16,7 +16,6 @@
 
 constexpr int kThreads = 256;
 
-template <typename A> __device__ __forceinline__ A infinity() { return A(__int_as_float(0x7f800000)); }
 template <typename A> __device__ __forceinline__ A shuffled(A value, int lanes) {
     return __shfl_xor_sync(kAllLanes, value, lanes);
 }

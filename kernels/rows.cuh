@@ -10,11 +10,6 @@
 
 template <typename T> constexpr int kVector = 16 / sizeof(T);  // elements that one instruction moves
 
-__device__ __forceinline__ float exponential(float x) { return expf(x); }
-__device__ __forceinline__ double exponential(double x) { return exp(x); }
-__device__ __forceinline__ float logarithm(float x) { return logf(x); }
-__device__ __forceinline__ double logarithm(double x) { return log(x); }
-
 template <typename A> __device__ __forceinline__ A lowest() { return Max::zero<A>(); }
 template <typename A> __device__ __forceinline__ A nan_of() { return A(__int_as_float(0x7fffffff)); }
 

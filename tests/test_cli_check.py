@@ -8,8 +8,8 @@ from gpugrad.cli import main
 
 GOOD = '''
 import gpugrad
-from gpugrad.autograd.op import op, xp
-from gpugrad.autograd.samples import unary
+from gpugrad import op, xp
+from gpugrad.autograd.check.samples import unary
 
 @op(samples=unary())
 def triple(x):

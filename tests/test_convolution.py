@@ -8,11 +8,12 @@ from torch_reference import compare, torch
 
 import gpugrad as gg
 import gpugrad.nn.functional as F
+from gpugrad.autograd.check.samples import Sampler
 from gpugrad.autograd.op import OPS
-from gpugrad.autograd.samples import Sampler
-from gpugrad.backend.cpu import conv, conv_winograd, gemm
+from gpugrad.backend.cpu import gemm
 from gpugrad.backend.cpu.windows import Windows
 from gpugrad.errors import DTypeError, ShapeError
+from gpugrad.ops.conv.cpu import winograd
 
 TF = torch.nn.functional
 RNG = np.random.default_rng(0)
@@ -90,11 +91,11 @@ def test_winograd_convolution_is_as_exact_as_columns(samples, channels, kernels,
     out = tuple(n + sum(pad) - 2 for n, pad in zip(size, padding, strict=True))
     g = normal(samples, kernels, *out).astype(np.float32)
     windows = Windows((3, 3), (1, 1), (1, 1), tuple(low for low, _ in padding), out)
-    assert conv_winograd.pays(samples, channels, kernels, windows, x.dtype)
+    assert winograd.is_faster(samples, channels, kernels, windows, x.dtype)
     made = [
-        conv.conv_forward(x, w, b, **attributes),
-        conv.conv_input_grad(g, w, shape=x.shape, **attributes),
-        conv.conv_weight_grad(g, x, shape=w.shape, **attributes),
+        OPS["convolution"].paths["cpu"].forward(x, w, b, **attributes)[0],
+        OPS["convolution_input_gradient"].paths["cpu"].forward(g, w, shape=x.shape, **attributes)[0],
+        OPS["convolution_weight_gradient"].paths["cpu"].forward(g, x, shape=w.shape, **attributes)[0],
     ]
     xt, wt, bt, gt = (torch.tensor(np.ascontiguousarray(a), dtype=torch.float64) for a in (x, w, b, g))
     xt.requires_grad_(), wt.requires_grad_()

@@ -580,7 +580,7 @@ def test_skip_init(device):
     assert made.layers(x)[0].tolist() == usual.layers(x)[0].tolist()
     weight = gg.full((2, 2), 7.0)
     assert nn.init.ones_(weight).tolist() == [[1, 1], [1, 1]]  # outside, values are set as always
-    with nn.init.skipped():
+    with nn.init.skip_filling():
         assert nn.init.zeros_(tensor=weight) is weight
         assert nn.init.xavier_normal_(weight).tolist() == [[1, 1], [1, 1]]
     with pytest.raises(ValueError, match="groups"):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 import gpugrad
-from gpugrad.autograd.checks import CHECKS, check_op
+from gpugrad.autograd.check.checks import CHECKS, check_op
+from gpugrad.autograd.check.samples import unary
 from gpugrad.autograd.op import OPS, Many, Op, op, xp
-from gpugrad.autograd.samples import unary
 
 OWN = sorted(name for name, o in OPS.items() if o.__module__.startswith("gpugrad."))
 
@@ -159,7 +159,7 @@ def test_sound_op_passes(own_ops, body, rule, check):
 def fused_product(own_ops, forward=lambda x, y: x * y, pull=lambda g, x, y: (g * y, g * x)):
     made = op(product, samples=lambda s: [s.case(s(3, 4), s(3, 4))])
     made.vjp(x=lambda g, y: g * y, y=lambda g, x: g * x)
-    made.fused("cpu")(lambda x, y: (forward(x, y), {}) if forward else NotImplemented).backward(pull)
+    made.path("cpu")(lambda x, y: (forward(x, y), {}) if forward else NotImplemented).backward(pull)
     return made
 
 
@@ -170,7 +170,7 @@ def needless(g, x, y, needs):
 @pytest.mark.parametrize(
     ("check", "how", "words"),
     [
-        ("forward", {"forward": lambda x, y: x * y + 1e-3}, "fused path against the generic body"),
+        ("forward", {"forward": lambda x, y: x * y + 1e-3}, "device path against the generic body"),
         ("forward", {"forward": None}, "ran for no sample"),
         ("gradient", {"pull": lambda g, x, y: (g * y, g * x * 1.001)}, "gradient against the generic rule for y"),
         ("gradient", {"pull": needless}, "when no other is needed"),

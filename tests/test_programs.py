@@ -1,4 +1,8 @@
-"""Programs written for PyTorch run on gpugrad when only their import lines change, and give the same numbers."""
+"""Programs written for PyTorch run on gpugrad when only their import lines change, and give the same numbers.
+
+The programs define their networks themselves, as PyTorch's users do, and do not import those of `gpugrad.models`: it is
+the text of a whole program that must run in both libraries.
+"""
 
 import re
 from pathlib import Path

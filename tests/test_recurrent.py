@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import gpugrad as gg
 from gpugrad import nn
+from gpugrad.autograd.op import OPS
 from gpugrad.backend.cpu import recurrent_loop
 from gpugrad.errors import ShapeError
 from gpugrad.nn.utils import rnn
@@ -188,7 +189,7 @@ def test_second_order_gradients_agree_with_torch():
 
 
 def test_each_direction_of_a_layer_is_one_fused_op():
-    path = gg.lstm_layer.fused_paths["cpu"]
+    path = OPS["lstm_layer"].paths["cpu"]
     before = path.runs
     nn.LSTM(3, 4, 2, bidirectional=True)(gg.ones((5, 2, 3)))
     assert path.runs == before + 4
@@ -242,8 +243,8 @@ def test_products_beside_the_loop_give_the_same(name, count, monkeypatch):
         (lambda: rnn.pack_padded_sequence(gg.ones((5, 2, 3)), [3, 0]), "at least one element"),
         (lambda: rnn.pack_padded_sequence(gg.ones((5, 2, 3)), [6, 2]), "do not fit"),
         (lambda: rnn.pack_padded_sequence(gg.ones((5, 2, 3)), [3]), "2 lengths"),
-        (lambda: gg.rnn_layer(*map(gg.ones, [(3, 2), (1, 3), (3, 2), (3, 3)]), sizes=(1, 2)), "never grows"),
-        (lambda: gg.gru_layer(*map(gg.ones, [(4, 2), (2, 3), (9, 2), (9, 2)]), sizes=(2, 2)), "w_hh"),
+        (lambda: OPS["rnn_layer"](*map(gg.ones, [(3, 2), (1, 3), (3, 2), (3, 3)]), sizes=(1, 2)), "never grows"),
+        (lambda: OPS["gru_layer"](*map(gg.ones, [(4, 2), (2, 3), (9, 2), (9, 2)]), sizes=(2, 2)), "w_hh"),
     ],
 )  # fmt: skip
 def test_errors_say_what_does_not_fit(call, message):

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 import gpugrad as gg
-from gpugrad.backend.cpu.reduce import sum_over
 from gpugrad.errors import DTypeError, ShapeError
+from gpugrad.ops.reduce.cpu import sum_over
 
 nan, inf = math.nan, math.inf
 X = np.random.default_rng(0).standard_normal((3, 4, 5))

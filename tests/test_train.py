@@ -11,7 +11,6 @@ from gpugrad.cli import main
 from gpugrad.data import DataLoader, Dataset, RandomAffine, Subset, TensorDataset, load_digits, random_split
 from gpugrad.errors import MissingPackageError, ShapeError
 from gpugrad.io import load, save
-from gpugrad.models import LeNet
 
 
 class Squares(Dataset):
@@ -123,13 +122,6 @@ def test_random_affine():
     assert RandomAffine(translate=5)(gg.ones(9, 1, 4, 4)).numpy().min() == 0  # nothing beyond the border
     with pytest.raises(ShapeError, match=r"\(N, C, H, W\)"):
         RandomAffine()(gg.ones(2, 2))
-
-
-def test_lenet():
-    assert LeNet(7, in_channels=3, size=32)(gg.zeros(2, 3, 32, 32)).shape == (2, 7)
-    assert sum(p.numpy().size for p in LeNet().requires_grad_(False).parameters()) == 520 + 25050 + 400500 + 5010
-    with pytest.raises(ValueError, match="at least 16 x 16"):
-        LeNet(size=15)
 
 
 def train(folder, *options):

@@ -7,7 +7,7 @@ from .functional import backward, grad, hessian, hvp, jacobian, jvp, vhp, vjp
 from .mode import detect_anomaly, enable_grad, inference_mode, no_grad, set_grad_enabled
 
 if TYPE_CHECKING:
-    from .numerical import gradcheck, gradgradcheck
+    from .check.numerical import gradcheck, gradgradcheck
 
 __all__ = [
     "Function", "backward", "detect_anomaly", "enable_grad", "grad", "gradcheck", "gradgradcheck", "hessian", "hvp",
@@ -17,7 +17,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in ("gradcheck", "gradgradcheck"):  # imported when they are used
-        from . import numerical
+        from .check import numerical
 
         return getattr(numerical, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

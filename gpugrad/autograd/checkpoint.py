@@ -7,7 +7,7 @@ from typing import Any
 
 from ..backend.random import get_rng_state, set_rng_state
 from .functional import grad
-from .graph import Node, Part, reachable
+from .graph import Node, OutputNode, reachable
 from .mode import enable_grad, mode
 from .tensor import Tensor, wrap
 
@@ -23,7 +23,7 @@ class CheckpointNode(Node):
         super().__init__((*edges, *leaves), next(a.device for a in args if isinstance(a, Tensor)))
         self.function, self.args, self.leaves, self.state, self.several = function, args, leaves, state, several
 
-    def pull(self, g: Any, wanted: set | None, differentiable: bool) -> list:
+    def backward(self, g: Any, wanted: set | None, differentiable: bool) -> list:
         now = get_rng_state()
         set_rng_state(self.state)
         edges = self.edges[: len(self.args)]
@@ -70,8 +70,9 @@ def checkpoint(function: Callable, *args: Any) -> Any:
     own = {id(x) for x in fresh}
     leaves = [node for node in reachable({o._edge() for o in live}) if node.number == 0 and id(node) not in own]
     node = CheckpointNode(function, args, edges, leaves, state, isinstance(result, tuple))
+    places = [OutputNode(node, i, len(outs)) for i in range(len(outs))] if node.several else [node]
     made = tuple(
-        wrap(o._array, o.device, Part(node, i, len(outs)) if node.several else node) if o.requires_grad else o.detach()
-        for i, o in enumerate(outs)
+        wrap(o._array, o.device, place) if o.requires_grad else o.detach()
+        for o, place in zip(outs, places, strict=True)
     )
     return made if node.several else made[0]

@@ -9,7 +9,8 @@ import numpy as np
 from ..backend.devices import CPU, Device, device
 from ..backend.dtypes import as_dtype
 from ..errors import DTypeError, ShapeError
-from .tensor import Tensor, wrap
+from .table import OPS
+from .tensor import Tensor, method, wrap
 
 
 def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -24,7 +25,7 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool
 def asarray(data: Any, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Tensor:
     """A Tensor of `data` that shares its memory where it can (`copy=True`: never). A Tensor stays in its graph."""
     if isinstance(data, Tensor):
-        return move(data, dtype, device, bool(copy))
+        return to_place(data, dtype, device, bool(copy))
     array, where = _as_array(data, dtype, device)
     return wrap(array.copy() if copy else array, where, None)
 
@@ -68,12 +69,10 @@ def _as_array(data: Any, dtype: Any, where: Any) -> tuple[Any, Device]:
     return target.asarray(array, as_dtype(array.dtype if dtype is None else dtype)), target
 
 
-def move(tensor: Tensor, dtype: Any, where: Any, copy: bool, non_blocking: bool = False) -> Tensor:
+def to_place(tensor: Tensor, dtype: Any, where: Any, copy: bool, non_blocking: bool = False) -> Tensor:
     """`tensor` with another dtype and on another device; itself if neither changes and no copy is asked for."""
     if dtype is None and where is None and not copy:
         return tensor
-    from .op import OPS
-
     target = tensor.device if where is None else device(where)
     made = tensor
     if dtype is not None and as_dtype(dtype) != tensor.dtype:
@@ -81,3 +80,41 @@ def move(tensor: Tensor, dtype: Any, where: Any, copy: bool, non_blocking: bool 
     if target is not made.device:
         made = OPS["transfer"](made, device=target, non_blocking=non_blocking)
     return made.clone() if copy and made is tensor else made
+
+
+# Methods of Tensor that convert it
+
+
+@method("to")
+def tensor_to(
+    self: Tensor, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False, copy: bool = False
+) -> Tensor:
+    """Return this Tensor with another dtype, on another device, or like another Tensor; itself if nothing changes."""
+    for given in args:
+        if isinstance(given, Tensor):
+            dtype, device = given.dtype, given.device
+        elif isinstance(given, Device) or isinstance(given, str) and given.split(":")[0] in ("cpu", "cuda"):
+            device = given
+        else:
+            dtype = given
+    return to_place(self, dtype, device, copy, non_blocking)
+
+
+@method("cpu")
+def tensor_cpu(self: Tensor) -> Tensor:
+    """Return this Tensor in the host's memory."""
+    return to_place(self, None, CPU, False)
+
+
+@method("cuda")
+def tensor_cuda(self: Tensor, index: int | None = None) -> Tensor:
+    """Return this Tensor in a GPU's memory."""
+    return to_place(self, None, "cuda" if index is None else index, False)
+
+
+@method("__new__")
+def new_tensor(
+    cls: type[Tensor], data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    made = tensor(data, dtype, device, requires_grad)
+    return wrap(made._array, made.device, None, cls).requires_grad_(requires_grad)

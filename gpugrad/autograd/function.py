@@ -8,10 +8,10 @@ from typing import Any
 
 from ..backend.dtypes import is_float
 from ..errors import GradientError
-from .graph import Node, Part
+from .graph import Node, OutputNode, check_unchanged, like_input
 from .mode import mode, no_grad, set_grad_enabled
 from .tensor import Tensor, wrap
-from .versions import change_since, describe
+from .versions import changes
 
 
 class Context:
@@ -46,25 +46,25 @@ class Context:
 class FunctionNode(Node):
     """The recorded call of a Function."""
 
-    __slots__ = ("function", "context", "outputs", "arrays")
+    __slots__ = ("function", "context", "inputs", "outputs", "arrays")
 
-    def __init__(self, function: type[Function], context: Context, edges: tuple, device: Any, outputs: list):
-        super().__init__(edges, device)
-        self.function, self.context, self.outputs = function, context, outputs
-        self.arrays: list = []
+    def __init__(self, function: type[Function], context: Context, edges: tuple, args: tuple, outs: tuple):
+        super().__init__(edges, outs[0].device)
+        self.function, self.context = function, context
+        # What the gradients must be like, and those that arrive: (shape, dtype, device); None where there is none.
+        self.inputs = [
+            (a.shape, a.dtype, a.device) if edge is not None else None for a, edge in zip(args, edges, strict=True)
+        ]
+        self.outputs = [(o.shape, o.dtype) for o in outs]
+        self.arrays: list[tuple[str, Any]] = []  # what save_for_backward was given, by name
 
     @property
     def name(self) -> str:
         return self.function.__name__
 
-    def pull(self, g: Any, wanted: set | None, differentiable: bool) -> tuple:
-        for array in self.arrays:
-            change = change_since(array, self.number)
-            if change is not None:
-                raise GradientError(
-                    f"{self.name}: a saved tensor of shape {array.shape} was changed in place "
-                    f"by {change.op} at {describe(change.site)}"
-                )
+    def backward(self, g: Any, wanted: set | None, differentiable: bool) -> tuple:
+        if changes:
+            check_unchanged(self, self.arrays)
         given = []
         for part, (shape, dtype) in zip(g if isinstance(g, list) else (g,), self.outputs, strict=True):
             if part is None and self.context.materialize:
@@ -75,7 +75,14 @@ class FunctionNode(Node):
         grads = grads if isinstance(grads, tuple) else (grads,)
         if len(grads) != len(self.edges):
             raise GradientError(f"{self.name}.backward returned {len(grads)} gradients for {len(self.edges)} inputs")
-        return tuple(x._array if isinstance(x, Tensor) and not differentiable else x for x in grads)
+        made = []
+        for i, (x, like) in enumerate(zip(grads, self.inputs, strict=True)):
+            if x is None or like is None:
+                made.append(None)
+                continue
+            x = like_input(x, *like, f"{self.name}.backward, argument {i},")
+            made.append(x if differentiable else x._array)
+        return tuple(made)
 
     def free(self) -> None:
         self.context._saved = None
@@ -108,7 +115,7 @@ class Function:
         if not any(context.needs_input_grad):
             return result
         outs = result if isinstance(result, tuple) else (result,)
-        node = FunctionNode(cls, context, edges, outs[0].device, [(o.shape, o.dtype) for o in outs])
+        node = FunctionNode(cls, context, edges, args, outs)
         made = tuple(_output(o, node, i, len(outs), context) for i, o in enumerate(outs))
         _keep(context, node, args, outs)
         return made if isinstance(result, tuple) else made[0]
@@ -117,7 +124,7 @@ class Function:
 def _output(out: Tensor, node: FunctionNode, i: int, count: int, context: Context) -> Tensor:
     if not is_float(out.dtype) or any(out is constant for constant in context._constant):
         return out.detach()
-    return wrap(out._array, out.device, Part(node, i, count) if count > 1 else node)
+    return wrap(out._array, out.device, OutputNode(node, i, count) if count > 1 else node)
 
 
 def _keep(context: Context, node: FunctionNode, args: tuple, outs: tuple) -> None:
@@ -126,16 +133,18 @@ def _keep(context: Context, node: FunctionNode, args: tuple, outs: tuple) -> Non
 
     def connected(i: int, array: Any, device: Any) -> Callable:
         def make(_: Context) -> Tensor:
-            parent = me()
-            return wrap(array, device, Part(parent, i, len(outs)) if parent is not None and len(outs) > 1 else parent)
+            place: Node | None = me()
+            if place is not None and len(outs) > 1:
+                place = OutputNode(place, i, len(outs))
+            return wrap(array, device, place)
 
         return make
 
     kept: list = []
-    for saved in context._saved or ():
-        position = next((i for i, o in enumerate(outs) if o is saved), None)
+    for i, saved in enumerate(context._saved or ()):
+        position = next((j for j, o in enumerate(outs) if o is saved), None)
         is_input = any(saved is a for a in args)
         kept.append(saved if position is None or is_input else connected(position, saved._array, saved.device))
         if saved is not None:
-            node.arrays.append(saved._array)
+            node.arrays.append((f"saved_tensors[{i}]", saved._array))
     context._saved = tuple(kept)

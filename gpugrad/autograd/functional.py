@@ -7,6 +7,7 @@ forward mode needs no second set of rules; it costs about two backward passes.
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -17,7 +18,10 @@ from ..backend.dtypes import is_float
 from ..errors import DTypeError, GradientError, ShapeError
 from .graph import Node, walk
 from .mode import enable_grad
-from .tensor import Tensor, wrap
+from .table import OPS
+from .tensor import Tensor, method, wrap
+
+_accumulating = threading.Lock()  # threads that share parameters add to their `.grad` one after the other
 
 
 def backward(
@@ -37,11 +41,30 @@ def backward(
     roots = _roots(_sequence(tensors), grad_tensors, create_graph)
     found = walk(roots, targets, create_graph if retain_graph is None else retain_graph, create_graph)
     holders = {_target(t): t for t in _sequence(inputs)} if inputs is not None else {}
-    while found:
-        edge, gradient = found.popitem()
-        leaf = holders.get(edge, edge)
-        with leaf.device.selected():
-            _accumulate(leaf, gradient)
+    with _accumulating:
+        while found:
+            edge, gradient = found.popitem()
+            leaf = holders.get(edge, edge)
+            if leaf.device.is_only:
+                _accumulate(leaf, gradient)
+            else:
+                with leaf.device.selected():
+                    _accumulate(leaf, gradient)
+
+
+@method("backward")
+def tensor_backward(
+    self: Tensor,
+    gradient: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
+) -> None:
+    """Add the gradient of this Tensor with respect to every leaf (or to `inputs`) to their `.grad`.
+
+    gradient: the upstream gradient, of this Tensor's shape; needed unless it has one element.
+    """
+    backward(self, None if gradient is None else (gradient,), retain_graph, create_graph, inputs)
 
 
 def grad(
@@ -69,7 +92,7 @@ def grad(
                 f"grad: input {i} {given.shape} was not used for the outputs; allow_unused=True gives None"
             )
         if gradient is not None and not isinstance(gradient, Tensor):
-            gradient = wrap(np.asarray(gradient) if isinstance(gradient, np.generic) else gradient, given.device, None)
+            gradient = wrap(_gradient_array(gradient, given), given.device, None)
         result.append(gradient)
     return tuple(result)
 
@@ -113,7 +136,7 @@ def _upstream(out: Tensor, g: Any) -> Tensor:
                 f"backward: a gradient is implied only for one element, this tensor has shape {out.shape}; "
                 "reduce it (for example .sum()) or pass gradient="
             )
-        return wrap(out.device.xp.ones(out.shape, out.dtype), out.device, None)
+        return wrap(out.device.xp.ones(out._array.shape, out._array.dtype), out.device, None)
     g = g if isinstance(g, Tensor) else wrap(out.device.asarray(np.asarray(g, out.dtype)), out.device, None)
     if g.shape != out.shape:
         raise ShapeError(f"backward: the upstream gradient has shape {g.shape}, the tensor {out.shape}")
@@ -127,14 +150,27 @@ def _accumulate(leaf: Any, gradient: Any) -> None:
     if isinstance(gradient, Tensor):
         leaf._grad = gradient if leaf._grad is None else leaf._grad + gradient
         return
+    # The caller's variable, this function's, and getrefcount's argument: then nobody else holds the array.
+    unshared = sys.getrefcount(gradient) <= 3 and (gradient.base is None or memory.is_exclusive(gradient))
+    gradient = _gradient_array(gradient, leaf)
     if leaf._grad is not None:
-        gradient, alone = leaf._grad._array + gradient, True
-    else:
-        # The caller's variable, this function's, and getrefcount's argument: then nobody else holds the array.
-        alone = sys.getrefcount(gradient) <= 3 and memory.is_exclusive(gradient)
-    if isinstance(gradient, np.generic):  # NumPy's sums are scalars, which cannot be changed in place
-        gradient = np.asarray(gradient)
-    leaf._grad = wrap(gradient if alone else gradient.copy(), leaf.device, None)
+        gradient = _gradient_array(leaf._grad._array + gradient, leaf)
+    elif not unshared:
+        gradient = gradient.copy()
+    leaf._grad = wrap(gradient, leaf.device, None)
+
+
+def _gradient_array(gradient: Any, tensor: Tensor) -> Any:
+    """Return what the walk found for `tensor` as an array: NumPy gives a number for a 0-d sum.
+
+    Raises GradientError if it has another shape than the tensor: a rule that came before is wrong.
+    """
+    if getattr(gradient, "shape", None) != tensor._array.shape:
+        raise GradientError(
+            f"backward: the gradient for a tensor of shape {tensor.shape} is {type(gradient).__name__} of shape "
+            f"{getattr(gradient, 'shape', None)}; a gradient rule on the way there is wrong (see `gpugrad check`)"
+        )
+    return gradient if gradient.__class__ is tensor._array.__class__ else tensor.device.asarray(gradient)
 
 
 # Functions of functions
@@ -234,8 +270,6 @@ def jacobian(function: Callable, inputs: Any, create_graph: bool = False) -> Any
 
 
 def _stacked(rows: list, out: Tensor, given: Tensor) -> Tensor:
-    from .op import OPS
-
     if not rows:
         return wrap(out.device.xp.zeros(out.shape + given.shape, given.dtype), given.device, None)
     return OPS["stack"](rows, axis=0).reshape(out.shape + given.shape)

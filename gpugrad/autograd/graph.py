@@ -7,6 +7,7 @@ order: the backward walk collects what it can reach, sorts by number and visits 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from sys import _getframe
 from typing import TYPE_CHECKING, Any
@@ -14,21 +15,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..backend.devices import Device
-from ..backend.dtypes import is_low
+from ..backend.dtypes import is_float, is_low
 from ..errors import AnomalyError, GradientError, InplaceError
-from .mode import mode, set_grad_enabled
+from .mode import mode
+from .tensor import Tensor, wrap
 from .versions import INSIDE, change_since, changes, clock, describe, user_site
 
 if TYPE_CHECKING:
-    from .op import Plan
-    from .tensor import Tensor
+    from .plan import Plan
 
 FREED: dict = {"freed": True}
 EMPTY: dict = {}
 
 
 class Node:
-    """One recorded op: what it needs to turn the gradient of its output into those of its inputs."""
+    """One recorded step: it turns the gradient of its output into the gradients of its inputs."""
 
     __slots__ = ("edges", "number", "site", "hooks", "device", "__weakref__")
     name = "node"
@@ -40,23 +41,23 @@ class Node:
         self.site = user_site()
         self.hooks = None
 
-    def pull(self, g: Any, wanted: set | None, differentiable: bool) -> Any:
-        """Gradients for `edges`, in order; None where there is no edge or `wanted` does not hold it."""
+    def backward(self, g: Any, wanted: set | None, differentiable: bool) -> Any:
+        """Return one gradient per edge; None if the input needs none or is not in `wanted`."""
         raise NotImplementedError
 
     def free(self) -> None:
-        """Drop what was saved for backward."""
+        """Drop the arrays that were saved for backward."""
 
 
-class Parts(list):
-    """Gradients of a multi-output node, one slot per output; sums fill the empty slots."""
+class OutputGradients(list):
+    """The gradients that have reached a node with several outputs: one slot per output, None until one arrives."""
 
-    def __add__(self, other: list) -> Parts:
-        return Parts(a if b is None else b if a is None else a + b for a, b in zip(self, other, strict=True))
+    def __add__(self, other: list) -> OutputGradients:
+        return OutputGradients(a if b is None else b if a is None else a + b for a, b in zip(self, other, strict=True))
 
 
-class Part(Node):
-    """Output `index` of the `count` outputs of a multi-output node."""
+class OutputNode(Node):
+    """One output of a node that has several: it hands its gradient on in the slot `index` of `count`."""
 
     __slots__ = ("index", "count")
     name = "part"
@@ -65,10 +66,10 @@ class Part(Node):
         super().__init__((parent,), parent.device)
         self.index, self.count = index, count
 
-    def pull(self, g: Any, wanted: set | None, differentiable: bool) -> Any:
-        parts = Parts([None] * self.count)
-        parts[self.index] = g
-        return (parts,)
+    def backward(self, g: Any, wanted: set | None, differentiable: bool) -> Any:
+        slots = OutputGradients([None] * self.count)
+        slots[self.index] = g
+        return (slots,)
 
 
 class OpNode(Node):
@@ -77,12 +78,14 @@ class OpNode(Node):
     __slots__ = ("plan", "saved", "shapes", "outputs", "low")
 
     def __init__(self, plan: Plan, edges: tuple, saved: dict, shapes: tuple | None, device: Device):
-        # Node.__init__ written out: this runs once per op.
+        # Node.__init__ and user_site written out: this runs once per op.
         self.edges = edges
         self.device = device
         self.number = next(clock)
         frame = _getframe(2)
-        self.site = user_site() if INSIDE[frame.f_code.co_filename] else (frame.f_code, frame.f_lasti)
+        while frame is not None and INSIDE[frame.f_code.co_filename]:
+            frame = frame.f_back
+        self.site = None if frame is None else (frame.f_code, frame.f_lasti)
         self.hooks = None
         self.plan = plan
         self.saved = saved
@@ -94,26 +97,32 @@ class OpNode(Node):
     def name(self) -> str:
         return self.plan.op.name
 
-    def pull(self, g: Any, wanted: set | None, differentiable: bool) -> Any:
-        saved = self.saved
-        if saved is EMPTY and not differentiable and self.outputs is None and self.low is None:
-            grads = self.plan.gradients(g, saved, self.edges, wanted, False)
-            return grads if self.shapes is None else self._undo_broadcast(grads)
-        if saved is FREED:
-            raise GradientError(
-                f"{self.name}: what it saved for backward is freed already (made at {describe(self.site)}); "
-                "pass retain_graph=True to the first backward to go through this graph twice"
-            )
-        if changes and saved:
-            self._check_unchanged(saved)
-        if self.outputs is not None:
-            g = self._fill(g, self.outputs, differentiable)
-        low = None if differentiable else self.low
-        if differentiable:
-            saved = self._as_tensors(saved)
+    def backward(self, g: Any, wanted: set | None, differentiable: bool) -> Any:
+        saved, low = self.saved, None
+        if saved is not EMPTY or differentiable or self.outputs is not None or self.low is not None:
+            if saved is FREED:
+                raise GradientError(
+                    f"{self.name}: what it saved for backward is freed already (made at {describe(self.site)}); "
+                    "pass retain_graph=True to the first backward to go through this graph twice"
+                )
+            if changes and saved:
+                check_unchanged(self, saved.items())
+            if self.outputs is not None:
+                g = self._fill(g, self.outputs, differentiable)
+            if differentiable:
+                saved = self._as_tensors(saved)
+            else:
+                low = self.low
         grads = self.plan.gradients(g, saved, self.edges, wanted, differentiable, low is not None)
         if self.shapes is not None:
-            grads = self._undo_broadcast(grads)
+            try:
+                for gx, shape in zip(grads, self.shapes, strict=True):
+                    if gx is not None and gx.shape != shape:
+                        grads = undo_broadcasts(self, grads, self.shapes, self.plan.op.broadcasts)
+                        break
+            except AttributeError:
+                given = ", ".join(type(gx).__name__ for gx in grads)
+                raise GradientError(f"{self.name}: its gradient rules returned {given}, expected arrays") from None
         if low is not None:
             grads = [gx if gx is None or gx.dtype != np.float32 else gx.astype(low) for gx in grads]
         return grads
@@ -122,38 +131,19 @@ class OpNode(Node):
         if self.saved:
             self.saved = FREED
 
-    def _undo_broadcast(self, grads: Any) -> list:
-        shapes = self.shapes
-        assert shapes is not None
-        return [gx if gx is None else _undo_broadcast(gx, shapes[i]) for i, gx in enumerate(grads)]
-
     def _fill(self, parts: Any, outputs: list, differentiable: bool) -> tuple:
-        """The gradient of each output: zeros for those that nothing was computed from, None for integer outputs."""
+        """Return a gradient per output: zeros if nothing was computed from it, None if it is of integers."""
         filled = []
         for g, (shape, dtype) in zip(parts, outputs, strict=True):
             if g is None and dtype.kind not in "iub":
                 g = self.device.xp.zeros(shape, dtype)
                 if differentiable:
-                    g = _tensor(g, self.device)
+                    g = wrap(g, self.device, None)
             filled.append(g)
         return tuple(filled)
 
-    def _check_unchanged(self, saved: dict) -> None:
-        for name, value in saved.items():
-            for array in value if value.__class__ is tuple else (value,):
-                if not (hasattr(array, "dtype") and hasattr(array, "base")):
-                    continue
-                change = change_since(array, self.number)
-                if change is not None:
-                    raise InplaceError(
-                        f"{self.name}: {name!r} {array.shape} is needed for the gradient but was changed in place.\n"
-                        f"  {self.name} was made at {describe(self.site)}\n"
-                        f"  {change.op} changed it at {describe(change.site)}\n"
-                        "Change a copy instead (x = x + y, or x.clone()), or change it after backward."
-                    )
-
     def _as_tensors(self, saved: dict) -> dict:
-        """`saved` with its arrays as Tensors that continue the graph: inputs through their edges, outputs here."""
+        """Return `saved` with Tensors for arrays; inputs continue the graph at their edges, outputs at this node."""
         plan, made = self.plan, {}
         for name, value in saved.items():
             if name == "out":
@@ -175,81 +165,136 @@ class OpNode(Node):
             return _through(value, self, self.device)
         count = len(value)
         return tuple(
-            _tensor(a, self.device) if a.dtype.kind in "iub" else _through(a, Part(self, i, count), self.device)
-            for i, a in enumerate(value)
+            wrap(a, self.device, OutputNode(self, i, count) if is_float(a.dtype) else None) for i, a in enumerate(value)
         )
 
 
-def _tensor(array: Any, device: Device) -> Tensor:
-    from .tensor import wrap
-
-    return wrap(array, device, None)
+def check_unchanged(node: Node, saved: Iterable[tuple[str, Any]]) -> None:
+    """Raise InplaceError if one of the named arrays that `node` saved was changed in place after it was made."""
+    for name, value in saved:
+        for array in value if value.__class__ is tuple else (value,):
+            if not (hasattr(array, "dtype") and hasattr(array, "base")):
+                continue
+            change = change_since(array, node.number)
+            if change is not None:
+                raise InplaceError(
+                    f"{node.name}: {name!r} {array.shape} is needed for the gradient but was changed in place.\n"
+                    f"  {node.name} was made at {describe(node.site)}\n"
+                    f"  {change.op} changed it at {describe(change.site)}\n"
+                    "Change a copy instead (x = x + y, or x.clone()), or change it after backward."
+                )
 
 
 def _through(array: Any, edge: Any, device: Device) -> Tensor:
-    """A Tensor of a saved array that is connected to the graph where it was connected."""
-    from .tensor import wrap
-
+    """Return a Tensor of a saved array, with the place in the graph that it had."""
     if edge is None:
         return wrap(array, device, None)
     return wrap(array, device, edge) if isinstance(edge, Node) else edge
 
 
-def _undo_broadcast(g: Any, shape: tuple | None) -> Any:
-    """Sum `g` over the axes along which an input of `shape` was broadcast."""
-    if g is None or shape is None or g.shape == shape:
-        return g
-    lead = g.ndim - len(shape)
-    axes = tuple(range(lead)) + tuple(lead + i for i, n in enumerate(shape) if n == 1 and g.shape[lead + i] != 1)
-    if axes and is_low(g.dtype):
-        g = g.astype(np.float32)
-    return g.sum(axis=axes, keepdims=True).reshape(shape) if axes else g.reshape(shape)
+def undo_broadcasts(node: Node, grads: Sequence, shapes: Sequence, any_axes: bool = False) -> list:
+    """Sum each gradient over the axes along which its input was broadcast, so that it has its input's shape again.
+
+    A gradient may have the shape that all inputs broadcast to, or, with `any_axes`, any that its input broadcasts to.
+    Raises GradientError for another shape: a rule that returns it is wrong.
+    """
+    made = []
+    for i, (g, shape) in enumerate(zip(grads, shapes, strict=True)):
+        if g is None or shape is None or g.shape == shape:
+            made.append(g)
+            continue
+        if not _broadcasts(shape, g.shape) or not any_axes and g.shape != _common_shape(shapes):
+            raise GradientError(
+                f"{node.name}: the gradient for input {i} has shape {tuple(g.shape)}, the input {shape} "
+                f"({node.name} was made at {describe(node.site)})"
+            )
+        lead = g.ndim - len(shape)
+        axes = tuple(range(lead)) + tuple(lead + i for i, n in enumerate(shape) if n == 1 and g.shape[lead + i] != 1)
+        if axes and is_low(g.dtype):
+            g = g.astype(np.float32)
+        made.append(g.sum(axis=axes, keepdims=True).reshape(shape) if axes else g.reshape(shape))
+    return made
+
+
+def _broadcasts(shape: tuple, to: tuple) -> bool:
+    """Whether an array of `shape` can be broadcast to the shape `to`."""
+    if len(shape) > len(to):
+        return False
+    return all(n in (1, m) for n, m in zip(shape, to[len(to) - len(shape) :], strict=True))
+
+
+def _common_shape(shapes: Sequence) -> tuple | None:
+    """The shape that all of `shapes` broadcast to; None if there is none."""
+    try:
+        return np.broadcast_shapes(*[shape for shape in shapes if shape is not None])
+    except ValueError:
+        return None
+
+
+def like_input(g: Any, shape: tuple, dtype: Any, device: Device, source: str) -> Any:
+    """Return the gradient g, which `source` (a hook, a Function) made, in the dtype of the tensor that it belongs to.
+
+    Raises GradientError unless it is a floating-point Tensor of this shape on this device.
+    """
+    if not isinstance(g, Tensor):
+        raise GradientError(f"{source} returned a {type(g).__name__}, expected a Tensor of shape {shape}")
+    if g.shape != shape or g.device is not device or not is_float(g.dtype):
+        raise GradientError(
+            f"{source} returned a gradient of shape {g.shape}, {g.dtype}, on {g.device}; expected shape {shape}, "
+            f"{dtype}, on {device}"
+        )
+    return g if g.dtype == dtype else g.to(dtype=dtype)
 
 
 def walk(roots: dict, targets: set | None, retain: bool, differentiable: bool) -> dict:
-    """Gradients at `targets` (edges) from `roots` (edge -> gradient); with targets None, those of all leaves.
+    """Differentiate: from `roots` (edge -> gradient) to `targets` (edges), or to all leaves if `targets` is None.
 
-    Gradients are raw arrays, or Tensors when `differentiable`.
+    Returns the gradient of each target that was reached. Gradients are raw arrays, or Tensors when `differentiable`.
     """
     order = reachable(roots)
     wanted = None if targets is None else _leading_to(targets, order)
     gradients, found, anomaly = dict(roots), {}, mode.anomaly
     pop, get = gradients.pop, gradients.get
     node: Any = None
+    recording, mode.grad = mode.grad, differentiable
     try:
-        with set_grad_enabled(differentiable):
-            while order:
-                node = order.pop()
-                g = pop(node, None)
-                if g is None or wanted is not None and node not in wanted:
-                    continue
-                if node.hooks:
-                    g = _run_hooks(node, g, differentiable)
-                leaf = not node.number
-                if leaf if targets is None else node in targets:
-                    found[node] = g
-                if leaf:
-                    continue
-                if node.device.alone:
-                    grads = node.pull(g, wanted, differentiable)
-                else:
-                    with node.device.selected():
-                        grads = node.pull(g, wanted, differentiable)
-                if anomaly:
-                    _check_nan(node, grads)
-                for i, edge in enumerate(node.edges):  # a strict zip would take 0.2 us more
-                    if edge is not None and (gx := grads[i]) is not None:
-                        have = get(edge)
-                        if have is not None:
-                            gx = have + gx if edge.device.alone else _sum(edge, have, gx)
-                        gradients[edge] = gx
-                if not retain:
-                    node.free()
+        while order:
+            node = order.pop()
+            g = pop(node, None)
+            if g is None or wanted is not None and node not in wanted:
+                continue
+            if node.hooks:
+                g = _run_hooks(node, g, differentiable)
+            leaf = not node.number
+            if leaf if targets is None else node in targets:
+                found[node] = g
+            if leaf:
+                continue
+            if node.device.is_only:
+                grads = node.backward(g, wanted, differentiable)
+            else:
+                with node.device.selected():
+                    grads = node.backward(g, wanted, differentiable)
+            if anomaly:
+                _check_nan(node, grads)
+            for i, edge in enumerate(node.edges):  # a strict zip would take 0.2 us more
+                if edge is not None and (gx := grads[i]) is not None:
+                    have = get(edge)
+                    if have is not None:
+                        gx = have + gx if edge.device.is_only else _sum(edge, have, gx)
+                    gradients[edge] = gx
+                elif edge is not None and node.__class__ is OpNode and (wanted is None or edge in wanted):
+                    name = node.plan.op.input_name(i)
+                    raise GradientError(f"{node.name}: its gradient rule for {name} returned None, expected an array")
+            if not retain:
+                node.free()
     except GradientError:
         raise
     except Exception as error:
         error.add_note(f"in the gradient of {node.name}, made at {describe(node.site)}")
         raise
+    finally:
+        mode.grad = recording
     return found
 
 
@@ -259,7 +304,7 @@ def _sum(edge: Any, x: Any, y: Any) -> Any:
 
 
 def reachable(roots: Any) -> list:
-    """Every node that `roots` lead to, in the order they were made."""
+    """Return every node that `roots` lead to, in the order in which they were made."""
     seen, stack = set(roots), list(roots)
     while stack:
         for edge in stack.pop().edges:
@@ -279,7 +324,7 @@ def _leading_to(targets: set, order: list) -> set:
 
 def _check_nan(node: Any, grads: Any) -> None:
     for i, gx in enumerate(grads):
-        if gx is not None and gx.__class__ is not Parts and bool((gx != gx).any()):
+        if gx is not None and gx.__class__ is not OutputGradients and bool((gx != gx).any()):
             raise AnomalyError(
                 f"{node.name}: the gradient for input {i}, of shape {tuple(gx.shape)}, has NaN; "
                 f"the op was made at {describe(node.site)}"
@@ -287,8 +332,11 @@ def _check_nan(node: Any, grads: Any) -> None:
 
 
 def _run_hooks(node: Any, g: Any, differentiable: bool) -> Any:
-    given = g if differentiable else _tensor(g, node.device)
+    given = g if differentiable else wrap(g, node.device, None)
     for hook in list(node.hooks.values()):
         result = hook(given)
-        given = given if result is None else result
+        if result is not None:
+            name = getattr(hook, "__qualname__", type(hook).__name__)
+            source = f"the hook {name} of {node.name}, made at {describe(node.site)},"
+            given = like_input(result, given.shape, given.dtype, given.device, source)
     return given if differentiable else given._array

@@ -10,34 +10,35 @@
 
 The body works on raw arrays and is written against `xp`: it is the CPU path, the GPU fallback and the oracle.
 Positional parameters are Tensors, keyword-only ones attributes. The parameters of a gradient rule say what it needs:
-`g`, an input's name, an attribute's name, `out`, `<input>_shape`, `<input>_dtype`, a residual of the fused path,
+`g`, an input's name, an attribute's name, `out`, `<input>_shape`, `<input>_dtype`, a residual of the device path,
 `needs`. Only what is named is kept until backward. Rules run on raw arrays, and on Tensors when the gradient itself is
 to be differentiated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MethodType
 from typing import Any
 
 import numpy as np
 
 from ..backend.devices import CPU, Device, device_of
-from ..backend.dtypes import is_float, is_low
+from ..backend.dtypes import FLOAT_KINDS, is_float, is_low
 from ..backend.namespace import Namespace, xp
 from ..errors import DTypeError, GpugradError
 from .explain import explain
-from .graph import EMPTY, OpNode, Part
+from .graph import EMPTY, OpNode, OutputNode
 from .mode import mode
+from .paths import DevicePath, Paths, rule_names
 from .place import place
-from .plan import PARTS, Fused, Plan, raised, rule_names
+from .plan import PARTS, Plan, raised
 from .signature import Fixed, Many, Signature
+from .table import OPS
 from .tensor import Tensor, wrap
 from .views import View
 
 __all__ = ["OPS", "Fixed", "Many", "Op", "op", "xp"]
-
-OPS: dict[str, Op] = {}
 
 
 class Op:
@@ -51,15 +52,16 @@ class Op:
         dtypes: str,
         exact: bool,
         view: bool,
+        broadcasts: bool,
         bench: Callable | None,
         flops: Callable | None,
     ):
         self.name = forward.__name__
         self.__name__, self.__doc__, self.__module__ = self.name, forward.__doc__, forward.__module__
         self.forward, self.samples, self.bench, self.flops = forward, samples, bench, flops
-        self.dtypes, self.exact, self.view = dtypes, exact, view
+        self.dtypes, self.exact, self.view, self.broadcasts = dtypes, exact, view, broadcasts
         self.rules: dict[str, Callable] = {}
-        self.fused_paths: dict[str, Fused] = {}
+        self.paths: Mapping[str, DevicePath | None] = Paths(self.__module__)
         self._plans: dict[tuple, Plan] = {}
         self.signature = Signature(self.name, forward)
         self.inputs, self.attributes = self.signature.inputs, self.signature.attributes
@@ -75,7 +77,7 @@ class Op:
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Ops are Tensor methods: the Tensor is the first input."""
-        return self if instance is None else _Method(self, instance)
+        return self if instance is None else MethodType(self, instance)
 
     def input_name(self, i: int) -> str:
         """The declared name of flat input `i`."""
@@ -98,13 +100,13 @@ class Op:
         self._plans.clear()
         return self
 
-    def fused(self, kind: str) -> Callable[[Callable], Fused]:
+    def path(self, kind: str) -> Callable[[Callable], DevicePath]:
         """Declare this op's own path on devices of `kind` ("cpu", "cuda"). It may return NotImplemented to decline."""
 
-        def declare(forward: Callable) -> Fused:
-            self.fused_paths[kind] = Fused(forward, low=kind != "cpu")
+        def declare(forward: Callable) -> DevicePath:
+            made = self.paths[kind] = DevicePath(forward, low=kind != "cpu")
             self._plans.clear()
-            return self.fused_paths[kind]
+            return made
 
         return declare
 
@@ -114,65 +116,52 @@ class Op:
         inputs, attributes = self.signature.bind(args, kwargs)
         device, tensors, arrays = place(self, inputs)
         try:
-            if device.alone:
-                out, residuals, fused = self._run(device, arrays, attributes)
+            if device.is_only:
+                out, residuals, path = self._run(device, arrays, attributes)
             else:
                 with device.selected():
-                    out, residuals, fused = self._run(device, arrays, attributes)
+                    out, residuals, path = self._run(device, arrays, attributes)
         except GpugradError:
             raise
         except (ValueError, IndexError, TypeError) as error:
             raise explain(self, error, arrays, attributes) from error
-        return self._record(device, tensors, arrays, attributes, out, residuals, fused)
-
-    def _run(self, device: Device, arrays: list, attributes: dict) -> tuple[Any, dict, Fused | None]:
-        """The outputs, the fused path's residuals, and that path if it ran."""
-        fused, low = self.fused_paths.get(device.type), None
-        if fused is not None and fused.low:
-            result = self._fused(fused, arrays, attributes)
-            if result is not NotImplemented:
-                return *result, fused
-            fused = None
-        for array in () if self.exact else arrays:
-            if array is not None and is_low(array.dtype):
-                low, arrays = array.dtype, [None if a is None else raised(a) for a in arrays]
-                break
-        result = NotImplemented if fused is None else self._fused(fused, arrays, attributes)
-        if result is NotImplemented:
-            fused, residuals = None, EMPTY
-            out = self.forward(arrays, **attributes) if self.many else self.forward(*arrays, **attributes)
-        else:
-            out, residuals = result
-        return out if low is None else _rounded(out, low), residuals, fused
-
-    def _fused(self, fused: Fused, arrays: list, attributes: dict) -> Any:
-        """(outputs, residuals) of the fused path, or NotImplemented."""
-        result = fused.forward(arrays, **attributes) if self.many else fused.forward(*arrays, **attributes)
-        if result is not NotImplemented:
-            fused.runs += 1
-        return result
-
-    def _record(
-        self, device: Device, tensors: Any, arrays: Any, attributes: dict, out: Any, residuals: dict, fused: Any
-    ) -> Any:
         several = out.__class__ is tuple
         if several:
-            out = tuple(device.asarray(o) for o in out)
+            out = tuple([device.asarray(o) for o in out])
         elif out.__class__ is not np.ndarray:
             out = device.asarray(out)
-        node = self.node(device, tensors, arrays, attributes, out, residuals, fused) if mode.grad else None
+        node = self.record(device, tensors, arrays, attributes, out, residuals, path) if mode.grad else None
         if several:
-            floats = [is_float(o.dtype) for o in out]
-            return tuple(
-                wrap(o, device, Part(node, i, len(out)) if node is not None and floats[i] else None)
-                for i, o in enumerate(out)
-            )
+            return _outputs(out, device, node)
         made = wrap(out, device, node)
         if self.view and out.base is not None:
             made._view = View.of(self, tensors[0], attributes, out)
         return made
 
-    def node(
+    def _run(self, device: Device, arrays: list, attributes: dict) -> tuple[Any, dict, DevicePath | None]:
+        """Compute: the outputs, the device path's residuals, and that path if it ran.
+
+        16-bit floats are raised to float32 and rounded once at the end, unless the path takes them or the op is exact.
+        """
+        path, low = self.paths[device.type], None
+        if path is not None and path.low:
+            result = path.run(arrays, attributes, self.many)
+            if result is not NotImplemented:
+                return *result, path
+            path = None
+        for array in () if self.exact else arrays:
+            if array is not None and array.itemsize == 2 and is_low(array.dtype):
+                low, arrays = array.dtype, [None if a is None else raised(a) for a in arrays]
+                break
+        result = NotImplemented if path is None else path.run(arrays, attributes, self.many)
+        if result is NotImplemented:
+            path, residuals = None, EMPTY
+            out = self.forward(arrays, **attributes) if self.many else self.forward(*arrays, **attributes)
+        else:
+            out, residuals = result
+        return out if low is None else _rounded(out, low), residuals, path
+
+    def record(
         self,
         device: Device,
         tensors: Sequence,
@@ -180,31 +169,36 @@ class Op:
         attributes: dict,
         out: Any,
         residuals: dict = EMPTY,
-        fused: Fused | None = None,
+        path: DevicePath | None = None,
     ) -> OpNode | None:
-        """The graph node of a call that gave `out`; None if no gradient can flow through it."""
+        """Return the graph node of a call that gave `out`; None if no gradient can flow through it."""
         flows = self._flows * len(tensors) if self.many else self._flows
-        edges = tuple([t._edge() if flows[i] and t is not None else None for i, t in enumerate(tensors)])
-        mask = tuple([edge is not None for edge in edges])
-        if True not in mask or out.__class__ is not tuple and not is_float(out.dtype):
+        edges: list = []
+        shapes: list = []
+        first = None  # the first array that needs a gradient
+        for t, array, flow in zip(tensors, arrays, flows, strict=True):
+            edge = t._edge() if flow and t is not None else None
+            if edge is not None and first is None:
+                first = array
+            edges.append(edge)
+            shapes.append(None if array is None else array.shape)
+        if first is None or out.__class__ is not tuple and out.dtype.kind not in FLOAT_KINDS:
             return None
-        plan = self.plan(mask, fused)
+        plan = self.plan(tuple([edge is not None for edge in edges]), path)
         saved = plan.saved(arrays, attributes, out, residuals) if plan.names else EMPTY
-        shapes = tuple([None if a is None else a.shape for a in arrays])
-        node = OpNode(plan, edges, saved, shapes, device)
-        first = arrays[mask.index(True)]
+        node = OpNode(plan, tuple(edges), saved, tuple(shapes), device)
         if first.itemsize == 2:
             node.low = first.dtype
         if out.__class__ is tuple:
             node.outputs = [(o.shape, o.dtype) for o in out]
         return node
 
-    def plan(self, mask: tuple[bool, ...], fused: Fused | None) -> Plan:
-        """The plan for this mask, made once."""
-        key = (mask, fused)
+    def plan(self, mask: tuple[bool, ...], path: DevicePath | None) -> Plan:
+        """Return the plan for inputs that need gradients as `mask` says; it is made once."""
+        key = (mask, path)
         plan = self._plans.get(key)
         if plan is None:
-            plan = self._plans[key] = Plan(self, mask, fused)
+            plan = self._plans[key] = Plan(self, mask, path)
         return plan
 
     def raw(self, kind: str) -> Callable:
@@ -219,18 +213,6 @@ class Op:
         return call
 
 
-class _Method:
-    """An op bound to a Tensor."""
-
-    __slots__ = ("op", "tensor")
-
-    def __init__(self, op: Op, tensor: Tensor):
-        self.op, self.tensor = op, tensor
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.op(self.tensor, *args, **kwargs)
-
-
 def op(
     forward: Callable | None = None,
     *,
@@ -238,6 +220,7 @@ def op(
     dtypes: str = "common",
     exact: bool = False,
     view: bool = False,
+    broadcasts: bool = False,
     bench: Callable | None = None,
     flops: Callable | None = None,
     make: type[Op] = Op,
@@ -247,19 +230,40 @@ def op(
     samples: function of a Sampler that returns the cases for the checks.
     dtypes: "common": inputs are promoted to one dtype; "float": and integers to the default float; "own": left alone.
     exact: moves values without arithmetic, so 16-bit floats are not raised to float32.
+    broadcasts: some axes of an input are broadcast and others not (matmul, linear), and gradients may keep them.
     view: the result shares the first input's memory, and in-place changes go through it.
     bench: like samples, cases to measure, the one for a quick look first; a generator, since they are large.
     flops: arithmetic operations of a call, or (of forward, of backward); its parameters name inputs, attributes, `out`.
     """
 
     def declare(body: Callable) -> Op:
-        made = make(body, samples=samples, dtypes=dtypes, exact=exact, view=view, bench=bench, flops=flops)
+        made = make(
+            body,
+            samples=samples,
+            dtypes=dtypes,
+            exact=exact,
+            view=view,
+            broadcasts=broadcasts,
+            bench=bench,
+            flops=flops,
+        )
         if made.name in OPS and OPS[made.name].__module__ != made.__module__:
             raise DTypeError(f"op {made.name!r} is declared already, in {OPS[made.name].__module__}")
         OPS[made.name] = made
         return made
 
     return declare if forward is None else declare(forward)
+
+
+def _outputs(arrays: tuple, device: Device, node: OpNode | None) -> tuple[Tensor, ...]:
+    """Wrap the outputs of an op that has several; integers have no place in the graph."""
+    count = len(arrays)
+    return tuple(
+        [
+            wrap(o, device, OutputNode(node, i, count) if node is not None and is_float(o.dtype) else None)
+            for i, o in enumerate(arrays)
+        ]
+    )
 
 
 def _rounded(out: Any, low: np.dtype) -> Any:
@@ -269,4 +273,10 @@ def _rounded(out: Any, low: np.dtype) -> Any:
     return out.astype(low) if getattr(out, "dtype", None) == np.float32 else out
 
 
-Namespace.provider = staticmethod(lambda name, kind: OPS[name].raw(kind) if name in OPS else None)
+def _provided(name: str, kind: str) -> Callable | None:
+    """What the array namespace of `kind` ("cpu", "cuda", "tensor") has under the name of an op."""
+    found = OPS.get(name)
+    return found if found is None or kind == "tensor" else found.raw(kind)
+
+
+Namespace.provider = staticmethod(_provided)

@@ -1,14 +1,14 @@
-"""How an op is differentiated: its fused paths, and for each set of inputs that need gradients what to keep and run."""
+"""How an op is differentiated: for each set of inputs that need gradients, what to keep and which rules to run."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..backend.dtypes import is_low
-from ..errors import DTypeError
+from .paths import DevicePath, rule_names
 
 if TYPE_CHECKING:
     from .op import Op
@@ -17,57 +17,21 @@ if TYPE_CHECKING:
 PARTS = ("shape", "dtype")  # of an input, that a rule may ask for instead of all of it
 
 
-def rule_names(rule: Callable) -> tuple[str, ...]:
-    """What a gradient rule asks for besides g. Raises DTypeError unless its first parameter is g."""
-    names = parameters(rule)
-    if not names or names[0] != "g":
-        raise DTypeError(f"a gradient rule's first parameter is g, the upstream gradient; got ({', '.join(names)})")
-    return names[1:]
-
-
-def parameters(function: Callable) -> tuple[str, ...]:
-    """Names of all parameters, without the cost of the inspect module for a plain function."""
-    code = getattr(function, "__code__", None)
-    if code is None:
-        import inspect
-
-        return tuple(inspect.signature(function).parameters)
-    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-
-
-class Fused:
-    """A device's own path for an op: array-level forward that returns (out, residuals by name), and backward.
-
-    `low`: they take 16-bit floats as they are; otherwise these are raised to float32 before and rounded after.
-    """
-
-    def __init__(self, forward: Callable, low: bool):
-        self.forward, self.low = forward, low
-        self.pull: Callable | None = None
-        self.names: tuple[str, ...] = ()
-        self.runs = 0  # how often it ran, for the tests
-
-    def backward(self, function: Callable) -> Fused:
-        """Declare the backward: like a gradient rule, but for all inputs at once; returns a tuple in input order."""
-        self.pull, self.names = function, rule_names(function)
-        return self
-
-
 class Plan:
     """How one op is differentiated when `mask` says which inputs need it: what to save, which rules to run."""
 
-    def __init__(self, op: Op, mask: tuple[bool, ...], fused: Fused | None):
+    def __init__(self, op: Op, mask: tuple[bool, ...], path: DevicePath | None):
         self.op, self.mask = op, mask
-        self.fused = fused if fused is not None and fused.pull is not None else None
+        self.path = path if path is not None and path.backward_function is not None else None
         self.rules = [op.rules.get(op.input_name(i)) if needed else None for i, needed in enumerate(mask)]
         self.wants = [rule_names(rule) if rule else () for rule in self.rules]
-        names = set().union(*self.wants, self.fused.names if self.fused else ())
+        names = set().union(*self.wants, self.path.names if self.path else ())
         self.names = tuple(sorted(names - {"i", "needs"}))
         self.sources = [(name, *_source(op, name)) for name in self.names]
-        self.plain = not any(self.wants) and self.fused is None  # rules of g alone
+        self.plain = not any(self.wants) and self.path is None  # rules of g alone
 
     def saved(self, arrays: Sequence, attributes: dict, out: Any, residuals: dict) -> dict:
-        """What the rules and the fused backward ask for, by name."""
+        """What the rules and the path backward ask for, by name."""
         saved, many = {}, self.op.many
         for name, position, part in self.sources:
             if position is None:
@@ -88,21 +52,21 @@ class Plan:
                 return [rule and rule(g) for rule in self.rules]
         else:
             needs = tuple(m and edge in wanted for m, edge in zip(self.mask, edges, strict=True))
-        fused = None if differentiable else self.fused
-        if fused is not None and fused.low:
-            grads = self._fused_gradients(fused, g, saved, needs)
+        path = None if differentiable else self.path
+        if path is not None and path.low:
+            grads = self._path_gradients(path, g, saved, needs)
             if grads is not None:
                 return grads
-            fused = None
+            path = None
         if low:
             g, saved = raised(g), {name: raised(value) for name, value in saved.items()}
-        grads = None if fused is None else self._fused_gradients(fused, g, saved, needs)
+        grads = None if path is None else self._path_gradients(path, g, saved, needs)
         return self._by_rules(g, saved, needs) if grads is None else grads
 
-    def _fused_gradients(self, fused: Fused, g: Any, saved: dict, needs: tuple) -> Sequence | None:
+    def _path_gradients(self, path: DevicePath, g: Any, saved: dict, needs: tuple) -> Sequence | None:
         values = {**saved, "needs": needs}
-        assert fused.pull is not None
-        grads = fused.pull(g, *[values[name] for name in fused.names])
+        assert path.backward_function is not None
+        grads = path.backward_function(g, *[values[name] for name in path.names])
         if grads is NotImplemented:
             return None
         grads = grads if isinstance(grads, tuple) else (grads,)

@@ -2,30 +2,49 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..backend.devices import CPU
+from ..backend.devices import CPU, Device
 from ..errors import DeviceError, DTypeError, GradientError, ShapeError
+from .table import OPS
+
+if TYPE_CHECKING:
+    from .attached import Attached  # a stub: what `gpugrad.ops` gives to Tensor
+    from .tensor import Tensor
+else:
+    Attached = object
 
 
-class Protocols:
+class Protocols(Attached):
     """The protocols of Tensor."""
 
     __slots__ = ()
 
     if TYPE_CHECKING:
+        _array: Any
+        _node: Any
+        _requires_grad: bool
+        device: Device
 
-        def __getattr__(self, name: str) -> Any: ...
-        def __getitem__(self, index: Any) -> Any: ...
+        @property
+        def shape(self) -> tuple[int, ...]: ...
+        @property
+        def dtype(self) -> np.dtype: ...
+        @property
+        def requires_grad(self) -> bool: ...
+        def item(self) -> Any: ...
+        def numpy(self) -> np.ndarray: ...
 
     def __len__(self) -> int:
         if not self._array.ndim:
             raise DTypeError("len() of a 0-d tensor")
         return self._array.shape[0]
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Tensor]:
         if not self._array.ndim:
             raise DTypeError("iteration over a 0-d tensor")
         return (self[i] for i in range(self._array.shape[0]))
@@ -67,17 +86,13 @@ class Protocols:
         return np.array(self.numpy(), dtype, copy=copy)
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        from .op import OPS
-
         name = {"invert": "bitwise_invert"}.get(ufunc.__name__, ufunc.__name__)
         if method != "__call__" or kwargs or name not in OPS:
             return NotImplemented
         return OPS[name](*inputs)
 
     def __array_namespace__(self, api_version: str | None = None) -> Any:
-        import gpugrad
-
-        return gpugrad
+        return sys.modules[__name__.partition(".")[0]]
 
     def __dlpack__(self, **kwargs: Any) -> Any:
         if self.requires_grad:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from ..errors import DTypeError, ShapeError
 from .convert import raw
-from .plan import parameters
+from .paths import parameters
 from .tensor import Tensor
 
 if TYPE_CHECKING:

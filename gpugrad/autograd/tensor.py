@@ -1,11 +1,13 @@
 """The Tensor: an array, its device, and its place in the graph.
 
-A Tensor that an op made refers to the op's node; a leaf that requires a gradient is itself a node without edges. Array
-methods and operators are attached by `gpugrad.ops`: each op is a method under its own name.
+A Tensor that an op made refers to the op's node; a leaf that requires a gradient is itself a node without edges.
+Methods that need more than this module are attached by the modules above it (see `method`): each op is one, under its
+own name.
 """
 
 from __future__ import annotations
 
+import copy
 import weakref
 from collections.abc import Callable
 from itertools import count
@@ -13,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..backend.devices import CPU, Device
+from ..backend.devices import Device
 from ..backend.dtypes import is_float
 from ..errors import DeviceError, DTypeError, GradientError, ShapeError
 from .protocols import Protocols
@@ -28,20 +30,22 @@ _new = object.__new__
 class Tensor(Protocols):
     """An n-dimensional array that remembers how it was computed; `gpugrad.tensor`, `zeros` and every op make one."""
 
-    __slots__ = ("_array", "device", "_node", "_requires_grad", "_grad", "hooks", "_view", "_changed", "__weakref__")
+    # `wrap` sets all of them. Attributes of the user's own go into the __dict__, which is made when the first is set.
+    __slots__ = (
+        "_array", "device", "_node", "_requires_grad", "_grad", "hooks", "_view", "_changed", "__dict__", "__weakref__",
+    )  # fmt: skip
+
+    if TYPE_CHECKING:
+        _grad: Tensor | None
+        hooks: dict[int, Callable] | None
+        _view: View | None
+        _changed: int
 
     # A leaf as a node of the graph (see graph.py).
     edges: tuple = ()
     number = 0
     site = None
     name = "leaf"
-
-    def __init__(self, data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False):
-        from .convert import tensor
-
-        made = tensor(data, dtype, device, requires_grad)
-        for name in Tensor.__slots__[:-1]:
-            setattr(self, name, getattr(made, name))
 
     # What it is
 
@@ -126,17 +130,6 @@ class Tensor(Protocols):
 
     # The graph
 
-    def backward(
-        self, gradient: Any = None, retain_graph: bool | None = None, create_graph: bool = False, inputs: Any = None
-    ) -> None:
-        """Add the gradient of this Tensor with respect to every leaf (or to `inputs`) to their `.grad`.
-
-        gradient: the upstream gradient, of this Tensor's shape; needed unless it has one element.
-        """
-        from .functional import backward
-
-        backward(self, None if gradient is None else (gradient,), retain_graph, create_graph, inputs)
-
     def detach(self) -> Tensor:
         """The same memory outside the graph."""
         return wrap(self._array, self.device, None)
@@ -177,30 +170,7 @@ class Tensor(Protocols):
             view.refresh(self)
         return self._node if self._node is not None else self if self._requires_grad else None
 
-    # Places and types
-
-    def to(
-        self, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False, copy: bool = False
-    ) -> Tensor:
-        """This Tensor with another dtype, on another device, or like another Tensor; itself if nothing changes."""
-        for given in args:
-            if isinstance(given, Tensor):
-                dtype, device = given.dtype, given.device
-            elif isinstance(given, Device) or isinstance(given, str) and given.split(":")[0] in ("cpu", "cuda"):
-                device = given
-            else:
-                dtype = given
-        from .convert import move
-
-        return move(self, dtype, device, copy, non_blocking)
-
-    def cpu(self) -> Tensor:
-        """This Tensor in the host's memory."""
-        return self.to(device=CPU)
-
-    def cuda(self, index: int | None = None) -> Tensor:
-        """This Tensor in a GPU's memory."""
-        return self.to(device="cuda" if index is None else index)
+    # Values
 
     def numpy(self) -> np.ndarray:
         """The values as a NumPy array (this memory, on the CPU). Raises GradientError if the graph would be lost."""
@@ -218,10 +188,12 @@ class Tensor(Protocols):
         """The values as nested lists."""
         return self.device.to_host(self._array).tolist()
 
-    __hash__ = object.__hash__
+    __hash__ = object.__hash__  # type: ignore[assignment]
 
     def __copy__(self) -> Tensor:
-        return self.detach().requires_grad_(self._requires_grad) if self.is_leaf else self.clone()
+        made = self.detach().requires_grad_(self._requires_grad) if self.is_leaf else self.clone()
+        vars(made).update(vars(self))
+        return made
 
     def __deepcopy__(self, memo: dict) -> Tensor:
         if not self.is_leaf:
@@ -229,33 +201,33 @@ class Tensor(Protocols):
         made = wrap(self._array.copy(), self.device, None, type(self))
         made._requires_grad = self._requires_grad
         memo[id(self)] = made
+        vars(made).update(copy.deepcopy(vars(self), memo))
         if self.grad is not None:
             made.grad = self.grad.detach().clone()
         return made
 
-    if TYPE_CHECKING:  # methods are attached by gpugrad.ops
-        _view: View | None
+    def __reduce_ex__(self, protocol: Any) -> tuple:
+        # The values stay, as PyTorch has it, and not how they were computed: no node, base of a view or hook.
+        return _unpickled, (type(self), self._array, self.device, self.requires_grad), (self.grad, vars(self))
 
-        def __getattr__(self, name: str) -> Any: ...
-        def __add__(self, other: Any) -> Tensor: ...
-        def __radd__(self, other: Any) -> Tensor: ...
-        def __sub__(self, other: Any) -> Tensor: ...
-        def __rsub__(self, other: Any) -> Tensor: ...
-        def __mul__(self, other: Any) -> Tensor: ...
-        def __rmul__(self, other: Any) -> Tensor: ...
-        def __truediv__(self, other: Any) -> Tensor: ...
-        def __rtruediv__(self, other: Any) -> Tensor: ...
-        def __pow__(self, other: Any) -> Tensor: ...
-        def __matmul__(self, other: Any) -> Tensor: ...
-        def __neg__(self) -> Tensor: ...
-        def __getitem__(self, index: Any) -> Tensor: ...
-        def __setitem__(self, index: Any, value: Any) -> None: ...
-        def __eq__(self, other: Any) -> Tensor: ...
-        def __ne__(self, other: Any) -> Tensor: ...
-        def __lt__(self, other: Any) -> Tensor: ...
-        def __le__(self, other: Any) -> Tensor: ...
-        def __gt__(self, other: Any) -> Tensor: ...
-        def __ge__(self, other: Any) -> Tensor: ...
+    def __setstate__(self, state: tuple) -> None:
+        self.grad, attributes = state
+        vars(self).update(attributes)
+
+
+def method(name: str) -> Callable[[Callable], Callable]:
+    """Make the decorated function the method of Tensor called `name`.
+
+    The class itself holds what needs nothing but an array and a node. The modules above it bring conversion
+    (`convert`), backward (`functional`) and the ops (`gpugrad.ops.methods`), so that imports go one way.
+    """
+
+    def attach(function: Callable) -> Callable:
+        function.__name__, function.__qualname__ = name, f"Tensor.{name}"
+        setattr(Tensor, name, staticmethod(function) if name == "__new__" else function)
+        return function
+
+    return attach
 
 
 class Handle:
@@ -281,6 +253,12 @@ def _check_gradient(tensor: Tensor, gradient: Any) -> None:
         raise DTypeError(f"grad: {expected}, got dtype {gradient.dtype}")
     if gradient.device is not tensor.device:
         raise DeviceError(f"grad: {expected}, got one on {gradient.device}")
+
+
+def _unpickled(cls: type, array: Any, device: Device, requires_grad: bool) -> Tensor:
+    made = wrap(array, device, None, cls)
+    made._requires_grad = requires_grad
+    return made
 
 
 def wrap(array: Any, device: Device, node: Any, cls: type = Tensor) -> Tensor:

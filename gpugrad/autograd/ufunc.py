@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import cpu
-from ..backend.cpu import memory
+from ..backend.cpu import memory, rows
 from ..backend.devices import CPU
 from ..backend.dtypes import float32, float64
 from ..backend.namespace import CPU as CPU_NAMESPACE
@@ -33,7 +32,7 @@ _CONSTANT = wrap(np.zeros(()), CPU, None)  # stands for a Python number where on
 class Elementwise(Op):
     """An Op that applies its body to each element. `direct` is the function behind it, for operators.
 
-    Its rules name only x, y and out; a fused CPU path keeps no residuals and never declines.
+    Its rules name only x, y and out; a path CPU path keeps no residuals and never declines.
     """
 
     def __init__(self, forward: Callable, **flags: Any):
@@ -71,7 +70,7 @@ def elementwise(body: Callable | None = None, **flags: Any) -> Any:
 
 
 def _unary(op: Elementwise, function: Any, general: Callable) -> Callable:
-    paths = op.fused_paths
+    paths = op.paths
 
     def call(x: Any, *args: Any, **kwargs: Any) -> Any:
         if not isinstance(x, Tensor) or args or kwargs:
@@ -79,11 +78,10 @@ def _unary(op: Elementwise, function: Any, general: Callable) -> Callable:
         a = x._array
         if (a.dtype is not float32 and a.dtype is not float64) or x.device is not CPU:
             return general(x)
-        fused = None
-        if paths and "cpu" in paths:
-            fused = paths["cpu"]
-            fused.runs += 1
-            out = fused.forward(a)[0]
+        path = paths["cpu"]
+        if path is not None:
+            path.runs += 1
+            out = path.forward(a)[0]
         else:
             try:
                 out = function(a) if a.nbytes < _LARGE else _large(function, a)
@@ -93,7 +91,7 @@ def _unary(op: Elementwise, function: Any, general: Callable) -> Callable:
             out = np.asarray(out)
         node = None
         if mode.grad and x.requires_grad and op.rules:
-            plan = op.plan((True,), fused)
+            plan = op.plan((True,), path)
             names = plan.names
             saved = {name: a if name == "x" else out for name in names} if names else EMPTY
             node = OpNode(plan, (x._edge(),), saved, None, CPU)
@@ -163,7 +161,7 @@ def _large(function: Any, a: Any, *rest: Any) -> Any:
     """`function` of arrays on which NumPy spends time: what is broadcast to wide rows is not buffered, and a very large
     result like `a` goes into kept memory, as fresh pages would cost more than the arithmetic."""
     if not all([b.shape == a.shape or b.ndim == 0 for b in rest]):
-        with cpu.rows.unbuffered(a.shape[-1] if a.shape else 1):
+        with rows.unbuffered(a.shape[-1] if a.shape else 1):
             return function(a, *rest)
     if a.nbytes < memory.LARGE or not isinstance(function, np.ufunc) or function.types[0].endswith("?"):
         return function(a, *rest)

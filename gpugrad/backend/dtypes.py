@@ -50,14 +50,17 @@ def as_dtype(given) -> np.dtype:
     return bfloat16() if dtype.name == "bfloat16" else _NAMES[dtype.name]
 
 
+FLOAT_KINDS = "fV"  # the kinds of floating-point dtypes; V is bfloat16, for which NumPy has no kind of its own
+
+
 def is_float(dtype: np.dtype) -> bool:
     """Whether `dtype` is one of the four floating-point dtypes."""
-    return dtype.kind in "fV"  # V is bfloat16: NumPy has no kind of its own for it
+    return dtype.kind in FLOAT_KINDS
 
 
 def is_low(dtype: np.dtype) -> bool:
     """Whether `dtype` is a 16-bit float, which generic ops compute in float32 and round once."""
-    return dtype.itemsize == 2 and dtype.kind in "fV"
+    return dtype.itemsize == 2 and dtype.kind in FLOAT_KINDS
 
 
 def default_dtype() -> np.dtype:

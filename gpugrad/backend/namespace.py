@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from . import cpu
+from .cpu import gemm
 
 Provider = Callable[[str, str], Callable | None]
 
@@ -35,10 +35,7 @@ class Namespace:
         return value
 
 
-CPU = Namespace(
-    np, "cpu", matmul=lambda x, y: cpu.gemm.matmul(x, y),
-    erf=lambda x: cpu.activation.erf(x), erfc=lambda x: cpu.special.erfc(x), erfinv=lambda x: cpu.special.erfinv(x),
-)  # fmt: skip
+CPU = Namespace(np, "cpu", matmul=gemm.matmul)
 _by_type: dict[type, Any] = {np.ndarray: CPU}
 
 

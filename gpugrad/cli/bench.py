@@ -1,4 +1,4 @@
-"""`gpugrad bench [NAME|FILE.py]` runs the benchmarks; `gpugrad bench compare A B` compares two runs."""
+"""Runs `gpugrad bench [NAME|FILE.py]`, the benchmark suite; `compare A B` tells what changed between two runs."""
 
 import argparse
 import importlib
@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def _suite() -> Any:
-    """Import the benchmarks' command line, which is beside the package in a checkout and inside it once installed."""
+    """Imports the suite's command line: beside the package in a checkout, inside it where gpugrad is installed."""
     if not (ROOT / "benchmarks" / "cli.py").is_file():
         return importlib.import_module("gpugrad._benchmarks.cli")
     if str(ROOT) not in sys.path:
@@ -19,10 +19,10 @@ def _suite() -> Any:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's arguments."""
+    """Declares the command's arguments."""
     _suite().arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure. Return 0 if every row was measured, 1 if one failed or got slower, 2 if there is nothing to measure."""
+    """Measures; returns 0 if every row was measured, 1 if one failed or got slower, 2 if nothing can be measured."""
     return _suite().run(args)

@@ -6,25 +6,20 @@ kernels.
 
 import argparse
 import difflib
-import importlib.util
 import os
 import subprocess
 import sys
 import time
-import traceback
 from pathlib import Path
 
-from ..autograd.checks import CHECKS, Result, check_op
+from ..autograd.check.checks import CHECKS, Result, check_op
 from ..autograd.op import OPS, Op
+from ..autograd.op_files import declared_ops
 from ..backend import cuda
 from ..backend.cuda import emulator
 from ..backend.devices import Device
 from ..backend.devices import device as find_device
-from ..errors import DeviceError
-
-
-class UsageError(Exception):
-    """The command cannot be carried out as given; the exit status is 2."""
+from ..errors import DeviceError, UsageError
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,20 +28,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", help="where to run them: cpu, cuda, cuda:1 (default: every device that is there)")
     parser.add_argument("--op", nargs="+", action="extend", metavar="NAME", help="check only these ops")
     parser.add_argument("--only", nargs="+", choices=CHECKS, metavar="CHECK", help=f"of: {', '.join(CHECKS)}")
-    parser.add_argument("--fused", action="store_true", help="check only ops that have a path of their own there")
+    parser.add_argument("--paths", action="store_true", help="check only ops that have a path of their own there")
     parser.add_argument("-v", "--verbose", action="store_true", help="list every failing case and each op's seconds")
 
 
 def run(args: argparse.Namespace) -> int:
     """Check and print the tables. Return 0 if all checks passed, 1 if not, 2 if there is nothing to check."""
     try:
-        ops = _chosen(declared(Path(args.file)) if args.file else dict(OPS), args.op)
+        ops = _chosen(declared_ops(Path(args.file)) if args.file else dict(OPS), args.op)
         devices = [args.device] if args.device else ["cpu", *(["cuda"] if cuda.is_available() else [])]
         status = max([_check(ops, find_device(name), args) for name in devices])
     except (UsageError, DeviceError) as error:
         print(f"gpugrad check: {error}", file=sys.stderr)
         return 2
-    brings_kernels = any("cuda" in op.fused_paths for op in ops.values())
+    brings_kernels = any(op.paths["cuda"] for op in ops.values())
     if args.file and not args.device and brings_kernels and not cuda.is_emulated():
         status = max(status, _check_emulated(args))
     return status
@@ -54,8 +49,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _check(ops: dict[str, Op], device: Device, args: argparse.Namespace) -> int:
     start, verbose = time.perf_counter(), args.verbose
-    if args.fused:
-        ops = {name: op for name, op in ops.items() if device.type in op.fused_paths}
+    if args.paths:
+        ops = {name: op for name, op in ops.items() if op.paths[device.type]}
     results = _results(ops, device, args.only)
     _print_table(results, verbose)
     failed = [name for name, found in results.items() if not all(r.passed for r in found)]
@@ -81,28 +76,6 @@ def _check_emulated(args: argparse.Namespace) -> int:
     more = ["--verbose"] if args.verbose else []
     env = {**os.environ, "GPUGRAD_CUDA": "emulate", "GPUGRAD_EMULATOR": "check"}
     return subprocess.run(command + more, env=env, check=False).returncode
-
-
-def declared(file: Path) -> dict[str, Op]:
-    """Import `file` and return the ops that it declares."""
-    if not file.is_file():
-        raise UsageError(f"there is no file {str(file)!r}")
-    before = dict(OPS)
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    if spec is None or spec.loader is None:
-        raise UsageError(f"{str(file)!r} is not a Python file")
-    sys.path.insert(0, str(file.parent))  # as for a script, so that it can import its neighbours
-    try:
-        spec.loader.exec_module(importlib.util.module_from_spec(spec))
-    except Exception as error:
-        text = "".join(traceback.format_exception(error, limit=-1))
-        raise UsageError(f"{str(file)!r} cannot be imported:\n{text}") from None
-    finally:
-        sys.path.remove(str(file.parent))
-    ops = {name: op for name, op in OPS.items() if before.get(name) is not op}
-    if not ops:
-        raise UsageError(f"{str(file)!r} declares no op; decorate a function with @gpugrad.op")
-    return ops
 
 
 def _chosen(ops: dict[str, Op], names: list[str] | None) -> dict[str, Op]:

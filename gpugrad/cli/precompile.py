@@ -78,9 +78,10 @@ def run(args: argparse.Namespace) -> int:
 def _families(names: Sequence[str] | None) -> list[Kernels]:
     """Return the declared families, or those with the given names."""
     from ..backend.cuda.launch import Kernels
-    from ..ops import cuda  # noqa: F401  declares them
+    from ..ops import cuda, ops_with_path
     from ..optim import cuda as _  # noqa: F401
 
+    assert cuda and ops_with_path("cuda")  # which declares them
     families = sorted(Kernels.families, key=lambda family: family.source.name)
     known = {family.source.name.removesuffix(".cu") for family in families}
     missing = set(names or ()) - known

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd.op import Op
-from ..autograd.plan import Fused
+from ..autograd.paths import DevicePath
 from ..backend.cuda.launch import Kernels, ctype, dense
 from ..backend.cuda.sources import Source
 from ..backend.dtypes import is_float
@@ -73,9 +73,9 @@ def attach(
     taken = dtypes or (_FLOATS if "T" in ahead.template else ("float32",))
     known = {*op.inputs, *op.attributes, *shapes, "n"}
     ahead.check(known, f"{op.name}: forward")
-    fused = op.fused("cuda")(_Forward(op, ahead, shapes, taken))
+    path = op.path("cuda")(_Forward(op, ahead, shapes, taken))
     if backward is not None:
-        _differentiate(fused, op, _Call(kernels, backward, size, block, shared), known)
+        _differentiate(path, op, _Call(kernels, backward, size, block, shared), known)
 
 
 def _source(op: Op, given: str | Path) -> Source | Path:
@@ -116,7 +116,7 @@ class _Call:
 
 
 class _Forward:
-    """The fused path's forward."""
+    """The device path's forward."""
 
     def __init__(self, op: Op, call: _Call, shapes: dict[str, Callable], dtypes: Sequence[str]):
         self.op, self.call, self.shapes, self.dtypes = op, call, shapes, dtypes
@@ -134,8 +134,8 @@ class _Forward:
         return made.pop("out"), made
 
 
-def _differentiate(fused: Fused, op: Op, call: _Call, known: set[str]) -> None:
-    """Make `call` the backward of `fused`: it keeps what the call names."""
+def _differentiate(path: DevicePath, op: Op, call: _Call, known: set[str]) -> None:
+    """Make `call` the backward of `path`: it keeps what the call names."""
     inputs = [name for name in op.inputs if name in op.rules]
     gradients = [f"g{name}" for name in inputs]
     call.check({*known, *gradients, "g"}, f"{op.name}: backward")
@@ -145,13 +145,13 @@ def _differentiate(fused: Fused, op: Op, call: _Call, known: set[str]) -> None:
     shapes = [f"{name}_shape" for name in inputs if name not in kept]
 
     def pull(g: Any, *values: Any) -> tuple:
-        named = dict(zip(fused.names, values, strict=True))
+        named = dict(zip(path.names, values, strict=True))
         sizes = {name: named[name].shape if name in kept else named[f"{name}_shape"] for name in inputs}
         made = {f"g{name}": xp(g).empty(size, g.dtype) for name, size in sizes.items()}
         call({**_dense(named), **made, "g": dense(g), "n": g.size}, g.dtype)
         return tuple(made.get(f"g{name}") for name in op.inputs)
 
-    fused.pull, fused.names = pull, (*kept, *shapes)
+    path.backward_function, path.names = pull, (*kept, *shapes)
 
 
 class _Expression:

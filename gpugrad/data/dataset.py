@@ -184,5 +184,7 @@ def random_split(dataset: Any, lengths: Sequence[float], generator: Generator | 
             sizes[i % len(sizes)] += 1
     if sum(sizes) != n:
         raise ValueError(f"random_split: the lengths {list(lengths)} do not add up to {n} samples")
-    order = (generator or default_generator()).numpy.permutation(n)
-    return [Subset(dataset, part) for part in np.split(order, np.cumsum(sizes)[:-1].astype(int))]
+    order = (default_generator() if generator is None else generator).numpy.permutation(n)
+    return [
+        Subset(dataset, order[int(end - size) : int(end)]) for size, end in zip(sizes, accumulate(sizes), strict=True)
+    ]

@@ -37,7 +37,8 @@ class Fetch:
 
     def __init__(self, dataset: Any, collate: Callable[[Any], Any] | None, batched: bool):
         self.dataset, self.batched = dataset, batched
-        self.collate = collate or (default_collate if batched else default_convert)
+        default = default_collate if batched else default_convert
+        self.collate = default if collate is None else collate
         self.whole = getattr(dataset, "batch", None) is not None and batched and collate is None
 
     def __call__(self, indices: Any, seed: int, number: int) -> Any:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,14 @@ import numpy as np
 
 from ..autograd.convert import asarray
 from ..autograd.tensor import Tensor
+from ..backend.files import open_regular
 from ..errors import DataError
 from ..optional import need
 from .dataset import Dataset, TensorDataset
 from .tables import Split
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
+_MOST_UNPACKED = 1032  # bytes that one of gzip's can become
 _IDX = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
 
@@ -28,19 +31,22 @@ def read_idx(path: str | os.PathLike) -> Tensor:
 
     Raises DataError that names the file if it is of another format, or shorter or longer than it says.
     """
-    content = _content(path)
-    if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in _IDX:
-        raise DataError(f"{os.fspath(path)}: not an idx file (it starts with {content[:4].hex(' ') or 'nothing'})")
-    start = 4 + 4 * content[3]
-    if len(content) < start:
-        raise DataError(f"{os.fspath(path)}: ends within its header, after {len(content)} bytes")
-    dtype, shape = np.dtype(_IDX[content[2]]), [int(n) for n in np.frombuffer(content, ">u4", content[3], 4)]
-    if len(content) - start != prod(shape) * dtype.itemsize:
-        raise DataError(
-            f"{os.fspath(path)}: {len(content) - start} bytes of values, {prod(shape) * dtype.itemsize} expected for "
-            f"the shape {tuple(shape)}"
-        )
-    values = np.frombuffer(content, dtype, offset=start).reshape(shape)
+    name = os.fspath(path)
+    with _opened(path) as (file, most):  # what comes first is looked at first: the rest may be large
+        head = file.read(4)
+        if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in _IDX:
+            raise DataError(f"{name}: not an idx file (it starts with {head.hex(' ') or 'nothing'})")
+        sizes = file.read(4 * head[3])
+        start = 4 + len(sizes)
+        if len(sizes) < 4 * head[3]:
+            raise DataError(f"{name}: ends within its header, after {start} bytes")
+        dtype, shape = np.dtype(_IDX[head[2]]), tuple(np.frombuffer(sizes, ">u4").tolist())
+        expected = prod(shape) * dtype.itemsize
+        content = file.read(expected + 1) if expected <= most - start else b""
+    if len(content) != expected:
+        have = f"at least {len(content)}" if len(content) > expected else len(content) if content else most - start
+        raise DataError(f"{name}: {have} bytes of values, {expected} expected for the shape {shape}")
+    values = np.frombuffer(content, dtype).reshape(shape)
     return asarray(values.astype(dtype.newbyteorder("="), copy=True), device="cpu")
 
 
@@ -92,13 +98,28 @@ def _find(folder: str | os.PathLike, name: str) -> Path:
 
 
 def _content(path: str | os.PathLike) -> bytes:
-    content = Path(path).read_bytes()
-    if not content.startswith(b"\x1f\x8b"):
-        return content
-    try:
-        return gzip.decompress(content)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"{os.fspath(path)}: broken gzip file ({error})") from None
+    with _opened(path) as (file, _):
+        return file.read()
+
+
+@contextmanager
+def _opened(path: str | os.PathLike) -> Iterator[tuple[Any, int]]:
+    """A file to read, unpacked if it is compressed by gzip, and the most bytes that can come of it.
+
+    Raises DataError that names the file for a broken one, and for what is no regular file.
+    """
+    with open_regular(path, DataError) as file:
+        size = os.fstat(file.fileno()).st_size
+        packed = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        if not packed:
+            yield file, size
+            return
+        try:
+            with gzip.open(file) as unpacked:
+                yield unpacked, _MOST_UNPACKED * size
+        except (OSError, EOFError, zlib.error) as error:
+            raise DataError(f"{os.fspath(path)}: broken gzip file ({error})") from None
 
 
 class ImageFolder(Dataset):
@@ -118,10 +139,10 @@ class ImageFolder(Dataset):
         is_valid_file: Callable[[str], bool] | None = None,
     ):
         self.root, self.transform, self.target_transform = os.fspath(root), transform, target_transform
-        self.loader = loader or open_picture
+        self.loader = open_picture if loader is None else loader
         self.classes = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
         self.class_to_idx = {name: i for i, name in enumerate(self.classes)}
-        accept = is_valid_file or (lambda path: path.lower().endswith(EXTENSIONS))
+        accept = _is_picture if is_valid_file is None else is_valid_file
         self.samples = [
             (str(path), i)
             for i, name in enumerate(self.classes)
@@ -140,14 +161,19 @@ class ImageFolder(Dataset):
             image = self.loader(path)
         except Exception as error:
             raise DataError(f"{path}: {type(error).__name__}: {error}") from error
-        image = (self.transform or ToTensor())(image)
+        image = (ToTensor() if self.transform is None else self.transform)(image)
         return image, target if self.target_transform is None else self.target_transform(target)
 
     def __len__(self) -> int:
         return len(self.samples)
 
 
+def _is_picture(path: str) -> bool:
+    return path.lower().endswith(EXTENSIONS)
+
+
 def open_picture(path: str) -> Any:
     """A picture as Pillow's RGB image. Raises MissingPackageError without Pillow."""
-    with need("PIL.Image", "reading pictures", "train", "pillow").open(path) as image:
+    module = need("PIL.Image", "reading pictures", "train", "pillow")
+    with open_regular(path, DataError) as file, module.open(file) as image:
         return image.convert("RGB")

@@ -11,9 +11,9 @@ from ..backend.devices import CPU
 from ..backend.devices import device as find_device
 from ..backend.dtypes import uint8
 from ..backend.random import Generator, default_generator
-from .ahead import ahead, pinned
 from .dataset import IterableDataset
 from .fetch import End, Fetch, FetchNext, drawing_from, stream
+from .prefetch import pinned, prefetch
 from .samplers import BatchSampler, RandomSampler, SequentialSampler
 from .workers import Workers
 
@@ -69,13 +69,16 @@ class DataLoader:
         self.num_workers, self.timeout, self.collate_fn = num_workers, timeout, collate_fn
         self.pin_memory, self.generator, self.in_order = pin_memory, generator, in_order
         self.worker_init_fn, self.multiprocessing_context = worker_init_fn, multiprocessing_context
-        self.prefetch_factor, self.persistent_workers = prefetch_factor or 2, persistent_workers
+        self.prefetch_factor = 2 if prefetch_factor is None else prefetch_factor
+        self.persistent_workers = persistent_workers
         self.device = None if device is None else find_device(device)
         self.sampler = self.batch_sampler = None
         if not self.stream:
-            self.sampler = sampler or (RandomSampler(dataset) if shuffle else SequentialSampler(dataset))
-            if batch_size is not None:
-                self.batch_sampler = batch_sampler or BatchSampler(self.sampler, batch_size, drop_last)
+            if sampler is None:
+                sampler = RandomSampler(dataset) if shuffle else SequentialSampler(dataset)
+            if batch_sampler is None and batch_size is not None:
+                batch_sampler = BatchSampler(sampler, batch_size, drop_last)
+            self.sampler, self.batch_sampler = sampler, batch_sampler
         self.batched = batch_size is not None
         self._workers: Workers | None = None
         self._seed: int | None = None  # of the pass that is under way
@@ -85,16 +88,16 @@ class DataLoader:
 
     def __len__(self) -> int:
         if not self.stream:
-            return len(self.batch_sampler or self.sampler)  # type: ignore[arg-type]
-        n, size = len(self.dataset), self.batch_size or 1
+            return len(self._order())
+        n, size = len(self.dataset), self.batch_size if self.batched else 1
         return n // size if self.drop_last else -(-n // size)
 
     def __iter__(self) -> Iterator[Any]:
-        resume, self._resume = self._resume or {}, None
+        resume, self._resume = {} if self._resume is None else self._resume, None
         self._start = [g.get_state() for g in self._generators()]
         seed = resume.get("seed")
         if seed is None or self.generator is not None:  # its own generator is where it was when that pass began
-            seed = int((self.generator or default_generator()).numpy.integers(1 << 63))
+            seed = int((default_generator() if self.generator is None else self.generator).numpy.integers(1 << 63))
         self._seed, self._given = seed, resume.get("batches", 0)
         return self._pass(seed, self._given)
 
@@ -102,7 +105,7 @@ class DataLoader:
         """The batches of the pass with this seed, without the first `skip`."""
         batches: Any = self._made(seed, skip)
         if self.device not in (None, CPU):
-            batches = ahead(batches, self.device)
+            batches = prefetch(batches, self.device)
         try:
             for batch in batches:
                 self._given += 1
@@ -149,15 +152,20 @@ class DataLoader:
 
     def _tasks(self, seed: int) -> Iterator[tuple[Any, int, int]]:
         """For each batch: its indices (of a stream: how many samples), the pass's seed, the batch's number."""
-        given = self.batch_sampler or self.sampler or repeat(self.batch_size or 1)
         with drawing_from(random := stream(seed)):
-            indices = iter(given)
+            indices = iter(self._order())
         for number in count():
             with drawing_from(random):  # samplers may draw when they are asked for the next
                 chosen = next(indices, End)
             if chosen is End:
                 return
             yield chosen, seed, number
+
+    def _order(self) -> Any:
+        """What gives each batch's indices: the samplers, of which either may be empty; of a stream how many samples."""
+        if self.stream:
+            return repeat(self.batch_size if self.batched else 1)
+        return self.sampler if self.batch_sampler is None else self.batch_sampler
 
     # Its place in the data
 

@@ -23,7 +23,7 @@ class Sampler:
 
     @property
     def _random(self) -> np.random.Generator:
-        return (self.generator or default_generator()).numpy
+        return (default_generator() if self.generator is None else self.generator).numpy
 
 
 class SequentialSampler(Sampler):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
+from io import TextIOWrapper
 from typing import Any
 
 import numpy as np
 
 from ..autograd.convert import asarray
 from ..autograd.tensor import Tensor
+from ..backend.files import open_regular
 from ..errors import DataError, OutOfRangeError
 from ..optional import need
 from .dataset import Dataset
@@ -68,8 +69,10 @@ class HuggingFaceTokenizer:
     def __init__(self, source: Any):
         if isinstance(source, (str, os.PathLike)):
             module = need("tokenizers", f"reading {os.fspath(source)}", "train")
+            with open_regular(source, DataError) as file:
+                content = file.read()
             try:
-                source = module.Tokenizer.from_file(os.fspath(source))
+                source = module.Tokenizer.from_buffer(content)
             except Exception as error:  # the package raises Exception itself
                 raise DataError(f"{os.fspath(source)}: not a tokeniser ({error})") from None
         self.tokenizer = source
@@ -105,7 +108,7 @@ class Lines(Dataset):
 
     def __init__(self, path: str | os.PathLike, encoding: str = "utf-8"):
         self.path, self.encoding = os.fspath(path), encoding
-        with open(path, "rb") as file:
+        with open_regular(path, DataError) as file:
             self._ends = np.cumsum([len(line) for line in file], dtype=np.int64)
 
     def __getitem__(self, index: int) -> str:
@@ -136,7 +139,9 @@ class TokenDataset(Dataset):
         if tokenizer is not None:
             tokens = tokenizer.encode(tokens if isinstance(tokens, str) else read_text(tokens))
         self.tokens = np.asarray(tokens, np.int64)
-        self.length, self.stride = length, stride or length
+        self.length, self.stride = length, length if stride is None else stride
+        if self.stride < 1:
+            raise DataError(f"TokenDataset: stride must be positive, got {stride}")
         if self.tokens.ndim != 1 or len(self.tokens) <= length or length < 1:
             raise DataError(
                 f"TokenDataset: tokens {self.tokens.shape} are too few for a window of {length} and the next"
@@ -164,7 +169,8 @@ def read_text(paths: Any, encoding: str = "utf-8") -> str:
     texts = []
     for path in given:
         try:
-            texts.append(Path(path).read_text(encoding))
+            with open_regular(path, DataError) as file, TextIOWrapper(file, encoding) as text:
+                texts.append(text.read())
         except UnicodeDecodeError as error:
             raise DataError(f"{os.fspath(path)}: {error}") from None
     return "".join(texts)

@@ -14,6 +14,7 @@ import signal
 import traceback
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
@@ -92,10 +93,8 @@ class Workers:
             yield batch
 
     def _ask(self, worker: int, task: tuple) -> tuple[int, tuple]:
-        try:
+        with suppress(OSError):  # it died; what it had made before is taken first, then _receive finds the end
             self.pipes[worker].send(task)
-        except OSError:
-            raise self._death(worker, task) from None
         self.waiting[worker] += 1
         return worker, task
 
@@ -186,7 +185,7 @@ def _work(pipe: Connection, fetch: Fetch, info: WorkerInfo, init: Callable | Non
     try:
         if init is not None:
             init(info.id)
-    except Exception as error:
+    except BaseException as error:  # sys.exit's too: an exit would take finished batches with it
         problem = "error", f"worker_init_fn: {type(error).__name__}: {error}", traceback.format_exc()
     try:
         while True:
@@ -207,7 +206,7 @@ def _answer(fetch: Fetch, task: tuple, blocks: Blocks) -> tuple:
         return "batch", *blocks.put(fetch(indices, seed, number))
     except DataError as error:
         return "error", str(error), traceback.format_exc()
-    except Exception as error:
+    except BaseException as error:  # sys.exit's too: an exit would take finished batches with it
         return "error", f"batch {number}: {type(error).__name__}: {error}", traceback.format_exc()
 
 

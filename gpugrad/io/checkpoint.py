@@ -10,9 +10,7 @@ from __future__ import annotations
 import json
 import mmap as memory_map
 import os
-import tempfile
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,8 +18,10 @@ import numpy as np
 from ..autograd.tensor import Tensor, wrap
 from ..backend.devices import device as find_device
 from ..backend.dtypes import as_dtype
+from ..backend.files import open_regular
 from ..errors import CheckpointError, DTypeError
 from .format import Entry, checksum, read_header, write_header
+from .replace import replace_file
 
 _KEY = "gpugrad"
 
@@ -29,16 +29,19 @@ _KEY = "gpugrad"
 def save(path: str | os.PathLike, tensors: Mapping[str, Any], metadata: Mapping[str, Any] | None = None) -> None:
     """Write tensors (Tensors or NumPy arrays, on any device) and metadata to `path`, replacing a file that is there.
 
-    The new file is complete or absent, whenever the program or the machine stops.
+    The new file is complete or absent, whenever the program or the machine stops. Raises DTypeError for what is no
+    tensor, name or JSON value, and CheckpointError for a file that could not be loaded again; then nothing is written.
     """
     arrays = {name: _host(name, value) for name, value in tensors.items()}
-    notes = {_KEY: json.dumps(metadata, sort_keys=True)} if metadata is not None else {}
+    notes = {_KEY: _text_of(metadata)} if metadata is not None else {}
     header, order = write_header(arrays, notes)
-    _replace(Path(path), [header, *(arrays[name].reshape(-1).view(np.uint8) for name in order)])
+    replace_file(path, [header, *(arrays[name].reshape(-1).view(np.uint8) for name in order)])
 
 
-def _host(name: str, value: Any) -> np.ndarray:
+def _host(name: Any, value: Any) -> np.ndarray:
     """A C-contiguous little-endian NumPy array of the values."""
+    if not isinstance(name, str):
+        raise DTypeError(f"save: a tensor's name must be a string, got {name!r} ({type(name).__name__})")
     array = value.device.to_host(value._array) if isinstance(value, Tensor) else value
     if not isinstance(array, np.ndarray):
         raise DTypeError(f"save: {name!r} must be a Tensor or a NumPy array, got {type(value).__name__}")
@@ -46,22 +49,14 @@ def _host(name: str, value: Any) -> np.ndarray:
     return np.asarray(array, as_dtype(array.dtype), order="C")
 
 
-def _replace(path: Path, contents: Iterable[Any]) -> None:
-    """Put a file in place in one step: written beside it, flushed to the disk, renamed."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+def _text_of(metadata: Any) -> str:
+    """The metadata as JSON that `load` can read."""
     try:
-        with os.fdopen(handle, "wb") as file:
-            for content in contents:
-                file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)  # mkstemp's own mode is for the owner alone
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+        text = json.dumps(metadata, sort_keys=True)
+        json.loads(text)  # reads less deep than it writes
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DTypeError(f"save: the metadata must be JSON values ({type(error).__name__}: {error})") from None
+    return text
 
 
 def load(
@@ -74,7 +69,7 @@ def load(
     it is truncated, damaged, of another format or lacks a name; nothing is loaded then.
     """
     chosen = None if names is None else list(names)
-    with open(path, "rb") as file:
+    with open_regular(path, CheckpointError) as file:
         size = os.fstat(file.fileno()).st_size
         try:
             entries, notes = read_header(file, size)

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..backend.dtypes import as_dtype
+from ..errors import CheckpointError
 
 DTYPES = {
     "BOOL": "bool", "U8": "uint8", "I8": "int8", "I16": "int16", "I32": "int32", "I64": "int64",
@@ -24,6 +25,9 @@ DTYPES = {
 }  # fmt: skip
 _CODES = {name: code for code, name in DTYPES.items()}
 _LIMIT = 100_000_000  # bytes of a header, the format's own limit
+# What takes memory when a header is parsed is its lists and their items, up to 30 times its size; a tensor has about
+# 12 of these marks, so that this is a bound for 170 thousand tensors, or for 200 MB.
+_MARKS, _MOST_MARKS = (b"{", b"[", b","), 1 << 21
 _NOTES = "__metadata__"
 _SUMS, _SUM = "gpugrad.sha256", "gpugrad.header.sha256"
 
@@ -50,8 +54,12 @@ def checksum(content: Any) -> str:
 def write_header(arrays: dict[str, np.ndarray], notes: dict[str, str]) -> tuple[bytes, list[str]]:
     """The first bytes of a file, and the order in which the arrays' values follow.
 
-    The checksum of each array's values, and one of the header itself, are added to the notes.
+    The checksum of each array's values, and one of the header itself, are added to the notes. Raises CheckpointError
+    for names and sizes that `read_header` refuses.
     """
+    for name in arrays:
+        if name == _NOTES or not _is_unicode(name):
+            raise CheckpointError(f"save: a tensor cannot be called {name!r} in a safetensors file")
     order = sorted(arrays, key=lambda name: (-arrays[name].itemsize, name))  # aligned: wide elements first
     header: dict[str, Any] = {}
     end = 0
@@ -64,7 +72,30 @@ def write_header(arrays: dict[str, np.ndarray], notes: dict[str, str]) -> tuple[
     header[_NOTES][_SUM] = _header_sum(header)
     text = _dumped(header)
     text += b" " * (-len(text) % 8)
+    try:
+        _check_size(text)
+    except ValueError as error:
+        what = f"{len(arrays)} tensors and their metadata are too much for one file"
+        raise CheckpointError(f"save: {what}: {error}") from None
     return len(text).to_bytes(8, "little") + text, order
+
+
+def _check_size(text: bytes) -> None:
+    """Raise ValueError for a header that would take too much memory."""
+    if len(text) > _LIMIT:
+        raise ValueError(f"a header of {len(text)} bytes, where {_LIMIT} are allowed")
+    marks = sum(map(text.count, _MARKS))
+    if marks > _MOST_MARKS:
+        raise ValueError(f"a header of {marks} lists, objects and items, where {_MOST_MARKS} are allowed")
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether other programs can read it: a lone surrogate is no character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _dumped(header: Any) -> bytes:
@@ -85,12 +116,14 @@ def read_header(file: Any, size: int) -> tuple[dict[str, Entry], dict[str, str]]
     if length > min(size - 8, _LIMIT):
         raise ValueError(f"a header of {length} bytes in a file of {size}")
     try:
-        header = json.loads(file.read(length).decode(), object_pairs_hook=_without_repetition)
+        text = file.read(length)
+        _check_size(text)
+        header = json.loads(text.decode(), object_pairs_hook=_without_repetition)
     except RecursionError:
         raise ValueError("the header is nested too deep") from None
     if not isinstance(header, dict):
         raise ValueError("the header is no JSON object")
-    notes = header.get(_NOTES) or {}
+    notes = {} if header.get(_NOTES) is None else header[_NOTES]
     _check_texts(_NOTES, notes)
     sums = json.loads(notes[_SUMS]) if _SUMS in notes else {}
     _check_texts(_SUMS, sums)

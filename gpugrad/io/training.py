@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..backend.random import get_rng_state, set_rng_state
-from ..errors import CheckpointError
+from ..errors import CheckpointError, GpugradError
 from .checkpoint import load, save
 from .tree import put_together, take_apart
 
@@ -54,23 +54,25 @@ def load_training(
     """Put what is given back to the state that `save_training` wrote; returns the extra values that have no state.
 
     The random generators go back as well. What is not given is left out: `load_training(path, model)` gives the
-    weights of a run. Raises CheckpointError, which names the file, if it is damaged, of another kind or lacks a part,
-    and StateDictError where a state does not fit; then nothing has changed.
+    weights of a run. Raises CheckpointError, which names the file, if it is damaged, of another kind, lacks a part or
+    has one that cannot be loaded, and StateDictError where a state does not fit; then nothing has changed.
     """
     parts = _parts(locals())
     tensors, metadata = load(path)
     if not isinstance(metadata, dict) or metadata.get("kind") != _FORMAT:
         raise CheckpointError(f"{os.fspath(path)}: not written by save_training")
-    owners, states = metadata.get("owners", []), metadata.get("state", {})
+    owners, states = metadata.get("owners"), metadata.get("state")
+    if not (isinstance(owners, list) and all(isinstance(name, str) for name in owners) and isinstance(states, dict)):
+        raise CheckpointError(f"{os.fspath(path)}: expected a list of owners and a table of states in its metadata")
     missing = [name for name in parts if name not in owners or name not in states]
     if missing:
         have = ", ".join(name for name in owners if name != _RANDOM)
         raise CheckpointError(f"{os.fspath(path)}: has no state of {', '.join(missing)}; it has that of {have}")
     try:
         states = {name: put_together(state, tensors) for name, state in states.items()}
+        _load_all(parts, states)
     except CheckpointError as error:
-        raise CheckpointError(f"{os.fspath(path)}: {error}") from None
-    _load_all(parts, states)
+        raise CheckpointError(f"{os.fspath(path)}: {error}") from error.__cause__
     return {name: state for name, state in states.items() if name not in owners}
 
 
@@ -98,17 +100,23 @@ def _parts(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _load_all(parts: dict[str, Any], states: dict[str, Any]) -> None:
-    """Load every state, or none: after an error those already loaded get back what they had."""
+    """Load every state, or none: after an error those already loaded get back what they had.
+
+    Raises CheckpointError for a state that its owner fails on, because it came from a file.
+    """
     before = {name: copy.deepcopy(part.state_dict()) for name, part in parts.items()}
     done = []
     try:
         for name, part in parts.items():
             done.append(name)
             part.load_state_dict(states[name])
-    except Exception:
+    except BaseException as error:
         for name in done:
             parts[name].load_state_dict(before[name])
-        raise
+        if isinstance(error, GpugradError) or not isinstance(error, Exception):
+            raise
+        text = f"{type(error).__name__}: {error}"
+        raise CheckpointError(f"the state of {done[-1]} cannot be loaded ({text})") from error
 
 
 def _has_state(part: Any) -> bool:

@@ -10,13 +10,17 @@ import numpy as np
 from ..autograd.tensor import Tensor
 from ..errors import CheckpointError, DTypeError
 
+_DEEPEST = 100  # levels of lists and dicts, for which Python's own limit is far
 
-def take_apart(value: Any, name: str, tensors: dict[str, Any]) -> Any:
+
+def take_apart(value: Any, name: str, tensors: dict[str, Any], depth: int = 0) -> Any:
     """`value` as JSON. Its tensors and arrays go into `tensors`, named by their place: "optimizer/state/0/exp_avg".
 
     Numbers, texts and None stand for themselves; everything else is a list whose first item says what it is.
-    Raises DTypeError for what is none of these.
+    Raises DTypeError for what is none of these, and for what is nested too deep or contains itself.
     """
+    if depth > _DEEPEST:
+        raise DTypeError(f"cannot save {name[:80]}...: more than {_DEEPEST} lists or dicts inside each other")
     if value is None or isinstance(value, (bool, int, float, str)):
         return value if type(value) in (bool, int, float, str, type(None)) else _plain(value)
     if isinstance(value, np.generic):
@@ -27,10 +31,10 @@ def take_apart(value: Any, name: str, tensors: dict[str, Any]) -> Any:
         tensors[name] = value
         return ["tensor" if isinstance(value, Tensor) else "array", name]
     if isinstance(value, Mapping):
-        items = [[_key(k, name), take_apart(v, f"{name}/{k}", tensors)] for k, v in value.items()]
+        items = [[_key(k, name), take_apart(v, f"{name}/{k}", tensors, depth + 1)] for k, v in value.items()]
         return ["dict", *items]
     if isinstance(value, (list, tuple)):
-        items = [take_apart(v, f"{name}/{i}", tensors) for i, v in enumerate(value)]
+        items = [take_apart(v, f"{name}/{i}", tensors, depth + 1) for i, v in enumerate(value)]
         return ["tuple" if isinstance(value, tuple) else "list", *items]
     raise DTypeError(f"cannot save {name}, a {type(value).__name__}: expected tensors, numbers, texts, lists or dicts")
 
@@ -48,6 +52,8 @@ def _key(key: Any, name: str) -> Any:
 
 def put_together(given: Any, tensors: Mapping[str, Tensor]) -> Any:
     """What `take_apart` was given. Raises CheckpointError where `given` is not of its making."""
+    if isinstance(given, dict):
+        raise CheckpointError("no state that can be put together (an object of JSON's stands for nothing)")
     if not isinstance(given, list):
         return given
     try:
@@ -59,5 +65,5 @@ def put_together(given: Any, tensors: Mapping[str, Tensor]) -> Any:
         if kind == "dict":
             return {key: put_together(value, tensors) for key, value in items}
         return {"list": list, "tuple": tuple}[kind](put_together(value, tensors) for value in items)
-    except (KeyError, IndexError, TypeError, ValueError) as error:
+    except (KeyError, IndexError, TypeError, ValueError, RecursionError) as error:
         raise CheckpointError(f"no state that can be put together ({type(error).__name__}: {error})") from None

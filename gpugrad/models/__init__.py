@@ -1,5 +1,14 @@
-"""Networks of the course notes."""
+"""Defines whole networks, each architecture once: recipes, benchmarks and tests build them from here."""
 
+from .alexnet import AlexNet
+from .gpt import GPT
 from .lenet import LeNet
+from .lstm import LSTMLanguageModel
+from .mlp import MLP
+from .resnet import BasicBlock, Bottleneck, CIFARResNet, ResNet, resnet18, resnet50
+from .vgg import VGG, vgg16
 
-__all__ = ["LeNet"]
+__all__ = [
+    "AlexNet", "BasicBlock", "Bottleneck", "CIFARResNet", "GPT", "LSTMLanguageModel", "LeNet", "MLP", "ResNet", "VGG",
+    "resnet18", "resnet50", "vgg16",
+]  # fmt: skip

@@ -1,20 +1,19 @@
-"""Activation layers: each calls the function of its name with the options it was made with.
+"""Activation layers: each calls the function of its name with the options that it was made with.
 
-`inplace` is accepted for PyTorch's sake; results are always new tensors.
+`inplace` is accepted because PyTorch has it; results are always new tensors.
 """
 
 from typing import Any
 
 from ..autograd.tensor import Tensor
-from ..errors import ShapeError
 from . import functional as F
 from . import init
 from .module import Module
 from .parameter import empty
 
 
-class _Activation(Module):
-    """`function(input, **options)`; the options are attributes too."""
+class Activation(Module):
+    """Computes `function(input, **options)`; the options are attributes too."""
 
     function: Any
 
@@ -34,29 +33,29 @@ class _Activation(Module):
         return ", ".join(f"{name}={getattr(self, name)!r}" for name in shown)
 
 
-class _Plain(_Activation):
-    """An activation without options."""
+class PlainActivation(Activation):
+    """Is the base of activations without options."""
 
     def __init__(self) -> None:
         super().__init__()
 
 
-class _MaybeInplace(_Activation):
-    """An activation whose only option is `inplace`."""
+class _InplaceActivation(Activation):
+    """Is the base of activations whose only option is `inplace`."""
 
     def __init__(self, inplace: bool = False):
         super().__init__(inplace=inplace)
 
 
-class _Hard(_MaybeInplace):
-    """One that does not show it, as in PyTorch."""
+class _HardActivation(_InplaceActivation):
+    """Is the base of those that do not show `inplace` in their text, as in PyTorch."""
 
     def extra_repr(self) -> str:
         return ""
 
 
-class _Shrink(_Activation):
-    """An activation that is 0 for |x| <= lambd."""
+class _Shrink(Activation):
+    """Is the base of activations that give 0 for |x| <= lambd."""
 
     def __init__(self, lambd: float = 0.5):
         super().__init__(lambd=lambd)
@@ -65,80 +64,134 @@ class _Shrink(_Activation):
         return str(self.lambd)
 
 
-class ReLU(_MaybeInplace):
-    """max(0, x)."""
+class ReLU(_InplaceActivation):
+    """Computes max(0, x).
+
+    >>> nn.ReLU()(gg.tensor([-1.0, 0.0, 2.0]))
+    tensor([0., 0., 2.])
+    """
 
     function = staticmethod(F.relu)
 
 
-class ReLU6(_MaybeInplace):
-    """min(max(0, x), 6)."""
+class ReLU6(_InplaceActivation):
+    """Computes min(max(0, x), 6).
+
+    >>> nn.ReLU6()(gg.tensor([-1.0, 3.0, 8.0]))
+    tensor([0., 3., 6.])
+    """
 
     function = staticmethod(F.relu6)
 
 
-class SiLU(_MaybeInplace):
-    """x sigmoid(x)."""
+class SiLU(_InplaceActivation):
+    """Computes x sigmoid(x), also known as swish (S. Elfwing et al. 2017, section 2).
+
+    >>> nn.SiLU()(gg.tensor([-1.0, 0.0, 2.0])).round(decimals=4)
+    tensor([-0.2689,  0.    ,  1.7616])
+    """
 
     function = staticmethod(F.silu)
 
 
-class Mish(_MaybeInplace):
-    """x tanh(softplus(x))."""
+class Mish(_InplaceActivation):
+    """Computes x tanh(softplus(x)) (D. Misra 2019).
+
+    >>> nn.Mish()(gg.tensor([-1.0, 0.0, 2.0])).round(decimals=4)
+    tensor([-0.3034,  0.    ,  1.944 ])
+    """
 
     function = staticmethod(F.mish)
 
 
-class SELU(_MaybeInplace):
-    """Scaled ELU with self-normalising constants (Klambauer et al. 2017)."""
+class SELU(_InplaceActivation):
+    """Computes scale * ELU(x), with the constants that keep mean 0 and variance 1 (G. Klambauer et al. 2017, section
+    2).
+
+    >>> nn.SELU()(gg.tensor([-1.0, 0.0, 2.0])).round(decimals=4)
+    tensor([-1.1113,  0.    ,  2.1014])
+    """
 
     function = staticmethod(F.selu)
 
 
-class Hardswish(_Hard):
-    """x relu6(x + 3) / 6."""
+class Hardswish(_HardActivation):
+    """Computes x relu6(x + 3) / 6 (A. Howard et al., "Searching for MobileNetV3", 2019, section 5.2).
+
+    >>> nn.Hardswish()(gg.tensor([-1.0, 0.0, 4.0])).round(decimals=4)
+    tensor([-0.3333,  0.    ,  4.    ])
+    """
 
     function = staticmethod(F.hardswish)
 
 
-class Hardsigmoid(_Hard):
-    """relu6(x + 3) / 6."""
+class Hardsigmoid(_HardActivation):
+    """Computes relu6(x + 3) / 6.
+
+    >>> nn.Hardsigmoid()(gg.tensor([-3.0, 0.0, 1.5]))
+    tensor([0.  , 0.5 , 0.75])
+    """
 
     function = staticmethod(F.hardsigmoid)
 
 
-class Sigmoid(_Plain):
-    """1 / (1 + exp(-x))."""
+class Sigmoid(PlainActivation):
+    """Computes 1 / (1 + exp(-x)).
+
+    >>> nn.Sigmoid()(gg.tensor([-1.0, 0.0, 2.0])).round(decimals=4)
+    tensor([0.2689, 0.5   , 0.8808])
+    """
 
     function = staticmethod(F.sigmoid)
 
 
-class Tanh(_Plain):
-    """tanh(x)."""
+class Tanh(PlainActivation):
+    """Computes tanh(x).
+
+    >>> nn.Tanh()(gg.tensor([-1.0, 0.0, 2.0])).round(decimals=4)
+    tensor([-0.7616,  0.    ,  0.964 ])
+    """
 
     function = staticmethod(F.tanh)
 
 
-class LogSigmoid(_Plain):
-    """log(sigmoid(x))."""
+class LogSigmoid(PlainActivation):
+    """Computes log(sigmoid(x)) without overflow.
+
+    >>> nn.LogSigmoid()(gg.tensor([-1.0, 0.0, 2.0])).round(decimals=4)
+    tensor([-1.3133, -0.6931, -0.1269])
+    """
 
     function = staticmethod(F.logsigmoid)
 
 
-class Softsign(_Plain):
-    """x / (1 + |x|)."""
+class Softsign(PlainActivation):
+    """Computes x / (1 + |x|).
+
+    >>> nn.Softsign()(gg.tensor([-1.0, 0.0, 3.0]))
+    tensor([-0.5 ,  0.  ,  0.75])
+    """
 
     function = staticmethod(F.softsign)
 
 
-class Tanhshrink(_Plain):
-    """x - tanh(x)."""
+class Tanhshrink(PlainActivation):
+    """Computes x - tanh(x).
+
+    >>> nn.Tanhshrink()(gg.tensor([-1.0, 0.0, 2.0])).round(decimals=4)
+    tensor([-0.2384,  0.    ,  1.036 ])
+    """
 
     function = staticmethod(F.tanhshrink)
 
 
-class GELU(_Activation):
-    """x Phi(x), Phi the normal distribution; approximate="tanh": its tanh form."""
+class GELU(Activation):
+    """Computes x Phi(x), Phi being the normal distribution, or its tanh form with approximate="tanh" (D. Hendrycks and
+    K. Gimpel 2016, section 2).
+
+    >>> nn.GELU()(gg.tensor([-1.0, 0.0, 2.0])).round(decimals=4)
+    tensor([-0.1587,  0.    ,  1.9545])
+    """
 
     function = staticmethod(F.gelu)
 
@@ -146,8 +199,12 @@ class GELU(_Activation):
         super().__init__(approximate=approximate)
 
 
-class LeakyReLU(_Activation):
-    """max(0, x) + negative_slope min(0, x)."""
+class LeakyReLU(Activation):
+    """Computes max(0, x) + negative_slope min(0, x) (A. Maas et al. 2013, section 2).
+
+    >>> nn.LeakyReLU(0.1)(gg.tensor([-1.0, 0.0, 2.0]))
+    tensor([-0.1,  0. ,  2. ])
+    """
 
     function = staticmethod(F.leaky_relu)
 
@@ -155,8 +212,12 @@ class LeakyReLU(_Activation):
         super().__init__(negative_slope=negative_slope, inplace=inplace)
 
 
-class ELU(_Activation):
-    """x for x > 0, alpha (exp(x) - 1) below."""
+class ELU(Activation):
+    """Computes x for x > 0 and alpha (exp(x) - 1) below (D.-A. Clevert et al. 2015, section 3).
+
+    >>> nn.ELU()(gg.tensor([-1.0, 0.0, 2.0])).round(decimals=4)
+    tensor([-0.6321,  0.    ,  2.    ])
+    """
 
     function = staticmethod(F.elu)
 
@@ -164,8 +225,12 @@ class ELU(_Activation):
         super().__init__(alpha=alpha, inplace=inplace)
 
 
-class CELU(_Activation):
-    """x for x > 0, alpha (exp(x / alpha) - 1) below."""
+class CELU(Activation):
+    """Computes x for x > 0 and alpha (exp(x / alpha) - 1) below (J. Barron 2017).
+
+    >>> nn.CELU(alpha=2.0)(gg.tensor([-1.0, 0.0, 2.0])).round(decimals=4)
+    tensor([-0.7869,  0.    ,  2.    ])
+    """
 
     function = staticmethod(F.celu)
 
@@ -173,8 +238,12 @@ class CELU(_Activation):
         super().__init__(alpha=alpha, inplace=inplace)
 
 
-class Softplus(_Activation):
-    """log(1 + exp(beta x)) / beta; x itself where beta x > threshold."""
+class Softplus(Activation):
+    """Computes log(1 + exp(beta x)) / beta, and x itself where beta x > threshold.
+
+    >>> nn.Softplus()(gg.tensor([-1.0, 0.0, 30.0])).round(decimals=4)
+    tensor([ 0.3133,  0.6931, 30.    ])
+    """
 
     function = staticmethod(F.softplus)
 
@@ -183,19 +252,31 @@ class Softplus(_Activation):
 
 
 class Softshrink(_Shrink):
-    """x moved towards 0 by lambd, and 0 between."""
+    """Moves x towards 0 by lambd; what is nearer to 0 than that becomes 0.
+
+    >>> nn.Softshrink()(gg.tensor([-2.0, 0.25, 1.0]))
+    tensor([-1.5,  0. ,  0.5])
+    """
 
     function = staticmethod(F.softshrink)
 
 
 class Hardshrink(_Shrink):
-    """x where |x| > lambd, else 0."""
+    """Keeps x where |x| > lambd and gives 0 elsewhere.
+
+    >>> nn.Hardshrink()(gg.tensor([-2.0, 0.25, 1.0]))
+    tensor([-2.,  0.,  1.])
+    """
 
     function = staticmethod(F.hardshrink)
 
 
-class Hardtanh(_Activation):
-    """x limited to [min_val, max_val]."""
+class Hardtanh(Activation):
+    """Limits x to [min_val, max_val].
+
+    >>> nn.Hardtanh()(gg.tensor([-2.0, 0.5, 3.0]))
+    tensor([-1. ,  0.5,  1. ])
+    """
 
     function = staticmethod(F.hardtanh)
 
@@ -203,8 +284,12 @@ class Hardtanh(_Activation):
         super().__init__(min_val=min_val, max_val=max_val, inplace=inplace)
 
 
-class Threshold(_Activation):
-    """x where x > threshold, else value."""
+class Threshold(Activation):
+    """Keeps x where x > threshold and gives `value` elsewhere.
+
+    >>> nn.Threshold(0.1, 20.0)(gg.tensor([-2.0, 0.5, 3.0]))
+    tensor([20. ,  0.5,  3. ])
+    """
 
     function = staticmethod(F.threshold)
 
@@ -212,8 +297,14 @@ class Threshold(_Activation):
         super().__init__(threshold=threshold, value=value, inplace=inplace)
 
 
-class GLU(_Activation):
-    """The first half along `dim` times the sigmoid of the second."""
+class GLU(Activation):
+    """Multiplies the first half of the input along `dim` by the sigmoid of the second (Y. Dauphin et al. 2017, section
+    2).
+
+    >>> nn.GLU()(gg.ones((2, 4))).round(decimals=4)
+    tensor([[0.7311, 0.7311],
+            [0.7311, 0.7311]])
+    """
 
     function = staticmethod(F.glu)
 
@@ -221,35 +312,13 @@ class GLU(_Activation):
         super().__init__(dim=dim)
 
 
-class Softmax(_Activation):
-    """exp(x) / sum exp(x) along `dim`."""
-
-    function = staticmethod(F.softmax)
-
-    def __init__(self, dim: int | None = None):
-        super().__init__(dim=dim)
-
-
-class Softmin(_Activation):
-    """softmax(-x) along `dim`."""
-
-    function = staticmethod(F.softmin)
-
-    def __init__(self, dim: int | None = None):
-        super().__init__(dim=dim)
-
-
-class LogSoftmax(_Activation):
-    """log(softmax(x)) along `dim`."""
-
-    function = staticmethod(F.log_softmax)
-
-    def __init__(self, dim: int | None = None):
-        super().__init__(dim=dim)
-
-
 class PReLU(Module):
-    """max(0, x) + weight min(0, x), with one learned slope or one per channel (axis 1)."""
+    """Computes max(0, x) + weight min(0, x) with one learned slope, or one per channel (axis 1) (K. He et al. 2015,
+    section 2.1).
+
+    >>> nn.PReLU()(gg.tensor([-1.0, 0.0, 2.0])).tolist()
+    [-0.25, 0.0, 2.0]
+    """
 
     def __init__(self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None):
         super().__init__()
@@ -268,20 +337,16 @@ class PReLU(Module):
         return f"num_parameters={self.num_parameters}"
 
 
-class RReLU(_Activation):
-    """max(0, x) + a min(0, x), a drawn from lower to upper in training, else their mean (B. Xu et al. 2015)."""
+class RReLU(Activation):
+    """Computes max(0, x) + a min(0, x) with a drawn from lower to upper in training; otherwise a is their mean (B. Xu
+    et al. 2015, section 2.4).
+
+    >>> nn.RReLU().eval()(gg.tensor([-1.0, 0.0, 2.0])).round(decimals=4)
+    tensor([-0.2292,  0.    ,  2.    ])
+    """
 
     def __init__(self, lower: float = 1 / 8, upper: float = 1 / 3, inplace: bool = False):
         super().__init__(inplace=inplace, lower=lower, upper=upper)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.rrelu(input, self.lower, self.upper, self.training)
-
-
-class Softmax2d(_Plain):
-    """Softmax over the channels of (N, C, H, W) or (C, H, W)."""
-
-    def forward(self, input: Tensor) -> Tensor:
-        if input.ndim not in (3, 4):
-            raise ShapeError(f"Softmax2d: expected input (N, C, H, W) or (C, H, W), got {input.shape}")
-        return F.softmax(input, -3)

@@ -4,18 +4,24 @@ from typing import Any
 
 from ..autograd.tensor import Tensor
 from . import init
-from .functional.multihead import attend_heads
+from .functional.multihead_attention import attend_heads
 from .linear import Linear
 from .module import Module
 from .parameter import empty
 
 
 class MultiheadAttention(Module):
-    """softmax(Q K^T / sqrt(d)) V in `num_heads` heads of learned projections.
+    """Computes softmax(Q K^T / sqrt(d)) V in `num_heads` heads of learned projections.
 
-    query: (L, N, E), key: (S, N, kdim), value: (S, N, vdim), or with batch_first the N first, or all without N.
-    Returns (output like query, attention weights (N, L, S), averaged over heads, or None if need_weights is False).
-    Parameters: in_proj_weight (3E, E) (or q_, k_ and v_proj_weight if the widths differ), in_proj_bias, out_proj.
+    The query is (L, N, E), the key (S, N, kdim) and the value (S, N, vdim), with batch_first the N comes first, and all
+    may come without N. The layer returns the output, shaped like the query, and the attention weights (N, L, S),
+    averaged over heads, or None if need_weights is False. Its parameters are in_proj_weight (3E, E) (or q_, k_ and
+    v_proj_weight if the widths differ), in_proj_bias, and those of out_proj. See A. Vaswani et al. 2017, section 3.2.2.
+
+    >>> layer = nn.MultiheadAttention(embed_dim=8, num_heads=2, batch_first=True)
+    >>> output, weights = layer(gg.ones((1, 5, 8)), gg.ones((1, 7, 8)), gg.ones((1, 7, 8)))
+    >>> output.shape, weights.shape
+    ((1, 5, 8), (1, 5, 7))
     """
 
     def __init__(
@@ -37,7 +43,7 @@ class MultiheadAttention(Module):
             raise ValueError(f"MultiheadAttention: embed_dim {embed_dim} cannot be divided into {num_heads} heads")
         self.embed_dim, self.num_heads, self.dropout, self.batch_first = embed_dim, num_heads, dropout, batch_first
         self.head_dim, self.add_zero_attn = embed_dim // num_heads, add_zero_attn
-        self.kdim, self.vdim = kdim or embed_dim, vdim or embed_dim
+        self.kdim, self.vdim = (embed_dim if dim is None else dim for dim in (kdim, vdim))
         together = self.kdim == self.vdim == embed_dim
         self.register_parameter(
             "in_proj_weight", empty((3 * embed_dim, embed_dim), device, dtype) if together else None
@@ -74,10 +80,10 @@ class MultiheadAttention(Module):
         average_attn_weights: bool = True,
         is_causal: bool = False,
     ) -> tuple[Tensor, Tensor | None]:
-        """Masks as in PyTorch: True (or -inf, added to the scores) is what must not be looked at.
+        """Attend to `value`. Masks are as in PyTorch: True, or -inf added to the scores, is what must not be looked at.
 
-        attn_mask: (L, S), or (N * num_heads, L, S); key_padding_mask: (N, S), or (S,) without N. is_causal: attn_mask,
-        if given, is the causal mask, which then need not be read; if not given, it is meant.
+        attn_mask is (L, S) or (N * num_heads, L, S); key_padding_mask is (N, S), or (S,) without N. is_causal promises
+        that attn_mask is the causal mask, which then need not be read, or stands for it if none is given.
         """
         separate = (self.q_proj_weight, self.k_proj_weight, self.v_proj_weight)
         return attend_heads(

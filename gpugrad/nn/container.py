@@ -1,4 +1,4 @@
-"""Containers of modules and parameters."""
+"""Containers of modules and of parameters."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from .module import Module
 from .parameter import Parameter
 
 
-class _List(Module):
-    """Submodules named "0", "1", ... in order."""
+class _IndexedModules(Module):
+    """Holds submodules named "0", "1", ... in order."""
 
     def _set(self, modules: Iterable[Module]) -> None:
         self._modules.clear()
@@ -40,25 +40,25 @@ class _List(Module):
         setattr(self, self._key(index), module)
 
     def append(self, module: Module) -> Self:
-        """Add `module` at the end."""
+        """Add `module` at the end; returns the container."""
         self.add_module(str(len(self)), module)
         return self
 
     def extend(self, modules: Iterable[Module]) -> Self:
-        """Add several at the end."""
+        """Add several modules at the end; returns the container."""
         for module in list(modules):
             self.append(module)
         return self
 
     def insert(self, index: int, module: Module) -> Self:
-        """Put `module` before position `index`."""
+        """Put `module` before position `index`; returns the container."""
         modules = list(self)
         modules.insert(index, module)
         self._set(modules)
         return self
 
     def pop(self, index: int = -1) -> Module:
-        """Remove and return a module."""
+        """Remove a module and return it."""
         modules = list(self)
         module = modules.pop(self._position(index, len(self)))
         self._set(modules)
@@ -70,10 +70,13 @@ class _List(Module):
         self._set(modules)
 
 
-class Sequential(_List):
-    """Modules called one after the other. Takes modules, or one mapping of names to modules.
+class Sequential(_IndexedModules):
+    """Calls modules one after the other. It takes modules, or one mapping of names to modules.
 
     Neighbours for which there is one op, as for Linear and ReLU, are called as one, unless they have hooks.
+
+    >>> nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2))(gg.ones((3, 4))).shape
+    (3, 2)
     """
 
     def __init__(self, *args: Any):
@@ -85,9 +88,9 @@ class Sequential(_List):
     def forward(self, input: Any) -> Any:
         modules, i = tuple(self._modules.values()), 0
         while i < len(modules):
-            joined = modules[i]._joined(modules[i + 1]) if i + 1 < len(modules) else None
-            input = modules[i](input) if joined is None else joined(input)
-            i += 1 if joined is None else 2
+            fused = modules[i]._fused_with(modules[i + 1]) if i + 1 < len(modules) else None
+            input = modules[i](input) if fused is None else fused(input)
+            i += 1 if fused is None else 2
         return input
 
     def __getitem__(self, index: int | slice) -> Any:
@@ -110,8 +113,13 @@ class Sequential(_List):
         return self.extend(list(self) * (times - 1))
 
 
-class ModuleList(_List):
-    """A list of modules that are registered."""
+class ModuleList(_IndexedModules):
+    """Is a list of modules whose parameters are registered.
+
+    >>> layers = nn.ModuleList([nn.Linear(4, 4) for _ in range(3)])
+    >>> len(layers), len(list(layers.parameters()))
+    (3, 6)
+    """
 
     def __init__(self, modules: Iterable[Module] | None = None):
         super().__init__()
@@ -129,7 +137,7 @@ class ModuleList(_List):
         return self.extend(modules)
 
     def __repr__(self) -> str:
-        """Neighbours with the same text are shown once: "(0-2): 3 x Linear(...)"."""
+        """Show neighbours with the same text once: "(0-2): 3 x Linear(...)"."""
         lines, start = [], 0
         for text, group in groupby(map(repr, self)):
             count = len(list(group))
@@ -140,7 +148,12 @@ class ModuleList(_List):
 
 
 class ModuleDict(Module):
-    """A dictionary of modules that are registered, in the order of insertion."""
+    """Is a dictionary of modules whose parameters are registered, in the order of insertion.
+
+    >>> layers = nn.ModuleDict({"linear": nn.Linear(4, 4), "act": nn.ReLU()})
+    >>> list(layers), layers["act"]
+    (['linear', 'act'], ReLU())
+    """
 
     def __init__(self, modules: Mapping[str, Module] | Iterable[tuple[str, Module]] | None = None):
         super().__init__()
@@ -170,19 +183,19 @@ class ModuleDict(Module):
         return name in self._modules
 
     def keys(self) -> Iterable[str]:
-        """The names."""
+        """Return the names."""
         return self._modules.keys()
 
     def values(self) -> Iterable[Module]:
-        """The modules."""
+        """Return the modules."""
         return self._modules.values()
 
     def items(self) -> Iterable[tuple[str, Module]]:
-        """Pairs of name and module."""
+        """Return pairs of name and module."""
         return self._modules.items()
 
     def pop(self, name: str) -> Module:
-        """Remove and return a module."""
+        """Remove a module and return it."""
         return self._modules.pop(name)
 
     def clear(self) -> None:
@@ -191,19 +204,25 @@ class ModuleDict(Module):
 
 
 class ParameterList(Module):
-    """A list of parameters that are registered; Tensors become parameters."""
+    """Is a list of parameters that are registered; Tensors become parameters, and modules (lists like this one) stay.
+
+    >>> nn.ParameterList([gg.ones(2), gg.zeros(3)])[1].requires_grad
+    True
+    """
 
     def __init__(self, values: Iterable[Any] | None = None):
         super().__init__()
+        self._size = 0
         self.extend(() if values is None else values)
 
     def append(self, value: Any) -> Self:
-        """Add a parameter at the end."""
-        self.register_parameter(str(len(self)), value if isinstance(value, Parameter) else Parameter(value))
+        """Add a parameter at the end; returns the list."""
+        setattr(self, str(self._size), _member(value))
+        self._size += 1
         return self
 
     def extend(self, values: Iterable[Any]) -> Self:
-        """Add several at the end."""
+        """Add several parameters at the end; returns the list."""
         for value in list(values):
             self.append(value)
         return self
@@ -212,40 +231,52 @@ class ParameterList(Module):
         return list(self)[index]
 
     def __setitem__(self, index: int, value: Any) -> None:
-        key = list(self._parameters)[index]
-        self._parameters[key] = value if isinstance(value, Parameter) else Parameter(value)
+        setattr(self, str(range(self._size)[index]), _member(value))
 
     def __iadd__(self, values: Iterable[Any]) -> Self:
         return self.extend(values)
 
     def __len__(self) -> int:
-        return len(self._parameters)
+        return self._size
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self._parameters.values())
+        return (getattr(self, str(i)) for i in range(self._size))
 
 
 class ParameterDict(Module, MutableMapping):
-    """A dictionary of parameters that are registered; Tensors become parameters."""
+    """Is a dictionary of parameters that are registered; Tensors become parameters, and modules (dictionaries) stay.
+
+    >>> list(nn.ParameterDict({"scale": gg.ones(2), "shift": gg.zeros(2)}))
+    ['scale', 'shift']
+    """
 
     def __init__(self, parameters: Mapping[str, Any] | Iterable[tuple[str, Any]] | None = None):
         super().__init__()
+        self._names: dict[str, None] = {}  # in order, of both kinds
         self.update(() if parameters is None else parameters)
 
     def __getitem__(self, name: str) -> Any:
-        return self._parameters[name]
+        if name not in self._names:
+            raise KeyError(name)
+        return getattr(self, name)
 
     def __setitem__(self, name: str, value: Any) -> None:
-        self.register_parameter(name, value if isinstance(value, Parameter) else Parameter(value))
+        if name in self._names:
+            setattr(self, name, _member(value))
+            return
+        member = _member(value)
+        (self.register_module if isinstance(member, Module) else self.register_parameter)(name, member)
+        self._names[name] = None
 
     def __delitem__(self, name: str) -> None:
-        del self._parameters[name]
+        del self._names[name]
+        delattr(self, name)
 
     def __len__(self) -> int:
-        return len(self._parameters)
+        return len(self._names)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._parameters)
+        return iter(self._names)
 
     def __hash__(self) -> int:
         return id(self)
@@ -254,7 +285,7 @@ class ParameterDict(Module, MutableMapping):
         return self is other
 
     def copy(self) -> ParameterDict:
-        """Another dictionary of the same parameters."""
+        """Return another dictionary of the same parameters."""
         return ParameterDict(self)
 
     def __or__(self, other: Mapping[str, Any]) -> ParameterDict:
@@ -263,3 +294,8 @@ class ParameterDict(Module, MutableMapping):
     def __ior__(self, other: Mapping[str, Any]) -> Self:
         self.update(other)
         return self
+
+
+def _member(value: Any) -> Any:
+    """`value` as what a list or dictionary of parameters registers."""
+    return value if isinstance(value, (Parameter, Module)) else Parameter(value)

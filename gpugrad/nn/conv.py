@@ -5,18 +5,16 @@ from typing import Any
 from ..autograd.tensor import Tensor
 from . import functional as F
 from . import init
+from .functional.spatial import per_axis
 from .module import Module
 from .parameter import empty
 
 Size = int | tuple[int, ...]
 
 
-def _tuple(size: Size, ndim: int) -> tuple[int, ...]:
-    return (size,) * ndim if isinstance(size, int) else tuple(size)
-
-
 class _Convolution(Module):
-    """What all convolutions share; `ndim` is the number of spatial dimensions."""
+    """Holds what all convolutions share: the checked arguments and the parameters; `ndim` is the number of spatial
+    axes."""
 
     ndim: int
     transposed = False
@@ -49,16 +47,19 @@ class _Convolution(Module):
             groups,
             padding_mode,
         )
-        self.kernel_size = _tuple(kernel_size, self.ndim)
-        self.stride, self.dilation = _tuple(stride, self.ndim), _tuple(dilation, self.ndim)
-        self.padding: Any = padding if isinstance(padding, str) else _tuple(padding, self.ndim)
+        self.kernel_size = self._per_axis("kernel_size", kernel_size)
+        self.stride, self.dilation = self._per_axis("stride", stride), self._per_axis("dilation", dilation)
+        self.padding: Any = padding if isinstance(padding, str) else self._per_axis("padding", padding)
         outer, inner = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
         self.weight = empty((outer, inner // groups, *self.kernel_size), device, dtype)
         self.register_parameter("bias", empty((out_channels,), device, dtype) if bias else None)
         self.reset_parameters()
 
+    def _per_axis(self, name: str, value: Size) -> tuple[int, ...]:
+        return per_axis(value, self.ndim, f"{type(self).__name__}: {name}")
+
     def reset_parameters(self) -> None:
-        """Draw new start values: uniform within 1 / sqrt(fan_in)."""
+        """Draw new start values, uniform within 1 / sqrt(fan_in)."""
         init.uniform_fan_in_(self.weight, self.bias)
 
     def extra_repr(self) -> str:
@@ -75,6 +76,8 @@ class _Convolution(Module):
 
 
 class _Conv(_Convolution):
+    """Calls `function`, after padding the input itself where padding_mode is not "zeros"."""
+
     function: Any
 
     def __init__(
@@ -98,11 +101,11 @@ class _Conv(_Convolution):
     def forward(self, input: Tensor) -> Tensor:
         padding = self.padding
         if self.padding_mode != "zeros":
-            input, padding = F.pad(input, self._both_sides(), self.padding_mode), 0
+            input, padding = F.pad(input, self._pad_amounts(), self.padding_mode), 0
         return self.function(input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups)
 
-    def _both_sides(self) -> list[int]:
-        """The padding as F.pad takes it: (before, after) from the last dimension to the first."""
+    def _pad_amounts(self) -> list[int]:
+        """Return the padding in the form that F.pad takes: (before, after) from the last axis to the first."""
         if self.padding == "valid":
             return [0] * (2 * self.ndim)
         sides = []
@@ -116,16 +119,25 @@ class _Conv(_Convolution):
 
 
 class Conv1d(_Conv):
-    """(N, C, L) -> (N, out_channels, L'). Parameters: weight (out, in / groups, k), bias (out,) or None."""
+    """Convolves (N, C, L) to (N, out_channels, L'), L' = (L + 2 padding - dilation (k - 1) - 1) // stride + 1.
+
+    Its parameters are weight (out_channels, in_channels / groups, k) and bias (out_channels,) or None.
+
+    >>> nn.Conv1d(2, 4, kernel_size=3, padding=1)(gg.ones((1, 2, 8))).shape
+    (1, 4, 8)
+    """
 
     ndim = 1
     function = staticmethod(F.conv1d)
 
 
 class Conv2d(_Conv):
-    """(N, C, H, W) -> (N, out_channels, H', W'), H' = (H + 2 padding - dilation (k - 1) - 1) // stride + 1.
+    """Convolves (N, C, H, W) to (N, out_channels, H', W'), H' = (H + 2 padding - dilation (k - 1) - 1) // stride + 1.
 
-    Parameters: weight (out, in / groups, k, k), bias (out,) or None.
+    Its parameters are weight (out_channels, in_channels / groups, k, k) and bias (out_channels,) or None.
+
+    >>> nn.Conv2d(3, 8, kernel_size=3, stride=2)(gg.ones((1, 3, 9, 9))).shape
+    (1, 8, 4, 4)
     """
 
     ndim = 2
@@ -133,13 +145,21 @@ class Conv2d(_Conv):
 
 
 class Conv3d(_Conv):
-    """(N, C, D, H, W) -> (N, out_channels, D', H', W'). Parameters: weight (out, in / groups, k, k, k), bias."""
+    """Convolves (N, C, D, H, W) to (N, out_channels, D', H', W'), with sizes as for `Conv2d`.
+
+    Its parameters are weight (out_channels, in_channels / groups, k, k, k) and bias (out_channels,) or None.
+
+    >>> nn.Conv3d(1, 2, kernel_size=3)(gg.ones((1, 1, 5, 5, 5))).shape
+    (1, 2, 3, 3, 3)
+    """
 
     ndim = 3
     function = staticmethod(F.conv3d)
 
 
 class _ConvTranspose(_Convolution):
+    """Calls `function`, with the output padding that gives the size asked for."""
+
     transposed = True
     function: Any
 
@@ -161,16 +181,16 @@ class _ConvTranspose(_Convolution):
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype
         )
-        self.output_padding = _tuple(output_padding, self.ndim)
+        self.output_padding = self._per_axis("output_padding", output_padding)
 
     def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
-        extra = self.output_padding if output_size is None else self._extra(input, tuple(output_size))
+        extra = self.output_padding if output_size is None else self._output_padding_for(input, tuple(output_size))
         return self.function(
             input, self.weight, self.bias, self.stride, self.padding, extra, self.groups, self.dilation
         )
 
-    def _extra(self, input: Tensor, wanted: tuple[int, ...]) -> tuple[int, ...]:
-        """The output padding that gives the wanted size."""
+    def _output_padding_for(self, input: Tensor, wanted: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the output padding that gives the wanted size. Raises ValueError if none does."""
         wanted = wanted[-self.ndim :]
         shortest = [
             (n - 1) * s - 2 * p + d * (k - 1) + 1
@@ -189,16 +209,28 @@ class _ConvTranspose(_Convolution):
 
 
 class ConvTranspose1d(_ConvTranspose):
-    """(N, C, L) -> (N, out_channels, L'). Parameters: weight (in, out / groups, k), bias (out,) or None."""
+    """Applies the transpose of `Conv1d`: maps (N, C, L) to (N, out_channels, L').
+
+    Its parameters are weight (in_channels, out_channels / groups, k) and bias (out_channels,) or None.
+
+    >>> nn.ConvTranspose1d(4, 2, kernel_size=2, stride=2)(gg.ones((1, 4, 5))).shape
+    (1, 2, 10)
+    """
 
     ndim = 1
     function = staticmethod(F.conv_transpose1d)
 
 
 class ConvTranspose2d(_ConvTranspose):
-    """(N, C, H, W) -> (N, out_channels, H', W'), of the size H' that Conv2d makes H of, plus output_padding.
+    """Applies the transpose of `Conv2d`: maps (N, C, H, W) to (N, out_channels, H', W').
 
-    Parameters: weight (in, out / groups, k, k), bias (out,) or None.
+    H' is the smallest size of which Conv2d with these arguments makes H, plus output_padding.
+
+    Its parameters are weight (in_channels, out_channels / groups, k, k) and bias (out_channels,) or None. See M. Zeiler
+    et al., "Deconvolutional networks", 2010.
+
+    >>> nn.ConvTranspose2d(8, 3, kernel_size=2, stride=2)(gg.ones((1, 8, 4, 4))).shape
+    (1, 3, 8, 8)
     """
 
     ndim = 2
@@ -206,7 +238,13 @@ class ConvTranspose2d(_ConvTranspose):
 
 
 class ConvTranspose3d(_ConvTranspose):
-    """(N, C, D, H, W) -> (N, out_channels, D', H', W'). Parameters: weight (in, out / groups, k, k, k), bias."""
+    """Applies the transpose of `Conv3d`: maps (N, C, D, H, W) to (N, out_channels, D', H', W').
+
+    Its parameters are weight (in_channels, out_channels / groups, k, k, k) and bias (out_channels,) or None.
+
+    >>> nn.ConvTranspose3d(2, 1, kernel_size=2, stride=2)(gg.ones((1, 2, 3, 3, 3))).shape
+    (1, 1, 6, 6, 6)
+    """
 
     ndim = 3
     function = staticmethod(F.conv_transpose3d)

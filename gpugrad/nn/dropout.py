@@ -1,4 +1,7 @@
-"""Dropout layers: they act in training mode only. `inplace` is accepted; results are always new tensors."""
+"""Dropout layers, which act in training mode only.
+
+`inplace` is accepted because PyTorch has it; results are always new tensors.
+"""
 
 from typing import Any
 
@@ -8,6 +11,8 @@ from .module import Module
 
 
 class _Dropout(Module):
+    """Calls `function` with the probability `p` while the layer is in training mode."""
+
     function: Any
 
     def __init__(self, p: float = 0.5, inplace: bool = False):
@@ -24,36 +29,70 @@ class _Dropout(Module):
 
 
 class Dropout(_Dropout):
-    """Each value made 0 with probability p, the others multiplied by 1 / (1 - p) (Srivastava et al. 2014)."""
+    """Zeroes each value with probability p and multiplies the others by 1 / (1 - p).
+
+    See N. Srivastava et al. 2014, section 4.
+
+    >>> nn.Dropout(p=0.5).eval()(gg.ones((2, 3))).sum().item()
+    6.0
+    """
 
     function = staticmethod(F.dropout)
 
 
 class Dropout1d(_Dropout):
-    """Dropout of whole channels of (N, C, L)."""
+    """Zeroes whole channels of (N, C, L) with probability p and scales the others.
+
+    See J. Tompson et al. 2015, section 3.2.
+
+    >>> nn.Dropout1d(p=1.0)(gg.ones((1, 2, 3))).sum().item()
+    0.0
+    """
 
     function = staticmethod(F.dropout1d)
 
 
 class Dropout2d(_Dropout):
-    """Dropout of whole channels of (N, C, H, W)."""
+    """Zeroes whole channels of (N, C, H, W) with probability p and scales the others.
+
+    See J. Tompson et al. 2015, section 3.2.
+
+    >>> nn.Dropout2d(p=1.0)(gg.ones((1, 2, 3, 3))).sum().item()
+    0.0
+    """
 
     function = staticmethod(F.dropout2d)
 
 
 class Dropout3d(_Dropout):
-    """Dropout of whole channels of (N, C, D, H, W)."""
+    """Zeroes whole channels of (N, C, D, H, W) with probability p and scales the others.
+
+    See J. Tompson et al. 2015, section 3.2.
+
+    >>> nn.Dropout3d(p=1.0)(gg.ones((1, 2, 3, 3, 3))).sum().item()
+    0.0
+    """
 
     function = staticmethod(F.dropout3d)
 
 
 class AlphaDropout(_Dropout):
-    """Dropout that keeps mean and variance of values that SELU made (Klambauer et al. 2017)."""
+    """Drops values so that the mean and the variance of what SELU made stay as they are.
+
+    See G. Klambauer et al. 2017, section 2.
+
+    >>> nn.AlphaDropout(p=0.2).eval()(gg.ones(3))
+    tensor([1., 1., 1.])
+    """
 
     function = staticmethod(F.alpha_dropout)
 
 
 class FeatureAlphaDropout(_Dropout):
-    """AlphaDropout of whole channels of (N, C, *S)."""
+    """Drops whole channels of (N, C, *S) in the way of `AlphaDropout`.
+
+    >>> nn.FeatureAlphaDropout(p=0.2).eval()(gg.ones((1, 2, 2))).shape
+    (1, 2, 2)
+    """
 
     function = staticmethod(F.feature_alpha_dropout)

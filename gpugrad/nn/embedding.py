@@ -1,4 +1,4 @@
-"""Embedding: a learned table of vectors, looked up one by one or summed in bags."""
+"""Embedding layers: a learned table of vectors, looked up one by one or summed in bags."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from .module import Module
 from .parameter import Parameter, empty
 
 
-class _Table(Module):
-    """What both layers share: the parameter weight (num_embeddings, embedding_dim), and how it is looked up."""
+class _EmbeddingTable(Module):
+    """Holds the parameter weight (num_embeddings, embedding_dim) of both layers, and how it is looked up."""
 
     def __init__(
         self,
@@ -46,28 +46,32 @@ class _Table(Module):
 
     @classmethod
     def from_pretrained(cls, embeddings: Tensor, freeze: bool = True, **options: Any) -> Any:
-        """A layer over the rows of a matrix, not trained unless `freeze` is False; options as for the layer."""
+        """Make a layer over the rows of a matrix, which is not trained unless `freeze` is False; `options` are the
+        layer's."""
         made = cls(*embeddings.shape, _weight=embeddings, **options)  # type: ignore[call-arg]
         made.weight.requires_grad = not freeze
         return made
 
     def reset_parameters(self) -> None:
-        """Draw new standard normal values."""
+        """Draw new standard normal values, and make the row padding_idx zeros."""
         init.normal_(self.weight)
         if self.padding_idx is not None:
             self.weight._array[self.padding_idx] = 0
 
-    def _shown(self, **defaults: Any) -> str:
-        """The attributes whose value is another than the one given here."""
+    def _repr_options(self, **defaults: Any) -> str:
+        """Return the sizes, and the attributes whose value differs from the one given here, as text."""
         shown = [(name, getattr(self, name)) for name, default in defaults.items() if getattr(self, name) != default]
         return ", ".join([f"{self.num_embeddings}, {self.embedding_dim}", *(f"{n}={value!r}" for n, value in shown)])
 
 
-class Embedding(_Table):
-    """Rows of a table at integer indices: (...) -> (..., embedding_dim).
+class Embedding(_EmbeddingTable):
+    """Looks up rows of a table: integer indices (...) give (..., embedding_dim).
 
-    Parameter: weight (num_embeddings, embedding_dim). padding_idx: a row that starts as zeros and gets no gradient;
-    max_norm, norm_type, scale_grad_by_freq and sparse: see `functional.embedding`.
+    Its parameter is weight (num_embeddings, embedding_dim). The row padding_idx starts as zeros and gets no gradient;
+    `functional.embedding` explains max_norm, norm_type, scale_grad_by_freq and sparse.
+
+    >>> nn.Embedding(10, 3)(gg.tensor([[1, 2, 4, 5]])).shape
+    (1, 4, 3)
     """
 
     def __init__(
@@ -95,13 +99,17 @@ class Embedding(_Table):
         )
 
     def extra_repr(self) -> str:
-        return self._shown(padding_idx=None, max_norm=None, norm_type=2, scale_grad_by_freq=False, sparse=False)
+        return self._repr_options(padding_idx=None, max_norm=None, norm_type=2, scale_grad_by_freq=False, sparse=False)
 
 
-class EmbeddingBag(_Table):
-    """Sums, means or largest values (`mode`) of bags of rows of a table: (B, N), or (N,) and offsets (B,) -> (B, D).
+class EmbeddingBag(_EmbeddingTable):
+    """Reduces bags of rows of a table to their sum, mean or maximum (`mode`): (B, N), or (N,) and offsets (B,), give
+    (B, D).
 
-    Parameter: weight (num_embeddings, embedding_dim). The other arguments are those of `functional.embedding_bag`.
+    Its parameter is weight (num_embeddings, embedding_dim); `functional.embedding_bag` explains the other arguments.
+
+    >>> nn.EmbeddingBag(10, 3, mode="sum")(gg.tensor([1, 2, 4, 5]), gg.tensor([0, 3])).shape
+    (2, 3)
     """
 
     def __init__(
@@ -139,4 +147,4 @@ class EmbeddingBag(_Table):
         )
 
     def extra_repr(self) -> str:
-        return self._shown(max_norm=None, norm_type=2, scale_grad_by_freq=False, mode=None, padding_idx=None)
+        return self._repr_options(max_norm=None, norm_type=2, scale_grad_by_freq=False, mode=None, padding_idx=None)

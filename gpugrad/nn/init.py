@@ -1,7 +1,7 @@
-"""Filling tensors with start values, in place. Names, formulas and defaults are PyTorch's.
+"""Functions that fill tensors with start values, in place. Names, formulas and defaults are PyTorch's.
 
-Random numbers come from the default generator (`gpugrad.manual_seed`), drawn on the host and moved, so a seed gives the
-same network on every device.
+Random numbers come from the default generator (`gpugrad.manual_seed`). They are drawn on the host and moved, so a seed
+gives the same network on every device.
 """
 
 import math
@@ -26,29 +26,31 @@ _ONES = ("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_trans
 P = ParamSpec("P")
 
 
-class _Skipping(threading.local):
-    now = False
+class _SkipFlag(threading.local):
+    """Says, for each thread, whether tensors are left unfilled."""
+
+    now = False  # whether tensors are left unfilled in this thread
 
 
-_skipping = _Skipping()
+_skip = _SkipFlag()
 
 
 @contextmanager
-def skipped() -> Iterator[None]:
-    """Nothing is filled inside, in this thread (see `utils.skip_init`)."""
-    before, _skipping.now = _skipping.now, True
+def skip_filling() -> Iterator[None]:
+    """Fill nothing inside the block, in this thread (see `utils.skip_init`)."""
+    before, _skip.now = _skip.now, True
     try:
         yield
     finally:
-        _skipping.now = before
+        _skip.now = before
 
 
-def _filling(fill: Callable[P, Tensor]) -> Callable[P, Tensor]:
-    """`fill`, unless it is skipped."""
+def _skippable(fill: Callable[P, Tensor]) -> Callable[P, Tensor]:
+    """Return `fill` as a function that returns its tensor unchanged while filling is skipped."""
 
     @wraps(fill)
     def run(*args: P.args, **kwargs: P.kwargs) -> Any:
-        if _skipping.now:
+        if _skip.now:
             return args[0] if args else kwargs["tensor"]
         return fill(*args, **kwargs)
 
@@ -56,9 +58,12 @@ def _filling(fill: Callable[P, Tensor]) -> Callable[P, Tensor]:
 
 
 def calculate_gain(nonlinearity: str, param: Any = None) -> float:
-    """The factor that keeps the size of values through a nonlinearity: sqrt(2) for relu, 5/3 for tanh, ...
+    """Return the factor that keeps the size of values through a nonlinearity: sqrt(2) for relu, 5/3 for tanh, ...
 
     param: the negative slope of leaky_relu (default 0.01). Raises ValueError for an unknown name.
+
+    >>> round(nn.init.calculate_gain("relu"), 4)
+    1.4142
     """
     if nonlinearity in _ONES:
         return 1.0
@@ -71,34 +76,43 @@ def calculate_gain(nonlinearity: str, param: Any = None) -> float:
 
 
 def _fill(tensor: Tensor, values: Any, name: str) -> Tensor:
-    """Overwrite `tensor`, outside the graph."""
+    """Overwrite `tensor` outside the graph; `name` says who does it."""
     tensor._array[...] = tensor.device.asarray(np.asarray(values), tensor.dtype)
     changed(tensor._array, name)
     return tensor
 
 
 def _draw(tensor: Tensor, generator: Generator | None) -> tuple[np.random.Generator, np.dtype]:
-    """The random numbers to draw from, and the dtype to draw in: 16-bit floats are rounded from float32."""
+    """Return the generator to draw from, and the dtype to draw in: 16-bit floats are rounded from float32."""
     return (generator or default_generator()).numpy, float64 if tensor.dtype == float64 else float32
 
 
-@_filling
+@_skippable
 def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Uniform values from [a, b)."""
+    """Fill with uniform values from [a, b).
+
+    >>> w = nn.init.uniform_(gg.empty((100,)), -1.0, 1.0)
+    >>> bool((w >= -1).all()), bool((w < 1).all())
+    (True, True)
+    """
     random, dtype = _draw(tensor, generator)
     values = random.random(tensor.shape, dtype)
     return _fill(tensor, values * dtype.type(b - a) + dtype.type(a), "uniform_")
 
 
-@_filling
+@_skippable
 def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Normal values."""
+    """Fill with normal values.
+
+    >>> nn.init.normal_(gg.empty((2, 3)), std=0.0).sum().item()
+    0.0
+    """
     random, dtype = _draw(tensor, generator)
     values = random.standard_normal(tensor.shape, dtype)
     return _fill(tensor, values * dtype.type(std) + dtype.type(mean), "normal_")
 
 
-@_filling
+@_skippable
 def trunc_normal_(
     tensor: Tensor,
     mean: float = 0.0,
@@ -107,7 +121,12 @@ def trunc_normal_(
     b: float = 2.0,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Normal values that are drawn again where they fall outside [a, b]."""
+    """Fill with normal values that are drawn again where they fall outside [a, b].
+
+    >>> w = nn.init.trunc_normal_(gg.empty((100,)), a=-0.5, b=0.5)
+    >>> bool((abs(w) <= 0.5).all())
+    True
+    """
     if not (a < b and a < mean + 4 * std and b > mean - 4 * std):
         raise ValueError(f"trunc_normal_: no room between {a} and {b} for values around {mean} with std {std}")
     random, dtype = _draw(tensor, generator)
@@ -119,35 +138,56 @@ def trunc_normal_(
     return _fill(tensor, values.reshape(tensor.shape), "trunc_normal_")
 
 
-@_filling
+@_skippable
 def constant_(tensor: Tensor, val: float) -> Tensor:
-    """The number `val` everywhere."""
+    """Fill with the number `val`.
+
+    >>> nn.init.constant_(gg.empty((2,)), 0.5)
+    tensor([0.5, 0.5])
+    """
     return _fill(tensor, val, "constant_")
 
 
-@_filling
+@_skippable
 def ones_(tensor: Tensor) -> Tensor:
-    """Ones."""
+    """Fill with ones.
+
+    >>> nn.init.ones_(gg.empty((2,)))
+    tensor([1., 1.])
+    """
     return _fill(tensor, 1, "ones_")
 
 
-@_filling
+@_skippable
 def zeros_(tensor: Tensor) -> Tensor:
-    """Zeros."""
+    """Fill with zeros.
+
+    >>> nn.init.zeros_(gg.empty((2,)))
+    tensor([0., 0.])
+    """
     return _fill(tensor, 0, "zeros_")
 
 
-@_filling
+@_skippable
 def eye_(tensor: Tensor) -> Tensor:
-    """The identity matrix. Raises ShapeError unless 2-d."""
+    """Fill with the identity matrix. Raises ShapeError unless the tensor is 2-d.
+
+    >>> nn.init.eye_(gg.empty((2, 3)))
+    tensor([[1., 0., 0.],
+            [0., 1., 0.]])
+    """
     if tensor.ndim != 2:
         raise ShapeError(f"eye_: expected a matrix, got shape {tensor.shape}")
     return _fill(tensor, np.eye(tensor.shape[0], tensor.shape[1]), "eye_")
 
 
-@_filling
+@_skippable
 def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
-    """A convolution weight (out, in / groups, *kernel) that passes as many channels through as it can."""
+    """Fill a convolution weight (out, in / groups, *kernel) so that it passes as many channels through as it can.
+
+    >>> nn.init.dirac_(gg.empty((1, 1, 3)))
+    tensor([[[0., 1., 0.]]])
+    """
     if tensor.ndim not in (3, 4, 5):
         raise ShapeError(f"dirac_: expected a convolution weight of 3 to 5 axes, got shape {tensor.shape}")
     out = tensor.shape[0]
@@ -162,7 +202,7 @@ def dirac_(tensor: Tensor, groups: int = 1) -> Tensor:
 
 
 def fans(tensor: Tensor) -> tuple[int, int]:
-    """(fan_in, fan_out) of a weight (out, in, *kernel). Raises ShapeError for fewer than two axes."""
+    """Return (fan_in, fan_out) of a weight (out, in, *kernel). Raises ShapeError for fewer than two axes."""
     if tensor.ndim < 2:
         raise ShapeError(f"fan in and fan out need a weight of at least two axes, got shape {tensor.shape}")
     kernel = math.prod(tensor.shape[2:])
@@ -170,17 +210,31 @@ def fans(tensor: Tensor) -> tuple[int, int]:
 
 
 def xavier_uniform_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Uniform in [-a, a], a = gain * sqrt(6 / (fan_in + fan_out)) (Glorot and Bengio 2010)."""
+    """Fill with uniform values from [-a, a], a = gain * sqrt(6 / (fan_in + fan_out)).
+
+    See X. Glorot and Y. Bengio 2010, section 4.2.
+
+    >>> w = nn.init.xavier_uniform_(gg.empty((3, 3)))
+    >>> bool((abs(w) <= 1).all())
+    True
+    """
     bound = gain * math.sqrt(6 / sum(fans(tensor)))
     return uniform_(tensor, -bound, bound, generator)
 
 
 def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | None = None) -> Tensor:
-    """Normal with std gain * sqrt(2 / (fan_in + fan_out)) (Glorot and Bengio 2010)."""
+    """Fill with normal values of std gain * sqrt(2 / (fan_in + fan_out)).
+
+    See X. Glorot and Y. Bengio 2010, section 4.2.
+
+    >>> nn.init.xavier_normal_(gg.empty((3, 3)), gain=0.0).sum().item()
+    0.0
+    """
     return normal_(tensor, 0.0, gain * math.sqrt(2 / sum(fans(tensor))), generator)
 
 
 def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
+    """Return gain / sqrt(fan), or 0 for a fan of 0. Raises ValueError for an unknown mode."""
     if mode not in ("fan_in", "fan_out"):
         raise ValueError(f"kaiming initialisation: mode must be 'fan_in' or 'fan_out', got {mode!r}")
     fan = fans(tensor)[mode == "fan_out"]
@@ -194,7 +248,14 @@ def kaiming_uniform_(
     nonlinearity: str = "leaky_relu",
     generator: Generator | None = None,
 ) -> Tensor:
-    """Uniform in [-b, b], b = gain * sqrt(3 / fan) (He et al. 2015); a is the negative slope of leaky_relu."""
+    """Fill with uniform values from [-b, b], b = gain * sqrt(3 / fan) (K. He et al. 2015, section 2.2).
+
+    `a` is the negative slope of leaky_relu.
+
+    >>> w = nn.init.kaiming_uniform_(gg.empty((2, 6)), nonlinearity="relu")
+    >>> bool((abs(w) <= 1).all())
+    True
+    """
     bound = math.sqrt(3) * _kaiming_std(tensor, a, mode, nonlinearity)
     return uniform_(tensor, -bound, bound, generator)
 
@@ -206,13 +267,26 @@ def kaiming_normal_(
     nonlinearity: str = "leaky_relu",
     generator: Generator | None = None,
 ) -> Tensor:
-    """Normal with std gain / sqrt(fan) (He et al. 2015); a is the negative slope of leaky_relu."""
+    """Fill with normal values of std gain / sqrt(fan) (K. He et al. 2015, section 2.2).
+
+    `a` is the negative slope of leaky_relu.
+
+    >>> nn.init.kaiming_normal_(gg.empty((2, 6))).shape
+    (2, 6)
+    """
     return normal_(tensor, 0.0, _kaiming_std(tensor, a, mode, nonlinearity), generator)
 
 
-@_filling
+@_skippable
 def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = None) -> Tensor:
-    """A (semi-)orthogonal matrix times gain, over the flattened trailing axes (Saxe et al. 2013)."""
+    """Fill with a (semi-)orthogonal matrix times gain, over the flattened trailing axes.
+
+    See A. Saxe et al. 2013, section 3.
+
+    >>> w = nn.init.orthogonal_(gg.empty((3, 3)))
+    >>> np.allclose((w @ w.T).numpy(), np.eye(3), atol=1e-6)
+    True
+    """
     if tensor.ndim < 2:
         raise ShapeError(f"orthogonal_: expected at least two axes, got shape {tensor.shape}")
     rows, columns = tensor.shape[0], math.prod(tensor.shape[1:])
@@ -223,9 +297,15 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     return _fill(tensor, values.reshape(tensor.shape), "orthogonal_")
 
 
-@_filling
+@_skippable
 def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Generator | None = None) -> Tensor:
-    """A matrix whose columns have the fraction `sparsity` of zeros, the rest normal (Martens 2010)."""
+    """Fill with a matrix whose columns have the fraction `sparsity` of zeros, the rest normal.
+
+    See J. Martens 2010, section 5.
+
+    >>> int((nn.init.sparse_(gg.empty((10, 4)), sparsity=0.5) == 0).sum())
+    20
+    """
     if tensor.ndim != 2:
         raise ShapeError(f"sparse_: expected a matrix, got shape {tensor.shape}")
     random, dtype = _draw(tensor, generator)
@@ -237,7 +317,8 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
 
 
 def uniform_fan_in_(weight: Tensor, bias: Tensor | None) -> None:
-    """The start of linear and convolution layers: weight and bias uniform in [-1/sqrt(fan_in), 1/sqrt(fan_in)]."""
+    """Fill the weight and the bias of a linear or convolution layer with uniform values from [-1/sqrt(fan_in),
+    1/sqrt(fan_in)]."""
     fan_in, _ = fans(weight)
     bound = 1 / math.sqrt(fan_in) if fan_in else 0.0
     for tensor in (weight, bias):

@@ -8,14 +8,21 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..autograd.tensor import Tensor
+from .batch_norm import BatchNorm1d, BatchNorm2d, BatchNorm3d, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from .conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from .linear import Linear
 from .module import Module
-from .norm import BatchNorm1d, BatchNorm2d, BatchNorm3d, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 
 
 class LazyModuleMixin(Module):
-    """The base of lazy layers: a subclass also inherits from `layer`, whose first argument is left out."""
+    """Is the base of lazy layers: a subclass also inherits from `layer`, whose first argument is left out.
+
+    >>> layer = nn.LazyLinear(3)
+    >>> isinstance(layer, nn.LazyModuleMixin), layer.has_uninitialized_params()
+    (True, True)
+    >>> layer(gg.ones((2, 4))).shape, isinstance(layer, nn.LazyModuleMixin)
+    ((2, 3), False)
+    """
 
     layer: Any  # the class
     axis: int  # of the input, whose length the first argument is
@@ -25,7 +32,7 @@ class LazyModuleMixin(Module):
         self.arguments = args, kwargs
 
     def has_uninitialized_params(self) -> bool:
-        """Whether the layer was not called yet."""
+        """Return True: the layer was not called yet."""
         return True
 
     def __call__(self, input: Tensor, *args: Any, **kwargs: Any) -> Any:
@@ -54,7 +61,7 @@ class LazyModuleMixin(Module):
 
 
 class _LazyInstanceNorm(LazyModuleMixin):
-    """Unlike the layer itself, it has weights and running statistics by default, as in PyTorch."""
+    """Has weights and running statistics by default, unlike the layer itself, as in PyTorch."""
 
     def __init__(
         self,
@@ -71,78 +78,130 @@ class _LazyInstanceNorm(LazyModuleMixin):
 
 
 class LazyLinear(LazyModuleMixin, Linear):
-    """Linear without `in_features`."""
+    """Is `Linear` without `in_features`.
+
+    >>> nn.LazyLinear(3)(gg.ones((2, 4))).shape
+    (2, 3)
+    """
 
     layer, axis = Linear, -1
 
 
 class LazyConv1d(LazyModuleMixin, Conv1d):
-    """Conv1d without `in_channels`."""
+    """Is `Conv1d` without `in_channels`.
+
+    >>> nn.LazyConv1d(4, 3)(gg.ones((1, 2, 8))).shape
+    (1, 4, 6)
+    """
 
     layer, axis = Conv1d, -2
 
 
 class LazyConv2d(LazyModuleMixin, Conv2d):
-    """Conv2d without `in_channels`."""
+    """Is `Conv2d` without `in_channels`.
+
+    >>> nn.LazyConv2d(4, 3)(gg.ones((1, 2, 8, 8))).shape
+    (1, 4, 6, 6)
+    """
 
     layer, axis = Conv2d, -3
 
 
 class LazyConv3d(LazyModuleMixin, Conv3d):
-    """Conv3d without `in_channels`."""
+    """Is `Conv3d` without `in_channels`.
+
+    >>> nn.LazyConv3d(4, 3)(gg.ones((1, 2, 5, 5, 5))).shape
+    (1, 4, 3, 3, 3)
+    """
 
     layer, axis = Conv3d, -4
 
 
 class LazyConvTranspose1d(LazyModuleMixin, ConvTranspose1d):
-    """ConvTranspose1d without `in_channels`."""
+    """Is `ConvTranspose1d` without `in_channels`.
+
+    >>> nn.LazyConvTranspose1d(4, 2, stride=2)(gg.ones((1, 2, 8))).shape
+    (1, 4, 16)
+    """
 
     layer, axis = ConvTranspose1d, -2
 
 
 class LazyConvTranspose2d(LazyModuleMixin, ConvTranspose2d):
-    """ConvTranspose2d without `in_channels`."""
+    """Is `ConvTranspose2d` without `in_channels`.
+
+    >>> nn.LazyConvTranspose2d(4, 2, stride=2)(gg.ones((1, 2, 4, 4))).shape
+    (1, 4, 8, 8)
+    """
 
     layer, axis = ConvTranspose2d, -3
 
 
 class LazyConvTranspose3d(LazyModuleMixin, ConvTranspose3d):
-    """ConvTranspose3d without `in_channels`."""
+    """Is `ConvTranspose3d` without `in_channels`.
+
+    >>> nn.LazyConvTranspose3d(4, 2, stride=2)(gg.ones((1, 2, 3, 3, 3))).shape
+    (1, 4, 6, 6, 6)
+    """
 
     layer, axis = ConvTranspose3d, -4
 
 
 class LazyBatchNorm1d(LazyModuleMixin, BatchNorm1d):
-    """BatchNorm1d without `num_features`."""
+    """Is `BatchNorm1d` without `num_features`.
+
+    >>> nn.LazyBatchNorm1d()(gg.ones((4, 3))).shape
+    (4, 3)
+    """
 
     layer, axis = BatchNorm1d, 1
 
 
 class LazyBatchNorm2d(LazyModuleMixin, BatchNorm2d):
-    """BatchNorm2d without `num_features`."""
+    """Is `BatchNorm2d` without `num_features`.
+
+    >>> nn.LazyBatchNorm2d()(gg.ones((4, 3, 2, 2))).shape
+    (4, 3, 2, 2)
+    """
 
     layer, axis = BatchNorm2d, 1
 
 
 class LazyBatchNorm3d(LazyModuleMixin, BatchNorm3d):
-    """BatchNorm3d without `num_features`."""
+    """Is `BatchNorm3d` without `num_features`.
+
+    >>> nn.LazyBatchNorm3d()(gg.ones((4, 3, 2, 2, 2))).shape
+    (4, 3, 2, 2, 2)
+    """
 
     layer, axis = BatchNorm3d, 1
 
 
 class LazyInstanceNorm1d(_LazyInstanceNorm, InstanceNorm1d):
-    """InstanceNorm1d without `num_features`."""
+    """Is `InstanceNorm1d` without `num_features`.
+
+    >>> nn.LazyInstanceNorm1d()(gg.ones((4, 3, 5))).shape
+    (4, 3, 5)
+    """
 
     layer, axis = InstanceNorm1d, -2
 
 
 class LazyInstanceNorm2d(_LazyInstanceNorm, InstanceNorm2d):
-    """InstanceNorm2d without `num_features`."""
+    """Is `InstanceNorm2d` without `num_features`.
+
+    >>> nn.LazyInstanceNorm2d()(gg.ones((4, 3, 2, 2))).shape
+    (4, 3, 2, 2)
+    """
 
     layer, axis = InstanceNorm2d, -3
 
 
 class LazyInstanceNorm3d(_LazyInstanceNorm, InstanceNorm3d):
-    """InstanceNorm3d without `num_features`."""
+    """Is `InstanceNorm3d` without `num_features`.
+
+    >>> nn.LazyInstanceNorm3d()(gg.ones((4, 3, 2, 2, 2))).shape
+    (4, 3, 2, 2, 2)
+    """
 
     layer, axis = InstanceNorm3d, -4

@@ -1,4 +1,4 @@
-"""Linear layers, and layers that only change the shape."""
+"""Linear and bilinear layers, and the identity."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,7 +13,11 @@ from .parameter import empty
 
 
 class Identity(Module):
-    """Its input; takes and ignores any arguments."""
+    """Returns its input; it takes and ignores any arguments.
+
+    >>> nn.Identity()(gg.tensor([1.0, 2.0]))
+    tensor([1., 2.])
+    """
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__()
@@ -23,7 +27,13 @@ class Identity(Module):
 
 
 class Linear(Module):
-    """x W^T + b: (..., in_features) -> (..., out_features). Parameters: weight (out, in), bias (out,) or None."""
+    """Computes x W^T + b, which maps (..., in_features) to (..., out_features).
+
+    Its parameters are weight (out_features, in_features) and bias (out_features,) or None.
+
+    >>> nn.Linear(4, 3)(gg.ones((2, 4))).shape
+    (2, 3)
+    """
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None):
         super().__init__()
@@ -33,13 +43,13 @@ class Linear(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw new start values: uniform within 1 / sqrt(in_features)."""
+        """Draw new start values, uniform within 1 / sqrt(in_features)."""
         init.uniform_fan_in_(self.weight, self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
         return F.linear(input, self.weight, self.bias)
 
-    def _joined(self, after: Module) -> Callable | None:
+    def _fused_with(self, after: Module) -> Callable | None:
         return self._with_relu if self._is_plain(Linear) and after._is_plain(ReLU) else None
 
     def _with_relu(self, input: Tensor) -> Tensor:
@@ -50,9 +60,12 @@ class Linear(Module):
 
 
 class Bilinear(Module):
-    """x1^T W_k x2 + b_k: (..., in1), (..., in2) -> (..., out).
+    """Computes x1^T W_k x2 + b_k, which maps (..., in1_features) and (..., in2_features) to (..., out_features).
 
-    Parameters: weight (out, in1, in2), bias (out,) or None.
+    Its parameters are weight (out_features, in1_features, in2_features) and bias (out_features,) or None.
+
+    >>> nn.Bilinear(4, 5, 3)(gg.ones((2, 4)), gg.ones((2, 5))).shape
+    (2, 3)
     """
 
     def __init__(
@@ -71,7 +84,7 @@ class Bilinear(Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw new start values: uniform within 1 / sqrt(in1_features)."""
+        """Draw new start values, uniform within 1 / sqrt(in1_features)."""
         bound = self.in1_features**-0.5
         for parameter in self.parameters():
             init.uniform_(parameter, -bound, bound)
@@ -84,38 +97,3 @@ class Bilinear(Module):
             f"in1_features={self.in1_features}, in2_features={self.in2_features}, "
             f"out_features={self.out_features}, bias={self.bias is not None}"
         )
-
-
-class Flatten(Module):
-    """The axes start_dim to end_dim made one."""
-
-    def __init__(self, start_dim: int = 1, end_dim: int = -1):
-        super().__init__()
-        self.start_dim, self.end_dim = start_dim, end_dim
-
-    def forward(self, input: Tensor) -> Tensor:
-        shape = input.shape
-        start, end = (axis % max(len(shape), 1) for axis in (self.start_dim, self.end_dim))
-        # Multiplied out, because -1 cannot be inferred for an array without elements.
-        size = 1
-        for n in shape[start : end + 1]:
-            size *= n
-        return input.reshape((*shape[:start], size, *shape[end + 1 :]))
-
-    def extra_repr(self) -> str:
-        return f"start_dim={self.start_dim}, end_dim={self.end_dim}"
-
-
-class Unflatten(Module):
-    """The axis `dim` split into the axes `unflattened_size`; one size may be -1."""
-
-    def __init__(self, dim: int, unflattened_size: tuple[int, ...]):
-        super().__init__()
-        self.dim, self.unflattened_size = dim, tuple(unflattened_size)
-
-    def forward(self, input: Tensor) -> Tensor:
-        shape, axis = input.shape, self.dim % input.ndim
-        return input.reshape((*shape[:axis], *self.unflattened_size, *shape[axis + 1 :]))
-
-    def extra_repr(self) -> str:
-        return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

@@ -10,21 +10,31 @@ from ..backend.devices import Device
 from ..backend.devices import device as find_device
 from ..backend.dtypes import as_dtype, bfloat16, float16, float32, float64, is_float
 from ..errors import DTypeError
-from .hooks import Hook, HookList, call
-from .registry import Registry, join
-from .state import Keys, compare, drop_gradient, only_floats, refuse, replace, take_over
+from .hooks import Hook, ModuleHooks
+from .members import MemberRegistry, join
+from .state_dict import Keys, compare_states, drop_gradient, float_dtype, load_value, raise_mismatches, set_data
 
-EXTRA = "_extra_state"  # the name of `get_extra_state`'s result in a state dict
+EXTRA_STATE = "_extra_state"  # the name of `get_extra_state`'s result in a state dict
 
 
-class Module(Registry):
-    """The base of all layers and networks. Subclasses assign parameters and modules in __init__ and define `forward`.
+class Module(MemberRegistry):
+    """Is the base of all layers and networks: a subclass assigns parameters and modules in __init__ and defines
+    `forward`.
 
-    A Parameter or Module assigned to an attribute, and a buffer registered, is found by `parameters()`, `state_dict()`,
-    `to()` and the like, under the attribute's name.
+    A Parameter or Module that is assigned to an attribute, and a buffer that is registered, is found by `parameters()`,
+    `state_dict()`, `to()` and the like, under the attribute's name.
+
+    >>> class Scale(nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.factor = nn.Parameter(gg.tensor(2.0))
+    ...     def forward(self, input):
+    ...         return input * self.factor
+    >>> Scale()(gg.tensor([1.0, 3.0])).tolist(), list(Scale().state_dict())
+    ([2.0, 6.0], ['factor'])
     """
 
-    _hooks: dict[str, HookList] | None = None  # by kind; None until there are any
+    _hooks: ModuleHooks | None = None  # None until there are any: a module without hooks is called directly
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output; every subclass defines it."""
@@ -33,54 +43,56 @@ class Module(Registry):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if self._hooks is None:
             return self.forward(*args, **kwargs)
-        return call(self, args, kwargs)
+        return self._hooks.call(self, args, kwargs)
 
-    def _joined(self, after: Module) -> Callable | None:
-        """What does this module's work and then that of `after` by one op; None if nothing does."""
+    def _fused_with(self, after: Module) -> Callable | None:
+        """Return the function that does this module's work and then that of `after` by one op, or None if there is
+        none."""
         return None
 
     def _is_plain(self, cls: type) -> bool:
-        """Whether calling this module is no more and no less than the forward of `cls`."""
+        """Return whether calling this module does no more and no less than the forward of `cls`."""
         return type(self) is cls and self._hooks is None and "forward" not in vars(self)
 
     # Hooks
 
     def _add_hook(self, kind: str, hook: Callable, prepend: bool = False, **options: bool) -> Handle:
         if self._hooks is None:
-            self._hooks = {}
-        return self._hooks.setdefault(kind, HookList()).add(hook, prepend, options)
+            self._hooks = ModuleHooks()
+        return self._hooks.add(kind, hook, prepend, options)
 
     def _hooks_of(self, kind: str) -> list[Hook]:
-        return list(self._hooks[kind]) if self._hooks is not None and kind in self._hooks else []
+        return [] if self._hooks is None else self._hooks.of(kind)
 
     def register_forward_pre_hook(self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False) -> Handle:
-        """Call `hook(module, args)` before forward; what it returns, if anything, replaces the arguments.
+        """Call `hook(module, args)` before forward; its result, unless None, replaces the arguments.
 
-        with_kwargs: call `hook(module, args, kwargs)`, which returns (args, kwargs) or None.
+        With with_kwargs the call is `hook(module, args, kwargs)`, which returns (args, kwargs) or None.
         """
         return self._add_hook("forward_pre", hook, prepend, with_kwargs=with_kwargs)
 
     def register_forward_hook(
         self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False, always_call: bool = False
     ) -> Handle:
-        """Call `hook(module, args, output)` after forward; what it returns, if anything, replaces the output.
+        """Call `hook(module, args, output)` after forward; its result, unless None, replaces the output.
 
-        with_kwargs: call `hook(module, args, kwargs, output)`. always_call: also when forward raised; output is None.
+        With with_kwargs the call is `hook(module, args, kwargs, output)`. With always_call the hook is also called when
+        forward raised, with None as the output.
         """
         return self._add_hook("forward", hook, prepend, with_kwargs=with_kwargs, always_call=always_call)
 
     def register_full_backward_pre_hook(self, hook: Callable, prepend: bool = False) -> Handle:
         """Call `hook(module, grad_output)` before the gradients of the inputs are computed.
 
-        grad_output: the gradients of the outputs, a tuple; what the hook returns, if anything, replaces them.
+        grad_output holds the gradients of the outputs, a tuple; the hook's result, unless None, replaces them.
         """
         return self._add_hook("backward_pre", hook, prepend)
 
     def register_full_backward_hook(self, hook: Callable, prepend: bool = False) -> Handle:
         """Call `hook(module, grad_input, grad_output)` when the gradients of the inputs are known.
 
-        grad_input has an entry for each positional argument, None where it needs no gradient; what the hook returns,
-        if anything, replaces it.
+        grad_input has an entry for each positional argument, None if it needs no gradient; the hook's result, unless
+        None, replaces it.
         """
         return self._add_hook("backward", hook, prepend)
 
@@ -101,7 +113,7 @@ class Module(Registry):
     def register_load_state_dict_post_hook(self, hook: Callable) -> Handle:
         """Call `hook(module, incompatible_keys)` after values were loaded; it may change the two lists of names.
 
-        What is then left in them is an error with `strict`, which without such a hook is found before loading.
+        With `strict`, the names then left in them are an error, which without such a hook is found before loading.
         """
         return self._add_hook("load_post", hook)
 
@@ -115,42 +127,44 @@ class Module(Registry):
     # Modes and gradients
 
     def train(self, mode: bool = True) -> Self:
-        """Put this module and all below it into training mode (dropout drops, batch norm uses the batch)."""
+        """Put this module and all below it into training mode (dropout drops, batch norm uses the batch); returns this
+        module."""
         for module in self.modules():
             module.training = bool(mode)
         return self
 
     def eval(self) -> Self:
-        """Leave training mode."""
+        """Put this module and all below it into evaluation mode; returns this module."""
         return self.train(False)
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
-        """Start or stop recording gradients for all parameters."""
+        """Start or stop recording gradients for all parameters; returns this module."""
         for parameter in self.parameters():
             parameter.requires_grad_(requires_grad)
         return self
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forget the gradients of all parameters, or make them zeros."""
+        """Remove the gradients of all parameters, or make them zeros."""
         for parameter in self.parameters():
             drop_gradient(parameter, set_to_none)
 
     # Places and types
 
     def to_empty(self, *, device: Any, recurse: bool = True) -> Self:
-        """Move to a device without copying the values, which are not set afterwards."""
-        where = find_device(device)
+        """Move to a device without copying the values, which are not set afterwards; returns this module."""
+        target = find_device(device)
         modules = self.modules() if recurse else [self]
-        return self._apply(lambda t: wrap(where.xp.empty(t.shape, t.dtype), where, None), modules)
+        return self._apply(lambda t: wrap(target.xp.empty(t.shape, t.dtype), target, None), modules)
 
     def type(self, dst_type: Any) -> Self:
-        """Make floating-point parameters and buffers `dst_type`."""
+        """Convert floating-point parameters and buffers to `dst_type`; returns this module."""
         return self.to(dtype=dst_type)
 
     def to(self, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False) -> Self:
         """Move parameters and buffers, in place, to a device, to a dtype (floating-point ones only), or both.
 
-        Arguments as for Tensor.to: a device, a dtype, or a Tensor to be like. Parameters stay the same objects.
+        The arguments are those of Tensor.to: a device, a dtype, or a Tensor to be like. Parameters stay the same
+        objects. Returns this module.
         """
         for given in args:
             if isinstance(given, Tensor):
@@ -161,13 +175,13 @@ class Module(Registry):
                 dtype = given
         if dtype is not None and not is_float(as_dtype(dtype)):
             raise DTypeError(f"Module.to: expected a floating-point dtype, got {dtype}")
-        return self._apply(lambda tensor: tensor.to(device=device, dtype=only_floats(dtype, tensor)))
+        return self._apply(lambda tensor: tensor.to(device=device, dtype=float_dtype(dtype, tensor)))
 
     def _apply(self, move: Callable[[Tensor], Tensor], modules: Iterable[Module] | None = None) -> Self:
         for module in self.modules() if modules is None else modules:
             for parameter in module._parameters.values():
                 if parameter is not None:
-                    replace(parameter, move(parameter.detach()))
+                    set_data(parameter, move(parameter.detach()))
                     if parameter.grad is not None:
                         parameter.grad = move(parameter.grad.detach())
             for name, buffer in module._buffers.items():
@@ -175,27 +189,27 @@ class Module(Registry):
         return self
 
     def cpu(self) -> Self:
-        """Move to the host's memory."""
+        """Move to the host's memory; returns this module."""
         return self.to("cpu")
 
     def cuda(self, device: int | None = None) -> Self:
-        """Move to a GPU's memory."""
+        """Move to a GPU's memory; returns this module."""
         return self.to("cuda" if device is None else device)
 
     def float(self) -> Self:
-        """Make floating-point parameters and buffers float32."""
+        """Convert floating-point parameters and buffers to float32; returns this module."""
         return self.to(float32)
 
     def double(self) -> Self:
-        """Make floating-point parameters and buffers float64."""
+        """Convert floating-point parameters and buffers to float64; returns this module."""
         return self.to(float64)
 
     def half(self) -> Self:
-        """Make floating-point parameters and buffers float16."""
+        """Convert floating-point parameters and buffers to float16; returns this module."""
         return self.to(float16)
 
     def bfloat16(self) -> Self:
-        """Make floating-point parameters and buffers bfloat16."""
+        """Convert floating-point parameters and buffers to bfloat16; returns this module."""
         return self.to(bfloat16())
 
     # State
@@ -203,7 +217,8 @@ class Module(Registry):
     def state_dict(
         self, *, destination: dict | None = None, prefix: str = "", keep_vars: bool = False
     ) -> dict[str, Tensor]:
-        """Parameters and persistent buffers by dotted name, sharing memory; outside the graph unless `keep_vars`."""
+        """Return parameters and persistent buffers by dotted name, sharing memory; outside the graph unless
+        `keep_vars`."""
         state = {} if destination is None else destination
         for hook, _ in self._hooks_of("state_dict_pre"):
             hook(self, prefix, keep_vars)
@@ -217,27 +232,28 @@ class Module(Registry):
         return state
 
     def _state(self) -> Iterator[tuple[str, Any]]:
-        """This module's own entries in a state dict."""
+        """Yield this module's own entries in a state dict."""
         for name, member in [*self._parameters.items(), *self._buffers.items()]:
             if member is not None and name not in self._non_persistent:
                 yield name, member
         if type(self).get_extra_state is not Module.get_extra_state:
-            yield EXTRA, self.get_extra_state()
+            yield EXTRA_STATE, self.get_extra_state()
 
     def get_extra_state(self) -> Any:
-        """What a subclass adds to its state dict, under `_extra_state`; define `set_extra_state` as well."""
+        """Return an addition to the state dict, under `_extra_state`; a subclass that defines this defines
+        `set_extra_state` too."""
         raise NotImplementedError(f"{type(self).__name__} does not define get_extra_state()")
 
     def set_extra_state(self, state: Any) -> None:
-        """Take back what `get_extra_state` gave."""
+        """Take back what `get_extra_state` returned."""
         raise NotImplementedError(f"{type(self).__name__} does not define set_extra_state()")
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Keys:
         """Copy values by dotted name into parameters and buffers; returns the missing and the unexpected names.
 
-        state_dict: maps names to Tensors, NumPy arrays or PyTorch tensors. assign: take over the given memory, dtype
-        and device instead of copying. Raises StateDictError, before anything is changed, that lists every wrong shape
-        and, with `strict`, every missing and unexpected name.
+        state_dict maps names to Tensors, NumPy arrays or PyTorch tensors. assign takes over the given memory, dtype and
+        device instead of copying. Raises StateDictError, before anything is changed, that lists every wrong shape and,
+        with `strict`, every missing and unexpected name.
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"load_state_dict: expected a mapping of names to values, got {type(state_dict).__name__}")
@@ -247,24 +263,24 @@ class Module(Registry):
             for hook, _ in module._hooks_of("load_pre"):
                 hook(module, given, join(path, ""), {}, strict, missing, unexpected, errors)
         own = {join(path, name): (module, member) for path, module in members for name, member in module._state()}
-        keys, wrong = compare({name: member for name, (_, member) in own.items()}, given)
+        keys, wrong = compare_states({name: member for name, (_, member) in own.items()}, given)
         keys = Keys([*missing, *keys.missing_keys], [*unexpected, *keys.unexpected_keys])
         after = [(module, hook) for _, module in reversed(members) for hook, _ in module._hooks_of("load_post")]
-        refuse(self, keys if strict and not after else Keys([], []), [*errors, *wrong])
+        raise_mismatches(self, keys if strict and not after else Keys([], []), [*errors, *wrong])
         for name, (module, member) in own.items():
             if name in given and isinstance(member, Tensor):
-                take_over(member, given[name], assign)
+                load_value(member, given[name], assign)
             elif name in given:
                 module.set_extra_state(given[name])
         for module, hook in after:
             hook(module, keys)
-        refuse(self, keys if strict else Keys([], []), [])
+        raise_mismatches(self, keys if strict else Keys([], []), [])
         return keys
 
     # Text
 
     def extra_repr(self) -> str:
-        """What stands between the parentheses of a layer's repr."""
+        """Return the text that stands between the parentheses of a layer's repr."""
         return ""
 
     def _get_name(self) -> str:

@@ -1,14 +1,16 @@
-"""Pooling layers."""
+"""Layers that pool over windows."""
 
 from typing import Any
 
 from ..autograd.tensor import Tensor
 from . import functional as F
-from .functional.conv import per_axis
+from .functional.spatial import per_axis
 from .module import Module
 
 
 class _MaxPool(Module):
+    """Is the base of max-pooling over one to three spatial axes."""
+
     function: Any
 
     def __init__(
@@ -38,24 +40,38 @@ class _MaxPool(Module):
 
 
 class MaxPool1d(_MaxPool):
-    """The largest value of each window: (N, C, L) -> (N, C, L')."""
+    """Takes the largest value of each window: maps (N, C, L) to (N, C, L').
+
+    >>> nn.MaxPool1d(2)(gg.tensor([[1.0, 2.0, 4.0, 3.0]]))
+    tensor([[2., 4.]])
+    """
 
     function = staticmethod(F.max_pool1d)
 
 
 class MaxPool2d(_MaxPool):
-    """The largest value of each window: (N, C, H, W) -> (N, C, H', W')."""
+    """Takes the largest value of each window: maps (N, C, H, W) to (N, C, H', W').
+
+    >>> nn.MaxPool2d(2)(gg.ones((1, 3, 8, 8))).shape
+    (1, 3, 4, 4)
+    """
 
     function = staticmethod(F.max_pool2d)
 
 
 class MaxPool3d(_MaxPool):
-    """The largest value of each window: (N, C, D, H, W) -> (N, C, D', H', W')."""
+    """Takes the largest value of each window: maps (N, C, D, H, W) to (N, C, D', H', W').
+
+    >>> nn.MaxPool3d(2)(gg.ones((1, 3, 4, 4, 4))).shape
+    (1, 3, 2, 2, 2)
+    """
 
     function = staticmethod(F.max_pool3d)
 
 
 class _AvgPool(Module):
+    """Is the base of average pooling over one to three spatial axes."""
+
     def __init__(self, kernel_size: Any, stride: Any, padding: Any, ceil_mode: bool, count_include_pad: bool):
         super().__init__()
         self.kernel_size, self.stride, self.padding = kernel_size, kernel_size if stride is None else stride, padding
@@ -66,7 +82,11 @@ class _AvgPool(Module):
 
 
 class AvgPool1d(_AvgPool):
-    """The mean of each window: (N, C, L) -> (N, C, L')."""
+    """Takes the mean of each window: maps (N, C, L) to (N, C, L').
+
+    >>> nn.AvgPool1d(2)(gg.tensor([[1.0, 2.0, 4.0, 3.0]]))
+    tensor([[1.5, 3.5]])
+    """
 
     def __init__(
         self,
@@ -85,7 +105,7 @@ class AvgPool1d(_AvgPool):
 
 
 class _AvgPoolDivided(_AvgPool):
-    """Average pooling whose divisor can be given."""
+    """Is the base of average pooling whose divisor can be given."""
 
     function: Any
 
@@ -114,77 +134,28 @@ class _AvgPoolDivided(_AvgPool):
 
 
 class AvgPool2d(_AvgPoolDivided):
-    """The mean of each window: (N, C, H, W) -> (N, C, H', W')."""
+    """Takes the mean of each window: maps (N, C, H, W) to (N, C, H', W').
+
+    >>> nn.AvgPool2d(2)(gg.ones((1, 3, 8, 8))).shape
+    (1, 3, 4, 4)
+    """
 
     function = staticmethod(F.avg_pool2d)
 
 
 class AvgPool3d(_AvgPoolDivided):
-    """The mean of each window: (N, C, D, H, W) -> (N, C, D', H', W')."""
+    """Takes the mean of each window: maps (N, C, D, H, W) to (N, C, D', H', W').
+
+    >>> nn.AvgPool3d(2)(gg.ones((1, 3, 4, 4, 4))).shape
+    (1, 3, 2, 2, 2)
+    """
 
     function = staticmethod(F.avg_pool3d)
 
 
-class _AdaptiveAvgPool(Module):
-    function: Any
-
-    def __init__(self, output_size: Any):
-        super().__init__()
-        self.output_size = output_size
-
-    def forward(self, input: Tensor) -> Any:
-        return self.function(input, self.output_size)
-
-    def extra_repr(self) -> str:
-        return f"output_size={self.output_size}"
-
-
-class AdaptiveAvgPool1d(_AdaptiveAvgPool):
-    """The means of output_size windows: (N, C, L) -> (N, C, output_size)."""
-
-    function = staticmethod(F.adaptive_avg_pool1d)
-
-
-class AdaptiveAvgPool2d(_AdaptiveAvgPool):
-    """The means of windows that give output_size (an int or two; None keeps a size)."""
-
-    function = staticmethod(F.adaptive_avg_pool2d)
-
-
-class AdaptiveAvgPool3d(_AdaptiveAvgPool):
-    """The means of windows that give output_size (an int or three; None keeps a size)."""
-
-    function = staticmethod(F.adaptive_avg_pool3d)
-
-
-class _AdaptiveMaxPool(_AdaptiveAvgPool):
-    def __init__(self, output_size: Any, return_indices: bool = False):
-        super().__init__(output_size)
-        self.return_indices = return_indices
-
-    def forward(self, input: Tensor) -> Any:
-        return self.function(input, self.output_size, self.return_indices)
-
-
-class AdaptiveMaxPool1d(_AdaptiveMaxPool):
-    """The largest values of output_size windows: (N, C, L) -> (N, C, output_size)."""
-
-    function = staticmethod(F.adaptive_max_pool1d)
-
-
-class AdaptiveMaxPool2d(_AdaptiveMaxPool):
-    """The largest values of windows that give output_size (an int or two; None keeps a size)."""
-
-    function = staticmethod(F.adaptive_max_pool2d)
-
-
-class AdaptiveMaxPool3d(_AdaptiveMaxPool):
-    """The largest values of windows that give output_size (an int or three; None keeps a size)."""
-
-    function = staticmethod(F.adaptive_max_pool3d)
-
-
 class _LPPool(Module):
+    """Is the base of Lp pooling over one to three spatial axes."""
+
     function: Any
 
     def __init__(self, norm_type: float, kernel_size: Any, stride: Any = None, ceil_mode: bool = False):
@@ -202,95 +173,30 @@ class _LPPool(Module):
 
 
 class LPPool1d(_LPPool):
-    """(sum of x^p)^(1/p) of each window, p = norm_type: (N, C, L) -> (N, C, L')."""
+    """Computes (sum of x^p)^(1/p) of each window, p = norm_type: maps (N, C, L) to (N, C, L').
+
+    >>> nn.LPPool1d(2, 2)(gg.tensor([[3.0, 4.0, 0.0, 2.0]]))
+    tensor([[5., 2.]])
+    """
 
     function = staticmethod(F.lp_pool1d)
 
 
 class LPPool2d(_LPPool):
-    """(sum of x^p)^(1/p) of each window, p = norm_type: (N, C, H, W) -> (N, C, H', W')."""
+    """Computes (sum of x^p)^(1/p) of each window, p = norm_type: maps (N, C, H, W) to (N, C, H', W').
+
+    >>> nn.LPPool2d(2, 2)(gg.ones((1, 3, 8, 8))).shape
+    (1, 3, 4, 4)
+    """
 
     function = staticmethod(F.lp_pool2d)
 
 
 class LPPool3d(_LPPool):
-    """(sum of x^p)^(1/p) of each window, p = norm_type: (N, C, D, H, W) -> (N, C, D', H', W')."""
+    """Computes (sum of x^p)^(1/p) of each window, p = norm_type: maps (N, C, D, H, W) to (N, C, D', H', W').
+
+    >>> nn.LPPool3d(2, 2)(gg.ones((1, 3, 4, 4, 4))).shape
+    (1, 3, 2, 2, 2)
+    """
 
     function = staticmethod(F.lp_pool3d)
-
-
-class _MaxUnpool(Module):
-    ndim: int
-    function: Any
-
-    def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0):
-        super().__init__()
-        self.kernel_size = per_axis(kernel_size, self.ndim, "kernel_size")
-        self.stride = self.kernel_size if stride is None else per_axis(stride, self.ndim, "stride")
-        self.padding = per_axis(padding, self.ndim, "padding")
-
-    def forward(self, input: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
-        return self.function(input, indices, self.kernel_size, self.stride, self.padding, output_size)
-
-    def extra_repr(self) -> str:
-        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
-
-
-class MaxUnpool1d(_MaxUnpool):
-    """Values put back where MaxPool1d took them from, zeros elsewhere: (N, C, L') -> (N, C, L)."""
-
-    ndim, function = 1, staticmethod(F.max_unpool1d)
-
-
-class MaxUnpool2d(_MaxUnpool):
-    """Values put back where MaxPool2d took them from, zeros elsewhere: (N, C, H', W') -> (N, C, H, W)."""
-
-    ndim, function = 2, staticmethod(F.max_unpool2d)
-
-
-class MaxUnpool3d(_MaxUnpool):
-    """Values put back where MaxPool3d took them from, zeros elsewhere: (N, C, D', H', W') -> (N, C, D, H, W)."""
-
-    ndim, function = 3, staticmethod(F.max_unpool3d)
-
-
-class _FractionalMaxPool(Module):
-    ndim: int
-    function: Any
-    _random_samples: Tensor | None
-
-    def __init__(
-        self,
-        kernel_size: Any,
-        output_size: Any = None,
-        output_ratio: Any = None,
-        return_indices: bool = False,
-        _random_samples: Tensor | None = None,
-    ):
-        super().__init__()
-        if (output_size is None) == (output_ratio is None):
-            raise ValueError(f"{type(self).__name__}: give either output_size or output_ratio")
-        self.kernel_size, self.return_indices = per_axis(kernel_size, self.ndim, "kernel_size"), return_indices
-        self.output_size = None if output_size is None else per_axis(output_size, self.ndim, "output_size")
-        ratios = output_ratio if isinstance(output_ratio, (tuple, list)) else (output_ratio,) * self.ndim
-        self.output_ratio = None if output_ratio is None else tuple(ratios)
-        if self.output_ratio is not None and not all(0 < ratio < 1 for ratio in self.output_ratio):
-            raise ValueError(f"{type(self).__name__}: output_ratio must be between 0 and 1, got {output_ratio}")
-        self.register_buffer("_random_samples", _random_samples)
-
-    def forward(self, input: Tensor) -> Any:
-        return self.function(
-            input, self.kernel_size, self.output_size, self.output_ratio, self.return_indices, self._random_samples
-        )
-
-
-class FractionalMaxPool2d(_FractionalMaxPool):
-    """The largest values of windows at random places: (N, C, H, W) -> (N, C, H', W') (B. Graham 2014)."""
-
-    ndim, function = 2, staticmethod(F.fractional_max_pool2d)
-
-
-class FractionalMaxPool3d(_FractionalMaxPool):
-    """The largest values of windows at random places: (N, C, D, H, W) -> (N, C, D', H', W')."""
-
-    ndim, function = 3, staticmethod(F.fractional_max_pool3d)

@@ -21,8 +21,9 @@ MODES: dict[str, tuple[Any, int, dict]] = {  # op, gates, attributes
 }  # fmt: skip
 
 
-def _start(name: str, given: Any, shapes: Sequence[tuple], like: Tensor) -> tuple[Tensor, ...]:
-    """The states at the start: those given (one, or a tuple for LSTM), else zeros. Raises ShapeError."""
+def _initial_states(name: str, given: Any, shapes: Sequence[tuple], like: Tensor) -> tuple[Tensor, ...]:
+    """Return the states at the start: those given (one, or a tuple for LSTM), else zeros. Raises ShapeError for other
+    shapes."""
     if given is None:
         return tuple(wrap(like.device.xp.zeros(shape, like.dtype), like.device, None) for shape in shapes)
     states = tuple(given) if len(shapes) > 1 else (given,)
@@ -33,13 +34,17 @@ def _start(name: str, given: Any, shapes: Sequence[tuple], like: Tensor) -> tupl
 
 
 class RNNBase(Module):
-    """The base of RNN, LSTM and GRU: `num_layers` layers, in one or both directions of time.
+    """Is the base of RNN, LSTM and GRU: `num_layers` layers, in one or both directions of time.
 
-    Input: (T, N, input_size), (N, T, input_size) with batch_first, (T, input_size), or a PackedSequence. Output: the
-    last layer's states in the input's form, with the two directions side by side, and the last state of every layer
-    and direction, (layers * directions, N, H). Parameters of layer k: weight_ih_l{k} (gates * H, width), weight_hh_l{k}
-    (gates * H, H), bias_ih_l{k}, bias_hh_l{k} (gates * H), with the suffix _reverse for the way back. Dropout acts on
-    the outputs of all layers but the last one.
+    The input is (T, N, input_size), (N, T, input_size) with batch_first, (T, input_size), or a PackedSequence. The
+    output is the last layer's states in the input's form, with the two directions side by side, and the last state of
+    every layer and direction, (layers * directions, N, H). Layer k has the parameters weight_ih_l{k} (gates * H,
+    width), weight_hh_l{k} (gates * H, H), bias_ih_l{k} and bias_hh_l{k} (gates * H), with the suffix _reverse for the
+    way back. Dropout acts on the outputs of all layers but the last one.
+
+    >>> output, state = nn.RNNBase("GRU", 4, 8)(gg.ones((5, 2, 4)))
+    >>> output.shape, state.shape
+    ((5, 2, 8), (1, 2, 8))
     """
 
     def __init__(
@@ -91,17 +96,17 @@ class RNNBase(Module):
             warnings.warn(f"{name}: dropout acts between layers, and there is only one", stacklevel=4)
 
     def reset_parameters(self) -> None:
-        """Draw new start values: uniform within 1 / sqrt(hidden_size)."""
+        """Draw new start values, uniform within 1 / sqrt(hidden_size)."""
         for parameter in self.parameters():
             init.uniform_(parameter, -(self.hidden_size**-0.5), self.hidden_size**-0.5)
 
     @property
     def all_weights(self) -> list[list[Tensor]]:
-        """The parameters of each layer and direction."""
+        """Return the parameters of each layer and direction."""
         return [[getattr(self, name) for name in names] for names in self._names]
 
     def flatten_parameters(self) -> None:
-        """Nothing: there is no cuDNN whose order the weights would have to be in."""
+        """Do nothing: there is no cuDNN whose order the weights would have to be in."""
 
     def forward(self, input: Any, hx: Any = None) -> tuple:
         if isinstance(input, PackedSequence):
@@ -110,14 +115,14 @@ class RNNBase(Module):
             out, states = self._layers(rows, sizes, self._states(hx, sizes[0], rows, input.sorted_indices))
             if input.unsorted_indices is not None:
                 states = tuple(state[:, input.unsorted_indices] for state in states)
-            return input._replace(data=out), self._shown(states)
+            return input._replace(data=out), self._as_returned(states)
         if input.ndim not in (2, 3):
             raise ShapeError(f"{type(self).__name__}: expected an input of 2 or 3 axes, got shape {input.shape}")
         self._check_width(input)
         batched = input.ndim == 3
         if not batched:
             input = input[:, None]
-            hx = hx if hx is None else _each(hx, lambda state: state[:, None])
+            hx = hx if hx is None else _map_states(hx, lambda state: state[:, None])
         elif self.batch_first:
             input = input.swapaxes(0, 1)
         length, count, width = input.shape
@@ -127,8 +132,8 @@ class RNNBase(Module):
         out, states = self._layers(input.reshape((length * count, width)), (count,) * length, states)
         out = out.reshape((length, count, out.shape[1]))
         if not batched:
-            return out[:, 0], self._shown(tuple(state[:, 0] for state in states))
-        return out.swapaxes(0, 1) if self.batch_first else out, self._shown(states)
+            return out[:, 0], self._as_returned(tuple(state[:, 0] for state in states))
+        return out.swapaxes(0, 1) if self.batch_first else out, self._as_returned(states)
 
     def _check_width(self, input: Tensor) -> None:
         if input.shape[-1] != self.input_size:
@@ -137,14 +142,14 @@ class RNNBase(Module):
     def _states(self, hx: Any, count: int, like: Tensor, order: Tensor | None = None) -> tuple[Tensor, ...]:
         lead = (self.num_layers * (1 + self.bidirectional), count)
         shapes = [(*lead, self.proj_size or self.hidden_size), (*lead, self.hidden_size)]
-        states = _start(type(self).__name__, hx, shapes[: 1 + (self.mode == "LSTM")], like)
+        states = _initial_states(type(self).__name__, hx, shapes[: 1 + (self.mode == "LSTM")], like)
         return states if order is None or hx is None else tuple(state[:, order] for state in states)
 
-    def _shown(self, states: tuple) -> Any:
+    def _as_returned(self, states: tuple) -> Any:
         return states if self.mode == "LSTM" else states[0]
 
     def _layers(self, x: Tensor, sizes: tuple, states: tuple[Tensor, ...]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """The last layer's outputs (S, directions * H), and the last states of all layers."""
+        """Return the last layer's outputs (S, directions * H), and the last states of all layers."""
         layer, _, attributes = MODES[self.mode]
         ends, outs = [], []
         for k, weights in enumerate(self.all_weights):
@@ -168,27 +173,41 @@ class RNNBase(Module):
         return ", ".join([str(self.input_size), str(self.hidden_size), *changed])
 
 
-def _each(states: Any, change: Any) -> Any:
+def _map_states(states: Any, change: Any) -> Any:
+    """Apply `change` to the state, or to each of several."""
     return tuple(map(change, states)) if isinstance(states, (tuple, list)) else change(states)
 
 
 class RNN(RNNBase):
-    """h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu of it: RNN(input_size, hidden_size, num_layers=1,
-    nonlinearity="tanh", bias=True, batch_first=False, dropout=0.0, bidirectional=False) (Elman 1990)."""
+    """Computes h' = tanh(W_ih x + b_ih + W_hh h + b_hh), or relu of it, at each step (J. Elman 1990).
+
+    The arguments are RNN(input_size, hidden_size, num_layers=1, nonlinearity="tanh", bias=True, batch_first=False,
+    dropout=0.0, bidirectional=False).
+
+    >>> output, state = nn.RNN(4, 8)(gg.ones((5, 2, 4)))
+    >>> output.shape, state.shape
+    ((5, 2, 8), (1, 2, 8))
+    """
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh", *args, **kw):
         if nonlinearity not in ("tanh", "relu"):
             raise ValueError(f"RNN: nonlinearity must be 'tanh' or 'relu', got {nonlinearity!r}")
         self.nonlinearity = nonlinearity
-        super().__init__(f"RNN_{nonlinearity.upper()}", input_size, hidden_size, num_layers, *args, **_unprojected(kw))
+        super().__init__(
+            f"RNN_{nonlinearity.upper()}", input_size, hidden_size, num_layers, *args, **_without_projection(kw)
+        )
 
 
 class LSTM(RNNBase):
-    """A long short-term memory: LSTM(input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
-    bidirectional=False, proj_size=0).
+    """Computes a long short-term memory, whose states are (h, c) (S. Hochreiter and J. Schmidhuber 1997, section 4).
 
-    The states are (h, c). proj_size: h is projected to so many values, by weight_hr_l{k} (proj_size, H) (Hochreiter and
-    Schmidhuber 1997; gates and formula in `gpugrad.lstm_layer`).
+    The arguments are LSTM(input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
+    bidirectional=False, proj_size=0). With proj_size, weight_hr_l{k} (proj_size, H) projects h to that many values (H.
+    Sak et al. 2014, section 2). `gpugrad.ops.recurrent` gives the gates and the formula.
+
+    >>> output, (h, c) = nn.LSTM(4, 8, num_layers=2)(gg.ones((5, 2, 4)))
+    >>> output.shape, h.shape, c.shape
+    ((5, 2, 8), (2, 2, 8), (2, 2, 8))
     """
 
     def __init__(self, *args: Any, **kwargs: Any):
@@ -196,23 +215,35 @@ class LSTM(RNNBase):
 
 
 class GRU(RNNBase):
-    """A gated recurrent unit: GRU(input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
-    bidirectional=False) (Cho et al. 2014; gates and formula in `gpugrad.gru_layer`)."""
+    """Computes a gated recurrent unit; `gpugrad.ops.recurrent` gives the gates and the formula.
+
+    The arguments are GRU(input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0,
+    bidirectional=False). See K. Cho et al. 2014, section 2.3.
+
+    >>> output, state = nn.GRU(4, 8, bidirectional=True)(gg.ones((5, 2, 4)))
+    >>> output.shape, state.shape
+    ((5, 2, 16), (2, 2, 8))
+    """
 
     def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__("GRU", *args, **_unprojected(kwargs))
+        super().__init__("GRU", *args, **_without_projection(kwargs))
 
 
-def _unprojected(options: dict) -> dict:
+def _without_projection(options: dict) -> dict:
+    """Return the options. Raises ValueError if proj_size is among them."""
     if "proj_size" in options:
         raise ValueError("proj_size: only LSTM has a projection")
     return options
 
 
 class RNNCellBase(Module):
-    """The base of the cells, which take one step: (N, input_size) or (input_size,) and the states before it.
+    """Is the base of the cells, which take one step: (N, input_size) or (input_size,), and the states before it.
 
-    Parameters: weight_ih (gates * H, input_size), weight_hh (gates * H, H), bias_ih, bias_hh (gates * H) or None.
+    The parameters are weight_ih (gates * H, input_size), weight_hh (gates * H, H), and bias_ih and bias_hh (gates * H)
+    or None.
+
+    >>> issubclass(nn.GRUCell, nn.RNNCellBase), nn.RNNCellBase(4, 8, bias=True, num_chunks=3).weight_ih.shape
+    (True, (24, 4))
     """
 
     def __init__(
@@ -230,17 +261,17 @@ class RNNCellBase(Module):
     reset_parameters = RNNBase.reset_parameters
 
     def _step(self, mode: str, input: Tensor, hx: Any, states: int = 1) -> Any:
-        """The new states: one, or a tuple of several."""
+        """Return the new states: one, or a tuple of several."""
         name = type(self).__name__
         if input.ndim not in (1, 2) or input.shape[-1] != self.input_size:
             raise ShapeError(f"{name}: expected (N, {self.input_size}) or ({self.input_size},), got {input.shape}")
         lead, x = input.shape[:-1], input if input.ndim == 2 else input[None]
-        before = _start(name, hx, [(*lead, self.hidden_size)] * states, input)
+        before = _initial_states(name, hx, [(*lead, self.hidden_size)] * states, input)
         before = [state.reshape((x.shape[0], self.hidden_size)) for state in before]
         layer, _, attributes = MODES[mode]
         weights = self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh
         found = layer(x, *before, *weights, sizes=(x.shape[0],), **attributes)
-        return found if lead else _each(found, lambda state: state[0])
+        return found if lead else _map_states(found, lambda state: state[0])
 
     def extra_repr(self) -> str:
         text = f"{self.input_size}, {self.hidden_size}"
@@ -249,7 +280,11 @@ class RNNCellBase(Module):
 
 
 class RNNCell(RNNCellBase):
-    """One step of `RNN`: forward(input, hx=None) gives h."""
+    """Takes one step of `RNN`: forward(input, hx=None) returns h.
+
+    >>> nn.RNNCell(4, 8)(gg.ones((2, 4))).shape
+    (2, 8)
+    """
 
     def __init__(
         self,
@@ -270,7 +305,12 @@ class RNNCell(RNNCellBase):
 
 
 class LSTMCell(RNNCellBase):
-    """One step of `LSTM`: forward(input, (h, c)=None) gives (h, c)."""
+    """Takes one step of `LSTM`: forward(input, (h, c)=None) returns (h, c).
+
+    >>> h, c = nn.LSTMCell(4, 8)(gg.ones((2, 4)))
+    >>> h.shape, c.shape
+    ((2, 8), (2, 8))
+    """
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None):
         super().__init__(input_size, hidden_size, bias, 4, device, dtype)
@@ -280,7 +320,11 @@ class LSTMCell(RNNCellBase):
 
 
 class GRUCell(RNNCellBase):
-    """One step of `GRU`: forward(input, hx=None) gives h."""
+    """Takes one step of `GRU`: forward(input, hx=None) returns h.
+
+    >>> nn.GRUCell(4, 8)(gg.ones((2, 4))).shape
+    (2, 8)
+    """
 
     def __init__(self, input_size: int, hidden_size: int, bias: bool = True, device: Any = None, dtype: Any = None):
         super().__init__(input_size, hidden_size, bias, 3, device, dtype)

@@ -1,8 +1,8 @@
-"""The Transformer (Vaswani et al. 2017): layers of attention and feed-forward networks, with PyTorch's parameters.
+"""The Transformer (A. Vaswani et al. 2017): layers of attention and feed-forward networks, with PyTorch's parameters.
 
-Shapes: src (S, N, E) and tgt (T, N, E), or with batch_first the N first, or all without N. Masks are PyTorch's: True,
-or -inf, is what must not be looked at; *_mask is (L, S) or (N * nhead, L, S), *_key_padding_mask (N, S). An is_causal
-argument promises that the mask is the causal one (and may stand for it), so that it need not be read.
+src is (S, N, E) and tgt (T, N, E); with batch_first the N comes first, and all may come without N. Masks are PyTorch's:
+True, or -inf, is what must not be looked at; *_mask is (L, S) or (N * nhead, L, S), *_key_padding_mask (N, S). An
+is_causal argument promises that the mask is the causal one (and may stand for it), so that it need not be read.
 """
 
 import copy
@@ -20,16 +20,17 @@ from . import init
 from .attention import MultiheadAttention
 from .container import ModuleList
 from .dropout import Dropout
+from .layer_norm import LayerNorm
 from .linear import Linear
 from .module import Module
-from .norm import LayerNorm
 
 Activation = str | Callable[[Tensor], Tensor]
 Mask = Tensor | None
 
 
-class _Layer(Module):
-    """What encoder and decoder layers share: `attentions` and then a feed-forward network, each a residual branch."""
+class _TransformerLayer(Module):
+    """Holds what encoder and decoder layers share: `attentions` and then a feed-forward network, each a residual
+    branch."""
 
     attentions: tuple[str, ...]
 
@@ -61,10 +62,10 @@ class _Layer(Module):
             setattr(self, f"norm{i}", LayerNorm(d_model, layer_norm_eps, bias=bias, **place))
         for i in branches:
             setattr(self, f"dropout{i}", Dropout(dropout))
-        self.activation = _activation(activation)
+        self.activation = _activation_function(activation)
 
-    def _branch(self, x: Tensor, i: int, branch: Callable[[Tensor], Tensor]) -> Tensor:
-        """x + branch(norm(x)) with norm_first, else norm(x + branch(x)); the branch is number `i`."""
+    def _residual(self, x: Tensor, i: int, branch: Callable[[Tensor], Tensor]) -> Tensor:
+        """Return x + branch(norm(x)) with norm_first, else norm(x + branch(x)); the branch is number `i`."""
         norm, dropout = getattr(self, f"norm{i}"), getattr(self, f"dropout{i}")
         if self.norm_first:
             return x + dropout(branch(norm(x)))
@@ -74,34 +75,45 @@ class _Layer(Module):
         return self.linear2(self.dropout(self.activation(self.linear1(x))))
 
 
-def _activation(given: Activation) -> Callable[[Tensor], Tensor]:
+def _activation_function(given: Activation) -> Callable[[Tensor], Tensor]:
+    """Return the function that is given, or that of a name. Raises ValueError for an unknown name."""
     known = {"relu": F.relu, "gelu": F.gelu}
     if isinstance(given, str) and given not in known:
         raise ValueError(f"activation must be 'relu', 'gelu' or a function, got {given!r}")
     return known[given] if isinstance(given, str) else given
 
 
-class TransformerEncoderLayer(_Layer):
-    """Self-attention and a feed-forward network, each with dropout, residual connection and layer norm.
+class TransformerEncoderLayer(_TransformerLayer):
+    """Applies self-attention and a feed-forward network, each with dropout, residual connection and layer norm (section
+    3.1).
 
-    norm_first: the norms stand before the branches instead of after the sums (Xiong et al. 2020).
+    With norm_first the norms stand before the branches instead of after the sums (R. Xiong et al. 2020).
+
+    >>> layer = nn.TransformerEncoderLayer(d_model=8, nhead=2, dim_feedforward=16)
+    >>> layer(gg.ones((5, 1, 8))).shape
+    (5, 1, 8)
     """
 
     attentions = ("self_attn",)
 
     def forward(self, src: Tensor, src_mask: Mask = None, src_key_padding_mask: Mask = None, is_causal: bool = False):
-        """src -> the same shape. Masks as in the module's text."""
+        """Map src to the same shape. Masks are as in the module's text."""
 
         def attend(x: Tensor) -> Tensor:
             return self.self_attn(
                 x, x, x, src_key_padding_mask, need_weights=False, attn_mask=src_mask, is_causal=is_causal
             )[0]
 
-        return self._branch(self._branch(src, 1, attend), 2, self._feed_forward)
+        return self._residual(self._residual(src, 1, attend), 2, self._feed_forward)
 
 
-class TransformerDecoderLayer(_Layer):
-    """Self-attention, attention to the encoder's output `memory`, and a feed-forward network."""
+class TransformerDecoderLayer(_TransformerLayer):
+    """Applies self-attention, attention to the encoder's output `memory`, and a feed-forward network (section 3.1).
+
+    >>> layer = nn.TransformerDecoderLayer(d_model=8, nhead=2, dim_feedforward=16)
+    >>> layer(gg.ones((5, 1, 8)), gg.ones((7, 1, 8))).shape
+    (5, 1, 8)
+    """
 
     attentions = ("self_attn", "multihead_attn")
 
@@ -116,7 +128,7 @@ class TransformerDecoderLayer(_Layer):
         tgt_is_causal: bool = False,
         memory_is_causal: bool = False,
     ) -> Tensor:
-        """tgt and memory -> the shape of tgt. Masks as in the module's text."""
+        """Map tgt and memory to the shape of tgt. Masks are as in the module's text."""
 
         def attend(x: Tensor) -> Tensor:
             return self.self_attn(
@@ -128,12 +140,12 @@ class TransformerDecoderLayer(_Layer):
                 x, memory, memory, memory_key_padding_mask, False, memory_mask, is_causal=memory_is_causal
             )[0]
 
-        x = self._branch(self._branch(tgt, 1, attend), 2, look_up)
-        return self._branch(x, 3, self._feed_forward)
+        x = self._residual(self._residual(tgt, 1, attend), 2, look_up)
+        return self._residual(x, 3, self._feed_forward)
 
 
-class _Stack(Module):
-    """`num_layers` copies of a layer, one after the other, and a norm or None."""
+class _LayerStack(Module):
+    """Applies `num_layers` copies of a layer one after the other, and then a norm unless that is None."""
 
     def __init__(self, layer: Module, num_layers: int, norm: Module | None):
         super().__init__()
@@ -147,8 +159,14 @@ class _Stack(Module):
         return x if self.norm is None else self.norm(x)
 
 
-class TransformerEncoder(_Stack):
-    """`num_layers` copies of `encoder_layer`. enable_nested_tensor and mask_check are accepted and change nothing."""
+class TransformerEncoder(_LayerStack):
+    """Applies `num_layers` copies of `encoder_layer`. enable_nested_tensor and mask_check are accepted and change
+    nothing.
+
+    >>> layer = nn.TransformerEncoderLayer(d_model=8, nhead=2, dim_feedforward=16)
+    >>> nn.TransformerEncoder(layer, num_layers=2)(gg.ones((5, 1, 8))).shape
+    (5, 1, 8)
+    """
 
     def __init__(
         self,
@@ -163,12 +181,17 @@ class TransformerEncoder(_Stack):
     def forward(
         self, src: Tensor, mask: Mask = None, src_key_padding_mask: Mask = None, is_causal: bool | None = None
     ) -> Tensor:
-        """src -> the same shape. Masks as in the module's text; is_causal=None: not known, the mask is read."""
+        """Map src to the same shape. Masks are as in the module's text; with is_causal=None the mask is read."""
         return self._run(src, src_mask=mask, src_key_padding_mask=src_key_padding_mask, is_causal=bool(is_causal))
 
 
-class TransformerDecoder(_Stack):
-    """`num_layers` copies of `decoder_layer`."""
+class TransformerDecoder(_LayerStack):
+    """Applies `num_layers` copies of `decoder_layer`.
+
+    >>> layer = nn.TransformerDecoderLayer(d_model=8, nhead=2, dim_feedforward=16)
+    >>> nn.TransformerDecoder(layer, num_layers=2)(gg.ones((5, 1, 8)), gg.ones((7, 1, 8))).shape
+    (5, 1, 8)
+    """
 
     def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None):
         super().__init__(decoder_layer, num_layers, norm)
@@ -184,7 +207,7 @@ class TransformerDecoder(_Stack):
         tgt_is_causal: bool | None = None,
         memory_is_causal: bool = False,
     ) -> Tensor:
-        """tgt and memory -> the shape of tgt. Masks as in the module's text."""
+        """Map tgt and memory to the shape of tgt. Masks are as in the module's text."""
         return self._run(
             tgt,
             memory,
@@ -198,10 +221,15 @@ class TransformerDecoder(_Stack):
 
 
 class Transformer(Module):
-    """Encoder and decoder; forward(src, tgt) gives the decoder's output, the shape of tgt.
+    """Applies an encoder to src and a decoder to tgt; forward(src, tgt) returns the decoder's output, of the shape of
+    tgt.
 
     The defaults are the paper's base model (embeddings and output layer are not part of it). custom_encoder and
     custom_decoder take the place of the encoder and the decoder.
+
+    >>> net = nn.Transformer(d_model=8, nhead=2, num_encoder_layers=1, num_decoder_layers=1, dim_feedforward=16)
+    >>> net(gg.ones((7, 1, 8)), gg.ones((5, 1, 8))).shape
+    (5, 1, 8)
     """
 
     def __init__(
@@ -250,7 +278,7 @@ class Transformer(Module):
         tgt_is_causal: bool | None = None,
         memory_is_causal: bool = False,
     ) -> Tensor:
-        """src and tgt -> the shape of tgt. Raises ShapeError where the two do not fit each other or d_model."""
+        """Map src and tgt to the shape of tgt. Raises ShapeError where the two do not fit each other or d_model."""
         batch = 0 if self.batch_first else 1
         if src.ndim != tgt.ndim or src.ndim == 3 and src.shape[batch] != tgt.shape[batch]:
             raise ShapeError(f"Transformer: src {src.shape} and tgt {tgt.shape} must have the same batch")
@@ -262,7 +290,7 @@ class Transformer(Module):
 
     @staticmethod
     def generate_square_subsequent_mask(sz: int, device: Any = None, dtype: Any = None) -> Tensor:
-        """The causal mask (sz, sz): 0 up to the diagonal, -inf above."""
-        where = find_device(device)
-        full = where.xp.full((sz, sz), -np.inf, default_dtype() if dtype is None else as_dtype(dtype))
-        return wrap(where.xp.triu(full, 1), where, None)
+        """Return the causal mask (sz, sz): 0 up to the diagonal, -inf above."""
+        device = find_device(device)
+        full = device.xp.full((sz, sz), -np.inf, default_dtype() if dtype is None else as_dtype(dtype))
+        return wrap(device.xp.triu(full, 1), device, None)

@@ -8,7 +8,7 @@ from ..autograd.tensor import Tensor
 from ..errors import ShapeError
 from .shape import ravel
 
-__all__ = ["diag", "diag_embed", "diagflat", "diagonal", "diagonal_adjoint", "trace", "tril", "triu"]
+__all__ = ["diag", "diag_embed", "diagflat", "diagonal", "trace", "tril", "triu"]
 
 
 @op(

@@ -15,7 +15,7 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 @lru_cache(maxsize=512)
 def _parse(subscripts: str, ranks: tuple[int, ...]) -> tuple[list[str], str]:
-    """The labels of each operand and of the result, with "..." spelled out by letters that are free."""
+    """The labels of each operand and of the result. "..." is replaced by letters that the subscripts do not use."""
     inputs, arrow, out = subscripts.replace(" ", "").partition("->")
     terms = inputs.split(",")
     if len(terms) != len(ranks):
@@ -73,6 +73,7 @@ class Einsum(Op):
         s.case([s(2, 3), s(2, 3)], subscripts="...,..."),
     ],
     make=Einsum,
+    broadcasts=True,
 )
 def einsum(operands: Many, *, subscripts):
     """einsum(subscripts, *operands): the sum of products of elements over every label that the result does not have.
@@ -81,16 +82,30 @@ def einsum(operands: Many, *, subscripts):
     the labels that occur once, in alphabetical order. A label repeated in one operand takes its diagonal; "..." stands
     for axes that broadcast. "ij,jk->ik" is a matrix product: out[i, k] = sum_j x[i, j] y[j, k].
 
-    Raises ShapeError if labels and axes do not match, or a label has two lengths."""
+    Raises ShapeError if labels and axes do not match, or a label has two lengths.
+
+    >>> gg.einsum("ij,jk->ik", gg.tensor([[1.0, 2.0]]), gg.tensor([[3.0], [4.0]]))
+    tensor([[11.]])
+    """
     terms, out = _parse(subscripts, tuple(x.ndim for x in operands))
     if len(operands) == 2:
-        return _pair(operands[0], operands[1], terms[0], terms[1], out)
+        return _contract_pair(operands[0], operands[1], terms[0], terms[1], out)
     result = xp(operands[0]).einsum(f"{','.join(terms)}->{out}", *operands, optimize=len(operands) > 2)
     return result.copy() if len(operands) == 1 else result
 
 
-def _pair(x: Any, y: Any, left: str, right: str, out: str) -> Any:
-    """One matrix product: axes as (in both and kept, in one operand only, in both and summed)."""
+def _contract_pair(x: Any, y: Any, left: str, right: str, out: str) -> Any:
+    """Contract two operands, whose axes have the labels `left` and `right`, by one matrix product.
+
+    A label plays one of four parts: batch (in both operands and in the result), summed (in both only), row (in x and in
+    the result), column (in y and in the result). Labels of a single operand that the result lacks are summed before.
+    Axes are then sorted by part, and those of one part merged, so that x is (batch, rows, summed) and y (batch, summed,
+    columns).
+
+    Example: "abcd,abe->dceb". b is batch, a is summed, d and c are rows, e is a column. x (a, b, c, d) becomes
+    (b, d * c, a) and y (a, b, e) becomes (b, a, e). Their product (b, d * c, e) is (b, d, c, e) with the rows taken
+    apart, and (d, c, e, b) transposed.
+    """
     sizes, others = dict(zip(left, x.shape, strict=True)), dict(zip(right, y.shape, strict=True))
     for label in sizes:
         if label in others and sizes[label] != others[label] and 1 not in (sizes[label], others[label]):
@@ -98,32 +113,33 @@ def _pair(x: Any, y: Any, left: str, right: str, out: str) -> Any:
     # An axis of length 1 that meets a longer one is dropped: the product broadcasts it.
     ours = {c for c, n in sizes.items() if n != 1 or others.get(c, 1) == 1}
     theirs = {c for c, n in others.items() if n != 1 or sizes.get(c, 1) == 1}
-    x, left = _narrowed(x, left, ours & (theirs | set(out)))
-    y, right = _narrowed(y, right, theirs & (ours | set(out)))
-    both = [c for c in out if c in left and c in right]
+    x, left = _sum_other_labels(x, left, ours & (theirs | set(out)))
+    y, right = _sum_other_labels(y, right, theirs & (ours | set(out)))
+    batch = [c for c in out if c in left and c in right]
     summed = [c for c in left if c in right and c not in out]
     rows, columns = [c for c in out if c in left and c not in right], [c for c in out if c in right and c not in left]
-    if not summed or both and not rows and not columns:
+    if not summed or batch and not rows and not columns:
         return xp(x).einsum(f"{left},{right}->{out}", x, y)
     sizes = {**others, **sizes, **dict(zip(right, y.shape, strict=True)), **dict(zip(left, x.shape, strict=True))}
-    batch, m, k, n = ([sizes[c] for c in group] for group in (both, rows, summed, columns))
-    x = x.transpose([left.index(c) for c in (*both, *rows, *summed)]).reshape(*batch, prod(m), prod(k))
-    y = y.transpose([right.index(c) for c in (*both, *summed, *columns)]).reshape(*batch, prod(k), prod(n))
-    made = [*both, *rows, *columns]
-    return xp(x).matmul(x, y).reshape((*batch, *m, *n)).transpose([made.index(c) for c in out])
+    b, m, k, n = ([sizes[c] for c in part] for part in (batch, rows, summed, columns))
+    x = x.transpose([left.index(c) for c in (*batch, *rows, *summed)]).reshape(*b, prod(m), prod(k))
+    y = y.transpose([right.index(c) for c in (*batch, *summed, *columns)]).reshape(*b, prod(k), prod(n))
+    made = [*batch, *rows, *columns]
+    return xp(x).matmul(x, y).reshape((*b, *m, *n)).transpose([made.index(c) for c in out])
 
 
-def _narrowed(x: Any, labels: str, keep: set[str]) -> tuple[Any, str]:
-    """x without the labels outside `keep` (summed) and without repeated labels (diagonals)."""
+def _sum_other_labels(x: Any, labels: str, keep: set[str]) -> tuple[Any, str]:
+    """Sum x over the labels outside `keep`, and take the diagonal of repeated ones. Returns it and its labels."""
     kept = "".join(c for c in dict.fromkeys(labels) if c in keep)
     return (x, labels) if len(kept) == len(labels) else (xp(x).einsum(f"{labels}->{kept}", x), kept)
 
 
 def _rule(g: Any, operands: tuple, i: int, subscripts: str) -> Any:
-    """The einsum with the result and operand i exchanged.
+    """The gradient of operand i: the einsum in which the result and operand i change places.
 
-    A label that operand i repeats is spelled anew, tied to the first by an identity matrix; one that only operand i
-    has was summed away, and the gradient is the same all along it."""
+    For "ij,jk->ik", that of the first operand is "ik,jk->ij" of g and the second. A label that operand i repeats gets a
+    letter of its own the second time, tied to the first by an identity matrix: for "ii->i", "i,ij->ij". A label that
+    only operand i has was summed away, so the gradient is the same all along it: it is broadcast at the end."""
     terms, out = _parse(subscripts, tuple(x.ndim for x in operands))
     fresh = iter([c for c in _LETTERS if c not in "".join(terms)])
     wanted, sources, arrays = [], [out], [g]

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..autograd.op import op, xp
 
-__all__ = ["expm"]
+__all__ = []
 
 # Coefficients of the diagonal Pade approximant of order 13 to exp.
 _PADE = (

@@ -8,9 +8,9 @@ from math import prod
 
 from ..autograd.op import op, xp
 from .conv import output_size
-from .pool import _offsets, _reach
+from .pool import elements_at, kernel_offsets
 
-__all__ = ["fold_windows", "unfold_windows"]
+__all__ = []
 
 _CASES = [
     dict(size=(7,), kernel=(2,), stride=(2,), padding=((0, 0),), dilation=(1,)),
@@ -36,7 +36,7 @@ def unfold_windows(x, *, kernel, stride, padding, dilation):
     """Each window of x (N, C, *S), padded with zeros, as a column: (N, C, prod(kernel), *O)."""
     out = output_size(x.shape[2:], kernel, stride, padding, dilation)
     padded = xp(x).pad(x, ((0, 0), (0, 0), *padding))
-    return xp(x).stack([padded[_reach(offset, out, stride, dilation)] for offset in _offsets(kernel)], 2)
+    return xp(x).stack([padded[elements_at(offset, out, stride, dilation)] for offset in kernel_offsets(kernel)], 2)
 
 
 unfold_windows.vjp(
@@ -53,8 +53,8 @@ def fold_windows(y, *, size, kernel, stride, padding, dilation):
     if y.shape[2:] != (prod(kernel), *out):
         raise ValueError(f"windows of {size} are {(prod(kernel), *out)} after (N, C), got {y.shape}")
     total = xp(y).zeros((*y.shape[:2], *(n + sum(p) for n, p in zip(size, padding, strict=True))), y.dtype)
-    for k, offset in enumerate(_offsets(kernel)):
-        total[_reach(offset, out, stride, dilation)] += y[:, :, k]
+    for k, offset in enumerate(kernel_offsets(kernel)):
+        total[elements_at(offset, out, stride, dilation)] += y[:, :, k]
     return total[(..., *(slice(low, low + n) for n, (low, _) in zip(size, padding, strict=True)))]
 
 

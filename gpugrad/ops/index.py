@@ -13,11 +13,8 @@ import numpy as np
 from ..autograd.op import Fixed, op, xp
 
 __all__ = [
-    "clear", "gather", "getitem", "index_add", "index_select", "masked_fill", "put_add", "put_along", "scatter_add",
-    "segment_sum", "setitem", "take", "take_along_axis",
+    "gather", "index_add", "index_select", "masked_fill", "scatter_add", "take", "take_along_axis",
 ]  # fmt: skip
-
-NARROW = 8  # elements of a slice up to which `segment_sum` adds element by element
 
 
 def _checked(index: Any) -> Any:
@@ -101,53 +98,6 @@ def _add_at(shape: tuple, index: Any, x: Any) -> Any:
 
 @op(
     samples=lambda s: [
-        s.case(s(5, 3), s.ints(3, 5), num_segments=4),
-        s.case(s(6), s.ints(2, 6), num_segments=2),
-        s.case(s(4, 2, 2), np.array([2, 0, 2, 2]), num_segments=3),
-        s.case(s(0, 3), s.ints(3, 0), num_segments=2),
-        s.case(s(300, 2), s.ints(2, 300), num_segments=3),
-    ],
-)
-def segment_sum(x, segments: Fixed, *, num_segments):
-    """Sums of the slices of x that `segments` puts together: x (n, ...), segments (n,) -> (num_segments, ...).
-
-    out[s] is the sum of x[i] over all i with segments[i] = s, in a fixed order: a rerun gives the same bits. A segment
-    that does not exist raises OutOfRangeError; on cuda, which would have to be waited for, its slices are left out.
-    """
-    if segments.shape != x.shape[:1] or segments.dtype.kind not in "iu":
-        raise ValueError(f"segments must be integers (n,) for x (n, ...), got {segments.dtype} {segments.shape}")
-    ns, out = xp(x), xp(x).zeros((num_segments, *x.shape[1:]), x.dtype)
-    if not x.size:
-        return out
-    if not (0 <= int(segments.min()) and int(segments.max()) < num_segments):
-        raise IndexError(f"segments from {int(segments.min())} to {int(segments.max())}, num_segments={num_segments}")
-    width = prod(x.shape[1:])
-    if width <= NARROW:
-        columns = segments.astype(np.int64)[:, None] * width + ns.arange(width)
-        total = ns.bincount(columns.reshape(-1), weights=x.reshape(-1), minlength=num_segments * width)
-        return total.astype(x.dtype).reshape(out.shape)
-    order = ns.argsort(segments.astype(np.min_scalar_type(num_segments)), kind="stable")  # 16 bits in linear time
-    numbers, sums = segments[order], x[order]
-    changes = ns.flatnonzero(numbers[1:] != numbers[:-1]) + 1
-    bounds = ns.concatenate([ns.zeros(1, changes.dtype), changes, ns.full(1, len(numbers), changes.dtype)])
-    starts, counts = bounds[:-1], ns.diff(bounds)
-    slices = ns.arange(len(numbers))
-    rank = slices - ns.repeat(starts, counts)
-    behind = ns.repeat(counts, counts) - rank
-    step = 1  # pairs of a segment's slices are added, then pairs of these sums, and so on
-    while (chosen := (rank & (2 * step - 1) == 0) & (behind > step)).any():
-        slices, rank, behind = slices[chosen], rank[chosen], behind[chosen]
-        sums[slices] = ns.take(sums, slices, axis=0) + ns.take(sums, slices + step, axis=0)
-        step *= 2
-    out[numbers[starts]] = sums[starts]
-    return out
-
-
-segment_sum.vjp(x=lambda g, segments: xp(g).take(g, segments, axis=0))
-
-
-@op(
-    samples=lambda s: [
         s.case(s(3, 4), index=1),
         s.case(s(3, 4), index=np.array([0, 0])),
         s.case(s(3, 4), index=s.bools(3, 4)),
@@ -172,6 +122,7 @@ clear.vjp(x=lambda g, index: xp(g).clear(g, index=index))
         s.case(s(3, 4), s(), index=np.arange(12).reshape(3, 4) % 3 == 0),
     ],
     exact=True,
+    broadcasts=True,
 )
 def setitem(x, value, *, index):
     """A copy of x with `value`, broadcast, at `index`."""

@@ -19,7 +19,7 @@ from ..autograd.versions import changed, owner
 from ..errors import DTypeError, InplaceError, ShapeError
 from .index import _checked, getitem, setitem
 
-__all__ = ["put_view"]
+__all__ = []
 
 
 @op(
@@ -77,7 +77,7 @@ def rebase(x: Tensor, new: Tensor, number: int) -> None:
         base = view.base
         if base._edge() is not None or new._requires_grad:
             arrays = (base._array, x._array)
-            node = put_view.node(x.device, (base, new), arrays, {"chain": view.chain}, base._array)
+            node = put_view.record(x.device, (base, new), arrays, {"chain": view.chain}, base._array)
             base._node, base._requires_grad = node, node is not None
             base._changed = view.number = number
     x._node, x._requires_grad = new._node, new._requires_grad
@@ -107,6 +107,7 @@ def _inplace(name: str) -> Callable:
 
     method.__name__ = f"{name}_"
     method.__doc__ = f"`{name}` in place; returns the tensor."
+    vars(method)["__wrapped__"] = OPS[name]  # `help` shows its signature
     return method
 
 
@@ -131,7 +132,7 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
     value = value.to(dtype=self.dtype)
     node = None
     if recording:
-        node = setitem.node(self.device, (self, value), (self._array, value._array), {"index": index}, self._array)
+        node = setitem.record(self.device, (self, value), (self._array, value._array), {"index": index}, self._array)
     try:
         self._array[index] = value._array
     except (ValueError, IndexError) as error:
@@ -159,29 +160,34 @@ def _fill_(self: Tensor, value: Any) -> Tensor:
     return self
 
 
+def _zero_(self: Tensor) -> Tensor:
+    """Set every element to zero."""
+    return _fill_(self, 0)
+
+
 def attach() -> None:
     """Give Tensor its in-place operators and methods."""
-    for symbol, (word, name) in _OPERATORS.items():
+    for symbol, (word, name) in OPERATORS.items():
         setattr(Tensor, f"__{word}__", _operator(name, f"{symbol}="))
-    for name in _METHODS:
+    for name in METHODS:
         if name in OPS:
             setattr(Tensor, f"{name}_", _inplace(name))
     for alias, name in {"sub": "subtract", "mul": "multiply", "div": "divide", "pow": "power", "neg": "negative",
                         "abs": "absolute", "clamp": "clip"}.items():  # fmt: skip
         setattr(Tensor, f"{alias}_", _inplace(name))
     Tensor.__setitem__ = _setitem
-    extra = {"copy_": _copy_, "fill_": _fill_, "zero_": lambda self: _fill_(self, 0)}
+    extra = {"copy_": _copy_, "fill_": _fill_, "zero_": _zero_}
     for name, method in extra.items():
         setattr(Tensor, name, method)
 
 
-_OPERATORS = {
+OPERATORS = {
     "+": ("iadd", "add"), "-": ("isub", "subtract"), "*": ("imul", "multiply"), "/": ("itruediv", "divide"),
     "//": ("ifloordiv", "floor_divide"), "%": ("imod", "remainder"), "**": ("ipow", "power"),
     "@": ("imatmul", "matmul"), "&": ("iand", "bitwise_and"), "|": ("ior", "bitwise_or"),
     "^": ("ixor", "bitwise_xor"), "<<": ("ilshift", "left_shift"), ">>": ("irshift", "right_shift"),
 }  # fmt: skip
-_METHODS = (
+METHODS = (
     "add", "subtract", "multiply", "divide", "power", "negative", "absolute", "exp", "log", "sqrt", "rsqrt",
     "reciprocal", "sin", "cos", "tan", "tanh", "sigmoid", "relu", "clip", "floor", "ceil", "round", "trunc", "square",
     "erf", "masked_fill", "scatter_add", "index_add", "lerp", "maximum", "minimum", "tril", "triu", "remainder",

@@ -15,8 +15,8 @@ from .index import getitem
 from .shape import atleast_1d, atleast_2d, atleast_3d, axis_of, transpose
 
 __all__ = [
-    "array_split", "cat", "chunk", "column_stack", "concat", "concatenate", "cut", "dstack", "hstack", "narrow",
-    "split", "stack", "unbind", "unstack", "vstack",
+    "array_split", "cat", "chunk", "column_stack", "concat", "concatenate", "dstack", "hstack", "narrow", "split",
+    "stack", "unbind", "unstack", "vstack",
 ]  # fmt: skip
 
 

@@ -24,9 +24,9 @@ from .norm import matrix_norm, norm, vector_norm
 from .shape import broadcast_to, matrix_transpose
 
 __all__ = [
-    "cholesky", "cofactor", "cross", "det", "eigh", "eigvalsh", "expm", "inv", "inverse", "logdet", "lstsq", "matmul",
-    "matrix_exp", "matrix_norm", "matrix_power", "matrix_rank", "matrix_transpose", "multi_dot", "norm", "outer",
-    "pinv", "qr", "slogdet", "solve", "solve_triangular", "svd", "svdvals", "tensordot", "vecdot", "vector_norm",
+    "cholesky", "cross", "det", "eigh", "eigvalsh", "inv", "inverse", "logdet", "lstsq", "matmul", "matrix_exp",
+    "matrix_norm", "matrix_power", "matrix_rank", "matrix_transpose", "multi_dot", "norm", "outer", "pinv", "qr",
+    "slogdet", "solve", "solve_triangular", "svd", "svdvals", "tensordot", "vecdot", "vector_norm",
 ]  # fmt: skip
 
 
@@ -51,6 +51,7 @@ def _square(x: Any) -> None:
         s.case(s.spd(2, 3), s(3, 2)),
     ],
     dtypes="float",
+    broadcasts=True,
 )
 def solve(a, b):
     """The X with a X = b: a (..., N, N), b (N,) or (..., N, K) -> (..., N) or (..., N, K). Raises ShapeError if a is

@@ -1,6 +1,6 @@
 """Tensor's operators and methods: the ops, under NumPy's names and under those of PyTorch's that do not clash."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -8,6 +8,7 @@ from ..autograd.op import OPS, Op
 from ..autograd.tensor import Tensor, wrap
 from ..backend.devices import CPU
 from ..backend.devices import device as find_device
+from ..backend.dtypes import is_float
 from ..errors import DTypeError, OutOfRangeError
 from . import inplace, torch_names
 
@@ -50,21 +51,18 @@ def _varargs(name: str, function: Callable, attribute: str) -> Callable:
     return method
 
 
-def _transpose(self: Tensor, *axes: Any) -> Tensor:
+def _transpose(self: Tensor, *axes: int | Sequence[int]) -> Tensor:
     """NumPy's permutation of the axes (`x.transpose()`, `x.transpose(2, 0, 1)`, `x.transpose((1, 0))`); two ints of a
     tensor that has more than two axes swap them, as in PyTorch."""
-    if (
-        len(axes) == 2
-        and all(isinstance(a, int) for a in axes)
-        and sorted(a % self.ndim for a in axes) != list(range(self.ndim))
-    ):
+    ints = [a for a in axes if isinstance(a, int)]
+    if len(axes) == len(ints) == 2 and sorted(a % self.ndim for a in ints) != list(range(self.ndim)):
         return OPS["swapaxes"](self, *axes)
     if len(axes) == 1 and isinstance(axes[0], (tuple, list)):
         axes = tuple(axes[0])
     return OPS["transpose"](self, axes=axes or None)
 
 
-def _permute(self: Tensor, *dims: Any) -> Tensor:
+def _permute(self: Tensor, *dims: int | Sequence[int]) -> Tensor:
     """The axes in the order `dims`."""
     return OPS["transpose"](self, axes=tuple(dims[0]) if len(dims) == 1 and not isinstance(dims[0], int) else dims)
 
@@ -74,7 +72,7 @@ def _size(self: Tensor, dim: int | None = None) -> Any:
     return self.shape if dim is None else self.shape[dim]
 
 
-def _view(self: Tensor, *shape: Any) -> Tensor:
+def _view(self: Tensor, *shape: int | Sequence[int]) -> Tensor:
     """`reshape`."""
     return self.reshape(*shape)
 
@@ -89,12 +87,52 @@ def _contiguous(self: Tensor) -> Tensor:
     return self if self._array.flags.c_contiguous else OPS["copy"](self)
 
 
-def _expand(self: Tensor, *sizes: Any) -> Tensor:
+def _expand(self: Tensor, *sizes: int | Sequence[int]) -> Tensor:
     """Broadcast to `sizes`; -1 keeps an axis."""
     sizes = tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes
     lead = len(sizes) - self.ndim
     shape = tuple(self.shape[i - lead] if n == -1 else n for i, n in enumerate(sizes))
     return OPS["broadcast_to"](self, shape=shape)
+
+
+def _dim(self: Tensor) -> int:
+    """Number of axes."""
+    return self.ndim
+
+
+def _numel(self: Tensor) -> int:
+    """Number of elements."""
+    return self._array.size
+
+
+def _element_size(self: Tensor) -> int:
+    """Bytes of one element."""
+    return self._array.itemsize
+
+
+def _is_contiguous(self: Tensor) -> bool:
+    """Whether the elements lie in C order without gaps."""
+    return self._array.flags.c_contiguous
+
+
+def _is_floating_point(self: Tensor) -> bool:
+    """Whether the elements are floating-point numbers."""
+    return is_float(self.dtype)
+
+
+def _reshape_as(self: Tensor, other: Tensor) -> Tensor:
+    """`reshape` to the shape of `other`."""
+    return self.reshape(other.shape)
+
+
+def _expand_as(self: Tensor, other: Tensor) -> Tensor:
+    """`expand` to the shape of `other`."""
+    return _expand(self, other.shape)
+
+
+def _type_as(self: Tensor, other: Tensor) -> Tensor:
+    """This Tensor with the dtype of `other`."""
+    return self.to(dtype=other.dtype)
 
 
 def _reflected(op: Op) -> Callable:
@@ -131,11 +169,22 @@ def _cast(name: str) -> Callable:
     return method
 
 
-PROPERTIES = {
-    "T": ("The axes in reverse order.", lambda self: OPS["transpose"](self)),
-    "mT": ("The last two axes swapped.", lambda self: OPS["swapaxes"](self, axis1=-2, axis2=-1)),
-    "is_cuda": ("Whether the memory is a GPU's.", lambda self: self.device.type == "cuda"),
-}
+def _reversed_axes(self: Tensor) -> Tensor:
+    """The axes in reverse order."""
+    return OPS["transpose"](self)
+
+
+def _matrix_transposed(self: Tensor) -> Tensor:
+    """The last two axes swapped."""
+    return OPS["swapaxes"](self, axis1=-2, axis2=-1)
+
+
+def _is_cuda(self: Tensor) -> bool:
+    """Whether the memory is a GPU's."""
+    return self.device.type == "cuda"
+
+
+PROPERTIES: dict[str, Callable] = {"T": _reversed_axes, "mT": _matrix_transposed, "is_cuda": _is_cuda}
 
 
 def _pin_memory(self: Tensor) -> Tensor:
@@ -148,20 +197,19 @@ def _pin_memory(self: Tensor) -> Tensor:
 
 METHODS: dict[str, Callable] = {
     "transpose": _transpose, "permute": _permute, "size": _size, "view": _view, "astype": _astype,
-    "contiguous": _contiguous, "expand": _expand, "dim": lambda self: self.ndim, "numel": lambda self: self._array.size,
-    "is_contiguous": lambda self: self._array.flags.c_contiguous, "element_size": lambda self: self._array.itemsize,
-    "is_floating_point": lambda self: self.dtype.kind not in "iub",
-    "reshape_as": lambda self, other: self.reshape(other.shape),
-    "view_as": lambda self, other: self.reshape(other.shape),
-    "expand_as": lambda self, other: _expand(self, other.shape),
-    "pin_memory": _pin_memory, "type_as": lambda self, other: self.to(dtype=other.dtype),
+    "contiguous": _contiguous, "expand": _expand, "dim": _dim, "numel": _numel, "is_contiguous": _is_contiguous,
+    "element_size": _element_size, "is_floating_point": _is_floating_point, "reshape_as": _reshape_as,
+    "view_as": _reshape_as, "expand_as": _expand_as, "pin_memory": _pin_memory, "type_as": _type_as,
     "float": _cast("float32"), "double": _cast("float64"), "half": _cast("float16"), "bfloat16": _cast("bfloat16"),
     "int": _cast("int32"), "long": _cast("int64"), "bool": _cast("bool"),
 }  # fmt: skip
 
 
 def attach(functions: dict[str, Any]) -> None:
-    """Give Tensor its operators, properties and methods, and let PyTorch's words choose among `functions` too."""
+    """Give Tensor its operators, properties and methods, and let PyTorch's words choose among `functions` too.
+
+    functions: the public ones; an op that is not among them is a helper of gradient rules, and no method either. Nor is
+    an op whose input is a sequence of Tensors."""
     for word, name in OPERATORS.items():
         setattr(Tensor, f"__{word}__", _binary(OPS[name]))
         setattr(Tensor, f"__r{word}__", _reflected(OPS[name]))
@@ -169,7 +217,8 @@ def attach(functions: dict[str, Any]) -> None:
         setattr(Tensor, f"__{word}__", _comparison(OPS[name]))
     for word, name in UNARY.items():
         setattr(Tensor, f"__{word}__", _binary(OPS[name]))
-    for method, name in {**{name: name for name in OPS}, **ALIASES}.items():
+    public = {name: name for name, op in OPS.items() if name in functions and not op.many}
+    for method, name in {**public, **ALIASES}.items():
         if not hasattr(Tensor, method):
             setattr(Tensor, method, OPS[name])
     for name in torch_names.CLASHES:
@@ -180,8 +229,8 @@ def attach(functions: dict[str, Any]) -> None:
         setattr(Tensor, method, _varargs(method, functions[method], attribute))
     for name, method in METHODS.items():
         setattr(Tensor, name, method)
-    for name, (text, get) in PROPERTIES.items():
-        setattr(Tensor, name, property(get, doc=text))
+    for name, get in PROPERTIES.items():
+        setattr(Tensor, name, property(get))
     Tensor.__getitem__ = _getitem
     inplace.attach()
 

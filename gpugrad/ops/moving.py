@@ -4,12 +4,13 @@ from typing import Any
 
 from ..autograd.mode import mode
 from ..autograd.op import Op, op, xp
-from ..autograd.tensor import wrap
-from ..backend.devices import CPU, Device, device_of
+from ..autograd.place import place
+from ..autograd.tensor import Tensor, wrap
+from ..backend.devices import CPU, device_of
 from ..backend.devices import device as find_device
 from ..backend.dtypes import as_dtype
 
-__all__ = ["astype", "clone", "copy", "transfer"]
+__all__ = ["astype", "clone", "copy"]
 
 
 @op(
@@ -41,9 +42,13 @@ clone = copy
 class Transfer(Op):
     """An op whose result is on another device than its input. Its node keeps, as `device`, the one to go back to."""
 
-    def _record(self, device: Device, tensors: list, arrays: list, attributes: dict, out: Any, *rest: Any) -> Any:
+    def __call__(self, *args: Any, **kwargs: Any) -> Tensor:
+        inputs, attributes = self.signature.bind(args, kwargs)
+        here, tensors, arrays = place(self, inputs)
         target = find_device(attributes["device"])
-        node = self.node(target, tensors, arrays, {**attributes, "device": device}, out) if mode.grad else None
+        with here.selected():
+            out = self.forward(*arrays, **attributes)
+        node = self.record(target, tensors, arrays, {**attributes, "device": here}, out) if mode.grad else None
         return wrap(out, target, node)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..autograd.op import op, xp
 
-__all__ = ["pad", "pad_adjoint"]
+__all__ = ["pad"]
 
 MODES = ("constant", "edge", "reflect", "symmetric", "wrap")
 

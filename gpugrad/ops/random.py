@@ -2,29 +2,26 @@
 
 from __future__ import annotations  # numpy.random, which annotations name, is slow to import
 
-import math
 from typing import Any
 
 import numpy as np
 
 from ..autograd.convert import asarray
-from ..autograd.op import Fixed, op, xp
 from ..autograd.tensor import Tensor, wrap
 from ..backend.devices import device as find_device
 from ..backend.dtypes import as_dtype, default_dtype
-from ..backend.philox import words
 from ..backend.random import Generator, default_generator
 from ..errors import ShapeError
 from .creation import _shape
 
 __all__ = [
-    "apply_mask", "bernoulli", "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn",
-    "randn_like", "randperm", "seeded_dropout", "uniform",
+    "bernoulli", "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn",
+    "randn_like", "randperm", "uniform",
 ]  # fmt: skip
 
 
 def _stream(generator: Generator | None) -> np.random.Generator:
-    return (generator or default_generator()).numpy
+    return (default_generator() if generator is None else generator).numpy
 
 
 def _placed(values: Any, dtype: Any, device: Any, requires_grad: bool = False) -> Tensor:
@@ -105,14 +102,19 @@ def randperm(n: int, dtype: Any = None, device: Any = None, generator: Generator
     return _placed(_stream(generator).permutation(n), np.dtype("int64") if dtype is None else as_dtype(dtype), device)
 
 
+def _like(x: Tensor, dtype: Any, device: Any) -> dict[str, Any]:
+    """The dtype and device given, else those of x; a device may be 0."""
+    return {"dtype": x.dtype if dtype is None else dtype, "device": x.device if device is None else device}
+
+
 def rand_like(x: Tensor, dtype: Any = None, device: Any = None) -> Tensor:
     """`rand` with the shape, dtype and device of x."""
-    return rand(*x.shape, dtype=dtype or x.dtype, device=device or x.device)
+    return rand(*x.shape, **_like(x, dtype, device))
 
 
 def randn_like(x: Tensor, dtype: Any = None, device: Any = None) -> Tensor:
     """`randn` with the shape, dtype and device of x."""
-    return randn(*x.shape, dtype=dtype or x.dtype, device=device or x.device)
+    return randn(*x.shape, **_like(x, dtype, device))
 
 
 def randint_like(x: Tensor, low: int, high: int | None = None) -> Tensor:
@@ -148,43 +150,3 @@ def multinomial(
             keys = np.log(rows) + stream.gumbel(size=rows.shape)
         picked = np.argsort(-keys, 1, kind="stable")[:, :num_samples]
     return _placed(picked.reshape(*host.shape[:-1], num_samples), np.dtype("int64"), weights.device)
-
-
-@op(samples=lambda s: [s.case(s(3, 4), s.bools(3, 4), scale=2.0), s.case(s(2, 3, 4), s.bools(2, 3, 1), scale=1.25)])
-def apply_mask(x, mask: Fixed, *, scale):
-    """x * mask * scale, the mask (bool) broadcast to x: what dropout does with the mask that it drew."""
-    return x * (mask * x.dtype.type(scale))
-
-
-apply_mask.vjp(x=lambda g, mask, scale: g * (mask * g.dtype.type(scale)))
-
-
-def drop_limit(p: float) -> int:
-    """What the upper 24 bits of a random word must reach for an element to be kept with probability 1 - p."""
-    return math.ceil(p * 2**24)
-
-
-def drop_scale(p: float) -> float:
-    """What kept elements are multiplied by, so that the mean stays."""
-    return 0.0 if p == 1 else 1 / (1 - p)
-
-
-@op(
-    samples=lambda s: [
-        s.case(s(3, 5), p=0.5, seed=1), s.case(s(2, 3, 4), p=0.25, seed=2**62 + 3, share=4), s.case(s(), p=0.1, seed=0),
-        s.case(s(0, 3), p=0.5, seed=1), s.case(s(4, 3).T, p=0.5, seed=5), s.case(s(3, 4), p=1.0, seed=1),
-        s.case(s(70, 33), p=0.9, seed=7, smooth=False),
-    ],
-    bench=lambda s: (s.case(s(n, 1024), p=0.1, seed=1) for n in (1024, 64, 32768)),
-)  # fmt: skip
-def seeded_dropout(x, *, p, seed, share=1):
-    """x / (1 - p), and 0 with probability p: of element i in C order, or of i // share, decides Philox4x32-10 alone.
-
-    The same seed (an int below 2**64) drops the same elements on every device; nothing is kept for the gradient."""
-    ns = xp(x)
-    kept = (words(ns, -(-x.size // share), seed) >> 8) >= drop_limit(p)
-    mask = ns.repeat(kept, share)[: x.size].reshape(x.shape)
-    return x * (mask * x.dtype.type(drop_scale(p)))
-
-
-seeded_dropout.vjp(x=lambda g, p, seed, share: xp(g).seeded_dropout(g, p=p, seed=seed, share=share))

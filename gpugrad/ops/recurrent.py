@@ -19,7 +19,7 @@ from ..backend.steps import steps
 from .matmul import dense
 from .recurrent_cases import measured, products, samples
 
-__all__ = ["gru_layer", "lstm_layer", "rnn_layer"]
+__all__ = []
 
 
 def _check(gates, x, h0, w_ih, w_hh, b_ih, b_hh, sizes, c0=None, w_hr=None) -> None:
@@ -64,7 +64,7 @@ def _weights(pre: Any, x: Any, w: Any) -> tuple:
 
 def _also_on_cuda(layer: Op, gradients: Any) -> None:
     """Give `layer` the generic path on cuda with one backward for all inputs, where rules would run once for each."""
-    path = layer.fused("cuda")(lambda *arrays, **attributes: (layer.forward(*arrays, **attributes), {}))
+    path = layer.path("cuda")(lambda *arrays, **attributes: (layer.forward(*arrays, **attributes), {}))
     path.low = False  # 16-bit floats are raised to float32
     path.backward(gradients)
 
@@ -131,7 +131,7 @@ lstm_layer.vjp(**dict.fromkeys(lstm_layer.inputs, _lstm_rule))
 _also_on_cuda(lstm_layer, _lstm_gradients)
 
 
-@lstm_layer.fused("cpu")
+@lstm_layer.path("cpu")
 def _lstm_cpu(x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, *, sizes, reverse):
     _check(4, x, h0, w_ih, w_hh, b_ih, b_hh, sizes, c0, w_hr)
     h, c, gates, tanh_c = cpu.recurrent.lstm_forward(x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, steps(sizes, reverse))
@@ -198,7 +198,7 @@ gru_layer.vjp(**dict.fromkeys(gru_layer.inputs, _gru_rule))
 _also_on_cuda(gru_layer, _gru_gradients)
 
 
-@gru_layer.fused("cpu")
+@gru_layer.path("cpu")
 def _gru_cpu(x, h0, w_ih, w_hh, b_ih, b_hh, *, sizes, reverse):
     _check(3, x, h0, w_ih, w_hh, b_ih, b_hh, sizes)
     h, gates, inner = cpu.recurrent.gru_forward(x, h0, w_ih, w_hh, b_ih, b_hh, steps(sizes, reverse))
@@ -260,7 +260,7 @@ rnn_layer.vjp(**dict.fromkeys(rnn_layer.inputs, _rnn_rule))
 _also_on_cuda(rnn_layer, _rnn_gradients)
 
 
-@rnn_layer.fused("cpu")
+@rnn_layer.path("cpu")
 def _rnn_cpu(x, h0, w_ih, w_hh, b_ih, b_hh, *, sizes, reverse, nonlinearity):
     _check(1, x, h0, w_ih, w_hh, b_ih, b_hh, sizes)
     return cpu.recurrent.rnn_forward(x, h0, w_ih, w_hh, b_ih, b_hh, nonlinearity, steps(sizes, reverse)), {}

@@ -14,7 +14,7 @@ import numpy as np
 from ..autograd.op import op, xp
 from ..backend.devices import device_of
 
-__all__ = ["resample"]
+__all__ = []
 
 
 class Taps:

@@ -148,6 +148,7 @@ squeeze.vjp(x=lambda g, x_shape: g.reshape(x_shape))
         s.case(s(1, 3), shape=(0, 3)),
         s.case(s(1), shape=3),
     ],
+    broadcasts=True,
 )
 def broadcast_to(x, *, shape):
     """x repeated along new and length-1 axes until it has `shape`. A read-only view; the gradient sums over the

@@ -7,8 +7,9 @@ import numpy as np
 from ..autograd.convert import asarray, raw
 from ..autograd.op import op, xp
 from ..errors import ShapeError
-from .reduce import axes_of, from_rows, kept, mean, sum, to_rows
-from .selection import where
+from .elementwise.selection import where
+from .reduce import mean, sum
+from .reduce.axes import axes_of, from_rows, kept_shape, to_rows
 
 __all__ = ["average", "median", "nanmean", "nansum", "percentile", "quantile"]
 
@@ -36,7 +37,7 @@ def _quantile(x: Any, q: Any, axis: Any, keepdims: bool) -> Any:
     out = ns.where(last != last, last, out)  # NaN is sorted to the end
     if low.ndim:
         out = ns.moveaxis(out, tuple(range(-low.ndim, 0)), tuple(range(low.ndim)))
-    return out.reshape(low.shape + kept(x.shape, axes)) if keepdims else out
+    return out.reshape(low.shape + kept_shape(x.shape, axes)) if keepdims else out
 
 
 def _quantile_x(g: Any, x: Any, q: Any, axis: Any) -> Any:

@@ -48,13 +48,6 @@ def _sort(x: Any, *, dim: int = -1, descending: bool = False, stable: bool = Tru
     return Extremum(OPS["take_along_axis"](x, indices, axis=dim), indices)
 
 
-def _cumulative(name: str) -> Callable:
-    def call(x: Any, *, dim: int) -> Any:
-        return OPS[name](x, axis=dim)
-
-    return call
-
-
 def _spread(name: str) -> Callable:
     def call(
         x: Any, *, dim: Any = None, unbiased: bool = True, correction: int | None = None, keepdim: bool = False
@@ -65,7 +58,7 @@ def _spread(name: str) -> Callable:
     return call
 
 
-def _split(x: Any, split_size: Any = None, *, dim: int = 0, split_size_or_sections: Any = None) -> tuple:
+def _split(x: Any, split_size: Any = None, *, dim: int = 0, split_size_or_sections: Any = None) -> tuple[Tensor, ...]:
     x = asarray(x)
     sizes = split_size if split_size is not None else split_size_or_sections
     length = x.shape[dim]

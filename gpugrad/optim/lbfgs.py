@@ -8,7 +8,7 @@ from typing import Any
 from ..autograd.mode import enable_grad, no_grad
 from ..autograd.tensor import Tensor, wrap
 from ..errors import OptionError
-from ..nn.state import as_tensor
+from ..nn.state_dict import as_tensor
 from ..nn.utils import parameters_to_vector, vector_to_parameters
 from .line_search import Point, strong_wolfe
 from .optimizer import Optimizer, require_one_group
@@ -28,7 +28,6 @@ class LBFGS(Optimizer):
     history_size limits the number of past steps that are used. line_search_fn is "strong_wolfe", or None for t = lr.
     The loss is read in every iteration, which waits for the device.
 
-    >>> import gpugrad as gg
     >>> x = gg.tensor([4.0, -1.0], requires_grad=True)
     >>> optimizer = gg.optim.LBFGS([x], line_search_fn="strong_wolfe")
     >>> def closure():

@@ -10,7 +10,7 @@ from typing import Any
 from ..autograd.mode import enable_grad
 from ..autograd.tensor import Tensor
 from ..errors import DTypeError, OptionError, StateDictError
-from ..nn.state import as_tensor, drop_gradient
+from ..nn.state_dict import as_tensor, drop_gradient
 from .blocks import GroupUpdate
 from .hooks import OptimizerHooks
 from .options import checked_options
@@ -26,7 +26,6 @@ class Optimizer(OptimizerHooks):
     A subclass defines `_state_names` and `_update`, or for a step that needs a parameter as a whole it derives from
     `PerParameterOptimizer`:
 
-    >>> import gpugrad as gg
     >>> class SignDescent(gg.optim.Optimizer):
     ...     def _state_names(self, group):
     ...         return ()
@@ -64,7 +63,6 @@ class Optimizer(OptimizerHooks):
 
         Raises OptionError for an option that the optimizer does not allow and for a parameter that it already has.
 
-        >>> import gpugrad as gg
         >>> a, b = gg.ones(2, requires_grad=True), gg.ones(2, requires_grad=True)
         >>> optimizer = gg.optim.SGD([a], lr=0.1)
         >>> optimizer.add_param_group({"params": [b], "lr": 0.01})

@@ -5,23 +5,26 @@ from __future__ import annotations
 import copy
 import inspect
 import math
+import operator
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from functools import partial
-from operator import length_hint
 from typing import Any
+
+import numpy as np
 
 from ..autograd.mode import no_grad
 from ..autograd.tensor import Tensor
 from ..backend.devices import device as find_device
 from ..data.fetch import on_tensors
-from ..errors import TrainingError
+from ..errors import StateDictError, TrainingError
 from ..io import load_training, save_training
 from ..nn import Module
 from ..nn.utils import clip_grad_norm_
 from ..optional import need
-from .watch import gradient_norms, is_finite, nan_watch
+from .interrupts import HeldInterrupts
+from .watch import check_gradients, find_nan, gradient_norms
 
 
 class Trainer:
@@ -66,6 +69,7 @@ class Trainer:
         self.epoch = self.step = 0
         self.losses: list[float] = []
         self.validation: list[float] = []
+        self._epoch_start, self._pass_done = 0, False  # losses before this epoch; whether only its end is left to do
         self._loader: Any = None
         self._bar: Any = None
         self._waiting: list[Tensor] = []  # losses that are not fetched yet
@@ -81,25 +85,47 @@ class Trainer:
         """Train until `epochs` passes over `loader` are done in all; returns the losses of all steps.
 
         validation: batches whose mean loss is computed after each epoch. After `load` it goes on where it was saved.
+        Ctrl-C takes effect between two steps, pressed again at once; `save` and `fit` then go on with the first batch
+        whose step is not done.
         """
         self._loader = loader
         with self._open_bar(loader, epochs) as self._bar, self._open_log():
             while self.epoch < epochs:
                 self.model.train()
-                first = len(self.losses)
-                for batch in loader:
-                    self._waiting.append(self.train_step(batch))
-                    self.step += 1
-                    if self.watch or len(self._waiting) == 20:
-                        self._fetch()
-                    if self.scheduler is not None and self.scheduled == "step":
-                        self.scheduler.step()
-                self._fetch()
-                self.epoch += 1
-                if validation is not None:
-                    self.validation.append(self.evaluate(validation))
-                self._end_epoch(self.losses[first:])
+                if not self._pass_done:
+                    self._pass(loader)
+                self._end_epoch(None if validation is None else self.evaluate(validation))
         return self.losses
+
+    def _pass(self, loader: Any) -> None:
+        """A step on each batch of the loader. One that is broken off gives its batch back."""
+        if not (keeps_place := hasattr(loader, "state_dict") and hasattr(loader, "load_state_dict")):
+            self._epoch_start = len(self.losses)
+        batches, end, held, place = iter(loader), object(), HeldInterrupts(), None
+        try:
+            while not self._pass_done:
+                place = loader.state_dict() if keeps_place else None
+                batch = next(batches, end)
+                with held:
+                    if batch is end:
+                        self._pass_done = True
+                    else:
+                        self._count(self.train_step(batch))
+                    place = None
+                if self.watch or len(self._waiting) == 20:
+                    self._fetch()
+        except BaseException:
+            if place is not None:
+                loader.load_state_dict(place)
+            raise
+        self._fetch()
+
+    def _count(self, loss: Tensor) -> None:
+        """Note that a step is done."""
+        self._waiting.append(loss)
+        self.step += 1
+        if self.scheduler is not None and self.scheduled == "step":
+            self.scheduler.step()
 
     def train_step(self, batch: Any) -> Tensor:
         """One step on a batch: gradients, checks, update; returns the loss. Raises TrainingError (see `watch`)."""
@@ -107,13 +133,15 @@ class Trainer:
         self.optimizer.zero_grad()
         loss = self.loss_of(batch)
         if self.watch and not math.isfinite(loss.item()):
-            self._find_nan(batch, loss.item())
+            find_nan(self.model, lambda: self.loss_of(batch), f"step {self.step + 1}: the loss is {loss.item()}")
         scaler = self.scaler
         (loss if scaler is None else scaler.scale(loss)).backward()
         if scaler is not None and self.clip is not None:
             scaler.unscale_(self.optimizer)
         if self.watch and scaler is None:  # a scaler expects gradients to overflow now and then
-            self._check_gradients()
+            norms = check_gradients(self.model, f"step {self.step + 1}")
+            if self._writer is not None:
+                self._writer.add_scalar("gradient norm", math.hypot(*norms.values()), self.step + 1)
         if self.clip is not None:
             clip_grad_norm_(self.model.parameters(), self.clip)
         if scaler is None:
@@ -166,31 +194,6 @@ class Trainer:
         trained = [name for name, p in self.model.named_parameters() if p.requires_grad]
         return dict.fromkeys(trained, 0.0) | gradient_norms(self.model)
 
-    def _find_nan(self, batch: Any, loss: float) -> None:
-        step = f"step {self.step + 1}: the loss is {loss}"
-        try:
-            with no_grad(), nan_watch(self.model):
-                self.loss_of(batch)
-        except TrainingError as error:
-            raise TrainingError(f"{step}; {error}") from None
-        raise TrainingError(f"{step}, though every layer's output is finite: look at the loss and the targets")
-
-    def _check_gradients(self) -> None:
-        norms = gradient_norms(self.model)
-        suspects = [name for name, norm in norms.items() if not math.isfinite(norm)]  # or large: its square overflows
-        grads: dict[str, Any] = {name: self.model.get_parameter(name).grad for name in suspects}
-        bad = [name for name, grad in grads.items() if not is_finite(grad)]
-        if bad:  # backward comes from the last layer
-            layer, _, name = bad[-1].rpartition(".")
-            kind = type(self.model.get_submodule(layer)).__name__
-            others = f", and those of {len(bad) - 1} parameters before it" if len(bad) > 1 else ""
-            raise TrainingError(
-                f"step {self.step + 1}: the gradient of {name!r} in layer {layer!r} ({kind}) is not finite{others}; "
-                "detect_anomaly() finds the op"
-            )
-        if self._writer is not None:
-            self._writer.add_scalar("gradient norm", math.hypot(*norms.values()), self.step + 1)
-
     # Around the steps
 
     def _moved(self, batch: Any) -> Any:
@@ -199,7 +202,7 @@ class Trainer:
     def _open_bar(self, loader: Any, epochs: int) -> Any:
         if not self.progress:
             return nullcontext()
-        total = epochs * length_hint(loader) or None
+        total = epochs * operator.length_hint(loader) or None
         return need("tqdm", "the progress bar", "demo").tqdm(total=total, initial=self.step, unit="step")
 
     @contextmanager
@@ -231,21 +234,29 @@ class Trainer:
             for step, value in enumerate(values, self.step - len(values) + 1):
                 self._writer.add_scalar("loss", value, step)
 
-    def _end_epoch(self, losses: list[float]) -> None:
-        if self.scheduler is not None and self.scheduled == "epoch":
-            asks = "metrics" in inspect.signature(self.scheduler.step).parameters
-            mean = self.validation[-1] if self.validation else sum(losses) / max(1, len(losses))
-            self.scheduler.step(*([mean] if asks else []))
+    def _end_epoch(self, validation: float | None) -> None:
+        losses = self.losses[self._epoch_start :]
+        with HeldInterrupts():
+            if validation is not None:
+                self.validation.append(validation)
+            if self.scheduler is not None and self.scheduled == "epoch":
+                asks = "metrics" in inspect.signature(self.scheduler.step).parameters
+                mean = self.validation[-1] if self.validation else sum(losses) / max(1, len(losses))
+                self.scheduler.step(*([mean] if asks else []))
+            self.epoch, self._epoch_start, self._pass_done = self.epoch + 1, len(self.losses), False
         if self._writer is not None:
-            if self.validation:
-                self._writer.add_scalar("validation loss", self.validation[-1], self.step)
-            self._writer.add_scalar("learning rate", self.optimizer.param_groups[0]["lr"], self.step)
-            for name, parameter in self.model.named_parameters():
-                values = parameter.detach().cpu().numpy()
-                self._writer.add_histogram(name, values.astype("float32").reshape(-1), self.step)
-            self._writer.flush()
+            self._log_epoch(self._writer)
         if self.checkpoint is not None:
             self.save(self.checkpoint)
+
+    def _log_epoch(self, writer: Any) -> None:
+        if self.validation:
+            writer.add_scalar("validation loss", self.validation[-1], self.step)
+        writer.add_scalar("learning rate", self.optimizer.param_groups[0]["lr"], self.step)
+        for name, parameter in self.model.named_parameters():
+            values = parameter.detach().cpu().numpy()
+            writer.add_histogram(name, values.astype("float32").reshape(-1), self.step)
+        writer.flush()
 
     def draw(self, path: str | os.PathLike) -> None:
         """Write the curves of the losses as a picture."""
@@ -267,10 +278,22 @@ class Trainer:
         return load_training(path, self.model, self.optimizer, self.scheduler, self.scaler, loader, trainer=self)
 
     def state_dict(self) -> dict[str, Any]:
-        """What has happened so far."""
-        return {name: copy.copy(getattr(self, name)) for name in ("epoch", "step", "losses", "validation")}
+        """What has happened so far; the losses as arrays, which a file holds in any number."""
+        self._fetch()
+        losses = {name: np.array(getattr(self, name), np.float64) for name in ("losses", "validation")}
+        under_way = {"epoch_start": self._epoch_start, "pass_done": self._pass_done}
+        return {"epoch": self.epoch, "step": self.step, **losses, **under_way}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go back to what `state_dict` gave."""
-        for name in ("epoch", "step", "losses", "validation"):
-            setattr(self, name, copy.copy(state_dict[name]))
+        """Go back to what `state_dict` gave. Raises StateDictError for anything else; then nothing has changed."""
+        try:
+            losses, validation = (np.asarray(state_dict[name], np.float64) for name in ("losses", "validation"))
+            given = {"epoch_start": losses.size, "pass_done": False, **state_dict}  # files of earlier versions
+            counts = [operator.index(given[name]) for name in ("epoch", "step", "epoch_start", "pass_done")]
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise StateDictError(f"Trainer: not the state of a training ({type(error).__name__}: {error})") from None
+        if min(counts) < 0 or losses.ndim != 1 or validation.ndim != 1:
+            raise StateDictError(f"Trainer: expected counts and lists of losses, got {counts} and shape {losses.shape}")
+        self._waiting.clear()
+        self.epoch, self.step, self._epoch_start, self._pass_done = *counts[:3], bool(counts[3])
+        self.losses, self.validation = losses.tolist(), validation.tolist()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 
@@ -30,6 +31,33 @@ def _square(ns: Any, array: Any) -> Any:
     flat = array.reshape(-1)
     flat = flat.astype(np.float32) if flat.itemsize == 2 else flat
     return ns.dot(flat, flat)
+
+
+def check_gradients(model: Module, when: str) -> dict[str, float]:
+    """The gradients' norms. Raises TrainingError, that says `when` and names the layer, where one is not finite."""
+    norms = gradient_norms(model)
+    suspects = [name for name, norm in norms.items() if not math.isfinite(norm)]  # or large: its square overflows
+    grads: dict[str, Any] = {name: model.get_parameter(name).grad for name in suspects}
+    bad = [name for name, grad in grads.items() if not is_finite(grad)]
+    if bad:  # backward comes from the last layer
+        layer, _, name = bad[-1].rpartition(".")
+        kind = type(model.get_submodule(layer)).__name__
+        others = f", and those of {len(bad) - 1} parameters before it" if len(bad) > 1 else ""
+        raise TrainingError(
+            f"{when}: the gradient of {name!r} in layer {layer!r} ({kind}) is not finite{others}; "
+            "detect_anomaly() finds the op"
+        )
+    return norms
+
+
+def find_nan(model: Module, compute: Callable[[], Any], what: str) -> NoReturn:
+    """Raise TrainingError that says `what` happened and which layer did it, found by computing again."""
+    try:
+        with no_grad(), nan_watch(model):
+            compute()
+    except TrainingError as error:
+        raise TrainingError(f"{what}; {error}") from None
+    raise TrainingError(f"{what}, though every layer's output is finite: look at the loss and the targets")
 
 
 @contextmanager

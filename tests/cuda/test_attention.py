@@ -25,11 +25,11 @@ def run(device, arrays, mask=None, dtype="float64", **attributes):
     """Output and gradients of the op, in float64 on the host."""
     q, k, v, g = (gg.tensor(a, device=device, dtype=dtype) for a in arrays)
     leaves = [t.requires_grad_() for t in (q, k, v)]
-    before = attention.fused_paths["cuda"].runs
+    before = attention.paths["cuda"].runs
     mask = mask if mask is None or isinstance(mask, gg.Tensor) else gg.tensor(mask, device=device)
     out = attention(q, k, v, mask, **{"causal": False, "scale": 0.3, **attributes})
     if device.type == "cuda":
-        assert attention.fused_paths["cuda"].runs == before + 1
+        assert attention.paths["cuda"].runs == before + 1
     out.backward(g)
     return [t.to(dtype="float64").cpu().numpy() for t in (out.detach(), *(leaf.grad for leaf in leaves))]
 
@@ -184,10 +184,10 @@ def test_accuracy(cuda, sizes, causal, dtype):
 @pytest.fixture
 def tensor_cores(cuda, monkeypatch):
     """The cuda device, and the names of the tensor-core kernels that were launched."""
-    from gpugrad.ops.cuda import attention_mma
+    from gpugrad.ops.attention.cuda import mma
 
-    names, launch = [], attention_mma.launch
-    monkeypatch.setattr(attention_mma, "launch", lambda name, *rest: (names.append(name), launch(name, *rest)))
+    names, launch = [], mma.launch
+    monkeypatch.setattr(mma, "launch", lambda name, *rest: (names.append(name), launch(name, *rest)))
     return cuda, names
 
 
@@ -290,7 +290,7 @@ def test_dropout_keeps_its_share(device):
 
 
 def test_wider_than_the_kernels(cuda):
-    before = attention.fused_paths["cuda"].runs
+    before = attention.paths["cuda"].runs
     x = gg.ones(1, 1, 2, 257, device=cuda)
     assert attention(x, x, x, causal=False, scale=1.0).cpu().numpy() == pytest.approx(1)
-    assert attention.fused_paths["cuda"].runs == before
+    assert attention.paths["cuda"].runs == before

@@ -8,8 +8,7 @@ import gpugrad as gg
 import gpugrad.nn.functional as F
 from gpugrad import nn
 from gpugrad.backend.cuda.emulator.options import options
-from gpugrad.ops.embedding import embedding
-from gpugrad.ops.index import segment_sum
+from gpugrad.ops.embedding import embedding, segment_sum
 
 WIDTHS = [1, 2, 3, 4, 7, 8, 31, 64, 127, 128, 130, 515]
 
@@ -25,12 +24,12 @@ def ids(high, n, seed=3):
 def check(device, weight, index, dtype="float32", offset=0, padding_idx=None):
     g = rounded(np.random.default_rng(1).standard_normal((*index.shape, weight.shape[1])), dtype)
     weight = rounded(weight, dtype)
-    before = embedding.fused_paths["cuda"].runs
+    before = embedding.paths["cuda"].runs
     leaf = gg.tensor(np.concatenate([np.zeros(offset), weight.ravel()]), device=device, dtype=dtype).requires_grad_()
     table = leaf[offset:].reshape(weight.shape)
     out = embedding(gg.tensor(index, device=device), table, padding_idx=padding_idx)
     out.backward(gg.tensor(g, device=device, dtype=dtype))
-    assert embedding.fused_paths["cuda"].runs == before + 1
+    assert embedding.paths["cuda"].runs == before + 1
     got = host(out), host(leaf.grad)[offset:].reshape(weight.shape)
 
     def function(t):
@@ -149,7 +148,7 @@ def test_gradients_of_indexing_are_such_sums(cuda, index):
     parts = index if isinstance(index, tuple) else (index,)
     where = tuple(np.array(p) if isinstance(p, list) else p for p in parts)
     there = tuple(gg.tensor(p, device=cuda) if isinstance(p, np.ndarray) else p for p in where)
-    before = segment_sum.fused_paths["cuda"].runs
+    before = segment_sum.paths["cuda"].runs
     t = gg.tensor(x, device=cuda).requires_grad_()
     out = t[there]
     g = draw(*out.shape)
@@ -157,7 +156,7 @@ def test_gradients_of_indexing_are_such_sums(cuda, index):
     want = np.zeros_like(x)
     np.add.at(want, where, g)
     np.testing.assert_allclose(host(t.grad), want, atol=1e-12)
-    assert segment_sum.fused_paths["cuda"].runs == before + 1
+    assert segment_sum.paths["cuda"].runs == before + 1
 
 
 def test_the_layer(cuda):

@@ -1,7 +1,7 @@
 """What NumPy computes faster when it is asked in blocks that fit the caches, on two threads.
 
     from ..backend import cpu
-    cpu.softmax.softmax_forward(x, axis)
+    cpu.gemm.matmul(x, y)
 
 A module is imported when it is first used: most programs need few of them.
 """
@@ -10,28 +10,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import (
-        activation,
-        attention,
-        batch_norm,
-        conv,
-        gemm,
-        linear,
-        loss,
-        norm,
-        pool,
-        recurrent,
-        reduce,
-        rows,
-        scan,
-        softmax,
-        special,
-    )
+    from . import gemm, recurrent, rows
 
-__all__ = [
-    "activation", "attention", "batch_norm", "conv", "gemm", "linear", "loss", "norm", "pool", "recurrent", "reduce",
-    "rows", "scan", "softmax", "special",
-]  # fmt: skip
+__all__ = ["gemm", "recurrent", "rows"]
 
 
 def __getattr__(name: str) -> Any:

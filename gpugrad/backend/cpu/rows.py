@@ -28,6 +28,19 @@ class unbuffered(np.errstate):
             np.setbufsize(WIDE)  # undone with the rest
 
 
+def over_parts(task, count: int, size: int, width: int, share: int = SHARE) -> list:
+    """`[task(part)]` for the slices of range(count) that threads take; an item has `size` elements, rows of `width`.
+
+    `share`: the elements that are worth a thread.
+    """
+
+    def run(part: slice) -> Any:
+        with unbuffered(width, all="ignore"):
+            return task(part)
+
+    return threads.parallel(run, threads.chunks(count, 1 + share // size))
+
+
 def over_rows(task, rows: np.ndarray) -> list:
     """`[task(block) for block in blocks]` over slices of rows (M, K), by two threads if M * K is large."""
     count, width = rows.shape
@@ -35,7 +48,6 @@ def over_rows(task, rows: np.ndarray) -> list:
         return []
 
     def run(part: slice) -> list:
-        with unbuffered(width, all="ignore"):
-            return [task(block) for block in threads.blocks(part, BLOCK // width)]
+        return [task(block) for block in threads.blocks(part, BLOCK // width)]
 
-    return [result for part in threads.parallel(run, threads.chunks(count, 1 + SHARE // width)) for result in part]
+    return [result for part in over_parts(run, count, width, width) for result in part]

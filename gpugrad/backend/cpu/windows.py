@@ -1,4 +1,4 @@
-"""Geometry that convolution and pooling share: where windows lie, and how an output is cut into blocks.
+"""The geometry that convolution and pooling share: where windows lie, and how an output is cut into blocks.
 
 Arrays are channels-last here, (N, *S, C); `last` and `first` are the views that go there and back.
 """
@@ -23,7 +23,7 @@ class Block(NamedTuple):
 
 
 class Windows(NamedTuple):
-    """Windows over d spatial axes. `low` is the padding before each axis; if negative, so many inputs are skipped."""
+    """Windows over d spatial axes. `low` is the padding before each axis; a negative one skips inputs."""
 
     kernel: tuple[int, ...]
     stride: tuple[int, ...]
@@ -33,7 +33,7 @@ class Windows(NamedTuple):
 
     @classmethod
     def of(cls, kernel: Sequence, stride: Sequence, dilation: Sequence, low: Iterable, out: Sequence) -> "Windows":
-        """Windows of sequences of any kind."""
+        """Make the windows from sequences of any kind."""
         return cls(tuple(kernel), tuple(stride), tuple(dilation), tuple(low), tuple(out))
 
     def offsets(self) -> list[tuple[int, ...]]:
@@ -41,15 +41,19 @@ class Windows(NamedTuple):
         return list(np.ndindex(*self.kernel))
 
     def spans(self, rows: slice) -> list[tuple[int, int]]:
-        """Per axis, the first and one past the last input position that output `rows` see; may reach into padding."""
+        """For each axis, the first input position that output `rows` see and the one after the last.
+
+        They may reach into the padding.
+        """
         ranges = [rows, *(slice(0, o) for o in self.out[1:])]
         axes = zip(ranges, self.kernel, self.stride, self.dilation, self.low, strict=True)
         return [(o.start * s - low, (o.stop - 1) * s + (k - 1) * d + 1 - low) for o, k, s, d, low in axes]
 
     def places(self, shape: Sequence[int]) -> Callable[[slice], list[tuple[tuple, tuple]]]:
-        """What gives, for some rows of the output, (outputs, inputs) of each offset: where its inputs are not padding.
+        """Return a function of output rows that gives, for each kernel offset, the indices (outputs, inputs).
 
-        outputs index (n, *rows, W), inputs (n, *shape, W).
+        They pick the outputs, out of (n, *rows, W), whose input at this offset is not padding, and that input, out of
+        (n, *shape, W).
         """
         shape = tuple(shape)
         return lambda rows: _all_places(self, shape, rows.start, rows.stop)
@@ -71,12 +75,6 @@ def _all_places(windows: Windows, shape: tuple[int, ...], start: int, stop: int)
     return [windows._places(offset, shape, slice(start, stop)) for offset in windows.offsets()]
 
 
-def output_shape(shape, kernel, stride, padding, dilation) -> tuple[int, ...]:
-    """Spatial output shape of windows over spatial `shape`."""
-    axes = zip(shape, kernel, stride, padding, dilation, strict=True)
-    return tuple((n + sum(pad) - (k - 1) * d - 1) // s + 1 for n, k, s, pad, d in axes)
-
-
 def last(x: np.ndarray) -> np.ndarray:
     """(N, C, *S) seen as (N, *S, C)."""
     return x.transpose(0, *range(2, x.ndim), 1)
@@ -88,9 +86,10 @@ def first(x: np.ndarray) -> np.ndarray:
 
 
 def split(samples: int, out: tuple[int, ...], *, pixels: int, work: int, whole: bool = False) -> list:
-    """The blocks of (samples, *out) pixels, about `pixels` each, as one list for each thread that is worth it.
+    """Cut (samples, *out) pixels into blocks of about `pixels`. Returns one list of blocks for each thread.
 
-    A pixel takes `work` multiply-adds. With `whole`, no two threads work on the same sample.
+    There are as many threads as the work is worth, a pixel taking `work` multiply-adds. With `whole`, no two threads
+    work on the same sample.
     """
     count = samples * math.prod(out)
     return _blocks(samples, out, pixels, whole, threads.worth(count * work, THREAD_WORK)) if count else []
@@ -115,5 +114,5 @@ def _blocks(samples: int, out: tuple[int, ...], pixels: int, whole: bool, parts:
 
 
 def each(task, parts: list) -> list:
-    """`[task(blocks) for blocks in parts]` on a thread each, with `parts` from `split`; nothing for an empty batch."""
+    """Run `task(blocks)` for each list of `split`, on a thread each. Returns the results, none for an empty batch."""
     return threads.parallel(task, parts) if parts else []

@@ -4,7 +4,7 @@ import os
 from importlib import import_module
 from typing import Any
 
-from ..devices import Device
+from ..device import Device
 
 
 def is_emulated() -> bool:

@@ -13,8 +13,7 @@ import numpy as np
 
 from ...errors import DeviceError, KernelError
 from .. import namespace
-from ..devices import Device, register_arrays
-from ..devices import device as find_device
+from ..device import CONNECTED, Device, register, register_arrays
 from .arguments import pack
 from .gemm import Product
 from .memory import CudaMemory
@@ -27,8 +26,8 @@ class CudaDevice(Device):
     """One GPU. Results stay there: only `to_host` synchronises."""
 
     __slots__ = (
-        "_cupy", "_xp", "_kernels", "_modules", "_granted", "_products",
-        "alone", "has_products", "memory", "shared_bytes",
+        "_cupy", "_kernels", "_modules", "_granted", "_products",
+        "is_only", "has_products", "memory", "shared_bytes",
     )  # fmt: skip
 
     def __init__(self, index: int, cupy: Any):
@@ -38,12 +37,8 @@ class CudaDevice(Device):
         self.has_products = find_spec("nvmath") is not None
         self.shared_bytes = cupy.cuda.Device(index).attributes["MaxSharedMemoryPerBlockOptin"]
         self.memory = CudaMemory(cupy, index)
-        self.alone = cupy.cuda.runtime.getDeviceCount() == 1
-        self._xp = _arrays(cupy) if self.alone else Selecting(_arrays(cupy), self)
-
-    @property
-    def xp(self) -> Any:
-        return self._xp
+        self.is_only = cupy.cuda.runtime.getDeviceCount() == 1
+        self.xp = _arrays(cupy) if self.is_only else Selecting(_arrays(cupy), self)
 
     def asarray(self, array: Any, dtype: np.dtype | None = None) -> Any:
         with self.selected():
@@ -154,21 +149,24 @@ class Selecting:
 def _allocate(size: int) -> Any:
     import cupy
 
-    where = find_device(cupy.cuda.runtime.getDevice())
+    where = _connected(cupy.cuda.runtime.getDevice())
     return where.memory.allocate(cupy.get_default_memory_pool().malloc, size)  # type: ignore[attr-defined]
 
 
 @cache
 def _arrays(cupy: Any) -> Any:
     """CuPy's namespace, registered as that of its arrays; CuPy's allocations then go through `CudaMemory`."""
-    from cupyx.scipy import special
-
     cupy.cuda.set_allocator(_allocate)
 
-    made = namespace.Namespace(cupy, "cuda", erf=special.erf, erfc=special.erfc, erfinv=special.erfinv)
+    made = namespace.Namespace(cupy, "cuda")
     namespace.register_type(cupy.ndarray, made)
-    register_arrays(cupy.ndarray, lambda array: find_device(array.device.id))
+    register_arrays(cupy.ndarray, lambda array: _connected(array.device.id))
     return made
+
+
+def _connected(index: int) -> Any:
+    """The device with this index, connected now if an array of it is the first thing seen of it."""
+    return CONNECTED.get(index) or register(connect(index))
 
 
 def count() -> int:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import precision
-from ..devices import device_of
+from ..device import device_of
 from ..namespace import xp
 from .launch import dense
 
@@ -53,6 +53,12 @@ class Product:
     out: Operand
     epilogue: str = "default"
     tf32: bool = False
+
+
+def supports(*arrays: Any) -> bool:
+    """Whether the device has cuBLASLt, and that can multiply these dtypes; otherwise the array library multiplies."""
+    dtypes = {a.dtype for a in arrays if a is not None}
+    return len(dtypes) == 1 and np.dtype(dtypes.pop()).name in DTYPES and device_of(arrays[0]).has_products
 
 
 def product(a: Any, b: Any, *, epilogue: str = "default", bias: Any = None, aux: Any = None) -> Any:

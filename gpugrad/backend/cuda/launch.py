@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import DTypeError, KernelError
-from ..devices import Device, device_of
+from ..device import Device, device_of
 from ..namespace import xp
 from .sources import Source, kernels
 

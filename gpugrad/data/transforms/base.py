@@ -55,7 +55,7 @@ class Transform:
     @property
     def random(self) -> np.random.Generator:
         """Where random numbers come from."""
-        return (self.generator or default_generator()).numpy
+        return (default_generator() if self.generator is None else self.generator).numpy
 
 
 class ToTensor:

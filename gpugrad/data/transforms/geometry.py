@@ -38,11 +38,13 @@ class RandomCrop(Transform):
         padding_mode: str = "constant",
         generator: Generator | None = None,
     ):
+        if not isinstance(padding, int | None) and len(padding) not in (1, 2, 4):
+            raise ShapeError(f"RandomCrop: padding must be an int, or 1, 2 or 4 ints, got {padding!r}")
         self.size, self.padding, self.pad_if_needed = pair(size), padding, pad_if_needed
         self.fill, self.padding_mode, self.generator = fill, padding_mode, generator
 
     def apply(self, images: Any, device: Device) -> Any:
-        (height, width), given = self.size, self.padding or 0
+        (height, width), given = self.size, 0 if self.padding is None else self.padding
         left, top, right, bottom = (given,) * 4 if isinstance(given, int) else tuple(given) * (4 // len(given))
         images = self._padded(images, device, (top, bottom), (left, right))
         if self.pad_if_needed:

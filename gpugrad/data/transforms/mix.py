@@ -32,7 +32,7 @@ class MixUp:
             raise ShapeError(f"{name}: expected images (N, C, H, W) and N labels, got {images.shape}, {labels.shape}")
         if not is_float(images.dtype):
             raise DTypeError(f"{name}: expected floating-point images, got {images.dtype}; use ToTensor() before")
-        random = (self.generator or default_generator()).numpy
+        random = (default_generator() if self.generator is None else self.generator).numpy
         with device.selected():
             mixed, share = self._mix(images._array, float(random.beta(self.alpha, self.alpha)), random, device)
             shares = self._shares(labels, device)

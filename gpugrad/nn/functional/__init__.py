@@ -3,28 +3,37 @@
 The functions turn PyTorch's arguments into those of ops; the arithmetic is in the ops.
 """
 
-from ...autograd.autocast import governed, governed_names
-from ...autograd.op import OPS
+from ...autograd.autocast import governed as _governed
+from ...autograd.autocast import governed_names as _governed_names
+from ...autograd.op import OPS as _OPS
 from ...ops.embedding import one_hot
 from .activation import *
-from .adaptive import *
+from .adaptive_pool import *
+from .arrange import *
 from .attention import *
+from .batch_norm import *
 from .conv import *
 from .ctc import *
 from .distance import *
 from .dropout import *
 from .embedding import *
-from .fractional import *
+from .fold import *
+from .fractional_pool import *
+from .grid_sample import *
+from .layer_norm import *
 from .linear import *
 from .loss import *
-from .margin import *
-from .multihead import *
-from .normalization import *
-from .padding import *
-from .pooling import *
-from .rearranging import *
-from .resampling import *
-from .sampling import *
+from .margin_loss import *
+from .multihead_attention import *
+from .pad import *
+from .pool import *
+from .resample import *
+from .softmax import *
+from .unpool import *
 
 # Functions that are made of several ops have one autocast policy as a whole.
-globals().update({name: governed(globals()[name]) for name in (governed_names() & globals().keys()) - OPS.keys()})
+globals().update({name: _governed(globals()[name]) for name in (_governed_names() & globals().keys()) - _OPS.keys()})
+
+__all__ = sorted(  # pyright: ignore[reportUnsupportedDunderAll]
+    name for name, value in globals().items() if not name.startswith("_") and callable(value)
+)

@@ -2,145 +2,148 @@
 
 from collections.abc import Callable
 from functools import wraps
-from inspect import Parameter, Signature
+from inspect import Parameter, Signature, cleandoc
 from typing import Any
-
-import numpy as np
 
 from ...autograd.convert import asarray
 from ...autograd.op import OPS, Op
 from ...autograd.tensor import Tensor
 from ...backend.random import default_generator
 from ...errors import ShapeError
-from ...ops import activation as ops
-from ...ops.special import sigmoid as sigmoid_op
-from ...ops.transcendental import tanh as tanh_op
+from ...ops import elementwise as ops
 
 __all__ = [
-    "celu", "celu_", "elu", "elu_", "gelu", "glu", "gumbel_softmax", "hardshrink", "hardsigmoid", "hardswish",
-    "hardtanh", "hardtanh_", "leaky_relu", "leaky_relu_", "log_softmax", "logsigmoid", "masked_softmax", "mish",
-    "prelu", "relu", "relu6", "relu_", "rrelu", "rrelu_", "selu", "selu_", "sigmoid", "silu", "softmax", "softmin",
-    "softplus", "softshrink", "softsign", "tanh", "tanhshrink", "threshold", "threshold_",
+    "celu", "celu_", "elu", "elu_", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_",
+    "leaky_relu", "leaky_relu_", "logsigmoid", "mish", "prelu", "relu", "relu6", "relu_", "rrelu", "rrelu_", "selu",
+    "selu_", "sigmoid", "silu", "softplus", "softshrink", "softsign", "tanh", "tanhshrink", "threshold", "threshold_",
 ]  # fmt: skip
 
 
-def _named(op: Op) -> Callable[..., Tensor]:
-    """`op` with the name that PyTorch gives its first argument: `input`."""
+def _with_signature(function: Callable[..., Tensor], op: Op, *more: Parameter) -> Callable[..., Tensor]:
+    """Return `function` with the signature that `help` shows: the op's, with `input` as the first name, and `more`."""
+    first, *rest = op.__signature__.parameters.values()
+    vars(function)["__signature__"] = Signature([first.replace(name="input"), *rest, *more])
+    return function
+
+
+def _with_example(function: Callable[..., Tensor], op: Op, values: str, arguments: str) -> None:
+    """Give `function` the text of the op, and an example that shows the `values` at -1, 0 and 2.
+
+    The example gives the function the further `arguments`.
+    """
+    text = cleandoc(op.forward.__doc__ or "").partition(">>>")[0].rstrip()
+    call = f"F.{function.__name__}(gg.tensor([-1.0, 0.0, 2.0]){arguments}).round(decimals=4)"
+    function.__doc__ = f"{text}\n\n>>> {call}\ntensor({values})"
+    function.__module__ = __name__
+
+
+def _function_of(op: Op, values: str, arguments: str = "") -> Callable[..., Tensor]:
+    """Return `op` as a function whose first argument has the name that PyTorch gives it: `input`."""
 
     @wraps(op.forward)
     def function(input: Any, *args: Any, **kwargs: Any) -> Tensor:
         return op(input, *args, **kwargs)
 
-    return _shown(function, op)
+    _with_example(function, op, values, arguments)
+    return _with_signature(function, op)
 
 
-def _with_inplace(op: Op) -> Callable[..., Tensor]:
-    """`_named` with one more argument at the end: `inplace=True` writes the result into the input."""
+def _inplace_function_of(op: Op, values: str, arguments: str = "") -> Callable[..., Tensor]:
+    """Return `op` as by `_function_of`, with one more argument at the end: `inplace` writes the result into `input`."""
     count = len(op.attributes)
 
     @wraps(op.forward)
     def function(input: Any, *args: Any, inplace: bool = False, **kwargs: Any) -> Tensor:
         if len(args) > count:
             args, inplace = args[:-1], args[-1]
-        if not inplace:
-            return op(input, *args, **kwargs)
-        kept = input.clone() if input.requires_grad else input  # the gradient may need what is written over
-        return input.copy_(op(kept, *args, **kwargs))
+        return _written_into(input, op, args, kwargs) if inplace else op(input, *args, **kwargs)
 
-    return _shown(function, op, Parameter("inplace", Parameter.POSITIONAL_OR_KEYWORD, default=False))
+    _with_example(function, op, values, arguments)
+    return _with_signature(function, op, Parameter("inplace", Parameter.POSITIONAL_OR_KEYWORD, default=False))
 
 
-def _shown(function: Callable[..., Tensor], op: Op, *more: Parameter) -> Callable[..., Tensor]:
-    """`function` with the signature that `help` shows: the op's, its first parameter called `input`, and `more`."""
-    first, *rest = op.__signature__.parameters.values()
-    vars(function)["__signature__"] = Signature([first.replace(name="input"), *rest, *more])
-    return function
+def _always_inplace(op: Op, arguments: str = "") -> Callable[..., Tensor]:
+    """Return `op` as a function that writes the result into `input`; the example gives it the further `arguments`."""
+
+    def function(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        return _written_into(input, op, args, kwargs)
+
+    name = function.__name__ = function.__qualname__ = f"{op.name}_"
+    function.__doc__ = (
+        f"Compute `{op.name}` in place: overwrite `input` with the result, and return it.\n\n"
+        f">>> x = gg.tensor([-1.0, 0.0, 2.0])\n>>> F.{name}(x{arguments}) is x\nTrue"
+    )
+    return _with_signature(function, op)
 
 
-gelu, logsigmoid, sigmoid, tanh = (_named(op) for op in (ops.gelu, ops.logsigmoid, sigmoid_op, tanh_op))
-hardshrink, softshrink, tanhshrink = (_named(op) for op in (ops.hardshrink, ops.softshrink, ops.tanhshrink))
-softplus, softsign = _named(ops.softplus), _named(ops.softsign)
-celu, elu, leaky_relu = (_with_inplace(op) for op in (ops.celu, ops.elu, ops.leaky_relu))
-hardsigmoid, hardswish, hardtanh = (_with_inplace(op) for op in (ops.hardsigmoid, ops.hardswish, ops.hardtanh))
-mish, relu, relu6 = (_with_inplace(op) for op in (ops.mish, ops.relu, ops.relu6))
-selu, silu, threshold = (_with_inplace(op) for op in (ops.selu, ops.silu, ops.threshold))
+def _written_into(input: Tensor, op: Callable[..., Tensor], args: tuple, kwargs: dict) -> Tensor:
+    """Overwrite `input` with `op` of it and the other arguments, and return it."""
+    kept = input.clone() if input.requires_grad else input  # the gradient may need what is written over
+    return input.copy_(op(kept, *args, **kwargs))
+
+
+gelu = _function_of(ops.gelu, "[-0.1587,  0.    ,  1.9545]")
+hardshrink = _function_of(ops.hardshrink, "[-1.,  0.,  2.]")
+logsigmoid = _function_of(ops.logsigmoid, "[-1.3133, -0.6931, -0.1269]")
+sigmoid = _function_of(ops.sigmoid, "[0.2689, 0.5   , 0.8808]")
+softplus = _function_of(ops.softplus, "[0.3133, 0.6931, 2.1269]")
+softshrink = _function_of(ops.softshrink, "[-0.5,  0. ,  1.5]")
+softsign = _function_of(ops.softsign, "[-0.5   ,  0.    ,  0.6667]")
+tanh = _function_of(ops.tanh, "[-0.7616,  0.    ,  0.964 ]")
+tanhshrink = _function_of(ops.tanhshrink, "[-0.2384,  0.    ,  1.036 ]")
+celu = _inplace_function_of(ops.celu, "[-0.6321,  0.    ,  2.    ]")
+elu = _inplace_function_of(ops.elu, "[-0.6321,  0.    ,  2.    ]")
+hardsigmoid = _inplace_function_of(ops.hardsigmoid, "[0.3333, 0.5   , 0.8333]")
+hardswish = _inplace_function_of(ops.hardswish, "[-0.3333,  0.    ,  1.6667]")
+hardtanh = _inplace_function_of(ops.hardtanh, "[-1.,  0.,  1.]")
+leaky_relu = _inplace_function_of(ops.leaky_relu, "[-0.01,  0.  ,  2.  ]")
+mish = _inplace_function_of(ops.mish, "[-0.3034,  0.    ,  1.944 ]")
+relu = _inplace_function_of(ops.relu, "[0., 0., 2.]")
+relu6 = _inplace_function_of(ops.relu6, "[0., 0., 2.]")
+selu = _inplace_function_of(ops.selu, "[-1.1113,  0.    ,  2.1014]")
+silu = _inplace_function_of(ops.silu, "[-0.2689,  0.    ,  1.7616]")
+threshold = _inplace_function_of(ops.threshold, "[-1., -1.,  2.]", ", 0.5, -1.0")
+celu_, elu_, hardtanh_ = (_always_inplace(op) for op in (ops.celu, ops.elu, ops.hardtanh))
+leaky_relu_, relu_, selu_ = (_always_inplace(op) for op in (ops.leaky_relu, ops.relu, ops.selu))
+threshold_ = _always_inplace(ops.threshold, ", 0.5, -1.0")
 
 
 def rrelu(
     input: Any, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False, inplace: bool = False
 ) -> Tensor:
-    """max(0, input) + a min(0, input); a is drawn evenly from lower to upper for each element in training, else their
-    mean (B. Xu et al. 2015)."""
-    input = asarray(input)
-    if not training:
-        return leaky_relu(input, (lower + upper) / 2, inplace)
-    slope = default_generator().numpy.uniform(lower, upper, input.shape).astype(input.dtype)
-    kept = input.clone() if inplace and input.requires_grad else input
-    out = OPS["where"](kept > 0, kept, kept * asarray(slope, device=input.device))
-    return input.copy_(out) if inplace else out
+    """Compute max(0, input) + a min(0, input) with a drawn evenly from lower to upper for each element in training;
+    otherwise a is their mean.
 
+    See B. Xu et al. 2015, section 2.4.
 
-def _always_inplace(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    @wraps(function)
-    def change(input: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return function(input, *args, **kwargs, inplace=True)
-
-    change.__name__ = f"{function.__name__}_"
-    change.__doc__ = f"`{function.__name__}`, written into its input."
-    return change
-
-
-celu_, elu_, hardtanh_, leaky_relu_ = (_always_inplace(f) for f in (celu, elu, hardtanh, leaky_relu))
-relu_, rrelu_, selu_, threshold_ = (_always_inplace(f) for f in (relu, rrelu, selu, threshold))
-
-
-def _axis(input: Tensor, dim: int | None) -> int:
-    """PyTorch's default: the first axis of vectors and of rank 3, else the second."""
-    return (0 if input.ndim in (0, 1, 3) else 1) if dim is None else dim
-
-
-def softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
-    """exp(input) normalised along `dim`; computed in `dtype` if given."""
-    input = asarray(input, dtype)
-    return OPS["softmax"](input, axis=_axis(input, dim))
-
-
-def log_softmax(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
-    """The logarithm of `softmax`."""
-    input = asarray(input, dtype)
-    return OPS["log_softmax"](input, axis=_axis(input, dim))
-
-
-def masked_softmax(input: Any, mask: Any = None, causal: bool = False, scale: float = 1.0) -> Tensor:
-    """softmax(scale * input + mask) along the last axis, (..., L, S); rows that see nothing give 0.
-
-    mask: broadcast to input; bool (True is visible) or numbers that are added. causal: row i sees columns 0..i.
+    >>> F.rrelu(gg.tensor([-1.0, 0.0, 2.0])).round(decimals=4)
+    tensor([-0.2292,  0.    ,  2.    ])
     """
     input = asarray(input)
-    if isinstance(mask, Tensor) and mask.requires_grad:
-        input, mask, scale = input * scale + mask, None, 1.0
-    return OPS["masked_softmax"](input, mask, causal=causal, scale=scale)
+    if inplace:
+        return _written_into(input, rrelu, (lower, upper, training), {})
+    if not training:
+        return leaky_relu(input, (lower + upper) / 2)
+    slope = default_generator().numpy.uniform(lower, upper, input.shape).astype(input.dtype)
+    return OPS["where"](input > 0, input, input * asarray(slope, device=input.device))
 
 
-def softmin(input: Any, dim: int | None = None, _stacklevel: int = 3, dtype: Any = None) -> Tensor:
-    """`softmax` of -input."""
-    return softmax(-asarray(input), dim, dtype=dtype)
+def rrelu_(input: Tensor, lower: float = 1 / 8, upper: float = 1 / 3, training: bool = False) -> Tensor:
+    """Compute `rrelu` in place: overwrite `input` with the result, and return it.
 
-
-def gumbel_softmax(logits: Any, tau: float = 1.0, hard: bool = False, eps: float = 1e-10, dim: int = -1) -> Tensor:
-    """A sample that is nearly one-hot and differentiable; exactly one-hot forward if `hard` (Jang et al. 2017)."""
-    logits = asarray(logits)
-    noise = default_generator().numpy.gumbel(size=logits.shape).astype(logits.dtype)
-    soft = OPS["softmax"]((logits + asarray(noise, device=logits.device)) / tau, axis=dim)
-    if not hard:
-        return soft
-    best = OPS["argmax"](soft.detach(), axis=dim, keepdims=True)
-    ones = asarray(np.ones(best.shape, soft.dtype), device=soft.device)
-    return OPS["put_along"](ones, best, axis=dim, shape=soft.shape) - soft.detach() + soft
+    >>> x = gg.tensor([-1.0, 0.0, 2.0])
+    >>> F.rrelu_(x) is x
+    True
+    """
+    return rrelu(input, lower, upper, training, inplace=True)
 
 
 def glu(input: Any, dim: int = -1) -> Tensor:
-    """a * sigmoid(b) where a and b are the halves of input along `dim` (Dauphin et al. 2017)."""
+    """Compute a * sigmoid(b), a and b being the halves of input along `dim` (Y. Dauphin et al. 2017, section 2).
+
+    >>> F.glu(gg.tensor([[1.0, 2.0, 0.0, 0.0]]))
+    tensor([[0.5, 1. ]])
+    """
     input = asarray(input)
     if input.shape[dim] % 2:
         raise ShapeError(f"glu: axis {dim} of {input.shape} cannot be halved")
@@ -150,7 +153,13 @@ def glu(input: Any, dim: int = -1) -> Tensor:
 
 
 def prelu(input: Any, weight: Any) -> Tensor:
-    """max(0, input) + weight * min(0, input); weight has one element, or one per channel of (N, C, ...)."""
+    """Compute max(0, input) + weight * min(0, input); weight has one element, or one per channel of (N, C, ...).
+
+    See K. He et al. 2015, section 2.1.
+
+    >>> F.prelu(gg.tensor([-1.0, 0.0, 2.0]), gg.tensor([0.5]))
+    tensor([-0.5,  0. ,  2. ])
+    """
     input, weight = asarray(input), asarray(weight)
     if weight.ndim == 1 and weight.shape[0] != 1:
         if input.ndim < 2 or input.shape[1] != weight.shape[0]:

@@ -24,41 +24,48 @@ def scaled_dot_product_attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Tensor:
-    """softmax(query key^T * scale + mask) value: query (..., H, L, E), key (..., H, S, E), value (..., H, S, Ev).
+    """Compute softmax(query key^T * scale + mask) value: query (..., H, L, E), key (..., H, S, E), value (..., H, S,
+    Ev).
 
-    attn_mask: broadcast to (..., H, L, S); bool (True takes part) or numbers that are added. is_causal: position i sees
-    0..i. scale: 1 / sqrt(E) unless given. enable_gqa: key and value may have fewer heads, a divisor of H. A row that
-    sees nothing gives zeros. Raises ShapeError where the shapes do not agree, DTypeError unless 0 <= dropout_p <= 1.
+    attn_mask is broadcast to (..., H, L, S): bool (True takes part) or numbers that are added. With is_causal, position
+    i sees 0..i. scale is 1 / sqrt(E) unless given. With enable_gqa, key and value may have fewer heads, a divisor of H
+    (J. Ainslie et al. 2023, section 2.2). A row that sees nothing gives zeros. Raises ShapeError where the shapes do
+    not agree, DTypeError unless 0 <= dropout_p <= 1. See A. Vaswani et al. 2017, section 3.2.1.
+
+    >>> q, k, v = gg.ones((1, 2, 5, 4)), gg.ones((1, 2, 7, 4)), gg.ones((1, 2, 7, 3))
+    >>> F.scaled_dot_product_attention(q, k, v).shape
+    (1, 2, 5, 3)
     """
     query, key, value = asarray(query), asarray(key), asarray(value)
     if min(query.ndim, key.ndim, value.ndim) < 2 or not query.ndim == key.ndim == value.ndim:
         raise ShapeError(f"scaled_dot_product_attention: got query {query.shape}, key {key.shape}, value {value.shape}")
     lead = query.shape[:-3]
-    q, k, v = (_four(t) for t in (query, key, value))
+    q, k, v = (_as_four_axes(t) for t in (query, key, value))
     if q.shape[1] != k.shape[1] and not enable_gqa:
         raise ShapeError(
             f"scaled_dot_product_attention: query has {q.shape[1]} heads, key {k.shape[1]}; enable_gqa=True groups them"
         )
     scale = 1 / math.sqrt(max(q.shape[-1], 1)) if scale is None else scale
-    mask = None if attn_mask is None else _mask(attn_mask, q, k)
+    mask = None if attn_mask is None else _checked_mask(attn_mask, q, k)
     if not 0 <= dropout_p <= 1:
         raise DTypeError(f"scaled_dot_product_attention: expected dropout_p in [0, 1], got {dropout_p}")
     if mask is not None and mask.requires_grad:
-        out = _by_parts(q, k, v, mask, dropout_p, is_causal, scale)
+        out = _composed_attention(q, k, v, mask, dropout_p, is_causal, scale)
     else:
         seed = int(default_generator().numpy.integers(2**63)) if dropout_p else 0
         out = attention(q, k, v, mask, causal=is_causal, scale=scale, dropout_p=dropout_p, seed=seed)
     return out if query.ndim == 4 else out.reshape((*lead, *query.shape[-3:-1], value.shape[-1]))
 
 
-def _four(x: Tensor) -> Tensor:
-    """x as (B, H, T, D)."""
+def _as_four_axes(x: Tensor) -> Tensor:
+    """Return x as (B, H, T, D)."""
     if x.ndim == 4:
         return x
     return x.reshape((math.prod(x.shape[:-3]), x.shape[-3] if x.ndim > 2 else 1, *x.shape[-2:]))
 
 
-def _mask(mask: Any, q: Tensor, k: Tensor) -> Tensor:
+def _checked_mask(mask: Any, q: Tensor, k: Tensor) -> Tensor:
+    """Return the mask with at most four axes. Raises DTypeError for integers, ShapeError if it does not broadcast."""
     mask = asarray(mask)
     if mask.dtype.kind in "iu":
         raise DTypeError(f"scaled_dot_product_attention: attn_mask must be bool or floating-point, got {mask.dtype}")
@@ -71,8 +78,10 @@ def _mask(mask: Any, q: Tensor, k: Tensor) -> Tensor:
     return mask
 
 
-def _by_parts(q: Tensor, k: Tensor, v: Tensor, mask: Any, dropout_p: float, causal: bool, scale: float) -> Tensor:
-    """The same from single ops, for what the fused op does not do: a mask with a gradient."""
+def _composed_attention(
+    q: Tensor, k: Tensor, v: Tensor, mask: Any, dropout_p: float, causal: bool, scale: float
+) -> Tensor:
+    """Compute attention by single ops, for a case that its one op does not have: a mask with a gradient."""
     repeats = q.shape[1] // k.shape[1]
     if repeats > 1:
         k, v = (OPS["repeat"](t, repeats=repeats, axis=1) for t in (k, v))

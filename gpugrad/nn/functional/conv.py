@@ -6,43 +6,14 @@ from ...autograd.convert import asarray
 from ...autograd.tensor import Tensor
 from ...errors import DTypeError, ShapeError
 from ...ops.conv import convolution, convolution_input_gradient
+from .spatial import padding_pairs, per_axis
 
 __all__ = ["conv1d", "conv2d", "conv3d", "conv_tbc", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"]
 
 
-def per_axis(value: Any, dims: int, name: str) -> tuple[int, ...]:
-    """An int, or a sequence of one int per spatial axis, as a tuple."""
-    given = (value,) * dims if isinstance(value, int) else tuple(value)
-    if len(given) == 1:
-        given *= dims
-    if len(given) != dims or not all(isinstance(v, int) for v in given):
-        raise ShapeError(f"{name}: expected an int or {dims} ints, got {value!r}")
-    return given
-
-
-def _pairs(padding: Any, kernel: tuple, stride: tuple, dilation: tuple, name: str) -> tuple:
-    """(low, high) per axis from PyTorch's padding (an int, ints, "valid", "same" for stride 1) or from such pairs."""
-    dims = len(kernel)
-    if padding == "valid":
-        return ((0, 0),) * dims
-    if padding == "same":
-        if any(s != 1 for s in stride):
-            raise ShapeError(f"{name}: padding='same' needs stride 1, got {stride}")
-        total = (d * (f - 1) for d, f in zip(dilation, kernel, strict=True))
-        return tuple((t // 2, t - t // 2) for t in total)
-    if isinstance(padding, str):
-        raise ShapeError(f"{name}: padding is 'same', 'valid' or numbers, got {padding!r}")
-    if not isinstance(padding, int) and padding and not isinstance(padding[0], int):
-        pairs = tuple((low, high) for low, high in padding)
-    else:
-        pairs = tuple((p, p) for p in per_axis(padding, dims, f"{name}: padding"))
-    if len(pairs) != dims or any(p < 0 for pair in pairs for p in pair):
-        raise ShapeError(f"{name}: padding must be {dims} non-negative ints or pairs, got {padding!r}")
-    return pairs
-
-
-def _batched(name: str, dims: int, input: Any, weight: Any) -> tuple[Tensor, Tensor, bool]:
-    """Input with a batch axis, weight, and whether the batch axis was added. Raises DTypeError for integer tensors."""
+def _checked_operands(name: str, dims: int, input: Any, weight: Any) -> tuple[Tensor, Tensor, bool]:
+    """Return input with a batch axis, weight, and whether the batch axis was added. Raises DTypeError for integer
+    tensors."""
     input = asarray(input)
     weight = weight if isinstance(weight, Tensor) else asarray(weight, device=input.device)
     if input.dtype.kind in "iub" or weight.dtype.kind in "iub":
@@ -57,46 +28,61 @@ def _batched(name: str, dims: int, input: Any, weight: Any) -> tuple[Tensor, Ten
 
 
 def _conv(dims, input, weight, bias, stride, padding, dilation, groups) -> Tensor:
+    """Check the arguments of a convolution over `dims` axes, and compute it."""
     name = f"conv{dims}d"
-    input, weight, single = _batched(name, dims, input, weight)
+    input, weight, single = _checked_operands(name, dims, input, weight)
     stride, dilation = per_axis(stride, dims, f"{name}: stride"), per_axis(dilation, dims, f"{name}: dilation")
-    pairs = _pairs(padding, weight.shape[2:], stride, dilation, name)
+    pairs = padding_pairs(padding, weight.shape[2:], stride, dilation, name)
     out = convolution(input, weight, bias, stride=stride, padding=pairs, dilation=dilation, groups=groups)
     return out.squeeze(0) if single else out
 
 
 def conv1d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) -> Tensor:
-    """`conv2d` for input (N, C, L)."""
+    """Apply `conv2d` to input (N, C, L) with weight (K, C/groups, F).
+
+    >>> F.conv1d(gg.tensor([[1.0, 2.0, 3.0]]), gg.tensor([[[1.0, 1.0]]]))
+    tensor([[3., 5.]])
+    """
     return _conv(1, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv2d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) -> Tensor:
-    """Cross-correlation of input (N, C, H, W) or (C, H, W) with weight (K, C/groups, FH, FW), plus bias (K,).
+    """Cross-correlate input (N, C, H, W) or (C, H, W) with weight (K, C/groups, FH, FW), and add bias (K,).
 
-    Gives (N, K, OH, OW) with OH = floor((H + pads - dilation * (FH - 1) - 1) / stride) + 1. padding: an int, one per
-    axis, "same", "valid", or a (low, high) pair per axis. Raises ShapeError if the kernel does not fit or the channels
-    do not agree.
+    The result is (N, K, OH, OW), OH = floor((H + pads - dilation * (FH - 1) - 1) / stride) + 1. padding is an int, one
+    per axis, "same", "valid", or a (low, high) pair per axis. Raises ShapeError if the kernel does not fit or the
+    channels do not agree.
+
+    >>> F.conv2d(gg.ones((1, 3, 8, 8)), gg.ones((4, 3, 3, 3)), stride=2, padding=1).shape
+    (1, 4, 4, 4)
     """
     return _conv(2, input, weight, bias, stride, padding, dilation, groups)
 
 
 def conv3d(input, weight, bias=None, stride=1, padding=0, dilation=1, groups=1) -> Tensor:
-    """`conv2d` for input (N, C, D, H, W)."""
+    """Apply `conv2d` to input (N, C, D, H, W) with weight (K, C/groups, FD, FH, FW).
+
+    >>> F.conv3d(gg.ones((1, 1, 4, 4, 4)), gg.ones((2, 1, 3, 3, 3))).shape
+    (1, 2, 2, 2, 2)
+    """
     return _conv(3, input, weight, bias, stride, padding, dilation, groups)
 
 
 def _conv_transpose(dims, input, weight, bias, stride, padding, output_padding, groups, dilation) -> Tensor:
+    """Check the arguments of a transposed convolution over `dims` axes, and compute it."""
     name = f"conv_transpose{dims}d"
-    input, weight, single = _batched(name, dims, input, weight)
+    input, weight, single = _checked_operands(name, dims, input, weight)
     stride, dilation = per_axis(stride, dims, f"{name}: stride"), per_axis(dilation, dims, f"{name}: dilation")
-    extra = per_axis(output_padding, dims, f"{name}: output_padding")
-    pairs = _pairs(padding, weight.shape[2:], stride, dilation, name)
-    if any(e >= max(s, d) or e < 0 for e, s, d in zip(extra, stride, dilation, strict=True)):
-        raise ShapeError(f"{name}: output_padding {extra} must be smaller than stride {stride} or dilation {dilation}")
+    output_pads = per_axis(output_padding, dims, f"{name}: output_padding")
+    pairs = padding_pairs(padding, weight.shape[2:], stride, dilation, name)
+    if any(e >= max(s, d) or e < 0 for e, s, d in zip(output_pads, stride, dilation, strict=True)):
+        raise ShapeError(
+            f"{name}: output_padding {output_pads} must be smaller than stride {stride} or dilation {dilation}"
+        )
     if input.shape[1] != weight.shape[0] or input.shape[1] % groups:
         given, taken = input.shape[1], weight.shape[0]
         raise ShapeError(f"{name}: input has {given} channels, weight {weight.shape} takes {taken}, groups={groups}")
-    axes = zip(input.shape[2:], stride, pairs, dilation, weight.shape[2:], extra, strict=True)
+    axes = zip(input.shape[2:], stride, pairs, dilation, weight.shape[2:], output_pads, strict=True)
     size = tuple((n - 1) * s - low - high + d * (f - 1) + e + 1 for n, s, (low, high), d, f, e in axes)
     if any(n < 1 for n in size):
         raise ShapeError(
@@ -111,24 +97,40 @@ def _conv_transpose(dims, input, weight, bias, stride, padding, output_padding, 
 
 
 def conv_transpose1d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1) -> Tensor:
-    """`conv_transpose2d` for input (N, C, L)."""
+    """Apply `conv_transpose2d` to input (N, C, L) with weight (C, K/groups, F).
+
+    >>> F.conv_transpose1d(gg.tensor([[1.0, 2.0]]), gg.tensor([[[1.0, 1.0]]]), stride=2)
+    tensor([[1., 1., 2., 2.]])
+    """
     return _conv_transpose(1, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
 def conv_transpose2d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1) -> Tensor:
-    """The adjoint of `conv2d`: input (N, C, H, W), weight (C, K/groups, FH, FW), bias (K,) -> (N, K, OH, OW).
+    """Apply the adjoint of `conv2d`: input (N, C, H, W), weight (C, K/groups, FH, FW) and bias (K,) give (N, K, OH,
+    OW).
 
-    OH = (H - 1) * stride - pads + dilation * (FH - 1) + output_padding + 1.
+    OH is (H - 1) * stride - pads + dilation * (FH - 1) + output_padding + 1.
+
+    >>> F.conv_transpose2d(gg.ones((1, 4, 4, 4)), gg.ones((4, 3, 2, 2)), stride=2).shape
+    (1, 3, 8, 8)
     """
     return _conv_transpose(2, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
 def conv_transpose3d(input, weight, bias=None, stride=1, padding=0, output_padding=0, groups=1, dilation=1) -> Tensor:
-    """`conv_transpose2d` for input (N, C, D, H, W)."""
+    """Apply `conv_transpose2d` to input (N, C, D, H, W) with weight (C, K/groups, FD, FH, FW).
+
+    >>> F.conv_transpose3d(gg.ones((1, 2, 2, 2, 2)), gg.ones((2, 1, 2, 2, 2)), stride=2).shape
+    (1, 1, 4, 4, 4)
+    """
     return _conv_transpose(3, input, weight, bias, stride, padding, output_padding, groups, dilation)
 
 
 def conv_tbc(input: Any, weight: Any, bias: Any, pad: int = 0) -> Tensor:
-    """`conv1d` with time first: input (T, N, C), weight (F, C, K), bias (K,) -> (T', N, K)."""
+    """Apply `conv1d` with time first: input (T, N, C), weight (F, C, K) and bias (K,) give (T', N, K).
+
+    >>> F.conv_tbc(gg.ones((5, 1, 2)), gg.ones((3, 2, 4)), gg.zeros(4)).shape
+    (3, 1, 4)
+    """
     x, w = asarray(input).transpose((1, 2, 0)), asarray(weight).transpose((2, 1, 0))
     return conv1d(x, w, bias, padding=pad).transpose((2, 0, 1))

@@ -15,6 +15,8 @@ __all__ = ["ctc_loss"]
 
 
 def _lengths(name: str, given: Any, n: int, like: Tensor) -> Tensor:
+    """Return the lengths as a Tensor (n,) of integers on the device of `like`. Raises DTypeError and ShapeError
+    otherwise."""
     lengths = asarray(given, device=like.device).reshape((-1,))
     if lengths.dtype.kind not in "iu":
         raise DTypeError(f"ctc_loss: {name} must be integers, got {lengths.dtype}")
@@ -24,7 +26,8 @@ def _lengths(name: str, given: Any, n: int, like: Tensor) -> Tensor:
 
 
 def _rows(targets: Tensor, lengths: Tensor) -> Tensor:
-    """Targets one after the other (sum of lengths,) as rows (N, longest); what is behind an end does not count."""
+    """Return targets that come one after the other, (sum of lengths,), as rows (N, longest); elements behind an end do
+    not count."""
     host = np.asarray(lengths.device.to_host(lengths._array))
     if targets.shape[0] != host.sum():
         raise ShapeError(f"ctc_loss: target_lengths add up to {host.sum()}, but targets has {targets.shape[0]}")
@@ -34,7 +37,7 @@ def _rows(targets: Tensor, lengths: Tensor) -> Tensor:
 
 
 def _check(log_probs: Tensor, targets: Tensor, input_lengths: Tensor, target_lengths: Tensor) -> None:
-    """Raises OutOfRangeError for lengths and labels that do not exist; on the CPU only, elsewhere it would wait."""
+    """Raise OutOfRangeError for lengths and labels that do not exist; on the CPU only: elsewhere it would wait."""
     if log_probs.device.type != "cpu":
         return
     t, n, c = log_probs.shape
@@ -55,13 +58,18 @@ def ctc_loss(
     reduction: str = "mean",
     zero_infinity: bool = False,
 ) -> Tensor:
-    """-log of the probability that log_probs (T, N, C), or (T, C), spell `targets` with repeats and blanks removed.
+    """Compute -log of the probability that log_probs (T, N, C), or (T, C), spell `targets` with repeats and blanks
+    removed.
 
-    targets: (N, S), or all one after the other (sum of target_lengths,); lengths: (N,), how much of each row counts.
-    reduction: "none" gives (N,); "mean" divides each loss by its target's length first. A target that does not fit its
-    input gives inf (0 if zero_infinity) and no gradient. The gradient is that of log_probs as free numbers; PyTorch's
-    is another one, which log_softmax turns into the same. A. Graves et al., "Connectionist temporal classification"
-    (2006). Raises ShapeError, DTypeError and OutOfRangeError for arguments that do not fit each other.
+    targets is (N, S), or has all targets one after the other (sum of target_lengths,). The lengths (N,) say how much of
+    each row counts. reduction "none" gives (N,); "mean" divides each loss by its target's length first. A target that
+    does not fit its input gives inf (0 if zero_infinity) and no gradient. The gradient is that of log_probs as free
+    numbers; PyTorch's is another one, which log_softmax turns into the same. Raises ShapeError, DTypeError and
+    OutOfRangeError for arguments that do not fit each other. See A. Graves et al. 2006, section 4.
+
+    >>> log_probs = F.log_softmax(gg.zeros((5, 1, 3)), dim=2)
+    >>> F.ctc_loss(log_probs, gg.tensor([[1, 2]]), gg.tensor([5]), gg.tensor([2])).round(decimals=4)
+    tensor(0.9689)
     """
     log_probs = asarray(log_probs)
     if log_probs.ndim not in (2, 3):

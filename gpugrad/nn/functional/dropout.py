@@ -1,4 +1,4 @@
-"""Dropout (Srivastava et al. 2014): zero at random in training, and scale so that the mean stays."""
+"""Dropout (N. Srivastava et al. 2014): zero elements at random in training, and scale the rest to keep the mean."""
 
 import math
 from typing import Any
@@ -9,30 +9,31 @@ from ...autograd.convert import asarray
 from ...autograd.tensor import Tensor
 from ...backend.random import default_generator
 from ...errors import DTypeError
-from ...ops.random import apply_mask, drop_scale, seeded_dropout
+from ...ops.dropout import apply_mask, drop_scale, seeded_dropout
 
 __all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout"]
 
 
-def _check(name: str, p: float) -> None:
-    """Raises DTypeError unless 0 <= p <= 1."""
+def _check_probability(name: str, p: float) -> None:
+    """Raise DTypeError unless 0 <= p <= 1."""
     if not 0 <= p <= 1:
         raise DTypeError(f"{name}: expected a probability p in [0, 1], got {p}")
 
 
-def _kept(x: Tensor, p: float, shape: tuple) -> Any:
-    """True where an element is kept."""
+def _keep_mask(x: Tensor, p: float, shape: tuple) -> Any:
+    """Return a random array that is True where an element is kept."""
     return x.device.asarray(default_generator().numpy.random(shape, np.float32) >= p)
 
 
 def _dropout(name: str, input: Any, p: float, training: bool, inplace: bool, per_channel: bool) -> Tensor:
+    """Check the arguments of `dropout`, or of `dropout` per channel, and apply it."""
     x = asarray(input)
-    _check(name, p)
+    _check_probability(name, p)
     if not training or p == 0:
         return x
     if x.device.type == "cpu":
         shape = x.shape[:2] + (1,) * (x.ndim - 2) if per_channel else x.shape
-        made = apply_mask(x, _kept(x, p, shape), scale=drop_scale(p))
+        made = apply_mask(x, _keep_mask(x, p, shape), scale=drop_scale(p))
     else:  # drawn where it is used, which moves nothing; NumPy's own generator is the faster one on the CPU
         seed = int(default_generator().numpy.integers(2**63))
         made = seeded_dropout(x, p=p, seed=seed, share=math.prod(x.shape[2:]) if per_channel else 1)
@@ -40,35 +41,52 @@ def _dropout(name: str, input: Any, p: float, training: bool, inplace: bool, per
 
 
 def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """In training, zero each element with probability p and scale the rest by 1 / (1 - p).
+    """Zero each element with probability p in training, and scale the rest by 1 / (1 - p).
 
-    The same seed drops other elements on cuda than on the CPU."""
+    The same seed drops other elements on cuda than on the CPU. See N. Srivastava et al. 2014, section 4.
+
+    >>> F.dropout(gg.ones(3), p=0.5, training=False)
+    tensor([1., 1., 1.])
+    """
     return _dropout("dropout", input, p, training, inplace, False)
 
 
 def dropout1d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """`dropout` of whole channels of (N, C, L)."""
+    """Drop whole channels of (N, C, L) as `dropout` drops elements (J. Tompson et al. 2015, section 3.2).
+
+    >>> F.dropout1d(gg.ones((1, 2, 3)), p=1.0).sum().item()
+    0.0
+    """
     return _dropout("dropout1d", input, p, training, inplace, True)
 
 
 def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """`dropout` of whole channels of (N, C, H, W)."""
+    """Drop whole channels of (N, C, H, W) as `dropout` drops elements (J. Tompson et al. 2015, section 3.2).
+
+    >>> F.dropout2d(gg.ones((1, 2, 3, 3)), p=1.0).sum().item()
+    0.0
+    """
     return _dropout("dropout2d", input, p, training, inplace, True)
 
 
 def dropout3d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-    """`dropout` of whole channels of (N, C, D, H, W)."""
+    """Drop whole channels of (N, C, D, H, W) as `dropout` drops elements (J. Tompson et al. 2015, section 3.2).
+
+    >>> F.dropout3d(gg.ones((1, 2, 3, 3, 3)), p=1.0).sum().item()
+    0.0
+    """
     return _dropout("dropout3d", input, p, training, inplace, True)
 
 
 def _alpha_dropout(name: str, input: Any, p: float, training: bool, inplace: bool, per_channel: bool) -> Tensor:
+    """Check the arguments of `alpha_dropout`, or of `alpha_dropout` per channel, and apply it."""
     x = asarray(input)
-    _check(name, p)
+    _check_probability(name, p)
     if not training or p == 0:
         return x
     low = -1.7580993408473766  # SELU's limit at minus infinity
     shape = x.shape[:2] + (1,) * (x.ndim - 2) if per_channel else x.shape
-    kept = asarray(_kept(x, p, shape), device=x.device).to(dtype=x.dtype)
+    kept = asarray(_keep_mask(x, p, shape), device=x.device).to(dtype=x.dtype)
     if p == 1:
         made = x * 0.0
     else:
@@ -78,10 +96,18 @@ def _alpha_dropout(name: str, input: Any, p: float, training: bool, inplace: boo
 
 
 def alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
-    """Dropout for SELU networks, which keeps mean and variance (Klambauer et al. 2017, section 2)."""
+    """Drop elements in SELU networks so that mean and variance stay (G. Klambauer et al. 2017, section 2).
+
+    >>> F.alpha_dropout(gg.ones(3), p=0.2, training=False)
+    tensor([1., 1., 1.])
+    """
     return _alpha_dropout("alpha_dropout", input, p, training, inplace, False)
 
 
 def feature_alpha_dropout(input: Any, p: float = 0.5, training: bool = False, inplace: bool = False) -> Tensor:
-    """`alpha_dropout` of whole channels of (N, C, *S)."""
+    """Drop whole channels of (N, C, *S) as `alpha_dropout` drops elements.
+
+    >>> F.feature_alpha_dropout(gg.ones((1, 2, 3)), p=0.2, training=False).shape
+    (1, 2, 3)
+    """
     return _alpha_dropout("feature_alpha_dropout", input, p, training, inplace, True)

@@ -1,4 +1,4 @@
-"""Looking rows up in a table, one by one or summed in bags, with PyTorch's arguments."""
+"""Functions that look rows up in a table, one by one or summed in bags, with PyTorch's arguments."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from ...ops import embedding as ops
 __all__ = ["embedding", "embedding_bag"]
 
 
-def _shorten(weight: Tensor, index: Tensor, max_norm: float, norm_type: float) -> None:
+def _limit_norms(weight: Tensor, index: Tensor, max_norm: float, norm_type: float) -> None:
     """Scale the rows of `weight` that are looked up, in place, to a norm of at most max_norm."""
     with no_grad():
         used = weight.device.xp.zeros((weight.shape[0], 1), bool)
@@ -22,8 +22,8 @@ def _shorten(weight: Tensor, index: Tensor, max_norm: float, norm_type: float) -
         weight.copy_(weight * OPS["where"](long, max_norm / (norm + 1e-7), 1.0))
 
 
-def _scaled(rows: Tensor, index: Tensor, count: int) -> Tensor:
-    """rows whose gradient is divided by how often their index occurs."""
+def _divide_gradient_by_count(rows: Tensor, index: Tensor, count: int) -> Tensor:
+    """Return rows whose gradient is divided by how often their index occurs."""
     often = rows.device.xp.bincount(index._array.reshape(-1), minlength=count)[index._array]
     share = wrap((1 / often[..., None]).astype(rows.dtype), rows.device, None)
     return rows.detach() + (rows - rows.detach()) * share
@@ -38,11 +38,15 @@ def embedding(
     scale_grad_by_freq: bool = False,
     sparse: bool = False,
 ) -> Tensor:
-    """Rows of `weight` (V, D) at the indices `input` (...): (..., D).
+    """Return rows of `weight` (V, D) at the indices `input` (...): (..., D).
 
-    padding_idx: a row that gets no gradient. max_norm: rows that are used and whose norm_type-norm is larger are first
-    scaled to it, in place. scale_grad_by_freq: gradients are divided by how often a row is used. sparse: accepted;
+    The row padding_idx gets no gradient. With max_norm, rows that are used and whose norm_type-norm is larger are first
+    scaled to it, in place. scale_grad_by_freq divides gradients by how often a row is used. sparse is accepted;
     gradients are dense. An index outside of the table raises OutOfRangeError; on cuda it gives NaN.
+
+    >>> F.embedding(gg.tensor([2, 0]), gg.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))
+    tensor([[5., 6.],
+            [1., 2.]])
     """
     index, weight = asarray(input), asarray(weight)
     if padding_idx is not None:
@@ -50,13 +54,13 @@ def embedding(
             raise OutOfRangeError(f"embedding: padding_idx {padding_idx} is outside a table of {weight.shape[0]} rows")
         padding_idx %= weight.shape[0]
     if max_norm is not None:
-        _shorten(weight, index, max_norm, norm_type)
+        _limit_norms(weight, index, max_norm, norm_type)
     rows = ops.embedding(index, weight, padding_idx=padding_idx)
-    return _scaled(rows, index, weight.shape[0]) if scale_grad_by_freq else rows
+    return _divide_gradient_by_count(rows, index, weight.shape[0]) if scale_grad_by_freq else rows
 
 
-def _bags(index: Tensor, offsets: Any, weights: Any, include_last_offset: bool) -> tuple[Tensor, Any, Any]:
-    """Flat indices, where the bags start (an array), and flat weights."""
+def _flat_bags(index: Tensor, offsets: Any, weights: Any, include_last_offset: bool) -> tuple[Tensor, Any, Any]:
+    """Return flat indices, the array of positions where the bags start, and flat weights."""
     if weights is not None and asarray(weights).shape != index.shape:
         raise ShapeError(f"embedding_bag: per_sample_weights must have input's shape {index.shape}")
     if index.ndim not in (1, 2) or (index.ndim == 2) != (offsets is None):
@@ -73,17 +77,19 @@ def _bags(index: Tensor, offsets: Any, weights: Any, include_last_offset: bool) 
     return index, starts[:-1] if include_last_offset else starts, weights
 
 
-def _largest(rows: Tensor, starts: Any, kept: Any, longest: int | None) -> Tensor:
-    """The largest values of each bag, zeros for those without rows; `kept` says which rows count. longest: the size of
-    the largest bag; asked of the device if None."""
-    ns, device, n = rows.device.xp, rows.device, rows.shape[0]
-    sizes = ns.diff(ns.concatenate([starts, ns.full(1, n, starts.dtype)]))
+def _bag_maxima(rows: Tensor, starts: Any, kept: Any, longest: int | None) -> Tensor:
+    """Return the largest values of each bag, zeros for those without rows; `kept` says which rows count.
+
+    longest is the size of the largest bag; if it is None, the device is asked for it.
+    """
+    xp, device, n = rows.device.xp, rows.device, rows.shape[0]
+    sizes = xp.diff(xp.concatenate([starts, xp.full(1, n, starts.dtype)]))
     longest = (int(sizes.max()) if len(sizes) else 0) if longest is None else longest
-    places = starts[:, None] + ns.arange(longest)
+    places = starts[:, None] + xp.arange(longest)
     if not places.size:
-        return OPS["segment_sum"](rows[:0], wrap(ns.zeros(0, int), device, None), num_segments=len(starts))
+        return OPS["segment_sum"](rows[:0], wrap(xp.zeros(0, int), device, None), num_segments=len(starts))
     there = places < (starts + sizes)[:, None]
-    places = ns.minimum(places, n - 1)
+    places = xp.minimum(places, n - 1)
     there = wrap((there & kept[places])[:, :, None], device, None)
     values = OPS["where"](there, OPS["take"](rows, wrap(places, device, None), axis=0), -float("inf"))
     best = OPS["argmax"](values.detach(), axis=1, keepdims=True)
@@ -103,11 +109,16 @@ def embedding_bag(
     include_last_offset: bool = False,
     padding_idx: int | None = None,
 ) -> Tensor:
-    """Sums ("sum"), means ("mean") or largest values ("max") of bags of rows of `weight` (V, D): (B, D).
+    """Return sums ("sum"), means ("mean") or largest values ("max") of bags of rows of `weight` (V, D): (B, D).
 
-    input: (B, N), a bag a row; or (N,), the bags one after the other, starting at `offsets` (B,), which with
-    include_last_offset ends in N. per_sample_weights: like input, a factor for each row (mode "sum"). Rows padding_idx
-    do not count; empty bags give zeros. The other arguments are `embedding`'s. Raises ShapeError and DTypeError.
+    input is (B, N), with a bag in each row; or (N,), with the bags one after the other, starting at `offsets` (B,),
+    which with include_last_offset ends in N. per_sample_weights, shaped like input, are factors for the rows (mode
+    "sum"). Rows padding_idx do not count; empty bags give zeros. The other arguments are those of `embedding`. Raises
+    ShapeError and DTypeError.
+
+    >>> F.embedding_bag(gg.tensor([0, 1, 1]), gg.tensor([[1.0], [3.0]]), gg.tensor([0, 2]))
+    tensor([[2.],
+            [3.]])
     """
     index, weight = asarray(input), asarray(weight)
     if mode not in ("sum", "mean", "max"):
@@ -116,13 +127,13 @@ def embedding_bag(
         raise ShapeError(f"embedding_bag: per_sample_weights are for mode 'sum', got {mode!r}")
     if mode == "max" and scale_grad_by_freq:
         raise ShapeError("embedding_bag: scale_grad_by_freq is not for mode 'max'")
-    index, starts, factors = _bags(index, offsets, per_sample_weights, include_last_offset)
+    index, starts, factors = _flat_bags(index, offsets, per_sample_weights, include_last_offset)
     rows = embedding(index, weight, padding_idx, max_norm, norm_type, scale_grad_by_freq)
-    ns, device = rows.device.xp, rows.device
-    kept = ns.ones(index.shape, bool) if padding_idx is None else index._array != padding_idx % weight.shape[0]
+    xp, device = rows.device.xp, rows.device
+    kept = xp.ones(index.shape, bool) if padding_idx is None else index._array != padding_idx % weight.shape[0]
     if mode == "max":
-        return _largest(rows, starts, kept, asarray(input).shape[1] if offsets is None else None)
-    bag = wrap(ns.searchsorted(starts, ns.arange(index.shape[0]), side="right") - 1, device, None)
+        return _bag_maxima(rows, starts, kept, asarray(input).shape[1] if offsets is None else None)
+    bag = wrap(xp.searchsorted(starts, xp.arange(index.shape[0]), side="right") - 1, device, None)
     counted = wrap(kept.astype(rows.dtype), device, None)
     factors = counted if factors is None else asarray(factors) * counted
     sums = OPS["segment_sum"](rows * factors.unsqueeze(1), bag, num_segments=len(starts))

@@ -16,14 +16,14 @@ __all__ = [
 
 
 def reduced(name: str, losses: Tensor, reduction: str) -> Tensor:
-    """The mean, the sum, or the losses themselves. Raises ShapeError for any other word."""
+    """Return the mean, the sum, or the losses themselves. Raises ShapeError for any other word."""
     if reduction not in ("mean", "sum", "none"):
         raise ShapeError(f"{name}: reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
     return losses.mean() if reduction == "mean" else losses.sum() if reduction == "sum" else losses
 
 
 def _classes_last(name: str, input: Tensor, target: Tensor) -> tuple[Tensor, Tensor, tuple]:
-    """input (N, C, *S) as rows (M, C), target (N, *S) as (M,), and the shape of the target."""
+    """Return input (N, C, *S) as rows (M, C), target (N, *S) as (M,), and the shape of the target."""
     if input.ndim == 1:
         return input.reshape((1, -1)), target.reshape((1,)), ()
     expected = (input.shape[0], *input.shape[2:])
@@ -41,10 +41,15 @@ def cross_entropy(
     reduction: str = "mean",
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    """-log softmax(input)[target]: input (N, C, *S) or (C,); target class indices (N, *S), or probabilities like input.
+    """Compute -log softmax(input)[target]: input (N, C, *S) or (C,); target class indices (N, *S), or probabilities
+    like input.
 
-    weight: (C,), of each class; the mean is then weighted. ignore_index: a class that does not count (indices only).
-    label_smoothing: the share of the target that is spread over all classes (Szegedy et al. 2016).
+    weight (C,) has a factor for each class; the mean is then weighted. The class ignore_index does not count (indices
+    only). label_smoothing is the share of the target that is spread over all classes (C. Szegedy et al. 2016, section
+    7).
+
+    >>> F.cross_entropy(gg.tensor([[2.0, 0.0], [0.0, 0.0]]), gg.tensor([0, 1])).round(decimals=4)
+    tensor(0.41)
     """
     input, target = asarray(input), asarray(target)
     if target.dtype.kind not in "iu":
@@ -58,6 +63,7 @@ def cross_entropy(
 
 
 def _soft_cross_entropy(input: Tensor, target: Tensor, weight: Any, reduction: str, label_smoothing: float) -> Tensor:
+    """Compute `cross_entropy` of a target of probabilities."""
     if target.shape != input.shape:
         raise ShapeError(f"cross_entropy: probabilities must have input's shape {input.shape}, got {target.shape}")
     axis = 0 if input.ndim == 1 else 1
@@ -84,9 +90,13 @@ def linear_cross_entropy(
     label_smoothing: float = 0.0,
     options: Any = None,
 ) -> Tensor:
-    """`cross_entropy` of input linear_weight^T + linear_bias: input (N, in) or (in,), linear_weight (C, *K, in).
+    """Compute `cross_entropy` of input linear_weight^T + linear_bias: input (N, in) or (in,), linear_weight (C, *K,
+    in).
 
-    target: like cross_entropy's for logits (N, C, *K). `options`, PyTorch's choice of chunks, changes nothing here.
+    target is like cross_entropy's for logits (N, C, *K). `options`, which choose PyTorch's chunks, change nothing here.
+
+    >>> F.linear_cross_entropy(gg.ones((2, 3)), gg.zeros((5, 3)), gg.tensor([0, 4])).round(decimals=4)
+    tensor(1.6094)
     """
     input, table, target = asarray(input), asarray(linear_weight), asarray(target)
     if input.ndim not in (1, 2) or table.ndim < 2 or (input.ndim == 1 and table.ndim > 2):
@@ -102,7 +112,11 @@ def linear_cross_entropy(
 
 
 def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Tensor:
-    """-input[target]: log-probabilities input (N, C, *S) or (C,), class indices target (N, *S)."""
+    """Compute -input[target] of log-probabilities input (N, C, *S) or (C,) and class indices target (N, *S).
+
+    >>> F.nll_loss(gg.tensor([[-0.5, -1.0], [-2.0, -0.25]]), gg.tensor([0, 1])).item()
+    0.375
+    """
     input, target = asarray(input), asarray(target)
     rows, classes, shape = _classes_last("nll_loss", input, target)
     kept = classes != ignore_index
@@ -119,7 +133,7 @@ def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -1
 
 
 def _weighted(name: str, losses: Tensor, weight: Any, reduction: str, mean_of_weights: bool = True) -> Tensor:
-    """`reduced` of losses * weight; the mean is over the weights, or over the elements."""
+    """Return `reduced` of losses * weight; the mean is over the weights, or over the elements."""
     if weight is None:
         return reduced(name, losses, reduction)
     weight = asarray(weight)
@@ -131,32 +145,58 @@ def _weighted(name: str, losses: Tensor, weight: Any, reduction: str, mean_of_we
 
 
 def mse_loss(input: Any, target: Any, reduction: str = "mean", weight: Any = None) -> Tensor:
-    """(input - target)**2, times weight; the mean is then the weighted one."""
+    """Compute (input - target)**2, times weight; the mean is then the weighted one.
+
+    >>> F.mse_loss(gg.tensor([1.0, 3.0]), gg.tensor([1.0, 1.0]))
+    tensor(2.)
+    """
     difference = asarray(input) - target
     return _weighted("mse_loss", difference * difference, weight, reduction)
 
 
 def l1_loss(input: Any, target: Any, reduction: str = "mean", weight: Any = None) -> Tensor:
-    """|input - target|, times weight; the mean is then the weighted one."""
+    """Compute |input - target|, times weight; the mean is then the weighted one.
+
+    >>> F.l1_loss(gg.tensor([1.0, 3.0]), gg.tensor([1.0, 1.0]))
+    tensor(1.)
+    """
     return _weighted("l1_loss", abs(asarray(input) - target), weight, reduction)
 
 
 def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Tensor:
-    """d**2 / 2 where d = |input - target| is at most delta, else delta * (d - delta / 2) (Huber 1964); times weight."""
+    """Compute d**2 / 2 where d = |input - target| is at most delta, else delta * (d - delta / 2), times weight.
+
+    See P. Huber 1964.
+
+    >>> F.huber_loss(gg.tensor([1.0, 4.0]), gg.tensor([0.0, 0.0]), delta=2.0).item()
+    3.25
+    """
     d = abs(asarray(input) - target)
     near = OPS["minimum"](d, delta)
     return _weighted("huber_loss", near * (d - near * 0.5), weight, reduction, mean_of_weights=False)
 
 
 def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Tensor:
-    """huber_loss(delta=beta) / beta; l1_loss for beta = 0 (Girshick 2015)."""
+    """Compute d**2 / (2 beta) where d = |input - target| is less than beta, else d - beta / 2; beta = 0 gives
+    `l1_loss`.
+
+    See R. Girshick, "Fast R-CNN", 2015, section 2.3.
+
+    >>> F.smooth_l1_loss(gg.tensor([0.5, 3.0]), gg.tensor([0.0, 0.0])).item()
+    1.3125
+    """
     if beta == 0:
         return l1_loss(input, target, reduction)
     return huber_loss(input, target, reduction, beta) / beta
 
 
 def binary_cross_entropy(input: Any, target: Any, weight: Any = None, reduction: str = "mean") -> Tensor:
-    """-(target log input + (1 - target) log(1 - input)), the logarithms cut off at -100; input are probabilities."""
+    """Compute -(target log(input) + (1 - target) log(1 - input)) of probabilities; logarithms are cut off at -100, as
+    in PyTorch.
+
+    >>> F.binary_cross_entropy(gg.tensor([0.5, 0.25]), gg.tensor([1.0, 0.0])).round(decimals=4)
+    tensor(0.4904)
+    """
     input, target = asarray(input), asarray(target)
     ones, zeros = OPS["log"](input), OPS["log1p"](-input)
     losses = -(target * OPS["maximum"](ones, -100.0) + (1 - target) * OPS["maximum"](zeros, -100.0))
@@ -166,7 +206,11 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any = None, reduction:
 def binary_cross_entropy_with_logits(
     input: Any, target: Any, weight: Any = None, reduction: str = "mean", pos_weight: Any = None
 ) -> Tensor:
-    """`binary_cross_entropy` of sigmoid(input), stable for any input; pos_weight scales the loss of positives."""
+    """Compute `binary_cross_entropy` of sigmoid(input), stable for any input; pos_weight scales the loss of positives.
+
+    >>> F.binary_cross_entropy_with_logits(gg.tensor([0.0, -2.0]), gg.tensor([1.0, 0.0])).round(decimals=4)
+    tensor(0.41)
+    """
     input, target = asarray(input), asarray(target)
     positive = OPS["softplus"](-input)  # -log sigmoid(input)
     losses = (1 - target) * input + positive * (1 if pos_weight is None else (asarray(pos_weight) - 1) * target + 1)
@@ -174,7 +218,12 @@ def binary_cross_entropy_with_logits(
 
 
 def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = False) -> Tensor:
-    """target * (log target - input), input being log-probabilities; "batchmean" divides the sum by the first axis."""
+    """Compute target * (log target - input), input being log-probabilities; "batchmean" divides the sum by the first
+    axis.
+
+    >>> F.kl_div(gg.tensor([[0.5, 0.5]]).log(), gg.tensor([[1.0, 0.0]]), reduction="batchmean").round(decimals=4)
+    tensor(0.6931)
+    """
     input, target = asarray(input), asarray(target)
     if log_target:
         losses = OPS["exp"](target) * (target - input)
@@ -189,7 +238,11 @@ def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = 
 def poisson_nll_loss(
     input: Any, target: Any, log_input: bool = True, full: bool = False, eps: float = 1e-8, reduction: str = "mean"
 ) -> Tensor:
-    """exp(input) - target * input (log_input), or input - target * log(input + eps); full adds Stirling's term."""
+    """Compute exp(input) - target * input (log_input), or input - target * log(input + eps); full adds Stirling's term.
+
+    >>> F.poisson_nll_loss(gg.tensor([0.0, 1.0]), gg.tensor([1.0, 2.0])).round(decimals=4)
+    tensor(0.8591)
+    """
     input, target = asarray(input), asarray(target)
     losses = OPS["exp"](input) - target * input if log_input else input - target * OPS["log"](input + eps)
     if full:
@@ -200,7 +253,7 @@ def poisson_nll_loss(
 
 
 def _variances(input: Tensor, var: Any) -> Tensor:
-    """var, to be broadcast to input. Raises ShapeError for other shapes and, on the CPU, for negative elements."""
+    """Return var, to be broadcast to input. Raises ShapeError if it does not fit or, on the CPU, if it is negative."""
     number = isinstance(var, (int, float))
     var = asarray(var, dtype=input.dtype if number else None, device=input.device)
     if not number and var.shape == input.shape[:-1] and input.ndim:
@@ -216,9 +269,14 @@ def _variances(input: Tensor, var: Any) -> Tensor:
 def gaussian_nll_loss(
     input: Any, target: Any, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
 ) -> Tensor:
-    """(log var + (input - target)**2 / var) / 2, var at least eps (its gradient passes as if it were not cut).
+    """Compute (log var + (input - target)**2 / var) / 2, var being at least eps (its gradient passes as if it were not
+    cut).
 
-    var: a number, or like input, or with one axis of 1, or without its last axis; ShapeError otherwise.
+    var is a number, or shaped like input, or has one axis of 1, or lacks input's last axis; ShapeError otherwise. See
+    D. Nix and A. Weigend 1994.
+
+    >>> F.gaussian_nll_loss(gg.tensor([1.0]), gg.tensor([3.0]), gg.tensor([4.0])).round(decimals=4)
+    tensor(1.1931)
     """
     input = asarray(input)
     var = _variances(input, var)

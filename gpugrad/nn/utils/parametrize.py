@@ -1,4 +1,4 @@
-"""Parametrizations: an attribute of a module computed, at each access, from other parameters.
+"""Parametrizations: an attribute of a module that is computed, at each access, from other parameters.
 
 The module gets a submodule `parametrizations`, which holds what each attribute is computed from under PyTorch's names:
 `parametrizations.weight.original` (or original0, original1, ...) and the parametrizations "0", "1", ... . The module's
@@ -15,10 +15,10 @@ from ...autograd.mode import no_grad
 from ...autograd.tensor import Tensor
 from ...errors import ShapeError
 from ..container import ModuleDict, ModuleList
+from ..members import ComputedAttributes
 from ..module import Module
 from ..parameter import Parameter
-from ..registry import Computed
-from ..state import replace
+from ..state_dict import set_data
 
 __all__ = [
     "ParametrizationList", "cached", "is_parametrized", "register_parametrization", "remove_parametrizations",
@@ -30,7 +30,7 @@ _cache: dict[tuple[int, str], Any] | None = None  # while `cached` is active
 
 @contextmanager
 def cached() -> Iterator[None]:
-    """Within it, each parametrized attribute is computed once; parameters must not change meanwhile."""
+    """Compute each parametrized attribute once inside the block; parameters must not change meanwhile."""
     global _cache
     outer, _cache = _cache, {} if _cache is None else _cache
     try:
@@ -40,20 +40,20 @@ def cached() -> Iterator[None]:
 
 
 class ParametrizationList(ModuleList):
-    """The parametrizations of one attribute, and the tensors that the first of them is applied to."""
+    """Holds the parametrizations of one attribute, and the tensors that the first of them is applied to."""
 
     def __init__(self, modules: Sequence[Module], original: Tensor, unsafe: bool = False):
         super().__init__(modules)
         self.unsafe = unsafe
         with no_grad():
-            start = self._inverted(original)
+            start = self._originals_of(original)
         self.is_tensor = isinstance(start, Tensor)
         self.ntensors = 1 if self.is_tensor else len(start)
         for name, tensor in zip(self._names(), [start] if self.is_tensor else start, strict=True):
             if not isinstance(original, Parameter):
                 self.register_buffer(name, tensor)
             elif self.is_tensor:  # stays the same object, which an optimizer may hold
-                replace(original, tensor.detach())
+                set_data(original, tensor.detach())
                 self.register_parameter(name, original)
             else:
                 self.register_parameter(name, Parameter(tensor.detach(), original.requires_grad))
@@ -63,8 +63,8 @@ class ParametrizationList(ModuleList):
     def _names(self) -> list[str]:
         return ["original"] if self.is_tensor else [f"original{i}" for i in range(self.ntensors)]
 
-    def _inverted(self, value: Tensor) -> Any:
-        """What the parametrizations turn into `value`, as far as they say (`right_inverse`)."""
+    def _originals_of(self, value: Tensor) -> Any:
+        """Return what the parametrizations turn into `value`, as far as their `right_inverse` says."""
         start: Any = value
         for module in reversed(list(self)):
             if hasattr(module, "right_inverse"):
@@ -77,9 +77,9 @@ class ParametrizationList(ModuleList):
     def right_inverse(self, value: Tensor) -> None:
         """Change the originals so that the attribute becomes `value`."""
         with no_grad():
-            start = self._inverted(value)
+            start = self._originals_of(value)
             for name, tensor in zip(self._names(), [start] if self.is_tensor else start, strict=True):
-                replace(getattr(self, name), tensor.detach())
+                set_data(getattr(self, name), tensor.detach())
 
     def forward(self) -> Tensor:
         first, *others = self
@@ -89,8 +89,8 @@ class ParametrizationList(ModuleList):
         return value
 
 
-class _Parametrizations(ModuleDict, Computed):
-    """The parametrizations of a module's attributes."""
+class _Parametrizations(ModuleDict, ComputedAttributes):
+    """Holds the parametrizations of a module's attributes, by name."""
 
     def _get_name(self) -> str:
         return "ModuleDict"
@@ -108,8 +108,8 @@ class _Parametrizations(ModuleDict, Computed):
 
 
 def is_parametrized(module: Module, tensor_name: str | None = None) -> bool:
-    """Whether the attribute `tensor_name` (or any) of `module` is parametrized."""
-    found = module._modules.get(Computed.NAME)
+    """Return whether the attribute `tensor_name` (or any) of `module` is parametrized."""
+    found = module._modules.get(ComputedAttributes.NAME)
     return isinstance(found, _Parametrizations) and (tensor_name is None or tensor_name in found)
 
 
@@ -119,9 +119,16 @@ def register_parametrization(
     """Compute the parameter or buffer `tensor_name` of `module` by `parametrization(original)` from now on.
 
     If the parametrization has a `right_inverse`, the original becomes right_inverse(value); a sequence of tensors makes
-    several originals, which are its arguments. Another one for the same attribute is applied after those before.
-    unsafe: the shape may change. Returns the module. Raises ValueError if there is no such parameter or buffer, and
+    several originals, which are its arguments. Another one for the same attribute is applied after those before. With
+    unsafe the shape may change. Returns the module. Raises ValueError if there is no such parameter or buffer, and
     ShapeError for another shape.
+
+    >>> class Symmetric(nn.Module):
+    ...     def forward(self, weight):
+    ...         return weight + weight.T
+    >>> layer = nn.utils.parametrize.register_parametrization(nn.Linear(3, 3), "weight", Symmetric())
+    >>> bool((layer.weight == layer.weight.T).all())
+    True
     """
     parametrization.train(module.training)
     if is_parametrized(module, tensor_name):
@@ -147,7 +154,7 @@ def register_parametrization(
 def remove_parametrizations(module: Module, tensor_name: str, leave_parametrized: bool = True) -> Module:
     """Make `tensor_name` an ordinary parameter or buffer again, with its present value.
 
-    leave_parametrized=False: with the original's value. Returns the module. Raises ValueError if it is not
+    With leave_parametrized=False it gets the original's value. Returns the module. Raises ValueError if it is not
     parametrized, or has several originals and leave_parametrized is False.
     """
     if not is_parametrized(module, tensor_name):
@@ -163,7 +170,7 @@ def remove_parametrizations(module: Module, tensor_name: str, leave_parametrized
     if parametrizations.is_tensor:
         value, found = parametrizations.original, value
         if found is not None:
-            replace(value, found)
+            set_data(value, found)
     elif trained:
         value = Parameter(value, any(p.requires_grad for p in trained.values()))
     (module.register_parameter if trained else module.register_buffer)(tensor_name, value)
@@ -171,14 +178,14 @@ def remove_parametrizations(module: Module, tensor_name: str, leave_parametrized
 
 
 def type_before_parametrizations(module: Module) -> type:
-    """The module's class, which parametrizations do not change."""
+    """Return the module's class, which parametrizations do not change."""
     return type(module)
 
 
 def transfer_parametrizations_and_params(
     from_module: Module, to_module: Module, tensor_name: str | None = None
 ) -> Module:
-    """Parametrize `to_module` as `from_module`, with the same parametrization modules and copies of the originals."""
+    """Parametrize `to_module` like `from_module`, with the same parametrization modules and copies of the originals."""
     if not is_parametrized(from_module):
         return to_module
     for name in [tensor_name] if tensor_name is not None else list(from_module.parametrizations):
@@ -187,5 +194,5 @@ def transfer_parametrizations_and_params(
             register_parametrization(to_module, name, parametrization, unsafe=True)
         target = to_module.parametrizations[name]
         for original in source._names():
-            replace(getattr(target, original), getattr(source, original).detach().clone())
+            set_data(getattr(target, original), getattr(source, original).detach().clone())
     return to_module

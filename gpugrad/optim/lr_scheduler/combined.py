@@ -26,7 +26,7 @@ class _CombinedScheduler(LRScheduler):
                 raise DTypeError(f"{name}: schedulers[{i}] has no optimizer: it is a {type(scheduler).__name__}")
             if isinstance(scheduler, ReduceLROnPlateau):
                 raise OptionError(f"{name}: schedulers[{i}] is a ReduceLROnPlateau, whose step() needs a metric")
-            optimizer = optimizer or scheduler.optimizer
+            optimizer = scheduler.optimizer if optimizer is None else optimizer
             if scheduler.optimizer is not optimizer:
                 raise OptionError(f"{name}: schedulers[{i}], a {type(scheduler).__name__}, has another optimizer")
         self._schedulers, self.optimizer = schedulers, schedulers[0].optimizer
@@ -44,7 +44,6 @@ class SequentialLR(_CombinedScheduler):
     """One scheduler follows the other: at each of the milestones the next begins, from its own epoch 0 (PyTorch's
     SequentialLR).
 
-    >>> import gpugrad as gg
     >>> optimizer = gg.optim.SGD([gg.ones(1, requires_grad=True)], lr=1.0)
     >>> warm_up = gg.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.5, total_iters=2)
     >>> decay = gg.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
@@ -105,7 +104,6 @@ class SequentialLR(_CombinedScheduler):
 class ChainedScheduler(_CombinedScheduler):
     """All schedulers step together; each changes the lr that the one before has set (PyTorch's ChainedScheduler).
 
-    >>> import gpugrad as gg
     >>> optimizer = gg.optim.SGD([gg.ones(1, requires_grad=True)], lr=1.0)
     >>> constant = gg.optim.lr_scheduler.ConstantLR(optimizer, factor=0.5, total_iters=2)
     >>> decay = gg.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)

@@ -11,13 +11,11 @@ import numpy as np
 
 from ....errors import DeviceError
 from ... import namespace
-from ...cpu import activation, special
-from ...devices import Device, register_arrays
-from ...devices import device as find_device
+from ...device import CONNECTED, Device, register, register_arrays
 from ..device import Selecting
 from ..gemm import Product, emulate
 from ..sources import Source
-from .arrays import EmulatedArray, Function, library, use_device
+from .arrays import EmulatedArray, library, use_device
 from .build import available, build
 from .options import current
 from .pools import pools
@@ -26,18 +24,14 @@ from .pools import pools
 class EmulatedDevice(Device):
     """A cuda device whose memory is the host's and whose kernels run on the CPU."""
 
-    __slots__ = ("_xp", "memory")
-    alone = False
+    __slots__ = ("memory",)
+    is_only = False
     has_products = True
 
     def __init__(self, index: int):
         super().__init__("cuda", index, f"cuda:{index}")
         self.memory = pools[index]
-        self._xp = Selecting(_arrays(), self)
-
-    @property
-    def xp(self) -> Any:
-        return self._xp
+        self.xp = Selecting(_arrays(), self)
 
     def asarray(self, array: Any, dtype: np.dtype | None = None) -> Any:
         with self.selected():
@@ -74,11 +68,15 @@ class EmulatedDevice(Device):
 @cache
 def _arrays() -> Any:
     """The namespace of emulated arrays."""
-    own = {"erf": activation.erf, "erfc": special.erfc, "erfinv": special.erfinv}
-    made = namespace.Namespace(library, "cuda", **{name: Function(function) for name, function in own.items()})
+    made = namespace.Namespace(library, "cuda")
     namespace.register_type(EmulatedArray, made)
-    register_arrays(EmulatedArray, lambda array: find_device(array.device_index))
+    register_arrays(EmulatedArray, lambda array: _connected(array.device_index))
     return made
+
+
+def _connected(index: int) -> Device:
+    """The device with this index, connected now if an array of it is the first thing seen of it."""
+    return CONNECTED.get(index) or register(connect(index))
 
 
 class EmulatedStream:

@@ -1,0 +1,1 @@
+"""Declares what is measured: single ops, whole workloads, overheads, growth, and the tasks of a run."""

@@ -1,0 +1,195 @@
+"""A case of an op's samples as a call to repeat: in another dtype or layout, elsewhere, without device paths."""
+
+from __future__ import annotations
+
+import copy
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from ...backend.devices import Device
+from ...backend.dtypes import as_dtype, finfo, is_float, is_low
+from ...backend.namespace import xp
+from ..functional import grad
+from ..op import Op
+from ..tensor import Tensor, wrap
+from .samples import Case
+
+# What two ways of computing the same value may differ by, relative to the largest value (at least 1).
+TOLERANCES = {"float64": 1e-10, "float32": 1e-5, "float16": 4e-3, "bfloat16": 3e-2}
+
+
+class CheckFailure(AssertionError):
+    """A check that failed."""
+
+
+class SampleCall:
+    """`op` with the arguments of `case` on `device`; floats are cast to `dtype`, `arrange` sets the layout."""
+
+    def __init__(self, op: Op, case: Case, device: Device, dtype: Any, arrange: Callable | None = None):
+        given, attributes = op.signature.bind(case.args, dict(case.kwargs))
+        self.op, self.case, self.device, self.dtype, self.arrange = op, case, device, as_dtype(dtype), arrange
+        self.inputs = [self._placed(v) for v in given]
+        self.attributes = {name: self._placed(v) for name, v in attributes.items()}
+        free = [(i, t) for i, t in enumerate(self.inputs) if i not in op.fixed and isinstance(t, Tensor)]
+        self.floats = [i for i, t in free if is_float(t.dtype)]
+        self.checked = [i for i in self.floats if op.input_name(i) in op.rules]
+        for i in self.checked:
+            self.inputs[i].requires_grad_()
+        self._before = self._bytes()
+
+    def _placed(self, value: Any) -> Any:
+        if isinstance(value, (np.ndarray, np.floating)):
+            value = np.asarray(value)
+            array = value.astype(self.dtype) if is_float(value.dtype) and value.dtype != self.dtype else value
+            array = self.device.asarray(array.copy(order="K") if array is value else array)
+            return wrap(self.arrange(array) if self.arrange else array, self.device, None)
+        return type(value)(self._placed(v) for v in value) if type(value) in (list, tuple) else value
+
+    def __call__(self, inputs: Sequence | None = None, generic: bool = False) -> tuple:
+        """The outputs, always a tuple; `generic`: by the op's body alone, without device paths and short ways."""
+        inputs = self.inputs if inputs is None else inputs
+        args = (list(inputs),) if self.op.many else inputs
+        with without_paths(self.op) if generic else _nothing():
+            out = Op.__call__(self.op, *args, **self.attributes) if generic else self.op(*args, **self.attributes)
+        return out if isinstance(out, tuple) else (out,)
+
+    def function(self) -> tuple[Callable, list]:
+        """(f, tensors): the call as a function of its differentiable inputs."""
+
+        def f(*tensors: Tensor) -> tuple:
+            inputs = list(self.inputs)
+            for i, t in zip(self.checked, tensors, strict=True):
+                inputs[i] = t
+            return self(inputs)
+
+        return f, [self.inputs[i] for i in self.checked]
+
+    def gradients(self, generic: bool = False, only: int | None = None, upstream: Callable | None = None) -> dict:
+        """Input number -> gradient, from upstream gradients that depend on the shapes of the outputs alone.
+
+        only: the one input that requires a gradient. upstream: changes the array of an upstream gradient.
+        """
+        for i in self.checked:
+            self.inputs[i].requires_grad_(only is None or i == only)
+        outputs = [o for o in self(generic=generic) if o.requires_grad]
+        vectors = [self._upstream(o, upstream) for o in outputs]
+        before = [host(v).tobytes() for v in vectors]
+        wanted = [i for i in self.checked if only is None or i == only]
+        found: Sequence = [None] * len(wanted)
+        if outputs:
+            found = grad(outputs, [self.inputs[i] for i in wanted], vectors, allow_unused=True)
+        for i in self.checked:
+            self.inputs[i].requires_grad_()
+        if before != [host(v).tobytes() for v in vectors]:
+            raise CheckFailure("its backward changed the upstream gradient in place")
+        self.unchanged("backward")
+        return {i: g for i, g in zip(wanted, found, strict=True) if g is not None}
+
+    def _upstream(self, output: Tensor, make: Callable | None) -> Tensor:
+        array = np.random.default_rng(3).uniform(-1, 1, output.shape).astype(output.dtype)
+        return wrap(make(self.device.asarray(array)) if make else self.device.asarray(array), self.device, None)
+
+    def given(self, i: int, value: Any) -> SampleCall:
+        """This call with `value`, a constant, for input i."""
+        made = copy.copy(self)
+        made.inputs = [value if j == i else t for j, t in enumerate(self.inputs)]
+        made.checked = [j for j in self.checked if j != i]
+        made._before = made._bytes()
+        return made
+
+    def name(self, i: int) -> str:
+        """Input i as messages call it."""
+        return f"{self.op.inputs[0]}[{i}]" if self.op.many else self.op.input_name(i)
+
+    def _bytes(self) -> list[bytes]:
+        return [host(t).tobytes() for t in self.inputs if isinstance(t, Tensor)]
+
+    def unchanged(self, what: str) -> None:
+        """Raise CheckFailure if an input is not what it was."""
+        tensors = [i for i, t in enumerate(self.inputs) if isinstance(t, Tensor)]
+        for i, before, now in zip(tensors, self._before, self._bytes(), strict=True):
+            if before != now:
+                raise CheckFailure(f"its {what} changed the input {self.name(i)} in place")
+
+
+def host(tensor: Tensor) -> np.ndarray:
+    """The values of any Tensor."""
+    return np.asarray(tensor.device.to_host(tensor._array))
+
+
+@contextmanager
+def without_paths(op: Op) -> Iterator[None]:
+    """`op` without its device paths."""
+    paths, op.paths = op.paths, defaultdict(lambda: None)
+    try:
+        yield
+    finally:
+        op.paths = paths
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield
+
+
+def agree(got: Tensor, expected: Tensor, what: str, tolerance: float | None = None) -> None:
+    """Raise CheckFailure unless the values agree as well as their dtype allows (or bit for bit, with tolerance 0)."""
+    if got.shape != expected.shape:
+        raise CheckFailure(f"{what}: shape {got.shape}, expected {expected.shape}")
+    if tolerance is None:
+        names = {got.dtype.name, expected.dtype.name}
+        tolerance = max((TOLERANCES.get(name, 0.0) for name in names), default=0.0)
+    a, b = (host(t).astype(np.float64) for t in (got, expected))
+    finite = np.abs(b[np.isfinite(b)])
+    allowed = tolerance * (max(1.0, finite.max()) if finite.size else 1.0)
+    right = (np.abs(a - b) <= allowed) | (a == b) | (np.isnan(a) & np.isnan(b))
+    if is_low(got.dtype):  # what is too large for it may be infinite or its largest number
+        limit = finfo(got.dtype).max
+        right |= (np.abs(b) >= limit) & (np.abs(a) >= limit) & (np.sign(a) == np.sign(b))
+    wrong = ~right
+    if wrong.any():
+        error = np.where(wrong, np.nan_to_num(np.abs(a - b), nan=np.inf), -1.0)
+        at = tuple(int(k) for k in np.unravel_index(np.argmax(error), a.shape))
+        raise CheckFailure(
+            f"{what}: {a[at]:.9g} at {at}, expected {b[at]:.9g}, may differ by {allowed:.2g} ({got.dtype})"
+        )
+
+
+def all_agree(got: Sequence, expected: Sequence, what: str, tolerance: float | None = None) -> None:
+    """`agree` for outputs, which must also have the same dtypes."""
+    if len(got) != len(expected):
+        raise CheckFailure(f"{what}: {len(got)} outputs, expected {len(expected)}")
+    for j, (a, b) in enumerate(zip(got, expected, strict=True)):
+        name = what if len(got) == 1 else f"{what}, output {j}"
+        if a.dtype != b.dtype:
+            raise CheckFailure(f"{name}: dtype {a.dtype}, expected {b.dtype}")
+        agree(a, b, name, tolerance)
+
+
+def gradients_agree(call: SampleCall, got: dict, expected: dict, what: str, tolerance: float | None = None) -> None:
+    """`agree` for what `SampleCall.gradients` gives; a gradient that one of the two lacks must be zero in the other."""
+    for i in sorted(got.keys() | expected.keys()):
+        zeros = wrap(np.zeros(call.inputs[i].shape, np.float32), call.device, None)
+        agree(got.get(i, zeros), expected.get(i, zeros), f"{what} for {call.name(i)}", tolerance)
+
+
+# Layouts
+
+
+def strided(array: Any) -> Any:
+    """The same values, every second element of a larger array, in reverse."""
+    if not array.ndim:
+        return array
+    wide = xp(array).zeros((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
+    view = wide[..., ::-2]
+    view[...] = array
+    return view
+
+
+def fortran(array: Any) -> Any:
+    """The same values with the first axis innermost."""
+    return xp(array).asfortranarray(array) if array.ndim > 1 else strided(array)

@@ -1,0 +1,76 @@
+"""Device paths: an op's own implementations on one kind of device, found where the family keeps them.
+
+A family of ops with paths of its own is a folder, `ops/softmax/`: `__init__.py` declares the ops, `cpu.py` and
+`cuda.py` bind their paths with `@softmax.path("cpu")`. The module of a kind is imported when an op of the family first
+runs on such a device, so importing gpugrad costs nothing for devices that are not used.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+from ..errors import DTypeError
+
+FAMILIES: set[str] = set()  # packages whose folders are families: "gpugrad.ops"
+
+
+class DevicePath:
+    """A device's own path for an op: array-level forward that returns (out, residuals by name), and backward.
+
+    `low`: they take 16-bit floats as they are; otherwise these are raised to float32 before and rounded after.
+    """
+
+    def __init__(self, forward: Callable, low: bool):
+        self.forward, self.low = forward, low
+        self.backward_function: Callable | None = None
+        self.names: tuple[str, ...] = ()
+        self.runs = 0  # how often it ran, for the tests
+
+    def run(self, arrays: list, attributes: dict, many: bool) -> Any:
+        """Return (outputs, residuals), or NotImplemented if the path declines."""
+        result = self.forward(arrays, **attributes) if many else self.forward(*arrays, **attributes)
+        if result is not NotImplemented:
+            self.runs += 1
+        return result
+
+    def backward(self, function: Callable) -> Callable:
+        """Declare the backward: like a gradient rule, but for all inputs at once; returns a tuple in input order."""
+        self.backward_function, self.names = function, rule_names(function)
+        return function
+
+
+class Paths(dict[str, DevicePath | None]):
+    """An op's paths by kind of device; None where it has none. `module` is where the op is declared."""
+
+    def __init__(self, module: str):
+        super().__init__()
+        package = getattr(sys.modules.get(module), "__package__", None) or ""
+        self._family = package if package.rpartition(".")[0] in FAMILIES else None
+
+    def __missing__(self, kind: str) -> DevicePath | None:
+        """Import the family's module for this kind of device, which binds the paths of all its ops."""
+        if self._family is not None and find_spec(f"{self._family}.{kind}"):
+            import_module(f"{self._family}.{kind}")
+        return self.setdefault(kind, None)
+
+
+def rule_names(rule: Callable) -> tuple[str, ...]:
+    """The names of what a gradient rule asks for besides g. Raises DTypeError unless its first parameter is g."""
+    names = parameters(rule)
+    if not names or names[0] != "g":
+        raise DTypeError(f"a gradient rule's first parameter is g, the upstream gradient; got ({', '.join(names)})")
+    return names[1:]
+
+
+def parameters(function: Callable) -> tuple[str, ...]:
+    """The names of all parameters, without the cost of the inspect module for a plain function."""
+    code = getattr(function, "__code__", None)
+    if code is None:
+        import inspect
+
+        return tuple(inspect.signature(function).parameters)
+    return code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]

@@ -1,0 +1,120 @@
+"""What a device is: a place for arrays, with its array namespace and the moves of arrays to and from the host.
+
+`devices.py` looks devices up by name; the cuda ones subclass `Device` in `cuda/`.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+
+from ..errors import DeviceError
+from . import namespace
+
+thread = threading.local()  # `default`, this thread's default device, and `stack`, those that it replaced
+_of_array: dict[type, Callable[[Any], "Device"]] = {}
+CONNECTED: dict[str | int, "Device"] = {}  # every device in use, by its names; cuda devices also by index
+
+
+class Device:
+    """A place for arrays; one object per place, so devices compare by identity.
+
+    Also a context that makes it the default: `with gpugrad.device("cuda"):`. `is_only`: no other device of its type is
+    there, so that its array library needs no `selected()` around a call. `has_products`: `multiply` works.
+    `shared_bytes`: shared memory that a kernel's block can have.
+    """
+
+    __slots__ = ("type", "index", "name", "xp")
+    is_only = True
+    has_products = False
+    shared_bytes = 227 << 10
+
+    def __init__(self, kind: str, index: int | None, name: str):
+        self.type, self.index, self.name = kind, index, name
+        self.xp: Any = namespace.CPU  # the raw array namespace
+
+    def asarray(self, array: Any, dtype: np.dtype | None = None) -> Any:
+        """`array` (NumPy's or this device's) in this device's memory; a copy only where one is needed."""
+        return np.asarray(array, dtype)
+
+    def to_host(self, array: Any, blocking: bool = True) -> np.ndarray:
+        """A NumPy array of the values. blocking=False: it is filled while the program goes on; synchronize first."""
+        return array
+
+    def pinned(self, shape: tuple, dtype: np.dtype) -> np.ndarray:
+        """A host array that this device copies to and from without waiting, where it has such memory."""
+        return np.empty(shape, dtype)
+
+    def synchronize(self) -> None:
+        """Wait until all that was asked of this device is done."""
+
+    def full(self, shape: tuple, value: Any, dtype: np.dtype) -> Any:
+        """An array of one value, made without waiting. Raises OverflowError if the dtype cannot hold it."""
+        return np.full(shape, value, dtype)
+
+    def selected(self) -> AbstractContextManager:
+        """A context in which the array library's functions run on this device."""
+        return nullcontext()
+
+    def address(self, array: Any) -> int:
+        """Where the first element of an array of this device is in memory."""
+        return array.ctypes.data
+
+    def launch(self, source: Any, instance: str, grid: tuple, block: tuple, args: Sequence, shared: int) -> None:
+        """Run a CUDA kernel over this device's arrays."""
+        raise DeviceError(f"{instance} is a CUDA kernel; its arrays are on {self.name}")
+
+    def multiply(self, asked: Any, first: Any, second: Any, out: Any, bias: Any, aux: Any) -> None:
+        """Compute a matrix product (`cuda.gemm.Product`) over this device's arrays."""
+        raise DeviceError(f"a cuda product of arrays on {self.name}")
+
+    def __enter__(self) -> "Device":
+        thread.__dict__.setdefault("stack", []).append(default_device())
+        thread.default = self
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        thread.default = thread.stack.pop()
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, str) and CONNECTED.get(other) is self)
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __str__(self) -> str:
+        return self.name
+
+    def __repr__(self) -> str:
+        return f"device({self.name!r})"
+
+
+CPU = CONNECTED["cpu"] = Device("cpu", None, "cpu")
+
+
+def default_device() -> Device:
+    """The device of new tensors in this thread."""
+    return getattr(thread, "default", CPU)
+
+
+def register(found: Device) -> Device:
+    """Make `found` the device of its names, unless there is one already; returns the one that is known by them."""
+    found = CONNECTED.setdefault(found.name, found)
+    if found.index is not None:
+        CONNECTED[found.index] = found
+    if found.index == 0:
+        CONNECTED[found.type] = found
+    return found
+
+
+def register_arrays(cls: type, where: Callable[[Any], Device]) -> None:
+    """Make `where(array)` the device of arrays of type `cls`."""
+    _of_array[cls] = where
+
+
+def device_of(array: Any) -> Device:
+    """The device whose memory an array is in."""
+    where = _of_array.get(type(array))
+    return CPU if where is None else where(array)

@@ -1,0 +1,56 @@
+"""Batches moved to a device while the ones before are in use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from ..autograd.tensor import Tensor, wrap
+from ..backend.devices import CPU, Device
+from .fetch import on_tensors
+
+
+def prefetch(batches: Any, device: Any) -> Iterator[Any]:
+    """`batches` on `device`, copied on a queue of its own: one batch ahead of its use.
+
+    A copy starts after all work that was asked for before it, because its memory may be what that work reads; the
+    work asked for later goes on beside it, and waits for the copy only where it uses the batch.
+    """
+    queue = device.stream()
+    held: list[tuple[Any, Any]] = []
+
+    def start(batch: Any) -> tuple[Any, Any]:
+        queue.wait_event(device.current_stream().record())
+        with device.selected(), queue:
+            moved = on_tensors(lambda tensor: tensor.detach().to(device=device, non_blocking=True), batch)
+            return moved, queue.record()
+
+    def ready() -> Any:
+        batch, arrived = held.pop(0)
+        device.current_stream().wait_event(arrived)
+        return batch
+
+    try:
+        for batch in batches:
+            held.append(start(batch))
+            if len(held) > 1:
+                yield ready()
+        while held:
+            yield ready()
+    finally:
+        batches.close()
+
+
+def pinned(batch: Any, device: Device) -> Any:
+    """`batch` in host memory that `device` copies from without waiting; for the CPU as it is."""
+    if device is CPU:
+        return batch
+
+    def copy(tensor: Tensor) -> Tensor:
+        if tensor.device is not CPU:
+            return tensor
+        array = device.pinned(tensor.shape, tensor.dtype)
+        array[...] = tensor._array
+        return wrap(array, CPU, None)
+
+    return on_tensors(copy, batch)

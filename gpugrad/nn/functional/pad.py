@@ -1,0 +1,36 @@
+"""Padding with PyTorch's arguments."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ...autograd.convert import asarray
+from ...autograd.tensor import Tensor
+from ...errors import ShapeError
+from ...ops import pad as ops
+
+__all__ = ["pad"]
+
+_MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
+
+
+def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
+    """Pad the last axes: `pad` is (low, high) of the last axis, then of the one before, and so on; negative amounts cut
+    off.
+
+    mode is "constant" (with `value`, 0 unless given), "reflect", "replicate" or "circular".
+
+    >>> F.pad(gg.tensor([1.0, 2.0, 3.0]), (1, 2), mode="reflect")
+    tensor([2., 1., 2., 3., 2., 1.])
+    """
+    input = asarray(input)
+    if mode not in _MODES:
+        raise ShapeError(f"pad: mode must be one of {', '.join(_MODES)}, got {mode!r}")
+    if len(pad) % 2 or len(pad) > 2 * input.ndim:
+        raise ShapeError(f"pad: expected pairs for at most {input.ndim} axes, got {tuple(pad)} for {input.shape}")
+    pairs = [tuple(pad[i : i + 2]) for i in range(0, len(pad), 2)][::-1]
+    widths = [(0, 0)] * (input.ndim - len(pairs)) + pairs
+    if any(n + low + high < 0 for n, (low, high) in zip(input.shape, widths, strict=True)):
+        raise ShapeError(f"pad: {tuple(pad)} cuts more off than {input.shape} has")
+    cut = tuple(slice(max(-low, 0), n - max(-high, 0)) for n, (low, high) in zip(input.shape, widths, strict=True))
+    widths = tuple((max(low, 0), max(high, 0)) for low, high in widths)
+    return ops.pad(input[cut], widths, mode=_MODES[mode], constant_values=0.0 if value is None else value)

@@ -1,0 +1,51 @@
+"""Attention on tensor cores: launches of kernels/attention_mma.cu, for 16-bit floats in rows of 16-byte chunks."""
+
+from typing import Any
+
+from ....backend.cuda.launch import Kernels, aligned, ctype
+from .problem import AttentionProblem
+
+_WIDTHS = (64, 128)
+_TYPES = ("__half", "__nv_bfloat16")
+_NAMES = ("forward", "backward_q", "backward_kv")
+_ROWS, _THREADS = 128, 256
+_STEP = {"forward": (64, 64), "backward_q": (64, 32), "backward_kv": (64, 32)}  # for each of _WIDTHS
+
+_kernels = Kernels(
+    "attention_mma.cu", lambda: [f"attention_mma_{name}<{T}, {W}>" for name in _NAMES for T in _TYPES for W in _WIDTHS]
+)
+
+
+def supports(q: Any, k: Any, v: Any) -> bool:
+    """Return whether the kernels can read these arrays."""
+    sizes = q.shape[3], v.shape[3]
+    return q.itemsize == 2 and 0 < min(sizes) and max(sizes) <= _WIDTHS[-1] and k.size > 0 and _chunked(q, k, v)
+
+
+def _chunked(*arrays: Any) -> bool:
+    """Return whether the rows of each consist of whole 16-byte chunks at multiples of 16 bytes."""
+    for a in arrays:
+        steps = [step for step, length in zip(a.strides[:3], a.shape[:3], strict=True) if length > 1]
+        if a.shape[3] % 8 or a.strides[3] != 2 or any(step % 16 for step in steps):
+            return False
+    return aligned(*arrays)
+
+
+def readable(g: Any) -> Any:
+    """Return `g`, or a copy that the kernels can read."""
+    return g if _chunked(g) else g.copy()
+
+
+def launch(name: str, problem: AttentionProblem, *arrays: Any) -> None:
+    """Run a kernel: "forward", "backward_q" or "backward_kv"."""
+    column = next(i for i, width in enumerate(_WIDTHS) if problem.widest <= width)
+    width, step = _WIDTHS[column], _STEP[name][column]
+    pairs, length = (problem.key_pairs, problem.keys) if name == "backward_kv" else (problem.pairs, problem.queries)
+    tiles = 1 if name == "forward" else 2
+    _kernels.launch(
+        f"attention_mma_{name}<{ctype(arrays[0])}, {width}>",
+        grid=(pairs * -(-length // _ROWS),),
+        block=(_THREADS,),
+        args=problem.args(*arrays),
+        shared=2 * width * (tiles * _ROWS + 4 * step),
+    )

@@ -1,0 +1,33 @@
+"""Dropout on cuda in one pass; the backward draws the same mask again (kernels/dropout.cu)."""
+
+from typing import Any
+
+import numpy as np
+
+from ...backend.cuda.launch import FLOATS, Kernels, ctype, dense
+from ...backend.dtypes import is_float
+from ...backend.namespace import xp
+from . import drop_limit, drop_scale, seeded_dropout
+
+kernels = Kernels("dropout.cu", lambda: [f"dropout<{T}>" for T in FLOATS])
+
+_THREADS, _EACH = 256, 8  # kThreads and kEach of the kernel
+
+
+def _dropout(x: Any, p: float, seed: int, share: int) -> Any:
+    x = dense(x)
+    out = xp(x).empty(x.shape, x.dtype)
+    scale = (np.float64 if x.itemsize == 8 else np.float32)(drop_scale(p))
+    args = (out, x, np.int64(x.size), np.int64(share), np.uint32(drop_limit(p)), scale, np.uint64(seed))
+    kernels.launch(f"dropout<{ctype(x)}>", grid=(-(-x.size // (_THREADS * _EACH)),), block=(_THREADS,), args=args)
+    return out
+
+
+@seeded_dropout.path("cuda")
+def dropout_cuda(x, *, p, seed, share):
+    return (_dropout(x, p, seed, share), {}) if is_float(x.dtype) else NotImplemented
+
+
+@dropout_cuda.backward
+def dropout_cuda_backward(g, p, seed, share):
+    return _dropout(g, p, seed, share)

@@ -1,0 +1,88 @@
+"""Look rows up in a table, and add up rows that share an id, on cuda: kernels/embedding.cu."""
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from ...backend.cuda.launch import FLOATS, Kernels, ctype, dense
+from ...backend.cuda.rows import accumulator, power_of_two
+from ...backend.dtypes import is_float
+from ...backend.namespace import xp
+from . import embedding, segment_sum
+
+WORDS = {2: "unsigned short", 4: "unsigned int", 8: "unsigned long long"}
+RUN = 128  # kRun in embedding.cu
+
+
+def _instances() -> list[str]:
+    sums = [f"segment_sum_{part}<{T}>" for T in FLOATS for part in ("parts", "joins")]
+    return [*(f"gather_rows<{word}>" for word in WORDS.values()), *sums]
+
+
+kernels = Kernels("embedding.cu", _instances)
+
+
+def _grid(rows: int, width: int, itemsize: int) -> tuple[tuple, tuple]:
+    """(grid, block) for rows of `width` elements that are moved 16 bytes at a time."""
+    threads = min(power_of_two(-(-width * itemsize // 16)), 128)
+    each = 128 // threads
+    return (-(-rows // each),), (threads, each)
+
+
+def gather_rows(table: Any, index: Any) -> Any:
+    """table[index] for a table (V, ...) and an index of any shape; rows that do not exist are NaN."""
+    table, index = dense(table), dense(index.astype(np.int64, copy=False))
+    out = xp(table).empty((*index.shape, *table.shape[1:]), table.dtype)
+    width = prod(table.shape[1:])
+    if out.size:
+        grid, block = _grid(index.size, width, table.itemsize)
+        args = (out, table, index, np.int64(index.size), np.int64(len(table)), np.int64(width))
+        kernels.launch(f"gather_rows<{WORDS[table.itemsize]}>", grid=grid, block=block, args=args)
+    return out
+
+
+def sum_rows(x: Any, ids: Any, segments: int, skipped: int = -1) -> Any:
+    """The sums (segments, width) of the rows of x (n, width) with equal ids (n,).
+
+    Rows with an id outside of [0, segments), or with the id `skipped`, are left out.
+    """
+    ns, (n, width) = xp(x), x.shape
+    out = ns.zeros((segments, width), x.dtype)
+    if not x.size or not segments:
+        return out
+    x, ids = dense(x), ids.astype(np.int64, copy=False)
+    order = ns.argsort(ids, kind="stable").astype(np.int64, copy=False)
+    ids = ids[order]
+    runs = -(-n // RUN)
+    parts = ns.empty((2 * runs, width), accumulator(x)) if runs > 1 else None
+    numbers = (np.int64(n), np.int64(segments), np.int64(skipped), np.int64(width))
+    grid, block = _grid(n, width, x.itemsize)
+    kernels.launch(f"segment_sum_parts<{ctype(x)}>", grid=grid, block=block, args=(out, parts, x, order, ids, *numbers))
+    if parts is not None:
+        grid, block = _grid(runs - 1, width, 16)
+        kernels.launch(f"segment_sum_joins<{ctype(x)}>", grid=grid, block=block, args=(out, parts, ids, *numbers))
+    return out
+
+
+@embedding.path("cuda")
+def embedding_cuda(input, weight, *, padding_idx):
+    if input.dtype.kind not in "iu" or weight.ndim < 1 or not is_float(weight.dtype):
+        return NotImplemented
+    return gather_rows(weight, input), {}
+
+
+@embedding_cuda.backward
+def embedding_cuda_backward(g, input, padding_idx, weight_shape):
+    skipped = -1 if padding_idx is None else padding_idx % weight_shape[0]
+    rows, width = weight_shape[0], prod(weight_shape[1:])
+    return None, sum_rows(g.reshape(input.size, width), input.reshape(-1), rows, skipped).reshape(weight_shape)
+
+
+@segment_sum.path("cuda")
+def segment_sum_cuda(x, segments, *, num_segments):
+    if not is_float(x.dtype) or segments.dtype.kind not in "iu" or segments.shape != x.shape[:1]:
+        return NotImplemented
+    width = prod(x.shape[1:])
+    out = sum_rows(x.reshape(x.shape[0], width), segments, num_segments)
+    return out.reshape(num_segments, *x.shape[1:]), {}

@@ -1,0 +1,104 @@
+"""Cross-entropy of logits and class indices, as one op that never keeps the table of probabilities."""
+
+import math
+from typing import Any
+
+from ...autograd.op import Fixed, op, xp
+
+__all__ = []
+
+
+def _coefficients(logits: Any, target: Any, weight: Any, ignore_index: int, label_smoothing: float) -> Any:
+    """Return q (N, C) such that the loss of row n is -sum_c q[n, c] * log_softmax(logits)[n, c]."""
+    ns = xp(target)
+    count = logits.shape[1]
+    kept = target != ignore_index
+    ones = (ns.arange(count) == target[:, None]) & kept[:, None]
+    q = ones * (1 - label_smoothing) + kept[:, None] * (label_smoothing / count)
+    return (q if weight is None else q * weight).astype(logits.dtype)
+
+
+def check_shapes(logits: Any, target: Any, weight: Any) -> None:
+    """Raise ValueError or TypeError (ShapeError, DTypeError for the caller) for inputs that do not fit."""
+    if logits.ndim != 2 or target.shape != logits.shape[:1]:
+        raise ValueError(f"logits must be (N, C) and target (N,), got {logits.shape} and {target.shape}")
+    if target.dtype.kind not in "iu":
+        raise TypeError(f"class indices must be integers, got {target.dtype}")
+    if weight is not None and weight.shape != logits.shape[1:]:
+        raise ValueError(f"weight must have one value per class, {logits.shape[1:]}, got {weight.shape}")
+
+
+def kept_rows(logits: Any, target: Any, weight: Any, ignore_index: int) -> Any:
+    """Return which rows count (N,), or None for all. Raises IndexError for a class that does not exist."""
+    check_shapes(logits, target, weight)
+    if not target.size:
+        return None
+    highest = target.view(f"u{target.itemsize}").max()  # a negative class is a very large one there
+    if highest < logits.shape[1] and not 0 <= ignore_index <= highest:
+        return None
+    kept = target != ignore_index
+    wrong = kept & ((target < 0) | (target >= logits.shape[1]))
+    if wrong.any():
+        raise IndexError(f"class {int(target[wrong][0])} among {logits.shape[1]} classes (ignore_index={ignore_index})")
+    return kept
+
+
+def divisor(target: Any, weight: Any, ignore_index: int, reduction: str, dtype: Any) -> Any:
+    """Return what divides the sum of the losses: for "mean" the weight of the rows that count, NaN if none does."""
+    if reduction not in ("mean", "sum"):
+        raise ValueError(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
+    if reduction == "sum":
+        return 1
+    kept = target != ignore_index
+    total = (kept if weight is None else weight[kept * target] * kept).sum().astype(dtype)
+    return xp(target).where(total == 0, math.nan, total).astype(dtype)
+
+
+@op(
+    samples=lambda s: [
+        s.case(s(4, 5), s.ints(5, 4)),
+        s.case(s(3, 2), s.ints(2, 3), s.uniform(0.5, 2, 2), label_smoothing=0.1),
+        s.case(s(3, 4), s.ints(3, 3) * 0 + 1, ignore_index=1),
+        s.case(s(0, 3), s.ints(3, 0)),
+        s.case(s(2, 1), s.ints(1, 2)),
+        s.case(s(8, 3).T * 30, s.ints(8, 3), label_smoothing=0.3),
+        s.case(s(4, 5), s.ints(5, 4), reduction="mean"),
+        s.case(s(4, 3), s.ints(2, 4), s.uniform(0.5, 2, 3), ignore_index=1, label_smoothing=0.1, reduction="mean"),
+        s.case(s(3, 2), s.ints(2, 3), reduction="sum"),
+    ],
+    bench=lambda s: (s.case(s(n, c), s.ints(c, n)) for n, c in ((1024, 8192), (256, 10), (256, 1000), (4096, 32000))),
+    flops=lambda logits: (4 * logits.size, 4 * logits.size),
+)
+def cross_entropy_rows(
+    logits, target: Fixed, weight: Fixed = None, *, ignore_index=-100, label_smoothing=0.0, reduction="none"
+):
+    """Return the loss of each row: logits (N, C), target (N,) integer, weight (C,) -> (N,).
+
+    loss = -(1 - s) w[t] log p[t] - s/C sum_c w[c] log p[c], with p = softmax(logits) and s = label_smoothing (Szegedy
+    et al. 2016, section 7). Rows of `ignore_index` give 0. With reduction "sum" the result is the sum of all, (); with
+    "mean" it is this divided by the sum of w[t] over the rows that count. A class that does not exist raises
+    OutOfRangeError; on cuda devices it gives NaN, because an error would have to wait for the device.
+
+    >>> from gpugrad.ops.loss import cross_entropy_rows
+    >>> cross_entropy_rows(gg.tensor([[0.0, 0.0], [100.0, 0.0]]), gg.tensor([0, 1])).round(decimals=4)
+    tensor([  0.6931, 100.    ])
+    """
+    kept_rows(logits, target, weight, ignore_index)
+    if logits.size:
+        q = _coefficients(logits, target, weight, ignore_index, label_smoothing)
+        losses = -(q * xp(logits).log_softmax(logits, axis=1)).sum(axis=1)
+    else:
+        losses = xp(logits).zeros(target.shape, logits.dtype)
+    if reduction == "none":
+        return losses
+    return losses.sum() / divisor(target, weight, ignore_index, reduction, logits.dtype)
+
+
+def _logits_gradient(g, logits, target, weight, ignore_index, label_smoothing, reduction):
+    target, weight = (getattr(a, "_array", a) for a in (target, weight))
+    q = _coefficients(logits, target, weight, ignore_index, label_smoothing)
+    g = g[:, None] if reduction == "none" else g / divisor(target, weight, ignore_index, reduction, logits.dtype)
+    return g * (xp(logits).softmax(logits, axis=1) * q.sum(axis=1, keepdims=True) - q)
+
+
+cross_entropy_rows.vjp(logits=_logits_gradient)

@@ -1,0 +1,128 @@
+"""The CPU paths of softmax and log-softmax: blocks that stay in cache, on two threads.
+
+Every formula makes several passes over its rows. Over a whole array each pass would read from main memory, so the array
+is cut into blocks that stay in a core's cache from the first pass to the last, and two threads share large arrays. The
+array is seen as (outer, n, inner) with n the axis; the usual last axis has inner = 1 and becomes (rows, n). Rows are
+shifted by their largest element, so that no exponential overflows; a row of -inf gives NaN.
+"""
+
+import numpy as np
+
+from ...backend.cpu import memory
+from ...backend.cpu.rows import BLOCK, over_parts, over_rows
+from . import log_softmax, softmax
+
+SMALL = 1 << 14  # up to this many elements one block over everything has the least overhead
+CLEAR = 1e20  # a sum of exp(x) that is far from overflow
+NEAR = 1e6  # a sum of exp(x) whose logarithm is so small that subtracting it loses no digits that count
+STRIP = 512  # least width of a block along inner, so that NumPy's inner loops stay long
+
+
+@softmax.path("cpu")
+def softmax_cpu(x, *, axis):
+    return _along(_softmax, axis, x), {}
+
+
+@softmax_cpu.backward
+def softmax_cpu_backward(g, out, axis):
+    return _along(_softmax_gradient, axis, g, out)
+
+
+@log_softmax.path("cpu")
+def log_softmax_cpu(x, *, axis):
+    return _along(_log_softmax, axis, x), {}
+
+
+@log_softmax_cpu.backward
+def log_softmax_cpu_backward(g, out, axis):
+    return _along(_log_softmax_gradient, axis, g, out)
+
+
+# Kernels: fill `out` from blocks of one shape, reducing over `axis`. The last axis has faster sums than reduce().
+
+
+def _softmax(out, x, axis):
+    total = _sum_unshifted(out, x, axis, CLEAR)
+    if total is None:
+        np.subtract(x, np.maximum.reduce(x, axis=axis, keepdims=True), out=out)
+        total = _sum(np.exp(out, out=out), axis)
+    np.multiply(out, 1 / total, out=out)
+
+
+def _sum_unshifted(out, x, axis, most: float):
+    """Fill out = exp(x) and return its sums, or None if one is not in [1, most]: it saves two passes."""
+    if x.size <= SMALL:
+        return None
+    total = _sum(np.exp(x, out=out), axis)
+    return total if total.min() >= 1 and total.max() <= most else None
+
+
+def _softmax_gradient(gx, g, out, axis):
+    if axis == -1:
+        dot = np.vecdot(g, out)[..., None]
+    else:
+        dot = np.add.reduce(np.multiply(g, out, out=gx), axis=axis, keepdims=True)
+    np.subtract(g, dot, out=gx)
+    np.multiply(gx, out, out=gx)
+
+
+def _log_softmax(out, x, axis):
+    total = _sum_unshifted(out, x, axis, NEAR)
+    if total is None:
+        x = np.subtract(x, np.maximum.reduce(x, axis=axis, keepdims=True), out=out)
+        total = _sum(np.exp(x), axis)
+    np.subtract(x, np.log(total), out=out)
+
+
+def _log_softmax_gradient(gx, g, out, axis):
+    np.exp(out, out=gx)
+    np.multiply(gx, _sum(g, axis), out=gx)
+    np.subtract(g, gx, out=gx)
+
+
+def _sum(x, axis):
+    if axis == -1 and x.ndim == 2:
+        return np.einsum("ij->i", x)[:, None]
+    return np.add.reduce(x, axis=axis, keepdims=True)
+
+
+def _along(kernel, axis: int, *arrays: np.ndarray) -> np.ndarray:
+    """Make an array that `kernel` fills from `arrays` of the same shape, reducing over `axis`."""
+    first = arrays[0]
+    if first.size <= SMALL:
+        out = np.empty(first.shape, first.dtype)
+        if first.size:
+            with np.errstate(all="ignore"):
+                # kernel's fast sums know the last axis as -1
+                kernel(out, *arrays, -1 if axis == first.ndim - 1 else axis)
+        return out
+    out = memory.empty(first.shape, first.dtype)
+    axis %= first.ndim
+    inner = int(np.prod(first.shape[axis + 1 :]))
+    shape = (-1, first.shape[axis]) if inner == 1 else (first.size // first.shape[axis] // inner, -1, inner)
+    fill = _fill_rows if inner == 1 else _fill_strips
+    fill(kernel, out.reshape(shape), [np.ascontiguousarray(array).reshape(shape) for array in arrays])
+    return out
+
+
+def _fill_rows(kernel, out, arrays) -> None:
+    """Run `kernel` over blocks of whole rows; out and arrays are (rows, n)."""
+    over_rows(lambda block: kernel(out[block], *(array[block] for array in arrays), -1), out)
+
+
+def _fill_strips(kernel, out, arrays) -> None:
+    """Run `kernel` over several outer indices at a time, or strips of one; out and arrays are (outer, n, inner)."""
+    outer, n, inner = out.shape
+    width = min(inner, max(STRIP, BLOCK // n))
+    step = max(1, BLOCK // (n * width))
+    blocks = [
+        (slice(i, i + step), slice(None), slice(j, j + width))
+        for i in range(0, outer, step)
+        for j in range(0, inner, width)
+    ]
+
+    def fill(part: slice) -> None:
+        for block in blocks[part]:
+            kernel(out[block], *(array[block] for array in arrays), 1)
+
+    over_parts(fill, len(blocks), step * n * width, width)

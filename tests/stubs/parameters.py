@@ -1,0 +1,77 @@
+"""The types that stubs give to parameters whose declaration says none: the same name has the same type everywhere."""
+
+from typing import Any
+
+# type -> the parameters that have it, among the attributes of ops and what functions leave as Any
+_BY_TYPE = {
+    "TensorLike": (
+        "_random_samples a anchor append attn_mask b bias bias_k bias_v bins condition data fill_value grid high "
+        "in_proj_bias in_proj_weight index indices input input1 input2 input_lengths k_proj_weight key "
+        "key_padding_mask linear_bias linear_weight log_probs logits mask mat1 mat2 mat_a mat_b max mean min negative "
+        "offs offsets other out_proj_bias out_proj_weight p per_sample_weights pos_weight positive prepend q "
+        "q_proj_weight query repeats rtol segments sorter source start static_k static_v step stop target "
+        "target_lengths targets theta tol v v_proj_weight var weight weights x x1 x2 y"
+    ),
+    "Sequence[TensorLike]": "arrays operands",
+    "bool": (
+        "causal ceil_mode count_include_pad density descending endpoint equal_nan full_matrices hermitian "
+        "include_initial inplace invert keepdim keepdims largest non_blocking return_counts return_index "
+        "return_indices return_inverse reverse right sorted stable upper"
+    ),
+    "int": (
+        "axis1 axis2 blank correction ddof decimals divisor_override groups ignore_index k minlength n ndim "
+        "num_segments offset padding_idx seed"
+    ),
+    "float": (
+        "alpha atol beta constant_values dropout_p dx eps label_smoothing lambd max_val min_val nan negative_slope "
+        "neginf norm_type posinf rcond scale threshold value"
+    ),
+    "str": "UPLO activation approximate indexing mode nonlinearity reduction side subscripts",
+    "Shape": (
+        "axes dilation indices_or_sections kernel kernel_size normalized_shape output_padding reps shape shift size "
+        "sizes split_size split_size_or_sections stride"
+    ),
+    "Shape | str": "padding",
+    "Any": "kwargs options",
+    "int | Sequence[int | None]": "output_size",
+    "float | Sequence[float]": "output_ratio scale_factor",
+    "float | str": "ord",
+    "tuple[float, float]": "range",
+    "int | Sequence[int] | Sequence[Sequence[int]] | dict[int, Any]": "pad_width",
+    "DTypeLike": "dtype out_dtype",
+    "DeviceLike": "device",
+}
+_TYPES = {name: kind for kind, names in _BY_TYPE.items() for name in names.split()}
+# Where a name means something else than elsewhere.
+_EXCEPTIONS = {
+    "moveaxis.source": "Shape", "moveaxis.destination": "Shape", "movedim.source": "Shape",
+    "movedim.destination": "Shape", "full.size": "Shape", "masked_fill.value": "TensorLike",
+    "tensordot.axes": "int | Sequence[Sequence[int]]", "histogram.bins": "TensorLike", "interpolate.size": "Shape",
+    "broadcast_shapes.shapes": "tuple[int, ...]", "backward.gradient": "TensorLike", "to.args": "Any",
+    "backward.inputs": "Tensor | Sequence[Tensor]", "squeeze.axis": "Axes", "grouped_mm.offs": "TensorLike",
+    "sort.dim": "int", "median.dim": "int",
+}  # fmt: skip
+# The result of ops that have as many outputs as a call asks for.
+RESULTS = {name: "tuple[Tensor, ...]" for name in ("nonzero", "unstack")}
+# Functions whose result depends on the call: all their forms.
+FORMS = {
+    **{f"atleast_{n}d": ("(x: TensorLike, /) -> Tensor", "(*arrays: TensorLike) -> tuple[Tensor, ...]") for n in "123"},
+    "einsum": ("(subscripts: str, *operands: TensorLike) -> Tensor",),
+    "unique": (
+        "(x: TensorLike, *, axis: Axis = None) -> Tensor",
+        "(x: TensorLike, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False, "
+        "axis: Axis = None) -> tuple[Tensor, ...]",
+    ),
+    "size": ("(self) -> tuple[int, ...]", "(self, dim: int) -> int"),
+}
+
+
+def parameter_type(function: str, name: str, default: Any, required: bool) -> str:
+    """The type of a parameter of `function`, with None where that is the default."""
+    kind = _EXCEPTIONS.get(f"{function}.{name}") or _TYPES.get(name)
+    if kind is None and name in ("axis", "dim"):
+        kind = "Axes" if default is None or required and name == "axis" else "int" if required else "Axis"
+    if kind is None:
+        raise LookupError(f"no type is known for the parameter {name!r} of {function}: add it to {__file__}")
+    takes_none = kind in ("Any", "Axes", "Axis")
+    return f"{kind} | None" if default is None and not required and not takes_none else kind

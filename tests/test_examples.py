@@ -1,0 +1,72 @@
+"""The examples in docstrings: each is run, and the packages named here have one for everything public."""
+
+import ast
+import doctest
+import importlib
+import inspect
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gpugrad as gg
+
+ROOT = Path(__file__).parent.parent
+# Every public class and function of these has an example.
+WITH_EXAMPLES = [
+    "gpugrad.nn", "gpugrad.nn.functional", "gpugrad.optim", "gpugrad.optim.lr_scheduler", "gpugrad.optim.swa_utils",
+    "gpugrad.amp",
+]  # fmt: skip
+GLOBALS = {"gg": gg, "np": np, "nn": gg.nn, "F": gg.nn.functional}
+OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def written_examples(file):
+    """(name, docstring, line) of each docstring in a file that has an example; the file is not imported."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, DOCUMENTED) and ">>>" in (ast.get_docstring(node) or ""):
+            yield getattr(node, "name", file.stem), inspect.cleandoc(node.body[0].value.value), node.body[0].lineno
+
+
+def public_members(package):
+    """The public classes and functions of a package that the package itself defines, by name."""
+    for name, value in vars(importlib.import_module(package)).items():
+        own = getattr(value, "__module__", None) or ""
+        if (
+            not name.startswith("_")
+            and (inspect.isclass(value) or inspect.isfunction(value))
+            and own.startswith(package)
+        ):
+            yield name, value
+
+
+def failures(name, docstring, file, line):
+    """What the examples of one docstring print instead of what it says."""
+    report = []
+    test = doctest.DocTestParser().get_doctest(docstring, dict(GLOBALS), name, str(file), line - 1)
+    doctest.DocTestRunner(optionflags=OPTIONS, verbose=False).run(test, out=report.append)
+    return "".join(report)
+
+
+FILES = [file for file in sorted((ROOT / "gpugrad").rglob("*.py")) if any(written_examples(file))]
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_examples_in_files(file):
+    assert [found for example in written_examples(file) if (found := failures(*example[:2], file, example[2]))] == []
+
+
+@pytest.mark.parametrize("package", WITH_EXAMPLES)
+def test_examples_of_public_names(package):
+    """Of docstrings that are generated as well."""
+    members = dict(public_members(package))
+    assert members
+    assert [name for name, value in members.items() if ">>>" not in (value.__doc__ or "")] == []
+    reports = (failures(name, inspect.cleandoc(value.__doc__), package, 1) for name, value in members.items())
+    assert [report for report in reports if report] == []
+
+
+def test_a_wrong_example_fails():
+    assert "Expected:\n    3\nGot:\n    2" in failures("f", ">>> 1 + 1\n3\n", "file", 1)
+    assert not failures("f", ">>> gg.tensor([1.0])\ntensor([1.])\n", "file", 1)
