@@ -61,7 +61,7 @@ class Adafactor(PerParameterOptimizer):
     def _update_parameter(self, group: dict[str, Any], parameter: Tensor, state: dict[str, Any]) -> None:
         xp, array = parameter.device.xp, parameter._array
         low = is_low(array.dtype)
-        p, g = (a.astype(float32) if low else a for a in (array, parameter._grad._array))
+        p, g = (a.astype(float32) if low else a for a in (array, parameter._grad._array))  # pyright: ignore
         step, lr = count_step(state), float(group["lr"])
         min_root, min_rms = group["eps"]
         min_root = finfo(array.dtype).eps if min_root is None else min_root

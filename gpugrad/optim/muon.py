@@ -75,7 +75,7 @@ class Muon(PerParameterOptimizer):
             state["momentum_buffer"] = wrap(xp.zeros_like(array), parameter.device, None)
         buffer = state["momentum_buffer"]._array
         low = is_low(array.dtype)
-        p, g, mean = (a.astype(float32) if low else a for a in (array, parameter._grad._array, buffer))
+        p, g, mean = (a.astype(float32) if low else a for a in (array, parameter._grad._array, buffer))  # pyright: ignore
         lr, weight = float(group["lr"]), 1 - group["momentum"]
         buffer[...] = mean = mean + (g - mean) * weight
         direction = mean + (g - mean) * weight if group["nesterov"] else mean
