@@ -24,8 +24,9 @@ from pathlib import Path
 
 import gpugrad
 from gpugrad.autograd.op import OPS
-from gpugrad.autograd.op_files import declared_ops
-from gpugrad.errors import UsageError
+from gpugrad.cli.op_files import declared_ops
+from gpugrad.cli.usage import Parser, number
+from gpugrad.errors import GpugradError, UsageError
 
 from .cases import ops
 from .cases.tasks import Task, all_tasks, chosen, plain
@@ -54,7 +55,9 @@ def arguments(parser):
     level.add_argument("--quick", dest="level", action="store_const", const="quick", help="under two minutes")
     level.add_argument("--full", dest="level", action="store_const", const="full", help="all sizes, dtypes and peers")
     parser.add_argument("--device", choices=["cpu", "cuda", "both"], help="default: every device that is there")
-    parser.add_argument("--threads", type=int, default=len(CORES), metavar="N", help="and cores; default: all")
+    parser.add_argument(
+        "--threads", type=number(int, 1), default=len(CORES), metavar="N", help="and cores; default: all"
+    )
     parser.add_argument("--peers", nargs="*", choices=list(PEERS), metavar="PEER", help=f"of {', '.join(PEERS)}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="append rows here instead of benchmarks/results/")
     parser.add_argument("--html", type=Path, metavar="FILE", help="write a page with charts")
@@ -161,20 +164,28 @@ def write_files(rows, facts, options):
             print(f"{made.__name__} written to {path}")
 
 
+def rows_of(file):
+    """Returns the rows of a result file. Raises UsageError where there are none."""
+    rows = read(file)
+    if not rows:
+        raise UsageError(f"{file} holds no rows")
+    return rows
+
+
 def of_files(options):
     """Does `compare` or `page`, which read result files, and returns the exit status."""
     command, *files = options.names
     if command == "compare":
         if len(files) != 2:
             raise UsageError("compare takes two result files")
+        for file in files:
+            rows_of(file)
         lines, regressed = compare(*files)
         print("\n".join(lines))
         return int(regressed)
     if len(files) != 1 or not (options.html or options.svg):
         raise UsageError("page takes one result file, and --html FILE or --svg FILE to write to")
-    rows = read(files[0])
-    if not rows:
-        raise UsageError(f"{files[0]} holds no rows")
+    rows = rows_of(files[0])
     write_files(rows, rows[-1], options)
     return 0
 
@@ -214,7 +225,7 @@ def run(options):
             return of_files(options)
         with pinned(options.threads):
             return start(options)
-    except (UsageError, FileNotFoundError) as error:
+    except (GpugradError, OSError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 2
 
@@ -222,6 +233,6 @@ def run(options):
 def main(argv=None):
     """Runs `python -m benchmarks`, and returns the exit status."""
     form = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, formatter_class=form)
+    parser = Parser(prog="python -m benchmarks", description=__doc__, formatter_class=form)
     arguments(parser)
     return run(parser.parse_args(argv))

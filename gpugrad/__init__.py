@@ -58,7 +58,7 @@ Exponentials, logarithms, trigonometric and hyperbolic functions
     acos, acosh, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, asin, asinh, atan, atan2, atanh,
     cos, cosh, deg2rad, exp, exp2, expm1, log, log10, log1p, log2, logaddexp, rad2deg, sin, sinh, tan, tanh
 Indexing, gathering and scattering
-    gather, index_add, index_select, masked_fill, scatter_add, segment_sum, take, take_along_axis
+    gather, index_add, index_select, masked_fill, scatter_add, take, take_along_axis
 Joining arrays, cutting them and repeating them
     array_split, cat, chunk, column_stack, concat, concatenate, dstack, hstack, narrow, split, stack, unbind,
     unstack, vstack
@@ -66,8 +66,8 @@ Linear algebra
     cross, det, inv, inverse, logdet, lstsq, matmul, matrix_exp, matrix_norm, matrix_power, matrix_rank,
     matrix_transpose, multi_dot, norm, outer, pinv, slogdet, solve, solve_triangular, tensordot, vecdot,
     vector_norm
-Looking rows up in a table
-    embedding, one_hot
+Looking rows up in a table, and adding up rows that share an id
+    embedding, one_hot, segment_sum
 New tensors
     arange, empty, empty_like, eye, from_dlpack, full, full_like, linspace, logspace, ones, ones_like, zeros,
     zeros_like
@@ -133,7 +133,6 @@ from .autograd.tensor import Tensor
 from .backend.cpu.memory import keep_heap as _keep_heap
 from .backend.cpu.threads import get_num_threads, set_num_threads
 from .backend.devices import Device, default_device, device, set_default_device
-from .backend.devices import when_cuda_is_used as _when_cuda_is_used
 from .backend.dtypes import bfloat16 as _bfloat16
 from .backend.dtypes import (
     bool_,
@@ -221,7 +220,6 @@ __all__ = sorted(set(_NAMES))  # pyright: ignore[reportUnsupportedDunderAll]
 _methods.attach(globals())
 _register_type(Tensor, _Namespace(_sys.modules[__name__], "tensor"))  # xp(tensor): all that is public, then all ops
 _keep_heap()
-_when_cuda_is_used(lambda: _importlib.import_module(".ops.cuda", __name__))
 
 
 def __getattr__(name: str) -> _Any:

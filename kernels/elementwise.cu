@@ -4,7 +4,7 @@
 // and, for a gradient in one launch, MAP(<op>_backward, (A g, A x, A slope), <expression>), where several inputs need
 // gradients <op>_backward_<input>. The parameters are named as in the op's declaration: inputs first, then attributes,
 // and in a backward whatever a gradient rule may ask for (g, out, an input, an attribute). The names and parameters are
-// read from this file by gpugrad/ops/cuda/elementwise.py, where there is nothing to add. TEST: the result is bool.
+// read from this file by gpugrad/ops/elementwise/cuda, where there is nothing to add. TEST: the result is bool.
 //
 // A is the type in which the elements are computed: double for double, float for all others; one rounding at the end.
 // Parallel scheme: a block covers 2048 elements, a thread 8 of them, by 16-byte accesses where all addresses allow it.

@@ -9,6 +9,7 @@ if not cuda.is_available():
 
 import gpugrad
 from gpugrad.autograd.op import OPS
+from gpugrad.backend.cuda.emulator.options import options
 
 DEVICES = ["cpu", "cuda"] if cuda.is_available() else ["cpu"]
 
@@ -32,3 +33,19 @@ def own_ops():
     yield OPS
     OPS.clear()
     OPS.update(before)
+
+
+@pytest.fixture(name="cuda")
+def cuda_device():
+    """The cuda device: a GPU, or an emulated one."""
+    problem = cuda.diagnose()
+    if problem:
+        pytest.skip(problem)
+    return gpugrad.device("cuda")
+
+
+@pytest.fixture(params=["forward", "check", "reverse", "random"])
+def way(request):
+    """On the emulated device, each way to run kernels that may show a fault. A GPU has its own."""
+    with options(check=request.param == "check", schedule=request.param if request.param != "check" else "forward"):
+        yield request.param

@@ -46,7 +46,7 @@ def test_wheels_carry_the_kernels(built, tmp_path):
         target = tmp_path / str(i)
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(target)
-            assert "gpugrad/py.typed" in archive.namelist()
+            assert {"gpugrad/py.typed", "gpugrad/__init__.pyi"} <= set(archive.namelist())
         site = [p for p in sys.path if p.endswith("site-packages")]
         assert python(FIND, target, *site) == str(target / "gpugrad" / "_kernels")
         installed, ours = (target / "gpugrad" / "_kernels").iterdir(), (ROOT / "kernels").iterdir()

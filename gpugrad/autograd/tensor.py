@@ -242,6 +242,12 @@ class Handle:
             self._owner.hooks.pop(self._key, None)
 
 
+def _unpickled(cls: type, array: Any, device: Device, requires_grad: bool) -> Tensor:
+    made = wrap(array, device, None, cls)
+    made._requires_grad = requires_grad
+    return made
+
+
 def _check_gradient(tensor: Tensor, gradient: Any) -> None:
     """Raise an error unless `gradient` is a Tensor of the shape and dtype of `tensor`, on its device."""
     expected = f"expected a Tensor of shape {tensor.shape} and dtype {tensor.dtype} on {tensor.device}, or None"
@@ -253,12 +259,6 @@ def _check_gradient(tensor: Tensor, gradient: Any) -> None:
         raise DTypeError(f"grad: {expected}, got dtype {gradient.dtype}")
     if gradient.device is not tensor.device:
         raise DeviceError(f"grad: {expected}, got one on {gradient.device}")
-
-
-def _unpickled(cls: type, array: Any, device: Device, requires_grad: bool) -> Tensor:
-    made = wrap(array, device, None, cls)
-    made._requires_grad = requires_grad
-    return made
 
 
 def wrap(array: Any, device: Device, node: Any, cls: type = Tensor) -> Tensor:

@@ -3,15 +3,10 @@
 CuPy is imported when a cuda device is first used, never before.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 from ..errors import DeviceError
 from .device import CONNECTED, CPU, Device, default_device, device_of, register, thread
 
-__all__ = ["CPU", "Device", "default_device", "device", "device_of", "set_default_device", "when_cuda_is_used"]
-
-_for_cuda: list[Callable[[], Any]] = []  # what waits for the first cuda device
+__all__ = ["CPU", "Device", "default_device", "device", "device_of", "set_default_device"]
 
 
 def device(given: "str | Device | int | None" = None) -> Device:
@@ -32,15 +27,7 @@ def device(given: "str | Device | int | None" = None) -> Device:
     from . import cuda
 
     found = cuda.connect(int(index or 0))
-    while _for_cuda:
-        _for_cuda[-1]()
-        _for_cuda.pop()
     return register(found)
-
-
-def when_cuda_is_used(load: Callable[[], Any]) -> None:
-    """Call `load` once, when a cuda device is first used."""
-    _for_cuda.append(load)
 
 
 def set_default_device(given: "str | Device") -> None:

@@ -4,11 +4,12 @@ Each subcommand is a module in this package. It defines `arguments(parser)` and 
 status.
 """
 
-import argparse
 import importlib
+import os
 import sys
 
 from ..errors import GpugradError
+from .usage import Parser
 
 COMMANDS = {
     "train": "train a model of the course notes on real data",
@@ -21,9 +22,9 @@ COMMANDS = {
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one subcommand and return its exit status."""
+    """Run one subcommand and return its exit status: 2, and one line on stderr, for a command that cannot be done."""
     argv = sys.argv[1:] if argv is None else argv
-    parser = argparse.ArgumentParser(prog="gpugrad", description="Automatic differentiation for NumPy and CuPy code.")
+    parser = Parser(prog="gpugrad", description="Automatic differentiation for NumPy and CuPy code.")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, summary in COMMANDS.items():
         subparser = subparsers.add_parser(name, help=summary, description=summary)
@@ -32,6 +33,12 @@ def main(argv: list[str] | None = None) -> int:
     args = parser.parse_args(argv)
     try:
         return importlib.import_module(f".{args.command}", __name__).run(args)
+    except BrokenPipeError:  # the reader of the output has enough; what is still buffered must go nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (GpugradError, OSError) as error:
         print(f"gpugrad {args.command}: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print(f"gpugrad {args.command}: interrupted", file=sys.stderr)
+        return 130

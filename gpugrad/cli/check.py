@@ -10,16 +10,18 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 from ..autograd.check.checks import CHECKS, Result, check_op
 from ..autograd.op import OPS, Op
-from ..autograd.op_files import declared_ops
 from ..backend import cuda
 from ..backend.cuda import emulator
 from ..backend.devices import Device
 from ..backend.devices import device as find_device
-from ..errors import DeviceError, UsageError
+from ..errors import UsageError
+from .op_files import TIMEOUT, declared_ops
+from .usage import number, running_user_code
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,18 +31,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--op", nargs="+", action="extend", metavar="NAME", help="check only these ops")
     parser.add_argument("--only", nargs="+", choices=CHECKS, metavar="CHECK", help=f"of: {', '.join(CHECKS)}")
     parser.add_argument("--paths", action="store_true", help="check only ops that have a path of their own there")
+    parser.add_argument(
+        "--timeout",
+        type=number(float, 0, exclusive=True),
+        default=TIMEOUT,
+        metavar="SECONDS",
+        help="for importing the file, and for each of its ops (default: %(default)g)",
+    )
     parser.add_argument("-v", "--verbose", action="store_true", help="list every failing case and each op's seconds")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check and print the tables. Return 0 if all checks passed, 1 if not, 2 if there is nothing to check."""
-    try:
-        ops = _chosen(declared_ops(Path(args.file)) if args.file else dict(OPS), args.op)
-        devices = [args.device] if args.device else ["cpu", *(["cuda"] if cuda.is_available() else [])]
-        status = max([_check(ops, find_device(name), args) for name in devices])
-    except (UsageError, DeviceError) as error:
-        print(f"gpugrad check: {error}", file=sys.stderr)
-        return 2
+    """Check, print the tables; 0 if all passed, 1 if not. Raises UsageError if there is nothing to check."""
+    ops = _chosen(declared_ops(Path(args.file), args.timeout) if args.file else dict(OPS), args.op)
+    devices = [args.device] if args.device else ["cpu", *(["cuda"] if cuda.is_available() else [])]
+    status = max([_check(ops, find_device(name), args) for name in devices])
     brings_kernels = any(op.paths["cuda"] for op in ops.values())
     if args.file and not args.device and brings_kernels and not cuda.is_emulated():
         status = max(status, _check_emulated(args))
@@ -51,7 +56,7 @@ def _check(ops: dict[str, Op], device: Device, args: argparse.Namespace) -> int:
     start, verbose = time.perf_counter(), args.verbose
     if args.paths:
         ops = {name: op for name, op in ops.items() if op.paths[device.type]}
-    results = _results(ops, device, args.only)
+    results = _results(ops, device, args)
     _print_table(results, verbose)
     failed = [name for name, found in results.items() if not all(r.passed for r in found)]
     _print_failures(results, verbose)
@@ -73,7 +78,7 @@ def _check_emulated(args: argparse.Namespace) -> int:
     names = ["--op", *args.op] if args.op else []
     command = [sys.executable, "-m", "gpugrad", "check", args.file, "--device", "cuda", *names]
     sys.stdout.flush()
-    more = ["--verbose"] if args.verbose else []
+    more = ["--timeout", str(args.timeout), *(["--verbose"] if args.verbose else [])]
     env = {**os.environ, "GPUGRAD_CUDA": "emulate", "GPUGRAD_EMULATOR": "check"}
     return subprocess.run(command + more, env=env, check=False).returncode
 
@@ -86,13 +91,14 @@ def _chosen(ops: dict[str, Op], names: list[str] | None) -> dict[str, Op]:
     return {name: ops[name] for name in names or sorted(ops)}
 
 
-def _results(ops: dict[str, Op], device: Device, checks: list[str] | None) -> dict[str, list[Result]]:
+def _results(ops: dict[str, Op], device: Device, args: argparse.Namespace) -> dict[str, list[Result]]:
     results = {}
     show = sys.stderr.isatty()
     for i, (name, op) in enumerate(ops.items(), 1):
         if show:
             print(f"\r\033[K[{i}/{len(ops)}] {name}", end="", file=sys.stderr, flush=True)
-        results[name] = check_op(op, device, checks)
+        with running_user_code(f"checking {name}", args.timeout) if args.file else nullcontext():
+            results[name] = check_op(op, device, args.only)
     if show:
         print("\r\033[K", end="", file=sys.stderr, flush=True)
     return results

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from ..backend.devices import device as find_device
 from ..errors import CheckpointError
 from ..io import load
 from .train import RECIPES, accuracy
@@ -16,14 +17,16 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Load the checkpoint and print the accuracy. Raises CheckpointError for a file that `train` did not write."""
+    device = find_device(args.device)
     tensors, metadata = load(args.checkpoint)
-    if not isinstance(metadata, dict) or metadata.get("recipe") not in RECIPES:
+    name = metadata.get("recipe") if isinstance(metadata, dict) else None
+    if not isinstance(name, str) or name not in RECIPES:
         raise CheckpointError(
             f"{args.checkpoint}: not written by `gpugrad train` (its recipe is not one of {sorted(RECIPES)})"
         )
-    recipe = RECIPES[metadata["recipe"]]
-    model = recipe.model().to(args.device)
+    recipe = RECIPES[name]
+    model = recipe.model().to(device)
     model.load_state_dict(tensors)
     _, test = recipe.data()
-    print(f"test accuracy: {accuracy(model, test, args.device):.2%} of {len(test)} images")
+    print(f"test accuracy: {accuracy(model, test, device):.2%} of {len(test)} images")
     return 0

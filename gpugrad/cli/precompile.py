@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ..backend.cpu.threads import get_num_threads
 from ..errors import KernelError
+from .usage import number
 
 if TYPE_CHECKING:
     from ..backend.cuda.launch import Kernels
@@ -48,7 +49,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     target.add_argument("--emulator", action="store_true", help="build them to run on the CPU instead")
     parser.add_argument("--family", nargs="+", action="extend", metavar="NAME", help="only these .cu files")
     parser.add_argument(
-        "--jobs", type=int, default=get_num_threads(), metavar="N", help="threads (default: %(default)s)"
+        "--jobs", type=number(int, 1), default=get_num_threads(), metavar="N", help="threads (default: %(default)s)"
     )
     parser.add_argument(
         "--check", action="store_true", help="fail if a kernel spills or has over 48 KiB static shared memory"
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
     width = max(len(name) for name in (COLUMNS[0], *(family.source.name for family in families)))
     total, problems, notes = Outcome(), [], []
     print(_line(COLUMNS, width))
-    for family, target, outcome in _outcomes(families, targets, max(args.jobs, 1)):
+    for family, target, outcome in _outcomes(families, targets, args.jobs):
         print(_line(_row(family, target, outcome), width), flush=True)
         total.add(outcome)
         excessive, allowed = _findings(family, target, outcome.resources)
@@ -78,10 +79,10 @@ def run(args: argparse.Namespace) -> int:
 def _families(names: Sequence[str] | None) -> list[Kernels]:
     """Return the declared families, or those with the given names."""
     from ..backend.cuda.launch import Kernels
-    from ..ops import cuda, ops_with_path
+    from ..ops import ops_with_path
     from ..optim import cuda as _  # noqa: F401
 
-    assert cuda and ops_with_path("cuda")  # which declares them
+    ops_with_path("cuda")  # imports the modules that declare them
     families = sorted(Kernels.families, key=lambda family: family.source.name)
     known = {family.source.name.removesuffix(".cu") for family in families}
     missing = set(names or ()) - known

@@ -9,6 +9,8 @@ from typing import Any
 
 from ..autograd import no_grad
 from ..autograd.tensor import Tensor
+from ..backend.devices import Device
+from ..backend.devices import device as find_device
 from ..backend.random import manual_seed
 from ..data import DataLoader, RandomAffine, TensorDataset, load_digits
 from ..io import save
@@ -18,6 +20,7 @@ from ..nn.functional import cross_entropy
 from ..optim import SGD
 from ..optim.lr_scheduler import LambdaLR
 from ..train import Trainer
+from .usage import number
 
 
 @dataclass(frozen=True)
@@ -49,28 +52,30 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", choices=sorted(RECIPES))
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:1")
     parser.add_argument(
-        "--seed", type=int, default=0, help="of the start values and the order of the samples (default 0)"
+        "--seed", type=number(int, 0), default=0, help="of the start values and the order of the samples (default 0)"
     )
-    parser.add_argument("--epochs", type=int, help="passes over the training data (default: the recipe's)")
-    parser.add_argument("--batch-size", type=int, help="samples per step (default: the recipe's)")
-    parser.add_argument("--lr", type=float, help="largest learning rate (default: the recipe's)")
+    parser.add_argument("--epochs", type=number(int, 0), help="passes over the training data (default: the recipe's)")
+    parser.add_argument("--batch-size", type=number(int, 1), help="samples per step (default: the recipe's)")
+    parser.add_argument("--lr", type=number(float, 0), help="largest learning rate (default: the recipe's)")
     parser.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR", help="where files go (default: runs)")
 
 
 def run(args: argparse.Namespace) -> int:
     """Train, then write DIR/RECIPE-loss.png and DIR/RECIPE.safetensors and print the accuracy on the test data."""
-    start, recipe = time.perf_counter(), RECIPES[args.recipe]
+    start, recipe, device = time.perf_counter(), RECIPES[args.recipe], find_device(args.device)
+    args.out.mkdir(parents=True, exist_ok=True)  # before the work that it is for
     manual_seed(args.seed)
     training, test = recipe.data()
-    model = recipe.model().to(args.device)
-    epochs = recipe.epochs if args.epochs is None else args.epochs
-    loader = DataLoader(training, args.batch_size or recipe.batch_size, shuffle=True)
-    trainer = fit(model, loader, recipe.augment, args.device, epochs, recipe.lr if args.lr is None else args.lr)
-    correct = accuracy(model, test, args.device)
-    args.out.mkdir(parents=True, exist_ok=True)
+    model = recipe.model().to(device)
+    epochs, batch_size, lr = (
+        getattr(recipe, name) if given is None else given
+        for name, given in (("epochs", args.epochs), ("batch_size", args.batch_size), ("lr", args.lr))
+    )
+    trainer = fit(model, DataLoader(training, batch_size, shuffle=True), recipe.augment, device, epochs, lr)
+    correct = accuracy(model, test, device)
     picture, checkpoint = args.out / f"{args.recipe}-loss.png", args.out / f"{args.recipe}.safetensors"
-    trainer.draw(picture)
     save(checkpoint, model.state_dict(), {"recipe": args.recipe, "accuracy": correct})
+    trainer.draw(picture)
     print(f"test accuracy: {correct:.2%} of {len(test)} images, after {time.perf_counter() - start:.1f} s")
     print(f"wrote {checkpoint} and {picture}")
     return 0
@@ -89,7 +94,7 @@ class Augmented(Trainer):
 
 
 def fit(
-    model: Module, loader: DataLoader, augment: Callable[[Tensor], Tensor], device: str, epochs: int, lr: float
+    model: Module, loader: DataLoader, augment: Callable[[Tensor], Tensor], device: Device, epochs: int, lr: float
 ) -> Trainer:
     """Train with momentum, the learning rate falling linearly to zero."""
     optimizer, steps = SGD(model.parameters(), lr=lr, momentum=0.9), epochs * len(loader)
@@ -99,12 +104,12 @@ def fit(
     return trainer
 
 
-def accuracy(model: Module, test: TensorDataset, device: str) -> float:
+def accuracy(model: Module, test: TensorDataset, device: Device) -> float:
     """The fraction of the test samples whose largest score is that of their class."""
     model.eval()
     correct = 0
     with no_grad():
         for images, labels in DataLoader(test, 256):
-            scores = model(images.to(device)).cpu().numpy()
+            scores = model(images.to(device=device)).cpu().numpy()
             correct += int((scores.argmax(1) == labels.numpy()).sum())
     return correct / len(test)

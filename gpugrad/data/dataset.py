@@ -185,6 +185,5 @@ def random_split(dataset: Any, lengths: Sequence[float], generator: Generator | 
     if sum(sizes) != n:
         raise ValueError(f"random_split: the lengths {list(lengths)} do not add up to {n} samples")
     order = (default_generator() if generator is None else generator).numpy.permutation(n)
-    return [
-        Subset(dataset, order[int(end - size) : int(end)]) for size, end in zip(sizes, accumulate(sizes), strict=True)
-    ]
+    ends = [int(end) for end in accumulate(sizes)]
+    return [Subset(dataset, order[start:end]) for start, end in zip([0, *ends], ends, strict=False)]

@@ -11,6 +11,7 @@ from ..backend.devices import CPU
 from ..backend.devices import device as find_device
 from ..backend.dtypes import uint8
 from ..backend.random import Generator, default_generator
+from ..errors import StateDictError
 from .dataset import IterableDataset
 from .fetch import End, Fetch, FetchNext, drawing_from, stream
 from .prefetch import pinned, prefetch
@@ -61,10 +62,7 @@ class DataLoader:
     ):
         self.stream = isinstance(dataset, IterableDataset)
         _check(self.stream, batch_size, shuffle, sampler, batch_sampler, drop_last)
-        if num_workers < 0 or timeout < 0 or prefetch_factor is not None and prefetch_factor < 1:
-            raise ValueError("DataLoader: num_workers, timeout and prefetch_factor must not be negative")
-        if not num_workers and (prefetch_factor is not None or timeout or persistent_workers):
-            raise ValueError("DataLoader: prefetch_factor, timeout and persistent_workers need num_workers > 0")
+        _check_workers(num_workers, timeout, prefetch_factor, persistent_workers)
         self.dataset, self.batch_size, self.drop_last = dataset, batch_size, drop_last
         self.num_workers, self.timeout, self.collate_fn = num_workers, timeout, collate_fn
         self.pin_memory, self.generator, self.in_order = pin_memory, generator, in_order
@@ -89,7 +87,7 @@ class DataLoader:
     def __len__(self) -> int:
         if not self.stream:
             return len(self._order())
-        n, size = len(self.dataset), self.batch_size if self.batched else 1
+        n, size = len(self.dataset), 1 if self.batch_size is None else self.batch_size
         return n // size if self.drop_last else -(-n // size)
 
     def __iter__(self) -> Iterator[Any]:
@@ -164,7 +162,7 @@ class DataLoader:
     def _order(self) -> Any:
         """What gives each batch's indices: the samplers, of which either may be empty; of a stream how many samples."""
         if self.stream:
-            return repeat(self.batch_size if self.batched else 1)
+            return repeat(1 if self.batch_size is None else self.batch_size)
         return self.sampler if self.batch_sampler is None else self.batch_sampler
 
     # Its place in the data
@@ -187,9 +185,26 @@ class DataLoader:
         return {"seed": self._seed, "batches": self._given, "generators": list(self._start)}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go to a place that `state_dict` gave for a loader made alike. A stream is read again up to there."""
-        for generator, state in zip(self._generators(), state_dict["generators"], strict=True):
-            generator.set_state(state)
+        """Go to a place that `state_dict` gave for a loader made alike. A stream is read again up to there.
+
+        Raises StateDictError for anything else; then nothing has changed.
+        """
+        generators, seed, given = self._generators(), state_dict.get("seed"), state_dict.get("batches", 0)
+        states = state_dict.get("generators")
+        if not isinstance(states, (list, tuple)) or len(states) != len(generators):
+            raise StateDictError(f"DataLoader: expected the states of {len(generators)} generators, got {states!r:.80}")
+        if not (seed is None or type(seed) is int and seed >= 0) or type(given) is not int or given < 0:
+            raise StateDictError(
+                f"DataLoader: expected a seed and a number of batches, got {seed!r:.80}, {given!r:.80}"
+            )
+        before = [generator.get_state() for generator in generators]
+        try:
+            for generator, state in zip(generators, states, strict=True):
+                generator.set_state(state)
+        except Exception as error:
+            for generator, state in zip(generators, before, strict=True):
+                generator.set_state(state)
+            raise StateDictError(f"DataLoader: no state of a generator ({type(error).__name__}: {error})") from None
         self._seed, self._resume = None, dict(state_dict)
 
 
@@ -204,3 +219,13 @@ def _check(stream: bool, batch_size: Any, shuffle: Any, sampler: Any, batch_samp
         raise ValueError("DataLoader: drop_last needs batch_size")
     if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
         raise ValueError(f"DataLoader: batch_size must be positive, got {batch_size!r}")
+
+
+def _check_workers(num_workers: int, timeout: float, prefetch_factor: int | None, persistent_workers: bool) -> None:
+    if num_workers < 0 or timeout < 0 or prefetch_factor is not None and prefetch_factor < 1:
+        raise ValueError(
+            "DataLoader: num_workers and timeout must not be negative and prefetch_factor must be positive, got "
+            f"{num_workers}, {timeout} and {prefetch_factor}"
+        )
+    if not num_workers and (prefetch_factor is not None or timeout or persistent_workers):
+        raise ValueError("DataLoader: prefetch_factor, timeout and persistent_workers need num_workers > 0")

@@ -26,7 +26,7 @@ DTYPES = {
 _CODES = {name: code for code, name in DTYPES.items()}
 _LIMIT = 100_000_000  # bytes of a header, the format's own limit
 # What takes memory when a header is parsed is its lists and their items, up to 30 times its size; a tensor has about
-# 12 of these marks, so that this is a bound for 170 thousand tensors, or for 200 MB.
+# 10 of these marks, so that this allows 200 thousand tensors, and no more than 200 MB.
 _MARKS, _MOST_MARKS = (b"{", b"[", b","), 1 << 21
 _NOTES = "__metadata__"
 _SUMS, _SUM = "gpugrad.sha256", "gpugrad.header.sha256"

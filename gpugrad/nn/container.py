@@ -265,7 +265,10 @@ class ParameterDict(Module, MutableMapping):
             setattr(self, name, _member(value))
             return
         member = _member(value)
-        (self.register_module if isinstance(member, Module) else self.register_parameter)(name, member)
+        if isinstance(member, Module):
+            self.register_module(name, member)
+        else:
+            self.register_parameter(name, member)
         self._names[name] = None
 
     def __delitem__(self, name: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar
 
 from ..autograd.tensor import Handle, Tensor, wrap
 from ..backend.devices import Device
@@ -15,6 +15,18 @@ from .members import MemberRegistry, join
 from .state_dict import Keys, compare_states, drop_gradient, float_dtype, load_value, raise_mismatches, set_data
 
 EXTRA_STATE = "_extra_state"  # the name of `get_extra_state`'s result in a state dict
+
+
+if TYPE_CHECKING:
+    P = ParamSpec("P")
+    R = TypeVar("R", covariant=True)
+
+    class _HasForward(Protocol[P, R]):
+        @property
+        def forward(self) -> Callable[P, R]: ...
+
+    class _Call:  # a call has the arguments and the result of the module's own `forward`
+        def __get__(self, module: _HasForward[P, R], owner: Any = None) -> Callable[P, R]: ...
 
 
 class Module(MemberRegistry):
@@ -40,10 +52,14 @@ class Module(MemberRegistry):
         """Compute the output; every subclass defines it."""
         raise NotImplementedError(f"{type(self).__name__} does not define forward()")
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self._hooks is None:
-            return self.forward(*args, **kwargs)
-        return self._hooks.call(self, args, kwargs)
+    if TYPE_CHECKING:
+        __call__ = _Call()
+    else:
+
+        def __call__(self, *args: Any, **kwargs: Any) -> Any:
+            if self._hooks is None:
+                return self.forward(*args, **kwargs)
+            return self._hooks.call(self, args, kwargs)
 
     def _fused_with(self, after: Module) -> Callable | None:
         """Return the function that does this module's work and then that of `after` by one op, or None if there is

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..autograd.tensor import Tensor, wrap
-from ..backend.steps import steps
 from ..errors import ShapeError
 from ..ops.join import concatenate, stack
 from ..ops.recurrent import gru_layer, lstm_layer, rnn_layer
+from ..ops.recurrent.packed_steps import packed_steps
 from . import functional as F
 from . import init
 from .module import Module
@@ -158,7 +158,7 @@ class RNNBase(Module):
                 weights = [*weights[:2], None, None, *weights[2:]]
             found = layer(x, *(state[k] for state in states), *weights, sizes=sizes, reverse=back, **attributes)
             found = found if isinstance(found, tuple) else (found,)
-            ends.append([steps(sizes, back).last(each) for each in found])
+            ends.append([packed_steps(sizes, back).last(each) for each in found])
             outs.append(found[0])
             if len(outs) == 1 + self.bidirectional:
                 x, outs = outs[0] if len(outs) == 1 else concatenate(outs, axis=1), []

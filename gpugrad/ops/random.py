@@ -15,8 +15,8 @@ from ..errors import ShapeError
 from .creation import _shape
 
 __all__ = [
-    "bernoulli", "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn",
-    "randn_like", "randperm", "uniform",
+    "bernoulli", "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
+    "randperm", "uniform",
 ]  # fmt: skip
 
 

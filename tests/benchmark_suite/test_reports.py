@@ -139,6 +139,21 @@ def test_threads_are_cores_too(tmp_path, monkeypatch):
 # Comparing two runs
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["not json", "{", '{"id": 3}', '{"id": "x", "ours": 3}', '{"id": "x", "ours": {"median": "a"}}', "[1]", "", "\x80",
+     '{"id": "x", "peers": [1]}', '{"id": "x", "peers": {"torch": 2}}', "[" * 100_000],
+)  # fmt: skip
+@pytest.mark.parametrize("command", ["compare", "page"])
+def test_files_of_other_kinds_are_one_line(tmp_path, capsys, command, text):
+    path = tmp_path / "other.jsonl"
+    path.write_bytes(text.encode("latin-1"))
+    arguments = ["compare", str(path), str(path)] if command == "compare" else ["page", str(path), "--html", "x.html"]
+    assert cli.main(arguments) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("bench: ") and "other.jsonl" in err and err.count("\n") == 1
+
+
 def files(tmp_path, old, new):
     paths = tmp_path / "a.jsonl", tmp_path / "b.jsonl"
     for path, content in zip(paths, (old, new), strict=True):

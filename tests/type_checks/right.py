@@ -72,6 +72,7 @@ def loss_of(model: nn.Module, images: Tensor, labels: TensorLike) -> Tensor:
 
 
 model = Net().train()
+scores: Tensor = model(gg.zeros(1, 1, 28, 28))
 optimizer = gg.optim.AdamW(model.parameters(), lr=1e-3)
 images, labels = gg.randn(8, 1, 28, 28), gg.randint(0, 10, (8,))
 for _ in range(2):

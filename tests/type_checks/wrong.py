@@ -13,7 +13,7 @@ labels = gg.randint(0, 10, (8,))
 a = gg.softmax("x")  # wrong: no array
 b = gg.softmax(x, axis="last")  # wrong: an axis is an int
 c = x.softmaks()  # wrong: no such method
-d = gg.reshape(x, shape=2.5)  # wrong: a shape is made of ints
+d = nn.Linear(4, 2)(x, x)  # wrong: the layer takes one argument
 e = x.sum(keepdims="yes")  # wrong: a bool
 f: int = x.sum()  # wrong: a Tensor is no int
 g = x + "1"  # wrong: no number

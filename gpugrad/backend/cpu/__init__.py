@@ -1,21 +1,4 @@
-"""What NumPy computes faster when it is asked in blocks that fit the caches, on two threads.
+"""The CPU as a machine: threads and their worker, BLAS, memory, matrix products, rows and windows cut into blocks.
 
-    from ..backend import cpu
-    cpu.gemm.matmul(x, y)
-
-A module is imported when it is first used: most programs need few of them.
+The ops' own paths on the CPU, which use all this, are with their families: `ops/<family>/cpu.py`.
 """
-
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from . import gemm, recurrent, rows
-
-__all__ = ["gemm", "recurrent", "rows"]
-
-
-def __getattr__(name: str) -> Any:
-    if name in __all__:
-        return import_module(f".{name}", __name__)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

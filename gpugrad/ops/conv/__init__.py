@@ -146,9 +146,10 @@ def convolution_input_gradient(y, weight, *, shape, stride, padding, dilation, g
 
     It gives the gradient of the input, and is also the transposed convolution.
 
+    >>> from gpugrad.ops.conv import convolution_input_gradient
     >>> y, w = gg.tensor([[[1.0, 10.0]]]), gg.tensor([[[2.0, 3.0]]])
     >>> window = dict(stride=(1,), padding=((0, 0),), dilation=(1,), groups=1)
-    >>> gg.convolution_input_gradient(y, w, shape=(1, 1, 3), **window)
+    >>> convolution_input_gradient(y, w, shape=(1, 1, 3), **window)
     tensor([[[ 2., 23., 30.]]])
     """
     ns, d = xp(y), y.ndim - 2
@@ -181,9 +182,10 @@ convolution_input_gradient.vjp(
 def convolution_weight_gradient(y, x, *, shape, stride, padding, dilation, groups):
     """The adjoint of `convolution` in its weight: y (N, K, *O), x (N, C, *S) -> `shape` (K, C/groups, *F).
 
+    >>> from gpugrad.ops.conv import convolution_weight_gradient
     >>> y, x = gg.tensor([[[1.0, 10.0]]]), gg.tensor([[[1.0, 2.0, 3.0]]])
     >>> window = dict(stride=(1,), padding=((0, 0),), dilation=(1,), groups=1)
-    >>> gg.convolution_weight_gradient(y, x, shape=(1, 1, 2), **window)
+    >>> convolution_weight_gradient(y, x, shape=(1, 1, 2), **window)
     tensor([[[21., 32.]]])
     """
     d = x.ndim - 2

@@ -12,7 +12,8 @@ __all__ = []  # ops that nn.functional calls
 def apply_mask(x, mask: Fixed, *, scale):
     """x * mask * scale, with the mask (bool) broadcast to x: dropout with a mask that was drawn before.
 
-    >>> gg.apply_mask(gg.tensor([1.0, 2.0, 3.0]), gg.tensor([True, False, True]), scale=2.0)
+    >>> from gpugrad.ops.dropout import apply_mask
+    >>> apply_mask(gg.tensor([1.0, 2.0, 3.0]), gg.tensor([True, False, True]), scale=2.0)
     tensor([2., 0., 6.])
     """
     return x * (mask * x.dtype.type(scale))
@@ -46,7 +47,8 @@ def seeded_dropout(x, *, p, seed, share=1):
     the generator Philox4x32-10. So it is the same on every device, and nothing is kept for the gradient. With `share`,
     that many neighbouring elements have one decision, that of number i // share.
 
-    >>> gg.seeded_dropout(gg.tensor([1.0, 2.0, 3.0, 4.0]), p=0.5, seed=0)
+    >>> from gpugrad.ops.dropout import seeded_dropout
+    >>> seeded_dropout(gg.tensor([1.0, 2.0, 3.0, 4.0]), p=0.5, seed=0)
     tensor([0., 4., 6., 8.])
     """
     ns = xp(x)

@@ -6,6 +6,7 @@ minimax) up to |x| = 4 in float32 and 6 in float64; beyond, erf is 1 to the last
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -77,7 +78,7 @@ def _polynomial(coefficients: Any, x: Any) -> Any:
     return value
 
 
-def _ratio(polynomials: tuple, x: Any) -> Any:
+def _ratio(polynomials: Sequence, x: Any) -> Any:
     """Return the quotient of two polynomials."""
     numerator, denominator = polynomials
     return _polynomial(numerator, x) / _polynomial(denominator, x)

@@ -1,4 +1,4 @@
-"""Look rows up in a table, and add up rows that share an id."""
+"""Looking rows up in a table, and adding up rows that share an id."""
 
 from math import prod
 

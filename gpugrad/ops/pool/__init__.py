@@ -110,8 +110,9 @@ max_pool.vjp(
 def max_pool_indices(x: Fixed, *, kernel, stride, padding, dilation):
     """The positions of the maxima, int64 (N, C, *O), counted through the input's spatial plane as PyTorch does.
 
+    >>> from gpugrad.ops.pool import max_pool_indices
     >>> x = gg.tensor([[[1.0, 3.0, 2.0, 0.0]]])
-    >>> gg.max_pool_indices(x, kernel=(2,), stride=(2,), padding=((0, 0),), dilation=(1,))
+    >>> max_pool_indices(x, kernel=(2,), stride=(2,), padding=((0, 0),), dilation=(1,))
     tensor([[[1, 2]]])
     """
     return _argmax_positions(x, kernel, stride, padding, dilation)
@@ -121,8 +122,9 @@ def max_pool_indices(x: Fixed, *, kernel, stride, padding, dilation):
 def max_pool_scatter(y, x: Fixed, *, kernel, stride, padding, dilation):
     """Add y (N, C, *O) into zeros of x's shape, where x (N, C, *S) has the maxima of its windows.
 
+    >>> from gpugrad.ops.pool import max_pool_scatter
     >>> x, y = gg.tensor([[[1.0, 3.0, 2.0, 0.0]]]), gg.tensor([[[5.0, 6.0]]])
-    >>> gg.max_pool_scatter(y, x, kernel=(2,), stride=(2,), padding=((0, 0),), dilation=(1,))
+    >>> max_pool_scatter(y, x, kernel=(2,), stride=(2,), padding=((0, 0),), dilation=(1,))
     tensor([[[0., 5., 6., 0.]]])
     """
     places = _argmax_positions(x, kernel, stride, padding, dilation)
@@ -141,8 +143,9 @@ max_pool_scatter.vjp(
 def max_pool_gather(y, x: Fixed, *, kernel, stride, padding, dilation):
     """The elements (N, C, *O) of y (N, C, *S) where x, of the same shape, has the maxima of its windows.
 
+    >>> from gpugrad.ops.pool import max_pool_gather
     >>> x, y = gg.tensor([[[1.0, 3.0, 2.0, 0.0]]]), gg.tensor([[[5.0, 6.0, 7.0, 8.0]]])
-    >>> gg.max_pool_gather(y, x, kernel=(2,), stride=(2,), padding=((0, 0),), dilation=(1,))
+    >>> max_pool_gather(y, x, kernel=(2,), stride=(2,), padding=((0, 0),), dilation=(1,))
     tensor([[[6., 7.]]])
     """
     places = _argmax_positions(x, kernel, stride, padding, dilation)
@@ -186,8 +189,9 @@ sum_pool.vjp(
 def sum_pool_adjoint(y, *, shape, kernel, stride, padding):
     """Add each element of y (N, C, *O) to all elements of its window, in zeros of `shape` (N, C, *S).
 
+    >>> from gpugrad.ops.pool import sum_pool_adjoint
     >>> y = gg.tensor([[[4.0, 2.0]]])
-    >>> gg.sum_pool_adjoint(y, shape=(1, 1, 4), kernel=(2,), stride=(2,), padding=((0, 0),))
+    >>> sum_pool_adjoint(y, shape=(1, 1, 4), kernel=(2,), stride=(2,), padding=((0, 0),))
     tensor([[[4., 4., 2., 2.]]])
     """
     ones = (1,) * len(kernel)

@@ -157,7 +157,7 @@ def test_every_functor_belongs_to_an_op():
     declared = text.count("\nMAP(") + text.count("\nTEST(")
     assert len(functors()) == declared > 100
     for functor in functors().values():
-        assert 1 <= len(functor.arrays) <= 3 and len(functor.numbers) <= 3
+        assert 1 <= len(functor.arrays) <= 3 and len(functor.parameters) <= 3
 
 
 # ---- bias, then an activation

@@ -1,10 +1,10 @@
-"""On what recurrent layers are checked and measured."""
+"""The inputs on which recurrent layers are checked and measured."""
 
 from typing import Any
 
 
 def samples(gates: int, cells: bool = False, projected: bool = False) -> Any:
-    """Cases for a layer with so many gates: one step, several, packed sequences, both directions, without biases."""
+    """Cases for a layer with `gates` gates: one step, several, packed sequences, both directions, without biases."""
 
     def cases(s: Any) -> list:
         def case(sizes: tuple, inputs: int, hidden: int, bias: bool = True, out: int = 0, **attributes: Any) -> Any:
@@ -35,6 +35,6 @@ def measured(gates: int, cells: bool = False) -> Any:
 
 
 def products(x: Any, w_ih: Any, w_hh: Any) -> tuple[int, int]:
-    """Arithmetic of forward and backward."""
+    """The arithmetic operations of forward and backward."""
     once = 2 * x.shape[0] * (w_ih.size + w_hh.size)
     return once, 2 * once

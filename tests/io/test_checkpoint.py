@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -97,6 +98,119 @@ def test_saved_files_have_the_usual_permissions(tmp_path):
     (tmp_path / "usual").touch()
     save(tmp_path / "a", {})
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+def test_saving_keeps_what_the_file_was(tmp_path):
+    """A file's permissions stay, and a link goes on to lead to the file; names may be as long as the system allows."""
+    private, link, long = tmp_path / "private", tmp_path / "link", tmp_path / ("n" * 255)
+    private.touch()
+    private.chmod(0o600)
+    link.symlink_to("private")
+    save(link, {"x": gg.ones(2)})
+    assert link.is_symlink() and load(private)[0]["x"].tolist() == [1, 1]
+    assert private.stat().st_mode & 0o777 == 0o600
+    (tmp_path / "dangling").symlink_to(tmp_path / "target")
+    save(tmp_path / "dangling", {})
+    save(long, {})
+    assert sorted(os.listdir(tmp_path)) == sorted(["private", "link", "dangling", "target", long.name])
+
+
+def test_nothing_but_files_is_replaced(tmp_path):
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "folder").mkdir()
+    for name, kind in {"fifo": "a pipe", "folder": "a directory"}.items():
+        with pytest.raises(CheckpointError, match=f"{name}: cannot be replaced by a file, because it is {kind}"):
+            save(tmp_path / name, {})
+    with pytest.raises(CheckpointError, match="fifo: expected a regular file, but this is a pipe"):
+        load(tmp_path / "fifo")
+    with pytest.raises(CheckpointError, match="/dev/null: cannot be replaced"):
+        save("/dev/null", {})
+
+
+def test_the_folder_is_flushed_after_the_file(tmp_path, monkeypatch):
+    flushed, fsync = [], os.fsync
+    monkeypatch.setattr(
+        os, "fsync", lambda handle: (flushed.append(os.readlink(f"/proc/self/fd/{handle}")), fsync(handle))
+    )
+    save(tmp_path / "a", {})
+    assert len(flushed) == 2 and flushed[0].endswith(".tmp") and flushed[1] == str(tmp_path)
+
+
+def test_a_save_removes_what_killed_ones_left_and_no_others(tmp_path):
+    """A temporary file without a process that writes it goes; that of a save under way stays."""
+    code = (
+        "import os, sys, time\n"
+        "from gpugrad.io import save\n"
+        "os.fsync = lambda handle: (print('writing', flush=True), sys.stdin.readline())\n"
+        "save(sys.argv[1], {})\n"
+    )
+
+    def start(name):
+        command = [sys.executable, "-c", code, str(tmp_path / name)]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert process.stdout.readline() == "writing\n"
+        return process
+
+    with start("killed") as killed, start("slow") as slow:
+        killed.kill()
+        killed.wait()
+        assert len(os.listdir(tmp_path)) == 2
+        save(tmp_path / "other", {})
+        assert len(os.listdir(tmp_path)) == 2 and "other" in os.listdir(tmp_path)
+        slow.communicate("\n\n")
+    assert slow.returncode == 0 and sorted(os.listdir(tmp_path)) == ["other", "slow"]
+
+
+@pytest.mark.parametrize(
+    "tensors, metadata, error, message",
+    [
+        ({"__metadata__": gg.ones(1)}, None, CheckpointError, "cannot be called '__metadata__'"),
+        ({"a\ud800": gg.ones(1)}, None, CheckpointError, "cannot be called"),
+        ({3: gg.ones(1)}, None, DTypeError, r"name must be a string, got 3 \(int\)"),
+        ({}, {"x": object()}, DTypeError, "metadata must be JSON values"),
+        ({}, {"x": {1: 2, "a": 3}}, DTypeError, "metadata must be JSON values"),
+        ({"n" * 6000: gg.ones(1)}, None, CheckpointError, "too much for one file: a header of"),
+        ({str(i): gg.ones(1) for i in range(30)}, None, CheckpointError, "30 tensors .* lists, objects and items"),
+    ],
+    ids=["metadata", "no text", "no string", "no JSON", "mixed keys", "long", "many"],
+)
+def test_what_could_not_be_loaded_is_not_saved(tmp_path, monkeypatch, tensors, metadata, error, message):
+    monkeypatch.setattr("gpugrad.io.format._LIMIT", 10_000)
+    monkeypatch.setattr("gpugrad.io.format._MOST_MARKS", 200)
+    with pytest.raises(error, match=message):
+        save(tmp_path / "a", tensors, metadata)
+    assert not os.listdir(tmp_path)
+
+
+def test_metadata_nested_too_deep_is_not_saved(tmp_path):
+    nested = []
+    for _ in range(5000):
+        nested = [nested]
+    with pytest.raises(DTypeError, match="metadata must be JSON values"):
+        save(tmp_path / "a", {}, {"x": nested})
+    looped = {"a": []}
+    looped["a"].append(looped)
+    with pytest.raises(DTypeError, match="more than 100 lists or dicts inside each other"):
+        save_training(tmp_path / "a", state=looped)
+    assert not os.listdir(tmp_path)
+
+
+def test_a_large_header_is_refused_before_it_takes_memory(tmp_path):
+    path = tmp_path / "large"
+    path.write_bytes(forged(b"[" + b'{"":0},' * 2_000_000 + b"0]"))
+    tracemalloc.start()
+    try:
+        with pytest.raises(CheckpointError, match="lists, objects and items"):
+            load(path)
+        assert tracemalloc.get_traced_memory()[1] < 2 * path.stat().st_size
+    finally:
+        tracemalloc.stop()
+
+
+def test_many_tensors_are_no_large_header(tmp_path):
+    given = {f"layers.{i}.self_attention.projection.weight": np.zeros((1, 1, 1, 1), np.uint8) for i in range(20_000)}
+    save(tmp_path / "many", given)
+    assert tensor_names(tmp_path / "many").keys() == given.keys()
 
 
 def test_broken_files_are_named(tmp_path):
@@ -385,3 +499,42 @@ def test_a_run_that_does_not_fit_changes_nothing(tmp_path, data):
     with pytest.raises(CheckpointError, match="run: .*checksum"):
         load_training(tmp_path / "run", other.model)
     assert [p.tolist() for p in other.model.parameters()] == before
+
+
+def odd_states(metadata):
+    """Metadata of a training run with something odd in it, and a word of what is said of it."""
+    deep = ["list"]
+    for _ in range(300):
+        deep = ["list", deep]
+    state = metadata["state"]
+    return [
+        ({**metadata, "owners": 3}, "a list of owners"),
+        ({**metadata, "owners": [[], {}]}, "a list of owners"),
+        ({**metadata, "owners": None}, "a list of owners"),
+        ({**metadata, "state": [1]}, "a table of states"),
+        ({**metadata, "state": {**state, "model": 3}}, "model"),
+        ({**metadata, "state": {**state, "model": ["dict", [[], 1]]}}, "put together"),
+        ({**metadata, "state": {**state, "model": {"a": 1}}}, "put together"),
+        ({**metadata, "state": {**state, "model": deep}}, "model"),
+        ({**metadata, "state": {**state, "optimizer": ["dict"]}}, "optimizer"),
+        ({**metadata, "state": {**state, "optimizer": "x"}}, "optimizer"),
+        ({**metadata, "state": {**state, "loader": ["dict", ["generators", 3]]}}, "generators"),
+        ({**metadata, "state": {**state, "random generators": ["dict", ["default", ["dict"]]]}}, "random generators"),
+        ({**metadata, "state": {**state, "random generators": None}}, "random generators"),
+    ]
+
+
+def test_odd_metadata_of_a_run_is_refused_and_changes_nothing(tmp_path, data):
+    run = Run(data)
+    run.train(3)
+    path = tmp_path / "run"
+    save_training(path, run.model, run.optimizer, loader=run.loader)
+    tensors, metadata = load(path)
+    other = Run(data)
+    before, state = [p.tolist() for p in other.model.parameters()], (gg.get_rng_state(), random.getstate())
+    for odd, words in odd_states(metadata):
+        save(path, tensors, odd)
+        with pytest.raises((CheckpointError, StateDictError), match=words):
+            load_training(path, other.model, other.optimizer, loader=other.loader)
+        assert [p.tolist() for p in other.model.parameters()] == before and not other.optimizer.state
+        assert (gg.get_rng_state(), random.getstate()) == state

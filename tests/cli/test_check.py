@@ -1,6 +1,9 @@
 """The commands `gpugrad check` and `gpugrad doctor`."""
 
 import importlib.metadata
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -80,6 +83,44 @@ def test_what_cannot_be_done_is_status_2(arguments, words, capsys):
 def test_file_without_ops(check, text, words):
     status, out, err = check(text)
     assert (status, out) == (2, "") and words in err
+
+
+FAULTS = {
+    "syntax": ("x = 1\ndef f(:\n", "line 2: SyntaxError: invalid syntax"),
+    "error": ("def f():\n    return 1 / 0\n\nf()\n", "line 2: ZeroDivisionError: division by zero"),
+    "long message": ("raise ValueError('a\\nb')", "line 1: ValueError: a b"),
+    "exit": ("import sys; sys.exit(3)", "ended the program: SystemExit(3)"),
+    "interrupt": ("raise KeyboardInterrupt", "was ended by KeyboardInterrupt"),
+    "loop": ("while True: pass", "takes longer than 0.5 s"),
+    "stubborn loop": ("try:\n    while True: pass\nexcept BaseException:\n    while True: pass", "takes longer than"),
+    "exit in an op": (GOOD.replace("return x", "raise SystemExit(4)\n    return x"), "triple ended the program"),
+    "loop in an op": (GOOD.replace("return x", "while True: pass\n    return x"), "checking triple takes longer than"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "words"), FAULTS.values(), ids=FAULTS)
+def test_a_file_that_cannot_be_checked_is_one_line(check, text, words):
+    status, out, err = check(text, "--timeout", "0.5")
+    assert (status, out) == (2, "") and words in err and err.startswith("gpugrad check: ")
+    assert err.count("\n") == 1
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
+def test_ctrl_c_is_one_line(capsys, monkeypatch):
+    def press(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gpugrad.cli.check.check_op", press)
+    assert main(["check", "--op", "exp"]) == 130
+    assert capsys.readouterr().err == "gpugrad check: interrupted\n"
+
+
+def test_a_closed_pipe_is_silent():
+    code = "import sys; from gpugrad.cli import main; print('x' * 9**6); sys.exit(main(['check', '--op', 'exp']))"
+    command = [sys.executable, "-c", code.replace("print('x' * 9**6); ", "")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b"" and process.wait() == 1
 
 
 def test_own_ops_by_name(capsys):

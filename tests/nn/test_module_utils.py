@@ -1,4 +1,4 @@
-"""What Module, its utilities and its containers promise beyond the layers: hooks, state, weight norms, summary."""
+"""Hooks, weight norms, containers, fusion and summaries: what goes with Module beyond the layers."""
 
 import copy
 import inspect

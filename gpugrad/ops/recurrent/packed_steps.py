@@ -1,8 +1,18 @@
-"""The rows of a batch of sequences, step by step: how recurrent layers walk over time.
+"""Variable-length sequences packed by time step, and how a recurrent layer walks over them.
 
-Sequences of different lengths are packed: all first elements, then all second ones, and so on. With the longest
-sequence first, those that are still running at a step are the first ones of the batch, so `sizes`, how many those are,
-says everything. `sizes` never grows; sequences of one length are the case in which it stays the same.
+All first elements come first, then all second ones, and so on. The longest sequence is the first of the batch, so the
+sequences that still run at a step are the first ones of the batch, and their number at each step, `sizes`, says
+everything. It never grows; sequences of one length are the case in which it stays the same.
+
+Example: the sequences a (4 elements), b (3) and c (1) have sizes (3, 2, 2, 1) and these rows:
+
+    row      0  1  2    3  4    5  6    7
+            a0 b0 c0   a1 b1   a2 b2   a3
+
+`last` picks the outputs after each sequence's last step: rows 7, 6 and 2, or, in reverse, 0 to 2. `before` puts
+together the states before each step. They are the states at the start of a, b and c, then the outputs in rows 0, 1 (for
+a1, b1), 3, 4 (for a2, b2) and 5 (for a3). In reverse, a0 and b0 follow the rows 3 and 4, while c0 has its start; a1 and
+b1 follow 5 and 6; a2 follows 7, while b2 has its start; and so has a3.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,13 +20,13 @@ from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import Any
 
-from .namespace import xp
+from ...backend.namespace import xp
 
-Piece = tuple[bool, int, int]  # from the outputs (or else from the start), rows from, rows to
+Piece = tuple[bool, int, int]  # whether rows are taken from the outputs (else from the start), the first, the end
 
 
-class Steps:
-    """One direction over packed sequences. `rows[t]` is the slice of step t, `order` the steps as they are taken."""
+class PackedSteps:
+    """One direction over packed sequences. `rows[t]` is the slice of step t, `order` the order of the steps."""
 
     def __init__(self, sizes: tuple[int, ...], reverse: bool):
         if not sizes or sizes[-1] < 0 or any(a < b for a, b in pairwise(sizes)):
@@ -41,28 +51,28 @@ class Steps:
         self._last, self._before = _merged(self._last), _merged(pieces)
 
     def last(self, outputs: Any) -> Any:
-        """The output (N, H) after each sequence's last step, of the outputs (S, H) of all steps."""
+        """Pick the output (N, H) after each sequence's last step from the outputs (S, H) of all steps."""
         return _gather(self._last, outputs, outputs)
 
     def before(self, start: Any, outputs: Any) -> Any:
-        """The states (S, H) before each step, of those at the start (N, H) and after each step (S, H)."""
+        """Put together the states (S, H) before each step from those at the start (N, H) and after each step (S, H)."""
         return _gather(self._before, start, outputs)
 
     def split(self, array: Any) -> Sequence:
-        """The rows (n, ...) of each step of (S, ...)."""
+        """Split an array (S, ...) into the rows (n, ...) of each step."""
         return xp(array).split(array, self.cuts) if self.cuts else [array]
 
     def pieces(self, count: int, back: bool = False) -> list[tuple[slice, Sequence[int]]]:
-        """The walk in at most `count` pieces: the rows of each, and its steps as they are taken."""
+        """Cut the walk into at most `count` pieces of time. Returns each one's rows, and its steps in order."""
         order = self.order[::-1] if back else self.order
         bounds = [len(order) * i // count for i in range(count + 1)]
         parts = [order[a:b] for a, b in pairwise(bounds) if a < b]
         return [(slice(self.rows[min(part)].start, self.rows[max(part)].stop), part) for part in parts]
 
     def run(self, step: Callable, state: Sequence, back: bool = False) -> tuple[list, list]:
-        """Take every step: `step(t, *states of the running sequences)` gives (a result, the new states).
+        """Take every step: `step(t, *states of the running sequences)` returns (a result, the new states).
 
-        Returns the results in the order of time, and the states at the end. back: the other way round.
+        Returns the results in the order of time, and the states at the end. back: take the steps in opposite order.
         """
         results: list = [None] * len(self.sizes)
         for t in self.order[::-1] if back else self.order:
@@ -76,13 +86,13 @@ class Steps:
 
 
 @lru_cache(maxsize=256)
-def steps(sizes: tuple[int, ...], reverse: bool) -> Steps:
-    """The Steps of these sizes, made once."""
-    return Steps(sizes, reverse)
+def packed_steps(sizes: tuple[int, ...], reverse: bool) -> PackedSteps:
+    """The PackedSteps of these sizes, made once."""
+    return PackedSteps(sizes, reverse)
 
 
 def _merged(pieces: list[Piece]) -> list[Piece]:
-    """The same rows in as few pieces as possible."""
+    """Join neighbouring pieces, so that the same rows are in as few as possible."""
     merged: list[Piece] = []
     for source, start, stop in pieces:
         if start == stop:

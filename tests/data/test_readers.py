@@ -1,8 +1,10 @@
 """Readers of files: images, tables, text, and tokenisers."""
 
 import gzip
+import os
 import struct
 import sys
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -53,6 +55,30 @@ def test_broken_idx_files_are_named(tmp_path):
         (tmp_path / "broken-idx").write_bytes(broken)
         with pytest.raises(DataError, match="broken-idx: .*" + message):
             read_idx(tmp_path / "broken-idx")
+
+
+def test_idx_files_are_not_unpacked_before_they_are_known(tmp_path, monkeypatch):
+    """What is no idx file, or has not the values that it promises, is found without unpacking the rest."""
+    (tmp_path / "a").write_bytes(gzip.compress(b"no idx" + bytes(30_000_000), 1))
+    (tmp_path / "b").write_bytes(gzip.compress(idx(np.zeros(5, np.uint8)) + bytes(30_000_000), 1))
+    (tmp_path / "c").write_bytes(
+        gzip.compress(struct.pack(">HBB3I", 0, 14, 3, *(2**32 - 1,) * 3) + bytes(30_000_000), 1)
+    )
+    for name, words in {"a": "not an idx file", "b": "6 bytes of values, 5 expected", "c": "expected for"}.items():
+        tracemalloc.start()
+        with pytest.raises(DataError, match=words):
+            read_idx(tmp_path / name)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 3_000_000
+
+
+def test_pipes_are_not_waited_for(tmp_path):
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    for read in (read_idx, Lines, lambda path: TokenDataset(path, 2, tokenizer=ByteTokenizer()), HuggingFaceTokenizer):
+        with pytest.raises(DataError, match="fifo: expected a regular file, but this is a pipe"):
+            read(fifo)
 
 
 def test_mnist(tmp_path):
@@ -220,6 +246,8 @@ def test_windows_of_tokens(tmp_path):
     data = TokenDataset([tmp_path / "a", tmp_path / "b"], 4, tokenizer=CharTokenizer("abc"))
     assert [x.tolist() for x, _ in (data[i] for i in range(2))] == [[0, 1, 2, 0], [1, 2, 0, 1]]
     assert TokenDataset("abcab", 4, tokenizer=CharTokenizer("abc"))[0][1].tolist() == [1, 2, 0, 1]
+    with pytest.raises(DataError, match="stride must be positive, got 0"):
+        TokenDataset(np.arange(10), 3, stride=0)
     with pytest.raises(DataError, match=r"tokens \(3,\) are too few for a window of 3"):
         TokenDataset([1, 2, 3], 3)
     with pytest.raises(OutOfRangeError):

@@ -29,7 +29,7 @@ from gpugrad.data import (
     get_worker_info,
     random_split,
 )
-from gpugrad.errors import DataError, DTypeError, OutOfRangeError, ShapeError
+from gpugrad.errors import DataError, DTypeError, OutOfRangeError, ShapeError, StateDictError
 
 Pair = namedtuple("Pair", "number noise")
 
@@ -165,6 +165,31 @@ def test_a_worker_that_dies_is_named():
         list(DataLoader(Noisy(fault=lambda: time.sleep(3)), 4, num_workers=2, timeout=0.5))
 
 
+def interrupt():
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    "end, words",
+    [(lambda: sys.exit(3), "SystemExit: 3"), (interrupt, "KeyboardInterrupt"), (die, "SIGKILL")],
+    ids=["exit", "interrupt", "kill"],
+)
+def test_what_a_worker_finished_before_its_end_is_not_lost(end, words):
+    """The batches before the sample at which the worker ends come first, though it ends long before they are asked."""
+    loader = DataLoader(Noisy(fault=end), 1, num_workers=1, prefetch_factor=8)
+    numbers, batches = [], iter(loader)
+    with pytest.raises(DataError, match=f"worker 0.*{words}"):
+        for batch in batches:
+            time.sleep(0 if numbers else 0.5)
+            numbers.append(batch.number.item())
+    assert numbers == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_worker_init_that_ends_the_worker():
+    with pytest.raises(DataError, match="worker_init_fn: SystemExit: 0"):
+        list(DataLoader(Noisy(), 4, num_workers=1, worker_init_fn=lambda number: sys.exit(0)))
+
+
 def test_worker_init_and_other_random_numbers():
     class Both(Dataset):
         def __len__(self):
@@ -295,6 +320,57 @@ def test_samplers():
     assert list(batches) == list(torch_data.BatchSampler(range(7), 3, False)) and len(batches) == 3
     loader = DataLoader(Noisy(), batch_sampler=BatchSampler([3, 1, 2], 2, True))
     assert [b.number.tolist() for b in loader] == [[3, 1]] and len(loader) == 1
+
+
+EMPTY = {
+    "sampler": {"batch_size": 2, "sampler": []},
+    "sampler of samples": {"batch_size": None, "sampler": []},
+    "batch sampler": {"batch_sampler": []},
+    "batch sampler without a full batch": {"batch_sampler": BatchSampler(range(5), 8, True)},
+    "drop_last": {"batch_size": 8, "drop_last": True},
+    "workers": {"batch_size": 8, "drop_last": True, "num_workers": 2},
+}
+
+
+@pytest.mark.parametrize("options", EMPTY.values(), ids=EMPTY)
+def test_empty_samplers_give_no_batches(options):
+    data = list(range(5))
+    for loader in (DataLoader(data, **options), torch_data.DataLoader(data, **options)):
+        assert list(loader) == [] and len(loader) == 0
+
+
+def test_empty_data_sets_give_no_batches():
+    empty = TensorDataset(gg.zeros(0, 3))
+    for data in (empty, Subset(range(3), []), ConcatDataset([empty, empty]), StackDataset(empty, empty), Numbers(0)):
+        for size in (2, None):
+            loader = DataLoader(data, size)
+            assert list(loader) == [] and len(loader) == 0
+    assert list(DataLoader(empty, 2, shuffle=True)) == []
+    for sampler in (RandomSampler(empty), RandomSampler(empty, replacement=True), SubsetRandomSampler([])):
+        assert list(sampler) == [] and len(sampler) == 0
+    for lengths in ([], [0], [0, 0]):
+        assert [len(part) for part in random_split(empty, lengths)] == lengths
+
+
+def test_what_is_empty_is_not_missing():
+    """A collate_fn that has a length, 0, is called."""
+
+    class Joined(list):
+        def __call__(self, samples):
+            return "joined"
+
+    assert list(DataLoader([1, 2], 2, collate_fn=Joined())) == ["joined"]
+
+
+def test_places_that_are_none():
+    loader = DataLoader(Noisy(), 4, generator=gg.Generator().manual_seed(1))
+    before = loader.state_dict()
+    states = before["generators"]
+    odd = [{"generators": []}, {"generators": [3]}, {"generators": [{"seed": 3, "state": {}}]}]
+    for bad in ({}, *odd, {"generators": states, "seed": "x"}, {"generators": states, "seed": 1, "batches": -1}):
+        with pytest.raises(StateDictError, match="DataLoader: "):
+            loader.load_state_dict(bad)
+        assert loader.state_dict() == before
 
 
 def test_datasets():

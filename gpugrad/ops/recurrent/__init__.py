@@ -1,7 +1,7 @@
 """Recurrent layers, each direction of a layer as one op.
 
 x (S, I) holds the rows of all steps, step after step; `sizes` says how many sequences run at each step (see
-`backend.steps`): (N,) * T for a batch of N sequences of length T. h0, c0 (N, H) are the states at the start. Weights
+`packed_steps`): (N,) * T for a batch of N sequences of length T. h0, c0 (N, H) are the states at the start. Weights
 w_ih (G, I), w_hh (G, H) and biases b_ih, b_hh (G) are PyTorch's, G being the number of gates times H. The outputs have
 the states after each step, (S, H). With `reverse` the steps are taken from the last one to the first.
 
@@ -13,16 +13,15 @@ the loop: all states are known, so the gates follow from one product too, and wh
 
 from typing import Any
 
-from ..autograd.op import Op, op, xp
-from ..backend import cpu
-from ..backend.steps import steps
-from .matmul import dense
-from .recurrent_cases import measured, products, samples
+from ...autograd.op import op, xp
+from ..matmul import dense
+from .cases import measured, products, samples
+from .packed_steps import packed_steps
 
 __all__ = []
 
 
-def _check(gates, x, h0, w_ih, w_hh, b_ih, b_hh, sizes, c0=None, w_hr=None) -> None:
+def check_shapes(gates, x, h0, w_ih, w_hh, b_ih, b_hh, sizes, c0=None, w_hr=None) -> None:
     """Raise ValueError unless the shapes are those of one layer."""
     rows, hidden, count = w_ih.shape[0], w_ih.shape[0] // gates, sizes[0] if sizes else 0
     out = hidden if w_hr is None else w_hr.shape[0]
@@ -37,7 +36,7 @@ def _check(gates, x, h0, w_ih, w_hh, b_ih, b_hh, sizes, c0=None, w_hr=None) -> N
 
 
 def _sums(x: Any, w: Any, *biases: Any) -> Any:
-    """x w^T + biases."""
+    """Compute x w^T + biases."""
     out = dense(x, w.T)
     for bias in biases:
         out = out if bias is None else out + bias
@@ -49,7 +48,7 @@ def _sigmoid(x: Any) -> Any:
 
 
 def _gates(array: Any, count: int) -> Any:
-    """`array` (n, count * H) cut into (n, H) each."""
+    """Cut `array` (n, count * H) into `count` arrays (n, H)."""
     return xp(array).split(array, count, axis=1)
 
 
@@ -58,15 +57,8 @@ def _joined(parts: list, axis: int = 0) -> Any:
 
 
 def _weights(pre: Any, x: Any, w: Any) -> tuple:
-    """Gradients of x, w and a bias of `_sums`."""
+    """The gradients of x, w and a bias in `_sums`, from that of the sums."""
     return dense(pre, w), dense(pre.T, x), pre.sum(axis=0)
-
-
-def _also_on_cuda(layer: Op, gradients: Any) -> None:
-    """Give `layer` the generic path on cuda with one backward for all inputs, where rules would run once for each."""
-    path = layer.path("cuda")(lambda *arrays, **attributes: (layer.forward(*arrays, **attributes), {}))
-    path.low = False  # 16-bit floats are raised to float32
-    path.backward(gradients)
 
 
 # LSTM
@@ -78,14 +70,20 @@ def _lstm_sums(x, h_before, w_ih, w_hh, b_ih, b_hh):
 
 @op(samples=samples(4, cells=True, projected=True), bench=measured(4, cells=True), flops=products)
 def lstm_layer(x, h0, c0, w_ih, w_hh, b_ih=None, b_hh=None, w_hr=None, *, sizes, reverse=False):
-    """h (S, P) and c (S, H) after each step of a long short-term memory, with gates in the order i, f, g, o:
+    """The states h (S, P) and c (S, H) after each step of a long short-term memory, with gates in the order i, f, g, o:
 
     i, f, o = sigmoid, g = tanh of x w_ih^T + b_ih + h w_hh^T + b_hh;  c' = f c + i g;  h' = o tanh(c') [w_hr^T].
-    w_hr (P, H) projects the output, else P = H. Raises ShapeError for a shape that does not fit
-    (Hochreiter and Schmidhuber 1997; Gers et al. 2000; projection: Sak et al. 2014.)
+    w_hr (P, H) projects the output, else P = H. Raises ShapeError for a shape that does not fit.
+    Sources: Hochreiter and Schmidhuber 1997; Gers et al. 2000; for the projection, Sak et al. 2014.
+
+    >>> from gpugrad.ops.recurrent import lstm_layer
+    >>> x, state, w = gg.ones((2, 1)), gg.zeros((1, 1)), gg.ones((4, 1))
+    >>> h, c = lstm_layer(x, state, state, w, w, sizes=(1, 1))  # two steps of one sequence
+    >>> h.shape, c.shape
+    ((2, 1), (2, 1))
     """
-    _check(4, x, h0, w_ih, w_hh, b_ih, b_hh, sizes, c0, w_hr)
-    walk, ns = steps(sizes, reverse), xp(x)
+    check_shapes(4, x, h0, w_ih, w_hh, b_ih, b_hh, sizes, c0, w_hr)
+    walk, ns = packed_steps(sizes, reverse), xp(x)
     sums = walk.split(_sums(x, w_ih, b_ih, b_hh))
 
     def step(t: int, h: Any, c: Any) -> tuple:
@@ -99,8 +97,8 @@ def lstm_layer(x, h0, c0, w_ih, w_hh, b_ih=None, b_hh=None, w_hr=None, *, sizes,
     return tuple(_joined(list(states)) for states in zip(*taken, strict=True))
 
 
-def _lstm_gradients(g, x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, out, sizes, reverse):
-    walk, ns = steps(sizes, reverse), xp(x)
+def lstm_gradients(g, x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, out, sizes, reverse):
+    walk, ns = packed_steps(sizes, reverse), xp(x)
     h_before, c_before = walk.before(h0, out[0]), walk.before(c0, out[1])
     i, f, n, o = _gates(_lstm_sums(x, h_before, w_ih, w_hh, b_ih, b_hh), 4)
     i, f, n, o, tanh_c = _sigmoid(i), _sigmoid(f), ns.tanh(n), _sigmoid(o), ns.tanh(out[1])
@@ -124,23 +122,10 @@ def _lstm_gradients(g, x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, out, sizes, reve
 
 
 def _lstm_rule(g, i, x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, out, sizes, reverse):
-    return _lstm_gradients(g, x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, out, sizes, reverse)[i]
+    return lstm_gradients(g, x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, out, sizes, reverse)[i]
 
 
 lstm_layer.vjp(**dict.fromkeys(lstm_layer.inputs, _lstm_rule))
-_also_on_cuda(lstm_layer, _lstm_gradients)
-
-
-@lstm_layer.path("cpu")
-def _lstm_cpu(x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, *, sizes, reverse):
-    _check(4, x, h0, w_ih, w_hh, b_ih, b_hh, sizes, c0, w_hr)
-    h, c, gates, tanh_c = cpu.recurrent.lstm_forward(x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, steps(sizes, reverse))
-    return (h, c), {"gates": gates, "tanh_c": tanh_c}
-
-
-@_lstm_cpu.backward
-def _(g, x, h0, c0, w_ih, w_hh, w_hr, out, gates, tanh_c, sizes, reverse, needs):
-    return cpu.recurrent.lstm_backward(g, x, h0, c0, w_ih, w_hh, w_hr, out, gates, tanh_c, steps(sizes, reverse), needs)
 
 
 # GRU
@@ -148,14 +133,19 @@ def _(g, x, h0, c0, w_ih, w_hh, w_hr, out, gates, tanh_c, sizes, reverse, needs)
 
 @op(samples=samples(3), bench=measured(3), flops=products)
 def gru_layer(x, h0, w_ih, w_hh, b_ih=None, b_hh=None, *, sizes, reverse=False):
-    """h (S, H) after each step of a gated recurrent unit, with gates in the order r, z, n:
+    """The states h (S, H) after each step of a gated recurrent unit, with gates in the order r, z, n:
 
     r, z = sigmoid(x w_ih^T + b_ih + h w_hh^T + b_hh), n = tanh(x w_ih^T + b_ih + r (h w_hh^T + b_hh)), each with its
-    rows of the weights;  h' = (1 - z) n + z h.  Raises ShapeError for a shape that does not fit
-    (Cho et al. 2014, in the form of PyTorch and cuDNN.)
+    rows of the weights;  h' = (1 - z) n + z h.  Raises ShapeError for a shape that does not fit.
+    Source: Cho et al. 2014, in the form that PyTorch and cuDNN have.
+
+    >>> from gpugrad.ops.recurrent import gru_layer
+    >>> x, state, w = gg.ones((2, 1)), gg.zeros((1, 1)), gg.ones((3, 1))
+    >>> gru_layer(x, state, w, w, sizes=(1, 1)).shape  # two steps of one sequence
+    (2, 1)
     """
-    _check(3, x, h0, w_ih, w_hh, b_ih, b_hh, sizes)
-    walk, ns = steps(sizes, reverse), xp(x)
+    check_shapes(3, x, h0, w_ih, w_hh, b_ih, b_hh, sizes)
+    walk, ns = packed_steps(sizes, reverse), xp(x)
     sums = walk.split(_sums(x, w_ih, b_ih))
 
     def step(t: int, h: Any) -> tuple:
@@ -167,8 +157,8 @@ def gru_layer(x, h0, w_ih, w_hh, b_ih=None, b_hh=None, *, sizes, reverse=False):
     return _joined(walk.run(step, (h0,))[0])
 
 
-def _gru_gradients(g, x, h0, w_ih, w_hh, b_ih, b_hh, out, sizes, reverse):
-    walk, ns = steps(sizes, reverse), xp(x)
+def gru_gradients(g, x, h0, w_ih, w_hh, b_ih, b_hh, out, sizes, reverse):
+    walk, ns = packed_steps(sizes, reverse), xp(x)
     h_before = walk.before(h0, out)
     (xr, xz, xn), (hr, hz, hn) = _gates(_sums(x, w_ih, b_ih), 3), _gates(_sums(h_before, w_hh, b_hh), 3)
     r, z = _sigmoid(xr + hr), _sigmoid(xz + hz)
@@ -191,23 +181,10 @@ def _gru_gradients(g, x, h0, w_ih, w_hh, b_ih, b_hh, out, sizes, reverse):
 
 
 def _gru_rule(g, i, x, h0, w_ih, w_hh, b_ih, b_hh, out, sizes, reverse):
-    return _gru_gradients(g, x, h0, w_ih, w_hh, b_ih, b_hh, out, sizes, reverse)[i]
+    return gru_gradients(g, x, h0, w_ih, w_hh, b_ih, b_hh, out, sizes, reverse)[i]
 
 
 gru_layer.vjp(**dict.fromkeys(gru_layer.inputs, _gru_rule))
-_also_on_cuda(gru_layer, _gru_gradients)
-
-
-@gru_layer.path("cpu")
-def _gru_cpu(x, h0, w_ih, w_hh, b_ih, b_hh, *, sizes, reverse):
-    _check(3, x, h0, w_ih, w_hh, b_ih, b_hh, sizes)
-    h, gates, inner = cpu.recurrent.gru_forward(x, h0, w_ih, w_hh, b_ih, b_hh, steps(sizes, reverse))
-    return h, {"gates": gates, "inner": inner}
-
-
-@_gru_cpu.backward
-def _(g, x, h0, w_ih, w_hh, out, gates, inner, sizes, reverse, needs):
-    return cpu.recurrent.gru_backward(g, x, h0, w_ih, w_hh, out, gates, inner, steps(sizes, reverse), needs)
 
 
 # Elman's network
@@ -222,11 +199,18 @@ def _(g, x, h0, w_ih, w_hh, out, gates, inner, sizes, reverse, needs):
     flops=products,
 )
 def rnn_layer(x, h0, w_ih, w_hh, b_ih=None, b_hh=None, *, sizes, reverse=False, nonlinearity="tanh"):
-    """h (S, H) after each step of a recurrent network: h' = tanh(x w_ih^T + b_ih + h w_hh^T + b_hh), or relu of it.
+    """The states h (S, H) after each step of a recurrent network: h' = tanh(x w_ih^T + b_ih + h w_hh^T + b_hh).
 
-    See the module for shapes. Raises ShapeError for shapes that do not fit (Elman 1990)."""
-    _check(1, x, h0, w_ih, w_hh, b_ih, b_hh, sizes)
-    walk, squash = steps(sizes, reverse), getattr(xp(x), nonlinearity)
+    `nonlinearity` is "tanh" or "relu". Raises ShapeError for a shape that does not fit. Source: Elman 1990.
+
+    >>> from gpugrad.ops.recurrent import rnn_layer
+    >>> x, state, w = gg.tensor([[1.0], [2.0]]), gg.zeros((1, 1)), gg.ones((1, 1))
+    >>> rnn_layer(x, state, w, w, sizes=(1, 1), nonlinearity="relu")  # two steps of one sequence
+    tensor([[1.],
+            [3.]])
+    """
+    check_shapes(1, x, h0, w_ih, w_hh, b_ih, b_hh, sizes)
+    walk, squash = packed_steps(sizes, reverse), getattr(xp(x), nonlinearity)
     sums = walk.split(_sums(x, w_ih, b_ih, b_hh))
 
     def step(t: int, h: Any) -> tuple:
@@ -236,8 +220,8 @@ def rnn_layer(x, h0, w_ih, w_hh, b_ih=None, b_hh=None, *, sizes, reverse=False, 
     return _joined(walk.run(step, (h0,))[0])
 
 
-def _rnn_gradients(g, x, h0, w_ih, w_hh, out, sizes, reverse, nonlinearity):
-    walk, ns = steps(sizes, reverse), xp(x)
+def rnn_gradients(g, x, h0, w_ih, w_hh, out, sizes, reverse, nonlinearity):
+    walk, ns = packed_steps(sizes, reverse), xp(x)
     factor = 1 - out * out if nonlinearity == "tanh" else (out > 0).astype(out.dtype)
     known = list(zip(walk.split(g), walk.split(factor), strict=True))
 
@@ -253,19 +237,7 @@ def _rnn_gradients(g, x, h0, w_ih, w_hh, out, sizes, reverse, nonlinearity):
 
 
 def _rnn_rule(g, i, x, h0, w_ih, w_hh, out, sizes, reverse, nonlinearity):
-    return _rnn_gradients(g, x, h0, w_ih, w_hh, out, sizes, reverse, nonlinearity)[i]
+    return rnn_gradients(g, x, h0, w_ih, w_hh, out, sizes, reverse, nonlinearity)[i]
 
 
 rnn_layer.vjp(**dict.fromkeys(rnn_layer.inputs, _rnn_rule))
-_also_on_cuda(rnn_layer, _rnn_gradients)
-
-
-@rnn_layer.path("cpu")
-def _rnn_cpu(x, h0, w_ih, w_hh, b_ih, b_hh, *, sizes, reverse, nonlinearity):
-    _check(1, x, h0, w_ih, w_hh, b_ih, b_hh, sizes)
-    return cpu.recurrent.rnn_forward(x, h0, w_ih, w_hh, b_ih, b_hh, nonlinearity, steps(sizes, reverse)), {}
-
-
-@_rnn_cpu.backward
-def _(g, x, h0, w_ih, w_hh, out, sizes, reverse, nonlinearity, needs):
-    return cpu.recurrent.rnn_backward(g, x, h0, w_ih, w_hh, out, nonlinearity, steps(sizes, reverse), needs)

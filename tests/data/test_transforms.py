@@ -85,6 +85,12 @@ def test_crops():
     assert CenterCrop((8, 4))(x).numpy()[:, :, 1:7].tolist() == array[:, :, :, 2:6].tolist()
 
 
+def test_padding_of_another_number_of_sides():
+    for padding in ((), (1, 2, 3)):
+        with pytest.raises(ShapeError, match="RandomCrop: padding must be an int, or 1, 2 or 4 ints"):
+            RandomCrop(4, padding)
+
+
 def test_flips():
     x = pictures(400)
     array, flipped = x.numpy(), RandomHorizontalFlip(0.3)(x).numpy()

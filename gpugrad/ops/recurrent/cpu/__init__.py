@@ -1,58 +1,62 @@
-"""Recurrent layers: steps in buffers that exist already.
+"""Recurrent layers on the CPU, whose steps work in buffers that exist already.
 
-Each step multiplies the state into one buffer and turns the gates' sums into gates where they stand. A sigmoid is taken
-as (1 + tanh(x / 2)) / 2: the half is put into the weights, so one call of tanh does all gates of a step.
-See `ops.recurrent` for formulas.
+Each step multiplies the state into one buffer and turns the gates' sums into gates in place. A sigmoid is computed as
+(1 + tanh(x / 2)) / 2: the half is put into the weights, so one call of tanh does all gates of a step. The formulas are
+in the docstrings of the ops.
 """
-
-from collections.abc import Iterator
 
 import numpy as np
 
-from ..steps import Steps
-from . import gemm, memory
-from .recurrent_loop import Optional, added, linear, loop, pull
+from ....backend.cpu import gemm, memory
+from .. import check_shapes, gru_layer, lstm_layer, rnn_layer
+from ..packed_steps import packed_steps
+from .time_loop import Optional, Step, deferred_gradients, deferred_linear, run_steps, sum_of_pieces
 
 
 def _fit(state: np.ndarray, start: np.ndarray, count: int) -> np.ndarray:
-    """`state` for `count` sequences: those that only start now have `start`."""
+    """Extend or cut `state` to `count` sequences; those that only begin now have `start`."""
     if len(state) < count:
         return np.concatenate([state, start[len(state) : count]])
     return state[:count]
 
 
 def _halved(hidden: int, sigmoids: list[bool], dtype: np.dtype) -> np.ndarray:
-    """What the sum of each gate is multiplied by: 1/2 for a sigmoid."""
+    """The factors of the gates' sums: 1/2 for a sigmoid."""
     return np.repeat(np.where(sigmoids, 0.5, 1.0), hidden).astype(dtype)
 
 
 def _times(x: np.ndarray, w: np.ndarray, out: np.ndarray) -> np.ndarray:
+    """Compute out = x w and return it."""
     gemm.multiply(x, w, out)
     return out
 
 
 def _sum(a: Optional, b: Optional) -> Optional:
+    """Add two biases of which each may be missing."""
     return a if b is None else b if a is None else a + b
 
 
 # LSTM: gates i, f, g, o
 
 
-def lstm_forward(x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, steps: Steps):
-    """h (S, P), c (S, H), the gates (S, 4H) and tanh(c) (S, H)."""
-    hidden = c0.shape[1]
+@lstm_layer.path("cpu")
+def lstm_cpu(x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, *, sizes, reverse):
+    check_shapes(4, x, h0, w_ih, w_hh, b_ih, b_hh, sizes, c0, w_hr)
+    steps, hidden = packed_steps(sizes, reverse), c0.shape[1]
     scale = _halved(hidden, [True, True, False, True], x.dtype)
     shift = 1 - scale
-    gates, fill = linear(x, w_ih, _sum(b_ih, b_hh), scale)
+    gates, fill = deferred_linear(x, w_ih, _sum(b_ih, b_hh), scale)
     w = np.ascontiguousarray((w_hh * scale[:, None]).T)
     c, squashed = (memory.empty((steps.total, hidden), x.dtype) for _ in range(2))
     h = memory.empty((steps.total, h0.shape[1]), x.dtype)
 
-    def run(part: slice, walk: Iterator[slice]) -> None:
+    def start(part: slice) -> Step:
         first, c_first = h0[part], c0[part]
         sums, new = np.empty((len(first), 4 * hidden), x.dtype), np.empty_like(c_first, order="C")
         last, c_last = first[:0], c_first[:0]
-        for rows in walk:
+
+        def step(rows: slice) -> None:
+            nonlocal last, c_last
             gate, count = gates[rows], rows.stop - rows.start
             last, c_last = _fit(last, first, count), _fit(c_last, c_first, count)
             gate += _times(last, w, sums[:count])
@@ -68,24 +72,27 @@ def lstm_forward(x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, steps: Steps):
             else:
                 last = _times(np.multiply(o, squashed[rows], out=new[:count]), w_hr.T, h[rows])
 
-    loop(run, steps, w_hh, ahead=fill)
-    return h, c, gates, squashed
+        return step
+
+    run_steps(start, steps, w_hh, ahead=fill)
+    return (h, c), {"gates": gates, "squashed": squashed}
 
 
-def lstm_backward(g, x, h0, c0, w_ih, w_hh, w_hr, out, gates, squashed, steps: Steps, needs):
-    """Gradients of the inputs x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr; `needs` says of which."""
-    (gh, gc), (h, c), hidden, dtype = g, out, c0.shape[1], gates.dtype
+@lstm_cpu.backward
+def lstm_cpu_backward(g, x, h0, c0, w_ih, w_hh, w_hr, out, gates, squashed, sizes, reverse, needs):
+    steps, (gh, gc), (h, c), hidden, dtype = packed_steps(sizes, reverse), g, out, c0.shape[1], gates.dtype
     shift = 1 - 2 * _halved(hidden, [True, True, False, True], dtype)  # 0 for sigmoids, -1 for tanh
     pre, c_before = memory.empty(gates.shape, dtype), steps.before(c0, c)
     gh0, gc0 = np.zeros(h0.shape, dtype), np.zeros(c0.shape, dtype)
     total = None if w_hr is None else memory.empty(gh.shape, dtype)
-    gx, of_inputs = pull(pre, x, w_ih, (needs[0], needs[3], needs[5] or needs[6]))
-    _, of_states = pull(pre, steps.before(h0, h), w_hh, (False, needs[4], False))
+    gx, of_inputs = deferred_gradients(pre, x, w_ih, (needs[0], needs[3], needs[5] or needs[6]))
+    _, of_states = deferred_gradients(pre, steps.before(h0, h), w_hh, (False, needs[4], False))
 
-    def run(part: slice, walk: Iterator[slice]) -> None:
+    def start(part: slice) -> Step:
         dh_all, dc_all = gh0[part], gc0[part]
         wide, narrow = np.empty((len(dh_all), 4 * hidden), dtype), np.empty_like(dc_all)
-        for rows in walk:
+
+        def step(rows: slice) -> None:
             count = rows.stop - rows.start
             gate, d, tanh_c = gates[rows], pre[rows], squashed[rows]
             dh, dc, one, all4 = dh_all[:count], dc_all[:count], narrow[:count], wide[:count]
@@ -97,8 +104,7 @@ def lstm_backward(g, x, h0, c0, w_ih, w_hh, w_hr, out, gates, squashed, steps: S
                 total[rows] = dh
                 dm = dh @ w_hr
             np.multiply(dm, tanh_c, out=do)
-            np.multiply(tanh_c, tanh_c, out=one)
-            np.subtract(1, one, out=one)
+            np.subtract(1, np.multiply(tanh_c, tanh_c, out=one), out=one)
             one *= o
             one *= dm
             dc += one
@@ -111,8 +117,10 @@ def lstm_backward(g, x, h0, c0, w_ih, w_hh, w_hr, out, gates, squashed, steps: S
             dc *= f
             _times(d, w_hh, dh)
 
-    parts = loop(run, steps, w_hh, after=lambda rows: (*of_inputs(rows), of_states(rows)[0]), back=True)
-    gw_ih, gb, gw_hh = added(parts)
+        return step
+
+    pieces = run_steps(start, steps, w_hh, after=lambda rows: (*of_inputs(rows), of_states(rows)[0]), back=True)
+    gw_ih, gb, gw_hh = sum_of_pieces(pieces)
     gw_hr = None if total is None else gemm.product(total.T, gates[:, 3 * hidden :] * squashed)
     return gx, gh0, gc0, gw_ih, gw_hh, gb, gb, gw_hr
 
@@ -120,20 +128,23 @@ def lstm_backward(g, x, h0, c0, w_ih, w_hh, w_hr, out, gates, squashed, steps: S
 # GRU: gates r, z, n
 
 
-def gru_forward(x, h0, w_ih, w_hh, b_ih, b_hh, steps: Steps):
-    """h (S, H), the gates (S, 3H) and what r is multiplied by (S, H)."""
-    hidden = h0.shape[1]
+@gru_layer.path("cpu")
+def gru_cpu(x, h0, w_ih, w_hh, b_ih, b_hh, *, sizes, reverse):
+    check_shapes(3, x, h0, w_ih, w_hh, b_ih, b_hh, sizes)
+    steps, hidden = packed_steps(sizes, reverse), h0.shape[1]
     scale = _halved(hidden, [True, True, False], x.dtype)
-    gates, fill = linear(x, w_ih, b_ih, scale)
+    gates, fill = deferred_linear(x, w_ih, b_ih, scale)
     w = np.ascontiguousarray((w_hh * scale[:, None]).T)
     bias = None if b_hh is None else b_hh * scale
     h, inner = (memory.empty((steps.total, hidden), x.dtype) for _ in range(2))
 
-    def run(part: slice, walk: Iterator[slice]) -> None:
+    def start(part: slice) -> Step:
         first = h0[part]
         sums, new = np.empty((len(first), 3 * hidden), x.dtype), np.empty_like(first, order="C")
         last = first[:0]
-        for rows in walk:
+
+        def step(rows: slice) -> None:
+            nonlocal last
             count = rows.stop - rows.start
             last, both, n = _fit(last, first, count), gates[rows, : 2 * hidden], gates[rows, 2 * hidden :]
             product = _times(last, w, sums[:count])
@@ -150,22 +161,25 @@ def gru_forward(x, h0, w_ih, w_hh, b_ih, b_hh, steps: Steps):
             mixed *= both[:, hidden:]
             last = np.add(n, mixed, out=h[rows])
 
-    loop(run, steps, w_hh, ahead=fill)
-    return h, gates, inner
+        return step
+
+    run_steps(start, steps, w_hh, ahead=fill)
+    return h, {"gates": gates, "inner": inner}
 
 
-def gru_backward(g, x, h0, w_ih, w_hh, h, gates, inner, steps: Steps, needs):
-    """Gradients of the inputs x, h0, w_ih, w_hh, b_ih, b_hh; `needs` says of which."""
-    hidden, dtype = h0.shape[1], gates.dtype
+@gru_cpu.backward
+def gru_cpu_backward(g, x, h0, w_ih, w_hh, out, gates, inner, sizes, reverse, needs):
+    steps, hidden, dtype = packed_steps(sizes, reverse), h0.shape[1], gates.dtype
     pre_x, pre_h = memory.empty(gates.shape, dtype), memory.empty(gates.shape, dtype)
-    h_before, gh0 = steps.before(h0, h), np.zeros(h0.shape, dtype)
-    gx, of_inputs = pull(pre_x, x, w_ih, (needs[0], needs[2], needs[4]))
-    _, of_states = pull(pre_h, h_before, w_hh, (False, needs[3], needs[5]))
+    h_before, gh0 = steps.before(h0, out), np.zeros(h0.shape, dtype)
+    gx, of_inputs = deferred_gradients(pre_x, x, w_ih, (needs[0], needs[2], needs[4]))
+    _, of_states = deferred_gradients(pre_h, h_before, w_hh, (False, needs[3], needs[5]))
 
-    def run(part: slice, walk: Iterator[slice]) -> None:
+    def start(part: slice) -> Step:
         dh_all = gh0[part]
         buffer, product = np.empty_like(dh_all), np.empty_like(dh_all)
-        for rows in walk:
+
+        def step(rows: slice) -> None:
             count = rows.stop - rows.start
             dh, one = dh_all[:count], buffer[:count]
             r, z, n = (gates[rows, k * hidden : (k + 1) * hidden] for k in range(3))
@@ -187,45 +201,55 @@ def gru_backward(g, x, h0, w_ih, w_hh, h, gates, inner, steps: Steps, needs):
             dh *= z
             dh += _times(pre_h[rows], w_hh, product[:count])
 
-    parts = loop(run, steps, w_hh, after=lambda rows: (*of_inputs(rows), *of_states(rows)), back=True)
-    gw_ih, gb_ih, gw_hh, gb_hh = added(parts)
+        return step
+
+    pieces = run_steps(start, steps, w_hh, after=lambda rows: (*of_inputs(rows), *of_states(rows)), back=True)
+    gw_ih, gb_ih, gw_hh, gb_hh = sum_of_pieces(pieces)
     return gx, gh0, gw_ih, gw_hh, gb_ih, gb_hh
 
 
 # Elman's network
 
 
-def rnn_forward(x, h0, w_ih, w_hh, b_ih, b_hh, nonlinearity: str, steps: Steps):
-    """h (S, H)."""
-    (h, fill), w = linear(x, w_ih, _sum(b_ih, b_hh)), np.ascontiguousarray(w_hh.T)
+@rnn_layer.path("cpu")
+def rnn_cpu(x, h0, w_ih, w_hh, b_ih, b_hh, *, sizes, reverse, nonlinearity):
+    check_shapes(1, x, h0, w_ih, w_hh, b_ih, b_hh, sizes)
+    (h, fill), w = deferred_linear(x, w_ih, _sum(b_ih, b_hh)), np.ascontiguousarray(w_hh.T)
 
-    def run(part: slice, walk: Iterator[slice]) -> None:
+    def start(part: slice) -> Step:
         first = h0[part]
         sums, last = np.empty_like(first, order="C"), first[:0]
-        for rows in walk:
+
+        def step(rows: slice) -> None:
+            nonlocal last
             count = rows.stop - rows.start
             state = h[rows]
             state += _times(_fit(last, first, count), w, sums[:count])
             last = np.tanh(state, out=state) if nonlinearity == "tanh" else np.maximum(state, 0, out=state)
 
-    loop(run, steps, w_hh, ahead=fill)
-    return h
+        return step
+
+    run_steps(start, packed_steps(sizes, reverse), w_hh, ahead=fill)
+    return h, {}
 
 
-def rnn_backward(g, x, h0, w_ih, w_hh, h, nonlinearity: str, steps: Steps, needs):
-    """Gradients of the inputs x, h0, w_ih, w_hh, b_ih, b_hh; `needs` says of which."""
-    pre = 1 - h * h if nonlinearity == "tanh" else (h > 0).astype(h.dtype)
-    gh0 = np.zeros(h0.shape, h.dtype)
-    gx, of_inputs = pull(pre, x, w_ih, (needs[0], needs[2], needs[4] or needs[5]))
-    _, of_states = pull(pre, steps.before(h0, h), w_hh, (False, needs[3], False))
+@rnn_cpu.backward
+def rnn_cpu_backward(g, x, h0, w_ih, w_hh, out, sizes, reverse, nonlinearity, needs):
+    steps = packed_steps(sizes, reverse)
+    pre = 1 - out * out if nonlinearity == "tanh" else (out > 0).astype(out.dtype)
+    gh0 = np.zeros(h0.shape, out.dtype)
+    gx, of_inputs = deferred_gradients(pre, x, w_ih, (needs[0], needs[2], needs[4] or needs[5]))
+    _, of_states = deferred_gradients(pre, steps.before(h0, out), w_hh, (False, needs[3], False))
 
-    def run(part: slice, walk: Iterator[slice]) -> None:
-        for rows in walk:
+    def start(part: slice) -> Step:
+        def step(rows: slice) -> None:
             dh = gh0[part][: rows.stop - rows.start]
             dh += g[rows]
             pre[rows] *= dh
             _times(pre[rows], w_hh, dh)
 
-    parts = loop(run, steps, w_hh, after=lambda rows: (*of_inputs(rows), of_states(rows)[0]), back=True)
-    gw_ih, gb, gw_hh = added(parts)
+        return step
+
+    pieces = run_steps(start, steps, w_hh, after=lambda rows: (*of_inputs(rows), of_states(rows)[0]), back=True)
+    gw_ih, gb, gw_hh = sum_of_pieces(pieces)
     return gx, gh0, gw_ih, gw_hh, gb, gb

@@ -154,6 +154,40 @@ def test_eval_of_a_foreign_file(tmp_path, capsys):
     assert re.search(r"other\.safetensors.*not written by", capsys.readouterr().err)
 
 
+@pytest.mark.parametrize("recipe", [["digits"], {"a": 1}, 3, None])
+def test_eval_of_an_odd_recipe(tmp_path, capsys, recipe):
+    save(tmp_path / "other.safetensors", {"x": gg.ones(1)}, {"recipe": recipe})
+    assert main(["eval", str(tmp_path / "other.safetensors")]) == 2
+    assert re.search(r"other\.safetensors.*not written by", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    "option, value",
+    [("lr", "-1"), ("lr", "nan"), ("lr", "inf"), ("lr", "x"), ("batch-size", "-5"), ("batch-size", "0"),
+     ("batch-size", "2.5"), ("epochs", "-1"), ("seed", "-1")],
+)  # fmt: skip
+def test_numbers_out_of_range_are_refused(tmp_path, capsys, option, value):
+    with pytest.raises(SystemExit) as end:
+        train(tmp_path, f"--{option}", value)
+    err = capsys.readouterr().err
+    assert end.value.code == 2 and err.count("\n") == 1
+    assert f"--{option}: expected a" in err and f"got {value!r}" in err
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", [["train", "digits"], ["eval", "x"]])
+def test_an_unknown_device_is_named(capsys, command):
+    assert main([*command, "--device", "foo"]) == 2
+    assert "unknown device 'foo': expected" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_made_is_told_before_training(tmp_path, capsys, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("gpugrad.cli.train.fit", lambda *args: pytest.fail("it trains"))
+    assert train(tmp_path / "file") == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
 def test_unknown_recipe(capsys):
     with pytest.raises(SystemExit):
         main(["train", "nothing"])

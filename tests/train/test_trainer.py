@@ -1,6 +1,7 @@
 """The Trainer, and what looks into a network while it trains."""
 
 import re
+import signal
 import sys
 
 import numpy as np
@@ -9,9 +10,10 @@ import pytest
 import gpugrad as gg
 from gpugrad import nn
 from gpugrad.data import DataLoader, TensorDataset
-from gpugrad.errors import MissingPackageError, TrainingError
+from gpugrad.errors import MissingPackageError, StateDictError, TrainingError
 from gpugrad.nn.functional import cross_entropy, mse_loss
 from gpugrad.optim import SGD, AdamW
+from gpugrad.optim.lr_scheduler import ReduceLROnPlateau
 from gpugrad.train import Trainer, dead_units, gradient_norms, nan_watch
 
 
@@ -155,6 +157,124 @@ def test_a_run_goes_on(data, tmp_path):
     assert other.fit(loader, 4) == expected.losses and len(other.losses) == 20
     other.draw(tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+class Interrupted(Trainer):
+    """Is interrupted in its step `at`, by the signal of Ctrl-C or an error."""
+
+    at, press = 3, staticmethod(lambda: signal.raise_signal(signal.SIGINT))
+
+    def loss_of(self, batch):
+        loss = super().loss_of(batch)
+        if self.model.training and len(self.losses) + 1 == self.at:
+            self.at = None
+            self.press()
+        return loss
+
+
+def raise_interrupt():
+    raise KeyboardInterrupt
+
+
+def fail():
+    raise RuntimeError("no memory")
+
+
+def interrupted_run(data, path, **settings):
+    """The losses of a run that is interrupted, saved, and gone on with by others."""
+
+    def make(kind):
+        model = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
+        plateau = ReduceLROnPlateau(optimizer := AdamW(model.parameters(), lr=0.02), patience=0, threshold=0.5)
+        run = kind(model, optimizer, cross_entropy, scheduler=plateau, progress=False)
+        return run, DataLoader(data, 7, shuffle=True)
+
+    gg.manual_seed(1)
+    run, loader = make(Interrupted)
+    for name, value in settings.items():
+        setattr(run, name, value)
+    with pytest.raises((KeyboardInterrupt, RuntimeError)):
+        run.fit(loader, 4)
+    run.save(path)
+    gg.manual_seed(2)
+    other, loader = make(Trainer)
+    other.load(path, loader)
+    other.fit(loader, 4)
+    return run, other
+
+
+@pytest.mark.parametrize(
+    "press", [Interrupted.press, raise_interrupt, fail], ids=["ctrl-c", "KeyboardInterrupt", "error"]
+)
+@pytest.mark.parametrize("at", [1, 3, 5, 13])
+def test_a_run_that_is_interrupted_in_a_step_loses_no_batch(data, tmp_path, at, press):
+    _, expected = interrupted_run(data, tmp_path / "run", at=20, press=fail)  # in its last step
+    run, other = interrupted_run(data, tmp_path / "run", at=at, press=press)
+    assert len(other.losses) == other.step == 20 and other.epoch == 4
+    assert other.losses == expected.losses
+    assert len(run.losses) == (at if press is Interrupted.press else at - 1)  # Ctrl-C waits for the end of the step
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_second_ctrl_c_does_not_wait(data):
+    run, loader = trainer(network()), DataLoader(data, 7)
+
+    def press(batch):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    run.loss_of = press
+    with pytest.raises(KeyboardInterrupt):
+        run.fit(loader, 1)
+    assert run.step == 0 and loader.state_dict()["batches"] == 0
+
+
+def test_an_interrupted_fit_goes_on(data):
+    """The same trainer takes up the batch whose step was broken off."""
+    model, loader = network(), DataLoader(data, 7)
+    run = Interrupted(model, AdamW(model.parameters()), cross_entropy, progress=False)
+    run.press = raise_interrupt
+    with pytest.raises(KeyboardInterrupt):
+        run.fit(loader, 2)
+    assert run.step == 2
+    assert len(run.fit(loader, 2)) == 10 and run.epoch == 2
+
+
+def test_an_interruption_between_pass_and_epoch(data, tmp_path):
+    """Interrupted in its validation, a run goes on with it: no step is made twice, the epoch's end is not left out."""
+    run, loader = trainer(network()), DataLoader(data, 7, shuffle=True)
+
+    def broken():
+        raise KeyboardInterrupt
+        yield
+
+    with pytest.raises(KeyboardInterrupt):
+        run.fit(loader, 2, validation=broken())
+    run.save(tmp_path / "run")
+    other, loader = trainer(network()), DataLoader(data, 7, shuffle=True)
+    other.load(tmp_path / "run", loader)
+    assert (other.epoch, other.step) == (0, 5)
+    assert len(other.fit(loader, 2, validation=[data.tensors])) == 10 and len(other.validation) == 2
+
+
+def test_states_that_are_none(data):
+    run = trainer(network())
+    run.fit(DataLoader(data, 7), 1)
+    good = run.state_dict()
+    trainer(network()).load_state_dict({n: good[n] for n in ("epoch", "step", "losses", "validation")})  # an older file
+    for odd in ({}, {"epoch": "x"}, {"epoch": -1}, {"losses": [[1.0]]}, {"losses": ["a"]}, {"validation": None}):
+        with pytest.raises(StateDictError, match="Trainer: "):
+            run.load_state_dict({**good, **odd} if odd else {})
+        assert run.epoch == 1 and len(run.losses) == 5
+
+
+def test_a_long_run_can_be_saved(data, tmp_path):
+    run = trainer(network())
+    run.losses, run.step = [0.5] * 3_000_000, 3_000_000
+    run.save(tmp_path / "run")
+    other = trainer(network())
+    other.load(tmp_path / "run")
+    assert other.losses == run.losses
 
 
 @pytest.mark.filterwarnings("ignore:invalid value")

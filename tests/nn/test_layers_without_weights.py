@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from test_nn import I2, I3, S, agree, close, to_numpy, twins
+from layer_twins import I2, I3, S, agree, close, to_numpy, twins
 
 import gpugrad as gg
 from gpugrad import nn

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 import gpugrad as gg
 from gpugrad import nn
 from gpugrad.autograd.op import OPS
-from gpugrad.backend.cpu import recurrent_loop
 from gpugrad.errors import ShapeError
 from gpugrad.nn.utils import rnn
+from gpugrad.ops.recurrent.cpu import time_loop
 
 RNG = np.random.default_rng(1)
 LAYERS = {
@@ -201,7 +201,7 @@ def test_a_batch_that_is_cut_over_threads_gives_the_same(name, monkeypatch):
     layer, found = getattr(nn, name)(3, 4, bidirectional=True).double(), []
     threads = gg.get_num_threads()
     for share in (1 << 24, 0):
-        monkeypatch.setattr(recurrent_loop, "SHARE", share)
+        monkeypatch.setattr(time_loop, "SHARE", share)
         gg.set_num_threads(3)
         try:
             layer.zero_grad()
@@ -217,7 +217,7 @@ def test_a_batch_that_is_cut_over_threads_gives_the_same(name, monkeypatch):
 @pytest.mark.parametrize("name", LAYERS)
 @pytest.mark.parametrize("count", [1, 2])
 def test_products_beside_the_loop_give_the_same(name, count, monkeypatch):
-    monkeypatch.setattr(recurrent_loop, "PIECE", 64)
+    monkeypatch.setattr(time_loop, "PIECE", 64)
     ours, theirs = twins(name, 3, 4, bidirectional=True)
     threads = gg.get_num_threads()
     gg.set_num_threads(count)
