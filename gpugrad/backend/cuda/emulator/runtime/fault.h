@@ -28,6 +28,11 @@ void record(const void* pc, const void* frame, const void* other, const char* fo
 [[noreturn]] void fail_at(const void* pc, const void* frame, const void* other, const char* format, ...)
     __attribute__((format(printf, 4, 5)));
 
+// Fills in an error of the running fiber that may be reported later, with fail_with.
+void describe_fault(Fault& fault, const void* pc, const void* frame, const char* format, ...)
+    __attribute__((format(printf, 4, 5)));
+void fail_with(const Fault& fault);
+
 // An error of the block as a whole, from the scheduler.
 void fail_block(const char* format, ...) __attribute__((format(printf, 1, 2)));
 
