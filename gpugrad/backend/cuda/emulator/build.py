@@ -69,7 +69,7 @@ def _stamp(file: Path) -> tuple[int, int]:
 def _load(source: Source, instances: list[str], check: bool, defines: list[str]) -> dict[str, Function]:
     load_runtime(_runtime)
     library = _compile(source, instances, check, defines)
-    return load(library, instances, check)
+    return load(library, instances, check, source.name)
 
 
 def _compile(source: Source, instances: list[str], check: bool, defines: list[str]) -> Path:

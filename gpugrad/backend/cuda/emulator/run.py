@@ -25,7 +25,8 @@ _WORDS = {
     "i": "a signed integer", "u": "an unsigned integer", "f": "a float", "b": "a bfloat16", "s": "a structure",
     "p": "a pointer",
 }  # fmt: skip
-_NUMPY_KINDS = {"i": "i", "u": "ub", "f": "f", "b": "V", "p": "iu", "s": "biufVS"}  # bfloat16's kind is V
+_NUMPY_KINDS = {"i": "i", "u": "ub", "f": "f", "b": "V"}  # bfloat16's kind is V
+_ELEMENT_KINDS = _NUMPY_KINDS | dict.fromkeys("ups", "biufV")  # unsigned: words of any kind, which a kernel moves
 _ALLOCATION = -3  # Region::kAllocation
 
 
@@ -87,13 +88,13 @@ def _open(path: Path, mode: int) -> ctypes.CDLL:
         raise KernelError(f"cannot load a compiled kernel: {error}; GPUGRAD_CACHE may name another folder") from None
 
 
-def load(path: Path, instances: Sequence[str], check: bool) -> dict[str, Function]:
-    """The functions of a kernel's library."""
+def load(path: Path, instances: Sequence[str], check: bool, source: str) -> dict[str, Function]:
+    """The functions of a kernel's library. source: the name of the file that it was made from."""
     library = _open(path, ctypes.RTLD_LOCAL)
     functions = {}
     for number, name in enumerate(instances):
         entry = _Entry.in_dll(library, f"emulator_entry_{number}")
-        functions[name] = Function(name, path, entry, check, alone=len(instances) == 1)
+        functions[name] = Function(name, path, entry, check, source, alone=len(instances) == 1)
     return functions
 
 
@@ -137,8 +138,8 @@ class Parameter:
 
 
     def _points_to(self, dtype: np.dtype) -> bool:
-        """Whether the kernel reads elements of this dtype as what they are. Structures are known by their size only."""
-        return not self.item or (dtype.itemsize == self.item and dtype.kind in _NUMPY_KINDS[self.item_kind])
+        """Whether elements of this dtype are what the kernel takes them for."""
+        return not self.item or (dtype.itemsize == self.item and dtype.kind in _ELEMENT_KINDS[self.item_kind])
 
 
 def _may_hold_pointers(value: Any) -> bool:
@@ -158,8 +159,8 @@ def _describe(value: Any) -> str:
 class Function:
     """An instance of a kernel, compiled."""
 
-    def __init__(self, name: str, library: Path, entry: _Entry, check: bool, alone: bool):
-        self.name, self.check = name, check
+    def __init__(self, name: str, library: Path, entry: _Entry, check: bool, source: str, alone: bool):
+        self.name, self.check, self._source = name, check, source
         self.handle = _runtime.emulator_find(ctypes.addressof(entry))
         self.parameters = [
             Parameter(p.size, p.kind.decode(), p.item_kind.decode(), p.item, bool(p.constant))
@@ -229,18 +230,24 @@ class Function:
         _runtime.emulator_fault(ctypes.byref(fault))
         text = fault.message.decode(errors="replace")
         if fault.other:
-            text += f" (the earlier at {_place(self._library, [fault.other])})"
+            text += f" (the earlier at {self._place([fault.other])})"
         if fault.frame_count:
-            text += f", at {_place(self._library, fault.frames[: fault.frame_count])}"
+            text += f", at {self._place(fault.frames[: fault.frame_count])}"
         if fault.has_block:
             text += f", block ({','.join(map(str, fault.block))})"
         if fault.has_thread:
             text += f", thread ({','.join(map(str, fault.thread))})"
         return text
 
+    def _place(self, offsets: Sequence[int]) -> str:
+        return _place(self._library, self._source, offsets)
 
-def _place(library: Path, offsets: Sequence[int]) -> str:
-    """The source lines of these offsets in a library, innermost first: "a.cuh:3, called from b.cu:7"."""
+
+def _place(library: Path, source: str, offsets: Sequence[int]) -> str:
+    """The source lines of these offsets in a library, innermost first: "a.cuh:3, called from b.cu:7".
+
+    g++ read the source from its standard input, and names that, or the file, as its debug information has it.
+    """
     command = ["addr2line", "-i", "-e", str(library), *(hex(offset) for offset in offsets)]
     try:
         found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")
@@ -249,8 +256,8 @@ def _place(library: Path, offsets: Sequence[int]) -> str:
     lines: list[str] = []
     for place in (line.split(" (")[0] for line in found):
         file, _, line = place.rpartition(":")
-        own = file.startswith(str(INCLUDE)) or "instance " in file or file.endswith("<stdin>")
-        short = f"{Path(file).name}:{line}"
+        own = file.startswith(str(INCLUDE)) or "instance " in file
+        short = f"{source if file.endswith('<stdin>') else Path(file).name}:{line}"
         if file and not own and line.isdigit() and lines[-1:] != [short]:
             lines.append(short)
     return ", called from ".join(lines[:4]) or "an unknown line"

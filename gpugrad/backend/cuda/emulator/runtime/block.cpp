@@ -72,7 +72,7 @@ void Worker::start_fiber(unsigned i) {
     fiber.state = State::ready;
     fiber.atomics = fiber.copy_group = 0;
     fiber.returned = false;
-    fiber.last_barrier = {nullptr, 0};
+    fiber.barriers = 0;
     fiber.copies.clear();
     warp.lanes[fiber.lane] = &fiber;
     warp.present |= 1u << fiber.lane;
@@ -126,7 +126,9 @@ bool Worker::run_ready_warps() {
             run_ready_lanes(warp);
             if (aborted) return true;
             if (launch->out_of_time) {
-                fail_block("time limit: the block does not end");
+                char text[200];
+                explain_time_limit(text, sizeof text);
+                fail_block("%s", text);
                 return true;
             }
             if (yielded || (schedule == Schedule::random && next_random() % 4 == 0)) break;

@@ -322,7 +322,7 @@ void Checker::describe(char* text, size_t size, const Region& region) const {
     case Region::kStaticShared:
         for (const Variable& variable : launch_.kernel->variables)
             if (now_->worker->static_shared + variable.offset == region.begin && !variable.name.empty())
-                snprintf(text, size, "__shared__ %.40s", variable.name.c_str());
+                snprintf(text, size, "static shared memory (%.40s)", variable.name.c_str());
         break;
     case Region::kDynamicShared: snprintf(text, size, "dynamic shared memory"); break;
     case Region::kVariables: snprintf(text, size, "the kernel's variables"); break;

@@ -24,12 +24,14 @@ static void check_same_barrier(const Fiber& fiber) {
     }
 }
 
+static uint64_t bit_of(Site barrier) { return uint64_t(1) << barrier.line % 64; }
+
 // Whether a thread that has ended left the kernel before it could come to this barrier: by a `return` above it, or in a
 // loop that it had passed it in. One that went around the barrier and ended later has missed it.
 static bool left_before(const Fiber& fiber, Site barrier) {
     if (!fiber.returned) return false;
     if (strcmp(fiber.return_site.file, barrier.file)) return true;  // within a function of another file
-    return fiber.return_site.line <= barrier.line || fiber.last_barrier.line == barrier.line;
+    return fiber.return_site.line <= barrier.line || fiber.barriers & bit_of(barrier);
 }
 
 // A barrier waits for all threads that have not ended (compute capability 7.0 and later).
@@ -50,7 +52,7 @@ void Worker::open_barrier() {
         if (fibers[i].state != State::at_block) continue;
         fibers[i].state = State::ready;
         fibers[i].answer = count;
-        fibers[i].last_barrier = fibers[i].site;
+        fibers[i].barriers |= bit_of(fibers[i].site);
     }
     for (unsigned i = 0; i < warp_count; ++i) warps[i].ready = warps[i].present & ~warps[i].exited;
     at_barrier = 0;

@@ -187,6 +187,15 @@ thread_local Timer timer;
 
 }  // namespace
 
+void explain_time_limit(char* text, size_t size) {
+    const Progress& progress = *worker->progress;
+    if (progress.full)
+        snprintf(text, size, "time limit: %u blocks have begun and wait, and no more of this size run at once; a GPU has "
+                 "such a limit, too", progress.waiting + 1);
+    else
+        snprintf(text, size, "time limit: a loop that does not end, or that waits for another block or thread");
+}
+
 static void on_timer(int, siginfo_t*, void* data) {
     if (!worker) return;
     Progress& progress = *worker->progress;
@@ -201,11 +210,9 @@ static void on_timer(int, siginfo_t*, void* data) {
     // Only the kernel's own code is interrupted: a library function may hold a lock. The next tick comes soon.
     if (!worker->running || !worker->launch->kernel->contains(pc)) return;
     const auto* frame = reinterpret_cast<const void*>(context->uc_mcontext.gregs[REG_RBP]);
-    if (progress.full)
-        record_signal(pc, frame, "time limit: %u blocks have begun and wait, and no more of this size run at once; a GPU "
-                      "has such a limit, too", progress.waiting + 1);
-    else
-        record_signal(pc, frame, "time limit: a loop that does not end, or that waits for another block or thread");
+    char text[200];
+    explain_time_limit(text, sizeof text);
+    record_signal(pc, frame, "%s", text);
     divert(context, *worker->running);
 }
 

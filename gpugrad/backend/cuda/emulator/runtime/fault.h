@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdarg>
+#include <cstddef>
 #include <cstdint>
 
 namespace emulator {
@@ -39,6 +40,7 @@ void fail_block(const char* format, ...) __attribute__((format(printf, 1, 2)));
 // While a launch runs: signals become faults, and the watchdog ends it if a block takes longer than that
 // of this OS thread's CPU time (up to twice as long: it looks once in that time).
 void watch_signals();
+void explain_time_limit(char* text, size_t size);
 class Watchdog {
 public:
     explicit Watchdog(unsigned milliseconds);

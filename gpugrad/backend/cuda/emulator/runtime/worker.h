@@ -49,7 +49,7 @@ struct Fiber : Thread {
 
     bool returned;       // it ended by a `return;` of the kernel, on this line
     Site return_site;
-    Site last_barrier;   // the last __syncthreads that it passed; line 0: none
+    uint64_t barriers;   // those that it has passed: one bit for each line, modulo 64
 
     unsigned atomics;
     std::vector<Copy> copies;
