@@ -28,7 +28,8 @@ _COMMON += "-fvisibility=hidden -fno-gnu-unique -fno-strict-aliasing -fno-math-e
 _COMMON += "-fstack-clash-protection -mno-red-zone -fno-tree-vectorize".split()
 _NORMAL = "-O2 -w".split()
 _CHECK = "-O1 -fsanitize=thread,bounds,alignment,shift,signed-integer-overflow,object-size".split()
-_CHECK += "-Werror=uninitialized -Werror=maybe-uninitialized".split()
+# These two passes take the value that is known for one that may be unknown, and then nothing is left to warn of.
+_CHECK += "-Werror=uninitialized -Werror=maybe-uninitialized -fno-tree-ccp -fno-tree-fre".split()
 _CHECK += ["--param=tsan-instrument-func-entry-exit=0"]
 LINK = "-shared -nodefaultlibs -lm -lc -lgcc".split()
 
