@@ -14,11 +14,6 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 import pytest
-
-from gpugrad.backend.cuda import emulator
-from gpugrad.backend.cuda.emulator import allocate, build, current, options
-from gpugrad.backend.cuda.sources import Source
-from gpugrad.errors import EmulatorError, KernelError
 from reliability.planted_faults import (
     FAULT_NAMES,
     FOUND_ALWAYS,
@@ -36,6 +31,11 @@ from reliability.planted_faults import (
     line_of,
     run_fault,
 )
+
+from gpugrad.backend.cuda import emulator
+from gpugrad.backend.cuda.emulator import allocate, build, current, options
+from gpugrad.backend.cuda.sources import Source
+from gpugrad.errors import EmulatorError, KernelError
 
 pytestmark = pytest.mark.skipif(emulator.available() is not None, reason=str(emulator.available()))
 
@@ -63,6 +63,7 @@ def mode(request):
 
 
 # ---- planted faults
+
 
 def assert_found(name, words):
     with pytest.raises(EmulatorError, match=words) as caught:
@@ -117,7 +118,10 @@ SHOWN_OUTSIDE_CHECK_MODE = ["uninitialised_shared", "uninitialised_dynamic", "mi
 
 @pytest.mark.parametrize(
     "name, check",
-    [*((name, check) for name in SHOWN_AS_NAN for check in (False, True)), *((n, False) for n in SHOWN_OUTSIDE_CHECK_MODE)],
+    [
+        *((name, check) for name in SHOWN_AS_NAN for check in (False, True)),
+        *((n, False) for n in SHOWN_OUTSIDE_CHECK_MODE),
+    ],
 )
 def test_what_was_never_written_is_nan(name, check):
     with options(check=check):
@@ -267,7 +271,10 @@ def test_a_barrier_of_the_grid(mode):
 
 def test_more_waiting_blocks_than_run_at_once_are_an_error():
     x = array(np.zeros(40))
-    with options(timeout=0.2), pytest.raises(EmulatorError, match="blocks have begun and wait, and no more of this size"):
+    with (
+        options(timeout=0.2),
+        pytest.raises(EmulatorError, match="blocks have begun and wait, and no more of this size"),
+    ):
         good("grid_barrier").launch((40,), (1024,), [x, x, x, array([0], np.uint32)])
 
 

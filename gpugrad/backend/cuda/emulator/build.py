@@ -18,7 +18,9 @@ from .toolchain import available
 _DYNAMIC_SHARED = re.compile(
     r"extern\s+__shared__\s+(?:(?:__align__|alignas)\s*\([^()]*\)\s*)?([\w:<>, ]+?)\s*\b(\w+)\s*\[\s*\]\s*;"
 )
-_TOKEN = re.compile(r"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])'|\breturn\s*;|\b__global__\b|[{};]""", re.DOTALL)
+_TOKEN = re.compile(
+    r"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])'|\breturn\s*;|\b__global__\b|[{};]""", re.DOTALL
+)
 _MESSAGE_LENGTH = 6000  # of g++'s output that an error quotes
 
 _digests: dict[Path | str, tuple[dict, str]] = {}  # of each source: when its files were changed, and its digest

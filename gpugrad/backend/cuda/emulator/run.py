@@ -136,7 +136,6 @@ class Parameter:
             raise KernelError("is a read-only array, but the kernel's parameter is not a pointer to const")
         return struct.pack("=Q", address)
 
-
     def _points_to(self, dtype: np.dtype) -> bool:
         """Whether elements of this dtype are what the kernel takes them for."""
         return not self.item or (dtype.itemsize == self.item and dtype.kind in _ELEMENT_KINDS[self.item_kind])
