@@ -42,7 +42,8 @@ pytestmark = pytest.mark.skipif(emulator.available() is not None, reason=str(emu
 HERE = Path(__file__).parent
 SEMANTICS = HERE / "emulator_semantics.cu"
 SEMANTICS_NAMES = """
-    positions device_variables copies early_return look_back grid_barrier to_integers by_value reversed row_sums<float> row_sums<__half> row_sums<__nv_bfloat16> row_sums<double>
+    positions device_variables copies early_return look_back grid_barrier to_integers
+    by_value reversed row_sums<float> row_sums<__half> row_sums<__nv_bfloat16> row_sums<double>
     warp_operations warps_without_barriers barrier_votes histogram more_atomics lock_within_a_block last_block
     mathematics integers to_storage<__half> to_storage<__nv_bfloat16> storage_operators<__half>
     storage_operators<__nv_bfloat16> pairs product_16bit<__half> product_16bit<__nv_bfloat16> product_tf32

@@ -24,7 +24,7 @@ def launch_sizes(instance: str, grid: Sequence, block: Sequence, shared: int) ->
         raise KernelError(f"{instance}: a grid of {blocks} blocks: x may be 0 to {x}, y and z at most {y}")
     if min(threads) < 1 or threads[0] * threads[1] * threads[2] > _MAX_THREADS or threads[2] > _MAX_BLOCK_Z:
         raise KernelError(
-            f"{instance}: a block of {threads} threads: 1 to {_MAX_THREADS} threads are allowed, z at most {_MAX_BLOCK_Z}"
+            f"{instance}: a block of {threads} threads: 1 to {_MAX_THREADS} threads, z at most {_MAX_BLOCK_Z}"
         )
     try:
         shared = index(shared)
@@ -37,9 +37,10 @@ def launch_sizes(instance: str, grid: Sequence, block: Sequence, shared: int) ->
 
 def _three(instance: str, what: str, given: Sequence) -> Size:
     try:
-        sizes = tuple(map(index, given))
+        sizes = list(map(index, given))
     except TypeError:
-        sizes = ()
+        sizes = []
     if not 1 <= len(sizes) <= 3:
         raise KernelError(f"{instance}: a {what} of {given!r}: expected one to three integers")
-    return (*sizes, 1, 1)[:3]
+    x, y, z = (sizes + [1, 1])[:3]
+    return x, y, z

@@ -187,8 +187,8 @@ class Function:
         packed = self._pack(args)
         if self._static_shared + shared > _MAX_SHARED:
             raise KernelError(
-                f"{self.name}: {self._static_shared} bytes of static and {shared} of dynamic shared memory, a block has "
-                f"{_MAX_SHARED}"
+                f"{self.name}: {self._static_shared} bytes of static and {shared} of dynamic shared memory, "
+                f"a block has {_MAX_SHARED}"
             )
         if 0 in grid:
             return

@@ -24,7 +24,7 @@ _INSTALL = "install g++ 11 or newer (Debian, Ubuntu: apt install g++; Fedora: dn
 # CUDA lets them; no sanitizer library is linked (runtime/hooks.cpp).
 _COMMON = "-std=c++17 -fPIC -g -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-exceptions -fno-rtti".split()
 _COMMON += "-fvisibility=hidden -fno-gnu-unique -fno-strict-aliasing -fno-math-errno".split()
-# A large frame touches its pages one by one, and so meets the guard page. The rest is for include/emulator/conversions.h.
+# A large frame touches its pages one by one, and so meets the guard page. The rest is for conversions.h.
 _COMMON += "-fstack-clash-protection -mno-red-zone -fno-tree-vectorize".split()
 _NORMAL = "-O2 -w".split()
 _CHECK = "-O1 -fsanitize=thread,bounds,alignment,shift,signed-integer-overflow,object-size".split()
