@@ -1,7 +1,9 @@
 """Autocast: which functions run in 16 bits and which in float32, PyTorch's policy as one table.
 
-Ops meet the table in `place`, network functions that are made of several ops in `governed`. Functions that are not in
-it take what they are given: two dtypes meet in the wider one.
+`place` looks ops up in the table. `governed` wraps the network functions that are made of several ops and looks those
+up. A function that is not in the table takes the inputs as they are: two dtypes are promoted to the wider one.
+
+Source: Micikevicius et al. 2018, "Mixed Precision Training".
 """
 
 from __future__ import annotations
@@ -56,22 +58,22 @@ POLICIES = {"cpu": _by_name(_BOTH, _CPU), "cuda": _by_name(_BOTH, _CUDA)}
 
 
 class Region:
-    """What is in force between entering `autocast` and leaving it.
+    """The settings that hold between entering an `autocast` block and leaving it.
 
-    dtypes: kind of device -> the 16-bit dtype. cache: casts of parameters, which outlive a call until the outermost
-    region ends; None to keep none.
+    dtypes: the 16-bit dtype for each kind of device. cache: the casts of parameters, which are kept until the outermost
+    region ends; None keeps no casts.
     """
 
     def __init__(self, dtypes: dict[str, np.dtype], cache: dict | None):
         self.dtypes, self.cache = dtypes, cache
 
     def inputs(self, name: str, inputs: Sequence) -> Sequence:
-        """The inputs of the function called `name`, in the dtype that its policy says."""
+        """Return the inputs of the function called `name`, cast to the dtype that its policy chooses."""
         found = self.policy(name, inputs)
         return inputs if found is None else [self.cast(value, *found) for value in inputs]
 
     def policy(self, name: str, values: Sequence) -> tuple[str, np.dtype | None] | None:
-        """(kind of device, the dtype to cast to or None) if there is a policy for `name` here."""
+        """Return (kind of device, dtype to cast to or None) for `name`; return None if no policy here names it."""
         tensors = [v for v in values if isinstance(v, Tensor) and is_float(v._array.dtype)]
         kind = tensors[0].device.type if tensors else ""
         word = POLICIES[kind].get(name) if kind in self.dtypes else None
@@ -86,7 +88,8 @@ class Region:
         return kind, dtypes.get(word)
 
     def cast(self, value: Any, kind: str, dtype: np.dtype | None) -> Any:
-        """`value` in `dtype` if it is a floating-point Tensor on such a device and not in float64."""
+        """Return `value` cast to `dtype` if it is a floating-point Tensor on a device of this kind, unless it is
+        float64."""
         if dtype is None or not isinstance(value, Tensor) or value.device.type != kind:
             return value
         given = value._array.dtype
@@ -105,11 +108,15 @@ class Region:
 
 
 class autocast(_Switch):
-    """Run what gains from it in 16 bits and what needs it in float32, in a `with` block or a decorated function.
+    """A region in which ops that gain from 16 bits run in 16 bits, and ops that need float32 run in float32.
 
-    device_type: "cpu" or "cuda", whose tensors this is about. dtype: float16 (the default on cuda) or bfloat16 (on the
-    CPU). enabled=False: as if outside, inside another region. cache_enabled: a parameter is cast once, not at every
-    use. Networks stay in float32; run backward outside of the region. float64 is never cast.
+    Use it as a `with` block or as a decorator. Networks stay in float32; run backward outside of the region. float64 is
+    never cast.
+
+    device_type: "cpu" or "cuda"; only tensors on such devices are cast.
+    dtype: float16 (the default on cuda) or bfloat16 (the default on the CPU).
+    enabled: False switches an outer region off.
+    cache_enabled: cast each parameter once, not at every use.
 
     >>> import gpugrad as gg
     >>> with gg.autocast("cpu", dtype=gg.bfloat16):
@@ -169,7 +176,7 @@ def get_autocast_dtype(device_type: str) -> np.dtype:
 
 
 def governed(function: Callable) -> Callable:
-    """`function` under the policy of its name: its arguments are cast, and inside it autocast is off."""
+    """Return `function` wrapped such that the policy of its name casts its arguments and autocast is off inside it."""
     name = function.__name__
 
     @wraps(function)
@@ -186,5 +193,5 @@ def governed(function: Callable) -> Callable:
 
 
 def governed_names() -> set[str]:
-    """The names that some device's policy has a word on."""
+    """Return the names that the policy of any device mentions."""
     return {name for names in POLICIES.values() for name in names}

@@ -1,4 +1,4 @@
-"""What Python, NumPy and other array libraries ask of an array, in terms of a Tensor."""
+"""The protocols of Python, NumPy and other array libraries, implemented for Tensor."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ else:
 
 
 class Protocols(Attached):
-    """The protocols of Tensor."""
+    """A base class of Tensor that implements `len`, iteration, `float`, `format` and the like, and NumPy's and DLPack's
+    protocols."""
 
     __slots__ = ()
 

@@ -1,4 +1,5 @@
-"""A case of an op's samples as a call to repeat: in another dtype or layout, elsewhere, without device paths."""
+"""The sample call: a case of an op's samples, to be called in any dtype, layout and place, with or without device
+paths."""
 
 from __future__ import annotations
 
@@ -23,11 +24,12 @@ TOLERANCES = {"float64": 1e-10, "float32": 1e-5, "float16": 4e-3, "bfloat16": 3e
 
 
 class CheckFailure(AssertionError):
-    """A check that failed."""
+    """An exception that says why a check failed."""
 
 
 class SampleCall:
-    """`op` with the arguments of `case` on `device`; floats are cast to `dtype`, `arrange` sets the layout."""
+    """A call of `op` with the arguments of `case` on `device`; floats are cast to `dtype`, `arrange` sets the
+    layout."""
 
     def __init__(self, op: Op, case: Case, device: Device, dtype: Any, arrange: Callable | None = None):
         given, attributes = op.signature.bind(case.args, dict(case.kwargs))
@@ -50,7 +52,8 @@ class SampleCall:
         return type(value)(self._placed(v) for v in value) if type(value) in (list, tuple) else value
 
     def __call__(self, inputs: Sequence | None = None, generic: bool = False) -> tuple:
-        """The outputs, always a tuple; `generic`: by the op's body alone, without device paths and short ways."""
+        """Return the outputs, always a tuple. `generic`: by the op's body alone, without device paths and short
+        cuts."""
         inputs = self.inputs if inputs is None else inputs
         args = (list(inputs),) if self.op.many else inputs
         with without_paths(self.op) if generic else _nothing():
@@ -58,7 +61,7 @@ class SampleCall:
         return out if isinstance(out, tuple) else (out,)
 
     def function(self) -> tuple[Callable, list]:
-        """(f, tensors): the call as a function of its differentiable inputs."""
+        """Return (f, tensors): the call as a function of its differentiable inputs, and these inputs."""
 
         def f(*tensors: Tensor) -> tuple:
             inputs = list(self.inputs)
@@ -69,9 +72,10 @@ class SampleCall:
         return f, [self.inputs[i] for i in self.checked]
 
     def gradients(self, generic: bool = False, only: int | None = None, upstream: Callable | None = None) -> dict:
-        """Input number -> gradient, from upstream gradients that depend on the shapes of the outputs alone.
+        """Return {input number: gradient}, from upstream gradients that depend on the shapes of the outputs alone.
 
-        only: the one input that requires a gradient. upstream: changes the array of an upstream gradient.
+        only: the one input that requires a gradient. upstream: a function that changes the array of an upstream
+        gradient.
         """
         for i in self.checked:
             self.inputs[i].requires_grad_(only is None or i == only)
@@ -94,7 +98,7 @@ class SampleCall:
         return wrap(make(self.device.asarray(array)) if make else self.device.asarray(array), self.device, None)
 
     def given(self, i: int, value: Any) -> SampleCall:
-        """This call with `value`, a constant, for input i."""
+        """Return this call with `value`, a constant, for input i."""
         made = copy.copy(self)
         made.inputs = [value if j == i else t for j, t in enumerate(self.inputs)]
         made.checked = [j for j in self.checked if j != i]
@@ -102,14 +106,14 @@ class SampleCall:
         return made
 
     def name(self, i: int) -> str:
-        """Input i as messages call it."""
+        """Return the name of input i for messages."""
         return f"{self.op.inputs[0]}[{i}]" if self.op.many else self.op.input_name(i)
 
     def _bytes(self) -> list[bytes]:
         return [host(t).tobytes() for t in self.inputs if isinstance(t, Tensor)]
 
     def unchanged(self, what: str) -> None:
-        """Raise CheckFailure if an input is not what it was."""
+        """Raise CheckFailure if an input has changed."""
         tensors = [i for i, t in enumerate(self.inputs) if isinstance(t, Tensor)]
         for i, before, now in zip(tensors, self._before, self._bytes(), strict=True):
             if before != now:
@@ -117,13 +121,13 @@ class SampleCall:
 
 
 def host(tensor: Tensor) -> np.ndarray:
-    """The values of any Tensor."""
+    """Return the values of any Tensor as a NumPy array."""
     return np.asarray(tensor.device.to_host(tensor._array))
 
 
 @contextmanager
 def without_paths(op: Op) -> Iterator[None]:
-    """`op` without its device paths."""
+    """Return a copy of `op` without its device paths."""
     paths, op.paths = op.paths, defaultdict(lambda: None)
     try:
         yield
@@ -160,7 +164,7 @@ def agree(got: Tensor, expected: Tensor, what: str, tolerance: float | None = No
 
 
 def all_agree(got: Sequence, expected: Sequence, what: str, tolerance: float | None = None) -> None:
-    """`agree` for outputs, which must also have the same dtypes."""
+    """Raise CheckFailure unless the outputs agree (see `agree`) and have the same dtypes."""
     if len(got) != len(expected):
         raise CheckFailure(f"{what}: {len(got)} outputs, expected {len(expected)}")
     for j, (a, b) in enumerate(zip(got, expected, strict=True)):
@@ -171,7 +175,8 @@ def all_agree(got: Sequence, expected: Sequence, what: str, tolerance: float | N
 
 
 def gradients_agree(call: SampleCall, got: dict, expected: dict, what: str, tolerance: float | None = None) -> None:
-    """`agree` for what `SampleCall.gradients` gives; a gradient that one of the two lacks must be zero in the other."""
+    """Raise CheckFailure unless two results of `SampleCall.gradients` agree; a gradient that only one has must be
+    zero."""
     for i in sorted(got.keys() | expected.keys()):
         zeros = wrap(np.zeros(call.inputs[i].shape, np.float32), call.device, None)
         agree(got.get(i, zeros), expected.get(i, zeros), f"{what} for {call.name(i)}", tolerance)
@@ -181,7 +186,7 @@ def gradients_agree(call: SampleCall, got: dict, expected: dict, what: str, tole
 
 
 def strided(array: Any) -> Any:
-    """The same values, every second element of a larger array, in reverse."""
+    """Return the same values as every second element of a larger array, in reverse."""
     if not array.ndim:
         return array
     wide = xp(array).zeros((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
@@ -191,5 +196,5 @@ def strided(array: Any) -> Any:
 
 
 def fortran(array: Any) -> Any:
-    """The same values with the first axis innermost."""
+    """Return the same values with the first axis innermost."""
     return xp(array).asfortranarray(array) if array.ndim > 1 else strided(array)
