@@ -28,6 +28,7 @@ from ..backend.devices import CPU, Device, device_of
 from ..backend.dtypes import FLOAT_KINDS, is_float, is_low
 from ..backend.namespace import Namespace, xp
 from ..errors import DTypeError, GpugradError
+from .autocast import by_device
 from .explain import explain
 from .graph import EMPTY, OpNode, OutputNode
 from .mode import mode
@@ -54,6 +55,8 @@ class Op:
         exact: bool,
         view: bool,
         broadcasts: bool,
+        inplace: bool,
+        autocast: str | dict[str, str],
         bench: Callable | None,
         flops: Callable | None,
     ):
@@ -61,6 +64,7 @@ class Op:
         self.__name__, self.__doc__, self.__module__ = self.name, forward.__doc__, forward.__module__
         self.forward, self.samples, self.bench, self.flops = forward, samples, bench, flops
         self.dtypes, self.exact, self.view, self.broadcasts = dtypes, exact, view, broadcasts
+        self.inplace, self.autocast = inplace, by_device(autocast)
         self.rules: dict[str, Callable] = {}
         self.paths: Mapping[str, DevicePath | None] = Paths(self.__module__)
         self._plans: dict[tuple, Plan] = {}
@@ -224,31 +228,33 @@ def op(
     exact: bool = False,
     view: bool = False,
     broadcasts: bool = False,
+    inplace: bool = False,
+    autocast: str | dict[str, str] = "",
     bench: Callable | None = None,
     flops: Callable | None = None,
     make: type[Op] = Op,
 ) -> Any:
     """Declare an op; the docstring of this module shows how.
 
-    samples: a function of a Sampler that returns the cases for the checks.
-    dtypes: "common" promotes the inputs to one dtype; "float" converts integers to the default float as well; "own"
-    leaves them alone.
-    exact: the op moves values without arithmetic, so 16-bit floats need no conversion to float32.
-    broadcasts: some axes of an input are broadcast and others not (matmul, linear), and gradients may keep them.
-    view: the result shares the first input's memory, and in-place changes go through it.
-    bench: like samples, but cases to measure, the one for a quick look first; a generator, since they are large.
-    flops: returns the arithmetic operations of a call, or (of forward, of backward); its parameters name inputs,
-    attributes, `out`.
+        samples: a function of a Sampler that returns the cases for the checks.
+        dtypes: "common" promotes the inputs to one dtype; "float" converts integers to the default float as well; "own"
+        leaves them alone.
+        exact: the op moves values without arithmetic, so 16-bit floats need no conversion to float32.
+        broadcasts: some axes of an input are broadcast and others not (matmul, linear), and gradients may keep them.
+        view: the result shares the first input's memory, and in-place changes go through it.
+        bench: like samples, but cases to measure, the one for a quick look first; a generator, since they are large.
+        flops: returns the arithmetic operations of a call, or (of forward, of backward); its parameters name inputs,
+        attributes, `out`.
 
-    >>> @gg.op
-    ... def cube(x):
-    ...     "The third power."
-    ...     return x * x * x
-    >>> _ = cube.vjp(x=lambda g, x: 3 * g * x * x)
-    >>> x = gg.tensor([1.0, 2.0], requires_grad=True)
-    >>> cube(x).sum().backward()
-    >>> x.grad
-    tensor([ 3., 12.])
+        >>> @gg.op
+        ... def cube(x):
+        ...     "The third power."
+        ...     return x * x * x
+        >>> _ = cube.vjp(x=lambda g, x: 3 * g * x * x)
+        >>> x = gg.tensor([1.0, 2.0], requires_grad=True)
+        >>> cube(x).sum().backward()
+        >>> x.grad
+        tensor([ 3., 12.])
     """
 
     def declare(body: Callable) -> Op:
@@ -259,6 +265,8 @@ def op(
             exact=exact,
             view=view,
             broadcasts=broadcasts,
+            inplace=inplace,
+            autocast=autocast,
             bench=bench,
             flops=flops,
         )

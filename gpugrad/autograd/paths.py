@@ -19,8 +19,7 @@ FAMILIES: set[str] = set()  # packages whose folders are families: "gpugrad.ops"
 
 
 class DevicePath:
-    """A device's own implementation of an op: a forward on arrays, which returns (out, residuals by name), and a
-    backward.
+    """A device's own implementation of an op: a forward on arrays, returning (out, residuals by name), and a backward.
 
     low: both take 16-bit floats as they are; otherwise the op converts these to float32 first and rounds the result.
     """
@@ -39,15 +38,13 @@ class DevicePath:
         return result
 
     def backward(self, function: Callable) -> Callable:
-        """Declare the backward: it is like a gradient rule, but for all inputs at once, and returns a tuple in input
-        order."""
+        """Declare the backward: a gradient rule for all inputs at once, which returns a tuple in input order."""
         self.backward_function, self.names = function, rule_names(function)
         return function
 
 
 class Paths(dict[str, DevicePath | None]):
-    """A dictionary of an op's paths by kind of device; None if it has none. `module` is the module that declares the
-    op."""
+    """A dictionary of an op's paths by kind of device, with None if it has none; `module` declares the op."""
 
     def __init__(self, module: str):
         super().__init__()

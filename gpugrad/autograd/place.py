@@ -26,7 +26,7 @@ def place(op: Op, inputs: Sequence) -> tuple[Device, Sequence, list]:
     Returns the device, the inputs as Tensors (or None) on it, and their arrays.
     """
     if mode.autocast is not None:
-        inputs = mode.autocast.inputs(op.name, inputs)
+        inputs = mode.autocast.inputs(op.name, op.autocast, inputs)
     device, dtype, arrays = None, None, []
     for i, t in enumerate(inputs):  # usually there is nothing to do: all are Tensors, on one device and of one dtype
         if t is None:

@@ -74,6 +74,7 @@ class Einsum(Op):
     ],
     make=Einsum,
     broadcasts=True,
+    autocast="low",
 )
 def einsum(operands: Many, *, subscripts):
     """einsum(subscripts, *operands): the sum of products of elements over every label that the result does not have.
