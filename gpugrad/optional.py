@@ -7,8 +7,7 @@ from .errors import MissingPackageError
 
 
 def need(module: str, purpose: str, extra: str, package: str | None = None) -> Any:
-    """Import and return an optional module. Raises MissingPackageError that says what needs it and how to install
-    it."""
+    """Import and return an optional module. Raises MissingPackageError that says what needs it and how to get it."""
     root = module.partition(".")[0]
     try:
         importlib.import_module(root)

@@ -68,7 +68,7 @@ struct Phase {
 };
 
 // An element of "from" is found by two indices: a position of "to", and a channel with a tap. Its offset in "from" and
-// its coordinates are sums of what the two contribute, each a Place. If the sum of the coordinates is outside of "from",
+// its coordinates are the sums of two contributions, each a Place. If the sum of the coordinates is outside of "from",
 // the element is padding. `other` is the index's offset in a second array: "to" for a position, the weight for a tap.
 //
 // In phase 1 of the example above, x[3] is position q = 1: at = q * up + start = 2. Tap 2 is t = 1: at = t * jump = -1.

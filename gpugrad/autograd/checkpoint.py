@@ -59,8 +59,7 @@ def _fresh(x: Any, edge: Any, differentiable: bool) -> Any:
 
 
 def checkpoint(function: Callable, *args: Any) -> Any:
-    """Return function(*args), keeping only `args` for backward, which calls the function again with the same random
-    numbers.
+    """Return function(*args) and keep only `args`; backward calls the function again, with the same random numbers.
 
     It saves memory and costs a second forward pass (Chen et al. 2016). The function returns a Tensor or a tuple.
     Gradients flow to the arguments and to the leaves that the function uses besides, such as a module's parameters.

@@ -21,8 +21,7 @@ _ERRORS = {
 
 
 def explain(op: Op, error: Exception, arrays: list, attributes: dict) -> GpugradError:
-    """Return the gpugrad error for `error`, which `op` raised on these arrays; it names the op, shapes and
-    attributes."""
+    """Return the gpugrad error for `error`, which `op` raised on these arrays; it names op, shapes and attributes."""
     names = [op.input_name(i) if not op.many else f"{op.inputs[0]}[{i}]" for i in range(len(arrays))]
     given = [f"{n} {a.shape} {a.dtype}" for n, a in zip(names, arrays, strict=True) if a is not None]
     defaults = op.signature.defaults

@@ -230,8 +230,7 @@ def _gradients(outputs: tuple, inputs: tuple, vectors: Any, create_graph: bool) 
 
 
 def vjp(function: Callable, inputs: Any, v: Any = None, create_graph: bool = False) -> tuple:
-    """Return (function(inputs), v^T J), the vector-Jacobian product; v has the shape of the outputs (None for one
-    element).
+    """Return (function(inputs), v^T J), the vector-Jacobian product; v has the outputs' shape (None for one element).
 
     >>> gg.autograd.vjp(lambda x: x**2, gg.tensor([1.0, 2.0]), gg.tensor([1.0, 10.0]))
     (tensor([1., 4.]), tensor([ 2., 40.]))
@@ -248,10 +247,9 @@ def _detached(outputs: Any) -> Any:
 
 
 def jvp(function: Callable, inputs: Any, v: Any = None, create_graph: bool = False) -> tuple:
-    """Return (function(inputs), J v), the Jacobian-vector product; v has the shapes of the inputs (None for one
-    element).
+    """Return (function(inputs), J v), the Jacobian-vector product; v has the inputs' shapes (None for one element).
 
-    It is two vector-Jacobian products (Townsend 2017).
+    It is computed as two vector-Jacobian products (Townsend 2017).
 
     >>> gg.autograd.jvp(lambda x: x**2, gg.tensor([1.0, 2.0]), gg.tensor([1.0, 10.0]))
     (tensor([1., 4.]), tensor([ 2., 40.]))

@@ -59,8 +59,7 @@ class Node:
 
 
 class OutputGradients(list):
-    """A list of the gradients that have reached a node with several outputs: one slot per output, None until one
-    arrives."""
+    """A list of the gradients that have reached a node with several outputs: one per output, None until it arrives."""
 
     def __add__(self, other: list) -> OutputGradients:
         return OutputGradients(a if b is None else b if a is None else a + b for a, b in zip(self, other, strict=True))
@@ -83,8 +82,7 @@ class OutputNode(Node):
 
 
 class OpNode(Node):
-    """A node that records the call of an Op. `saved` holds, by name, the values that the gradient rules of its plan ask
-    for."""
+    """A node that records the call of an Op. `saved` holds, by name, the values that its gradient rules ask for."""
 
     __slots__ = ("plan", "saved", "shapes", "outputs", "low")
 

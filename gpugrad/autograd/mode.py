@@ -106,11 +106,10 @@ class inference_mode(_Switch):
 
 
 class detect_anomaly(_Switch):
-    """A context in which backward raises AnomalyError at the first NaN gradient, naming the op and the line that called
-    it.
+    """A context in which backward raises AnomalyError at the first NaN gradient, naming the op and where it was called.
 
     >>> x = gg.zeros(1, requires_grad=True)
-    >>> with np.errstate(invalid="ignore"), gg.detect_anomaly():
+    >>> with np.errstate(all="ignore"), gg.detect_anomaly():
     ...     (x / x).sum().backward()
     Traceback (most recent call last):
     gpugrad.errors.AnomalyError: ...

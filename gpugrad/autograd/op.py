@@ -106,8 +106,7 @@ class Op:
         return self
 
     def path(self, kind: str) -> Callable[[Callable], DevicePath]:
-        """Declare this op's own path on devices of `kind` ("cpu", "cuda"). It may return NotImplemented to decline a
-        call."""
+        """Declare this op's own path on devices of `kind` ("cpu", "cuda"); it may return NotImplemented to decline."""
 
         def declare(forward: Callable) -> DevicePath:
             made = self.paths[kind] = DevicePath(forward, low=kind != "cpu")
@@ -236,25 +235,28 @@ def op(
 ) -> Any:
     """Declare an op; the docstring of this module shows how.
 
-        samples: a function of a Sampler that returns the cases for the checks.
-        dtypes: "common" promotes the inputs to one dtype; "float" converts integers to the default float as well; "own"
-        leaves them alone.
-        exact: the op moves values without arithmetic, so 16-bit floats need no conversion to float32.
-        broadcasts: some axes of an input are broadcast and others not (matmul, linear), and gradients may keep them.
-        view: the result shares the first input's memory, and in-place changes go through it.
-        bench: like samples, but cases to measure, the one for a quick look first; a generator, since they are large.
-        flops: returns the arithmetic operations of a call, or (of forward, of backward); its parameters name inputs,
-        attributes, `out`.
+    samples: a function of a Sampler that returns the cases for the checks.
+    dtypes: "common" promotes the inputs to one dtype; "float" converts integers to the default float as well; "own"
+    leaves them alone.
+    exact: the op moves values without arithmetic, so 16-bit floats need no conversion to float32.
+    broadcasts: some axes of an input are broadcast and others not (matmul, linear), and gradients may keep them.
+    view: the result shares the first input's memory, and in-place changes go through it.
+    inplace: the op is also a Tensor method that overwrites the tensor, under its name and an underscore: `x.relu_()`.
+    autocast: the policy inside of `autocast` ("low", "float32", "first", "refused": see `autocast.py`), for all devices
+    or by kind of device; an op without one takes its inputs as they are.
+    bench: like samples, but cases to measure, the one for a quick look first; a generator, since they are large.
+    flops: returns the arithmetic operations of a call, or (of forward, of backward); its parameters name inputs,
+    attributes, `out`.
 
-        >>> @gg.op
-        ... def cube(x):
-        ...     "The third power."
-        ...     return x * x * x
-        >>> _ = cube.vjp(x=lambda g, x: 3 * g * x * x)
-        >>> x = gg.tensor([1.0, 2.0], requires_grad=True)
-        >>> cube(x).sum().backward()
-        >>> x.grad
-        tensor([ 3., 12.])
+    >>> @gg.op
+    ... def cube(x):
+    ...     "The third power."
+    ...     return x * x * x
+    >>> _ = cube.vjp(x=lambda g, x: 3 * g * x * x)
+    >>> x = gg.tensor([1.0, 2.0], requires_grad=True)
+    >>> cube(x).sum().backward()
+    >>> x.grad
+    tensor([ 3., 12.])
     """
 
     def declare(body: Callable) -> Op:
@@ -297,8 +299,7 @@ def _rounded(out: Any, low: np.dtype) -> Any:
 
 
 def _provided(name: str, kind: str) -> Callable | None:
-    """Return what the array namespace of `kind` ("cpu", "cuda", "tensor") offers under the name of an op; None if
-    nothing."""
+    """Return what the array namespace of `kind` ("cpu", "cuda", "tensor") has under the name of an op, if anything."""
     found = OPS.get(name)
     return found if found is None or kind == "tensor" else found.raw(kind)
 

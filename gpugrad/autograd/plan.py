@@ -19,8 +19,7 @@ PARTS = ("shape", "dtype")  # of an input, that a rule may ask for instead of al
 
 
 class Plan:
-    """How one op is differentiated when `mask` says which inputs need a gradient: what to save and which rules to
-    run."""
+    """A plan for the gradient of one op if `mask` says which inputs need it: what to save and which rules to run."""
 
     def __init__(self, op: Op, mask: tuple[bool, ...], path: DevicePath | None):
         self.op, self.mask = op, mask
@@ -103,8 +102,7 @@ def _source(op: Op, name: str) -> tuple[int | None, str]:
 
 
 def raised(value: Any) -> Any:
-    """Return a 16-bit float array (or each of a tuple) converted to float32: it is rounded once, at the end of a
-    rule."""
+    """Return a 16-bit float array (or a tuple of them) as float32; the result of the rule is then rounded once."""
     if value.__class__ is tuple:
         return tuple(raised(v) for v in value)
     return value.astype(np.float32) if hasattr(value, "strides") and is_low(value.dtype) else value

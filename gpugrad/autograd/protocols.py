@@ -20,8 +20,7 @@ else:
 
 
 class Protocols(Attached):
-    """A base class of Tensor that implements `len`, iteration, `float`, `format` and the like, and NumPy's and DLPack's
-    protocols."""
+    """A base class of Tensor that implements protocols of Python (`len`, `float`, iteration, ...), NumPy and DLPack."""
 
     __slots__ = ()
 

@@ -155,8 +155,7 @@ class Tensor(Protocols):
         return self
 
     def register_hook(self, hook: Callable) -> Handle:
-        """Call `hook(gradient)` when this Tensor's gradient is known; if it returns a Tensor, that replaces the
-        gradient.
+        """Call `hook(gradient)` when this Tensor's gradient is known; a Tensor that it returns replaces the gradient.
 
         >>> x = gg.ones(2, requires_grad=True)
         >>> handle = x.register_hook(lambda gradient: gradient * 10)
@@ -194,8 +193,7 @@ class Tensor(Protocols):
         self.register_hook(keep)
 
     def _edge(self) -> Any:
-        """Return the node that a user of this Tensor points to: its op's node, the leaf itself, or None for a
-        constant."""
+        """Return the node that users of this Tensor point to: its op's node, a leaf itself, or None for a constant."""
         view = self._view
         if view is not None and view.number < view.base._changed:
             view.refresh(self)

@@ -61,8 +61,7 @@ class Ufunc(Elementwise):
 
 
 def ufunc(body: Callable | None = None, **flags: Any) -> Any:
-    """Declare an elementwise op that the namespace's function of that name computes; the body holds only its
-    docstring."""
+    """Declare an elementwise op that the namespace's function of that name computes; the body is only a docstring."""
     return op(body, make=Ufunc, **flags)
 
 

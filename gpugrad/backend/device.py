@@ -46,8 +46,8 @@ class Device:
         return np.asarray(array, dtype)
 
     def to_host(self, array: Any, blocking: bool = True) -> np.ndarray:
-        """Return a NumPy array of the values. With blocking=False it is filled later: call `synchronize` before you
-        read it."""
+        """Return a NumPy array of the values. With blocking=False they arrive later: `synchronize` before using
+        them."""
         return array
 
     def pinned(self, shape: tuple, dtype: np.dtype) -> np.ndarray:

@@ -63,8 +63,7 @@ def is_float(dtype: np.dtype) -> bool:
 
 
 def is_low(dtype: np.dtype) -> bool:
-    """Return whether `dtype` is a 16-bit float ("low" precision), which generic ops compute in float32 and round
-    once."""
+    """Return whether `dtype` is a 16-bit float ("low" precision); generic ops compute in float32 and round once."""
     return dtype.itemsize == 2 and dtype.kind in FLOAT_KINDS
 
 

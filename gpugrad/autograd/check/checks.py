@@ -63,8 +63,7 @@ def check_op(op: Op, device: Any = "cpu", checks: Iterable[str] | None = None) -
 
 
 def _each(cases: Iterable[Case], body: Callable[[Case], Any], strict: bool = False) -> Iterator[tuple[Case, str]]:
-    """Run `body` on each case; it returns False if it does not apply. With `strict`, NumPy's warnings are failures
-    too."""
+    """Run `body` on each case; it returns False if it does not apply. strict: NumPy's warnings are failures too."""
     for case in cases:
         ignored: dict = {"under": "ignore"} if strict and case.smooth else {"all": "ignore"}
         try:
@@ -93,8 +92,7 @@ def check_declaration(op: Op, cases: list[Case], device: Device) -> Iterator[tup
 
 
 def check_forward(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[Case | None, str]]:
-    """Check that values are finite, that device paths and other devices agree with the generic body, and that no input
-    changes."""
+    """Check that values are finite, that device paths and other devices match the generic body, that inputs stay."""
     path = op.paths[device.type]
     before = path.runs if path else 0
 
@@ -185,8 +183,7 @@ def check_second_order(op: Op, cases: list[Case], device: Device) -> Iterator[tu
 
 
 def check_dtypes(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[Case | None, str]]:
-    """Check that 16-bit floats are computed in float32 and rounded once, and that inputs of several dtypes are
-    promoted."""
+    """Check that 16-bit floats are computed in float32 and rounded once, and that mixed dtypes are promoted."""
 
     def body(case: Case) -> None:
         for dtype in (float16, bfloat16()):
@@ -226,8 +223,7 @@ def _rounded(value: Any, dtype: np.dtype) -> Any:
 
 
 def _check_promotion(op: Op, case: Case, device: Device) -> None:
-    """Check that int32 with float32 gives float32, that a Python scalar is weak, and that dtypes="float" makes ints the
-    default float."""
+    """Check int32 with float32 (float32), a Python scalar (weak), and ints alone (default float if dtypes="float")."""
     call = SampleCall(op, case, device, float32)
     floats = call.floats
     if len(floats) < (1 if op.dtypes == "float" else 2) or default_dtype() != float32:
@@ -277,8 +273,7 @@ def check_determinism(op: Op, cases: list[Case], device: Device) -> Iterator[tup
 
 
 def check_kept(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[Case | None, str]]:
-    """Check that a node keeps until backward only what its gradient rules name, and that they read all that they
-    name."""
+    """Check that a node keeps for backward only what its gradient rules name, and that they read all of it."""
     unread: dict[str, bool] = {}
 
     def body(case: Case) -> bool | None:

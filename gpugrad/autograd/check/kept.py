@@ -68,8 +68,7 @@ def _outputs_and_arrays(call: SampleCall) -> tuple[tuple, dict[int, weakref.ref]
 
 
 class _Shell:
-    """A stand-in for an array whose values must not be read: it has a shape and a dtype, everything else raises an
-    error."""
+    """A stand-in for an array whose values must not be read: only its shape and dtype can be."""
 
     __array_ufunc__ = None
 

@@ -28,8 +28,7 @@ class CheckFailure(AssertionError):
 
 
 class SampleCall:
-    """A call of `op` with the arguments of `case` on `device`; floats are cast to `dtype`, `arrange` sets the
-    layout."""
+    """A call of `op` with the arguments of `case` on `device`. `dtype` is that of floats, `arrange` sets the layout."""
 
     def __init__(self, op: Op, case: Case, device: Device, dtype: Any, arrange: Callable | None = None):
         given, attributes = op.signature.bind(case.args, dict(case.kwargs))
@@ -52,8 +51,7 @@ class SampleCall:
         return type(value)(self._placed(v) for v in value) if type(value) in (list, tuple) else value
 
     def __call__(self, inputs: Sequence | None = None, generic: bool = False) -> tuple:
-        """Return the outputs, always a tuple. `generic`: by the op's body alone, without device paths and short
-        cuts."""
+        """Return the outputs, always a tuple. `generic`: compute them by the op's body, without device paths."""
         inputs = self.inputs if inputs is None else inputs
         args = (list(inputs),) if self.op.many else inputs
         with without_paths(self.op) if generic else _nothing():
@@ -175,8 +173,7 @@ def all_agree(got: Sequence, expected: Sequence, what: str, tolerance: float | N
 
 
 def gradients_agree(call: SampleCall, got: dict, expected: dict, what: str, tolerance: float | None = None) -> None:
-    """Raise CheckFailure unless two results of `SampleCall.gradients` agree; a gradient that only one has must be
-    zero."""
+    """Raise CheckFailure unless two results of `SampleCall.gradients` agree; a gradient in only one must be zero."""
     for i in sorted(got.keys() | expected.keys()):
         zeros = wrap(np.zeros(call.inputs[i].shape, np.float32), call.device, None)
         agree(got.get(i, zeros), expected.get(i, zeros), f"{what} for {call.name(i)}", tolerance)

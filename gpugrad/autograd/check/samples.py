@@ -28,8 +28,7 @@ class Case:
 
 
 class Sampler:
-    """A maker of arrays: `s(3, 4)` normal, `s.uniform(lo, hi, 3, 4)`, `s.ints(hi, 5)`, `s.distinct(3, 4)`, `s.spd(2,
-    3)`."""
+    """A maker of arrays: `s(3, 4)` normal, `s.uniform(lo, hi, 3, 4)`, `s.ints(hi, 5)`, `s.distinct(4)`, `s.spd(3)`."""
 
     def __init__(self, seed: int = 0):
         self.rng = np.random.default_rng(seed)

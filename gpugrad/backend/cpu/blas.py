@@ -22,8 +22,7 @@ def set_num_threads(counts: Iterable[int]) -> None:
 
 
 def axpby(alpha: float, x: np.ndarray, beta: float, y: np.ndarray) -> bool:
-    """Compute y = alpha x + beta y if OpenBLAS can: for contiguous arrays of one size and dtype. Returns whether it
-    did.
+    """Compute y = alpha x + beta y with OpenBLAS, for contiguous arrays of one size and dtype; returns whether it did.
 
     A factor of 0 is refused: BLAS does not read the array then, so infinity or NaN in it would be lost.
     """
@@ -66,8 +65,7 @@ def _controllers() -> list:
 
 
 def _named(library: Any, name: str) -> Iterator[tuple[Callable, str]]:
-    """Return the functions that OpenBLAS's builds give this name, and the suffix behind it: `64` if integers are
-    long."""
+    """Return OpenBLAS's functions of this name in each of its builds, with the suffix `64` if integers are long."""
     for before, after in product(("", "scipy_"), ("", "64_", "_64")):
         function = getattr(library, f"{before}{name}{after}", None)
         if function is not None:

@@ -75,8 +75,7 @@ def nth_cut(length: int, number: int, count: int) -> slice:
 
 
 def parallel(task: Callable[[Any], Any], parts: Iterable) -> list:
-    """Return `[task(part) for part in parts]`: one thread runs each task, the caller's own the first. Errors are
-    re-raised."""
+    """Return `[task(part) for part in parts]`, one thread per task, the first on the caller's. Errors are re-raised."""
     first, *rest = parts
     if not rest or getattr(_state, "inside", False):
         return [task(part) for part in (first, *rest)]

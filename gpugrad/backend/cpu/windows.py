@@ -16,8 +16,7 @@ THREAD_WORK = 1 << 21  # multiply-adds worth handing to another thread
 
 
 class Block(NamedTuple):
-    """A part of an output: some samples and some rows (first spatial axis). It has whole samples, or rows of a single
-    one."""
+    """A part of an output: some samples and some rows (first spatial axis); all rows, unless it has a single sample."""
 
     samples: slice
     rows: slice

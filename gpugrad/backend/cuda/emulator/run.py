@@ -1,4 +1,5 @@
-"""Launching: arguments are checked against the kernel's parameters and packed; a fault becomes an exception."""
+"""Launch kernels: check the arguments against the kernel's parameters, pack them, and turn a fault into an
+exception."""
 
 from __future__ import annotations
 
@@ -79,7 +80,7 @@ def _open(path: Path, mode: int) -> ctypes.CDLL:
 
 
 def load(path: Path, instances: Sequence[str], check: bool) -> dict[str, Function]:
-    """The functions of a kernel's library."""
+    """Return the functions of a kernel's library."""
     library = _open(path, ctypes.RTLD_LOCAL)
     functions = {}
     for number, name in enumerate(instances):
@@ -106,7 +107,7 @@ class Parameter:
         return f"{'a const' if self.const else 'a'} pointer to {f'{self.item} bytes' if self.item else 'void'}"
 
     def pack(self, value: Any) -> bytes:
-        """The parameter's bytes. Raises KernelError, saying what was expected, if the value does not fit."""
+        """Return the parameter's bytes. Raises KernelError, saying what was expected, if the value does not fit."""
         if self.kind == "p":
             return self._pack_pointer(value)
         if self.kind == "s":
@@ -143,7 +144,7 @@ def _describe(value: Any) -> str:
 
 
 class Function:
-    """An instance of a kernel, compiled."""
+    """A compiled instance of a kernel."""
 
     def __init__(self, name: str, library: Path, entry: _Entry, check: bool):
         self.name, self.check = name, check
@@ -199,7 +200,7 @@ class Function:
         return min(grid) > 0
 
     def _regions(self, args: Sequence[Any]) -> tuple[ctypes.Array, int]:
-        """The memory that the kernel may touch: its arrays, and all others if it may have pointers to them."""
+        """Return the memory that the kernel may touch: its arrays, and all others if it may have pointers to them."""
         found = []
         for number, value in enumerate(args):
             if isinstance(value, np.ndarray) and value.size:
@@ -225,7 +226,7 @@ class Function:
 
 
 def _place(library: Path, offsets: Sequence[int]) -> str:
-    """The source lines of these offsets in a library, innermost first: "a.cuh:3, called from b.cu:7"."""
+    """Return the source lines of these offsets in a library, innermost first: "a.cuh:3, called from b.cu:7"."""
     command = ["addr2line", "-i", "-e", str(library), *(hex(offset) for offset in offsets)]
     try:
         found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")
