@@ -11,7 +11,7 @@ from ..errors import DTypeError, GpugradError, LinAlgError, OutOfRangeError, Sha
 if TYPE_CHECKING:
     from .op import Op
 
-# What an error raised by an array library becomes, the first that fits.
+# The gpugrad error for each error of an array library; the first that fits counts.
 _ERRORS = {
     np.linalg.LinAlgError: LinAlgError,
     ValueError: ShapeError,

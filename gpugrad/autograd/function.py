@@ -55,12 +55,13 @@ class FunctionNode(Node):
     def __init__(self, function: type[Function], context: Context, edges: tuple, args: tuple, outs: tuple):
         super().__init__(edges, outs[0].device)
         self.function, self.context = function, context
-        # What the gradients must be like, and those that arrive: (shape, dtype, device); None where there is none.
+        # (shape, dtype, device) that each input's gradient must have, None if the input needs none.
+        # `outputs` has (shape, dtype) of the gradients that arrive.
         self.inputs = [
             (a.shape, a.dtype, a.device) if edge is not None else None for a, edge in zip(args, edges, strict=True)
         ]
         self.outputs = [(o.shape, o.dtype) for o in outs]
-        self.arrays: list[tuple[str, Any]] = []  # what save_for_backward was given, by name
+        self.arrays: list[tuple[str, Any]] = []  # (name, array) of each tensor that was saved for backward
 
     @property
     def name(self) -> str:

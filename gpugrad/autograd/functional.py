@@ -169,7 +169,7 @@ def _accumulate(leaf: Any, gradient: Any) -> None:
     if isinstance(gradient, Tensor):
         leaf._grad = gradient if leaf._grad is None else leaf._grad + gradient
         return
-    # The caller's variable, this function's, and getrefcount's argument: then nobody else holds the array.
+    # Three references are the caller's variable, this function's, and getrefcount's argument: nobody else holds it.
     unshared = sys.getrefcount(gradient) <= 3 and (gradient.base is None or memory.is_exclusive(gradient))
     gradient = _gradient_array(gradient, leaf)
     if leaf._grad is not None:
@@ -192,7 +192,7 @@ def _gradient_array(gradient: Any, tensor: Tensor) -> Any:
     return gradient if gradient.__class__ is tensor._array.__class__ else tensor.device.asarray(gradient)
 
 
-# Functions of functions
+# Derivatives of functions
 
 
 def _outputs_of(function: Callable, inputs: Any, create_graph: bool) -> tuple[Any, tuple, bool]:
@@ -260,8 +260,8 @@ def jvp(function: Callable, inputs: Any, v: Any = None, create_graph: bool = Fal
     # u^T J is linear in u; its derivative with respect to u, applied to v, is J v.
     dummies = tuple(wrap(o.device.xp.zeros(o.shape, o.dtype), o.device, None).requires_grad_() for o in outs)
     with enable_grad():
-        pulled = _gradients(outs, inputs, dummies, True)
-        products = _gradients(tuple(pulled), dummies, vectors, create_graph)
+        vjps = _gradients(outs, inputs, dummies, True)
+        products = _gradients(tuple(vjps), dummies, vectors, create_graph)
     return outputs if create_graph else _detached(outputs), _like(products, single)
 
 
@@ -309,8 +309,8 @@ def jacobian(function: Callable, inputs: Any, create_graph: bool = False) -> Any
         if not is_float(out.dtype):
             raise DTypeError(f"jacobian: an output has dtype {out.dtype}, expected a floating-point one")
         basis = out.device.xp.eye(out._array.size, dtype=out.dtype).reshape(-1, *out.shape)
-        pulled = [_gradients((out,), inputs, [wrap(b, out.device, None)], create_graph) for b in basis]
-        rows.append(_like([_stacked([p[i] for p in pulled], out, t) for i, t in enumerate(inputs)], single_in))
+        row_gradients = [_gradients((out,), inputs, [wrap(b, out.device, None)], create_graph) for b in basis]
+        rows.append(_like([_stacked([g[i] for g in row_gradients], out, t) for i, t in enumerate(inputs)], single_in))
     return rows[0] if isinstance(outputs, Tensor) else tuple(rows)
 
 

@@ -87,7 +87,7 @@ class OpNode(Node):
     __slots__ = ("plan", "saved", "shapes", "outputs", "low")
 
     def __init__(self, plan: Plan, edges: tuple, saved: dict, shapes: tuple | None, device: Device):
-        # Node.__init__ and user_site written out: this runs once per op.
+        # This is Node.__init__ and user_site written out, because it runs once per op.
         self.edges = edges
         self.device = device
         self.number = next(clock)
@@ -100,7 +100,7 @@ class OpNode(Node):
         self.saved = saved
         self.shapes = shapes
         self.outputs: list | None = None  # (shape, dtype) of each output, for ops that have several
-        self.low: np.dtype | None = None  # the inputs' dtype where it is a 16-bit float
+        self.low: np.dtype | None = None  # the inputs' dtype if it is a 16-bit float
 
     @property
     def name(self) -> str:
@@ -160,9 +160,9 @@ class OpNode(Node):
             elif name in plan.op.positions:
                 first = plan.op.positions[name]
                 if value.__class__ is tuple:
-                    made[name] = tuple(_through(a, self.edges[first + i], self.device) for i, a in enumerate(value))
+                    made[name] = tuple(_tensor_at(a, self.edges[first + i], self.device) for i, a in enumerate(value))
                 elif value is not None and hasattr(value, "dtype"):
-                    made[name] = _through(value, self.edges[first], self.device)
+                    made[name] = _tensor_at(value, self.edges[first], self.device)
                 else:
                     made[name] = value
             else:
@@ -171,7 +171,7 @@ class OpNode(Node):
 
     def _output_tensors(self, value: Any) -> Any:
         if self.outputs is None:
-            return _through(value, self, self.device)
+            return _tensor_at(value, self, self.device)
         count = len(value)
         return tuple(
             wrap(a, self.device, OutputNode(self, i, count) if is_float(a.dtype) else None) for i, a in enumerate(value)
@@ -194,7 +194,7 @@ def check_unchanged(node: Node, saved: Iterable[tuple[str, Any]]) -> None:
                 )
 
 
-def _through(array: Any, edge: Any, device: Device) -> Tensor:
+def _tensor_at(array: Any, edge: Any, device: Device) -> Tensor:
     """Return a Tensor of a saved array, at the place in the graph that the array had."""
     if edge is None:
         return wrap(array, device, None)

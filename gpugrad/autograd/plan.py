@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .op import Op
 
 
-PARTS = ("shape", "dtype")  # of an input, that a rule may ask for instead of all of it
+PARTS = ("shape", "dtype")  # a rule may ask for these parts of an input instead of all of it
 
 
 class Plan:
@@ -29,7 +29,7 @@ class Plan:
         names = set().union(*self.wants, self.path.names if self.path else ())
         self.names = tuple(sorted(names - {"i", "needs"}))
         self.sources = [(name, *_source(op, name)) for name in self.names]
-        self.plain = not any(self.wants) and self.path is None  # rules of g alone
+        self.plain = not any(self.wants) and self.path is None  # every rule takes g alone
 
     def saved(self, arrays: Sequence, attributes: dict, out: Any, residuals: dict) -> dict:
         """Return the values that the rules and the path's backward ask for, by name."""

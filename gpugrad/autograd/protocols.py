@@ -13,7 +13,7 @@ from ..errors import DeviceError, DTypeError, GradientError, ShapeError
 from .table import OPS
 
 if TYPE_CHECKING:
-    from .attached import Attached  # a stub: what `gpugrad.ops` gives to Tensor
+    from .attached import Attached  # a stub: the methods that `gpugrad.ops` adds to Tensor
     from .tensor import Tensor
 else:
     Attached = object

@@ -54,7 +54,7 @@ class Tensor(Protocols):
     site = None
     name = "leaf"
 
-    # What it is
+    # Properties
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -150,7 +150,12 @@ class Tensor(Protocols):
         return wrap(self._array, self.device, None)
 
     def detach_(self) -> Tensor:
-        """Take this Tensor out of the graph, and return it."""
+        """Take this Tensor out of the graph, and return it.
+
+        >>> x = gg.ones(2, requires_grad=True) * 2
+        >>> x.detach_().requires_grad
+        False
+        """
         self._node, self._requires_grad, self._view = None, False, None
         return self
 
@@ -250,7 +255,7 @@ class Tensor(Protocols):
         return made
 
     def __reduce_ex__(self, protocol: Any) -> tuple:
-        # The values stay, as PyTorch has it, and not how they were computed: no node, base of a view or hook.
+        # Pickle the values, as PyTorch does, and not how they were computed: no node, view base or hook.
         return _unpickled, (type(self), self._array, self.device, self.requires_grad), (self.grad, vars(self))
 
     def __setstate__(self, state: tuple) -> None:

@@ -27,7 +27,7 @@ from .tensor import Tensor, wrap
 _ndarray = np.ndarray
 _LARGE = 1 << 20  # bytes of an array from which a call may take longer to save time
 _NUMBERS = frozenset((float, int))
-_CONSTANT = wrap(np.zeros(()), CPU, None)  # stands for a Python number where only its place in the graph matters
+_CONSTANT = wrap(np.zeros(()), CPU, None)  # stands for a Python number, which needs no place in the graph
 
 
 class Elementwise(Op):
@@ -85,7 +85,7 @@ def _unary(op: Elementwise, function: Any, general: Callable) -> Callable:
             out = path.forward(a)[0]
         else:
             try:
-                out = function(a) if a.nbytes < _LARGE else _large(function, a)
+                out = function(a) if a.nbytes < _LARGE else _call_large(function, a)
             except TypeError as error:
                 raise explain(op, error, [a], EMPTY) from None
         if out.__class__ is not _ndarray:
@@ -125,7 +125,7 @@ def _binary(op: Elementwise, function: Any, general: Callable) -> Callable:
         ):
             return general(x, y, *args, **kwargs)
         try:
-            out = function(a, b) if a.nbytes < _LARGE else _large(function, a, b)
+            out = function(a, b) if a.nbytes < _LARGE else _call_large(function, a, b)
         except (ValueError, TypeError) as error:
             raise explain(op, error, [a, b], EMPTY) from None
         if out.__class__ is not _ndarray:
@@ -158,7 +158,7 @@ def _number(value: Any, other: Any) -> Any:
         return None
 
 
-def _large(function: Any, a: Any, *rest: Any) -> Any:
+def _call_large(function: Any, a: Any, *rest: Any) -> Any:
     """Return `function` of arrays that are large enough for NumPy's time to count.
 
     Wide rows are broadcast without NumPy's buffer, and a very large result like `a` goes into reused memory, as fresh

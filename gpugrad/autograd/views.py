@@ -31,11 +31,11 @@ class View:
     def refresh(self, tensor: Tensor) -> None:
         """Give `tensor` a new node after its base was changed in place."""
         self.number = self.base._changed
-        seen, saved = self.base, mode.grad
+        view, saved = self.base, mode.grad
         mode.grad = True
         try:
             for op, attributes in self.chain:
-                seen = op(seen, **attributes)
+                view = op(view, **attributes)
         finally:
             mode.grad = saved
-        tensor._node, tensor._requires_grad = seen._node, seen._requires_grad
+        tensor._node, tensor._requires_grad = view._node, view._requires_grad

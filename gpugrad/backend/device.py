@@ -13,7 +13,7 @@ import numpy as np
 from ..errors import DeviceError
 from . import namespace
 
-thread = threading.local()  # `default`, this thread's default device, and `stack`, those that it replaced
+thread = threading.local()  # `default` is this thread's default device, `stack` holds those that it replaced
 _of_array: dict[type, Callable[[Any], "Device"]] = {}
 CONNECTED: dict[str | int, "Device"] = {}  # every device in use, by its names; cuda devices also by index
 

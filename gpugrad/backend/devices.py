@@ -51,4 +51,4 @@ def _reduce(self: Device) -> tuple:
     return device, (self.name,)
 
 
-Device.__reduce__ = _reduce  # here, since what a device is does not depend on how it is found
+Device.__reduce__ = _reduce  # set here, because device.py does not know how devices are found

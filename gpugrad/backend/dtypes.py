@@ -41,7 +41,7 @@ def as_dtype(given) -> np.dtype:
     if given.__class__ is str and given in ("bfloat16", *_NAMES):
         return bfloat16() if given == "bfloat16" else _NAMES[given]
     if isinstance(given, np.dtype) and given in _DTYPES:
-        return _DTYPES[given]  # the very object: dtypes are compared by `is` where time counts
+        return _DTYPES[given]  # always the same object: hot paths compare dtypes by `is`
     if given is float:
         return default_dtype()
     try:

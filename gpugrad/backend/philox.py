@@ -12,7 +12,7 @@ import numpy as np
 from .namespace import xp
 
 _MASK = 0xFFFFFFFF
-_BLOCK = 1 << 14  # counters of a step on the CPU, which stay in cache
+_BLOCK = 1 << 14  # counters per step on the CPU, few enough to stay in cache
 
 
 def philox(counter: Any, stream: int, key: int) -> Any:

@@ -132,8 +132,8 @@ def check_gradient(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[
                 generic = SampleCall(op, case, CPU, dtype).gradients(generic=True)
                 gradients_agree(call, got, generic, "gradient against the generic rule")
             for i in call.checked if len(call.checked) > 1 else ():
-                alone = call.gradients(only=i)
-                gradients_agree(call, alone, {i: got[i]} if i in got else {}, "gradient when no other is needed")
+                single = call.gradients(only=i)
+                gradients_agree(call, single, {i: got[i]} if i in got else {}, "gradient when no other is needed")
         if case.smooth:
             function, tensors = SampleCall(op, case, device, float64).function()
             _numbered(call, gradcheck, function, tensors)
@@ -209,7 +209,7 @@ def _check_low(op: Op, case: Case, device: Device, dtype: np.dtype) -> None:
     if case.smooth and _has_gradient(call):
         gradients = call.gradients()
         _typed_like_inputs(call, gradients)
-        tolerance = 4 * TOLERANCES[dtype.name]  # rules may start from an output that was rounded
+        tolerance = 4 * TOLERANCES[dtype.name]  # a rule may use an output that was rounded already
         gradients_agree(call, gradients, reference.gradients(), f"{dtype} gradient against float32", tolerance)
 
 
@@ -228,11 +228,11 @@ def _check_promotion(op: Op, case: Case, device: Device) -> None:
     floats = call.floats
     if len(floats) < (1 if op.dtypes == "float" else 2) or default_dtype() != float32:
         return
-    whole = floats[0]
+    changed = floats[0]
     ints, same = list(call.inputs), list(call.inputs)
-    ints[whole] = call.inputs[whole].detach().to(dtype="int32")
-    same[whole] = ints[whole].to(dtype=float32)
-    all_agree(call(ints), call(same), f"int32 {call.name(whole)} against the same in float32")
+    ints[changed] = call.inputs[changed].detach().to(dtype="int32")
+    same[changed] = ints[changed].to(dtype=float32)
+    all_agree(call(ints), call(same), f"int32 {call.name(changed)} against the same in float32")
     if isinstance(op, Elementwise) and len(op.inputs) == 2:
         for i in floats:
             number, array = call.given(i, 2), call.given(i, Tensor(np.array(2, np.float32), device=device))
@@ -253,9 +253,9 @@ def check_layout(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[Ca
                 all_agree(call(), values, f"{arrange.__name__} inputs against contiguous ones")
             got = call.gradients(upstream=arrange)
             gradients_agree(call, got, plain.gradients(), f"{arrange.__name__} gradient against contiguous")
-        spread = plain.gradients(upstream=lambda a: xp(a).broadcast_to(xp(a).full((), 0.7, a.dtype), a.shape))
+        broadcast = plain.gradients(upstream=lambda a: xp(a).broadcast_to(xp(a).full((), 0.7, a.dtype), a.shape))
         filled = plain.gradients(upstream=lambda a: xp(a).full(a.shape, 0.7, a.dtype))
-        gradients_agree(plain, spread, filled, "gradient of a broadcast upstream")
+        gradients_agree(plain, broadcast, filled, "gradient of a broadcast upstream")
 
     yield from _each(cases, body)
 

@@ -94,7 +94,7 @@ def _reads(call: SampleCall, node: OpNode, name: str) -> bool:
         plan.path = path
         try:
             plan.gradients(g, saved, node.edges, None, False)
-        except Exception:  # of whatever kind: the rule wanted more than a shell
+        except Exception:  # of any kind: the rule needs more than a shell has
             return True
         finally:
             plan.path = own

@@ -19,7 +19,7 @@ from ..op import Op
 from ..tensor import Tensor, wrap
 from .samples import Case
 
-# What two ways of computing the same value may differ by, relative to the largest value (at least 1).
+# The allowed difference between two ways to compute a value, relative to the largest value (at least 1).
 TOLERANCES = {"float64": 1e-10, "float32": 1e-5, "float16": 4e-3, "bfloat16": 3e-2}
 
 
@@ -125,7 +125,7 @@ def host(tensor: Tensor) -> np.ndarray:
 
 @contextmanager
 def without_paths(op: Op) -> Iterator[None]:
-    """Return a copy of `op` without its device paths."""
+    """Strip `op` of its device paths within a `with` block."""
     paths, op.paths = op.paths, defaultdict(lambda: None)
     try:
         yield
@@ -149,7 +149,7 @@ def agree(got: Tensor, expected: Tensor, what: str, tolerance: float | None = No
     finite = np.abs(b[np.isfinite(b)])
     allowed = tolerance * (max(1.0, finite.max()) if finite.size else 1.0)
     right = (np.abs(a - b) <= allowed) | (a == b) | (np.isnan(a) & np.isnan(b))
-    if is_low(got.dtype):  # what is too large for it may be infinite or its largest number
+    if is_low(got.dtype):  # a value beyond its range may become infinite or its largest number
         limit = finfo(got.dtype).max
         right |= (np.abs(b) >= limit) & (np.abs(a) >= limit) & (np.sign(a) == np.sign(b))
     wrong = ~right

@@ -22,7 +22,7 @@ LARGE = 32 << 20  # bytes from which glibc maps fresh pages whatever its setting
 KEEP = 256 << 20  # bytes of free buffers that are kept for later
 
 PIECE = LARGE - (1 << 20)  # bytes that glibc still takes from its heap
-HEAP = KEEP // LARGE - 1  # such pieces that get huge pages; all free, they are less than what glibc keeps
+HEAP = KEEP // LARGE - 1  # pieces with huge pages; when all are free, glibc still keeps them
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # of mallopt
 _MADV_HUGEPAGE = 14
@@ -74,7 +74,7 @@ def empty(shape: tuple[int, ...], dtype) -> np.ndarray:
     size = math.prod(shape) * dtype.itemsize
     if size < LARGE:
         return np.empty(shape, dtype)
-    with _lock:  # until the buffer is referred to from here, another thread might take it too
+    with _lock:  # else another thread might take the same buffer before this one refers to it
         buffer = _buffer(size)
     return buffer[:size].view(dtype).reshape(shape)
 

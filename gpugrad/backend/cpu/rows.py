@@ -6,9 +6,9 @@ import numpy as np
 
 from . import threads
 
-BLOCK = 1 << 19  # elements of a block: a share of the caches, and few enough calls for threads to overlap
+BLOCK = 1 << 19  # elements of a block: it fits the cache, and calls are few enough for threads to overlap
 SHARE = 1 << 17  # elements that are worth a thread
-WIDE = 512  # elements of a row from which NumPy broadcasts over it faster without a buffer
+WIDE = 512  # elements of a row from which on NumPy broadcasts faster without a buffer
 
 
 class unbuffered(np.errstate):

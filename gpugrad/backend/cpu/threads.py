@@ -212,7 +212,7 @@ _workers: list = []
 def _worker(number: int) -> Any:
     """Return worker `number`; start it if it is not running yet."""
     while len(_workers) <= number:
-        from .worker import Worker  # only a process that has use for one needs a millisecond for its queue's module
+        from .worker import Worker  # late, because importing its queue's module takes a millisecond
 
         _workers.append(Worker(f"gpugrad-{len(_workers) + 1}", _prepare_worker, lambda: _count <= _cores))
     return _workers[number]

@@ -1,6 +1,6 @@
 """The geometry that convolution and pooling share: where windows lie, and how an output is cut into blocks.
 
-Arrays are channels-last here, (N, *S, C); `last` and `first` convert to it and back, as views.
+Arrays are channels-last here, (N, *S, C); `channels_last` and `channels_first` convert to it and back, as views.
 """
 
 import math
@@ -12,7 +12,7 @@ import numpy as np
 
 from . import threads
 
-THREAD_WORK = 1 << 21  # multiply-adds worth handing to another thread
+THREAD_WORK = 1 << 21  # multiply-adds that are worth another thread
 
 
 class Block(NamedTuple):
@@ -71,17 +71,17 @@ class Windows(NamedTuple):
         return tuple(outputs), tuple(inputs)
 
 
-@lru_cache(1024)  # a network asks for the same ones in every step, and 25 take 80 us
+@lru_cache(1024)  # every step of a network asks for the same ones, and making 25 takes 80 us
 def _all_places(windows: Windows, shape: tuple[int, ...], start: int, stop: int) -> list[tuple[tuple, tuple]]:
     return [windows._places(offset, shape, slice(start, stop)) for offset in windows.offsets()]
 
 
-def last(x: np.ndarray) -> np.ndarray:
+def channels_last(x: np.ndarray) -> np.ndarray:
     """Return (N, C, *S) as a view (N, *S, C)."""
     return x.transpose(0, *range(2, x.ndim), 1)
 
 
-def first(x: np.ndarray) -> np.ndarray:
+def channels_first(x: np.ndarray) -> np.ndarray:
     """Return (N, *S, C) as a view (N, C, *S)."""
     return x.transpose(0, x.ndim - 1, *range(1, x.ndim - 1))
 
@@ -101,7 +101,7 @@ def _blocks(samples: int, out: tuple[int, ...], pixels: int, whole: bool, parts:
     rows = max(1, min(pixels // row, samples * height // parts))
     if rows >= height:
         count = -(-samples // (rows // height))
-        step = -(-samples // (-(-count // parts) * parts))  # as many blocks for each thread
+        step = -(-samples // (-(-count // parts) * parts))  # every thread gets the same number of blocks
         blocks = [Block(slice(n, min(n + step, samples)), slice(0, height)) for n in range(0, samples, step)]
         unit = 1
     else:

@@ -13,7 +13,11 @@ from ..device import Device
 
 
 def is_emulated() -> bool:
-    """Return whether cuda devices are emulated on the CPU, which GPUGRAD_CUDA=emulate in the environment requests."""
+    """Return whether cuda devices are emulated on the CPU, which GPUGRAD_CUDA=emulate in the environment requests.
+
+    >>> gg.cuda.is_emulated() in (True, False)
+    True
+    """
     return os.environ.get("GPUGRAD_CUDA") == "emulate"
 
 
@@ -38,5 +42,9 @@ def diagnose() -> str | None:
 
 
 def is_available() -> bool:
-    """Return whether `device="cuda"` works here."""
+    """Return whether `device="cuda"` works here.
+
+    >>> if gg.cuda.is_available():
+    ...     x = gg.ones(3, device="cuda")
+    """
     return diagnose() is None

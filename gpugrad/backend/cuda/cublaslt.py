@@ -10,8 +10,8 @@ import numpy as np
 from ...errors import KernelError
 from .gemm import Operand, Product
 
-_WORKSPACE = 32 << 20  # bytes; what NVIDIA recommends for Hopper
-_ALIGNMENT = 256  # bytes; what fresh arrays have, and as far as the heuristic asks
+_WORKSPACE = 32 << 20  # bytes, as NVIDIA recommends for Hopper
+_ALIGNMENT = 256  # bytes: new arrays have it, and the heuristic uses no more
 
 
 class _Plan(NamedTuple):

@@ -78,7 +78,7 @@ class CudaDevice(Device):
 
         with self.selected():
             function = self._function(source, instance)
-            if shared > self._granted.get(function, 0):  # beyond 48 KiB with the static part it must be asked for
+            if shared > self._granted.get(function, 0):  # more than 48 KiB (with the static part) must be requested
                 driver.funcSetAttribute(function, driver.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, shared)
                 self._granted[function] = shared
             stream = self._cupy.cuda.get_current_stream().ptr

@@ -10,7 +10,11 @@ from ...errors import OutOfMemoryError
 
 
 class Memory(NamedTuple):
-    """Numbers of bytes: in live arrays, kept for reuse, the most that was ever in live arrays, and the most allowed."""
+    """Numbers of bytes: in live arrays, kept for reuse, the most that was ever in live arrays, and the most allowed.
+
+    >>> print(gg.cuda.Memory(allocated=1024, cached=0, peak=2048, limit=1 << 30).peak)
+    2048
+    """
 
     allocated: int
     cached: int
@@ -28,7 +32,12 @@ class Memory(NamedTuple):
 
 
 def readable(size: int) -> str:
-    """Return a number of bytes as people read it: "1.50 GiB"."""
+    """Return a number of bytes as people read it.
+
+    >>> from gpugrad.backend.cuda.memory import readable
+    >>> readable(3 << 29)
+    '1.50 GiB'
+    """
     value, unit = float(size), 0
     while abs(value) >= 1024 and unit < 4:
         value, unit = value / 1024, unit + 1

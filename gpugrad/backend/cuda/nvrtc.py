@@ -20,11 +20,11 @@ from ...errors import KernelError
 from . import builds
 from .sources import Source
 
-# No -ftz and no fast math: denormals survive, as on the CPU. The log of `-v` is what `resources` reads.
+# No -ftz and no fast math: denormals survive, as on the CPU. `resources` reads the log of `-v`.
 _OPTIONS = ("-std=c++17", "-lineinfo", "--ptxas-options=-v")
 _INSTALL = "pip install 'gpugrad[cuda13]' (CUDA 13 driver) or 'gpugrad[cuda12]'"
 _NAMES = "__nv_name_map"  # the file that NVRTC writes the instances' names to
-_SHOWN = 5  # errors of one compilation
+_SHOWN = 5  # errors that a message shows
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ def _buffer(size: Any, fill: Any, program: Any) -> bytes:
     return content
 
 
-# ---- what went wrong
+# ---- errors
 
 
 def _errors(log: str, source: Source) -> str:
@@ -188,7 +188,7 @@ def _errors(log: str, source: Source) -> str:
     assembler = re.findall(r"ptxas (?:error|fatal) *: .*", log)
     blocks = assembler or [b.strip("\n") for b in re.split(r"\n\s*\n", log) if re.search(r"\berror: ", b)]
     own = [block for block in blocks if not block.startswith(_NAMES)]
-    if blocks and not own:  # several errors about each name: the first says it
+    if blocks and not own:  # there are several errors about each name: the first is enough
         return re.sub(r"^.*?: ", f"{source.name}: instance: ", blocks[0])
     text = [re.sub(r"^(.+?)\((\d+)\): ", r"\1:\2: ", block) for block in own[:_SHOWN]]
     if assembler:

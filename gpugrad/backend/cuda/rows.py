@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-MOST_THREADS = 512  # that share a row
+MOST_THREADS = 512  # the most threads that share a row
 VECTORS = {"float": 4, "double": 2, "__half": 8, "__nv_bfloat16": 8}  # elements that one instruction moves: 16 bytes
 
 

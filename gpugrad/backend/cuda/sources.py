@@ -29,6 +29,9 @@ class Source:
     """One translation unit of CUDA C++: a `.cu` file, or a text (`name` then stands for the file).
 
     `#include "..."` is looked up beside the including file, then among gpugrad's own kernels.
+
+    >>> gg.cuda.Source(text="__global__ void nothing() {}", name="nothing.cu")
+    <CUDA source nothing.cu>
     """
 
     def __init__(self, path: Path | None = None, *, text: str | None = None, name: str = "kernel.cu"):
