@@ -42,7 +42,7 @@ class _Source(ctypes.Structure):
 
 
 def supports(array: Any, channels: int, outputs: int, groups: int) -> bool:
-    """Whether a convolution from `channels` to `outputs` channels can run on tensor cores."""
+    """Return whether a convolution from `channels` to `outputs` channels can run on tensor cores."""
     has_type = array.dtype.itemsize == 2 or (array.dtype == np.float32 and get_float32_matmul_precision() != "highest")
     # Narrower groups would be zeros for the most part.
     return has_type and (groups == 1 or min(channels, outputs) // groups >= _chunk_elements(array))
