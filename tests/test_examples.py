@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import gpugrad as gg
-from gpugrad.autograd.table import OPS
+from gpugrad.cuda import Kernels
 
 ROOT = Path(__file__).parent.parent
 # Every public class and function of these has an example.
@@ -31,25 +31,29 @@ def written_examples(file):
 
 
 def public_members(package):
-    """The public classes and functions of a package that the package itself defines, by name."""
-    for name, value in vars(importlib.import_module(package)).items():
-        own = getattr(value, "__module__", None) or ""
-        if (
-            not name.startswith("_")
-            and (inspect.isclass(value) or inspect.isfunction(value))
-            and own.startswith(package)
-        ):
+    """The public classes, functions and ops of a package, by name: those in `__all__`, or all that it defines itself."""
+    module = importlib.import_module(package)
+    named = getattr(module, "__all__", None)
+    for name in vars(module) if named is None else named:
+        value = getattr(module, name)
+        own = named is not None or (getattr(value, "__module__", None) or "").startswith(package)
+        if own and not name.startswith("_") and (inspect.isclass(value) or inspect.isroutine(value)):
             yield name, value
 
 
 def failures(name, docstring, file, line):
-    """What the examples of one docstring print instead of what it says; ops that they declare are forgotten."""
-    report, ops = [], dict(OPS)
+    """What the examples of one docstring print instead of what it says."""
+    report = []
     test = doctest.DocTestParser().get_doctest(docstring, dict(GLOBALS), name, str(file), line - 1)
     doctest.DocTestRunner(optionflags=OPTIONS, verbose=False).run(test, out=report.append)
-    for declared in OPS.keys() - ops.keys():
-        del OPS[declared]
     return "".join(report)
+
+
+@pytest.fixture(autouse=True)
+def a_place_of_its_own(own_ops, monkeypatch, tmp_path):
+    """Examples declare ops and kernels, and write files where they are run."""
+    monkeypatch.setattr(Kernels, "families", list(Kernels.families))
+    monkeypatch.chdir(tmp_path)
 
 
 FILES = [file for file in sorted((ROOT / "gpugrad").rglob("*.py")) if any(written_examples(file))]
