@@ -90,7 +90,7 @@ template <typename A, int R> __device__ __forceinline__ void put(Tiles<A>& tiles
         for (int c = 0; c < R; ++c) tiles.left[down() * R + r][across() + kSide * c] = weights[r][c];
 }
 
-// sum[r][4 n + c] += row down() * R + r of the weights times column 64 n + 4 across() + c of `right` below row `row`.
+// sum[r][4 n + c] += row down() * R + r of the weights times column 64 n + 4 across() + c of `right`, from `row` on.
 template <typename T, typename A, int R, int C>
 __device__ __forceinline__ void accumulate(A (&sum)[R][C], Tiles<A>& tiles, const Matrix<const T>& right, int64 row) {
     constexpr int N = 16 / sizeof(A);

@@ -1,6 +1,6 @@
 // Convolution on tensor cores: float16, bfloat16, and float32 rounded to TF32, with sums in float32. The products are
 // those of conv.cu; "from" and the weight are channels-last here (channels_last below makes them so), in whole 16-byte
-// chunks of channels with zeros at the end, so that a chunk belongs to one position or tap.
+// chunks of channels with zeros at the end, so that all of a chunk has one position and one tap.
 //
 //     forward, input gradient    128 positions x 64 or 128 channels a block, in slices 128 bytes (64 or 32 channels)
 //                                deep. Rows of both tiles are runs of channels: ldmatrix reads either's fragments.

@@ -64,7 +64,7 @@ struct Runs {
 };
 
 // The row of `parts` for the piece that begins at p, if its run was cut. Each stretch of kRun positions has at most two
-// such pieces: one at its beginning, which continues a run, and one at its end, whose run goes on in the next stretch.
+// such pieces: one that begins where the stretch begins, and one behind it, whose run goes on in the next stretch.
 __device__ __forceinline__ int64 place_of(int64 p) { return p / kRun * 2 + (p % kRun != 0); }
 
 // Adds rows order[begin..end) of x.

@@ -2,7 +2,7 @@
 
 The words are those of kernels/common.cuh on every device, so any device can draw again what a kernel drew.
 
-Source: Salmon et al. 2011, "Parallel Random Numbers: As Easy as 1, 2, 3", section 4.
+Source: Salmon et al. 2011, "Parallel Random Numbers: As Easy as 1, 2, 3".
 """
 
 from typing import Any

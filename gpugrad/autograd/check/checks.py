@@ -92,7 +92,7 @@ def check_declaration(op: Op, cases: list[Case], device: Device) -> Iterator[tup
 
 
 def check_forward(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[Case | None, str]]:
-    """Check that values are finite, that device paths and other devices match the generic body, that inputs stay."""
+    """Check that values are finite, that each path and device gives the generic body's, and that no input changes."""
     path = op.paths[device.type]
     before = path.runs if path else 0
 
