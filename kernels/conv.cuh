@@ -106,8 +106,8 @@ __device__ __forceinline__ Place position_place(const Convolution& c, const Phas
 }
 
 // The contribution of a channel with a tap of a phase. `index` counts through both; the one whose neighbours are also
-// neighbours in the memory of "from" goes faster. With 2 channels and 3 taps, index 4 is channel 0 and tap 2 if channels
-// are last in memory (4 % 2, 4 / 2), else channel 1 and tap 1 (4 / 3, 4 % 3).
+// neighbours in the memory of "from" goes faster. With 2 channels and 3 taps, index 4 is channel 0 (4 % 2) and tap 2
+// (4 / 2) if channels are last in memory, else channel 1 (4 / 3) and tap 1 (4 % 3).
 __device__ __forceinline__ Place channel_tap_place(const Convolution& c, const Phase& phase, int index) {
     const int taps = phase.taps();
     const int channel = c.channels_last ? index % c.depth : index / taps;
