@@ -29,11 +29,13 @@ Constants
     pi, e, inf, nan, newaxis
 Subpackages
     amp, autograd, cuda, data, errors, io, linalg, models, nn, optim, train, typing, viz
-Activation functions, as PyTorch defines them
-    celu, elu, gelu, hardshrink, hardsigmoid, hardswish, hardtanh, leaky_relu, logsigmoid, mish, relu, relu6,
-    selu, silu, softplus, softshrink, softsign, tanhshrink, threshold
-Chains of ops that networks run again and again, each as one op, so that a device may pass over memory once
+A bias and an activation as one op, so that a device passes over memory once
     bias_activation
+Activation functions of several pieces, as PyTorch defines them
+    celu, elu, hardshrink, hardsigmoid, hardswish, hardtanh, leaky_relu, relu, relu6, selu, softshrink,
+    threshold
+Batch norm by the statistics of the batch, and channels scaled and shifted
+    batch_norm
 Convolution in one, two and three dimensions
     convolution
 Copies
@@ -54,14 +56,17 @@ Elementwise comparisons, predicates, logic and bits
     bitwise_right_shift, bitwise_xor, equal, greater, greater_equal, invert, isclose, isfinite, isinf, isnan,
     left_shift, less, less_equal, logical_and, logical_not, logical_or, logical_xor, not_equal, right_shift,
     signbit
-Exponentials, logarithms, trigonometric and hyperbolic functions
-    acos, acosh, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, asin, asinh, atan, atan2, atanh,
-    cos, cosh, deg2rad, exp, exp2, expm1, log, log10, log1p, log2, logaddexp, rad2deg, sin, sinh, tan, tanh
+Exponentials and logarithms
+    exp, exp2, expm1, log, log10, log1p, log2, logaddexp
+Extremes over axes, where they are, and the truth of elements
+    all, amax, amin, any, argmax, argmin, count_nonzero, max, min
 Indexing, gathering and scattering
     gather, index_add, index_select, masked_fill, scatter_add, take, take_along_axis
 Joining arrays, cutting them and repeating them
     array_split, cat, chunk, column_stack, concat, concatenate, dstack, hstack, narrow, split, stack, unbind,
     unstack, vstack
+Layer norm and RMS norm over trailing axes, also of a sum of two arrays
+    add_layer_norm, add_rms_norm, layer_norm, rms_norm
 Linear algebra
     cross, det, inv, inverse, logdet, lstsq, matmul, matrix_exp, matrix_norm, matrix_power, matrix_rank,
     matrix_transpose, multi_dot, norm, outer, pinv, slogdet, solve, solve_triangular, tensordot, vecdot,
@@ -71,8 +76,6 @@ Looking rows up in a table, and adding up rows that share an id
 New tensors
     arange, empty, empty_like, eye, from_dlpack, full, full_like, linspace, logspace, ones, ones_like, zeros,
     zeros_like
-Normalisation
-    add_layer_norm, add_rms_norm, batch_norm, layer_norm, rms_norm
 Order statistics and weighted means
     average, median, nanmean, nansum, percentile, quantile
 Padding
@@ -85,8 +88,6 @@ Random tensors, drawn from the default generator (`gpugrad.manual_seed`) or a gi
     bernoulli, multinomial, normal, rand, rand_like, randint, randint_like, randn, randn_like, randperm, uniform
 Rearranging along axes
     flip, fliplr, flipud, repeat, repeat_interleave, roll, rot90, tile
-Reductions over axes
-    all, amax, amin, any, argmax, argmin, count_nonzero, logsumexp, max, mean, min, prod, std, sum, var
 Rounding and signs
     ceil, floor, rint, round, sign, trunc
 Running sums, products and extremes along an axis, and differences
@@ -97,15 +98,24 @@ Shape
     atleast_1d, atleast_2d, atleast_3d, broadcast_arrays, broadcast_shapes, broadcast_to, expand, expand_dims,
     flatten, meshgrid, moveaxis, movedim, permute, permute_dims, ravel, reshape, squeeze, swapaxes, swapdims, t,
     transpose, unflatten, unsqueeze
+Smooth activation functions, as PyTorch defines them
+    gelu, logsigmoid, mish, silu, softplus, softsign, tanhshrink
 Softmax, its logarithm, and the softmax of masked scores
     log_softmax, masked_softmax, softmax
 Sorting, searching and counting
     argsort, argwhere, bincount, digitize, flatnonzero, histogram, isin, nonzero, searchsorted, sort, topk,
     unique, unique_all, unique_counts, unique_inverse, unique_values
+Sums, means, products and logsumexp over axes
+    logsumexp, mean, prod, sum
 The error function and its relatives, and the sigmoid
     erf, erfc, erfinv, sigmoid
 The linear layer, alone and with the activation after it
     linear, linear_gelu, linear_relu
+Trigonometric and hyperbolic functions and their inverses
+    acos, acosh, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, asin, asinh, atan, atan2, atanh,
+    cos, cosh, deg2rad, rad2deg, sin, sinh, tan, tanh
+Variances and standard deviations over axes
+    std, var
 """
 
 import importlib as _importlib
@@ -152,8 +162,7 @@ from .backend.dtypes import (
 )
 from .backend.namespace import Namespace as _Namespace
 from .backend.namespace import register_type as _register_type
-from .backend.precision import get as get_float32_matmul_precision
-from .backend.precision import set as set_float32_matmul_precision
+from .backend.precision import get_float32_matmul_precision, set_float32_matmul_precision
 from .backend.random import Generator, default_generator, get_rng_state, manual_seed, set_rng_state
 from .ops import methods as _methods
 from .ops.arrange import *

@@ -8,6 +8,7 @@ agree."""
 from typing import Any
 
 from ..autograd.op import op, xp
+from .in_turn import InTurn
 
 __all__ = ["cholesky", "eigh", "eigvalsh", "qr", "svd", "svdvals"]
 
@@ -35,6 +36,8 @@ def _safe(x: Any) -> Any:
         s.case(s.spd(3).T, smooth=False),
     ],
     dtypes="float",
+    autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def cholesky(x, *, upper=False):
     """The lower triangular L with x = L L^T (upper: L^T) of symmetric positive definite matrices (..., N, N).
@@ -67,6 +70,8 @@ cholesky.vjp(x=_cholesky_rule)
         s.case(s.spd(3).T, smooth=False),
     ],
     dtypes="float",
+    autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def eigh(x, *, UPLO="L"):
     """(w, V): the ascending eigenvalues and the eigenvectors (columns) of symmetric matrices, x = V diag(w) V^T.
@@ -85,7 +90,12 @@ def _eigh_rule(g: Any, out: Any) -> Any:
 eigh.vjp(x=_eigh_rule)
 
 
-@op(samples=lambda s: [s.case(s.spd(3), smooth=False), s.case(s.spd(2, 3), UPLO="U", smooth=False)], dtypes="float")
+@op(
+    samples=lambda s: [s.case(s.spd(3), smooth=False), s.case(s.spd(2, 3), UPLO="U", smooth=False)],
+    dtypes="float",
+    autocast={"cpu": "float32"},
+    make=InTurn,
+)
 def eigvalsh(x, *, UPLO="L"):
     """The ascending eigenvalues of symmetric matrices, of which one triangle is read. Gradient: V diag(g) V^T."""
     return xp(x).linalg.eigvalsh(x, UPLO)
@@ -110,6 +120,8 @@ eigvalsh.vjp(x=_eigvalsh_rule)
         s.case(s(0, 3), full_matrices=False),
     ],
     dtypes="float",
+    autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def svd(x, *, full_matrices=True):
     """(U, S, Vh) with x = U diag(S) Vh, S descending: (..., M, N) -> (..., M, K), (..., K), (..., K, N), K = min(M, N).
@@ -141,7 +153,12 @@ def _svd_rule(g: Any, out: Any) -> Any:
 svd.vjp(x=_svd_rule)
 
 
-@op(samples=lambda s: [s.case(s(4, 2)), s.case(s(2, 3)), s.case(s(2, 3, 3)), s.case(s(3, 4).T)], dtypes="float")
+@op(
+    samples=lambda s: [s.case(s(4, 2)), s.case(s(2, 3)), s.case(s(2, 3, 3)), s.case(s(3, 4).T)],
+    dtypes="float",
+    autocast={"cpu": "float32"},
+    make=InTurn,
+)
 def svdvals(x):
     """The singular values, descending: (..., M, N) -> (..., min(M, N)). Gradient: U diag(g) Vh."""
     return xp(x).linalg.svd(x, compute_uv=False)
@@ -165,6 +182,8 @@ svdvals.vjp(x=_svdvals_rule)
         s.case(s(0, 2)),
     ],
     dtypes="float",
+    autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def qr(x, *, mode="reduced"):
     """(Q, R) with x = Q R, Q's columns orthonormal, R upper triangular: (..., M, N) -> (..., M, K), (..., K, N), K =

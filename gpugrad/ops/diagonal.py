@@ -22,6 +22,7 @@ __all__ = ["diag", "diag_embed", "diagflat", "diagonal", "trace", "tril", "triu"
     ],
     exact=True,
     dtypes="own",
+    inplace=True,
 )
 def tril(x, *, k=0):
     """x with zeros above diagonal k of its last two axes."""
@@ -41,6 +42,7 @@ tril.vjp(x=lambda g, k: xp(g).tril(g, k=k))
     ],
     exact=True,
     dtypes="own",
+    inplace=True,
 )
 def triu(x, *, k=0):
     """x with zeros below diagonal k of its last two axes."""

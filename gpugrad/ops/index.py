@@ -237,16 +237,28 @@ def put_last(x, indices: Fixed, *, size):
 put_last.vjp(x=lambda g, indices: xp(g).take_along_axis(g, indices, axis=-1))
 
 
-@op(samples=lambda s: [s.case(s(3, 4), s.ints(4, 3, 2), s(3, 2), axis=1), s.case(s(4), s.ints(4, 6), s(6), axis=0), s.case(s(4, 3), s.ints(3, 2, 2), s(2, 2), axis=1)])
+@op(
+    samples=lambda s: [
+        s.case(s(3, 4), s.ints(4, 3, 2), s(3, 2), axis=1),
+        s.case(s(4), s.ints(4, 6), s(6), axis=0),
+        s.case(s(4, 3), s.ints(3, 2, 2), s(2, 2), axis=1),
+    ],
+    inplace=True,
+)
 def scatter_add(x, indices: Fixed, source, *, axis=-1):
     """x with `source` added at `indices` along `axis`: x[..., indices[i], ...] += source[i]; repeats add up."""
     return x + _add_at(x.shape, _along(indices, axis), source)
 
 
-scatter_add.vjp(x=lambda g: g, source=lambda g, indices, axis: xp(g).take_along_axis(_cropped(g, indices, axis), indices, axis=axis))
+scatter_add.vjp(
+    x=lambda g: g, source=lambda g, indices, axis: xp(g).take_along_axis(_cropped(g, indices, axis), indices, axis=axis)
+)
 
 
-@op(samples=lambda s: [s.case(s(3, 4), s.ints(3, 5), s(5, 4), axis=0), s.case(s(3, 4), s.ints(4, 2), s(3, 2), axis=1)])
+@op(
+    samples=lambda s: [s.case(s(3, 4), s.ints(3, 5), s(5, 4), axis=0), s.case(s(3, 4), s.ints(4, 2), s(3, 2), axis=1)],
+    inplace=True,
+)
 def index_add(x, indices: Fixed, source, *, axis):
     """x with the slices of `source` added at the 1-d `indices` along `axis`; repeated indices add up."""
     return x + _add_at(x.shape, _at(indices, axis, x.ndim), source)
@@ -266,7 +278,7 @@ def index_select(x, dim, index):
     return take(x, index, axis=dim)
 
 
-@op(samples=lambda s: [s.case(s(3, 4), s.bools(3, 4), s()), s.case(s(3, 4), s.bools(4), s())])
+@op(samples=lambda s: [s.case(s(3, 4), s.bools(3, 4), s()), s.case(s(3, 4), s.bools(4), s())], inplace=True)
 def masked_fill(x, mask: Fixed, value):
     """x where `mask` is False, `value` (0-d) where it is True; the mask is broadcast to x."""
     return xp(x).where(mask, value, x)

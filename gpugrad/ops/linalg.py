@@ -21,6 +21,7 @@ from .diagonal import tril, triu
 from .elementwise.arithmetic import absolute
 from .einsum import einsum
 from .expm import expm
+from .in_turn import InTurn
 from .matmul import matmul, outer, tensordot, vecdot
 from .norm import matrix_norm, norm, vector_norm
 from .shape import broadcast_to, matrix_transpose
@@ -54,6 +55,8 @@ def _square(x: Any) -> None:
     ],
     dtypes="float",
     broadcasts=True,
+    autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def solve(a, b):
     """The X with a X = b: a (..., N, N), b (N,) or (..., N, K) -> (..., N) or (..., N, K). Raises ShapeError if a is
@@ -78,7 +81,12 @@ def _solve_a(g: Any, a: Any, out: Any, b_shape: tuple) -> Any:
 solve.vjp(a=_solve_a, b=_solve_b)
 
 
-@op(samples=lambda s: [s.case(s.spd(3)), s.case(s.spd(2, 3)), s.case(s.spd(3).T), s.case(s.spd(0))], dtypes="float")
+@op(
+    samples=lambda s: [s.case(s.spd(3)), s.case(s.spd(2, 3)), s.case(s.spd(3).T), s.case(s.spd(0))],
+    dtypes="float",
+    autocast={"cpu": "float32"},
+    make=InTurn,
+)
 def inv(x):
     """The inverse of square matrices. Raises ShapeError if one is singular. Gradient: -out^T g out^T (Giles, 2.2.3)."""
     _square(x)
@@ -98,6 +106,8 @@ inv.vjp(x=lambda g, out: -(_t(out) @ g @ _t(out)))
         s.case(np.array([[1.0, 2.0], [2.0, 4.0]]), smooth=False),
     ],
     dtypes="float",
+    autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def det(x):
     """The determinant of square matrices: (..., N, N) -> (...). Gradient: the cofactor matrix, defined also where det
@@ -109,7 +119,7 @@ def det(x):
 det.vjp(x=lambda g, x: g[..., None, None] * xp(x).cofactor(x))
 
 
-@op(samples=lambda s: [s.case(s(3, 3)), s.case(s(2, 2, 2)), s.case(s(0, 0))], dtypes="float")
+@op(samples=lambda s: [s.case(s(3, 3)), s.case(s(2, 2, 2)), s.case(s(0, 0))], dtypes="float", make=InTurn)
 def cofactor(x):
     """The cofactor matrix det(x) x^-T, from the SVD x = U S V^T as det(U V^T) U diag(prod_{j != i} s_j) V^T: exact
     also for a singular x. Its own gradient needs x to be invertible."""
@@ -128,7 +138,12 @@ def _cofactor_rule(g: Any, x: Any, out: Any) -> Any:
 cofactor.vjp(x=_cofactor_rule)
 
 
-@op(samples=lambda s: [s.case(s(3, 3)), s.case(s.spd(2, 3)), s.case(s(3, 3).T), s.case(s.spd(0))], dtypes="float")
+@op(
+    samples=lambda s: [s.case(s(3, 3)), s.case(s.spd(2, 3)), s.case(s(3, 3).T), s.case(s.spd(0))],
+    dtypes="float",
+    autocast={"cpu": "float32"},
+    make=InTurn,
+)
 def slogdet(x):
     """(sign, log |det x|) of square matrices: (..., N, N) -> (...), (...). Gradient of the logarithm: x^-T (Giles,
     2.2.4)."""
@@ -158,6 +173,8 @@ def logdet(x: Any) -> Tensor:
         s.case(s(3, 2), rtol=0.5, smooth=False),
     ],
     dtypes="float",
+    autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def pinv(x, *, rcond=None, hermitian=False, rtol=None, atol=None):
     """The Moore-Penrose inverse: (..., M, N) -> (..., N, M). Singular values below rtol (or rcond) times the largest, or
@@ -232,9 +249,7 @@ def trace(x: Any, *, offset: int = 0) -> Tensor:
     return diagonal(x, offset=offset).sum(axis=-1)
 
 
-def solve_triangular(
-    a: Any, b: Any, *, upper: bool, left: bool = True, unitriangular: bool = False
-) -> Tensor:
+def solve_triangular(a: Any, b: Any, *, upper: bool, left: bool = True, unitriangular: bool = False) -> Tensor:
     """`solve` for a triangular a, of which the other triangle is not read; so has its gradient zeros there.
 
     left=False: the X with X a = b. unitriangular: the diagonal is not read either, and taken as ones."""
@@ -247,7 +262,9 @@ def solve_triangular(
     return solve(a, b) if left else matrix_transpose(solve(matrix_transpose(a), matrix_transpose(b)))
 
 
-def lstsq(a: Any, b: Any, rcond: float | None = None, *, driver: str | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def lstsq(
+    a: Any, b: Any, rcond: float | None = None, *, driver: str | None = None
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The X of least norm that minimises |a X - b|: a (M, N), b (M,) or (M, K).
 
     Returns (X, residuals, rank, singular values of a); residuals, the squared norms of the columns of b - a X, are
@@ -266,9 +283,7 @@ def lstsq(a: Any, b: Any, rcond: float | None = None, *, driver: str | None = No
     return x, rest.reshape(-1) if full else rest.reshape(-1)[:0], rank, values
 
 
-def _stacked_lstsq(
-    a: Tensor, b: Tensor, rcond: float | None, driver: str
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _stacked_lstsq(a: Tensor, b: Tensor, rcond: float | None, driver: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """`lstsq` of stacks of matrices. What LAPACK's routine `driver` does not compute is empty, and so are residuals if a
     matrix of the stack has none."""
     if driver not in ("gels", "gelsy", "gelsd", "gelss"):

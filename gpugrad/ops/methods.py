@@ -195,7 +195,13 @@ def _is_cuda(self: Tensor) -> bool:
     return self.device.type == "cuda"
 
 
-PROPERTIES: dict[str, Callable] = {"T": _reversed_axes, "mT": _matrix_transposed, "mH": _matrix_transposed, "is_cuda": _is_cuda, "size": _size}
+PROPERTIES: dict[str, Callable] = {
+    "T": _reversed_axes,
+    "mT": _matrix_transposed,
+    "mH": _matrix_transposed,
+    "is_cuda": _is_cuda,
+    "size": _size,
+}
 
 
 def _pin_memory(self: Tensor) -> Tensor:
@@ -244,7 +250,7 @@ def attach(functions: dict[str, Any]) -> None:
     for name, get in PROPERTIES.items():
         setattr(Tensor, name, property(get))
     Tensor.__getitem__ = _getitem
-    inplace.attach({name: functions[name] for name in torch_names.CLASHES})
+    inplace.attach(ALIASES, {name: functions[name] for name in torch_names.CLASHES})
 
 
 def _method(function: Callable) -> Callable:

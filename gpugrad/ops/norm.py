@@ -48,6 +48,7 @@ def _where_zero(x: Any) -> Any:
         s.case(s.away(), axis=None),
     ],
     dtypes="float",
+    autocast={"cuda": "float32"},
 )
 def vector_norm(x, *, ord=2, axis=None, keepdims=False):
     """(sum |x_i|^ord)^(1/ord) over `axis` (None: all elements); ord=inf: max |x_i|, -inf: min |x_i|, 0: how many are

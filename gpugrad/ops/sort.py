@@ -118,9 +118,7 @@ topk.vjp(x=lambda g, out, axis, x_shape: xp(g[0]).put_along(g[0], out[1], axis=a
     ],
     dtypes="own",
 )
-def unique(
-    x, *, return_index=False, return_inverse=False, return_counts=False, axis=None, equal_nan=True, sorted=True
-):
+def unique(x, *, return_index=False, return_inverse=False, return_counts=False, axis=None, equal_nan=True, sorted=True):
     """The distinct elements (slices along `axis`) in ascending order, and if asked: where each occurs first, which of
     them each element is, how often each occurs. Not differentiable. The shape depends on the values, so a GPU is
     waited for. equal_nan: NaN counts once. They are ascending also without `sorted`."""

@@ -32,7 +32,9 @@ def main(arguments: list[str]) -> int:
                 count[outcome.verdict] += 1
                 if outcome.failed:
                     print(f"{outcome.verdict} {outcome.name} #{outcome.number}: {outcome.detail}", flush=True)
-        print(f"{title}: {', '.join(f'{count[verdict]} {verdict}' for verdict in VERDICTS)}; {len(absent)} names absent")
+        print(
+            f"{title}: {', '.join(f'{count[verdict]} {verdict}' for verdict in VERDICTS)}; {len(absent)} names absent"
+        )
         failures += count["wrong"] + count["crash"]
     return int(failures > 0)
 

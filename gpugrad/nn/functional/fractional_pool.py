@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from ...autograd.autocast import governed
 from ...autograd.convert import asarray
 from ...autograd.op import OPS
 from ...autograd.tensor import wrap
@@ -55,6 +56,7 @@ def _fractional_max_pool(dims, input, kernel_size, output_size, output_ratio, re
     if samples is None:
         samples = default_generator().numpy.random((*x.shape[:2], dims)).astype(x.dtype)
     samples, xp = asarray(samples, device=x.device)._array, x.device.xp
+    samples = samples[:1] if single else samples  # PyTorch takes the first batch too
     if samples.shape != (*x.shape[:2], dims):
         raise ShapeError(f"{name}: _random_samples must be {(*x.shape[:2], dims)}, got {samples.shape}")
     places = xp.zeros((*x.shape[:2], 1, 1), int)
@@ -72,6 +74,7 @@ def _fractional_max_pool(dims, input, kernel_size, output_size, output_ratio, re
     return tuple(outs) if return_indices else outs[0]
 
 
+@governed({"cpu": "float32"})
 def fractional_max_pool2d(
     input, kernel_size, output_size=None, output_ratio=None, return_indices=False, _random_samples=None
 ) -> Any:
@@ -88,6 +91,7 @@ def fractional_max_pool2d(
     return _fractional_max_pool(2, input, kernel_size, output_size, output_ratio, return_indices, _random_samples)
 
 
+@governed({"cpu": "float32"})
 def fractional_max_pool3d(
     input, kernel_size, output_size=None, output_ratio=None, return_indices=False, _random_samples=None
 ) -> Any:

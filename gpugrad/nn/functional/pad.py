@@ -41,6 +41,8 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
 
 def _without(x: Tensor, cuts: list[tuple[int, int]]) -> Tensor:
     """Return x without so many elements at the start and the end of each axis."""
-    return x[tuple(slice(low, n - high) for n, (low, high) in zip(x.shape, cuts, strict=True))] if any(
-        low or high for low, high in cuts
-    ) else x
+    return (
+        x[tuple(slice(low, n - high) for n, (low, high) in zip(x.shape, cuts, strict=True))]
+        if any(low or high for low, high in cuts)
+        else x
+    )
