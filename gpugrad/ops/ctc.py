@@ -101,8 +101,8 @@ def _losses(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: An
 def ctc_losses(log_probs, targets: Fixed, input_lengths: Fixed, target_lengths: Fixed, *, blank=0):
     """-log of the probability of all alignments: log_probs (T, N, C), targets (N, S), lengths (N,) -> (N,).
 
-    inf, with a gradient of zero, if a target does not fit its input; an input of length 0 spells the empty target alone.
-    Raises ShapeError for shapes that do not agree."""
+    inf, with a gradient of zero, if a target does not fit its input; an input of length 0 spells the empty target
+    alone. Raises ShapeError for shapes that do not agree."""
     t, n, c = log_probs.shape
     if t < 1 or targets.ndim != 2 or not len(targets) == len(input_lengths) == len(target_lengths) == n:
         raise ValueError("expected log_probs (T, N, C) with T > 0, targets (N, S) and lengths (N,)")

@@ -18,8 +18,8 @@ from ..errors import OptionError, ShapeError
 from .decompose import cholesky, eigh, eigvalsh, qr, svd, svdvals
 from .diagonal import diagonal as _diagonal
 from .diagonal import tril, triu
-from .elementwise.arithmetic import absolute
 from .einsum import einsum
+from .elementwise.arithmetic import absolute
 from .expm import expm
 from .in_turn import InTurn
 from .matmul import matmul, outer, tensordot, vecdot
@@ -177,8 +177,8 @@ def logdet(x: Any) -> Tensor:
     make=InTurn,
 )
 def pinv(x, *, rcond=None, hermitian=False, rtol=None, atol=None):
-    """The Moore-Penrose inverse: (..., M, N) -> (..., N, M). Singular values below rtol (or rcond) times the largest, or
-    below atol, count as zero.
+    """The Moore-Penrose inverse: (..., M, N) -> (..., N, M). Singular values below rtol (or rcond) times the largest,
+    or below atol, count as zero.
 
     hermitian: x is symmetric, of which the lower triangle is read. Gradient for constant rank: G. Golub, V. Pereyra,
     "The differentiation of pseudo-inverses ..." (1973), eq. 4.12."""
@@ -284,8 +284,8 @@ def lstsq(
 
 
 def _stacked_lstsq(a: Tensor, b: Tensor, rcond: float | None, driver: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """`lstsq` of stacks of matrices. What LAPACK's routine `driver` does not compute is empty, and so are residuals if a
-    matrix of the stack has none."""
+    """`lstsq` of stacks of matrices. What LAPACK's routine `driver` does not compute is empty, and so are residuals if
+    a matrix of the stack has none."""
     if driver not in ("gels", "gelsy", "gelsd", "gelss"):
         raise OptionError(f"lstsq: driver is 'gels', 'gelsy', 'gelsd' or 'gelss', got {driver!r}")
     x = matmul(pinv(a, rcond=rcond), b)

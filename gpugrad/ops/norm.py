@@ -93,8 +93,9 @@ vector_norm.vjp(x=_vector_norm_rule)
 def matrix_norm(
     x: Any, ord: Any = "fro", axis: tuple[int, int] = (-2, -1), keepdims: bool = False, *, dtype: Any = None
 ) -> Tensor:
-    """The norm of matrices in two axes, in `dtype`: "fro" (root of the sum of squares), "nuc" (sum of singular values), 2
-    and -2 (largest, smallest singular value), 1 and -1 (largest, smallest sum of a column), inf and -inf (of a row)."""
+    """The norm of matrices in two axes, in `dtype`: "fro" (root of the sum of squares), "nuc" (sum of singular values),
+    2 and -2 (largest, smallest singular value), 1 and -1 (largest, smallest sum of a column), inf and -inf (of a
+    row)."""
     x = asarray(x, dtype=dtype)
     if x.ndim < 2 or len(axis) != 2:
         raise ShapeError(f"matrix_norm: expected two axes, got axis={axis} of shape {x.shape}")

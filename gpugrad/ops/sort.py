@@ -259,7 +259,8 @@ bincount.vjp(weights=lambda g, x: xp(g).take(g, x, axis=0))
 def histogram(x, *, bins=10, range=None, density=False, weights=None):
     """(counts, edges): how many elements lie in each of `bins` equal intervals over `range`, or between given edges.
 
-    weights: what each element counts. density: counts divided by their sum and the widths, so that the histogram integrates to 1. Not differentiable."""
+    weights: what each element counts. density: counts divided by their sum and the widths, so that the histogram
+    integrates to 1. Not differentiable."""
     counts, edges = xp(x).histogram(x, bins=bins, range=range, density=density, weights=weights)
     kind = x.dtype if x.dtype.kind == "f" else edges.dtype
     return counts.astype(kind) if density else counts, edges.astype(kind)

@@ -9,9 +9,6 @@ from functools import wraps
 from typing import Any, NamedTuple
 
 from . import torch_meanings as torch
-from .torch_meanings import Extremum
-
-__all__ = ["CLASHES", "Clash", "Extremum", "by_form"]
 
 
 class Clash(NamedTuple):

@@ -38,7 +38,7 @@ from gpugrad.autograd.tensor import Tensor
 from gpugrad.backend.devices import Device
 from gpugrad.backend.random import Generator
 from gpugrad.ops.sort import UniqueAll, UniqueCounts, UniqueInverse
-from gpugrad.ops.torch_names import Extremum
+from gpugrad.ops.torch_meanings import SVD, Extremum
 from gpugrad.typing import Axes, Axis, DeviceLike, DTypeLike, Index, Shape, TensorLike
 """
 WORDS = {"axis": "dim", "keepdims": "keepdim"}  # NumPy's, and PyTorch's that ops take too
