@@ -68,6 +68,8 @@ _CASES = [
     dict(x=(2, 2, 6, 5), w=(4, 2, 3, 2), stride=(2, 3), padding=((1, 0), (0, 2)), dilation=(2, 1)),
     dict(x=(1, 3, 4, 4), w=(6, 1, 3, 3), padding=((1, 1), (1, 1)), groups=3), dict(x=(0, 2, 3, 3), w=(1, 2, 2, 2)),
     dict(x=(1, 2, 3, 4, 3), w=(2, 2, 2, 2, 2), stride=(1, 2, 1), padding=((1, 1), (0, 0), (0, 1))),
+    # A y that is smaller than x has windows for, as the input of a transposed convolution with output padding is.
+    dict(x=(1, 2, 7), w=(3, 2, 2), dilation=(4,), y=(1,)), dict(x=(2, 2, 5, 6), w=(2, 2, 2, 1), y=(3, 5)),
 ]  # fmt: skip
 
 
@@ -81,7 +83,7 @@ def _arguments(case: dict) -> dict:
 
 def _output_shape(case: dict) -> tuple:
     a = _arguments(case)
-    size = output_size(case["x"][2:], case["w"][2:], a["stride"], a["padding"], a["dilation"])
+    size = case.get("y") or output_size(case["x"][2:], case["w"][2:], a["stride"], a["padding"], a["dilation"])
     return (case["x"][0], case["w"][0], *size)
 
 
@@ -172,9 +174,15 @@ def convolution_input_gradient(y, weight, *, shape, stride, padding, dilation, g
     return out[(slice(None), slice(None), slice(None), *inside)].reshape(shape)
 
 
+def _cropped_convolution(g: Any, weight: Any, y_shape: tuple, **window: Any) -> Any:
+    """Return the convolution of g as far as y goes: more windows than y has may fit into x."""
+    y = xp(g).convolution(g, weight, None, **window)
+    return y if y.shape == y_shape else y[tuple([slice(0, n) for n in y_shape])]
+
+
 convolution_input_gradient.vjp(
-    y=lambda g, weight, stride, padding, dilation, groups: xp(g).convolution(
-        g, weight, None, stride=stride, padding=padding, dilation=dilation, groups=groups
+    y=lambda g, weight, y_shape, stride, padding, dilation, groups: _cropped_convolution(
+        g, weight, y_shape, stride=stride, padding=padding, dilation=dilation, groups=groups
     ),
     weight=lambda g, y, weight_shape, stride, padding, dilation, groups: xp(g).convolution_weight_gradient(
         y, g, shape=weight_shape, stride=stride, padding=padding, dilation=dilation, groups=groups
@@ -205,8 +213,8 @@ def convolution_weight_gradient(y, x, *, shape, stride, padding, dilation, group
 
 
 convolution_weight_gradient.vjp(
-    y=lambda g, x, stride, padding, dilation, groups: xp(g).convolution(
-        x, g, None, stride=stride, padding=padding, dilation=dilation, groups=groups
+    y=lambda g, x, y_shape, stride, padding, dilation, groups: _cropped_convolution(
+        x, g, y_shape, stride=stride, padding=padding, dilation=dilation, groups=groups
     ),
     x=lambda g, y, x_shape, stride, padding, dilation, groups: xp(g).convolution_input_gradient(
         y, g, shape=x_shape, stride=stride, padding=padding, dilation=dilation, groups=groups
