@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from inspect import Parameter
@@ -215,8 +216,8 @@ def contents() -> str:
     subjects = {title: names.split() for title, names in gpugrad._SUBJECTS.items()}
     families = {}
     for family in gpugrad._FAMILIES:
-        title = re.split(r"[.:;] |[.:;]?$", family.__doc__.split("\n\n")[0].replace("\n", " "))[0]
-        families[title] = sorted(family.__all__)
+        for name in sorted(family.__all__):
+            families.setdefault(_title(_subject(family, name)), []).append(name)
     seen, lines = set(), []
     for title, names in (*subjects.items(), *sorted(families.items())):
         names = [name for name in names if name not in seen]
@@ -227,6 +228,16 @@ def contents() -> str:
             else []
         )
     return "\n".join(lines)
+
+
+def _subject(family: Any, name: str) -> Any:
+    """The module of a family that has a subject of its own and declares `name`, or else the family."""
+    home = sys.modules.get(getattr(family, name).__module__)
+    return home if getattr(home, "__package__", "") == family.__name__ and hasattr(home, "__all__") else family
+
+
+def _title(module: Any) -> str:
+    return re.split(r"[.:;] |[.:;]?$", module.__doc__.split("\n\n")[0].replace("\n", " "))[0]
 
 
 def package_source() -> str:
