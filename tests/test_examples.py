@@ -12,7 +12,11 @@ import pytest
 import gpugrad as gg
 
 ROOT = Path(__file__).parent.parent
-WITH_EXAMPLES = ["gpugrad.nn", "gpugrad.nn.functional"]  # every public class and function of these has an example
+# Every public class and function of these has an example.
+WITH_EXAMPLES = [
+    "gpugrad.nn", "gpugrad.nn.functional", "gpugrad.optim", "gpugrad.optim.lr_scheduler", "gpugrad.optim.swa_utils",
+    "gpugrad.amp",
+]  # fmt: skip
 GLOBALS = {"gg": gg, "np": np, "nn": gg.nn, "F": gg.nn.functional}
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)

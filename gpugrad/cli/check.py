@@ -1,6 +1,7 @@
-"""`gpugrad check [FILE.py]`: run every check that an op's declaration implies, on gpugrad's ops or on a file's.
+"""`gpugrad check [FILE.py]` runs every check that an op's declaration implies, on gpugrad's ops or on those of a file.
 
-A file's ops are checked on every device there is: the CPU, a GPU, and the emulated cuda device if they bring kernels.
+The ops of a file are checked on the CPU, on a GPU if there is one, and on the emulated cuda device if they have
+kernels.
 """
 
 import argparse
@@ -69,7 +70,7 @@ def _is_emulated(device: Device) -> bool:
 
 
 def _check_emulated(args: argparse.Namespace) -> int:
-    """The same on the emulated cuda device in check mode, which needs a process of its own."""
+    """Check on the emulated cuda device, in its check mode, which needs a process of its own."""
     problem = emulator.available()
     if problem:
         print(f"the kernels were not run on the CPU: {problem}")
