@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,11 @@ def test_recipe_does_what_it_says(name, tmp_path):
     for before in NEEDS.get(name, []):
         follow(RECIPES[before], tmp_path, commands=False)
     follow(RECIPES[name], tmp_path, commands=True)
+    written = [step[1] for step in RECIPES[name] if step[0] == "file" and step[1].endswith(".py")]
+    for check in (["check"], ["format", "--check"]) if find_spec("ruff") else ():
+        command = [sys.executable, "-m", "ruff", *check, *written]
+        run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert run.returncode == 0, run.stdout
 
 
 def test_a_wrong_recipe_fails(tmp_path):
