@@ -8,6 +8,7 @@ agree."""
 from typing import Any
 
 from ..autograd.op import op, xp
+from .in_turn import InTurn
 
 __all__ = ["cholesky", "eigh", "eigvalsh", "qr", "svd", "svdvals"]
 
@@ -36,6 +37,7 @@ def _safe(x: Any) -> Any:
     ],
     dtypes="float",
     autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def cholesky(x, *, upper=False):
     """The lower triangular L with x = L L^T (upper: L^T) of symmetric positive definite matrices (..., N, N).
@@ -69,6 +71,7 @@ cholesky.vjp(x=_cholesky_rule)
     ],
     dtypes="float",
     autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def eigh(x, *, UPLO="L"):
     """(w, V): the ascending eigenvalues and the eigenvectors (columns) of symmetric matrices, x = V diag(w) V^T.
@@ -91,6 +94,7 @@ eigh.vjp(x=_eigh_rule)
     samples=lambda s: [s.case(s.spd(3), smooth=False), s.case(s.spd(2, 3), UPLO="U", smooth=False)],
     dtypes="float",
     autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def eigvalsh(x, *, UPLO="L"):
     """The ascending eigenvalues of symmetric matrices, of which one triangle is read. Gradient: V diag(g) V^T."""
@@ -117,6 +121,7 @@ eigvalsh.vjp(x=_eigvalsh_rule)
     ],
     dtypes="float",
     autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def svd(x, *, full_matrices=True):
     """(U, S, Vh) with x = U diag(S) Vh, S descending: (..., M, N) -> (..., M, K), (..., K), (..., K, N), K = min(M, N).
@@ -152,6 +157,7 @@ svd.vjp(x=_svd_rule)
     samples=lambda s: [s.case(s(4, 2)), s.case(s(2, 3)), s.case(s(2, 3, 3)), s.case(s(3, 4).T)],
     dtypes="float",
     autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def svdvals(x):
     """The singular values, descending: (..., M, N) -> (..., min(M, N)). Gradient: U diag(g) Vh."""
@@ -177,6 +183,7 @@ svdvals.vjp(x=_svdvals_rule)
     ],
     dtypes="float",
     autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def qr(x, *, mode="reduced"):
     """(Q, R) with x = Q R, Q's columns orthonormal, R upper triangular: (..., M, N) -> (..., M, K), (..., K, N), K =

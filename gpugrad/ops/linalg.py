@@ -19,6 +19,7 @@ from .diagonal import diagonal as _diagonal
 from .diagonal import tril, triu
 from .einsum import einsum
 from .expm import expm
+from .in_turn import InTurn
 from .matmul import matmul, outer, tensordot, vecdot
 from .norm import matrix_norm, norm, vector_norm
 from .shape import broadcast_to, matrix_transpose
@@ -53,6 +54,7 @@ def _square(x: Any) -> None:
     dtypes="float",
     broadcasts=True,
     autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def solve(a, b):
     """The X with a X = b: a (..., N, N), b (N,) or (..., N, K) -> (..., N) or (..., N, K). Raises ShapeError if a is
@@ -81,6 +83,7 @@ solve.vjp(a=_solve_a, b=_solve_b)
     samples=lambda s: [s.case(s.spd(3)), s.case(s.spd(2, 3)), s.case(s.spd(3).T), s.case(s.spd(0))],
     dtypes="float",
     autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def inv(x):
     """The inverse of square matrices. Raises ShapeError if one is singular. Gradient: -out^T g out^T (Giles, 2.2.3)."""
@@ -102,6 +105,7 @@ inv.vjp(x=lambda g, out: -(_t(out) @ g @ _t(out)))
     ],
     dtypes="float",
     autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def det(x):
     """The determinant of square matrices: (..., N, N) -> (...). Gradient: the cofactor matrix, defined also where det
@@ -113,7 +117,7 @@ def det(x):
 det.vjp(x=lambda g, x: g[..., None, None] * xp(x).cofactor(x))
 
 
-@op(samples=lambda s: [s.case(s(3, 3)), s.case(s(2, 2, 2)), s.case(s(0, 0))], dtypes="float")
+@op(samples=lambda s: [s.case(s(3, 3)), s.case(s(2, 2, 2)), s.case(s(0, 0))], dtypes="float", make=InTurn)
 def cofactor(x):
     """The cofactor matrix det(x) x^-T, from the SVD x = U S V^T as det(U V^T) U diag(prod_{j != i} s_j) V^T: exact
     also for a singular x. Its own gradient needs x to be invertible."""
@@ -136,6 +140,7 @@ cofactor.vjp(x=_cofactor_rule)
     samples=lambda s: [s.case(s(3, 3)), s.case(s.spd(2, 3)), s.case(s(3, 3).T), s.case(s.spd(0))],
     dtypes="float",
     autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def slogdet(x):
     """(sign, log |det x|) of square matrices: (..., N, N) -> (...), (...). Gradient of the logarithm: x^-T (Giles,
@@ -165,6 +170,7 @@ def logdet(x: Any) -> Tensor:
     ],
     dtypes="float",
     autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def pinv(x, *, rcond=None, hermitian=False):
     """The Moore-Penrose inverse: (..., M, N) -> (..., N, M). Singular values below rcond times the largest count as
