@@ -29,7 +29,7 @@ def matmul(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return NumPy's x @ y, computed by `product` if both are matrices (or batches of them) of one dtype."""
     if x.ndim > 1 < y.ndim and x.dtype == y.dtype and x.shape[-1] == y.shape[-2]:
         return product(x, y)
-    if x.size + y.size <= ALONE:
+    if x.size + y.size <= ONE_THREAD:
         return x @ y
     with threads.blas_turn:
         return x @ y
