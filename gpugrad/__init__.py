@@ -58,6 +58,8 @@ Elementwise comparisons, predicates, logic and bits
     signbit
 Exponentials and logarithms
     exp, exp2, expm1, log, log10, log1p, log2, logaddexp
+Extremes over axes, where they are, and the truth of elements
+    all, amax, amin, any, argmax, argmin, count_nonzero, max, min
 Indexing, gathering and scattering
     gather, index_add, index_select, masked_fill, scatter_add, take, take_along_axis
 Joining arrays, cutting them and repeating them
@@ -86,8 +88,6 @@ Random tensors, drawn from the default generator (`gpugrad.manual_seed`) or a gi
     bernoulli, multinomial, normal, rand, rand_like, randint, randint_like, randn, randn_like, randperm, uniform
 Rearranging along axes
     flip, fliplr, flipud, repeat, repeat_interleave, roll, rot90, tile
-Reductions over axes
-    all, amax, amin, any, argmax, argmin, count_nonzero, logsumexp, max, mean, min, prod, std, sum, var
 Rounding and signs
     ceil, floor, rint, round, sign, trunc
 Running sums, products and extremes along an axis, and differences
@@ -105,6 +105,8 @@ Softmax, its logarithm, and the softmax of masked scores
 Sorting, searching and counting
     argsort, argwhere, bincount, digitize, flatnonzero, histogram, isin, nonzero, searchsorted, sort, topk,
     unique, unique_all, unique_counts, unique_inverse, unique_values
+Sums, means, products and logsumexp over axes
+    logsumexp, mean, prod, sum
 The error function and its relatives, and the sigmoid
     erf, erfc, erfinv, sigmoid
 The linear layer, alone and with the activation after it
@@ -112,6 +114,8 @@ The linear layer, alone and with the activation after it
 Trigonometric and hyperbolic functions and their inverses
     acos, acosh, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, asin, asinh, atan, atan2, atanh,
     cos, cosh, deg2rad, rad2deg, sin, sinh, tan, tanh
+Variances and standard deviations over axes
+    std, var
 """
 
 import importlib as _importlib

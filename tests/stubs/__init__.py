@@ -214,10 +214,14 @@ def methods_stub() -> str:
 def contents() -> str:
     """What is public, by subject."""
     subjects = {title: names.split() for title, names in gpugrad._SUBJECTS.items()}
-    families = {}
+    families: dict[str, list[str]] = {}
     for family in gpugrad._FAMILIES:
-        for name in sorted(family.__all__):
-            families.setdefault(_title(_subject(family, name)), []).append(name)
+        for name in family.__all__:
+            home = getattr(getattr(gpugrad, name), "__module__", "")  # a family may have a module for each subject
+            module = sys.modules[home] if home.startswith(family.__name__) else family
+            title = re.split(r"[.:;] |[.:;]?$", module.__doc__.split("\n\n")[0].replace("\n", " "))[0]
+            families.setdefault(title, []).append(name)
+    families = {title: sorted(names) for title, names in families.items()}
     seen, lines = set(), []
     for title, names in (*subjects.items(), *sorted(families.items())):
         names = [name for name in names if name not in seen]
@@ -228,16 +232,6 @@ def contents() -> str:
             else []
         )
     return "\n".join(lines)
-
-
-def _subject(family: Any, name: str) -> Any:
-    """The module of a family that has a subject of its own and declares `name`, or else the family."""
-    home = sys.modules.get(getattr(family, name).__module__)
-    return home if getattr(home, "__package__", "") == family.__name__ and hasattr(home, "__all__") else family
-
-
-def _title(module: Any) -> str:
-    return re.split(r"[.:;] |[.:;]?$", module.__doc__.split("\n\n")[0].replace("\n", " "))[0]
 
 
 def package_source() -> str:
