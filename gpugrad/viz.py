@@ -23,7 +23,7 @@ class Dot(str):
     """A graph in the DOT language; in a notebook it shows as a picture where graphviz is installed."""
 
     def svg(self) -> str:
-        """The picture. Raises MissingPackageError without graphviz's program `dot`."""
+        """Return the picture. Raises MissingPackageError without graphviz's program `dot`."""
         program = shutil.which("dot")
         if program is None:
             raise MissingPackageError("drawing a graph needs the program dot of graphviz: apt install graphviz")
@@ -38,7 +38,8 @@ class Dot(str):
 
 
 def graph(*outputs: Tensor, params: Any = None) -> Dot:
-    """The recorded ops that lead to the outputs, as a drawing: leaves are boxes with shape and dtype, ops are ovals.
+    """Return the recorded ops that lead to the outputs, as a drawing: leaves are boxes with shape and dtype, ops are
+    ovals.
 
     params: a Module, or a mapping of names to Tensors, to name leaves by. An op's tooltip is the line that called it.
     Raises GradientError for an output that no recorded op made.
@@ -80,7 +81,8 @@ def curves(
     per_epoch: float | None = None,
     log: bool = True,
 ) -> Any:
-    """A picture of curves by name, such as the losses of the steps; returns matplotlib's Figure, written to `path`.
+    """Return a picture of curves by name, such as the losses of the steps; returns matplotlib's Figure, written to
+    `path`.
 
     per_epoch: steps of an epoch, in which the longest curve is then measured; shorter ones (a value for each epoch)
     are spread over the same length. log: a logarithmic scale, if all values are positive.
@@ -104,7 +106,7 @@ def curves(
 def histograms(
     model: Any, path: str | os.PathLike | None = None, *, gradients: bool = False, bins: int = 50, columns: int = 4
 ) -> Any:
-    """A picture of how the values of each parameter, or their gradients, are distributed; returns the Figure.
+    """Return a picture of how the values of each parameter, or their gradients, are distributed; returns the Figure.
 
     model: a Module, or a mapping of names to Tensors. Values that are not finite are counted in the title.
     """

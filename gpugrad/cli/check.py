@@ -69,7 +69,7 @@ def _is_emulated(device: Device) -> bool:
 
 
 def _check_emulated(args: argparse.Namespace) -> int:
-    """The same on the emulated cuda device in check mode, which needs a process of its own."""
+    """Return the same on the emulated cuda device in check mode, which needs a process of its own."""
     problem = emulator.available()
     if problem:
         print(f"the kernels were not run on the CPU: {problem}")

@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _families(names: Sequence[str] | None) -> list[Kernels]:
-    """The declared families, or those of them that were asked for."""
+    """Return the declared families, or those of them that were asked for."""
     from ..backend.cuda.launch import Kernels
     from ..ops import ops_with_path
     from ..optim import cuda as _  # noqa: F401
@@ -103,7 +103,9 @@ def _present() -> str:
 
 
 def _outcomes(families: list[Kernels], targets: list[str], jobs: int) -> Iterator[tuple[Kernels, str, Outcome]]:
-    """Each family on each target, in order, as soon as it is done. NVRTC and the C++ compiler run beside each other."""
+    """Yield each family on each target, in order, as soon as it is done. NVRTC and the C++ compiler run beside each
+    other.
+    """
     with ThreadPoolExecutor(jobs) as pool:
         waiting: list[tuple[Kernels, str, Outcome, list[Future[Outcome]]]] = []
         for family in families:
@@ -181,7 +183,7 @@ def _line(cells: Sequence[str], width: int) -> str:
 
 
 def _findings(family: Kernels, target: str, found: dict[str, Resources]) -> tuple[list[str], list[str]]:
-    """The kernels that take too much, and those that the family allows to spill."""
+    """Return the kernels that take too much, and those that the family allows to spill."""
     from ..backend.cuda.resources import STATIC_SHARED
 
     excessive, allowed = [], []

@@ -105,7 +105,7 @@ def fit(
 
 
 def accuracy(model: Module, test: TensorDataset, device: Device) -> float:
-    """The fraction of the test samples whose largest score is that of their class."""
+    """Return the fraction of the test samples whose largest score is that of their class."""
     model.eval()
     correct = 0
     with no_grad():

@@ -22,7 +22,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def number(kind: type, least: float, exclusive: bool = False) -> Callable[[str], Any]:
-    """The type of an option: a finite number of `kind` that is at least `least`, or above it if `exclusive`."""
+    """Return the type of an option: a finite number of `kind` that is at least `least`, or above it if `exclusive`."""
     bound = f"above {least}" if exclusive else f"at least {least}"
     what = f"{'a whole number' if kind is int else 'a number'} {bound}"
 

@@ -169,7 +169,7 @@ _FUNCTIONS = {"min": min, "max": max, "len": len, "int": int, "float": float}
 
 
 def _expressions(text: str) -> list[_Expression]:
-    """The arguments of a call."""
+    """Return the arguments of a call."""
     try:
         call = ast.parse(f"f({text})", mode="eval").body
     except SyntaxError as error:
@@ -186,7 +186,7 @@ def _template(part: str, values: dict[str, Any]) -> str:
 
 
 def _argument(value: Any) -> Any:
-    """A Python number as the C++ type that the declaration promises; arrays as they are."""
+    """Return a Python number as the C++ type that the declaration promises; arrays as they are."""
     for kind, scalar in ((bool, np.bool_), (int, np.int64), (float, np.float64)):
         if isinstance(value, kind):
             return scalar(value)

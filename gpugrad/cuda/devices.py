@@ -31,22 +31,22 @@ def synchronize(device: Any = None) -> None:
 
 
 def memory_stats(device: Any = None) -> Memory:
-    """Bytes `allocated` in live arrays, `cached` for reuse, `peak` of the former, and the `limit`."""
+    """Return the bytes `allocated` in live arrays, `cached` for reuse, `peak` of the former, and the `limit`."""
     return _device(device).memory.state()
 
 
 def memory_summary(device: Any = None) -> str:
-    """`memory_stats` as a table for people."""
+    """Return `memory_stats` as a table for people."""
     return f"{_device(device)}\n{memory_stats(device)}"
 
 
 def memory_allocated(device: Any = None) -> int:
-    """Bytes in live arrays."""
+    """Return the bytes in live arrays."""
     return memory_stats(device).allocated
 
 
 def max_memory_allocated(device: Any = None) -> int:
-    """The most bytes that live arrays held at once, since the start or `reset_peak_memory_stats`."""
+    """Return the most bytes that live arrays held at once, since the start or `reset_peak_memory_stats`."""
     return memory_stats(device).peak
 
 
@@ -94,5 +94,5 @@ def stream(chosen: Stream | None) -> Iterator[None]:
 
 
 def current_stream(device: Any = None) -> Any:
-    """The array library's own stream object that work is queued in now."""
+    """Return the array library's own stream object that work is queued in now."""
     return _device(device).current_stream()

@@ -74,7 +74,7 @@ class TensorDataset(Dataset):
         return len(self.tensors[0])
 
     def batch(self, indices: np.ndarray) -> tuple[Tensor, ...]:
-        """The rows `indices` of every tensor, outside the graph."""
+        """Return the rows `indices` of every tensor, outside the graph."""
         return tuple(wrap(t._array[t.device.asarray(indices)], t.device, None) for t in self.tensors)
 
 
@@ -149,7 +149,7 @@ class StackDataset(Dataset):
         return len(self._values(self.datasets)[0])
 
     def __getitems__(self, indices: Sequence[int]) -> list:
-        """The samples `indices`, of each dataset in its own way to fetch many if it has one."""
+        """Return the samples `indices`, of each dataset in its own way to fetch many if it has one."""
         columns = self._each(lambda dataset: _samples(dataset, indices))
         rows = zip(*self._values(columns), strict=True)
         return [dict(zip(columns, row, strict=True)) for row in rows] if isinstance(columns, dict) else list(rows)
@@ -162,7 +162,9 @@ class StackDataset(Dataset):
 
 
 def _samples(dataset: Any, indices: Sequence[int]) -> list:
-    """The samples `indices`. Raises DataError that names the one that cannot be read, ShapeError for another number."""
+    """Return the samples `indices`. Raises DataError that names the one that cannot be read, ShapeError for another
+    number.
+    """
     if not callable(getattr(dataset, "__getitems__", None)):
         return [sample_of(dataset, i) for i in indices]
     found = dataset.__getitems__(indices)
@@ -172,7 +174,7 @@ def _samples(dataset: Any, indices: Sequence[int]) -> list:
 
 
 def random_split(dataset: Any, lengths: Sequence[float], generator: Generator | None = None) -> list[Subset]:
-    """The dataset cut at random into subsets of the given lengths, which may be fractions that add up to 1.
+    """Return the dataset cut at random into subsets of the given lengths, which may be fractions that add up to 1.
 
     Of fractions each subset gets the whole samples; what is left over goes to the subsets in turn, as in PyTorch.
     Raises ValueError if the lengths do not add up to the number of samples.

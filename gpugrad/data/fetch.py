@@ -17,7 +17,7 @@ from ..ops.join import stack
 
 
 def stream(*seed: int) -> np.random.Generator:
-    """The random numbers that belong to `seed`."""
+    """Return the random numbers that belong to `seed`."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
 
 
@@ -104,7 +104,7 @@ def _short(indices: Any) -> str:
 
 
 def default_convert(sample: Any) -> Any:
-    """A sample with its arrays as Tensors."""
+    """Return a sample with its arrays as Tensors."""
     if isinstance(sample, (np.ndarray, np.generic)):
         return asarray(np.asarray(sample), device="cpu")
     return mapped(default_convert, sample)
@@ -138,7 +138,7 @@ def default_collate(samples: list) -> Any:
 
 
 def mapped(change: Callable[[Any], Any], nest: Any) -> Any:
-    """`nest` with `change` applied to what is in its tuples, lists and mappings; other things as they are."""
+    """Return `nest` with `change` applied to what is in its tuples, lists and mappings; other things as they are."""
     if isinstance(nest, Mapping):
         return {name: change(value) for name, value in nest.items()}
     if isinstance(nest, tuple) and hasattr(nest, "_fields"):
@@ -147,5 +147,5 @@ def mapped(change: Callable[[Any], Any], nest: Any) -> Any:
 
 
 def on_tensors(change: Callable[[Tensor], Any], nest: Any) -> Any:
-    """`nest` with `change` applied to every Tensor in it."""
+    """Return `nest` with `change` applied to every Tensor in it."""
     return change(nest) if isinstance(nest, Tensor) else mapped(lambda item: on_tensors(change, item), nest)

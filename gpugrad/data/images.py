@@ -27,7 +27,7 @@ _IDX = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
 
 def read_idx(path: str | os.PathLike) -> Tensor:
-    """The array of an idx file (http://yann.lecun.com/exdb/mnist), which may be compressed by gzip.
+    """Return the array of an idx file (http://yann.lecun.com/exdb/mnist), which may be compressed by gzip.
 
     Raises DataError that names the file if it is of another format, or shorter or longer than it says.
     """
@@ -77,7 +77,7 @@ def load_cifar10(folder: str | os.PathLike) -> Split:
 
 
 def _records(path: Path) -> np.ndarray:
-    """The rows of a CIFAR-10 file: a label below 10 and 3 * 32 * 32 values."""
+    """Return the rows of a CIFAR-10 file: a label below 10 and 3 * 32 * 32 values."""
     content, length = np.frombuffer(_content(path), np.uint8), 1 + 3 * 32 * 32
     if not len(content) or len(content) % length:
         raise DataError(f"{path}: {len(content)} bytes are not a number of CIFAR-10's records of {length}")
@@ -89,7 +89,7 @@ def _records(path: Path) -> np.ndarray:
 
 
 def _find(folder: str | os.PathLike, name: str) -> Path:
-    """The file in or below `folder` that begins with `name`; "-ubyte", ".ubyte" and ".gz" may follow."""
+    """Return the file in or below `folder` that begins with `name`; "-ubyte", ".ubyte" and ".gz" may follow."""
     endings = [ubyte + gz for ubyte in ("", "-ubyte", ".ubyte") for gz in ("", ".gz")]
     found = sorted(path for ending in endings for path in Path(folder).rglob(name + ending) if path.is_file())
     if not found:
@@ -173,7 +173,7 @@ def _is_picture(path: str) -> bool:
 
 
 def open_picture(path: str) -> Any:
-    """A picture as Pillow's RGB image. Raises MissingPackageError without Pillow."""
+    """Return a picture as Pillow's RGB image. Raises MissingPackageError without Pillow."""
     module = need("PIL.Image", "reading pictures", "train", "pillow")
     with open_regular(path, DataError) as file, module.open(file) as image:
         return image.convert("RGB")

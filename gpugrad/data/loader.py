@@ -100,7 +100,7 @@ class DataLoader:
         return self._pass(seed, self._given)
 
     def _pass(self, seed: int, skip: int) -> Iterator[Any]:
-        """The batches of the pass with this seed, without the first `skip`."""
+        """Yield the batches of the pass with this seed, without the first `skip`."""
         batches: Any = self._made(seed, skip)
         if self.device not in (None, CPU):
             batches = prefetch(batches, self.device)
@@ -168,7 +168,7 @@ class DataLoader:
     # Its place in the data
 
     def _generators(self) -> list[Generator]:
-        """The generators of its own that a pass draws from."""
+        """Return the generators of its own that a pass draws from."""
         owners = (self, self.sampler, self.batch_sampler, getattr(self.batch_sampler, "sampler", None))
         found = [getattr(owner, "generator", None) for owner in owners]
         return [g for i, g in enumerate(found) if g is not None and not any(g is other for other in found[:i])]

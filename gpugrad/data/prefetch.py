@@ -11,7 +11,7 @@ from .fetch import on_tensors
 
 
 def prefetch(batches: Any, device: Any) -> Iterator[Any]:
-    """`batches` on `device`, copied on a queue of its own: one batch ahead of its use.
+    """Yield `batches` on `device`, copied on a queue of its own: one batch ahead of its use.
 
     A copy starts after all work that was asked for before it, because its memory may be what that work reads; the
     work asked for later goes on beside it, and waits for the copy only where it uses the batch.
@@ -42,7 +42,7 @@ def prefetch(batches: Any, device: Any) -> Iterator[Any]:
 
 
 def pinned(batch: Any, device: Device) -> Any:
-    """`batch` in host memory that `device` copies from without waiting; for the CPU as it is."""
+    """Return `batch` in host memory that `device` copies from without waiting; for the CPU as it is."""
     if device is CPU:
         return batch
 

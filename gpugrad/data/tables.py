@@ -18,7 +18,7 @@ class Split(NamedTuple):
 
 
 def load_sklearn(name: str, test_fraction: float = 0.2, seed: int = 0, size: int | None = None) -> Split:
-    """A data set of scikit-learn's, cut into a part to train on and one to test on.
+    """Return a data set of scikit-learn's, cut into a part to train on and one to test on.
 
     Features are float32 (N, F); images float32 (N, 1, H, W) in [0, 1], interpolated bilinearly to size x size if
     `size` is given. Targets are int64 (N,) classes, of which the test part holds `test_fraction` each, or float32.
@@ -51,12 +51,12 @@ def load_digits(size: int = 20, test_fraction: float = 0.2, seed: int = 0) -> Sp
 
 
 def _names(datasets: Any) -> list[str]:
-    """The data sets that scikit-learn carries with it."""
+    """Return the data sets that scikit-learn carries with it."""
     others = ("load_files", "load_sample_image", "load_sample_images", "load_svmlight_file", "load_svmlight_files")
     return sorted(n.removeprefix("load_") for n in dir(datasets) if n.startswith("load_") and n not in others)
 
 
 def _interpolation(source: int, target: int) -> np.ndarray:
-    """The matrix (target, source) that interpolates linearly between pixel centres."""
+    """Return the matrix (target, source) that interpolates linearly between pixel centres."""
     centres = np.clip((np.arange(target) + 0.5) * source / target - 0.5, 0, source - 1)
     return np.maximum(0, 1 - np.abs(centres[:, None] - np.arange(source)))

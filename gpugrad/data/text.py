@@ -23,11 +23,11 @@ class ByteTokenizer:
     vocab_size = 256
 
     def encode(self, text: str) -> Tensor:
-        """Numbers int64 (T,)."""
+        """Return numbers int64 (T,)."""
         return asarray(np.frombuffer(text.encode(), np.uint8).astype(np.int64), device="cpu")
 
     def decode(self, ids: Any) -> str:
-        """The text; bytes that are not UTF-8 become U+FFFD."""
+        """Return the text; bytes that are not UTF-8 become U+FFFD."""
         return bytes(_checked(ids, 256)).decode(errors="replace")
 
 
@@ -44,7 +44,7 @@ class CharTokenizer:
         return len(self.chars)
 
     def encode(self, text: str) -> Tensor:
-        """Numbers int64 (T,). Raises DataError that names the first character it does not know."""
+        """Return numbers int64 (T,). Raises DataError that names the first character it does not know."""
         codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.int64)
         ids = np.searchsorted(self._codes, codes)
         known = np.zeros(len(codes), bool)
@@ -56,7 +56,7 @@ class CharTokenizer:
         return asarray(ids.astype(np.int64), device="cpu")
 
     def decode(self, ids: Any) -> str:
-        """The text."""
+        """Return the text."""
         return "".join(self.chars[i] for i in _checked(ids, len(self.chars)))
 
 
@@ -83,16 +83,16 @@ class HuggingFaceTokenizer:
         return self.tokenizer.get_vocab_size()
 
     def encode(self, text: str) -> Tensor:
-        """Numbers int64 (T,)."""
+        """Return numbers int64 (T,)."""
         return asarray(np.array(self.tokenizer.encode(text).ids, np.int64), device="cpu")
 
     def decode(self, ids: Any) -> str:
-        """The text."""
+        """Return the text."""
         return self.tokenizer.decode(_checked(ids, self.vocab_size))
 
 
 def _checked(ids: Any, size: int) -> list[int]:
-    """`ids` (a Tensor, an array, numbers) as a list. Raises OutOfRangeError for one that is no token."""
+    """Return `ids` (a Tensor, an array, numbers) as a list. Raises OutOfRangeError for one that is no token."""
     numbers = [int(i) for i in (ids.tolist() if hasattr(ids, "tolist") else ids)]
     for i in numbers:
         if not 0 <= i < size:
@@ -157,14 +157,16 @@ class TokenDataset(Dataset):
         return x[0], y[0]
 
     def batch(self, indices: np.ndarray) -> tuple[Tensor, Tensor]:
-        """The windows `indices`, (N, length) each."""
+        """Return the windows `indices`, (N, length) each."""
         window = self.tokens[indices[:, None] * self.stride + np.arange(self.length + 1)]
         x, y = (np.ascontiguousarray(part) for part in (window[:, :-1], window[:, 1:]))
         return asarray(x, device="cpu"), asarray(y, device="cpu")
 
 
 def read_text(paths: Any, encoding: str = "utf-8") -> str:
-    """The text of a file, or of several one after the other. Raises DataError, that names it, where it is not text."""
+    """Return the text of a file, or of several one after the other. Raises DataError, that names it, where it is not
+    text.
+    """
     given: Iterable[Any] = [paths] if isinstance(paths, os.PathLike) else paths
     texts = []
     for path in given:

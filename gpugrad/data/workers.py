@@ -72,7 +72,8 @@ class Workers:
             theirs.close()
 
     def batches(self, tasks: Iterator[tuple], memory: Callable[[int], Any]) -> Iterator[Any]:
-        """The batches of `tasks` (indices, seed, number), in order; their bytes are copied into `memory(size)`."""
+        """Yield the batches of `tasks` (indices, seed, number), in order; their bytes are copied into `memory(size)`.
+        """
         for worker, count in enumerate(self.waiting):  # what a pass that was broken off had asked for
             for _ in range(count):
                 self._receive(worker, "a batch that is not needed any more")
@@ -119,7 +120,8 @@ class Workers:
         return DataError(f"DataLoader: worker {worker} (process {process.pid}) died: {how}{hint}, at {_named(task)}")
 
     def _unpack(self, worker: int, task: tuple, memory: Callable[[int], Any]) -> Any:
-        """The batch that a worker gives next, in memory of its own. Raises DataError for what went wrong there."""
+        """Return the batch that a worker gives next, in memory of its own. Raises DataError for what went wrong there.
+        """
         kind, *given = self._receive(worker, task)
         if kind == "error":
             error = DataError(f"DataLoader: worker {worker}: {given[0]}")

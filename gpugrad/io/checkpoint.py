@@ -39,7 +39,7 @@ def save(path: str | os.PathLike, tensors: Mapping[str, Any], metadata: Mapping[
 
 
 def _host(name: Any, value: Any) -> np.ndarray:
-    """A C-contiguous little-endian NumPy array of the values."""
+    """Return a C-contiguous little-endian NumPy array of the values."""
     if not isinstance(name, str):
         raise DTypeError(f"save: a tensor's name must be a string, got {name!r} ({type(name).__name__})")
     array = value.device.to_host(value._array) if isinstance(value, Tensor) else value
@@ -50,7 +50,7 @@ def _host(name: Any, value: Any) -> np.ndarray:
 
 
 def _text_of(metadata: Any) -> str:
-    """The metadata as JSON that `load` can read."""
+    """Return the metadata as JSON that `load` can read."""
     try:
         text = json.dumps(metadata, sort_keys=True)
         json.loads(text)  # reads less deep than it writes
@@ -62,7 +62,8 @@ def _text_of(metadata: Any) -> str:
 def load(
     path: str | os.PathLike, device: Any = "cpu", *, names: Iterable[str] | None = None, mmap: bool = False
 ) -> tuple[dict[str, Tensor], Any]:
-    """(tensors by name, on `device`; metadata) of a safetensors file; the metadata of a foreign file is as it stands.
+    """Return (tensors by name, on `device`; metadata) of a safetensors file; the metadata of a foreign file is as it
+    stands.
 
     names: only these tensors are read. mmap: values are read from the file when they are first used, and their
     checksums are not; what is written to them stays in memory. Raises CheckpointError, which names the file, where

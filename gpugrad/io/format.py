@@ -42,7 +42,7 @@ class Entry(NamedTuple):
     sum: str | None  # of the values
 
     def array(self, buffer: Any) -> np.ndarray:
-        """The values in a buffer of `size` bytes, sharing its memory."""
+        """Return the values in a buffer of `size` bytes, sharing its memory."""
         return np.frombuffer(buffer, as_dtype(DTYPES[self.dtype])).reshape(self.shape)
 
 
@@ -52,7 +52,7 @@ def checksum(content: Any) -> str:
 
 
 def write_header(arrays: dict[str, np.ndarray], notes: dict[str, str]) -> tuple[bytes, list[str]]:
-    """The first bytes of a file, and the order in which the arrays' values follow.
+    """Return the first bytes of a file, and the order in which the arrays' values follow.
 
     The checksum of each array's values, and one of the header itself, are added to the notes. Raises CheckpointError
     for names and sizes that `read_header` refuses.
@@ -90,7 +90,7 @@ def _check_size(text: bytes) -> None:
 
 
 def _is_unicode(text: str) -> bool:
-    """Whether other programs can read it: a lone surrogate is no character."""
+    """Return whether other programs can read it: a lone surrogate is no character."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -103,13 +103,15 @@ def _dumped(header: Any) -> bytes:
 
 
 def _header_sum(header: dict) -> str:
-    """The checksum of a header without this checksum."""
+    """Return the checksum of a header without this checksum."""
     notes = {key: value for key, value in header[_NOTES].items() if key != _SUM}
     return checksum(_dumped({**header, _NOTES: notes}))
 
 
 def read_header(file: Any, size: int) -> tuple[dict[str, Entry], dict[str, str]]:
-    """The tensors and the notes of an open file of `size` bytes. Raises ValueError, that says why, for a bad one."""
+    """Return the tensors and the notes of an open file of `size` bytes. Raises ValueError, that says why, for a bad
+    one.
+    """
     if size < 8:
         raise ValueError(f"it has {size} bytes")
     length = int.from_bytes(file.read(8), "little")

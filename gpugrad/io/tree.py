@@ -14,7 +14,8 @@ _DEEPEST = 100  # levels of lists and dicts, for which Python's own limit is far
 
 
 def take_apart(value: Any, name: str, tensors: dict[str, Any], depth: int = 0) -> Any:
-    """`value` as JSON. Its tensors and arrays go into `tensors`, named by their place: "optimizer/state/0/exp_avg".
+    """Return `value` as JSON. Its tensors and arrays go into `tensors`, named by their place:
+    "optimizer/state/0/exp_avg".
 
     Numbers, texts and None stand for themselves; everything else is a list whose first item says what it is.
     Raises DTypeError for what is none of these, and for what is nested too deep or contains itself.
@@ -40,7 +41,7 @@ def take_apart(value: Any, name: str, tensors: dict[str, Any], depth: int = 0) -
 
 
 def _plain(value: Any) -> Any:
-    """A subclass of a plain type (an enum's member, say) as the plain one."""
+    """Return a subclass of a plain type (an enum's member, say) as the plain one."""
     return next(kind(value) for kind in (int, float, str) if isinstance(value, kind))
 
 

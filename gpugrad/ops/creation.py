@@ -21,7 +21,7 @@ __all__ = [
 
 
 def _shape(size: tuple) -> tuple[int, ...]:
-    """The shape that `(2, 3)`, `((2, 3),)` or `([2, 3],)` means."""
+    """Return the shape that `(2, 3)`, `((2, 3),)` or `([2, 3],)` means."""
     given = size[0] if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
     try:
         shape = tuple(int(n.__index__()) for n in given)
@@ -44,28 +44,28 @@ def _made(array: Any, where: Any, requires_grad: bool) -> Tensor:
 
 
 def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Zeros of the given size."""
+    """Return zeros of the given size."""
     shape, dtype = _size_and_dtype(size, dtype)
     where = find_device(device)
     return _made(where.xp.zeros(shape, dtype), where, requires_grad)
 
 
 def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Ones of the given size."""
+    """Return ones of the given size."""
     shape, dtype = _size_and_dtype(size, dtype)
     where = find_device(device)
     return _made(where.xp.ones(shape, dtype), where, requires_grad)
 
 
 def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Uninitialised memory of the given size."""
+    """Return uninitialised memory of the given size."""
     shape, dtype = _size_and_dtype(size, dtype)
     where = find_device(device)
     return _made(where.xp.empty(shape, dtype), where, requires_grad)
 
 
 def full(size: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """`fill_value` everywhere; the dtype is the value's unless given."""
+    """Return `fill_value` everywhere; the dtype is the value's unless given."""
     where = find_device(device)
     shape = _shape((size,))
     value = asarray(fill_value, dtype=dtype, device=where)._array
@@ -75,7 +75,9 @@ def full(size: Any, fill_value: Any, dtype: Any = None, device: Any = None, requ
 def arange(
     start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Numbers from `start` (0) to before `stop` by `step`: int64, or the default float if one of them is a float."""
+    """Return numbers from `start` (0) to before `stop` by `step`: int64, or the default float if one of them is a
+    float.
+    """
     if stop is None:
         start, stop = 0, start
     floats = any(isinstance(n, float) for n in (start, stop, step))
@@ -94,7 +96,7 @@ def linspace(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """`num` evenly spaced numbers from `start` to `stop`."""
+    """Return `num` evenly spaced numbers from `start` to `stop`."""
     where = find_device(device)
     values = np.linspace(start, stop, num, endpoint=endpoint)
     return _made(where.asarray(values, default_dtype() if dtype is None else as_dtype(dtype)), where, requires_grad)
@@ -103,7 +105,7 @@ def linspace(
 def logspace(
     start: float, stop: float, num: int = 50, base: float = 10.0, *, dtype: Any = None, device: Any = None
 ) -> Tensor:
-    """`num` numbers from base**start to base**stop, evenly spaced on a logarithmic scale."""
+    """Return `num` numbers from base**start to base**stop, evenly spaced on a logarithmic scale."""
     where = find_device(device)
     values = np.logspace(start, stop, num, base=base)
     return _made(where.asarray(values, default_dtype() if dtype is None else as_dtype(dtype)), where, False)
@@ -112,14 +114,14 @@ def logspace(
 def eye(
     n: int, m: int | None = None, k: int = 0, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Ones on the k-th diagonal of an (n, m) matrix, zeros elsewhere."""
+    """Return ones on the k-th diagonal of an (n, m) matrix, zeros elsewhere."""
     where = find_device(device)
     dtype = default_dtype() if dtype is None else as_dtype(dtype)
     return _made(where.xp.eye(n, m, k, dtype=dtype), where, requires_grad)
 
 
 def _like(name: str, x: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
-    """`name`(shape) with the dtype, device and memory order of x."""
+    """Return `name`(shape) with the dtype, device and memory order of x."""
     if not isinstance(x, Tensor):
         x = asarray(x)
     where = x.device if device is None else find_device(device)
@@ -129,29 +131,29 @@ def _like(name: str, x: Any, dtype: Any, device: Any, requires_grad: bool) -> Te
 
 
 def zeros_like(x: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Zeros with the shape, dtype and device of x."""
+    """Return zeros with the shape, dtype and device of x."""
     return _like("zeros_like", x, dtype, device, requires_grad)
 
 
 def ones_like(x: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Ones with the shape, dtype and device of x."""
+    """Return ones with the shape, dtype and device of x."""
     return _like("ones_like", x, dtype, device, requires_grad)
 
 
 def empty_like(x: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Uninitialised memory with the shape, dtype and device of x."""
+    """Return uninitialised memory with the shape, dtype and device of x."""
     return _like("empty_like", x, dtype, device, requires_grad)
 
 
 def full_like(x: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """`fill_value` with the shape, dtype and device of x."""
+    """Return `fill_value` with the shape, dtype and device of x."""
     made = empty_like(x, dtype, device)
     made._array[...] = fill_value
     return made.requires_grad_(requires_grad)
 
 
 def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Tensor:
-    """A Tensor of an array of any library with DLPack (NumPy, CuPy, PyTorch, JAX, ...), sharing its memory.
+    """Return a Tensor of an array of any library with DLPack (NumPy, CuPy, PyTorch, JAX, ...), sharing its memory.
 
     device: where the Tensor is to be (default: where x is); another device, or copy=True, means a copy. Raises
     DTypeError for an x without DLPack and for a dtype that DLPack or gpugrad lacks; DeviceError for memory of another

@@ -34,31 +34,32 @@ def _states(targets: Any, lengths: Any, blank: int) -> tuple[Any, Any, Any]:
 
 
 def _shifted(alpha: Any, by: int) -> Any:
-    """alpha (N, L) with each state's value moved on by so many states; backwards if negative."""
+    """Return alpha (N, L) with each state's value moved on by so many states; backwards if negative."""
     padded = xp(alpha).pad(alpha, ((0, 0), (by, 0) if by > 0 else (0, -by)), constant_values=_NEVER)
     return padded[:, : alpha.shape[1]] if by > 0 else padded[:, -by:]
 
 
 def _three(a: Any, b: Any, c: Any) -> Any:
-    """log(exp a + exp b + exp c)."""
+    """Return log(exp a + exp b + exp c)."""
     return xp(a).logaddexp(xp(a).logaddexp(a, b), c)
 
 
 def _const(array: Any, like: Any) -> Any:
-    """A constant array as what `like` is, an array or a Tensor; floating-point ones get its dtype."""
+    """Return a constant array as what `like` is, an array or a Tensor; floating-point ones get its dtype."""
     array = array.astype(like.dtype) if array.dtype.kind == "f" else array
     return wrap(array, like.device, None) if isinstance(like, Tensor) else array
 
 
 def _emitted(log_probs: Any, labels: Any) -> Any:
-    """The log-probability of each state's label at each time: (T, N, 2 S + 1)."""
+    """Return the log-probability of each state's label at each time: (T, N, 2 S + 1)."""
     index = xp(labels).broadcast_to(labels, (log_probs.shape[0], *labels.shape))
     return xp(log_probs).maximum(xp(log_probs).take_along_axis(log_probs, _const(index, log_probs), axis=2), _NEVER)
 
 
 def _alphas(emitted: Any, skip: Any, input_lengths: Any) -> list:
-    """log of the probability of all paths that are in each state at each time (N, 2 S + 1); kept from an input's end
-    on."""
+    """Return log of the probability of all paths that are in each state at each time (N, 2 S + 1); kept from an input's
+    end on.
+    """
     ns, states = xp(emitted), xp(skip).arange(skip.shape[1])
     begin = _const(xp(skip).where(states < 2, 0.0, _NEVER), emitted)
     alphas = [ns.maximum(emitted[0] + begin, _NEVER)]
@@ -71,7 +72,7 @@ def _alphas(emitted: Any, skip: Any, input_lengths: Any) -> list:
 
 
 def _at_end(last: Any, ends: Any) -> Any:
-    """The losses (N,), inf if no path gets through."""
+    """Return the losses (N,), inf if no path gets through."""
     ns = xp(last)
     last = ns.maximum(last + _const(ends, last), _NEVER)
     top = last.max(axis=1, keepdims=True)
@@ -80,7 +81,7 @@ def _at_end(last: Any, ends: Any) -> Any:
 
 
 def _losses(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any, blank: int) -> Any:
-    """The losses, by functions that arrays and Tensors have: log_probs may be either."""
+    """Return the losses, by functions that arrays and Tensors have: log_probs may be either."""
     labels, skip, ends = _states(targets, target_lengths, blank)
     return _at_end(_alphas(_emitted(log_probs, labels), skip, input_lengths)[-1], ends)
 
@@ -95,9 +96,10 @@ def _losses(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: An
     ]
 )
 def ctc_losses(log_probs, targets: Fixed, input_lengths: Fixed, target_lengths: Fixed, *, blank=0):
-    """-log of the probability of all alignments: log_probs (T, N, C), targets (N, S), lengths (N,) -> (N,).
+    """Return -log of the probability of all alignments: log_probs (T, N, C), targets (N, S), lengths (N,) -> (N,).
 
-    inf, with a gradient of zero, if a target does not fit its input. Raises ShapeError for shapes that do not agree."""
+    inf, with a gradient of zero, if a target does not fit its input. Raises ShapeError for shapes that do not agree.
+    """
     t, n, c = log_probs.shape
     if t < 1 or targets.ndim != 2 or not len(targets) == len(input_lengths) == len(target_lengths) == n:
         raise ValueError("expected log_probs (T, N, C) with T > 0, targets (N, S) and lengths (N,)")

@@ -37,10 +37,11 @@ def _safe(x: Any) -> Any:
     dtypes="float",
 )
 def cholesky(x, *, upper=False):
-    """The lower triangular L with x = L L^T (upper: L^T) of symmetric positive definite matrices (..., N, N).
+    """Return the lower triangular L with x = L L^T (upper: L^T) of symmetric positive definite matrices (..., N, N).
 
     Reads the lower (upper) triangle. Raises ShapeError if x is not positive definite. Gradient: I. Murray,
-    "Differentiation of the Cholesky decomposition" (2016), eq. 10; Seeger et al., section 3.1."""
+    "Differentiation of the Cholesky decomposition" (2016), eq. 10; Seeger et al., section 3.1.
+    """
     # The upper factor of x is the transposed lower factor of x^T.
     factor = xp(x).linalg.cholesky(_t(x) if upper else x)
     return _t(factor) if upper else factor
@@ -69,9 +70,10 @@ cholesky.vjp(x=_cholesky_rule)
     dtypes="float",
 )
 def eigh(x, *, UPLO="L"):
-    """(w, V): the ascending eigenvalues and the eigenvectors (columns) of symmetric matrices, x = V diag(w) V^T.
+    """Return (w, V): the ascending eigenvalues and the eigenvectors (columns) of symmetric matrices, x = V diag(w) V^T.
 
-    UPLO: which triangle is read, "L" or "U". Gradient: V (diag(gw) + (V^T gV) / (w_j - w_i)) V^T (Giles, 3.1)."""
+    UPLO: which triangle is read, "L" or "U". Gradient: V (diag(gw) + (V^T gV) / (w_j - w_i)) V^T (Giles, 3.1).
+    """
     w, v = xp(x).linalg.eigh(x, UPLO)
     return w, v
 
@@ -87,7 +89,8 @@ eigh.vjp(x=_eigh_rule)
 
 @op(samples=lambda s: [s.case(s.spd(3), smooth=False), s.case(s.spd(2, 3), UPLO="U", smooth=False)], dtypes="float")
 def eigvalsh(x, *, UPLO="L"):
-    """The ascending eigenvalues of symmetric matrices, of which one triangle is read. Gradient: V diag(g) V^T."""
+    """Return the ascending eigenvalues of symmetric matrices, of which one triangle is read. Gradient: V diag(g) V^T.
+    """
     return xp(x).linalg.eigvalsh(x, UPLO)
 
 
@@ -112,10 +115,12 @@ eigvalsh.vjp(x=_eigvalsh_rule)
     dtypes="float",
 )
 def svd(x, *, full_matrices=True):
-    """(U, S, Vh) with x = U diag(S) Vh, S descending: (..., M, N) -> (..., M, K), (..., K), (..., K, N), K = min(M, N).
+    """Return (U, S, Vh) with x = U diag(S) Vh, S descending: (..., M, N) -> (..., M, K), (..., K), (..., K, N), K =
+    min(M, N).
 
     full_matrices: U and Vh are square; the columns and rows beyond K are constants to the gradient. Gradient: Seeger
-    et al., section 3.4; J. Townsend, "Differentiating the singular value decomposition" (2016)."""
+    et al., section 3.4; J. Townsend, "Differentiating the singular value decomposition" (2016).
+    """
     u, s, vh = xp(x).linalg.svd(x, full_matrices=full_matrices)
     return u, s, vh
 
@@ -143,7 +148,7 @@ svd.vjp(x=_svd_rule)
 
 @op(samples=lambda s: [s.case(s(4, 2)), s.case(s(2, 3)), s.case(s(2, 3, 3)), s.case(s(3, 4).T)], dtypes="float")
 def svdvals(x):
-    """The singular values, descending: (..., M, N) -> (..., min(M, N)). Gradient: U diag(g) Vh."""
+    """Return the singular values, descending: (..., M, N) -> (..., min(M, N)). Gradient: U diag(g) Vh."""
     return xp(x).linalg.svd(x, compute_uv=False)
 
 
@@ -167,11 +172,12 @@ svdvals.vjp(x=_svdvals_rule)
     dtypes="float",
 )
 def qr(x, *, mode="reduced"):
-    """(Q, R) with x = Q R, Q's columns orthonormal, R upper triangular: (..., M, N) -> (..., M, K), (..., K, N), K =
-    min(M, N).
+    """Return (Q, R) with x = Q R, Q's columns orthonormal, R upper triangular: (..., M, N) -> (..., M, K), (..., K, N),
+    K = min(M, N).
 
     Only the reduced mode exists. Gradient: Seeger et al., section 3.3 (for the LQ decomposition); for M < N the columns
-    beyond M are Q R_2. Needs the first K columns to be independent."""
+    beyond M are Q R_2. Needs the first K columns to be independent.
+    """
     if mode != "reduced":
         raise ValueError("only mode='reduced' exists")
     q, r = xp(x).linalg.qr(x)

@@ -23,7 +23,7 @@ __all__ = ["diag", "diag_embed", "diagflat", "diagonal", "trace", "tril", "triu"
     dtypes="own",
 )
 def tril(x, *, k=0):
-    """x with zeros above diagonal k of its last two axes."""
+    """Return x with zeros above diagonal k of its last two axes."""
     return xp(x).tril(x, k)
 
 
@@ -42,7 +42,7 @@ tril.vjp(x=lambda g, k: xp(g).tril(g, k=k))
     dtypes="own",
 )
 def triu(x, *, k=0):
-    """x with zeros below diagonal k of its last two axes."""
+    """Return x with zeros below diagonal k of its last two axes."""
     return xp(x).triu(x, k)
 
 
@@ -64,7 +64,9 @@ triu.vjp(x=lambda g, k: xp(g).triu(g, k=k))
     dtypes="own",
 )
 def diagonal(x, *, offset=0, axis1=0, axis2=1):
-    """The elements x[i, i + offset] of the axes (axis1, axis2), along a new last axis. A read-only view."""
+    """Return the elements x[i, i + offset] of the axes (axis1, axis2), along a new last axis. The result is a read-only
+    view.
+    """
     return x.diagonal(offset, axis1, axis2)
 
 
@@ -87,7 +89,7 @@ diagonal.vjp(
     dtypes="own",
 )
 def diagonal_adjoint(x, *, shape, offset=0, axis1=0, axis2=1):
-    """Zeros of `shape` with x on the diagonal that `diagonal` with the same arguments reads: its adjoint."""
+    """Return zeros of `shape` with x on the diagonal that `diagonal` with the same arguments reads: its adjoint."""
     ns = xp(x)
     out = ns.zeros(shape, x.dtype)
     steps = ns.arange(x.shape[-1])
@@ -99,14 +101,14 @@ diagonal_adjoint.vjp(x=lambda g, offset, axis1, axis2: xp(g).diagonal(g, offset=
 
 
 def diagflat(x: Any, k: int = 0) -> Tensor:
-    """A square matrix with the elements of x on diagonal k."""
+    """Return a square matrix with the elements of x on diagonal k."""
     x = ravel(x)
     n = x.shape[0] + abs(k)
     return diagonal_adjoint(x, shape=(n, n), offset=k)
 
 
 def diag(x: Any, k: int = 0) -> Tensor:
-    """Diagonal k of a matrix, or the matrix with a vector on diagonal k."""
+    """Return diagonal k of a matrix, or the matrix with a vector on diagonal k."""
     x = asarray(x)
     if x.ndim not in (1, 2):
         raise ShapeError(f"diag: expected one or two axes, got shape {x.shape}; see diagonal and diag_embed")
@@ -125,5 +127,5 @@ def diag_embed(x: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tenso
 
 
 def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
-    """The sum of the diagonal `offset` of the axes (axis1, axis2)."""
+    """Return the sum of the diagonal `offset` of the axes (axis1, axis2)."""
     return diagonal(x, offset=offset, axis1=axis1, axis2=axis2).sum(axis=-1)

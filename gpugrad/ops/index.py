@@ -18,7 +18,7 @@ __all__ = [
 
 
 def _checked(index: Any) -> Any:
-    """`index`, if it is made of what NumPy indexes with. Raises TypeError (and so DTypeError) otherwise."""
+    """Return `index`, if it is made of what NumPy indexes with. Raises TypeError (and so DTypeError) otherwise."""
     parts = index if isinstance(index, tuple) else (index,)
     for part in parts:
         if isinstance(part, (int, slice, list, np.integer, np.bool_, EllipsisType)) or part is None:
@@ -30,7 +30,7 @@ def _checked(index: Any) -> Any:
 
 
 def _is_basic(index: Any) -> bool:
-    """Whether `index` selects by ints and slices alone, so that no element is named twice."""
+    """Return whether `index` selects by ints and slices alone, so that no element is named twice."""
     parts = index if isinstance(index, tuple) else (index,)
     return all(part is None or isinstance(part, (int, np.integer, slice, EllipsisType)) for part in parts)
 
@@ -58,7 +58,7 @@ def _is_mask(index: Any) -> bool:
     dtypes="own",
 )
 def getitem(x, *, index):
-    """x[index], with all of NumPy's indexing: ints, slices, None, ..., integer arrays and boolean masks."""
+    """Return x[index], with all of NumPy's indexing: ints, slices, None, ..., integer arrays and boolean masks."""
     return x[_checked(index)]
 
 
@@ -75,7 +75,9 @@ getitem.vjp(x=lambda g, index, x_shape: xp(g).put_add(g, index=index, shape=x_sh
     ],
 )
 def put_add(x, *, index, shape):
-    """Zeros of `shape` with x added at `index`: the adjoint of x[index]. Repeated positions add up in their order."""
+    """Return zeros of `shape` with x added at `index`: the adjoint of x[index]. Repeated positions add up in their
+    order.
+    """
     if not (_is_basic(index) or _is_mask(index)):
         return _add_at(shape, index, x)
     out = xp(x).zeros(shape, x.dtype)
@@ -87,7 +89,9 @@ put_add.vjp(x=lambda g, index: g[index])
 
 
 def _add_at(shape: tuple, index: Any, x: Any) -> Any:
-    """Zeros of `shape` with x added at an index with arrays. Axes behind those that the index names move as a whole."""
+    """Return zeros of `shape` with x added at an index with arrays. Axes behind those that the index names move as a
+    whole.
+    """
     parts = _checked(index) if isinstance(index, tuple) else (_checked(index),)
     whole = all(hasattr(p, "dtype") and p.dtype != np.bool_ or isinstance(p, (int, list)) for p in parts)
     named, rest = (shape[: len(parts)], shape[len(parts) :]) if whole else (shape, ())
@@ -104,7 +108,7 @@ def _add_at(shape: tuple, index: Any, x: Any) -> Any:
     ]
 )
 def clear(x, *, index):
-    """A copy of x with zeros at `index`."""
+    """Return a copy of x with zeros at `index`."""
     out = x.copy()
     out[_checked(index)] = 0
     return out
@@ -125,7 +129,7 @@ clear.vjp(x=lambda g, index: xp(g).clear(g, index=index))
     broadcasts=True,
 )
 def setitem(x, value, *, index):
-    """A copy of x with `value`, broadcast, at `index`."""
+    """Return a copy of x with `value`, broadcast, at `index`."""
     out = x.copy()
     out[_checked(index)] = value
     return out
@@ -149,7 +153,7 @@ def _at(indices: Any, axis: int, ndim: int) -> tuple:
     exact=True,
 )
 def take(x, indices: Fixed, *, axis=None):
-    """The elements (axis=None: of the flattened x) or slices of x at `indices` along `axis`."""
+    """Return the elements (axis=None: of the flattened x) or slices of x at `indices` along `axis`."""
     return xp(x).take(x, indices, axis=axis)
 
 
@@ -163,7 +167,7 @@ take.vjp(x=_take_adjoint)
 
 
 def _along(indices: Any, axis: int) -> tuple:
-    """The index that selects `indices` along `axis` and each position's own place along the others."""
+    """Return the index that selects `indices` along `axis` and each position's own place along the others."""
     ns = xp(indices)
     sizes = [[-1 if i == j else 1 for j in range(indices.ndim)] for i in range(indices.ndim)]
     grid = [ns.arange(n).reshape(size) for n, size in zip(indices.shape, sizes, strict=True)]
@@ -180,12 +184,12 @@ def _along(indices: Any, axis: int) -> tuple:
     exact=True,
 )
 def take_along_axis(x, indices: Fixed, *, axis=-1):
-    """out[..., i, ...] = x[..., indices[..., i, ...], ...] along `axis`; indices has x's rank."""
+    """Return out[..., i, ...] = x[..., indices[..., i, ...], ...] along `axis`; indices has x's rank."""
     return x[_along(indices, axis)] if _fits(x, indices, axis) else xp(x).take_along_axis(x, indices, axis)
 
 
 def _fits(x: Any, indices: Any, axis: int) -> bool:
-    """Whether the other axes agree exactly (NumPy's own function also broadcasts them)."""
+    """Return whether the other axes agree exactly (NumPy's own function also broadcasts them)."""
     a, b = list(x.shape), list(indices.shape)
     if len(a) != len(b):
         raise ValueError(f"indices has {len(b)} axes, x has {len(a)}")
@@ -203,7 +207,7 @@ take_along_axis.vjp(x=lambda g, indices, axis, x_shape: xp(g).put_along(g, indic
     ]
 )
 def put_along(x, indices: Fixed, *, axis, shape):
-    """Zeros of `shape` with x added at `indices` along `axis`: the adjoint of `take_along_axis`."""
+    """Return zeros of `shape` with x added at `indices` along `axis`: the adjoint of `take_along_axis`."""
     return _add_at(shape, _along(indices, axis), x)
 
 
@@ -212,7 +216,7 @@ put_along.vjp(x=lambda g, indices, axis: xp(g).take_along_axis(g, indices, axis=
 
 @op(samples=lambda s: [s.case(s(3, 4), s.ints(4, 3, 2), s(3, 2), axis=1), s.case(s(4), s.ints(4, 6), s(6), axis=0)])
 def scatter_add(x, indices: Fixed, source, *, axis=-1):
-    """x with `source` added at `indices` along `axis`: x[..., indices[i], ...] += source[i]; repeats add up."""
+    """Return x with `source` added at `indices` along `axis`: x[..., indices[i], ...] += source[i]; repeats add up."""
     return x + _add_at(x.shape, _along(indices, axis), source)
 
 
@@ -221,7 +225,7 @@ scatter_add.vjp(x=lambda g: g, source=lambda g, indices, axis: xp(g).take_along_
 
 @op(samples=lambda s: [s.case(s(3, 4), s.ints(3, 5), s(5, 4), axis=0), s.case(s(3, 4), s.ints(4, 2), s(3, 2), axis=1)])
 def index_add(x, indices: Fixed, source, *, axis):
-    """x with the slices of `source` added at the 1-d `indices` along `axis`; repeated indices add up."""
+    """Return x with the slices of `source` added at the 1-d `indices` along `axis`; repeated indices add up."""
     return x + _add_at(x.shape, _at(indices, axis, x.ndim), source)
 
 
@@ -240,7 +244,7 @@ def index_select(x, dim, index):
 
 @op(samples=lambda s: [s.case(s(3, 4), s.bools(3, 4), s()), s.case(s(3, 4), s.bools(4), s())])
 def masked_fill(x, mask: Fixed, value):
-    """x where `mask` is False, `value` (0-d) where it is True; the mask is broadcast to x."""
+    """Return x where `mask` is False, `value` (0-d) where it is True; the mask is broadcast to x."""
     return xp(x).where(mask, value, x)
 
 

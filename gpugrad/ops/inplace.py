@@ -29,7 +29,7 @@ __all__ = []
     ]
 )
 def put_view(x, value, *, chain):
-    """A copy of x in which the view that `chain`, a sequence of (op, attributes), leads to holds `value`."""
+    """Return a copy of x in which the view that `chain`, a sequence of (op, attributes), leads to holds `value`."""
     out = x.copy()
     _look(out, chain)[...] = value
     return out
@@ -42,7 +42,7 @@ def _look(array: Any, chain: tuple) -> Any:
 
 
 def _outside(g: Any, chain: tuple) -> Any:
-    """g with zeros in the view that `chain` leads to."""
+    """Return g with zeros in the view that `chain` leads to."""
     return xp(g).put_view(g, xp(g).zeros_like(_look(g, chain)), chain=chain)
 
 

@@ -54,10 +54,11 @@ def _square(x: Any) -> None:
     broadcasts=True,
 )
 def solve(a, b):
-    """The X with a X = b: a (..., N, N), b (N,) or (..., N, K) -> (..., N) or (..., N, K). Raises ShapeError if a is
-    singular.
+    """Return the X with a X = b: a (..., N, N), b (N,) or (..., N, K) -> (..., N) or (..., N, K). Raises ShapeError if
+    a is singular.
 
-    Gradient: gb = a^-T g, ga = -gb X^T (Giles, 2.3.1)."""
+    Gradient: gb = a^-T g, ga = -gb X^T (Giles, 2.3.1).
+    """
     _square(a)
     return xp(a).linalg.solve(a, b)
 
@@ -78,7 +79,9 @@ solve.vjp(a=_solve_a, b=_solve_b)
 
 @op(samples=lambda s: [s.case(s.spd(3)), s.case(s.spd(2, 3)), s.case(s.spd(3).T), s.case(s.spd(0))], dtypes="float")
 def inv(x):
-    """The inverse of square matrices. Raises ShapeError if one is singular. Gradient: -out^T g out^T (Giles, 2.2.3)."""
+    """Return the inverse of square matrices. Raises ShapeError if one is singular. Gradient: -out^T g out^T (Giles,
+    2.2.3).
+    """
     _square(x)
     return xp(x).linalg.inv(x)
 
@@ -98,8 +101,9 @@ inv.vjp(x=lambda g, out: -(_t(out) @ g @ _t(out)))
     dtypes="float",
 )
 def det(x):
-    """The determinant of square matrices: (..., N, N) -> (...). Gradient: the cofactor matrix, defined also where det
-    = 0."""
+    """Return the determinant of square matrices: (..., N, N) -> (...). Gradient: the cofactor matrix, defined also
+    where det = 0.
+    """
     _square(x)
     return xp(x).linalg.det(x)
 
@@ -109,8 +113,9 @@ det.vjp(x=lambda g, x: g[..., None, None] * xp(x).cofactor(x))
 
 @op(samples=lambda s: [s.case(s(3, 3)), s.case(s(2, 2, 2)), s.case(s(0, 0))], dtypes="float")
 def cofactor(x):
-    """The cofactor matrix det(x) x^-T, from the SVD x = U S V^T as det(U V^T) U diag(prod_{j != i} s_j) V^T: exact
-    also for a singular x. Its own gradient needs x to be invertible."""
+    """Return the cofactor matrix det(x) x^-T, from the SVD x = U S V^T as det(U V^T) U diag(prod_{j != i} s_j) V^T:
+    exact also for a singular x. Its own gradient needs x to be invertible.
+    """
     ns = xp(x)
     u, s, v = ns.linalg.svd(x)
     n = s.shape[-1]
@@ -128,8 +133,9 @@ cofactor.vjp(x=_cofactor_rule)
 
 @op(samples=lambda s: [s.case(s(3, 3)), s.case(s.spd(2, 3)), s.case(s(3, 3).T), s.case(s.spd(0))], dtypes="float")
 def slogdet(x):
-    """(sign, log |det x|) of square matrices: (..., N, N) -> (...), (...). Gradient of the logarithm: x^-T (Giles,
-    2.2.4)."""
+    """Return (sign, log |det x|) of square matrices: (..., N, N) -> (...), (...). Gradient of the logarithm: x^-T
+    (Giles, 2.2.4).
+    """
     _square(x)
     sign, logarithm = xp(x).linalg.slogdet(x)
     return sign, logarithm
@@ -139,7 +145,7 @@ slogdet.vjp(x=lambda g, x: g[1][..., None, None] * _t(xp(x).linalg.inv(x)))
 
 
 def logdet(x: Any) -> Tensor:
-    """The logarithm of the determinant; NaN where that is negative."""
+    """Return the logarithm of the determinant; NaN where that is negative."""
     sign, logarithm = slogdet(x)
     return xp(sign).where(sign < 0, float("nan"), logarithm)
 
@@ -156,10 +162,11 @@ def logdet(x: Any) -> Tensor:
     dtypes="float",
 )
 def pinv(x, *, rcond=None, hermitian=False):
-    """The Moore-Penrose inverse: (..., M, N) -> (..., N, M). Singular values below rcond times the largest count as
-    zero.
+    """Return the Moore-Penrose inverse: (..., M, N) -> (..., N, M). Singular values below rcond times the largest count
+    as zero.
 
-    Gradient for constant rank: G. Golub, V. Pereyra, "The differentiation of pseudo-inverses ..." (1973), eq. 4.12."""
+    Gradient for constant rank: G. Golub, V. Pereyra, "The differentiation of pseudo-inverses ..." (1973), eq. 4.12.
+    """
     cutoff = max(x.shape[-2:], default=0) * float(np.finfo(x.dtype).eps) if rcond is None else rcond
     return xp(x).linalg.pinv(x, rcond=cutoff)
 
@@ -184,7 +191,7 @@ pinv.vjp(x=_pinv_rule)
     ],
 )
 def cross(x, y, *, axis=-1):
-    """The vector product along `axis`, which has length 3; the other axes broadcast."""
+    """Return the vector product along `axis`, which has length 3; the other axes broadcast."""
     if x.shape[axis] != 3 or y.shape[axis] != 3:
         raise ValueError(f"axis {axis} must have length 3 in both")
     return xp(x).cross(x, y, axis=axis)
@@ -194,25 +201,26 @@ cross.vjp(x=lambda g, y, axis: xp(g).cross(y, g, axis=axis), y=lambda g, x, axis
 
 
 def diagonal(x: Any, *, offset: int = 0) -> Tensor:
-    """Diagonal `offset` of matrices: (..., M, N) -> (..., K), a read-only view. Only in `gpugrad.linalg`."""
+    """Return diagonal `offset` of matrices: (..., M, N) -> (..., K), a read-only view. Only in `gpugrad.linalg`."""
     return _diagonal(x, offset=offset, axis1=-2, axis2=-1)
 
 
 def trace(x: Any, *, offset: int = 0) -> Tensor:
-    """The sum of diagonal `offset` of matrices: (..., M, N) -> (...). Only in `gpugrad.linalg`."""
+    """Return the sum of diagonal `offset` of matrices: (..., M, N) -> (...). Only in `gpugrad.linalg`."""
     return diagonal(x, offset=offset).sum(axis=-1)
 
 
 def solve_triangular(a: Any, b: Any, *, upper: bool) -> Tensor:
-    """`solve` for a triangular a, of which the other triangle is not read; so has its gradient zeros there."""
+    """Return `solve` for a triangular a, of which the other triangle is not read; so has its gradient zeros there."""
     return solve(triu(a) if upper else tril(a), b)
 
 
 def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The X of least norm that minimises |a X - b|: a (M, N), b (M,) or (M, K).
+    """Return the X of least norm that minimises |a X - b|: a (M, N), b (M,) or (M, K).
 
     Returns (X, residuals, rank, singular values of a); residuals, the squared norms of the columns of b - a X, are
-    empty unless M > N and a has full rank. X and the residuals are differentiable (through `pinv`)."""
+    empty unless M > N and a has full rank. X and the residuals are differentiable (through `pinv`).
+    """
     a, b = asarray(a), asarray(b)
     if a.ndim != 2 or b.ndim not in (1, 2) or a.shape[0] != b.shape[0]:
         raise ShapeError(f"lstsq: expected a (M, N) and b (M,) or (M, K), got {a.shape} and {b.shape}")
@@ -234,7 +242,7 @@ def matrix_rank(x: Any, tol: Any = None, *, rtol: Any = None) -> Tensor:
 
 
 def matrix_power(x: Any, n: int) -> Tensor:
-    """x @ x @ ... (n times) by repeated squaring; n < 0 inverts first, n = 0 gives the identity."""
+    """Return x @ x @ ... (n times) by repeated squaring; n < 0 inverts first, n = 0 gives the identity."""
     x = asarray(x)
     if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
         raise ShapeError(f"matrix_power: expected square matrices (..., N, N), got {x.shape}")
@@ -251,8 +259,9 @@ def matrix_power(x: Any, n: int) -> Tensor:
 
 
 def multi_dot(arrays: Any) -> Tensor:
-    """The product of matrices in the order of multiplications that is cheapest; the first and the last may be
-    vectors."""
+    """Return the product of matrices in the order of multiplications that is cheapest; the first and the last may be
+    vectors.
+    """
     tensors = [asarray(a) for a in arrays]
     if len(tensors) < 2:
         raise ShapeError(f"multi_dot: expected at least two arrays, got {len(tensors)}")

@@ -39,7 +39,7 @@ FUNCTIONS = (
 
 
 def _varargs(name: str, function: Callable, attribute: str) -> Callable:
-    """`x.reshape(2, 3)` and `x.reshape((2, 3))`."""
+    """Return `x.reshape(2, 3)` and `x.reshape((2, 3))`."""
 
     def method(self: Tensor, *sizes: Any, **kwargs: Any) -> Tensor:
         if sizes:
@@ -63,7 +63,7 @@ def _transpose(self: Tensor, *axes: int | Sequence[int]) -> Tensor:
 
 
 def _permute(self: Tensor, *dims: int | Sequence[int]) -> Tensor:
-    """The axes in the order `dims`."""
+    """Return the axes in the order `dims`."""
     return OPS["transpose"](self, axes=tuple(dims[0]) if len(dims) == 1 and not isinstance(dims[0], int) else dims)
 
 
@@ -73,7 +73,7 @@ def _size(self: Tensor, dim: int | None = None) -> Any:
 
 
 def _view(self: Tensor, *shape: int | Sequence[int]) -> Tensor:
-    """`reshape`."""
+    """Return `reshape`."""
     return self.reshape(*shape)
 
 
@@ -106,27 +106,27 @@ def _numel(self: Tensor) -> int:
 
 
 def _element_size(self: Tensor) -> int:
-    """Bytes of one element."""
+    """Return the bytes of one element."""
     return self._array.itemsize
 
 
 def _is_contiguous(self: Tensor) -> bool:
-    """Whether the elements lie in C order without gaps."""
+    """Return whether the elements lie in C order without gaps."""
     return self._array.flags.c_contiguous
 
 
 def _is_floating_point(self: Tensor) -> bool:
-    """Whether the elements are floating-point numbers."""
+    """Return whether the elements are floating-point numbers."""
     return is_float(self.dtype)
 
 
 def _reshape_as(self: Tensor, other: Tensor) -> Tensor:
-    """`reshape` to the shape of `other`."""
+    """Return `reshape` to the shape of `other`."""
     return self.reshape(other.shape)
 
 
 def _expand_as(self: Tensor, other: Tensor) -> Tensor:
-    """`expand` to the shape of `other`."""
+    """Return `expand` to the shape of `other`."""
     return _expand(self, other.shape)
 
 
@@ -170,17 +170,17 @@ def _cast(name: str) -> Callable:
 
 
 def _reversed_axes(self: Tensor) -> Tensor:
-    """The axes in reverse order."""
+    """Return the axes in reverse order."""
     return OPS["transpose"](self)
 
 
 def _matrix_transposed(self: Tensor) -> Tensor:
-    """The last two axes swapped."""
+    """Return the last two axes swapped."""
     return OPS["swapaxes"](self, axis1=-2, axis2=-1)
 
 
 def _is_cuda(self: Tensor) -> bool:
-    """Whether the memory is a GPU's."""
+    """Return whether the memory is a GPU's."""
     return self.device.type == "cuda"
 
 
@@ -188,7 +188,7 @@ PROPERTIES: dict[str, Callable] = {"T": _reversed_axes, "mT": _matrix_transposed
 
 
 def _pin_memory(self: Tensor) -> Tensor:
-    """A copy in page-locked host memory, from which `.to("cuda", non_blocking=True)` copies without waiting."""
+    """Return a copy in page-locked host memory, from which `.to("cuda", non_blocking=True)` copies without waiting."""
     host = self.device.to_host(self._array)
     made = find_device("cuda").pinned(host.shape, host.dtype)
     made[...] = host

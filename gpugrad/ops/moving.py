@@ -22,7 +22,7 @@ __all__ = ["astype", "clone", "copy"]
     exact=True, dtypes="own",
 )  # fmt: skip
 def astype(x, *, dtype):
-    """A copy of x as `dtype`. The gradient comes back in x's dtype; an integer or bool result has none."""
+    """Return a copy of x as `dtype`. The gradient comes back in x's dtype; an integer or bool result has none."""
     return x.astype(as_dtype(dtype))
 
 
@@ -31,7 +31,7 @@ astype.vjp(x=lambda g, x_dtype: g.astype(x_dtype))
 
 @op(samples=lambda s: [s.case(s(3, 4)), s.case(s()), s.case(s(0, 3)), s.case(s(4, 3).T)], exact=True, dtypes="own")
 def copy(x):
-    """The values of x in memory of their own, in C order."""
+    """Return the values of x in memory of their own, in C order."""
     return x.copy()
 
 
@@ -58,7 +58,7 @@ def _transfer_cases(s: Any) -> list:
 
 @op(samples=_transfer_cases, exact=True, dtypes="own", make=Transfer)
 def transfer(x, *, device, non_blocking=False):
-    """A copy of x on `device`. The gradient is moved back.
+    """Return a copy of x on `device`. The gradient is moved back.
 
     non_blocking: values that go to the host arrive while the program goes on; synchronize the device before reading.
     """

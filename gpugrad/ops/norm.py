@@ -15,7 +15,7 @@ _INF = float("inf")
 
 
 def _full(value: Any, axis: Any, ndim: int, keepdims: bool) -> Any:
-    """`value`, reduced over `axis`, with the axes that were dropped back at length 1."""
+    """Return `value`, reduced over `axis`, with the axes that were dropped back at length 1."""
     if keepdims:
         return value
     if axis is None:
@@ -49,10 +49,11 @@ def _where_zero(x: Any) -> Any:
     dtypes="float",
 )
 def vector_norm(x, *, axis=None, keepdims=False, ord=2):
-    """(sum |x_i|^ord)^(1/ord) over `axis` (None: all elements); ord=inf: max |x_i|, -inf: min |x_i|, 0: how many are
-    not zero.
+    """Return (sum |x_i|^ord)^(1/ord) over `axis` (None: all elements); ord=inf: max |x_i|, -inf: min |x_i|, 0: how many
+    are not zero.
 
-    Elements that tie for the maximum (minimum) share its gradient."""
+    Elements that tie for the maximum (minimum) share its gradient.
+    """
     ns = xp(x)
     if ord == 2:
         return ns.sqrt((x * x).sum(axis=axis, keepdims=keepdims))
@@ -88,8 +89,10 @@ vector_norm.vjp(x=_vector_norm_rule)
 
 
 def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Tensor:
-    """The norm of matrices in the last two axes: "fro" (root of the sum of squares), "nuc" (sum of singular values), 2
-    and -2 (largest, smallest singular value), 1 and -1 (largest, smallest sum of a column), inf and -inf (of a row)."""
+    """Return the norm of matrices in the last two axes: "fro" (root of the sum of squares), "nuc" (sum of singular
+    values), 2 and -2 (largest, smallest singular value), 1 and -1 (largest, smallest sum of a column), inf and -inf
+    (of a row).
+    """
     x = asarray(x)
     if x.ndim < 2:
         raise ShapeError(f"matrix_norm: expected at least two axes, got shape {x.shape}")

@@ -30,7 +30,7 @@ def _placed(values: Any, dtype: Any, device: Any, requires_grad: bool = False) -
 
 
 def _drawn(name: str, shape: tuple, dtype: Any, generator: Generator | None) -> tuple[np.ndarray, Any]:
-    """Floats from the generator's method `name`: in float32 where that is enough."""
+    """Return floats from the generator's method `name`: in float32 where that is enough."""
     dtype = default_dtype() if dtype is None else as_dtype(dtype)
     draw = np.float64 if dtype == np.float64 else np.float32
     return np.asarray(getattr(_stream(generator), name)(shape, draw)), dtype
@@ -39,7 +39,7 @@ def _drawn(name: str, shape: tuple, dtype: Any, generator: Generator | None) -> 
 def rand(
     *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, generator: Generator | None = None
 ) -> Tensor:
-    """Uniform numbers in [0, 1)."""
+    """Return uniform numbers in [0, 1)."""
     values, dtype = _drawn("random", _shape(size), dtype, generator)
     return _placed(values, dtype, device, requires_grad)
 
@@ -47,7 +47,7 @@ def rand(
 def randn(
     *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, generator: Generator | None = None
 ) -> Tensor:
-    """Standard normal numbers."""
+    """Return standard normal numbers."""
     values, dtype = _drawn("standard_normal", _shape(size), dtype, generator)
     return _placed(values, dtype, device, requires_grad)
 
@@ -60,7 +60,7 @@ def uniform(
     device: Any = None,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Uniform numbers in [low, high)."""
+    """Return uniform numbers in [low, high)."""
     values, dtype = _drawn("random", _shape((size,)), dtype, generator)
     return _placed(values * (high - low) + low, dtype, device)
 
@@ -73,7 +73,7 @@ def normal(
     device: Any = None,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Normal numbers with this mean and standard deviation."""
+    """Return normal numbers with this mean and standard deviation."""
     values, dtype = _drawn("standard_normal", _shape((size,)), dtype, generator)
     return _placed(values * std + mean, dtype, device)
 
@@ -86,7 +86,8 @@ def randint(
     device: Any = None,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Integers in [low, high), or [0, low) for `randint(low, size=...)` and PyTorch's `randint(high, (2, 3))`."""
+    """Return integers in [low, high), or [0, low) for `randint(low, size=...)` and PyTorch's `randint(high, (2, 3))`.
+    """
     if size is None and isinstance(high, (tuple, list)):
         high, size = None, high
     low, high = (0, low) if high is None else (low, high)
@@ -98,32 +99,32 @@ def randint(
 
 
 def randperm(n: int, dtype: Any = None, device: Any = None, generator: Generator | None = None) -> Tensor:
-    """The integers from 0 to n - 1 in random order."""
+    """Return the integers from 0 to n - 1 in random order."""
     return _placed(_stream(generator).permutation(n), np.dtype("int64") if dtype is None else as_dtype(dtype), device)
 
 
 def _like(x: Tensor, dtype: Any, device: Any) -> dict[str, Any]:
-    """The dtype and device given, else those of x; a device may be 0."""
+    """Return the dtype and device given, else those of x; a device may be 0."""
     return {"dtype": x.dtype if dtype is None else dtype, "device": x.device if device is None else device}
 
 
 def rand_like(x: Tensor, dtype: Any = None, device: Any = None) -> Tensor:
-    """`rand` with the shape, dtype and device of x."""
+    """Return `rand` with the shape, dtype and device of x."""
     return rand(*x.shape, **_like(x, dtype, device))
 
 
 def randn_like(x: Tensor, dtype: Any = None, device: Any = None) -> Tensor:
-    """`randn` with the shape, dtype and device of x."""
+    """Return `randn` with the shape, dtype and device of x."""
     return randn(*x.shape, **_like(x, dtype, device))
 
 
 def randint_like(x: Tensor, low: int, high: int | None = None) -> Tensor:
-    """`randint` with the shape, dtype and device of x."""
+    """Return `randint` with the shape, dtype and device of x."""
     return randint(low, high, size=x.shape, dtype=x.dtype, device=x.device)
 
 
 def bernoulli(p: Any, generator: Generator | None = None) -> Tensor:
-    """Ones with the probabilities in p, else zeros; p's shape and dtype."""
+    """Return ones with the probabilities in p, else zeros; p's shape and dtype."""
     p = asarray(p)
     values, _ = _drawn("random", p.shape, None, generator)
     return wrap((p.device.asarray(values) < p._array).astype(p.dtype), p.device, None)
@@ -132,7 +133,7 @@ def bernoulli(p: Any, generator: Generator | None = None) -> Tensor:
 def multinomial(
     weights: Any, num_samples: int, replacement: bool = False, generator: Generator | None = None
 ) -> Tensor:
-    """int64 indices drawn in proportion to the last axis of `weights`: (..., C) -> (..., num_samples)."""
+    """Return int64 indices drawn in proportion to the last axis of `weights`: (..., C) -> (..., num_samples)."""
     weights = asarray(weights)
     host = np.asarray(weights.device.to_host(weights._array), np.float64)
     rows = host.reshape(-1, host.shape[-1])

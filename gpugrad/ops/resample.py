@@ -48,7 +48,7 @@ class Taps:
         return Taps(np.where(filled, index, index[:, :1]), weight, len(self.index))
 
     def on(self, x: Any) -> tuple[Any, Any]:
-        """`index` and `weight`, both (K, O), where x is and with its dtype; moved there once."""
+        """Return `index` and `weight`, both (K, O), where x is and with its dtype; moved there once."""
         device = device_of(x)
         key = (device.name, x.dtype)
         if key not in self._placed:
@@ -73,10 +73,11 @@ def _example(s: Any, rows: int, taps: int, size: int) -> Taps:
     dtypes="own",
 )
 def resample(x, *, axis, taps):
-    """x (..., S, ...) times the sparse matrix `taps` (O, S) along `axis`: (..., O, ...).
+    """Return x (..., S, ...) times the sparse matrix `taps` (O, S) along `axis`: (..., O, ...).
 
     out[..., o, ...] = sum_k taps.weight[o, k] x[..., taps.index[o, k], ...]. An integer x needs taps that pick one
-    element each (DTypeError otherwise)."""
+    element each (DTypeError otherwise).
+    """
     if x.shape[axis] != taps.size:
         raise ValueError(f"axis {axis} of {x.shape} does not have the {taps.size} elements of {taps}")
     ns = xp(x)

@@ -33,10 +33,11 @@ _view = partial(op, view=True, exact=True, dtypes="own")
     ],
 )
 def reshape(x, *, shape):
-    """The elements of x in C order under `shape` (an int or a tuple); one size may be -1. A view if the memory allows
-    it.
+    """Return the elements of x in C order under `shape` (an int or a tuple); one size may be -1. The result is a view
+    if the memory allows it.
 
-    Raises ShapeError if the sizes do not multiply to the number of elements."""
+    Raises ShapeError if the sizes do not multiply to the number of elements.
+    """
     return x.reshape(shape)
 
 
@@ -55,7 +56,7 @@ reshape.vjp(x=lambda g, x_shape: g.reshape(x_shape))
     ],
 )
 def transpose(x, *, axes=None):
-    """The axes of x in the order `axes`, or reversed: out.shape[i] = x.shape[axes[i]]. A view."""
+    """Return the axes of x in the order `axes`, or reversed: out.shape[i] = x.shape[axes[i]]. The result is a view."""
     return x.transpose(axes)
 
 
@@ -79,7 +80,7 @@ transpose.vjp(x=_transpose_rule)
     ],
 )
 def swapaxes(x, *, axis1, axis2):
-    """x with two axes exchanged. A view."""
+    """Return x with two axes exchanged. The result is a view."""
     return x.swapaxes(axis1, axis2)
 
 
@@ -94,8 +95,9 @@ swapaxes.vjp(x=lambda g, axis1, axis2: g.swapaxes(axis1, axis2))
     ],
 )
 def moveaxis(x, *, source, destination):
-    """x with the axes `source` (an int or a tuple) at the positions `destination`, the others in their order. A
-    view."""
+    """Return x with the axes `source` (an int or a tuple) at the positions `destination`, the others in their order. A
+    view.
+    """
     return xp(x).moveaxis(x, source, destination)
 
 
@@ -112,7 +114,9 @@ moveaxis.vjp(x=lambda g, source, destination: xp(g).moveaxis(g, destination, sou
     ],
 )
 def expand_dims(x, *, axis):
-    """x with an axis of length 1 at each position `axis` (an int or a tuple) of the result. A view."""
+    """Return x with an axis of length 1 at each position `axis` (an int or a tuple) of the result. The result is a
+    view.
+    """
     return xp(x).expand_dims(x, axis)
 
 
@@ -130,9 +134,10 @@ expand_dims.vjp(x=lambda g, x_shape: g.reshape(x_shape))
     ],
 )
 def squeeze(x, *, axis=None):
-    """x without its axes of length 1, or without those in `axis` (an int or a tuple). A view.
+    """Return x without its axes of length 1, or without those in `axis` (an int or a tuple). The result is a view.
 
-    Raises ShapeError if an axis named has another length."""
+    Raises ShapeError if an axis named has another length.
+    """
     return x.squeeze(axis)
 
 
@@ -151,8 +156,9 @@ squeeze.vjp(x=lambda g, x_shape: g.reshape(x_shape))
     broadcasts=True,
 )
 def broadcast_to(x, *, shape):
-    """x repeated along new and length-1 axes until it has `shape`. A read-only view; the gradient sums over the
-    repeats."""
+    """Return x repeated along new and length-1 axes until it has `shape`. A read-only view; the gradient sums over the
+    repeats.
+    """
     return xp(x).broadcast_to(x, shape)
 
 
@@ -160,20 +166,21 @@ broadcast_to.vjp(x=lambda g: g)
 
 
 def axis_of(name: str, x: Tensor, axis: int) -> int:
-    """`axis` counted from the front. Raises ShapeError, in the name of a function, if x does not have it."""
+    """Return `axis` counted from the front. Raises ShapeError, in the name of a function, if x does not have it."""
     if not -x.ndim <= axis < x.ndim:
         raise ShapeError(f"{name}: axis {axis} is outside shape {x.shape}")
     return axis % x.ndim
 
 
 def ravel(x: Any) -> Tensor:
-    """The elements in C order along one axis; a view if the memory allows it."""
+    """Return the elements in C order along one axis; a view if the memory allows it."""
     return reshape(x, shape=-1)
 
 
 def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
-    """The axes from `start_dim` to `end_dim` as one (PyTorch's flatten; without arguments also NumPy's, but no
-    copy)."""
+    """Return the axes from `start_dim` to `end_dim` as one (PyTorch's flatten; without arguments also NumPy's, but no
+    copy).
+    """
     x = asarray(x)
     if not x.ndim:
         return reshape(x, shape=1)
@@ -185,7 +192,7 @@ def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 
 
 def unflatten(x: Any, dim: int, sizes: Sequence[int]) -> Tensor:
-    """The axis `dim` split into axes of `sizes` (one may be -1)."""
+    """Return the axis `dim` split into axes of `sizes` (one may be -1)."""
     x = asarray(x)
     axis = dim % x.ndim
     sizes = tuple(sizes)
@@ -198,7 +205,7 @@ def unflatten(x: Any, dim: int, sizes: Sequence[int]) -> Tensor:
 
 
 def matrix_transpose(x: Any) -> Tensor:
-    """The last two axes exchanged: (..., M, N) -> (..., N, M)."""
+    """Return the last two axes exchanged: (..., M, N) -> (..., N, M)."""
     x = asarray(x)
     if x.ndim < 2:
         raise ShapeError(f"matrix_transpose: expected at least two axes, got shape {x.shape}")
@@ -206,17 +213,17 @@ def matrix_transpose(x: Any) -> Tensor:
 
 
 def permute_dims(x: Any, axes: Sequence[int]) -> Tensor:
-    """The axes of x in the order `axes`: `transpose` under the array API's name."""
+    """Return the axes of x in the order `axes`: `transpose` under the array API's name."""
     return transpose(x, axes=tuple(axes))
 
 
 def permute(x: Any, dims: Sequence[int]) -> Tensor:
-    """The axes of x in the order `dims`: `transpose` under PyTorch's name."""
+    """Return the axes of x in the order `dims`: `transpose` under PyTorch's name."""
     return transpose(x, axes=tuple(dims))
 
 
 def t(x: Any) -> Tensor:
-    """A matrix transposed; x itself when it has fewer axes. Raises ShapeError for more than two."""
+    """Return a matrix transposed; x itself when it has fewer axes. Raises ShapeError for more than two."""
     x = asarray(x)
     if x.ndim > 2:
         raise ShapeError(f"t: expected at most two axes, got shape {x.shape}; use mT or permute")
@@ -224,7 +231,7 @@ def t(x: Any) -> Tensor:
 
 
 def expand(x: Any, *sizes: Any) -> Tensor:
-    """x broadcast to `sizes`, where -1 keeps the length of an axis (PyTorch's expand)."""
+    """Return x broadcast to `sizes`, where -1 keeps the length of an axis (PyTorch's expand)."""
     x = asarray(x)
     wanted = tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes
     lead = len(wanted) - x.ndim
@@ -234,7 +241,7 @@ def expand(x: Any, *sizes: Any) -> Tensor:
 
 
 def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
-    """The shape that arrays of `shapes` broadcast to. Raises ShapeError if they do not."""
+    """Return the shape that arrays of `shapes` broadcast to. Raises ShapeError if they do not."""
     try:
         return np.broadcast_shapes(*shapes)
     except ValueError:
@@ -242,24 +249,24 @@ def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
 
 
 def broadcast_arrays(*arrays: Any) -> tuple[Tensor, ...]:
-    """All arrays broadcast to one shape: read-only views."""
+    """Return all arrays broadcast to one shape: read-only views."""
     tensors = [asarray(a) for a in arrays]
     shape = broadcast_shapes(*[a.shape for a in tensors])
     return tuple(a if a.shape == shape else broadcast_to(a, shape=shape) for a in tensors)
 
 
 def atleast_1d(*arrays: Any) -> Any:
-    """Each array with at least one axis; one array gives one Tensor, several a tuple."""
+    """Return each array with at least one axis; one array gives one Tensor, several a tuple."""
     return _each(arrays, lambda x: reshape(x, shape=1) if x.ndim == 0 else x)
 
 
 def atleast_2d(*arrays: Any) -> Any:
-    """Each array with at least two axes: () -> (1, 1), (N,) -> (1, N)."""
+    """Return each array with at least two axes: () -> (1, 1), (N,) -> (1, N)."""
     return _each(arrays, lambda x: reshape(x, shape=(1, x._array.size)) if x.ndim < 2 else x)
 
 
 def atleast_3d(*arrays: Any) -> Any:
-    """Each array with at least three axes: (N,) -> (1, N, 1), (M, N) -> (M, N, 1)."""
+    """Return each array with at least three axes: (N,) -> (1, N, 1), (M, N) -> (M, N, 1)."""
 
     def raised(x: Tensor) -> Tensor:
         return x if x.ndim > 2 else expand_dims(x, axis=((0, 1, 2), (0, 2), 2)[x.ndim])
@@ -273,9 +280,11 @@ def _each(arrays: tuple, function: Any) -> Any:
 
 
 def meshgrid(*arrays: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Tensor, ...]:
-    """Coordinate grids of 1-d arrays: output i varies along axis i ("ij"), the first two axes exchanged for "xy".
+    """Return coordinate grids of 1-d arrays: output i varies along axis i ("ij"), the first two axes exchanged for
+    "xy".
 
-    sparse: length 1 along the other axes; copy=False: views (read-only unless sparse)."""
+    sparse: length 1 along the other axes; copy=False: views (read-only unless sparse).
+    """
     if indexing not in ("xy", "ij"):
         raise ShapeError(f"meshgrid: indexing is 'xy' or 'ij', got {indexing!r}")
     n = len(arrays)

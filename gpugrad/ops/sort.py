@@ -13,7 +13,7 @@ __all__ = [
 
 
 def _order(x: Any, axis: int | None, descending: bool) -> Any:
-    """The stable order of a raw array; descending, equal elements keep their order too."""
+    """Return the stable order of a raw array; descending, equal elements keep their order too."""
     ns = xp(x)
     if not descending:
         return ns.argsort(x, axis=axis, kind="stable")
@@ -38,8 +38,9 @@ _SORTS: tuple[dict, ...] = ({}, {"axis": 0}, {"axis": 0, "descending": True}, {"
     ],
 )
 def sort(x, *, axis=-1, descending=False, stable=True):
-    """x in ascending order along `axis` (None: flattened); NaN counts as the largest. Equal elements keep their
-    order."""
+    """Return x in ascending order along `axis` (None: flattened); NaN counts as the largest. Equal elements keep their
+    order.
+    """
     ns = xp(x)
     out = ns.sort(x, axis=axis)
     return ns.flip(out, -1 if axis is None else axis) if descending else out
@@ -64,8 +65,9 @@ sort.vjp(x=_sort_rule)
     ],
 )
 def argsort(x, *, axis=-1, descending=False, stable=True):
-    """The indices (int64) that sort x along `axis` (None: flattened); stable, so that equal elements keep their
-    order."""
+    """Return the indices (int64) that sort x along `axis` (None: flattened); stable, so that equal elements keep their
+    order.
+    """
     return _order(x, axis, descending)
 
 
@@ -80,9 +82,11 @@ def argsort(x, *, axis=-1, descending=False, stable=True):
     ],
 )
 def topk(x, *, k, axis=-1, largest=True, sorted=True):
-    """The k largest (or smallest) elements along `axis`, best first, and their indices (int64): (values, indices).
+    """Return the k largest (or smallest) elements along `axis`, best first, and their indices (int64): (values,
+    indices).
 
-    Among equal elements the first ones are taken. Raises ShapeError unless 0 <= k <= x.shape[axis]."""
+    Among equal elements the first ones are taken. Raises ShapeError unless 0 <= k <= x.shape[axis].
+    """
     n = x.shape[axis]
     if not 0 <= k <= n:
         raise ValueError(f"k={k} is not between 0 and {n}, the length of axis {axis}")
@@ -105,9 +109,10 @@ topk.vjp(x=lambda g, out, axis, x_shape: xp(g[0]).put_along(g[0], out[1], axis=a
     dtypes="own",
 )
 def unique(x, *, return_index=False, return_inverse=False, return_counts=False, axis=None):
-    """The distinct elements (slices along `axis`) in ascending order, and if asked: where each occurs first, which of
-    them each element is, how often each occurs. Not differentiable. The shape depends on the values, so a GPU is
-    waited for."""
+    """Return the distinct elements (slices along `axis`) in ascending order, and if asked: where each occurs first,
+    which of them each element is, how often each occurs. Not differentiable. The shape depends on the values, so a
+    GPU is waited for.
+    """
     return xp(x).unique(x, return_index, return_inverse, return_counts, axis)
 
 
@@ -135,22 +140,23 @@ class UniqueInverse(NamedTuple):
 
 
 def unique_all(x: Any) -> UniqueAll:
-    """The distinct elements, where each occurs first, which of them each element is, and how often each occurs."""
+    """Return the distinct elements, where each occurs first, which of them each element is, and how often each occurs.
+    """
     return UniqueAll(*unique(x, return_index=True, return_inverse=True, return_counts=True))
 
 
 def unique_counts(x: Any) -> UniqueCounts:
-    """The distinct elements, and how often each occurs."""
+    """Return the distinct elements, and how often each occurs."""
     return UniqueCounts(*unique(x, return_counts=True))
 
 
 def unique_inverse(x: Any) -> UniqueInverse:
-    """The distinct elements, and which of them each element of x is."""
+    """Return the distinct elements, and which of them each element of x is."""
     return UniqueInverse(*unique(x, return_inverse=True))
 
 
 def unique_values(x: Any) -> Tensor:
-    """The distinct elements in ascending order."""
+    """Return the distinct elements in ascending order."""
     return unique(x)
 
 
@@ -173,30 +179,31 @@ def searchsorted(x, v, *, side="left", sorter=None):
 
 @op(samples=lambda s: [s.case(s(5), _edges(s)), s.case(s(2, 3), _edges(s), right=True)])
 def digitize(x, bins, *, right=False):
-    """The number of the interval between the ascending `bins` that each element lies in (0: below all of them)."""
+    """Return the number of the interval between the ascending `bins` that each element lies in (0: below all of them).
+    """
     return xp(x).searchsorted(bins, x, side="left" if right else "right")
 
 
 def _edges(s: Any) -> Any:
-    """Ascending bin edges for the samples."""
+    """Return ascending bin edges for the samples."""
     return s.distinct(4).cumsum() ** 2 + s.ints(1, 4).cumsum()
 
 
 @op(samples=lambda s: [s.case(s.ints(2, 3, 4)), s.case(s.bools(5)), s.case(s(0, 3))], dtypes="own")
 def nonzero(x):
-    """The positions of the non-zero elements: a tuple of one index vector (int64) per axis."""
+    """Return the positions of the non-zero elements: a tuple of one index vector (int64) per axis."""
     return tuple(xp(x).nonzero(x))
 
 
 @op(samples=lambda s: [s.case(s.ints(2, 3, 4)), s.case(s.bools(5)), s.case(s(0, 3))], dtypes="own")
 def argwhere(x):
-    """The positions of the non-zero elements, one per row: (count, ndim), int64."""
+    """Return the positions of the non-zero elements, one per row: (count, ndim), int64."""
     return xp(x).argwhere(x)
 
 
 @op(samples=lambda s: [s.case(s.ints(2, 3, 4)), s.case(s.bools(5)), s.case(s(0, 3))], dtypes="own")
 def flatnonzero(x):
-    """The positions of the non-zero elements of the flattened x (int64)."""
+    """Return the positions of the non-zero elements of the flattened x (int64)."""
     return xp(x).flatnonzero(x)
 
 
@@ -229,9 +236,11 @@ bincount.vjp(weights=lambda g, x: xp(g).take(g, x, axis=0))
     dtypes="own",
 )
 def histogram(x, *, bins=10, range=None, density=False):
-    """(counts, edges): how many elements lie in each of `bins` equal intervals over `range`, or between given edges.
+    """Return (counts, edges): how many elements lie in each of `bins` equal intervals over `range`, or between given
+    edges.
 
-    density: counts divided by their sum and the widths, so that the histogram integrates to 1. Not differentiable."""
+    density: counts divided by their sum and the widths, so that the histogram integrates to 1. Not differentiable.
+    """
     counts, edges = xp(x).histogram(x, bins=bins, range=range, density=density)
     kind = x.dtype if x.dtype.kind == "f" else edges.dtype
     return counts.astype(kind) if density else counts, edges.astype(kind)
@@ -245,5 +254,5 @@ def histogram(x, *, bins=10, range=None, density=False):
     ],
 )
 def isin(x, test, *, invert=False):
-    """Whether each element of x is among those of `test` (invert: is not), a bool array of x's shape."""
+    """Return whether each element of x is among those of `test` (invert: is not), a bool array of x's shape."""
     return xp(x).isin(x, test, invert=invert)

@@ -41,7 +41,7 @@ def _quantile(x: Any, q: Any, axis: Any, keepdims: bool) -> Any:
 
 
 def _quantile_x(g: Any, x: Any, q: Any, axis: Any) -> Any:
-    """Each quantile's gradient goes to the two values that it lies between."""
+    """Return each quantile's gradient goes to the two values that it lies between."""
     axes = axes_of(axis, x.ndim)
     rows = to_rows(raw(x), axes)
     ns = xp(rows)
@@ -64,9 +64,10 @@ def _cases(s: Any, *values: Any) -> list:
 
 @op(samples=lambda s: [*_cases(s, 0.3), *_cases(s, (0.0, 0.5, 1.0))], dtypes="float")
 def quantile(x, *, q, axis=None, keepdims=False):
-    """The values below which the fractions q (numbers from 0 to 1) of x lie, by linear interpolation.
+    """Return the values below which the fractions q (numbers from 0 to 1) of x lie, by linear interpolation.
 
-    q's shape comes first in the result. NaN where there is a NaN. Raises ShapeError for q outside [0, 1]."""
+    q's shape comes first in the result. NaN where there is a NaN. Raises ShapeError for q outside [0, 1].
+    """
     return _quantile(x, q, axis, keepdims)
 
 
@@ -75,7 +76,7 @@ quantile.vjp(x=_quantile_x)
 
 @op(samples=lambda s: [*_cases(s), s.case(s.ints(9, 4, 3), axis=0)], dtypes="float")
 def median(x, *, axis=None, keepdims=False):
-    """The middle value over `axis`, or the mean of the two in the middle; NaN if there is a NaN."""
+    """Return the middle value over `axis`, or the mean of the two in the middle; NaN if there is a NaN."""
     return _quantile(x, 0.5, axis, keepdims)
 
 
@@ -83,12 +84,12 @@ median.vjp(x=lambda g, x, axis: _quantile_x(g, x, 0.5, axis))
 
 
 def percentile(x, q, axis=None, keepdims=False):
-    """`quantile` with q from 0 to 100."""
+    """Return `quantile` with q from 0 to 100."""
     return quantile(x, q=np.asarray(q) / 100, axis=axis, keepdims=keepdims)
 
 
 def average(x, axis=None, weights=None, keepdims=False):
-    """The mean over `axis`, weighted by `weights`: of x's shape, or 1-d along an int `axis`."""
+    """Return the mean over `axis`, weighted by `weights`: of x's shape, or 1-d along an int `axis`."""
     x = asarray(x)
     if weights is None:
         return mean(x, axis=axis, keepdims=keepdims)
@@ -101,12 +102,12 @@ def average(x, axis=None, weights=None, keepdims=False):
 
 
 def nansum(x, axis=None, dtype=None, keepdims=False):
-    """The sum over `axis` with NaN taken as 0."""
+    """Return the sum over `axis` with NaN taken as 0."""
     x = asarray(x)
     return sum(where(x == x, x, 0), axis=axis, dtype=dtype, keepdims=keepdims)
 
 
 def nanmean(x, axis=None, keepdims=False):
-    """The mean over `axis` of what is not NaN."""
+    """Return the mean over `axis` of what is not NaN."""
     x = asarray(x)
     return nansum(x, axis=axis, keepdims=keepdims) / sum(x == x, axis=axis, keepdims=keepdims)

@@ -86,7 +86,7 @@ CLASHES: dict[str, tuple[frozenset[str], Callable]] = {
 
 
 def by_words(name: str, numpy_meaning: Callable) -> Callable:
-    """`numpy_meaning`, unless the call has words that only PyTorch knows."""
+    """Return `numpy_meaning`, unless the call has words that only PyTorch knows."""
     words, torch_meaning = CLASHES[name]
 
     @wraps(numpy_meaning)

@@ -75,7 +75,7 @@ class Trainer:
         self._waiting: list[Tensor] = []  # losses that are not fetched yet
 
     def loss_of(self, batch: Any) -> Tensor:
-        """The loss of a batch, a Tensor of one element."""
+        """Return the loss of a batch, a Tensor of one element."""
         if self.loss is None:
             raise TrainingError(f"{type(self).__name__}: give a loss, or define loss_of(batch)")
         inputs, target = batch
@@ -152,7 +152,7 @@ class Trainer:
         return loss.detach()
 
     def evaluate(self, loader: Iterable[Any]) -> float:
-        """The mean loss of the batches, each weighted by its samples, in evaluation mode."""
+        """Return the mean loss of the batches, each weighted by its samples, in evaluation mode."""
         training, total, count = self.model.training, 0.0, 0
         self.model.eval()
         try:
@@ -190,7 +190,7 @@ class Trainer:
     # Checks
 
     def _norms(self) -> dict[str, float]:
-        """The norms of all parameters' gradients; 0 for those without one."""
+        """Return the norms of all parameters' gradients; 0 for those without one."""
         trained = [name for name, p in self.model.named_parameters() if p.requires_grad]
         return dict.fromkeys(trained, 0.0) | gradient_norms(self.model)
 

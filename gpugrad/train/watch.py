@@ -17,7 +17,7 @@ from ..nn import Module
 
 
 def gradient_norms(model: Module) -> dict[str, float]:
-    """The 2-norm of each parameter's gradient by name, of those that have one; the device is waited for once."""
+    """Return the 2-norm of each parameter's gradient by name, of those that have one; the device is waited for once."""
     named = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
     if not named:
         return {}
@@ -34,7 +34,8 @@ def _square(ns: Any, array: Any) -> Any:
 
 
 def check_gradients(model: Module, when: str) -> dict[str, float]:
-    """The gradients' norms. Raises TrainingError, that says `when` and names the layer, where one is not finite."""
+    """Return the gradients' norms. Raises TrainingError, that says `when` and names the layer, where one is not finite.
+    """
     norms = gradient_norms(model)
     suspects = [name for name, norm in norms.items() if not math.isfinite(norm)]  # or large: its square overflows
     grads: dict[str, Any] = {name: model.get_parameter(name).grad for name in suspects}
@@ -141,7 +142,7 @@ def _tensors(nest: Any) -> list[Tensor]:
 
 
 def is_finite(tensor: Tensor) -> bool:
-    """Whether a Tensor has neither NaN nor infinity."""
+    """Return whether a Tensor has neither NaN nor infinity."""
     if not is_float(tensor.dtype):
         return True
     return bool(tensor.detach().isfinite().all())

@@ -75,7 +75,7 @@ class ToTensor:
 
 
 def as_tensor(picture: Any) -> Tensor:
-    """A Tensor outside the graph; of a picture or an array (H, W[, C]) one of (C, H, W)."""
+    """Return a Tensor outside the graph; of a picture or an array (H, W[, C]) one of (C, H, W)."""
     if isinstance(picture, Tensor):
         return picture.detach()
     if not isinstance(picture, np.ndarray) and not hasattr(picture, "getbands"):
@@ -87,7 +87,7 @@ def as_tensor(picture: Any) -> Tensor:
 
 
 def in_floats(change: Callable[[Any], Any], images: Any, device: Device) -> Any:
-    """`change` applied to images as floats; uint8 is scaled to [0, 1] for it, and rounded afterwards."""
+    """Return `change` applied to images as floats; uint8 is scaled to [0, 1] for it, and rounded afterwards."""
     if images.dtype != uint8:
         return change(images)
     changed = change(images.astype(float32) / np.float32(255))

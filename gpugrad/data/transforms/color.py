@@ -85,7 +85,7 @@ def _range(name: str, given: Any, middle: float, least: float, most: float) -> t
 
 
 def _gray(images: Any) -> Any:
-    """The brightness of each pixel: (N, C, H, W) -> (N, 1, H, W)."""
+    """Return the brightness of each pixel: (N, C, H, W) -> (N, 1, H, W)."""
     if images.shape[1] == 1:
         return images
     red, green, blue = (images[:, i : i + 1] * np.asarray(w, images.dtype)[()] for i, w in enumerate(_GRAY))

@@ -16,7 +16,7 @@ from .base import Transform, in_floats
 
 
 def pair(size: Any) -> tuple[int, int]:
-    """(height, width) of one number or two."""
+    """Return (height, width) of one number or two."""
     height, width = (size, size) if isinstance(size, int) else tuple(size) * (3 - len(size))
     return int(height), int(width)
 
@@ -174,13 +174,13 @@ class RandomAffine(Transform):
 
 
 def _gather(images: Any, device: Device, y: np.ndarray, x: np.ndarray) -> Any:
-    """Images (N, C, H, W) at the pixels y (N, H', 1), x (N, 1, W'), or both (N, H', W'): (N, C, H', W')."""
+    """Return images (N, C, H, W) at the pixels y (N, H', 1), x (N, 1, W'), or both (N, H', W'): (N, C, H', W')."""
     which = device.asarray(np.arange(len(images))[:, None, None])
     return images[which, :, device.asarray(y), device.asarray(x)].transpose(0, 3, 1, 2)
 
 
 def _bilinear(device: Device, images: Any, y: np.ndarray, x: np.ndarray) -> Any:
-    """Images (N, C, H, W) at the places y, x (N, H', W'), in pixels: (N, C, H', W')."""
+    """Return images (N, C, H, W) at the places y, x (N, H', W'), in pixels: (N, C, H', W')."""
     height, width = images.shape[2:]
     padded = device.xp.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1)))
     # A border of zeros, then everything farther out is on its last pixel.

@@ -40,7 +40,7 @@ class MixUp:
             return wrap(mixed, device, None), wrap(shares, device, None)
 
     def _mix(self, images: Any, share: float, random: np.random.Generator, device: Device) -> tuple[Any, float]:
-        """The mixed images, and how much of the first is in each."""
+        """Return the mixed images, and how much of the first is in each."""
         return images * share + device.xp.roll(images, 1, 0) * (1 - share), share
 
     def _shares(self, labels: Tensor, device: Device) -> Any:

@@ -74,7 +74,7 @@ def cummin_cpu(x, *, axis):
 @cummax_cpu.backward
 @cummin_cpu.backward
 def extreme_cpu_backward(g, x, out, axis):
-    """The gradient of x. Of equal elements the latest gets it.
+    """Return the gradient of x. Of equal elements the latest gets it.
 
     An element that equals the extreme so far (or is NaN) is that of all places up to the next such element.
     """

@@ -102,7 +102,7 @@ def _pairs(s: Any) -> list:
 
 
 def _share(g: Any, x: Any, y: Any) -> Any:
-    """g where x is the smaller of x and y, or NaN; half of it where they are equal."""
+    """Return g where x is the smaller of x and y, or NaN; half of it where they are equal."""
     g = xp(g).keep_where(g, ~(x > y))
     return g - 0.5 * xp(g).keep_where(g, x == y)
 

@@ -30,17 +30,17 @@ def dense(x: Any, w: Any) -> Any:
 
 
 def products(x: Any, out: Any) -> int:
-    """The multiplications and additions of a product of x (..., K) that gives `out`."""
+    """Return the multiplications and additions of a product of x (..., K) that gives `out`."""
     return 2 * out.size * x.shape[-1]
 
 
 def rows_of(x: Any) -> Any:
-    """x (..., K) as a matrix (N, K); a 1-d x is its only row."""
+    """Return x (..., K) as a matrix (N, K); a 1-d x is its only row."""
     return x if x.ndim == 2 else x.reshape(prod(x.shape[:-1]), x.shape[-1])
 
 
 def _columns(x: Any) -> Any:
-    """x (..., K, N) as a matrix (K, everything else)."""
+    """Return x (..., K, N) as a matrix (K, everything else)."""
     moved = xp(x).moveaxis(x, -2, 0)
     return moved.reshape(moved.shape[0], prod(moved.shape[1:]))
 
@@ -70,7 +70,7 @@ def _columns(x: Any) -> Any:
     broadcasts=True,
 )
 def matmul(x, y):
-    """The matrix product x @ y: (..., M, K) @ (..., K, N) -> (..., M, N).
+    """Return the matrix product x @ y: (..., M, K) @ (..., K, N) -> (..., M, N).
 
     out[..., i, j] = sum_k x[..., i, k] y[..., k, j]. The leading axes are broadcast; a 1-d x is a row, a 1-d y a
     column. Raises ShapeError if the K differ or an input has no axis.
@@ -107,10 +107,11 @@ matmul.vjp(x=_matmul_x, y=_matmul_y)
 
 
 def tensordot(x: Any, y: Any, axes: Any = 2) -> Tensor:
-    """The sum of products over pairs of axes of x and y.
+    """Return the sum of products over pairs of axes of x and y.
 
     `axes` is a number n, for the last n axes of x and the first n of y, or a pair (axes of x, axes of y). The other
-    axes of x come first in the result, then those of y. Raises ShapeError if paired lengths differ."""
+    axes of x come first in the result, then those of y. Raises ShapeError if paired lengths differ.
+    """
     x, y = asarray(x), asarray(y)
     if isinstance(axes, int):
         axes = (range(x.ndim - axes, x.ndim), range(axes))
@@ -125,7 +126,7 @@ def tensordot(x: Any, y: Any, axes: Any = 2) -> Tensor:
 
 
 def _letters(numbers: Any) -> str:
-    """Subscripts for axis numbers below 52."""
+    """Return subscripts for axis numbers below 52."""
     return "".join(chr(ord("a") + n if n < 26 else ord("A") + n - 26) for n in numbers)
 
 
@@ -141,23 +142,23 @@ def dot(x: Any, y: Any) -> Tensor:
 
 
 def vdot(x: Any, y: Any) -> Tensor:
-    """The sum of products of the elements of x and y, both flattened."""
+    """Return the sum of products of the elements of x and y, both flattened."""
     return matmul(ravel(x), ravel(y))
 
 
 def inner(x: Any, y: Any) -> Tensor:
-    """The sum of products over the last axes: (..., K), (..., K) -> (..., ...)."""
+    """Return the sum of products over the last axes: (..., K), (..., K) -> (..., ...)."""
     x, y = asarray(x), asarray(y)
     return tensordot(x, y, axes=(-1, -1)) if x.ndim and y.ndim else x * y
 
 
 def outer(x: Any, y: Any) -> Tensor:
-    """x_i y_j for the elements of x and y, both flattened: (M,), (N,) -> (M, N)."""
+    """Return x_i y_j for the elements of x and y, both flattened: (M,), (N,) -> (M, N)."""
     return reshape(x, shape=(-1, 1)) * reshape(y, shape=(1, -1))
 
 
 def kron(x: Any, y: Any) -> Tensor:
-    """The Kronecker product: y multiplied by each element of x, side by side; shapes multiply."""
+    """Return the Kronecker product: y multiplied by each element of x, side by side; shapes multiply."""
     x, y = asarray(x), asarray(y)
     n = max(x.ndim, y.ndim)
     a, b = (1,) * (n - x.ndim) + x.shape, (1,) * (n - y.ndim) + y.shape
@@ -166,7 +167,7 @@ def kron(x: Any, y: Any) -> Tensor:
 
 
 def vecdot(x: Any, y: Any, axis: int = -1) -> Tensor:
-    """The sum of products along `axis`, the other axes broadcast."""
+    """Return the sum of products along `axis`, the other axes broadcast."""
     x, y = asarray(x), asarray(y)
     if x.shape[axis] != y.shape[axis]:
         raise ShapeError(f"vecdot: axis {axis} has different lengths in {x.shape} and {y.shape}")
@@ -176,17 +177,17 @@ def vecdot(x: Any, y: Any, axis: int = -1) -> Tensor:
 
 
 def matvec(x: Any, v: Any) -> Tensor:
-    """Matrices times vectors: (..., M, K), (..., K) -> (..., M)."""
+    """Return matrices times vectors: (..., M, K), (..., K) -> (..., M)."""
     return einsum("...ij,...j->...i", x, v)
 
 
 def vecmat(v: Any, x: Any) -> Tensor:
-    """Vectors times matrices: (..., K), (..., K, N) -> (..., N)."""
+    """Return vectors times matrices: (..., K), (..., K, N) -> (..., N)."""
     return einsum("...i,...ij->...j", v, x)
 
 
 def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Tensor:
-    """beta * input + alpha * (mat1 @ mat2)."""
+    """Return beta * input + alpha * (mat1 @ mat2)."""
     product = matmul(mat1, mat2)
     product = product if alpha == 1 else product * alpha
     return product + (input if beta == 1 else asarray(input) * beta) if beta else product

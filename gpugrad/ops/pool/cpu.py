@@ -29,7 +29,7 @@ def max_pool_cpu(x, *, kernel, stride, padding, dilation):
 
 
 def _maxima(x: np.ndarray, kernel, stride, padding, dilation) -> tuple[np.ndarray, np.ndarray]:
-    """The maximum (N, C, *O) of each window of x (N, C, *S), and its offset (N, C, *O) in the window, row-major.
+    """Return the maximum (N, C, *O) of each window of x (N, C, *S), and its offset (N, C, *O) in the window, row-major.
 
     The first of equals wins, NaN wins over all, padding never does. Offsets are uint8 if the kernel has at most 255.
     """
@@ -51,7 +51,7 @@ def _maxima(x: np.ndarray, kernel, stride, padding, dilation) -> tuple[np.ndarra
 
 @max_pool_cpu.backward
 def max_pool_cpu_backward(g, offsets, x_shape, kernel, stride, padding, dilation):
-    """The gradient (N, C, *S) of the input, from g (N, C, *O) and the offsets (N, C, *O) of the maxima."""
+    """Return the gradient (N, C, *S) of the input, from g (N, C, *O) and the offsets (N, C, *O) of the maxima."""
     windows = _windows(x_shape[2:], kernel, stride, padding, dilation)
     offsets, restore = _flat(offsets)
     g = _like(g, offsets)
@@ -82,7 +82,7 @@ def max_pool_cpu_backward(g, offsets, x_shape, kernel, stride, padding, dilation
 
 @max_pool_indices.path("cpu")
 def max_pool_indices_cpu(x, *, kernel, stride, padding, dilation):
-    """A maximum's position is that of its window's start, plus what its offset in the window adds."""
+    """Return a maximum's position is that of its window's start, plus what its offset in the window adds."""
     _, offsets = _maxima(x, kernel, stride, padding, dilation)
     windows = _windows(x.shape[2:], kernel, stride, padding, dilation)
     step = [math.prod(x.shape[axis + 1 :]) for axis in range(2, x.ndim)]
@@ -180,7 +180,7 @@ def _point_at_nan(x, offsets, places: list) -> None:
 
 
 def _first_inside(windows: Windows, dtype) -> np.ndarray:
-    """The first offset of each window (*O, 1) that is not padding: the maximum if all its values are -inf."""
+    """Return the first offset of each window (*O, 1) that is not padding: the maximum if all its values are -inf."""
     found = np.zeros(windows.out, dtype)
     axes = zip(windows.kernel, windows.stride, windows.dilation, windows.low, windows.out, strict=True)
     for axis, (k, s, d, low, out) in enumerate(axes):
@@ -191,7 +191,7 @@ def _first_inside(windows: Windows, dtype) -> np.ndarray:
 
 
 def _windows(shape, kernel, stride, padding, dilation) -> Windows:
-    """The windows over a spatial `shape`. Raises ValueError if they do not fit the padded input."""
+    """Return the windows over a spatial `shape`. Raises ValueError if they do not fit the padded input."""
     out = output_size(shape, kernel, stride, padding, dilation)
     return Windows.of(kernel, stride, dilation, (low for low, _ in padding), out)
 
@@ -209,24 +209,24 @@ def _flat(x: np.ndarray):
 
 
 def _like(g: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """g (N, C, *O) as a C-contiguous array with the layout (M, *O, W) of `other`."""
+    """Return g (N, C, *O) as a C-contiguous array with the layout (M, *O, W) of `other`."""
     return np.ascontiguousarray(last(g) if other.shape[0] == g.shape[0] else g).reshape(other.shape)
 
 
 def _are_disjoint(windows: Windows) -> bool:
-    """Whether no input is in two windows."""
+    """Return whether no input is in two windows."""
     axes = zip(windows.stride, windows.kernel, windows.dilation, strict=True)
     return all(s > (k - 1) * d for s, k, d in axes)
 
 
 def _covers(windows: Windows, shape: tuple) -> bool:
-    """Whether disjoint windows leave no input of (M, *S, W) out."""
+    """Return whether disjoint windows leave no input of (M, *S, W) out."""
     axes = zip(windows.kernel, windows.stride, windows.dilation, windows.low, windows.out, shape[1:-1], strict=True)
     return all(k == s and d == 1 and o * s - low >= n for k, s, d, low, o, n in axes)
 
 
 def _single(windows: Windows, shape: tuple) -> tuple:
-    """The index into (n, *S, W) of the part that lies in the only window."""
+    """Return the index into (n, *S, W) of the part that lies in the only window."""
     spans = zip(windows.spans(slice(0, 1)), shape[1:-1], strict=True)
     return (slice(None), *(slice(max(a, 0), min(b, n)) for (a, b), n in spans))
 

@@ -77,7 +77,7 @@ def convolution_weight_gradient_cuda(y, x, *, shape, stride, padding, dilation, 
 
 
 def _is_supported(*arrays: Any) -> bool:
-    """Whether the arrays have one dtype, and the kernels have that."""
+    """Return whether the arrays have one dtype, and the kernels have that."""
     dtypes = {a.dtype for a in arrays if a is not None}
     return len(dtypes) == 1 and dtypes.pop().name in ("float16", "bfloat16", "float32", "float64")
 
@@ -111,17 +111,17 @@ def _gather(source: Any, shape: tuple, weight: Any, bias: Any, *, adjoint: bool,
 
 
 def _set_aside_bytes(length: int) -> int:
-    """The bytes of shared memory in which sums over `length` numbers are set aside."""
+    """Return the bytes of shared memory in which sums over `length` numbers are set aside."""
     return 32 << 10 if length > _TABLE else 0
 
 
 def _tile_rows(array: Any) -> int:
-    """The rows of a tile of kernels/conv.cu."""
+    """Return the rows of a tile of kernels/conv.cu."""
     return 64 if array.dtype == np.float64 else 128
 
 
 def _is_pointwise(array: Any, weight: Any, stride: tuple, padding: tuple, groups: int) -> bool:
-    """Whether the convolution is a product of dense matrices, and the device has a library for these."""
+    """Return whether the convolution is a product of dense matrices, and the device has a library for these."""
     plain = set(weight.shape[2:]) == {1} == set(stride) and groups == 1 and not any(map(any, padding))
     whole = xp(array).moveaxis(array, 1, -1) if is_channels_last(array) else array
     has_library = array.dtype.itemsize > 2 or device_of(array).has_products

@@ -42,7 +42,7 @@ class _Source(ctypes.Structure):
 
 
 def supports(array: Any, channels: int, outputs: int, groups: int) -> bool:
-    """Whether a convolution from `channels` to `outputs` channels can run on tensor cores."""
+    """Return whether a convolution from `channels` to `outputs` channels can run on tensor cores."""
     has_type = array.dtype.itemsize == 2 or (array.dtype == np.float32 and precision.get() != "highest")
     # Narrower groups would be zeros for the most part.
     return has_type and (groups == 1 or min(channels, outputs) // groups >= _chunk_elements(array))
@@ -105,17 +105,17 @@ def _launch_weight_gradient(c: Convolution, out: Any, y: Any, x: Any) -> None:
 
 
 def _stages(array: Any, columns: int) -> np.int32:
-    """The number of slices in shared memory at once: three if they fit, else two."""
+    """Return the number of slices in shared memory at once: three if they fit, else two."""
     return np.int32(3 if 3 * (_ROWS + columns) * _SLICE + _STATIC <= device_of(array).shared_bytes else 2)
 
 
 def _chunk_elements(array: Any) -> int:
-    """The number of elements in a chunk."""
+    """Return the number of elements in a chunk."""
     return _CHUNK // array.dtype.itemsize
 
 
 def _channels_last(array: Any, groups: int) -> Any:
-    """`array` (N, C, *S), or a copy of it, in the memory order (N, *S, C) with each group in whole chunks."""
+    """Return `array` (N, C, *S), or a copy of it, in the memory order (N, *S, C) with each group in whole chunks."""
     ns, per = xp(array), _chunk_elements(array)
     depth = array.shape[1] // groups
     padded = -(-depth // per) * per
