@@ -20,8 +20,11 @@ _NEVER = -1e30
 
 
 def _states(targets: Any, lengths: Any, blank: int) -> tuple[Any, Any, Any]:
-    """Three times (N, 2 S + 1): the label of each state; _NEVER instead of 0 where a path may not come from two states
-    before; and where it may not end."""
+    """Return three arrays (N, 2 S + 1) about the states of each target.
+
+    They hold the label of each state; 0 where a path may skip a state to get there (come from two states before),
+    _NEVER where it may not; and 0 where a path may end, _NEVER elsewhere.
+    """
     ns, (n, s) = xp(targets), targets.shape
     last, state = 2 * lengths[:, None], xp(targets).arange(2 * s + 1)
     targets = ns.where(ns.arange(s) < lengths[:, None], targets, blank)
@@ -34,7 +37,7 @@ def _states(targets: Any, lengths: Any, blank: int) -> tuple[Any, Any, Any]:
 
 
 def _shifted(alpha: Any, by: int) -> Any:
-    """Return alpha (N, L) with each state's value moved on by so many states; backwards if negative."""
+    """Return alpha (N, L) with each state's value moved on by `by` states, backwards if that is negative."""
     padded = xp(alpha).pad(alpha, ((0, 0), (by, 0) if by > 0 else (0, -by)), constant_values=_NEVER)
     return padded[:, : alpha.shape[1]] if by > 0 else padded[:, -by:]
 
@@ -45,7 +48,7 @@ def _three(a: Any, b: Any, c: Any) -> Any:
 
 
 def _const(array: Any, like: Any) -> Any:
-    """Return a constant array as what `like` is, an array or a Tensor; floating-point ones get its dtype."""
+    """Return a constant array as an array or a Tensor, as `like` is; a floating-point one gets the dtype of `like`."""
     array = array.astype(like.dtype) if array.dtype.kind == "f" else array
     return wrap(array, like.device, None) if isinstance(like, Tensor) else array
 
@@ -57,8 +60,10 @@ def _emitted(log_probs: Any, labels: Any) -> Any:
 
 
 def _alphas(emitted: Any, skip: Any, input_lengths: Any) -> list:
-    """Return log of the probability of all paths that are in each state at each time (N, 2 S + 1); kept from an input's
-    end on.
+    """Return the forward variables (N, 2 S + 1) of each time, in a list.
+
+    They are the log of the probability of all paths that are in a state at that time. After an input's end they keep
+    their values.
     """
     ns, states = xp(emitted), xp(skip).arange(skip.shape[1])
     begin = _const(xp(skip).where(states < 2, 0.0, _NEVER), emitted)
@@ -81,7 +86,7 @@ def _at_end(last: Any, ends: Any) -> Any:
 
 
 def _losses(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any, blank: int) -> Any:
-    """Return the losses, by functions that arrays and Tensors have: log_probs may be either."""
+    """Return the losses, computed by functions that arrays and Tensors have, so that log_probs may be either."""
     labels, skip, ends = _states(targets, target_lengths, blank)
     return _at_end(_alphas(_emitted(log_probs, labels), skip, input_lengths)[-1], ends)
 
@@ -98,7 +103,8 @@ def _losses(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: An
 def ctc_losses(log_probs, targets: Fixed, input_lengths: Fixed, target_lengths: Fixed, *, blank=0):
     """Return -log of the probability of all alignments: log_probs (T, N, C), targets (N, S), lengths (N,) -> (N,).
 
-    inf, with a gradient of zero, if a target does not fit its input. Raises ShapeError for shapes that do not agree.
+    It is inf, with a gradient of zero, if a target does not fit its input. Raises ShapeError for shapes that do not
+    agree.
     """
     t, n, c = log_probs.shape
     if t < 1 or targets.ndim != 2 or not len(targets) == len(input_lengths) == len(target_lengths) == n:
@@ -109,7 +115,7 @@ def ctc_losses(log_probs, targets: Fixed, input_lengths: Fixed, target_lengths: 
 
 
 def _log_probs_gradient(g, log_probs, targets, input_lengths, target_lengths, out, blank):
-    """Minus how probable it is to be in a state of each class at each time (eq. 15 of the paper)."""
+    """Return minus the probability to be in a state of each class at each time (eq. 15 of the paper)."""
     if isinstance(g, Tensor):  # to be differentiated again: by the ops that the losses are made of
         targets, input_lengths, target_lengths = (t._array for t in (targets, input_lengths, target_lengths))
         losses = _losses(log_probs, targets, input_lengths, target_lengths, blank)

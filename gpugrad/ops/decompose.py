@@ -37,10 +37,15 @@ def _safe(x: Any) -> Any:
     dtypes="float",
 )
 def cholesky(x, *, upper=False):
-    """Return the lower triangular L with x = L L^T (upper: L^T) of symmetric positive definite matrices (..., N, N).
+    """Return the lower triangular L with x = L L^T of symmetric positive definite matrices (..., N, N); with `upper`,
+    L^T.
 
-    Reads the lower (upper) triangle. Raises ShapeError if x is not positive definite. Gradient: I. Murray,
+    Only the lower (upper) triangle of x is read. Raises ShapeError if x is not positive definite. Gradient: I. Murray,
     "Differentiation of the Cholesky decomposition" (2016), eq. 10; Seeger et al., section 3.1.
+
+    >>> gg.cholesky(gg.tensor([[4.0, 2.0], [2.0, 5.0]]))
+    tensor([[2., 0.],
+            [1., 2.]])
     """
     # The upper factor of x is the transposed lower factor of x^T.
     factor = xp(x).linalg.cholesky(_t(x) if upper else x)
@@ -70,9 +75,13 @@ cholesky.vjp(x=_cholesky_rule)
     dtypes="float",
 )
 def eigh(x, *, UPLO="L"):
-    """Return (w, V): the ascending eigenvalues and the eigenvectors (columns) of symmetric matrices, x = V diag(w) V^T.
+    """Return (w, V), the ascending eigenvalues and the eigenvectors (columns) of symmetric matrices: x = V diag(w) V^T.
 
     UPLO: which triangle is read, "L" or "U". Gradient: V (diag(gw) + (V^T gV) / (w_j - w_i)) V^T (Giles, 3.1).
+
+    >>> w, v = gg.eigh(gg.tensor([[2.0, 0.0], [0.0, 1.0]]))
+    >>> w
+    tensor([1., 2.])
     """
     w, v = xp(x).linalg.eigh(x, UPLO)
     return w, v
@@ -89,7 +98,12 @@ eigh.vjp(x=_eigh_rule)
 
 @op(samples=lambda s: [s.case(s.spd(3), smooth=False), s.case(s.spd(2, 3), UPLO="U", smooth=False)], dtypes="float")
 def eigvalsh(x, *, UPLO="L"):
-    """Return the ascending eigenvalues of symmetric matrices, of which one triangle is read. Gradient: V diag(g) V^T.
+    """Return the ascending eigenvalues of symmetric matrices, of which one triangle is read.
+
+    Gradient: V diag(g) V^T (Giles, 3.1).
+
+    >>> gg.eigvalsh(gg.tensor([[2.0, 0.0], [0.0, 1.0]]))
+    tensor([1., 2.])
     """
     return xp(x).linalg.eigvalsh(x, UPLO)
 
@@ -115,11 +129,15 @@ eigvalsh.vjp(x=_eigvalsh_rule)
     dtypes="float",
 )
 def svd(x, *, full_matrices=True):
-    """Return (U, S, Vh) with x = U diag(S) Vh, S descending: (..., M, N) -> (..., M, K), (..., K), (..., K, N), K =
-    min(M, N).
+    """Return (U, S, Vh) with x = U diag(S) Vh and S descending: (..., M, N) -> (..., M, K), (..., K), (..., K, N).
 
-    full_matrices: U and Vh are square; the columns and rows beyond K are constants to the gradient. Gradient: Seeger
-    et al., section 3.4; J. Townsend, "Differentiating the singular value decomposition" (2016).
+    K is min(M, N). With `full_matrices`, U and Vh are square; the columns and rows beyond K are constants to the
+    gradient. Gradient: Seeger et al., section 3.4; J. Townsend, "Differentiating the singular value decomposition"
+    (2016).
+
+    >>> u, s, vh = gg.svd(gg.tensor([[0.0, 2.0], [1.0, 0.0]]))
+    >>> s
+    tensor([2., 1.])
     """
     u, s, vh = xp(x).linalg.svd(x, full_matrices=full_matrices)
     return u, s, vh
@@ -148,7 +166,11 @@ svd.vjp(x=_svd_rule)
 
 @op(samples=lambda s: [s.case(s(4, 2)), s.case(s(2, 3)), s.case(s(2, 3, 3)), s.case(s(3, 4).T)], dtypes="float")
 def svdvals(x):
-    """Return the singular values, descending: (..., M, N) -> (..., min(M, N)). Gradient: U diag(g) Vh."""
+    """Return the singular values, descending: (..., M, N) -> (..., min(M, N)). Gradient: U diag(g) Vh.
+
+    >>> gg.svdvals(gg.tensor([[0.0, 2.0], [1.0, 0.0]]))
+    tensor([2., 1.])
+    """
     return xp(x).linalg.svd(x, compute_uv=False)
 
 
@@ -172,11 +194,14 @@ svdvals.vjp(x=_svdvals_rule)
     dtypes="float",
 )
 def qr(x, *, mode="reduced"):
-    """Return (Q, R) with x = Q R, Q's columns orthonormal, R upper triangular: (..., M, N) -> (..., M, K), (..., K, N),
-    K = min(M, N).
+    """Return (Q, R) with x = Q R, Q's columns orthonormal, R upper triangular: (..., M, N) -> (..., M, K), (..., K, N).
 
-    Only the reduced mode exists. Gradient: Seeger et al., section 3.3 (for the LQ decomposition); for M < N the columns
-    beyond M are Q R_2. Needs the first K columns to be independent.
+    K is min(M, N): only the reduced mode exists. Gradient: Seeger et al., section 3.3 (for the LQ decomposition); for M
+    < N the columns beyond M are Q R_2. It needs the first K columns to be independent.
+
+    >>> q, r = gg.qr(gg.tensor([[3.0, 1.0], [4.0, 2.0]]))
+    >>> gg.abs(r[0]), gg.allclose(q @ r, [[3.0, 1.0], [4.0, 2.0]], atol=1e-5)
+    (tensor([5. , 2.2]), True)
     """
     if mode != "reduced":
         raise ValueError("only mode='reduced' exists")

@@ -15,7 +15,10 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 @lru_cache(maxsize=512)
 def _parse(subscripts: str, ranks: tuple[int, ...]) -> tuple[list[str], str]:
-    """Return the labels of each operand and of the result. "..." is replaced by letters that the subscripts do not use.
+    """Return the labels of each operand and of the result.
+
+    "..." is replaced by letters that the subscripts do not use: "i...,...j" of two and three axes gives (["ib", "abj"],
+    "abij").
     """
     inputs, arrow, out = subscripts.replace(" ", "").partition("->")
     terms = inputs.split(",")
@@ -77,7 +80,8 @@ class Einsum(Op):
     broadcasts=True,
 )
 def einsum(operands: Many, *, subscripts):
-    """einsum(subscripts, *operands): the sum of products of elements over every label that the result does not have.
+    """Return the sum of products of elements over every label that the result does not have: einsum(subscripts,
+    *operands).
 
     subscripts: one label per axis, operands separated by commas, then "->" and the labels of the result; without it,
     the labels that occur once, in alphabetical order. A label repeated in one operand takes its diagonal; "..." stands
@@ -170,5 +174,5 @@ einsum.vjp(operands=_rule)
 
 
 def _contract(subscripts: str, *operands: Any) -> Any:
-    """einsum of arrays or of Tensors."""
+    """Contract operands that are arrays or Tensors."""
     return (einsum if isinstance(operands[0], Tensor) else einsum.forward)(operands, subscripts=subscripts)

@@ -18,7 +18,7 @@ __all__ = [
 
 
 def _checked(index: Any) -> Any:
-    """Return `index`, if it is made of what NumPy indexes with. Raises TypeError (and so DTypeError) otherwise."""
+    """Return `index` if it is made of what NumPy indexes with. Raises TypeError (and so DTypeError) otherwise."""
     parts = index if isinstance(index, tuple) else (index,)
     for part in parts:
         if isinstance(part, (int, slice, list, np.integer, np.bool_, EllipsisType)) or part is None:
@@ -75,7 +75,7 @@ getitem.vjp(x=lambda g, index, x_shape: xp(g).put_add(g, index=index, shape=x_sh
     ],
 )
 def put_add(x, *, index, shape):
-    """Return zeros of `shape` with x added at `index`: the adjoint of x[index]. Repeated positions add up in their
+    """Return zeros of `shape` with x added at `index`, the adjoint of x[index]. Repeated positions add up in their
     order.
     """
     if not (_is_basic(index) or _is_mask(index)):
@@ -89,8 +89,9 @@ put_add.vjp(x=lambda g, index: g[index])
 
 
 def _add_at(shape: tuple, index: Any, x: Any) -> Any:
-    """Return zeros of `shape` with x added at an index with arrays. Axes behind those that the index names move as a
-    whole.
+    """Return zeros of `shape` with x added at an index that has arrays in it.
+
+    Only the axes that the index names are looked up; those behind them move as a whole.
     """
     parts = _checked(index) if isinstance(index, tuple) else (_checked(index),)
     whole = all(hasattr(p, "dtype") and p.dtype != np.bool_ or isinstance(p, (int, list)) for p in parts)
@@ -153,7 +154,11 @@ def _at(indices: Any, axis: int, ndim: int) -> tuple:
     exact=True,
 )
 def take(x, indices: Fixed, *, axis=None):
-    """Return the elements (axis=None: of the flattened x) or slices of x at `indices` along `axis`."""
+    """Return the elements of x at `indices`, or its slices along `axis`; axis=None takes from the flattened x.
+
+    >>> gg.take(gg.tensor([10, 20, 30]), [2, 0])
+    tensor([30, 10])
+    """
     return xp(x).take(x, indices, axis=axis)
 
 
@@ -167,7 +172,7 @@ take.vjp(x=_take_adjoint)
 
 
 def _along(indices: Any, axis: int) -> tuple:
-    """Return the index that selects `indices` along `axis` and each position's own place along the others."""
+    """Return the index that takes `indices` along `axis`, and along the others each position itself."""
     ns = xp(indices)
     sizes = [[-1 if i == j else 1 for j in range(indices.ndim)] for i in range(indices.ndim)]
     grid = [ns.arange(n).reshape(size) for n, size in zip(indices.shape, sizes, strict=True)]
@@ -184,7 +189,12 @@ def _along(indices: Any, axis: int) -> tuple:
     exact=True,
 )
 def take_along_axis(x, indices: Fixed, *, axis=-1):
-    """Return out[..., i, ...] = x[..., indices[..., i, ...], ...] along `axis`; indices has x's rank."""
+    """Return the elements out[..., i, ...] = x[..., indices[..., i, ...], ...] along `axis`; indices has x's rank.
+
+    >>> gg.take_along_axis(gg.tensor([[1, 2], [3, 4]]), [[1], [0]], axis=1)
+    tensor([[2],
+            [3]])
+    """
     return x[_along(indices, axis)] if _fits(x, indices, axis) else xp(x).take_along_axis(x, indices, axis)
 
 
@@ -216,7 +226,11 @@ put_along.vjp(x=lambda g, indices, axis: xp(g).take_along_axis(g, indices, axis=
 
 @op(samples=lambda s: [s.case(s(3, 4), s.ints(4, 3, 2), s(3, 2), axis=1), s.case(s(4), s.ints(4, 6), s(6), axis=0)])
 def scatter_add(x, indices: Fixed, source, *, axis=-1):
-    """Return x with `source` added at `indices` along `axis`: x[..., indices[i], ...] += source[i]; repeats add up."""
+    """Return x with `source` added at `indices` along `axis`: x[..., indices[i], ...] += source[i]. Repeats add up.
+
+    >>> gg.scatter_add(gg.zeros(3), [0, 2, 2], gg.tensor([1.0, 2.0, 3.0]))
+    tensor([1., 0., 5.])
+    """
     return x + _add_at(x.shape, _along(indices, axis), source)
 
 
@@ -225,7 +239,12 @@ scatter_add.vjp(x=lambda g: g, source=lambda g, indices, axis: xp(g).take_along_
 
 @op(samples=lambda s: [s.case(s(3, 4), s.ints(3, 5), s(5, 4), axis=0), s.case(s(3, 4), s.ints(4, 2), s(3, 2), axis=1)])
 def index_add(x, indices: Fixed, source, *, axis):
-    """Return x with the slices of `source` added at the 1-d `indices` along `axis`; repeated indices add up."""
+    """Return x with the slices of `source` added at the 1-d `indices` along `axis`; repeated indices add up.
+
+    >>> gg.index_add(gg.zeros(2, 2), [1, 1], gg.ones(2, 2), axis=0)
+    tensor([[0., 0.],
+            [2., 2.]])
+    """
     return x + _add_at(x.shape, _at(indices, axis, x.ndim), source)
 
 
@@ -233,18 +252,31 @@ index_add.vjp(x=lambda g: g, source=lambda g, indices, axis: xp(g).take(g, indic
 
 
 def gather(x, dim, index):
-    """PyTorch's name for `take_along_axis`."""
+    """Gather the elements at `index` along `dim`: `take_along_axis` under PyTorch's name.
+
+    >>> gg.gather(gg.tensor([[1, 2], [3, 4]]), 1, [[1], [0]])
+    tensor([[2],
+            [3]])
+    """
     return take_along_axis(x, index, axis=dim)
 
 
 def index_select(x, dim, index):
-    """PyTorch's name for `take` with a 1-d index."""
+    """Select the slices at a 1-d `index` along `dim`: `take` under PyTorch's name.
+
+    >>> gg.index_select(gg.tensor([[1, 2], [3, 4]]), 0, [1])
+    tensor([[3, 4]])
+    """
     return take(x, index, axis=dim)
 
 
 @op(samples=lambda s: [s.case(s(3, 4), s.bools(3, 4), s()), s.case(s(3, 4), s.bools(4), s())])
 def masked_fill(x, mask: Fixed, value):
-    """Return x where `mask` is False, `value` (0-d) where it is True; the mask is broadcast to x."""
+    """Return x where `mask` is False and `value` (0-d) where it is True; the mask is broadcast to x.
+
+    >>> gg.masked_fill(gg.tensor([1.0, 2.0]), [True, False], 0.0)
+    tensor([0., 2.])
+    """
     return xp(x).where(mask, value, x)
 
 

@@ -15,7 +15,7 @@ _INF = float("inf")
 
 
 def _full(value: Any, axis: Any, ndim: int, keepdims: bool) -> Any:
-    """Return `value`, reduced over `axis`, with the axes that were dropped back at length 1."""
+    """Return `value`, a reduction over `axis`, with the dropped axes put back at length 1."""
     if keepdims:
         return value
     if axis is None:
@@ -25,7 +25,7 @@ def _full(value: Any, axis: Any, ndim: int, keepdims: bool) -> Any:
 
 
 def _where_zero(x: Any) -> Any:
-    """1 where x is 0, else 0, in x's dtype: a constant."""
+    """Return a constant that is 1 where x is 0, else 0, in x's dtype."""
     return (x == 0).astype(x.dtype)
 
 
@@ -49,10 +49,13 @@ def _where_zero(x: Any) -> Any:
     dtypes="float",
 )
 def vector_norm(x, *, axis=None, keepdims=False, ord=2):
-    """Return (sum |x_i|^ord)^(1/ord) over `axis` (None: all elements); ord=inf: max |x_i|, -inf: min |x_i|, 0: how many
-    are not zero.
+    """Return (sum |x_i|^ord)^(1/ord) over `axis`, or over all elements.
 
-    Elements that tie for the maximum (minimum) share its gradient.
+    ord=inf gives max |x_i|, -inf gives min |x_i|, and 0 the number of elements that are not zero. Elements that tie for
+    the maximum (minimum) share its gradient.
+
+    >>> gg.vector_norm(gg.tensor([3.0, 4.0])), gg.vector_norm(gg.tensor([3.0, -4.0]), ord=1)
+    (tensor(5.), tensor(7.))
     """
     ns = xp(x)
     if ord == 2:
@@ -89,9 +92,13 @@ vector_norm.vjp(x=_vector_norm_rule)
 
 
 def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Tensor:
-    """Return the norm of matrices in the last two axes: "fro" (root of the sum of squares), "nuc" (sum of singular
-    values), 2 and -2 (largest, smallest singular value), 1 and -1 (largest, smallest sum of a column), inf and -inf
-    (of a row).
+    """Return the norm of matrices in the last two axes.
+
+    ord: "fro" (root of the sum of squares), "nuc" (sum of the singular values), 2 and -2 (largest, smallest singular
+    value), 1 and -1 (largest, smallest sum of a column), inf and -inf (of a row).
+
+    >>> gg.matrix_norm(gg.tensor([[3.0, 0.0], [0.0, 4.0]]))
+    tensor(5.)
     """
     x = asarray(x)
     if x.ndim < 2:
@@ -110,10 +117,15 @@ def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Tensor:
 
 
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """NumPy's norm: `vector_norm` over one axis, `matrix_norm` over two; without `axis` and `ord` of all elements.
+    """Return NumPy's norm: `vector_norm` over one axis, `matrix_norm` over two, and without `axis` and `ord` of all
+    elements.
 
-    ord: None is 2 for vectors and "fro" for matrices. Raises ShapeError for an ord or a number of axes that do not
-    fit."""
+    ord: None is 2 for vectors and "fro" for matrices. Raises ShapeError for an ord or a number of axes that does not
+    fit.
+
+    >>> gg.norm(gg.tensor([[3.0, 0.0], [0.0, 4.0]])), gg.norm(gg.tensor([[3.0, 4.0]]), axis=1)
+    (tensor(5.), tensor([5.]))
+    """
     x = asarray(x)
     if isinstance(ord, str) and (x.ndim if axis is None else len(axis) if isinstance(axis, (tuple, list)) else 1) != 2:
         raise ShapeError(f"norm: ord={ord!r} is defined over two axes, got axis={axis} of shape {x.shape}")

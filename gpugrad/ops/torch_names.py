@@ -17,7 +17,7 @@ from .join import array_split
 
 
 class Extremum(NamedTuple):
-    """What PyTorch's `max(dim=)` and its kin return."""
+    """The result of PyTorch's `max(dim=)`, `min(dim=)`, `median(dim=)` and `sort(dim=)`."""
 
     values: Tensor
     indices: Tensor
@@ -86,7 +86,7 @@ CLASHES: dict[str, tuple[frozenset[str], Callable]] = {
 
 
 def by_words(name: str, numpy_meaning: Callable) -> Callable:
-    """Return `numpy_meaning`, unless the call has words that only PyTorch knows."""
+    """Return a function that does what NumPy's does, unless the call has words that only PyTorch knows."""
     words, torch_meaning = CLASHES[name]
 
     @wraps(numpy_meaning)

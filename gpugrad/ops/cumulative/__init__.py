@@ -101,7 +101,7 @@ def _cases(s: Any) -> list:
 
 
 def _long(s: Any) -> list:
-    """Return lines so long that the CPU path cuts them into pieces, and many short lines side by side."""
+    """Yield lines so long that the CPU path cuts them into pieces, and many short lines side by side."""
     return [s.case(s(3, 2500), axis=1, smooth=False), s.case(s(130, 70), axis=0, smooth=False)]
 
 
@@ -225,12 +225,20 @@ cummin.vjp(x=_extreme_x)
 
 
 def cumulative_sum(x, axis=None, dtype=None, include_initial=False):
-    """Return the array API's `cumsum`: `axis` may be left out for a 1-d x; with `include_initial` it starts with 0."""
+    """Return the array API's `cumsum`: `axis` may be left out for a 1-d x; with `include_initial` it starts with 0.
+
+    >>> gg.cumulative_sum(gg.tensor([1, 2, 3]), include_initial=True)
+    tensor([0, 1, 3, 6])
+    """
     return _cumulative(cumsum, 0, asarray(x), axis, dtype, include_initial)
 
 
 def cumulative_prod(x, axis=None, dtype=None, include_initial=False):
-    """Return the array API's `cumprod`: `axis` may be left out for a 1-d x; with `include_initial` it starts with 1."""
+    """Return the array API's `cumprod`: `axis` may be left out for a 1-d x; with `include_initial` it starts with 1.
+
+    >>> gg.cumulative_prod(gg.tensor([1, 2, 3]))
+    tensor([1, 2, 6])
+    """
     return _cumulative(cumprod, 1, asarray(x), axis, dtype, include_initial)
 
 
@@ -247,9 +255,12 @@ def _cumulative(running: Any, initial: int, x: Any, axis: Any, dtype: Any, inclu
 
 
 def diff(x, n=1, axis=-1, prepend=None, append=None):
-    """Return differences of neighbours along `axis`, taken n times; of bools whether they differ.
+    """Return the differences of neighbours along `axis`, taken n times; for bools, whether they differ.
 
     `prepend` and `append` are put before and after x first: numbers, or arrays of x's rank.
+
+    >>> gg.diff(gg.tensor([1, 4, 9]))
+    tensor([3, 5])
     """
     x = asarray(x)
     if n < 0:
@@ -266,8 +277,10 @@ def diff(x, n=1, axis=-1, prepend=None, append=None):
 
 
 def trapezoid(y, x=None, dx=1.0, axis=-1):
-    """Return the integral of the samples y along `axis` by trapezoids, at the places x (1-d or of y's shape) or dx
-    apart.
+    """Integrate the samples y along `axis` by trapezoids; they lie at the places x (1-d or of y's shape), or dx apart.
+
+    >>> gg.trapezoid(gg.tensor([0.0, 1.0, 2.0]))
+    tensor(2.)
     """
     y = asarray(y)
     later, earlier = index_along(y.ndim, axis, slice(1, None)), index_along(y.ndim, axis, slice(0, -1))

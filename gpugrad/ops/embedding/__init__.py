@@ -102,6 +102,10 @@ def one_hot(input, num_classes: int = -1):
     """Return ones at the classes `input` (...) and zeros elsewhere, int64: (..., num_classes).
 
     `num_classes` -1 means one more than the largest class.
+
+    >>> gg.one_hot(gg.tensor([0, 2]), num_classes=3)
+    tensor([[1, 0, 0],
+            [0, 0, 1]])
     """
     input = asarray(input)
     if input.dtype.kind not in "iu":

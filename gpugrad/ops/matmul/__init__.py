@@ -126,13 +126,19 @@ def tensordot(x: Any, y: Any, axes: Any = 2) -> Tensor:
 
 
 def _letters(numbers: Any) -> str:
-    """Return subscripts for axis numbers below 52."""
+    """Return the subscripts of einsum for axis numbers below 52."""
     return "".join(chr(ord("a") + n if n < 26 else ord("A") + n - 26) for n in numbers)
 
 
 def dot(x: Any, y: Any) -> Tensor:
-    """NumPy's dot: the product of vectors or matrices, a multiple for a scalar, else the sum over x's last and y's
-    last but one axis: (..., K), (..., K, N) -> (..., ..., N)."""
+    """Return NumPy's dot: (..., K), (..., K, N) -> (..., ..., N).
+
+    It is the product of vectors or matrices, a multiple for a scalar, and otherwise the sum over the last axis of x and
+    the last but one of y.
+
+    >>> gg.dot(gg.tensor([1.0, 2.0]), gg.tensor([3.0, 4.0]))
+    tensor(11.)
+    """
     x, y = asarray(x), asarray(y)
     if not x.ndim or not y.ndim:
         return x * y
@@ -142,23 +148,40 @@ def dot(x: Any, y: Any) -> Tensor:
 
 
 def vdot(x: Any, y: Any) -> Tensor:
-    """Return the sum of products of the elements of x and y, both flattened."""
+    """Return the sum of products of the elements of x and y, both flattened.
+
+    >>> gg.vdot(gg.ones(2, 2), gg.ones(2, 2))
+    tensor(4.)
+    """
     return matmul(ravel(x), ravel(y))
 
 
 def inner(x: Any, y: Any) -> Tensor:
-    """Return the sum of products over the last axes: (..., K), (..., K) -> (..., ...)."""
+    """Return the sum of products over the last axes: (..., K), (..., K) -> (..., ...).
+
+    >>> gg.inner(gg.tensor([[1, 2], [3, 4]]), gg.tensor([1, 1]))
+    tensor([3, 7])
+    """
     x, y = asarray(x), asarray(y)
     return tensordot(x, y, axes=(-1, -1)) if x.ndim and y.ndim else x * y
 
 
 def outer(x: Any, y: Any) -> Tensor:
-    """Return x_i y_j for the elements of x and y, both flattened: (M,), (N,) -> (M, N)."""
+    """Return the products x_i y_j of the elements of x and y, both flattened: (M,), (N,) -> (M, N).
+
+    >>> gg.outer(gg.tensor([1, 2]), gg.tensor([3, 4]))
+    tensor([[3, 4],
+            [6, 8]])
+    """
     return reshape(x, shape=(-1, 1)) * reshape(y, shape=(1, -1))
 
 
 def kron(x: Any, y: Any) -> Tensor:
-    """Return the Kronecker product: y multiplied by each element of x, side by side; shapes multiply."""
+    """Return the Kronecker product: y multiplied by each element of x, side by side; shapes multiply.
+
+    >>> gg.kron(gg.tensor([1, 2]), gg.tensor([1, 1]))
+    tensor([1, 1, 2, 2])
+    """
     x, y = asarray(x), asarray(y)
     n = max(x.ndim, y.ndim)
     a, b = (1,) * (n - x.ndim) + x.shape, (1,) * (n - y.ndim) + y.shape
@@ -167,7 +190,11 @@ def kron(x: Any, y: Any) -> Tensor:
 
 
 def vecdot(x: Any, y: Any, axis: int = -1) -> Tensor:
-    """Return the sum of products along `axis`, the other axes broadcast."""
+    """Return the sum of products along `axis`; the other axes are broadcast.
+
+    >>> gg.vecdot(gg.tensor([[1, 2], [3, 4]]), gg.tensor([1, 1]))
+    tensor([3, 7])
+    """
     x, y = asarray(x), asarray(y)
     if x.shape[axis] != y.shape[axis]:
         raise ShapeError(f"vecdot: axis {axis} has different lengths in {x.shape} and {y.shape}")
@@ -177,17 +204,30 @@ def vecdot(x: Any, y: Any, axis: int = -1) -> Tensor:
 
 
 def matvec(x: Any, v: Any) -> Tensor:
-    """Return matrices times vectors: (..., M, K), (..., K) -> (..., M)."""
+    """Multiply matrices by vectors: (..., M, K), (..., K) -> (..., M).
+
+    >>> gg.matvec(gg.tensor([[1, 2], [3, 4]]), gg.tensor([1, 1]))
+    tensor([3, 7])
+    """
     return einsum("...ij,...j->...i", x, v)
 
 
 def vecmat(v: Any, x: Any) -> Tensor:
-    """Return vectors times matrices: (..., K), (..., K, N) -> (..., N)."""
+    """Multiply vectors by matrices: (..., K), (..., K, N) -> (..., N).
+
+    >>> gg.vecmat(gg.tensor([1, 1]), gg.tensor([[1, 2], [3, 4]]))
+    tensor([4, 6])
+    """
     return einsum("...i,...ij->...j", v, x)
 
 
 def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Tensor:
-    """Return beta * input + alpha * (mat1 @ mat2)."""
+    """Return beta * input + alpha * (mat1 @ mat2).
+
+    >>> gg.addmm(gg.ones(2, 2), gg.eye(2), gg.eye(2), alpha=2)
+    tensor([[3., 1.],
+            [1., 3.]])
+    """
     product = matmul(mat1, mat2)
     product = product if alpha == 1 else product * alpha
     return product + (input if beta == 1 else asarray(input) * beta) if beta else product

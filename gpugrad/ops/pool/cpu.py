@@ -82,7 +82,8 @@ def max_pool_cpu_backward(g, offsets, x_shape, kernel, stride, padding, dilation
 
 @max_pool_indices.path("cpu")
 def max_pool_indices_cpu(x, *, kernel, stride, padding, dilation):
-    """Return a maximum's position is that of its window's start, plus what its offset in the window adds."""
+    """Return the positions of the maxima: each is that of its window's start, plus what its offset in the window adds.
+    """
     _, offsets = _maxima(x, kernel, stride, padding, dilation)
     windows = _windows(x.shape[2:], kernel, stride, padding, dilation)
     step = [math.prod(x.shape[axis + 1 :]) for axis in range(2, x.ndim)]
@@ -174,7 +175,7 @@ def _max_block(x, total, offsets, places: list) -> None:
 
 
 def _point_at_nan(x, offsets, places: list) -> None:
-    """Where a window of the block has NaN, set the offset to its first (comparisons do not see NaN)."""
+    """Set the offset of each window with a NaN to its first NaN, which comparisons do not see."""
     for i, (outputs, seen) in reversed(list(enumerate(places))):
         offsets[outputs][np.isnan(x[seen])] = i
 

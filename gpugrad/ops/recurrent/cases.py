@@ -24,7 +24,7 @@ def samples(gates: int, cells: bool = False, projected: bool = False) -> Any:
 
 
 def measured(gates: int, cells: bool = False) -> Any:
-    """Yield cases to time: 64 steps of a batch, all of one width."""
+    """Return a function that yields cases to time: 64 steps of a batch, all of one width."""
 
     def cases(s: Any) -> Any:
         for batch, width in ((32, 128), (8, 64), (64, 512)):

@@ -26,7 +26,7 @@ def kept_shape(shape: tuple, axis: Any) -> tuple:
 
 
 def reduced_count(shape: tuple, axis: Any) -> int:
-    """How many elements of an array of this shape go into each result."""
+    """Return the number of elements of an array of this shape that go into each result."""
     return math.prod(shape[i] for i in axes_of(axis, len(shape)))
 
 

@@ -101,5 +101,5 @@ def deferred_gradients(
 
 
 def sum_of_pieces(pieces: list[tuple]) -> Iterator[Optional]:
-    """Add up what the pieces of time gave, for each gradient that they have."""
+    """Add up the contributions of the pieces of time, for each gradient that they have."""
     return (None if each[0] is None else reduce(np.add, each) for each in zip(*pieces, strict=True))
