@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any
 
-from ..autograd.autocast import POLICIES, autocast, get_autocast_dtype, is_autocast_enabled
+from ..autograd.autocast import KINDS, autocast, get_autocast_dtype, is_autocast_enabled
 from ..autograd.tensor import Tensor
 from ..backend.dtypes import as_dtype, float64, is_float
 
@@ -18,7 +18,7 @@ def is_autocast_available(device_type: str) -> bool:
     >>> gg.amp.is_autocast_available("cpu"), gg.amp.is_autocast_available("tpu")
     (True, False)
     """
-    return device_type in POLICIES
+    return device_type in KINDS
 
 
 def custom_fwd(fwd: Callable | None = None, *, device_type: str, cast_inputs: Any = None) -> Callable:

@@ -27,6 +27,7 @@ from ..backend.devices import CPU, Device, device_of
 from ..backend.dtypes import FLOAT_KINDS, is_float, is_low
 from ..backend.namespace import Namespace, xp
 from ..errors import DTypeError, GpugradError
+from .autocast import by_device
 from .explain import explain
 from .graph import EMPTY, OpNode, OutputNode
 from .mode import mode
@@ -53,6 +54,8 @@ class Op:
         exact: bool,
         view: bool,
         broadcasts: bool,
+        inplace: bool,
+        autocast: str | dict[str, str],
         bench: Callable | None,
         flops: Callable | None,
     ):
@@ -60,6 +63,7 @@ class Op:
         self.__name__, self.__doc__, self.__module__ = self.name, forward.__doc__, forward.__module__
         self.forward, self.samples, self.bench, self.flops = forward, samples, bench, flops
         self.dtypes, self.exact, self.view, self.broadcasts = dtypes, exact, view, broadcasts
+        self.inplace, self.autocast = inplace, by_device(autocast)
         self.rules: dict[str, Callable] = {}
         self.paths: Mapping[str, DevicePath | None] = Paths(self.__module__)
         self._plans: dict[tuple, Plan] = {}
@@ -221,6 +225,8 @@ def op(
     exact: bool = False,
     view: bool = False,
     broadcasts: bool = False,
+    inplace: bool = False,
+    autocast: str | dict[str, str] = "",
     bench: Callable | None = None,
     flops: Callable | None = None,
     make: type[Op] = Op,
@@ -232,6 +238,9 @@ def op(
     exact: moves values without arithmetic, so 16-bit floats are not raised to float32.
     broadcasts: some axes of an input are broadcast and others not (matmul, linear), and gradients may keep them.
     view: the result shares the first input's memory, and in-place changes go through it.
+    inplace: the op is also a Tensor method that overwrites the tensor, under its name and an underscore: `x.relu_()`.
+    autocast: the dtype in which it runs inside of `autocast` ("low", "float32", "first", "refused": see `autocast.py`),
+        for all devices or by kind of device; an op without one takes the dtypes that it is given.
     bench: like samples, cases to measure, the one for a quick look first; a generator, since they are large.
     flops: arithmetic operations of a call, or (of forward, of backward); its parameters name inputs, attributes, `out`.
     """
@@ -244,6 +253,8 @@ def op(
             exact=exact,
             view=view,
             broadcasts=broadcasts,
+            inplace=inplace,
+            autocast=autocast,
             bench=bench,
             flops=flops,
         )

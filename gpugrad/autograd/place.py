@@ -23,7 +23,7 @@ _SCALARS = (bool, int, float)
 def place(op: Op, inputs: Sequence) -> tuple[Device, Sequence, list]:
     """The inputs of `op` as Tensors (or None) on one device and, as the op wishes, of one dtype; and their arrays."""
     if mode.autocast is not None:
-        inputs = mode.autocast.inputs(op.name, inputs)
+        inputs = mode.autocast.inputs(op.name, op.autocast, inputs)
     device, dtype, arrays = None, None, []
     for i, t in enumerate(inputs):  # usually there is nothing to do: all are Tensors, on one device and of one dtype
         if t is None:

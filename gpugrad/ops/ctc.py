@@ -98,7 +98,8 @@ def _losses(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: An
         s.case(np.log(s.uniform(0.1, 1, 2, 2, 2)), np.zeros((2, 0), np.int64), np.array([2, 1]), np.array([0, 0])),
         s.case(np.log(s.uniform(0.1, 1, 2, 1, 3)), np.array([[0, 1]]), np.array([2]), np.array([2]), blank=2),
         s.case(np.log(s.uniform(0.1, 1, 1, 0, 4)), np.zeros((0, 2), np.int64), np.zeros(0, int), np.zeros(0, int)),
-    ]
+    ],
+    autocast={"cpu": "float32"},
 )
 def ctc_losses(log_probs, targets: Fixed, input_lengths: Fixed, target_lengths: Fixed, *, blank=0):
     """Return -log of the probability of all alignments: log_probs (T, N, C), targets (N, S), lengths (N,) -> (N,).

@@ -35,6 +35,7 @@ def _safe(x: Any) -> Any:
         s.case(s.spd(3).T, smooth=False),
     ],
     dtypes="float",
+    autocast={"cpu": "float32"},
 )
 def cholesky(x, *, upper=False):
     """Return the lower triangular L with x = L L^T of symmetric positive definite matrices (..., N, N); with `upper`,
@@ -73,6 +74,7 @@ cholesky.vjp(x=_cholesky_rule)
         s.case(s.spd(3).T, smooth=False),
     ],
     dtypes="float",
+    autocast={"cpu": "float32"},
 )
 def eigh(x, *, UPLO="L"):
     """Return (w, V), the ascending eigenvalues and the eigenvectors (columns) of symmetric matrices: x = V diag(w) V^T.
@@ -96,7 +98,11 @@ def _eigh_rule(g: Any, out: Any) -> Any:
 eigh.vjp(x=_eigh_rule)
 
 
-@op(samples=lambda s: [s.case(s.spd(3), smooth=False), s.case(s.spd(2, 3), UPLO="U", smooth=False)], dtypes="float")
+@op(
+    samples=lambda s: [s.case(s.spd(3), smooth=False), s.case(s.spd(2, 3), UPLO="U", smooth=False)],
+    dtypes="float",
+    autocast={"cpu": "float32"},
+)
 def eigvalsh(x, *, UPLO="L"):
     """Return the ascending eigenvalues of symmetric matrices, of which one triangle is read.
 
@@ -127,6 +133,7 @@ eigvalsh.vjp(x=_eigvalsh_rule)
         s.case(s(0, 3), full_matrices=False),
     ],
     dtypes="float",
+    autocast={"cpu": "float32"},
 )
 def svd(x, *, full_matrices=True):
     """Return (U, S, Vh) with x = U diag(S) Vh and S descending: (..., M, N) -> (..., M, K), (..., K), (..., K, N).
@@ -164,7 +171,11 @@ def _svd_rule(g: Any, out: Any) -> Any:
 svd.vjp(x=_svd_rule)
 
 
-@op(samples=lambda s: [s.case(s(4, 2)), s.case(s(2, 3)), s.case(s(2, 3, 3)), s.case(s(3, 4).T)], dtypes="float")
+@op(
+    samples=lambda s: [s.case(s(4, 2)), s.case(s(2, 3)), s.case(s(2, 3, 3)), s.case(s(3, 4).T)],
+    dtypes="float",
+    autocast={"cpu": "float32"},
+)
 def svdvals(x):
     """Return the singular values, descending: (..., M, N) -> (..., min(M, N)). Gradient: U diag(g) Vh.
 
@@ -192,6 +203,7 @@ svdvals.vjp(x=_svdvals_rule)
         s.case(s(0, 2)),
     ],
     dtypes="float",
+    autocast={"cpu": "float32"},
 )
 def qr(x, *, mode="reduced"):
     """Return (Q, R) with x = Q R, Q's columns orthonormal, R upper triangular: (..., M, N) -> (..., M, K), (..., K, N).

@@ -21,6 +21,7 @@ __all__ = ["diag", "diag_embed", "diagflat", "diagonal", "trace", "tril", "triu"
     ],
     exact=True,
     dtypes="own",
+    inplace=True,
 )
 def tril(x, *, k=0):
     """Return x with zeros above diagonal k of its last two axes.
@@ -46,6 +47,7 @@ tril.vjp(x=lambda g, k: xp(g).tril(g, k=k))
     ],
     exact=True,
     dtypes="own",
+    inplace=True,
 )
 def triu(x, *, k=0):
     """Return x with zeros below diagonal k of its last two axes.

@@ -78,6 +78,7 @@ class Einsum(Op):
     ],
     make=Einsum,
     broadcasts=True,
+    autocast="low",
 )
 def einsum(operands: Many, *, subscripts):
     """Return the sum of products of elements over every label that the result does not have: einsum(subscripts,

@@ -224,7 +224,10 @@ def put_along(x, indices: Fixed, *, axis, shape):
 put_along.vjp(x=lambda g, indices, axis: xp(g).take_along_axis(g, indices, axis=axis))
 
 
-@op(samples=lambda s: [s.case(s(3, 4), s.ints(4, 3, 2), s(3, 2), axis=1), s.case(s(4), s.ints(4, 6), s(6), axis=0)])
+@op(
+    samples=lambda s: [s.case(s(3, 4), s.ints(4, 3, 2), s(3, 2), axis=1), s.case(s(4), s.ints(4, 6), s(6), axis=0)],
+    inplace=True,
+)
 def scatter_add(x, indices: Fixed, source, *, axis=-1):
     """Return x with `source` added at `indices` along `axis`: x[..., indices[i], ...] += source[i]. Repeats add up.
 
@@ -237,7 +240,10 @@ def scatter_add(x, indices: Fixed, source, *, axis=-1):
 scatter_add.vjp(x=lambda g: g, source=lambda g, indices, axis: xp(g).take_along_axis(g, indices, axis=axis))
 
 
-@op(samples=lambda s: [s.case(s(3, 4), s.ints(3, 5), s(5, 4), axis=0), s.case(s(3, 4), s.ints(4, 2), s(3, 2), axis=1)])
+@op(
+    samples=lambda s: [s.case(s(3, 4), s.ints(3, 5), s(5, 4), axis=0), s.case(s(3, 4), s.ints(4, 2), s(3, 2), axis=1)],
+    inplace=True,
+)
 def index_add(x, indices: Fixed, source, *, axis):
     """Return x with the slices of `source` added at the 1-d `indices` along `axis`; repeated indices add up.
 
@@ -270,7 +276,7 @@ def index_select(x, dim, index):
     return take(x, index, axis=dim)
 
 
-@op(samples=lambda s: [s.case(s(3, 4), s.bools(3, 4), s()), s.case(s(3, 4), s.bools(4), s())])
+@op(samples=lambda s: [s.case(s(3, 4), s.bools(3, 4), s()), s.case(s(3, 4), s.bools(4), s())], inplace=True)
 def masked_fill(x, mask: Fixed, value):
     """Return x where `mask` is False and `value` (0-d) where it is True; the mask is broadcast to x.
 

@@ -165,19 +165,16 @@ def _zero_(self: Tensor) -> Tensor:
     return _fill_(self, 0)
 
 
-def attach() -> None:
-    """Give Tensor its in-place operators and methods."""
+def attach(aliases: dict[str, str]) -> None:
+    """Give Tensor its in-place operators, and `name_` for each op that is declared to have it and for its aliases."""
     for symbol, (word, name) in OPERATORS.items():
         setattr(Tensor, f"__{word}__", _operator(name, f"{symbol}="))
-    for name in METHODS:
-        if name in OPS:
-            setattr(Tensor, f"{name}_", _inplace(name))
-    for alias, name in {"sub": "subtract", "mul": "multiply", "div": "divide", "pow": "power", "neg": "negative",
-                        "abs": "absolute", "clamp": "clip"}.items():  # fmt: skip
-        setattr(Tensor, f"{alias}_", _inplace(name))
+    names = {name: name for name in OPS} | {alias: name for alias, name in aliases.items() if name in OPS}
+    for word, name in names.items():
+        if OPS[name].inplace:
+            setattr(Tensor, f"{word}_", _inplace(name))
     Tensor.__setitem__ = _setitem
-    extra = {"copy_": _copy_, "fill_": _fill_, "zero_": _zero_}
-    for name, method in extra.items():
+    for name, method in {"copy_": _copy_, "fill_": _fill_, "zero_": _zero_}.items():
         setattr(Tensor, name, method)
 
 
@@ -187,9 +184,3 @@ OPERATORS = {
     "@": ("imatmul", "matmul"), "&": ("iand", "bitwise_and"), "|": ("ior", "bitwise_or"),
     "^": ("ixor", "bitwise_xor"), "<<": ("ilshift", "left_shift"), ">>": ("irshift", "right_shift"),
 }  # fmt: skip
-METHODS = (
-    "add", "subtract", "multiply", "divide", "power", "negative", "absolute", "exp", "log", "sqrt", "rsqrt",
-    "reciprocal", "sin", "cos", "tan", "tanh", "sigmoid", "relu", "clip", "floor", "ceil", "round", "trunc", "square",
-    "erf", "masked_fill", "scatter_add", "index_add", "lerp", "maximum", "minimum", "tril", "triu", "remainder",
-    "floor_divide",
-)  # fmt: skip

@@ -52,6 +52,7 @@ def _square(x: Any) -> None:
     ],
     dtypes="float",
     broadcasts=True,
+    autocast={"cpu": "float32"},
 )
 def solve(a, b):
     """Return the X with a X = b: a (..., N, N), b (N,) or (..., N, K) -> (..., N) or (..., N, K).
@@ -79,7 +80,11 @@ def _solve_a(g: Any, a: Any, out: Any, b_shape: tuple) -> Any:
 solve.vjp(a=_solve_a, b=_solve_b)
 
 
-@op(samples=lambda s: [s.case(s.spd(3)), s.case(s.spd(2, 3)), s.case(s.spd(3).T), s.case(s.spd(0))], dtypes="float")
+@op(
+    samples=lambda s: [s.case(s.spd(3)), s.case(s.spd(2, 3)), s.case(s.spd(3).T), s.case(s.spd(0))],
+    dtypes="float",
+    autocast={"cpu": "float32"},
+)
 def inv(x):
     """Return the inverse of square matrices. Raises ShapeError if one is singular.
 
@@ -106,6 +111,7 @@ inv.vjp(x=lambda g, out: -(_t(out) @ g @ _t(out)))
         s.case(np.array([[1.0, 2.0], [2.0, 4.0]]), smooth=False),
     ],
     dtypes="float",
+    autocast={"cpu": "float32"},
 )
 def det(x):
     """Return the determinant of square matrices: (..., N, N) -> (...).
@@ -143,7 +149,11 @@ def _cofactor_rule(g: Any, x: Any, out: Any) -> Any:
 cofactor.vjp(x=_cofactor_rule)
 
 
-@op(samples=lambda s: [s.case(s(3, 3)), s.case(s.spd(2, 3)), s.case(s(3, 3).T), s.case(s.spd(0))], dtypes="float")
+@op(
+    samples=lambda s: [s.case(s(3, 3)), s.case(s.spd(2, 3)), s.case(s(3, 3).T), s.case(s.spd(0))],
+    dtypes="float",
+    autocast={"cpu": "float32"},
+)
 def slogdet(x):
     """Return (sign, log |det x|) of square matrices: (..., N, N) -> (...), (...).
 
@@ -180,6 +190,7 @@ def logdet(x: Any) -> Tensor:
         s.case(np.outer([1.0, 2, 3], [1.0, 0, 1]), smooth=False),
     ],
     dtypes="float",
+    autocast={"cpu": "float32"},
 )
 def pinv(x, *, rcond=None, hermitian=False):
     """Return the Moore-Penrose inverse: (..., M, N) -> (..., N, M).

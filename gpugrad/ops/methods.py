@@ -312,7 +312,7 @@ def attach(functions: dict[str, Any]) -> None:
     for name, get in PROPERTIES.items():
         setattr(Tensor, name, property(get))
     Tensor.__getitem__ = _getitem
-    inplace.attach()
+    inplace.attach(ALIASES)
 
 
 def _method(function: Callable) -> Callable:

@@ -47,6 +47,7 @@ def _where_zero(x: Any) -> Any:
         s.case(s.away(), axis=None),
     ],
     dtypes="float",
+    autocast={"cuda": "float32"},
 )
 def vector_norm(x, *, axis=None, keepdims=False, ord=2):
     """Return (sum |x_i|^ord)^(1/ord) over `axis`, or over all elements.

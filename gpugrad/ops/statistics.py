@@ -63,7 +63,7 @@ def _cases(s: Any, *values: Any) -> list:
     return [s.case(x, *values), *axes, s.case(x, *values, axis=1, keepdims=True), *layouts, nan]
 
 
-@op(samples=lambda s: [*_cases(s, 0.3), *_cases(s, (0.0, 0.5, 1.0))], dtypes="float")
+@op(samples=lambda s: [*_cases(s, 0.3), *_cases(s, (0.0, 0.5, 1.0))], dtypes="float", autocast={"cpu": "float32"})
 def quantile(x, *, q, axis=None, keepdims=False):
     """Return the values below which the fractions q (numbers from 0 to 1) of x lie, by linear interpolation.
 

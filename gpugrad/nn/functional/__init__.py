@@ -3,9 +3,6 @@
 The functions turn PyTorch's arguments into those of ops; the arithmetic is in the ops.
 """
 
-from ...autograd.autocast import governed as _governed
-from ...autograd.autocast import governed_names as _governed_names
-from ...autograd.op import OPS as _OPS
 from ...ops.embedding import one_hot
 from .activation import *
 from .adaptive_pool import *
@@ -30,9 +27,6 @@ from .pool import *
 from .resample import *
 from .softmax import *
 from .unpool import *
-
-# Functions that are made of several ops have one autocast policy as a whole.
-globals().update({name: _governed(globals()[name]) for name in (_governed_names() & globals().keys()) - _OPS.keys()})
 
 __all__ = sorted(  # pyright: ignore[reportUnsupportedDunderAll]
     name for name, value in globals().items() if not name.startswith("_") and callable(value)

@@ -5,6 +5,7 @@ from functools import wraps
 from inspect import Parameter, Signature, cleandoc
 from typing import Any
 
+from ...autograd.autocast import governed
 from ...autograd.convert import asarray
 from ...autograd.op import OPS, Op
 from ...autograd.tensor import Tensor
@@ -152,6 +153,7 @@ def glu(input: Any, dim: int = -1) -> Tensor:
     return a * OPS["sigmoid"](b)
 
 
+@governed("low")
 def prelu(input: Any, weight: Any) -> Tensor:
     """Compute max(0, input) + weight * min(0, input); weight has one element, or one per channel of (N, C, ...).
 

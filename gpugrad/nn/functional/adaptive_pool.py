@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ...autograd.autocast import governed
 from ...autograd.convert import asarray
 from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
@@ -78,6 +79,7 @@ def adaptive_avg_pool2d(input, output_size) -> Tensor:
     return _adaptive_avg_pool(2, input, output_size)
 
 
+@governed({"cpu": "float32"})
 def adaptive_avg_pool3d(input, output_size) -> Tensor:
     """Apply `adaptive_avg_pool2d` to input (N, C, D, H, W).
 
@@ -140,6 +142,7 @@ def adaptive_max_pool2d(input, output_size, return_indices=False) -> Any:
     return _adaptive_max_pool(2, input, output_size, return_indices)
 
 
+@governed({"cpu": "float32"})
 def adaptive_max_pool3d(input, output_size, return_indices=False) -> Any:
     """Apply `adaptive_max_pool2d` to input (N, C, D, H, W).
 

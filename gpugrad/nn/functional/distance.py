@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ...autograd.autocast import governed
 from ...autograd.convert import asarray
 from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
@@ -27,6 +28,7 @@ def _vector_norm(x: Tensor, p: float, axis: int = -1, keepdims: bool = False) ->
     return OPS["vector_norm"](x, ord=p, axis=axis, keepdims=keepdims)
 
 
+@governed({"cuda": "float32"})
 def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Tensor:
     """Return x1 x2 / (max(||x1||, eps) max(||x2||, eps)) along `dim` of inputs that are broadcast to each other.
 
@@ -43,6 +45,7 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Tens
     return ((x1 / first) * (x2 / second)).sum(axis=dim)
 
 
+@governed({"cuda": "float32"})
 def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepdim: bool = False) -> Tensor:
     """Return ||x1 - x2 + eps||_p along the last axis: (N, D) and (N, D) give (N,), or (N, 1) with keepdim.
 
@@ -52,6 +55,7 @@ def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepd
     return _vector_norm(asarray(x1) - x2 + eps, p, keepdims=keepdim)
 
 
+@governed("float32")
 def pdist(input: Any, p: float = 2.0) -> Tensor:
     """Return ||x_i - x_j||_p of all pairs i < j of rows of input (N, D): (N (N - 1) / 2,), in the order of i, then j.
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ...autograd.autocast import governed
 from ...autograd.convert import asarray
 from ...autograd.tensor import Tensor
 from ...errors import ShapeError
@@ -24,6 +25,7 @@ def linear(input: Any, weight: Any, bias: Any = None) -> Tensor:
     return ops.linear(input, weight, bias)
 
 
+@governed("plain")
 def bilinear(input1: Any, input2: Any, weight: Any, bias: Any = None) -> Tensor:
     """Return out[..., k] = input1 weight[k] input2 + bias[k] of input1 (..., A), input2 (..., B) and weight (K, A, B).
 

@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+from ...autograd.autocast import governed
 from ...autograd.convert import asarray
 from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
@@ -111,6 +112,7 @@ def linear_cross_entropy(
     return cross_entropy(logits, target, weight, ignored, reduction, label_smoothing)
 
 
+@governed("float32")
 def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Tensor:
     """Compute -input[target] of log-probabilities input (N, C, *S) or (C,) and class indices target (N, *S).
 
@@ -144,6 +146,7 @@ def _weighted(name: str, losses: Tensor, weight: Any, reduction: str, mean_of_we
     return reduced(name, losses * weight, reduction)
 
 
+@governed("float32")
 def mse_loss(input: Any, target: Any, reduction: str = "mean", weight: Any = None) -> Tensor:
     """Compute (input - target)**2, times weight; the mean is then the weighted one.
 
@@ -154,6 +157,7 @@ def mse_loss(input: Any, target: Any, reduction: str = "mean", weight: Any = Non
     return _weighted("mse_loss", difference * difference, weight, reduction)
 
 
+@governed("float32")
 def l1_loss(input: Any, target: Any, reduction: str = "mean", weight: Any = None) -> Tensor:
     """Compute |input - target|, times weight; the mean is then the weighted one.
 
@@ -163,6 +167,7 @@ def l1_loss(input: Any, target: Any, reduction: str = "mean", weight: Any = None
     return _weighted("l1_loss", abs(asarray(input) - target), weight, reduction)
 
 
+@governed("float32")
 def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 1.0, weight: Any = None) -> Tensor:
     """Compute d**2 / 2 where d = |input - target| is at most delta, else delta * (d - delta / 2), times weight.
 
@@ -176,6 +181,7 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     return _weighted("huber_loss", near * (d - near * 0.5), weight, reduction, mean_of_weights=False)
 
 
+@governed("float32")
 def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Tensor:
     """Compute d**2 / (2 beta) where d = |input - target| is less than beta, else d - beta / 2; beta = 0 gives
     `l1_loss`.
@@ -190,6 +196,7 @@ def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float
     return huber_loss(input, target, reduction, beta) / beta
 
 
+@governed({"cpu": "float32", "cuda": "refused"})
 def binary_cross_entropy(input: Any, target: Any, weight: Any = None, reduction: str = "mean") -> Tensor:
     """Compute -(target log(input) + (1 - target) log(1 - input)) of probabilities; logarithms are cut off at -100, as
     in PyTorch.
@@ -203,6 +210,7 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any = None, reduction:
     return reduced("binary_cross_entropy", losses if weight is None else losses * weight, reduction)
 
 
+@governed("float32")
 def binary_cross_entropy_with_logits(
     input: Any, target: Any, weight: Any = None, reduction: str = "mean", pos_weight: Any = None
 ) -> Tensor:
@@ -217,6 +225,7 @@ def binary_cross_entropy_with_logits(
     return reduced("binary_cross_entropy_with_logits", losses if weight is None else losses * weight, reduction)
 
 
+@governed("float32")
 def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """Compute target * (log target - input), input being log-probabilities; "batchmean" divides the sum by the first
     axis.
@@ -235,6 +244,7 @@ def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = 
     return reduced("kl_div", losses, reduction)
 
 
+@governed("float32")
 def poisson_nll_loss(
     input: Any, target: Any, log_input: bool = True, full: bool = False, eps: float = 1e-8, reduction: str = "mean"
 ) -> Tensor:

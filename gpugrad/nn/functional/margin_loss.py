@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from ...autograd.autocast import governed
 from ...autograd.convert import asarray
 from ...autograd.op import OPS
 from ...autograd.tensor import Tensor, wrap
@@ -22,6 +23,7 @@ def _hinge(x: Tensor) -> Tensor:
     return OPS["relu"](x)
 
 
+@governed("float32")
 def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, reduction: str = "mean") -> Tensor:
     """Compute input where target is 1, and max(0, margin - input) where it is -1.
 
@@ -33,6 +35,7 @@ def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, reduction
     return reduced("hinge_embedding_loss", near + OPS["where"](target != 1, _hinge(margin - input), 0.0), reduction)
 
 
+@governed("float32")
 def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0, reduction: str = "mean") -> Tensor:
     """Compute max(0, -target (input1 - input2) + margin): target 1 wants input1 to be the larger one, -1 the other.
 
@@ -48,6 +51,7 @@ def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0
     return reduced("margin_ranking_loss", _hinge(-target * (input1 - input2) + margin), reduction)
 
 
+@governed("float32")
 def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float = 0, reduction: str = "mean") -> Tensor:
     """Compute 1 - cos where target is 1, and max(0, cos - margin) where it is -1: inputs (N, D) and target (N,), or
     without N.
@@ -68,6 +72,7 @@ def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float =
     return reduced("cosine_embedding_loss", losses, reduction)
 
 
+@governed("float32")
 def soft_margin_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     """Compute log(1 + exp(-target * input)), target being 1 or -1.
 
@@ -80,6 +85,7 @@ def soft_margin_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor
     return reduced("soft_margin_loss", OPS["softplus"](-target * input), reduction)
 
 
+@governed("float32")
 def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, reduction: str = "mean") -> Tensor:
     """Compute the mean over the last axis of weight * binary cross-entropy with logits: input and target (N, C) give
     (N,).
@@ -93,6 +99,7 @@ def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, red
     return reduced("multilabel_soft_margin_loss", losses.mean(axis=-1), reduction)
 
 
+@governed("float32")
 def multi_margin_loss(
     input: Any, target: Any, p: int = 1, margin: float = 1.0, weight: Any = None, reduction: str = "mean"
 ) -> Tensor:
@@ -119,6 +126,7 @@ def multi_margin_loss(
     return reduced("multi_margin_loss", losses, reduction)
 
 
+@governed("float32")
 def multilabel_margin_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     """Compute the sum over labels t and other classes i of max(0, 1 - input[t] + input[i]) / C: input (N, C) or (C,).
 
@@ -145,6 +153,7 @@ def multilabel_margin_loss(input: Any, target: Any, reduction: str = "mean") -> 
     return reduced("multilabel_margin_loss", losses if input.ndim == 2 else losses.squeeze(0), reduction)
 
 
+@governed("float32")
 def triplet_margin_loss(
     anchor: Any,
     positive: Any,
@@ -169,6 +178,7 @@ def triplet_margin_loss(
     )  # fmt: skip
 
 
+@governed("float32")
 def triplet_margin_with_distance_loss(
     anchor: Any,
     positive: Any,

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ...autograd.autocast import governed
 from ...autograd.convert import asarray
 from ...autograd.tensor import Tensor
 from ...errors import ShapeError
@@ -153,6 +154,7 @@ def avg_pool2d(
     return _avg_pool(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
+@governed({"cpu": "float32"})
 def avg_pool3d(
     input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
 ) -> Tensor:

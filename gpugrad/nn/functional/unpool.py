@@ -2,6 +2,7 @@
 
 import math
 
+from ...autograd.autocast import governed
 from ...autograd.convert import asarray
 from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
@@ -31,6 +32,7 @@ def _max_unpool(dims, input, indices, kernel_size, stride, padding, output_size)
     return out.reshape((*x.shape[1 if single else 0 : 2], *size))
 
 
+@governed({"cpu": "float32"})
 def max_unpool1d(input, indices, kernel_size, stride=None, padding=0, output_size=None) -> Tensor:
     """Apply `max_unpool2d` to input (N, C, L).
 
@@ -40,6 +42,7 @@ def max_unpool1d(input, indices, kernel_size, stride=None, padding=0, output_siz
     return _max_unpool(1, input, indices, kernel_size, stride, padding, output_size)
 
 
+@governed({"cpu": "float32"})
 def max_unpool2d(input, indices, kernel_size, stride=None, padding=0, output_size=None) -> Tensor:
     """Put the maxima that `max_pool2d` took back at their `indices`, and zeros elsewhere.
 
@@ -53,6 +56,7 @@ def max_unpool2d(input, indices, kernel_size, stride=None, padding=0, output_siz
     return _max_unpool(2, input, indices, kernel_size, stride, padding, output_size)
 
 
+@governed({"cpu": "float32"})
 def max_unpool3d(input, indices, kernel_size, stride=None, padding=0, output_size=None) -> Tensor:
     """Apply `max_unpool2d` to input (N, C, D, H, W).
 

@@ -111,7 +111,7 @@ def _products(q: Any, k: Any, v: Any, causal: bool) -> tuple:
     return 2 * once, 5 * once
 
 
-@op(samples=_cases, bench=_heads, flops=_products)
+@op(samples=_cases, bench=_heads, flops=_products, autocast="low")
 def attention(q, k, v, mask: Fixed = None, *, causal, scale, dropout_p=0.0, seed=0):
     """Return softmax(q k^T * scale + mask) v, (B, H, Tq, Dv): scaled dot-product attention.
 

@@ -98,6 +98,7 @@ def _layers(s: Any) -> Iterator:
     ],
     bench=_layers,
     flops=lambda weight, out: 2 * out.size * weight[0].size,
+    autocast="low",
 )
 def convolution(x, weight, bias=None, *, stride, padding, dilation, groups):
     """Return the convolution of x (N, C, *S) with weight (K, C/groups, *F), plus bias (K,): (N, K, *O).
@@ -140,7 +141,10 @@ convolution.vjp(
 )
 
 
-@op(samples=lambda s: [s.case(s(*_output_shape(c)), s(*c["w"]), shape=c["x"], **_arguments(c)) for c in _CASES])
+@op(
+    samples=lambda s: [s.case(s(*_output_shape(c)), s(*c["w"]), shape=c["x"], **_arguments(c)) for c in _CASES],
+    autocast="low",
+)
 def convolution_input_gradient(y, weight, *, shape, stride, padding, dilation, groups):
     """Return the adjoint of `convolution` in its input: y (N, K, *O), weight (K, C/groups, *F) -> `shape` (N, C, *S).
 

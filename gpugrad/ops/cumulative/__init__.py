@@ -113,7 +113,7 @@ def _flat_cases(s: Any) -> list:
     return [*_cases(s), s.case(s(3, 4)), s.case(s()), s.case(s(3), axis=0, dtype="float64"), s.case(s(3, 0), axis=1)]
 
 
-@op(samples=lambda s: [*_flat_cases(s), *_long(s)], bench=_rows)
+@op(samples=lambda s: [*_flat_cases(s), *_long(s)], bench=_rows, autocast={"cuda": "float32"})
 def cumsum(x, *, axis=None, dtype=None):
     """Return the running sum along `axis`, or of the flattened x; of integers and bools in int64 unless `dtype` is
     given.
@@ -138,7 +138,7 @@ def _cumprod_cases(s: Any) -> list:
     return [*_flat_cases(s), s.case(zeros, axis=1), s.case(zeros, axis=0)]
 
 
-@op(samples=_cumprod_cases, bench=_rows)
+@op(samples=_cumprod_cases, bench=_rows, autocast={"cuda": "float32"})
 def cumprod(x, *, axis=None, dtype=None):
     """Return the running product along `axis`, or of the flattened x; of integers and bools in int64 unless `dtype` is
     given.
@@ -167,7 +167,7 @@ def _logcumsumexp_cases(s: Any) -> list:
     return [*_cases(s), s.case(s(3, 4)), s.case(extreme, axis=1, smooth=False)]
 
 
-@op(samples=_logcumsumexp_cases, dtypes="float", bench=_rows)
+@op(samples=_logcumsumexp_cases, dtypes="float", bench=_rows, autocast={"cuda": "float32"})
 def logcumsumexp(x, *, axis=-1):
     """Return the logarithm of the running sum of exponentials, log(cumsum(exp(x))), along `axis`, without overflow.
 

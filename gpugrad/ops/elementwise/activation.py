@@ -87,7 +87,7 @@ def _mish_x(g: Any, x: Any) -> Any:
 mish.vjp(x=_mish_x)
 
 
-@elementwise(samples=activation_cases(beta=2.0, threshold=3.0), dtypes="float")
+@elementwise(samples=activation_cases(beta=2.0, threshold=3.0), dtypes="float", autocast={"cuda": "float32"})
 def softplus(x, *, beta=1.0, threshold=20.0):
     """Return log(1 + exp(beta * x)) / beta, and x itself where beta * x > threshold.
 

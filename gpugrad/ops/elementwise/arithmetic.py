@@ -19,7 +19,7 @@ def _zeros(g: Any) -> Any:
     return xp(g).zeros_like(g)
 
 
-@ufunc(samples=binary())
+@ufunc(samples=binary(), inplace=True)
 def add(x, y):
     """Return x + y.
 
@@ -31,7 +31,7 @@ def add(x, y):
 add.vjp(x=lambda g: g, y=lambda g: g)
 
 
-@ufunc(samples=binary())
+@ufunc(samples=binary(), inplace=True)
 def subtract(x, y):
     """Return x - y.
 
@@ -43,7 +43,7 @@ def subtract(x, y):
 subtract.vjp(x=lambda g: g, y=lambda g: -g)
 
 
-@ufunc(samples=binary())
+@ufunc(samples=binary(), inplace=True)
 def multiply(x, y):
     """Return x * y.
 
@@ -55,7 +55,7 @@ def multiply(x, y):
 multiply.vjp(x=lambda g, y: g * y, y=lambda g, x: g * x)
 
 
-@ufunc(samples=binary(right=(0.5, 2)), dtypes="float")
+@ufunc(samples=binary(right=(0.5, 2)), dtypes="float", inplace=True)
 def divide(x, y):
     """Return x / y; integers give the default float dtype.
 
@@ -67,7 +67,7 @@ def divide(x, y):
 divide.vjp(x=lambda g, y: g / y, y=lambda g, y, out: -g * out / y)
 
 
-@ufunc(samples=binary(left=(0.1, 0.9), right=(1, 2)))
+@ufunc(samples=binary(left=(0.1, 0.9), right=(1, 2)), inplace=True)
 def floor_divide(x, y):
     """Return the largest integer that is not above x / y. Its gradient is zero.
 
@@ -79,7 +79,7 @@ def floor_divide(x, y):
 floor_divide.vjp(x=_zeros, y=_zeros)
 
 
-@ufunc(samples=binary(left=(-0.9, -0.1), right=(1, 2)))
+@ufunc(samples=binary(left=(-0.9, -0.1), right=(1, 2)), inplace=True)
 def remainder(x, y):
     """Return x - floor(x / y) * y, the remainder with the sign of y, as Python's %.
 
@@ -109,7 +109,7 @@ def _power_cases(s: Any) -> list:
     return [*binary(left=(0.5, 2))(s), *constants, s.case(np.zeros((2, 2)), np.array([2.0, 3.0]), smooth=False)]
 
 
-@elementwise(samples=_power_cases)
+@elementwise(samples=_power_cases, inplace=True, autocast={"cuda": "float32"})
 def power(x, y):
     """Return x to the power y.
 
@@ -160,7 +160,7 @@ def _power_y(g: Any, x: Any, out: Any) -> Any:
 power.vjp(x=_power_x, y=_power_y)
 
 
-@ufunc(samples=unary())
+@ufunc(samples=unary(), inplace=True)
 def negative(x):
     """Return -x.
 
@@ -185,7 +185,10 @@ def positive(x):
 positive.vjp(x=lambda g: g)
 
 
-@ufunc(samples=lambda s: [*(s.case(s.away(*n)) for n in [(3, 4), (), (0, 3)]), s.case(np.zeros(2), smooth=False)])
+@ufunc(
+    samples=lambda s: [*(s.case(s.away(*n)) for n in [(3, 4), (), (0, 3)]), s.case(np.zeros(2), smooth=False)],
+    inplace=True,
+)
 def absolute(x):
     """Return |x|; its gradient at 0 is 0.
 
@@ -197,7 +200,7 @@ def absolute(x):
 absolute.vjp(x=lambda g, x: g * xp(g).sign(x))
 
 
-@ufunc(samples=unary())
+@ufunc(samples=unary(), inplace=True)
 def square(x):
     """Return x * x.
 
@@ -209,7 +212,7 @@ def square(x):
 square.vjp(x=lambda g, x: g * (x + x))
 
 
-@ufunc(samples=unary(0.3, 3), dtypes="float")
+@ufunc(samples=unary(0.3, 3), dtypes="float", inplace=True)
 def sqrt(x):
     """Return the square root of x.
 
@@ -221,7 +224,7 @@ def sqrt(x):
 sqrt.vjp(x=lambda g, out: g / (out + out))
 
 
-@elementwise(samples=unary(0.3, 3), dtypes="float")
+@elementwise(samples=unary(0.3, 3), dtypes="float", inplace=True, autocast={"cuda": "float32"})
 def rsqrt(x):
     """Return 1 / sqrt(x).
 
@@ -234,7 +237,7 @@ def rsqrt(x):
 rsqrt.vjp(x=lambda g, out: -0.5 * g * (out * out * out))
 
 
-@elementwise(samples=unary(0.3, 3), dtypes="float")
+@elementwise(samples=unary(0.3, 3), dtypes="float", inplace=True, autocast={"cuda": "float32"})
 def reciprocal(x):
     """Return 1 / x.
 
@@ -281,7 +284,7 @@ hypot.vjp(x=lambda g, x, out: _leg(g, x, out), y=lambda g, y, out: _leg(g, y, ou
         s.case(s(3, 4), s(3, 4), s(3, 4)), s.case(s(3, 1), s(4), np.array(0.3)), s.case(s(), s(), s()),
         s.case(s(0, 3), s(3), s(1)),
     ],
-    dtypes="float",
+    dtypes="float", inplace=True,
 )  # fmt: skip
 def lerp(x, y, weight):
     """Return the point between x (weight 0) and y (weight 1): x + weight * (y - x).

@@ -23,7 +23,7 @@ def _either(x: Any, positive: Any, other: Any) -> Any:
     return mask * positive + (1 - mask) * other
 
 
-@elementwise(samples=activation_cases(0.0), dtypes="float")
+@elementwise(samples=activation_cases(0.0), dtypes="float", inplace=True)
 def relu(x):
     """Return max(x, 0); its gradient at 0 is 0.
 

@@ -59,7 +59,7 @@ def _clip_cases(s: Any) -> list:
     return [*bounds, *arrays, s.case(s(), low), on_bounds]
 
 
-@op(samples=_clip_cases)
+@op(samples=_clip_cases, inplace=True)
 def clip(x, min=None, max=None):
     """Hold x between `min` and `max`, numbers or arrays; None is no bound. `max` wins where it is below `min`.
 
@@ -107,7 +107,7 @@ def _share(g: Any, x: Any, y: Any) -> Any:
     return g - 0.5 * xp(g).keep_where(g, x == y)
 
 
-@ufunc(samples=_pairs)
+@ufunc(samples=_pairs, inplace=True)
 def maximum(x, y):
     """Return the larger of x and y; NaN where either is NaN. Equal values share the gradient evenly.
 
@@ -119,7 +119,7 @@ def maximum(x, y):
 maximum.vjp(x=lambda g, x, y: _share(g, -x, -y), y=lambda g, x, y: _share(g, -y, -x))
 
 
-@ufunc(samples=_pairs)
+@ufunc(samples=_pairs, inplace=True)
 def minimum(x, y):
     """Return the smaller of x and y; NaN where either is NaN. Equal values share the gradient evenly.
 

@@ -26,6 +26,7 @@ __all__ = ["linear", "linear_gelu", "linear_relu"]
     bench=lambda s: (s.case(s(n, 1024), s(1024, 1024), s(1024)) for n in (1024, 32, 256, 4096, 16384)),
     flops=lambda x, out: products(x, out),
     broadcasts=True,
+    autocast="low",
 )
 def linear(x, weight, bias=None):
     """Return y = x weight^T + bias: x (..., in), weight (out, in), bias (out,) -> (..., out).
@@ -70,6 +71,7 @@ linear.vjp(
     bench=lambda s: (s.case(s(n, 784), s(512, 784), s(512)) for n in (256, 32, 4096)),
     flops=lambda x, out: products(x, out),
     broadcasts=True,
+    autocast="low",
 )
 def linear_relu(x, weight, bias=None):
     """Return relu(x weight^T + bias): x (..., in), weight (out, in), bias (out,) -> (..., out).
@@ -100,7 +102,7 @@ linear_relu.vjp(
         s.case(s(3, 4), s(8, 4), s(8)), s.case(s(2, 3, 4), s(5, 4), s(5)), s.case(s(0, 3), s(2, 3), s(2)),
     ],
     bench=lambda s: (s.case(s(n, 768), s(3072, 768), s(3072)) for n in (1024, 128, 8192)),
-    flops=lambda x, out: products(x, out), broadcasts=True,
+    flops=lambda x, out: products(x, out), broadcasts=True, autocast="low",
 )  # fmt: skip
 def linear_gelu(x, weight, bias):
     """Return gelu(x weight^T + bias) with GELU's tanh form: x (..., in), weight (out, in), bias (out,) -> (..., out).

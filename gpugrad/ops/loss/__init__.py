@@ -68,6 +68,7 @@ def divisor(target: Any, weight: Any, ignore_index: int, reduction: str, dtype: 
     ],
     bench=lambda s: (s.case(s(n, c), s.ints(c, n)) for n, c in ((1024, 8192), (256, 10), (256, 1000), (4096, 32000))),
     flops=lambda logits: (4 * logits.size, 4 * logits.size),
+    autocast="float32",
 )
 def cross_entropy_rows(
     logits, target: Fixed, weight: Fixed = None, *, ignore_index=-100, label_smoothing=0.0, reduction="none"

@@ -68,6 +68,7 @@ def _columns(x: Any) -> Any:
     bench=lambda s: (s.case(s(n, n), s(n, n)) for n in (1024, 128, 256, 512, 2048, 4096)),
     flops=lambda x, out: products(x, out),
     broadcasts=True,
+    autocast="low",
 )
 def matmul(x, y):
     """Return the matrix product x @ y: (..., M, K) @ (..., K, N) -> (..., M, N).

@@ -68,7 +68,7 @@ def _lstm_sums(x, h_before, w_ih, w_hh, b_ih, b_hh):
     return _sums(x, w_ih, b_ih, b_hh) + dense(h_before, w_hh.T)
 
 
-@op(samples=samples(4, cells=True, projected=True), bench=measured(4, cells=True), flops=products)
+@op(samples=samples(4, cells=True, projected=True), bench=measured(4, cells=True), flops=products, autocast="low")
 def lstm_layer(x, h0, c0, w_ih, w_hh, b_ih=None, b_hh=None, w_hr=None, *, sizes, reverse=False):
     """Return the states h (S, P) and c (S, H) after each step of a long short-term memory, with gates in the order i,
     f, g, o:
@@ -132,7 +132,7 @@ lstm_layer.vjp(**dict.fromkeys(lstm_layer.inputs, _lstm_rule))
 # GRU
 
 
-@op(samples=samples(3), bench=measured(3), flops=products)
+@op(samples=samples(3), bench=measured(3), flops=products, autocast="low")
 def gru_layer(x, h0, w_ih, w_hh, b_ih=None, b_hh=None, *, sizes, reverse=False):
     """Return the states h (S, H) after each step of a gated recurrent unit, with gates in the order r, z, n:
 
@@ -198,6 +198,7 @@ gru_layer.vjp(**dict.fromkeys(gru_layer.inputs, _gru_rule))
     ],
     bench=measured(1),
     flops=products,
+    autocast="low",
 )
 def rnn_layer(x, h0, w_ih, w_hh, b_ih=None, b_hh=None, *, sizes, reverse=False, nonlinearity="tanh"):
     """Return the states h (S, H) after each step of a recurrent network: h' = tanh(x w_ih^T + b_ih + h w_hh^T + b_hh).

@@ -26,7 +26,7 @@ def _sum_cases(s: Any) -> list:
     return [*sample_cases(s), *empty, *large, s.case(s(3, 4), dtype="float64"), s.case(s(3), axis=())]
 
 
-@op(samples=_sum_cases, bench=bench_cases, flops=lambda x: x.size)
+@op(samples=_sum_cases, bench=bench_cases, flops=lambda x: x.size, autocast={"cuda": "float32"})
 def sum(x, *, axis=None, dtype=None, keepdims=False):
     """Return the sum over `axis`.
 
@@ -62,7 +62,7 @@ def _prod_cases(s: Any) -> list:
     return [*sample_cases(s), *zeros, s.case(s(0, 3), axis=0), s.case(s(3), dtype="float64")]
 
 
-@op(samples=_prod_cases, bench=bench_cases, flops=lambda x: x.size)
+@op(samples=_prod_cases, bench=bench_cases, flops=lambda x: x.size, autocast="float32")
 def prod(x, *, axis=None, dtype=None, keepdims=False):
     """Return the product over `axis`. Nothing is divided in the gradient, so it is right where there are zeros.
 
@@ -94,7 +94,13 @@ def _logsumexp_cases(s: Any) -> list:
     return [*sample_cases(s), s.case(extreme, axis=1, smooth=False), s.case(s(0, 3), axis=1), s.case(s(3, 0), axis=0)]
 
 
-@op(samples=_logsumexp_cases, dtypes="float", bench=bench_cases, flops=lambda x: 4 * x.size)
+@op(
+    samples=_logsumexp_cases,
+    dtypes="float",
+    bench=bench_cases,
+    flops=lambda x: 4 * x.size,
+    autocast={"cuda": "float32"},
+)
 def logsumexp(x, *, axis=None, keepdims=False):
     """Return the logarithm of the sum of exponentials, log(sum(exp(x))), over `axis`.
 
