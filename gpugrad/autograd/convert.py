@@ -14,16 +14,27 @@ from .tensor import Tensor, method, wrap
 
 
 def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """A Tensor with a copy of `data`: numbers, nested sequences, an array or a Tensor.
+    """Return a Tensor with a copy of `data`: numbers, nested sequences, an array or a Tensor.
 
     Python floats become the default dtype, Python ints int64; an array keeps its dtype unless `dtype` is given.
+
+    >>> gg.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    tensor([[1., 2.],
+            [3., 4.]], requires_grad=True)
     """
     array, where = _as_array(data, dtype, device)
     return wrap(array.copy(), where, None).requires_grad_(requires_grad)
 
 
 def asarray(data: Any, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Tensor:
-    """A Tensor of `data` that shares its memory where it can (`copy=True`: never). A Tensor stays in its graph."""
+    """Return a Tensor of `data` that shares its memory if possible (`copy=True`: never). A Tensor stays in its graph.
+
+    >>> array = np.array([1.0, 2.0])
+    >>> x = gg.asarray(array)
+    >>> array[0] = 5
+    >>> x
+    tensor([5., 2.], dtype=float64)
+    """
     if isinstance(data, Tensor):
         return to_place(data, dtype, device, bool(copy))
     array, where = _as_array(data, dtype, device)
@@ -31,7 +42,11 @@ def asarray(data: Any, dtype: Any = None, device: Any = None, copy: bool | None 
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
-    """A CPU Tensor that shares the memory of a NumPy array."""
+    """Return a CPU Tensor that shares the memory of a NumPy array.
+
+    >>> gg.from_numpy(np.arange(3))
+    tensor([0, 1, 2])
+    """
     if not isinstance(array, np.ndarray):
         raise DTypeError(f"from_numpy: expected a numpy.ndarray, got {type(array).__name__}")
     as_dtype(array.dtype)
@@ -39,7 +54,7 @@ def from_numpy(array: np.ndarray) -> Tensor:
 
 
 def raw(value: Any) -> Any:
-    """`value` with the Tensors in it (also inside tuples and lists) replaced by their arrays."""
+    """Return `value` with the Tensors in it (also inside tuples and lists) replaced by their arrays."""
     kind = value.__class__
     if kind is tuple or kind is list:
         return kind([raw(v) for v in value])
@@ -47,7 +62,7 @@ def raw(value: Any) -> Any:
 
 
 def _as_array(data: Any, dtype: Any, where: Any) -> tuple[Any, Device]:
-    """`data` as an array of a supported dtype on a device."""
+    """Return `data` as an array of a supported dtype on a device, and that device."""
     if isinstance(data, Tensor):
         where = data.device if where is None else device(where)
         array = data._array if where is data.device else data.device.to_host(data._array)
@@ -70,7 +85,7 @@ def _as_array(data: Any, dtype: Any, where: Any) -> tuple[Any, Device]:
 
 
 def to_place(tensor: Tensor, dtype: Any, where: Any, copy: bool, non_blocking: bool = False) -> Tensor:
-    """`tensor` with another dtype and on another device; itself if neither changes and no copy is asked for."""
+    """Return `tensor` with another dtype and on another device; itself if neither changes and no copy is asked for."""
     if dtype is None and where is None and not copy:
         return tensor
     target = tensor.device if where is None else device(where)
@@ -89,7 +104,11 @@ def to_place(tensor: Tensor, dtype: Any, where: Any, copy: bool, non_blocking: b
 def tensor_to(
     self: Tensor, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False, copy: bool = False
 ) -> Tensor:
-    """Return this Tensor with another dtype, on another device, or like another Tensor; itself if nothing changes."""
+    """Return this Tensor with another dtype, on another device, or like another Tensor; itself if nothing changes.
+
+    >>> gg.tensor([1.5]).to("int64")
+    tensor([1])
+    """
     for given in args:
         if isinstance(given, Tensor):
             dtype, device = given.dtype, given.device
@@ -102,7 +121,11 @@ def tensor_to(
 
 @method("cpu")
 def tensor_cpu(self: Tensor) -> Tensor:
-    """Return this Tensor in the host's memory."""
+    """Return this Tensor in the host's memory.
+
+    >>> gg.ones(2).cpu().device
+    device('cpu')
+    """
     return to_place(self, None, CPU, False)
 
 

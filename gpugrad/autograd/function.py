@@ -15,7 +15,7 @@ from .versions import changes
 
 
 class Context:
-    """What `forward` leaves for `backward`: `save_for_backward(...)`, or attributes of its own."""
+    """Carries what `forward` leaves for `backward`: by `save_for_backward(...)`, or as attributes of its own."""
 
     def __init__(self, needs_input_grad: tuple[bool, ...]):
         self.needs_input_grad = needs_input_grad
@@ -35,11 +35,11 @@ class Context:
         return tuple(item(self) if callable(item) else item for item in self._saved)
 
     def mark_non_differentiable(self, *outputs: Tensor) -> None:
-        """These outputs never require a gradient."""
+        """Declare that these outputs never require a gradient."""
         self._constant += outputs
 
     def set_materialize_grads(self, value: bool) -> None:
-        """Whether backward gets zeros (True) or None for outputs that nothing was computed from."""
+        """Choose whether backward gets zeros (True) or None for outputs from which nothing was computed."""
         self.materialize = value
 
 
@@ -90,24 +90,40 @@ class FunctionNode(Node):
 
 
 class Function:
-    """A differentiable function by hand: a subclass with static methods `forward(ctx, ...)`, `backward(ctx, *grads)`.
+    """A differentiable function by hand: a subclass with static methods `forward(ctx, ...)` and `backward(ctx,
+    *grads)`.
 
-    Call it as `MyFunction.apply(...)`. backward returns one gradient (or None) per argument of forward.
+    It is called as `MyFunction.apply(...)`. `backward` returns one gradient (or None) for each argument of `forward`.
+
+    >>> class Square(gg.Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         ctx.save_for_backward(x)
+    ...         return x * x
+    ...
+    ...     @staticmethod
+    ...     def backward(ctx, g):
+    ...         (x,) = ctx.saved_tensors
+    ...         return 2 * x * g
+    >>> x = gg.tensor([3.0], requires_grad=True)
+    >>> Square.apply(x).backward()
+    >>> x.grad
+    tensor([6.])
     """
 
     @staticmethod
     def forward(ctx: Context, *args: Any) -> Any:
-        """The outputs, from Tensors that are not recorded."""
+        """Return the outputs, computed from Tensors that are not recorded."""
         raise NotImplementedError("a Function needs a static method forward(ctx, ...)")
 
     @staticmethod
     def backward(ctx: Context, *grads: Any) -> Any:
-        """The gradient of each argument of forward."""
+        """Return the gradient of each argument of `forward`."""
         raise NotImplementedError("a Function needs a static method backward(ctx, *grads)")
 
     @classmethod
     def apply(cls, *args: Any) -> Any:
-        """Run forward and record it."""
+        """Run `forward` and record it."""
         edges = tuple(a._edge() if isinstance(a, Tensor) and mode.grad else None for a in args)
         context = Context(tuple(e is not None for e in edges))
         with no_grad():

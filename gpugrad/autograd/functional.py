@@ -63,6 +63,11 @@ def tensor_backward(
     """Add the gradient of this Tensor with respect to every leaf (or to `inputs`) to their `.grad`.
 
     gradient: the upstream gradient, of this Tensor's shape; needed unless it has one element.
+
+    >>> x = gg.tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).sum().backward()
+    >>> x.grad
+    tensor([2., 4.])
     """
     backward(self, None if gradient is None else (gradient,), retain_graph, create_graph, inputs)
 
@@ -75,10 +80,15 @@ def grad(
     create_graph: bool = False,
     allow_unused: bool = False,
 ) -> tuple:
-    """Gradients of `outputs` with respect to `inputs`, a tuple; `.grad` is left alone.
+    """Return the gradients of `outputs` with respect to `inputs`, as a tuple; `.grad` is left alone.
 
-    create_graph: record the gradients themselves, so that they can be differentiated again.
-    allow_unused: give None for an input that `outputs` do not depend on, instead of raising GradientError.
+    create_graph: record the gradients themselves, so that they can be differentiated again. allow_unused: give None for
+    an input on which `outputs` do not depend, instead of raising GradientError.
+
+    >>> x = gg.tensor(3.0, requires_grad=True)
+    >>> (slope,) = gg.grad(x**3, [x], create_graph=True)
+    >>> slope, gg.grad(slope, [x])
+    (tensor(27., grad_fn=multiply), (tensor(18.),))
     """
     inputs = _sequence(inputs)
     edges = [_target(t) for t in inputs]
@@ -177,7 +187,7 @@ def _gradient_array(gradient: Any, tensor: Tensor) -> Any:
 
 
 def _outputs_of(function: Callable, inputs: Any, create_graph: bool) -> tuple[Any, tuple, bool]:
-    """`function` called on inputs that are fresh in the graph (or stay in theirs)."""
+    """Call `function` on inputs that are fresh in the graph (or stay in theirs)."""
     single = isinstance(inputs, Tensor)
     with enable_grad():
         fresh = tuple(
@@ -202,7 +212,7 @@ def _zeros_for_none(grads: Sequence, inputs: Sequence) -> list:
 
 
 def _gradients(outputs: tuple, inputs: tuple, vectors: Any, create_graph: bool) -> list:
-    """`grad` with zeros where an output depends on nothing."""
+    """Return the gradients as `grad` does, with zeros if an output depends on nothing."""
     live = [(o, v) for o, v in zip(outputs, vectors, strict=True) if o.requires_grad]
     if not live:
         return _zeros_for_none([None] * len(inputs), inputs)

@@ -44,21 +44,40 @@ class _Switch:
 
 
 class no_grad(_Switch):
-    """Record nothing: results do not require gradients."""
+    """Records nothing inside a `with` block or a decorated function: results do not require gradients.
+
+    >>> x = gg.ones(2, requires_grad=True)
+    >>> with gg.no_grad():
+    ...     y = x * 2
+    >>> y.requires_grad
+    False
+    """
 
     def __init__(self) -> None:
         super().__init__(grad=False)
 
 
 class enable_grad(_Switch):
-    """Record again, inside `no_grad`."""
+    """Records again, inside `no_grad`.
+
+    >>> x = gg.ones(2, requires_grad=True)
+    >>> with gg.no_grad(), gg.enable_grad():
+    ...     y = x * 2
+    >>> y.requires_grad
+    True
+    """
 
     def __init__(self) -> None:
         super().__init__(grad=True)
 
 
 class set_grad_enabled(_Switch):
-    """Record or not, as `enabled` says; takes effect at once and is undone at the end of a `with` block."""
+    """Records or not, as `enabled` says; it takes effect at once and is undone at the end of a `with` block.
+
+    >>> with gg.set_grad_enabled(False):
+    ...     print(gg.is_grad_enabled())
+    False
+    """
 
     def __init__(self, enabled: bool):
         super().__init__(grad=bool(enabled))
@@ -71,24 +90,46 @@ class set_grad_enabled(_Switch):
 
 
 class inference_mode(_Switch):
-    """`no_grad` for code whose results never meet a gradient: they cannot require one later."""
+    """Records nothing, for code whose results never meet a gradient: they cannot require one later.
+
+    >>> with gg.inference_mode():
+    ...     print(gg.is_inference_mode_enabled())
+    True
+    """
 
     def __init__(self, enabled: bool = True):
         super().__init__(inference=enabled, grad=mode.grad and not enabled)
 
 
 class detect_anomaly(_Switch):
-    """Make backward raise AnomalyError at the first NaN gradient, naming the op and the line that made it."""
+    """Makes backward raise AnomalyError at the first NaN gradient; the error names the op and the line that made it.
+
+    >>> x = gg.tensor(-1.0, requires_grad=True)
+    >>> with gg.detect_anomaly():
+    ...     try:
+    ...         gg.sqrt(x).backward()
+    ...     except gg.errors.AnomalyError as error:
+    ...         print("sqrt" in str(error))
+    True
+    """
 
     def __init__(self) -> None:
         super().__init__(anomaly=True)
 
 
 def is_grad_enabled() -> bool:
-    """Whether ops are recorded now."""
+    """Return whether ops are recorded now.
+
+    >>> gg.is_grad_enabled()
+    True
+    """
     return mode.grad
 
 
 def is_inference_mode_enabled() -> bool:
-    """Whether inference mode is on."""
+    """Return whether inference mode is on.
+
+    >>> gg.is_inference_mode_enabled()
+    False
+    """
     return mode.inference

@@ -233,16 +233,27 @@ def op(
 ) -> Any:
     """Declare an op (see the module's text).
 
-    samples: function of a Sampler that returns the cases for the checks.
-    dtypes: "common": inputs are promoted to one dtype; "float": and integers to the default float; "own": left alone.
-    exact: moves values without arithmetic, so 16-bit floats are not raised to float32.
-    broadcasts: some axes of an input are broadcast and others not (matmul, linear), and gradients may keep them.
-    view: the result shares the first input's memory, and in-place changes go through it.
-    inplace: the op is also a Tensor method that overwrites the tensor, under its name and an underscore: `x.relu_()`.
-    autocast: the dtype in which it runs inside of `autocast` ("low", "float32", "first", "refused": see `autocast.py`),
+    samples: function of a Sampler that returns the cases for the checks. dtypes: "common": inputs are promoted to one
+    dtype; "float": and integers to the default float; "own": left alone. exact: moves values without arithmetic, so
+    16-bit floats are not raised to float32. broadcasts: some axes of an input are broadcast and others not (matmul,
+    linear), and gradients may keep them. view: the result shares the first input's memory, and in-place changes go
+    through it. inplace: the op is also a Tensor method that overwrites the tensor, under its name and an underscore:
+    `x.relu_()`. autocast: the dtype in which it runs inside of `autocast` ("low", "float32", "first", "refused": see
+    `autocast.py`),
         for all devices or by kind of device; an op without one takes the dtypes that it is given.
-    bench: like samples, cases to measure, the one for a quick look first; a generator, since they are large.
-    flops: arithmetic operations of a call, or (of forward, of backward); its parameters name inputs, attributes, `out`.
+    bench: like samples, cases to measure, the one for a quick look first; a generator, since they are large. flops:
+    arithmetic operations of a call, or (of forward, of backward); its parameters name inputs, attributes, `out`.
+
+    >>> @gg.op(samples=lambda s: [s.case(s(3, 4))])
+    ... def scaled_square(x, *, scale=1.0):
+    ...     "scale * x**2."
+    ...     return scale * x * x
+    >>> scaled_square.vjp(x=lambda g, x, scale: 2 * scale * x * g)
+    <op scaled_square(x, scale=1.0)>
+    >>> x = gg.tensor([1.0, 2.0], requires_grad=True)
+    >>> scaled_square(x, scale=3.0).sum().backward()
+    >>> x.grad
+    tensor([ 6., 12.])
     """
 
     def declare(body: Callable) -> Op:

@@ -28,7 +28,14 @@ _new = object.__new__
 
 
 class Tensor(Protocols):
-    """An n-dimensional array that remembers how it was computed; `gpugrad.tensor`, `zeros` and every op make one."""
+    """An n-dimensional array that remembers how it was computed; `gpugrad.tensor`, `zeros` and every op make one.
+
+    >>> x = gg.tensor([1.0, 2.0], requires_grad=True)
+    >>> y = (x * x).sum()
+    >>> y.backward()
+    >>> y, x.grad
+    (tensor(5., grad_fn=sum), tensor([2., 4.]))
+    """
 
     # `wrap` sets all of them. Attributes of the user's own go into the __dict__, which is made when the first is set.
     __slots__ = (
@@ -120,7 +127,11 @@ class Tensor(Protocols):
         self._grad = value
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Start (or stop) recording ops on this leaf; returns it. Raises DTypeError unless floating-point."""
+        """Start (or stop) recording ops on this leaf, and return it. Raises DTypeError unless it is floating-point.
+
+        >>> gg.ones(2).requires_grad_()
+        tensor([1., 1.], requires_grad=True)
+        """
         if requires_grad and not is_float(self.dtype):
             raise DTypeError(f"requires_grad: only floating-point tensors can require gradients, got {self.dtype}")
         if not requires_grad and self._node is not None:
@@ -131,16 +142,33 @@ class Tensor(Protocols):
     # The graph
 
     def detach(self) -> Tensor:
-        """The same memory outside the graph."""
+        """Return the same memory outside the graph.
+
+        >>> gg.ones(2, requires_grad=True).detach().requires_grad
+        False
+        """
         return wrap(self._array, self.device, None)
 
     def detach_(self) -> Tensor:
-        """Leave the graph; returns itself."""
+        """Leave the graph, and return this Tensor.
+
+        >>> x = gg.ones(2, requires_grad=True) * 2
+        >>> x.detach_().requires_grad
+        False
+        """
         self._node, self._requires_grad, self._view = None, False, None
         return self
 
     def register_hook(self, hook: Callable) -> Handle:
-        """Call `hook(gradient)` when this Tensor's gradient is known; what it returns, if anything, replaces it."""
+        """Call `hook(gradient)` when this Tensor's gradient is known; if the hook returns something, it replaces the
+        gradient.
+
+        >>> x = gg.ones(2, requires_grad=True)
+        >>> handle = x.register_hook(lambda gradient: gradient * 10)
+        >>> x.sum().backward()
+        >>> x.grad
+        tensor([10., 10.])
+        """
         edge = self._edge()
         if edge is None:
             raise GradientError("register_hook: this tensor does not require a gradient")
@@ -151,7 +179,15 @@ class Tensor(Protocols):
         return Handle(edge, key)
 
     def retain_grad(self) -> None:
-        """Keep this non-leaf's gradient in `.grad` at backward."""
+        """Keep this non-leaf's gradient in `.grad` at backward.
+
+        >>> x = gg.ones(2, requires_grad=True)
+        >>> y = x * 2
+        >>> y.retain_grad()
+        >>> y.sum().backward()
+        >>> y.grad
+        tensor([1., 1.])
+        """
         if self._node is None:
             return
         me = weakref.ref(self)
@@ -164,7 +200,7 @@ class Tensor(Protocols):
         self.register_hook(keep)
 
     def _edge(self) -> Any:
-        """What a node that uses this Tensor points to: its node, itself as a leaf, or None."""
+        """Return what a node that uses this Tensor points to: its node, itself as a leaf, or None."""
         view = self._view
         if view is not None and view.number < view.base._changed:
             view.refresh(self)
@@ -173,19 +209,32 @@ class Tensor(Protocols):
     # Values
 
     def numpy(self) -> np.ndarray:
-        """The values as a NumPy array (this memory, on the CPU). Raises GradientError if the graph would be lost."""
+        """Return the values as a NumPy array (this memory, on the CPU). Raises GradientError if the graph would be
+        lost.
+
+        >>> gg.arange(3).numpy()
+        array([0, 1, 2])
+        """
         if self.requires_grad:
             raise GradientError("numpy(): this tensor requires a gradient, which NumPy cannot hold; use detach()")
         return self.device.to_host(self._array)
 
     def item(self) -> Any:
-        """The only element as a Python number."""
+        """Return the only element as a Python number. Raises ShapeError if there is not exactly one.
+
+        >>> gg.tensor([2.5]).item()
+        2.5
+        """
         if self._array.size != 1:
             raise ShapeError(f"item(): expected one element, got shape {self.shape}")
         return self.device.to_host(self._array).item()
 
     def tolist(self) -> Any:
-        """The values as nested lists."""
+        """Return the values as nested lists.
+
+        >>> gg.tensor([[1, 2], [3, 4]]).tolist()
+        [[1, 2], [3, 4]]
+        """
         return self.device.to_host(self._array).tolist()
 
     __hash__ = object.__hash__  # type: ignore[assignment]
@@ -262,7 +311,7 @@ def _check_gradient(tensor: Tensor, gradient: Any) -> None:
 
 
 def wrap(array: Any, device: Device, node: Any, cls: type = Tensor) -> Tensor:
-    """A Tensor of an array that is on `device` already, made by `node` (None: a constant)."""
+    """Return a Tensor of an array that is on `device` already, made by `node` (None: a constant)."""
     made = _new(cls)
     made._array = array
     made.device = device

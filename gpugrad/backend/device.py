@@ -19,11 +19,15 @@ CONNECTED: dict[str | int, "Device"] = {}  # every device in use, by its names; 
 
 
 class Device:
-    """A place for arrays; one object per place, so devices compare by identity.
+    """A place for arrays; there is one object for each place, so that devices compare by identity.
 
-    Also a context that makes it the default: `with gpugrad.device("cuda"):`. `is_only`: no other device of its type is
-    there, so that its array library needs no `selected()` around a call. `has_products`: `multiply` works.
+    It is also a context that makes it the default: `with gpugrad.device("cuda"):`. `is_only`: no other device of its
+    type is there, so that its array library needs no `selected()` around a call. `has_products`: `multiply` works.
     `shared_bytes`: shared memory that a kernel's block can have.
+
+    >>> device = gg.ones(2).device
+    >>> device, device.type, isinstance(device, gg.Device)
+    (device('cpu'), 'cpu', True)
     """
 
     __slots__ = ("type", "index", "name", "xp")
@@ -95,7 +99,11 @@ CPU = CONNECTED["cpu"] = Device("cpu", None, "cpu")
 
 
 def default_device() -> Device:
-    """The device of new tensors in this thread."""
+    """The device of new tensors in this thread.
+
+    >>> gg.default_device() is gg.ones(2).device
+    True
+    """
     return getattr(thread, "default", CPU)
 
 

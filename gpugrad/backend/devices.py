@@ -10,9 +10,15 @@ __all__ = ["CPU", "Device", "default_device", "device", "device_of", "set_defaul
 
 
 def device(given: "str | Device | int | None" = None) -> Device:
-    """The device that `given` names: `"cpu"`, `"cuda"`, `"cuda:1"`, a Device, a cuda index; None is the default one.
+    """Return the device that `given` names: `"cpu"`, `"cuda"`, `"cuda:1"`, a Device or a cuda index; None is the
+    default one.
 
     Raises DeviceError for an unknown name, and for cuda without CuPy or a GPU; the message says what to install.
+
+    >>> with gg.device("cpu"):
+    ...     x = gg.ones(2)
+    >>> x.device is gg.device("cpu")
+    True
     """
     if isinstance(given, Device):
         return given
@@ -31,12 +37,17 @@ def device(given: "str | Device | int | None" = None) -> Device:
 
 
 def set_default_device(given: "str | Device") -> None:
-    """Create new tensors of this thread on `given` from now on."""
+    """Create new tensors of this thread on `given` from now on.
+
+    >>> gg.set_default_device("cpu")
+    >>> gg.ones(2).device
+    device('cpu')
+    """
     thread.default = device(given)
 
 
 def _reduce(self: Device) -> tuple:
-    """A device is pickled by its name."""
+    """Pickle a device by its name."""
     return device, (self.name,)
 
 

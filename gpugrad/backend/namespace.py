@@ -45,7 +45,13 @@ def register_type(cls: type, namespace: Any) -> None:
 
 
 def xp(array: Any) -> Any:
-    """The namespace of `array`: NumPy's, CuPy's or gpugrad's own for a Tensor."""
+    """Return the namespace of `array`: NumPy's, CuPy's, or gpugrad's own for a Tensor.
+
+    >>> gg.xp(np.ones(2)).exp(np.zeros(2))
+    array([1., 1.])
+    >>> gg.xp(gg.ones(2)).exp(gg.zeros(2))
+    tensor([1., 1.])
+    """
     try:
         return _by_type[array.__class__]
     except KeyError:

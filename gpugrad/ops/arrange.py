@@ -143,10 +143,12 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Tensor:
 
     repeats: one number for all of them, or a number for each.
 
-    >>> gg.repeat([1, 2], 2), gg.repeat([[1, 2], [3, 4]], [2, 1], axis=0)
-    (tensor([1, 1, 2, 2]), tensor([[1, 2],
+    >>> gg.repeat([1, 2], 2)
+    tensor([1, 1, 2, 2])
+    >>> gg.repeat([[1, 2], [3, 4]], [2, 1], axis=0)
+    tensor([[1, 2],
             [1, 2],
-            [3, 4]]))
+            [3, 4]])
     """
     x = asarray(x)
     x, axis = (reshape(x, shape=-1), 0) if axis is None else (x, axis_of("repeat", x, axis))

@@ -131,9 +131,11 @@ def diagflat(x: Any, k: int = 0) -> Tensor:
 def diag(x: Any, k: int = 0) -> Tensor:
     """Return diagonal k of a matrix, or the matrix with a vector on diagonal k.
 
-    >>> gg.diag([1, 2]), gg.diag([[1, 2], [3, 4]])
-    (tensor([[1, 0],
-            [0, 2]]), tensor([1, 4]))
+    >>> gg.diag([[1, 2], [3, 4]])
+    tensor([1, 4])
+    >>> gg.diag([1, 2])
+    tensor([[1, 0],
+            [0, 2]])
     """
     x = asarray(x)
     if x.ndim not in (1, 2):

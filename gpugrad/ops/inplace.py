@@ -147,7 +147,11 @@ def _raw_index(part: Any) -> Any:
 
 
 def _copy_(self: Tensor, source: Any, non_blocking: bool = False) -> Tensor:
-    """Copy the values of `source`, broadcast, into this Tensor; differentiable with respect to `source`."""
+    """Copy the values of `source`, broadcast, into this Tensor; differentiable with respect to `source`.
+
+    >>> gg.zeros(2).copy_([1.0, 2.0])
+    tensor([1., 2.])
+    """
     if isinstance(source, Tensor) and source.device is not self.device:
         source = source.to(device=self.device)
     self[...] = source

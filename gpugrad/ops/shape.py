@@ -364,10 +364,13 @@ def meshgrid(*arrays: Any, copy: bool = True, sparse: bool = False, indexing: st
     indexing: with "ij" output i varies along axis i; "xy" exchanges the first two axes. sparse: the other axes have
     length 1. copy=False: the results are views (read-only unless sparse).
 
-    >>> gg.meshgrid(gg.arange(2), gg.arange(2))
-    (tensor([[0, 1],
-            [0, 1]]), tensor([[0, 0],
-            [1, 1]]))
+    >>> rows, columns = gg.meshgrid(gg.arange(2), gg.arange(2), indexing="ij")
+    >>> rows
+    tensor([[0, 0],
+            [1, 1]])
+    >>> columns
+    tensor([[0, 1],
+            [0, 1]])
     """
     if indexing not in ("xy", "ij"):
         raise ShapeError(f"meshgrid: indexing is 'xy' or 'ij', got {indexing!r}")

@@ -21,12 +21,19 @@ _turn = threading.RLock()
 
 
 def get_num_threads() -> int:
-    """Threads that CPU ops may use."""
+    """Return the number of threads that CPU ops may use.
+
+    >>> gg.get_num_threads() >= 1
+    True
+    """
     return _count
 
 
 def set_num_threads(count: int) -> None:
-    """Let CPU ops (and BLAS) use `count` threads, at least one."""
+    """Let CPU ops (and BLAS) use `count` threads, at least one.
+
+    >>> gg.set_num_threads(gg.get_num_threads())
+    """
     global _count
     if not isinstance(count, int) or count < 1:
         raise ValueError(f"set_num_threads: expected a positive int, got {count!r}")

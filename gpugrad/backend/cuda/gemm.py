@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import precision
 from ..device import device_of
 from ..namespace import xp
+from ..precision import get_float32_matmul_precision
 from .launch import dense
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
@@ -76,7 +76,7 @@ def product(a: Any, b: Any, *, epilogue: str = "default", bias: Any = None, aux:
     m, n, k = shape[-1], shape[-2], a.shape[-1]
     asked = Product(
         np.dtype(a.dtype).name, m, n, k, prod(shape[:-2]), first, second, Operand(m, n, m, m * n), epilogue,
-        precision.get() != "highest" and a.dtype == np.float32,
+        get_float32_matmul_precision() != "highest" and a.dtype == np.float32,
     )  # fmt: skip
     device_of(a).multiply(asked, b, a, out, bias, aux)
     return out
