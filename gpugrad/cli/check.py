@@ -41,7 +41,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check, print the tables; 0 if all passed, 1 if not. Raises UsageError if there is nothing to check."""
+    """Run the checks and print the tables; 0 if all passed, 1 if not. Raises UsageError if there is nothing to check.
+    """
     ops = _chosen(declared_ops(Path(args.file), args.timeout) if args.file else dict(OPS), args.op)
     devices = [args.device] if args.device else ["cpu", *(["cuda"] if cuda.is_available() else [])]
     status = max([_check(ops, find_device(name), args) for name in devices])
@@ -69,7 +70,7 @@ def _is_emulated(device: Device) -> bool:
 
 
 def _check_emulated(args: argparse.Namespace) -> int:
-    """Return the same on the emulated cuda device in check mode, which needs a process of its own."""
+    """Run the same checks on the emulated cuda device in check mode, which needs a process of its own."""
     problem = emulator.available()
     if problem:
         print(f"the kernels were not run on the CPU: {problem}")

@@ -1,4 +1,4 @@
-"""`gpugrad doctor`: versions and devices, what is missing, and the command that gets it."""
+"""`gpugrad doctor`: report versions and devices, what is missing, and the command that installs it."""
 
 import argparse
 import importlib.metadata
@@ -23,11 +23,11 @@ REQUIRED = ("numpy", "ml_dtypes", "threadpoolctl")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """There are none."""
+    """Declare no arguments: the command has none."""
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the report; 1 only if gpugrad itself does not work."""
+    """Print the report; returns 1 only if gpugrad itself does not work."""
     problems = _self_test()
     _section("Versions", [*_versions(), *_blas()])
     _section("Devices", [_cpu(), *_gpus()])
@@ -125,7 +125,7 @@ def _optional(name: str, use: str, distributions: tuple, extra: str) -> tuple[st
 
 
 def _self_test() -> list[tuple[str, str]]:
-    """What of the core does not work: (part, error)."""
+    """Return (part, error) for each part of the core that does not work."""
     problems = []
     for name in REQUIRED:
         try:

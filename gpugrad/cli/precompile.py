@@ -1,4 +1,5 @@
-"""`gpugrad precompile`: compile every kernel before its first launch, and list what each takes of a GPU."""
+"""`gpugrad precompile`: compile every kernel before its first launch, and list the resources that each takes of a GPU.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +28,7 @@ COLUMNS = ("family", "target", "kernels", "compiled", "seconds", "registers", "s
 
 @dataclass
 class Outcome:
-    """What became of some instances of a family."""
+    """Counts the results of some instances of a family."""
 
     compiled: int = 0
     seconds: float = 0.0
@@ -35,7 +36,7 @@ class Outcome:
     errors: list[str] = field(default_factory=list)
 
     def add(self, other: Outcome) -> None:
-        """Count another's instances as well."""
+        """Add the counts of another."""
         self.compiled += other.compiled
         self.seconds += other.seconds
         self.resources |= other.resources
@@ -57,7 +58,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compile and print the table; 1 if something does not compile or, with --check, takes too much."""
+    """Compile and print the table; returns 1 if something does not compile or, with --check, takes too much."""
     start = time.perf_counter()
     families = _families(args.family)
     targets = [EMULATOR] if args.emulator else list(dict.fromkeys(args.arch or [_present()]))
@@ -103,8 +104,9 @@ def _present() -> str:
 
 
 def _outcomes(families: list[Kernels], targets: list[str], jobs: int) -> Iterator[tuple[Kernels, str, Outcome]]:
-    """Yield each family on each target, in order, as soon as it is done. NVRTC and the C++ compiler run beside each
-    other.
+    """Yield the outcome of each family on each target, in order, as soon as it is done.
+
+    NVRTC and the C++ compiler run at the same time.
     """
     with ThreadPoolExecutor(jobs) as pool:
         waiting: list[tuple[Kernels, str, Outcome, list[Future[Outcome]]]] = []
@@ -125,7 +127,7 @@ def _outcomes(families: list[Kernels], targets: list[str], jobs: int) -> Iterato
 
 
 def _plan(family: Kernels, target: str) -> tuple[Outcome, list[Callable[[], Outcome]]]:
-    """What the cache already has of a family, and the compilations of the rest."""
+    """Return the outcome of the instances of a family that are in the cache, and the compilations of the rest."""
     done, missing, size = Outcome(), family.instances(), 1
     if target != EMULATOR:
         from ..backend.cuda.nvrtc import lookup

@@ -56,11 +56,11 @@ def attach(
         every input that has a gradient rule. Arrays arrive as pointers to contiguous elements, ints as long long,
         floats as double, bools as bool. The template argument T is the inputs' C++ type.
     out: (shape, dtype) of the output, from the inputs' arrays and the attributes by name; by default the first input's.
-    residuals: arrays that forward writes and backward reads: name -> (shape, dtype), like `out`.
-    threads: how many threads are wanted, rounded up to whole blocks of `block`; by default n. Instead, `grid` gives the
+    residuals: arrays that forward writes and backward reads: name -> (shape, dtype), like `out`. threads: the number of
+    threads, rounded up to whole blocks of `block`; by default n. Instead, `grid` gives the
         blocks along x, y, z. shared: bytes of dynamic shared memory.
     dtypes: those that the kernels take; by default all floats if there is a T, otherwise float32. For others, and
-        where backward is None, the op's body and rules run.
+        if backward is None, the op's body and rules run.
 
     Raises KernelError for a call that names something unknown. Without `backward` the op's rules give the gradient.
     """

@@ -3,8 +3,9 @@
     8 bytes: length of the header, little-endian; the header: JSON; the values: one tensor after the other, without gaps
     {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ..., "__metadata__": {"key": "text"}}
 
-(https://github.com/huggingface/safetensors). A file comes from anywhere, so everything in it is checked before use: a
-header can ask for memory it does not have, for values of others, or for more than there are.
+(https://github.com/huggingface/safetensors). A file may come from anywhere, so everything in it is checked before it is
+used: a header can ask for more memory than there is, for values that belong to others, or for more values than the file
+has.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _SUMS, _SUM = "gpugrad.sha256", "gpugrad.header.sha256"
 
 
 class Entry(NamedTuple):
-    """One tensor of a file."""
+    """Describes one tensor of a file."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -47,7 +48,7 @@ class Entry(NamedTuple):
 
 
 def checksum(content: Any) -> str:
-    """SHA-256 of bytes."""
+    """Return the SHA-256 of bytes."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -90,7 +91,7 @@ def _check_size(text: bytes) -> None:
 
 
 def _is_unicode(text: str) -> bool:
-    """Return whether other programs can read it: a lone surrogate is no character."""
+    """Return whether other programs can read the text: a lone surrogate is no character."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -109,7 +110,7 @@ def _header_sum(header: dict) -> str:
 
 
 def read_header(file: Any, size: int) -> tuple[dict[str, Entry], dict[str, str]]:
-    """Return the tensors and the notes of an open file of `size` bytes. Raises ValueError, that says why, for a bad
+    """Return the tensors and the notes of an open file of `size` bytes. Raises ValueError with the reason for a bad
     one.
     """
     if size < 8:
@@ -170,7 +171,7 @@ def _are_sizes(given: Any) -> bool:
 
 
 def _check_places(entries: dict[str, Entry], begin: int, size: int) -> None:
-    """Every byte after the header belongs to one tensor."""
+    """Raise ValueError unless every byte after the header belongs to exactly one tensor."""
     end = begin
     for name, entry in sorted(entries.items(), key=lambda item: (item[1].start, item[1].size)):
         if entry.start != end:

@@ -1,4 +1,4 @@
-"""Ctrl-C between two steps instead of inside one."""
+"""Ctrl-C takes effect between two steps instead of inside one."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import Any
 
 
 class HeldInterrupts:
-    """A block inside which Ctrl-C waits until the end; pressed again it interrupts at once.
+    """Makes Ctrl-C wait until the end of a block; pressed again it interrupts at once.
 
-    An update that is broken off leaves some parameters changed and others not, and no place to go on from. Outside the
-    main thread, which alone is interrupted, it does nothing.
+    An update that is broken off leaves some parameters changed and others not, and no place to continue from. Outside
+    the main thread, which alone is interrupted, it does nothing.
     """
 
     def __enter__(self) -> None:

@@ -8,7 +8,11 @@ from ..device import Device
 
 
 def is_emulated() -> bool:
-    """Whether cuda devices are emulated on the CPU: the environment says GPUGRAD_CUDA=emulate."""
+    """Return whether cuda devices are emulated on the CPU: the environment says GPUGRAD_CUDA=emulate.
+
+    >>> gg.cuda.is_emulated() in (True, False)
+    True
+    """
     return os.environ.get("GPUGRAD_CUDA") == "emulate"
 
 
@@ -33,5 +37,9 @@ def diagnose() -> str | None:
 
 
 def is_available() -> bool:
-    """Whether `device="cuda"` works here."""
+    """Return whether `device="cuda"` works here.
+
+    >>> if gg.cuda.is_available():
+    ...     x = gg.ones(3, device="cuda")
+    """
     return diagnose() is None

@@ -31,7 +31,11 @@ _LIMITS = (2**31 - 1, 65_535, 65_535)  # blocks in a grid along x, y, z
 
 
 def ctype(array: Any) -> str:
-    """The C++ type of an array's elements, or of a dtype."""
+    """Return the C++ type of an array's elements, or of a dtype.
+
+    >>> gg.cuda.ctype(gg.float16), gg.cuda.ctype(np.zeros(3, np.int64))
+    ('__half', 'long long')
+    """
     dtype = np.dtype(getattr(array, "dtype", array))
     if dtype.name not in _CTYPES:
         raise DTypeError(f"CUDA kernels have no type for {dtype}; they know {', '.join(_CTYPES)}")
@@ -39,17 +43,28 @@ def ctype(array: Any) -> str:
 
 
 def dense(array: Any) -> Any:
-    """`array` if its elements lie in memory in C order, else a copy that does."""
+    """Return `array` if its elements lie in memory in C order, else a copy that does.
+
+    >>> array = np.ones((2, 3))
+    >>> gg.cuda.dense(array) is array, gg.cuda.dense(array.T).flags.c_contiguous
+    (True, True)
+    """
     return array if array.flags.c_contiguous else xp(array).ascontiguousarray(array)
 
 
 def aligned(*arrays: Any) -> bool:
-    """Whether each array begins at a multiple of 16 bytes, as loads of 16 bytes need it; None counts as aligned."""
+    """Return whether each array begins at a multiple of 16 bytes, as loads of 16 bytes need it; None counts as aligned.
+    """
     return all(array is None or device_of(array).address(array) % 16 == 0 for array in arrays)
 
 
 class Strided:
-    """An array for a kernel that was told its strides: launched as it is, contiguous or not."""
+    """Marks an array for a kernel that gets its strides: it is launched as it is, contiguous or not.
+
+    >>> array = np.ones((2, 3)).T
+    >>> gg.cuda.Strided(array).array is array
+    True
+    """
 
     __slots__ = ("array",)
 
@@ -58,11 +73,17 @@ class Strided:
 
 
 class Kernels:
-    """The kernels of one CUDA source.
+    """Compiles and launches the kernels of one CUDA source.
 
     source: the name of a file in `kernels/`, a path, or a `Source`. instances: gives every instance that may be
     launched, so that all can be compiled ahead; None allows any. spills: which of them (patterns of `fnmatch`) may
     spill registers to memory, and why.
+
+    >>> text = '__global__ void fill(float* out, long long n) { if (threadIdx.x < n) out[threadIdx.x] = 7; }'
+    >>> kernels = gg.cuda.Kernels(gg.cuda.Source(text=text))
+    >>> if gg.cuda.is_available():
+    ...     out = gg.xp(gg.zeros(1, device="cuda")._array).zeros(4, np.float32)
+    ...     kernels.launch("fill", grid=(1,), block=(32,), args=(out, np.int64(4)))
     """
 
     families: list[Kernels] = []

@@ -10,7 +10,12 @@ from ...errors import OutOfMemoryError
 
 
 class Memory(NamedTuple):
-    """Bytes: in live arrays, kept for reuse besides, the most that was ever in live arrays, and the most allowed."""
+    """Counts bytes: in live arrays, kept for reuse besides, the most that was ever in live arrays, and the most
+    allowed.
+
+    >>> print(gg.cuda.Memory(allocated=1024, cached=0, peak=2048, limit=1 << 30).peak)
+    2048
+    """
 
     allocated: int
     cached: int

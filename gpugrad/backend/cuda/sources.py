@@ -26,9 +26,12 @@ def kernels() -> Path:
 
 
 class Source:
-    """One translation unit of CUDA C++: a `.cu` file, or text that was given as such (`name` then stands for it).
+    """Holds one translation unit of CUDA C++: a `.cu` file, or a text, for which `name` stands.
 
     `#include "..."` is looked up beside the including file, then among gpugrad's own kernels.
+
+    >>> gg.cuda.Source(text="__global__ void nothing() {}", name="nothing.cu")
+    <CUDA source nothing.cu>
     """
 
     def __init__(self, path: Path | None = None, *, text: str | None = None, name: str = "kernel.cu"):
