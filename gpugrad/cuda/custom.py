@@ -63,6 +63,20 @@ def attach(
         if backward is None, the op's body and rules run.
 
     Raises KernelError for a call that names something unknown. Without `backward` the op's rules give the gradient.
+
+    >>> @gg.op(samples=lambda s: [s.case(s(3, 4))])
+    ... def twice(x):
+    ...     "2 * x."
+    ...     return 2 * x
+    >>> text = '''
+    ... template <typename T> __global__ void twice(T* out, const T* x, long long n) {
+    ...     const long long i = blockIdx.x * (long long)blockDim.x + threadIdx.x;
+    ...     if (i < n) out[i] = x[i] + x[i];
+    ... }
+    ... '''
+    >>> gg.cuda.attach(twice, text, forward="twice<T>(out, x, n)", dtypes=["float32"])
+    >>> if gg.cuda.is_available():
+    ...     assert twice(gg.ones(3, device="cuda")).tolist() == [2, 2, 2]
     """
     kernels = Kernels(_source(op, source))
     shapes = {"out": out or (lambda **values: (values[op.inputs[0]].shape, values[op.inputs[0]].dtype))}

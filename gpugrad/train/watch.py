@@ -69,12 +69,17 @@ def find_nan(model: Module, compute: Callable[[], Any], what: str) -> NoReturn:
 
 @contextmanager
 def nan_watch(model: Module) -> Iterator[None]:
-    """Inside, a layer whose output is not finite raises TrainingError that names it and describes its input.
+    """Make a layer whose output is not finite raise TrainingError, which names it and describes its input, inside the
+    block.
 
     Every layer's output is looked at, and the program waits for a GPU each time: it is meant for finding a fault.
 
-    >>> with gg.train.nan_watch(nn.Sequential(nn.Identity())) as _, gg.no_grad():
-    ...     pass
+    >>> model = nn.Sequential(nn.Identity())
+    >>> with gg.train.nan_watch(model):
+    ...     model(gg.tensor([float("nan")]))
+    Traceback (most recent call last):
+        ...
+    gpugrad.errors.TrainingError: the output (1,) of layer '0' (Identity) is not finite: ...
     """
 
     def check(name: str, module: Module, args: Any, output: Any) -> None:

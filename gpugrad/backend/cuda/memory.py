@@ -13,8 +13,11 @@ class Memory(NamedTuple):
     """Counts bytes: in live arrays, kept for reuse besides, the most that was ever in live arrays, and the most
     allowed.
 
-    >>> print(gg.cuda.Memory(allocated=1024, cached=0, peak=2048, limit=1 << 30).peak)
-    2048
+    >>> print(gg.cuda.Memory(allocated=1024, cached=0, peak=2048, limit=1 << 30))
+    allocated    1.00 KiB  in live arrays
+    peak         2.00 KiB  the most since the start or reset_peak_memory_stats()
+    cached            0 B  free blocks kept for reuse; empty_cache() returns them
+    limit        1.00 GiB  what arrays and free blocks may take together
     """
 
     allocated: int
