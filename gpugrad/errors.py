@@ -68,7 +68,7 @@ class StateDictError(GpugradError, RuntimeError):
 
 
 class CheckpointError(GpugradError, OSError):
-    """A checkpoint file that cannot be read: truncated, or of another format."""
+    """A checkpoint file that cannot be read, truncated or of another format; or one that could not be, once written."""
 
 
 class DataError(GpugradError, RuntimeError):

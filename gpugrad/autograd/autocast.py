@@ -95,7 +95,6 @@ class autocast(_Switch):
     CPU). enabled=False: as if outside, inside another region. cache_enabled: a parameter is cast once, not at every
     use. Networks stay in float32; run backward outside of the region. float64 is never cast.
 
-    >>> import gpugrad as gg
     >>> with gg.autocast("cpu", dtype=gg.bfloat16):
     ...     product = gg.ones(2, 2) @ gg.ones(2, 2)
     >>> product.dtype.name
@@ -132,7 +131,6 @@ class autocast(_Switch):
 def is_autocast_enabled(device_type: str = "cuda") -> bool:
     """Return whether tensors of this type of device are inside an `autocast` region.
 
-    >>> import gpugrad as gg
     >>> with gg.autocast("cpu"):
     ...     print(gg.amp.is_autocast_enabled("cpu"))
     True
@@ -143,7 +141,6 @@ def is_autocast_enabled(device_type: str = "cuda") -> bool:
 def get_autocast_dtype(device_type: str) -> np.dtype:
     """Return the 16-bit dtype of the region, or the one that a region would have.
 
-    >>> import gpugrad as gg
     >>> gg.amp.get_autocast_dtype("cpu").name
     'bfloat16'
     """

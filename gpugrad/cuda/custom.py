@@ -1,4 +1,4 @@
-"""CUDA kernels of users' ops: from CUDA C++ to a differentiable, checked op in one declaration.
+"""CUDA kernels for users' ops: one declaration makes CUDA C++ the path of a differentiable op.
 
     gpugrad.cuda.attach(
         swish,                                              # an op, declared with its body and gradient rules
@@ -7,8 +7,8 @@
         backward="swish_backward<T>(gx, g, x, n, beta)",
     )
 
-The op's body stays what it computes on the CPU and what the kernels are checked against (`gpugrad check FILE.py`); its
-gradient rules stay what higher derivatives are made of.
+The op's body still computes it on the CPU, and the kernels are checked against it (`gpugrad check FILE.py`). Higher
+derivatives are still made of its gradient rules.
 """
 
 from __future__ import annotations
@@ -47,22 +47,23 @@ def attach(
     shared: str = "0",
     dtypes: Sequence[str] | None = None,
 ) -> None:
-    """Make CUDA kernels the path of `op` on cuda devices.
+    """Make `op` run these CUDA kernels on cuda devices.
 
-    source: a `.cu` file (its path may start from the folder of the op's own file), or CUDA C++ text. It may include
-        gpugrad's `common.cuh`, and is compiled when first used.
-    forward, backward: the calls, as C++ would write them. Arguments are Python expressions over the op's inputs and
-        attributes, `out`, `n` (elements of out) and the residuals; backward also knows `g` and writes `g<input>` for
-        every input that has a gradient rule. Arrays arrive as pointers to contiguous elements, ints as long long,
-        floats as double, bools as bool. The template argument T is the inputs' C++ type.
-    out: (shape, dtype) of the output, from the inputs' arrays and the attributes by name; by default the first input's.
-    residuals: arrays that forward writes and backward reads: name -> (shape, dtype), like `out`. threads: the number of
-    threads, rounded up to whole blocks of `block`; by default n. Instead, `grid` gives the
-        blocks along x, y, z. shared: bytes of dynamic shared memory.
-    dtypes: those that the kernels take; by default all floats if there is a T, otherwise float32. For others, and
-        if backward is None, the op's body and rules run.
+    source: a `.cu` file, whose path may start from the folder of the op's own file, or CUDA C++ text. It may include
+        gpugrad's `common.cuh`. It is compiled when it is first used.
+    forward, backward: the kernel calls, written as in C++. Their arguments are Python expressions over the op's inputs
+        and attributes, `out`, `n` (the number of elements of out) and the residuals. backward also knows `g` and must
+        write `g<input>` for every input that has a gradient rule. Arrays are passed as pointers to contiguous elements,
+        ints as long long, floats as double and bools as bool. The template argument T is the C++ type of the inputs.
+    out: a function that returns the (shape, dtype) of the output from the inputs' arrays and the attributes, by name.
+        By default the output is like the first input.
+    residuals: the arrays that forward writes and backward reads, as name -> a function like `out`. threads: an
+    expression for the number of threads, by default n. It is rounded up to whole blocks of `block` threads.
+        `grid` replaces it by the numbers of blocks along x, y and z. shared: the bytes of dynamic shared memory.
+    dtypes: the dtypes that the kernels support; by default all floats if there is a T, otherwise float32. The op's body
+        and rules run for the others, and its rules give the gradient if backward is None.
 
-    Raises KernelError for a call that names something unknown. Without `backward` the op's rules give the gradient.
+    Raises KernelError for a call with an unknown name.
 
     >>> @gg.op(samples=lambda s: [s.case(s(3, 4))])
     ... def twice(x):
@@ -99,7 +100,7 @@ def _source(op: Op, given: str | Path) -> Source | Path:
 
 
 class _Call:
-    """A launch that was written as a C++ call."""
+    """A kernel launch that was written as a C++ call."""
 
     def __init__(self, kernels: Kernels, text: str, grid: tuple, block: int, shared: str):
         match = _CALL.fullmatch(text)
@@ -114,7 +115,7 @@ class _Call:
         self.names = frozenset().union(*(expression.names for expression in every))
 
     def check(self, known: set[str], what: str) -> None:
-        """Raise KernelError for names that the call cannot know."""
+        """Raise KernelError if the call has a name that is not in `known`."""
         if unknown := self.names - known:
             raise KernelError(f"{what} names {', '.join(sorted(unknown))}; it can know {', '.join(sorted(known))}")
 
@@ -175,7 +176,7 @@ class _Expression:
         self.names = frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name)) - set(_FUNCTIONS)
 
     def value(self, values: dict[str, Any]) -> Any:
-        """What it is with these values."""
+        """Return the value of the expression with these values of its names."""
         return eval(self.code, {"__builtins__": _FUNCTIONS}, values)
 
 
@@ -183,7 +184,7 @@ _FUNCTIONS = {"min": min, "max": max, "len": len, "int": int, "float": float}
 
 
 def _expressions(text: str) -> list[_Expression]:
-    """Return the arguments of a call."""
+    """Return the expressions in the argument list of a call."""
     try:
         call = ast.parse(f"f({text})", mode="eval").body
     except SyntaxError as error:
@@ -200,7 +201,7 @@ def _template(part: str, values: dict[str, Any]) -> str:
 
 
 def _argument(value: Any) -> Any:
-    """Return a Python number as the C++ type that the declaration promises; arrays as they are."""
+    """Return a Python number as a scalar of the C++ type that `attach` documents, and an array as it is."""
     for kind, scalar in ((bool, np.bool_), (int, np.int64), (float, np.float64)):
         if isinstance(value, kind):
             return scalar(value)

@@ -1,4 +1,7 @@
-"""Devices, their memory and their streams, under PyTorch's names. `device` is a cuda device, "cuda" by default."""
+"""Cuda devices, their memory and their streams, under PyTorch's names.
+
+Where a function takes `device`, it is a cuda device, by default "cuda".
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ def _device(given: Any) -> Any:
 
 
 def device_count() -> int:
-    """Return the number of cuda devices; 0 if none can be used.
+    """Return the number of cuda devices, which is 0 if none can be used.
 
     >>> (gg.cuda.device_count() > 0) == gg.cuda.is_available()
     True
@@ -30,7 +33,7 @@ def device_count() -> int:
 
 
 def synchronize(device: Any = None) -> None:
-    """Wait until the device has done all that was asked of it.
+    """Wait until the device has done all its work.
 
     >>> if gg.cuda.is_available():
     ...     gg.cuda.synchronize()
@@ -39,7 +42,7 @@ def synchronize(device: Any = None) -> None:
 
 
 def memory_stats(device: Any = None) -> Memory:
-    """Return the bytes `allocated` in live arrays, `cached` for reuse, the `peak` of the former, and the `limit`.
+    """Return the bytes that are `allocated` in live arrays, their `peak`, those `cached` for reuse, and the `limit`.
 
     >>> if gg.cuda.is_available():
     ...     assert gg.cuda.memory_stats().peak >= gg.cuda.memory_stats().allocated
@@ -48,7 +51,7 @@ def memory_stats(device: Any = None) -> Memory:
 
 
 def memory_summary(device: Any = None) -> str:
-    """Return `memory_stats` as a table for people.
+    """Return `memory_stats` as a table to read.
 
     >>> if gg.cuda.is_available():
     ...     assert "allocated" in gg.cuda.memory_summary()
@@ -67,7 +70,7 @@ def memory_allocated(device: Any = None) -> int:
 
 
 def max_memory_allocated(device: Any = None) -> int:
-    """Return the most bytes that live arrays held at once, since the start or `reset_peak_memory_stats`.
+    """Return the most bytes that live arrays have held at once, since the start or `reset_peak_memory_stats`.
 
     >>> if gg.cuda.is_available():
     ...     assert gg.cuda.max_memory_allocated() >= gg.cuda.memory_allocated()
@@ -76,7 +79,7 @@ def max_memory_allocated(device: Any = None) -> int:
 
 
 def reset_peak_memory_stats(device: Any = None) -> None:
-    """Count the peak of the memory in use from now.
+    """Start to measure the peak from now on.
 
     >>> if gg.cuda.is_available():
     ...     gg.cuda.reset_peak_memory_stats()
@@ -86,7 +89,9 @@ def reset_peak_memory_stats(device: Any = None) -> None:
 
 
 def set_memory_limit(size: int, device: Any = None) -> None:
-    """Allow arrays at most `size` bytes of the device; 0 lifts the limit. Beyond it OutOfMemoryError is raised.
+    """Limit the memory of arrays to `size` bytes of the device; 0 lifts the limit.
+
+    An array that does not fit raises OutOfMemoryError.
 
     >>> if gg.cuda.is_available():
     ...     gg.cuda.set_memory_limit(8 << 30)
@@ -98,7 +103,7 @@ def set_memory_limit(size: int, device: Any = None) -> None:
 
 
 def empty_cache(device: Any = None) -> None:
-    """Return the memory that no array uses to the device, for other programs.
+    """Give the memory that no array uses back to the device, so that other programs can use it.
 
     >>> if gg.cuda.is_available():
     ...     gg.cuda.empty_cache()
@@ -107,7 +112,9 @@ def empty_cache(device: Any = None) -> None:
 
 
 class Stream:
-    """Queues work on a cuda device; the work of two streams may overlap. It is used by `with gpugrad.cuda.stream(s):`.
+    """A queue of work on a cuda device. The work of two streams may overlap.
+
+    `with gpugrad.cuda.stream(s):` queues the work of the block in s.
 
     >>> if gg.cuda.is_available():
     ...     copies = gg.cuda.Stream()
@@ -121,17 +128,17 @@ class Stream:
         self.raw = self.device.stream()
 
     def synchronize(self) -> None:
-        """Wait until the work queued here is done."""
+        """Wait until the work that was queued here is done."""
         self.raw.synchronize()
 
     def wait_stream(self, other: Stream) -> None:
-        """Let work queued here from now on start only after the work that is queued in `other` now."""
+        """Let the work that is queued here from now on wait for the work that is in `other` now."""
         self.raw.wait_event(other.raw.record())
 
 
 @contextmanager
 def stream(chosen: Stream | None) -> Iterator[None]:
-    """Queue work in the stream `chosen`, inside the block (None: no change).
+    """Queue the work of the `with` block in `chosen`; None changes nothing.
 
     >>> with gg.cuda.stream(None):
     ...     x = gg.ones(3)
@@ -144,7 +151,7 @@ def stream(chosen: Stream | None) -> Iterator[None]:
 
 
 def current_stream(device: Any = None) -> Any:
-    """Return the array library's own stream object in which work is queued now.
+    """Return the stream, an object of the array library, in which work is queued now.
 
     >>> if gg.cuda.is_available():
     ...     stream = gg.cuda.current_stream()

@@ -108,24 +108,25 @@ class Trainer:
         """Make a step on each batch of the loader. A step that is broken off gives its batch back."""
         if not (keeps_place := hasattr(loader, "state_dict") and hasattr(loader, "load_state_dict")):
             self._epoch_start = len(self.losses)
-        batches, end, held, place = iter(loader), object(), HeldInterrupts(), None
-        try:
-            while not self._pass_done:
-                place = loader.state_dict() if keeps_place else None
-                batch = next(batches, end)
-                with held:
+        batches, end, place = iter(loader), object(), None
+        with HeldInterrupts() as held:
+            try:
+                while not self._pass_done:
+                    place = loader.state_dict() if keeps_place else None
+                    batch = next(batches, end)
+                    held.hold()
                     if batch is end:
                         self._pass_done = True
                     else:
                         self._count(self.train_step(batch))
                     place = None
-                if self.watch or len(self._waiting) == 20:
-                    self._fetch()
-        except BaseException:
-            if place is not None:
-                loader.load_state_dict(place)
-            raise
-        self._fetch()
+                    if self.watch or self._pass_done or len(self._waiting) == 20:
+                        self._fetch()
+                    held.release()
+            except BaseException:
+                if place is not None:
+                    loader.load_state_dict(place)
+                raise
 
     def _count(self, loss: Tensor) -> None:
         """Note that a step is done."""
@@ -243,7 +244,7 @@ class Trainer:
 
     def _end_epoch(self, validation: float | None) -> None:
         losses = self.losses[self._epoch_start :]
-        with HeldInterrupts():
+        with HeldInterrupts(holding=True):
             if validation is not None:
                 self.validation.append(validation)
             if self.scheduler is not None and self.scheduled == "epoch":

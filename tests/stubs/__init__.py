@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from inspect import Parameter
@@ -211,14 +212,16 @@ def methods_stub() -> str:
 
 
 def contents() -> str:
-    """What is public, by subject."""
+    """What is public, by subject: that of a function is the title of the module that defines it."""
     subjects = {title: names.split() for title, names in gpugrad._SUBJECTS.items()}
-    families = {}
+    modules: dict[str, set[str]] = {}
     for family in gpugrad._FAMILIES:
-        title = re.split(r"[.:;] |[.:;]?$", family.__doc__.split("\n\n")[0].replace("\n", " "))[0]
-        families[title] = sorted(family.__all__)
+        for name in family.__all__:
+            text = sys.modules[getattr(family, name).__module__].__doc__ or ""
+            title = re.split(r"[.:;] |[.:;]?$", text.split("\n\n")[0].replace("\n", " "))[0]
+            modules.setdefault(title, set()).add(name)
     seen, lines = set(), []
-    for title, names in (*subjects.items(), *sorted(families.items())):
+    for title, names in (*subjects.items(), *((title, sorted(modules[title])) for title in sorted(modules))):
         names = [name for name in names if name not in seen]
         seen.update(names)
         lines += (

@@ -53,8 +53,7 @@ def dense(array: Any) -> Any:
 
 
 def aligned(*arrays: Any) -> bool:
-    """Return whether each array begins at a multiple of 16 bytes, as loads of 16 bytes need it; None counts as aligned.
-    """
+    """Return whether each array begins at a multiple of 16 bytes, as loads of 16 bytes need it; None counts as aligned."""
     return all(array is None or device_of(array).address(array) % 16 == 0 for array in arrays)
 
 

@@ -112,6 +112,9 @@ def tensordot(x: Any, y: Any, axes: Any = 2) -> Tensor:
 
     `axes` is a number n, for the last n axes of x and the first n of y, or a pair (axes of x, axes of y). The other
     axes of x come first in the result, then those of y. Raises ShapeError if paired lengths differ.
+
+    >>> gg.tensordot(gg.ones(2, 3), gg.ones(4, 3), axes=(1, 1)).shape
+    (2, 4)
     """
     x, y = asarray(x), asarray(y)
     if isinstance(axes, int):
