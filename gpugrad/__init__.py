@@ -202,6 +202,7 @@ from .ops.shape import *
 from .ops.softmax import *
 from .ops.sort import *
 from .ops.statistics import *
+from .ops.torch_names import *  # last, since it replaces ops of the same names
 
 __version__ = "0.1.0"
 

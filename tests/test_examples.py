@@ -31,7 +31,7 @@ def written_examples(file):
 
 
 def public_members(package):
-    """The public classes, functions and ops of a package, by name: those in `__all__`, or all that it defines itself."""
+    """The public classes, functions and ops of a package: those in `__all__`, or all that it defines itself."""
     module = importlib.import_module(package)
     named = getattr(module, "__all__", None)
     for name in vars(module) if named is None else named:

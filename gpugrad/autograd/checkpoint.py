@@ -46,7 +46,7 @@ class CheckpointNode(Node):
 
 
 def _fresh(x: Any, edge: Any, differentiable: bool) -> Any:
-    """Return an argument as the start of a new part; it stays connected to the old graph if that is differentiated too."""
+    """Return an argument as the start of a new part, connected to the old graph if that is differentiated too."""
     if edge is None:
         return x
     if not differentiable:

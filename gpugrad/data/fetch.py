@@ -42,7 +42,7 @@ class Fetch:
         self.whole = getattr(dataset, "batch", None) is not None and batched and collate is None
 
     def __call__(self, indices: Any, seed: int, number: int) -> Any:
-        """Make batch `number` of the pass with this seed. Raises DataError that names the sample that cannot be read."""
+        """Make batch `number` of the pass with this seed. Raises DataError that names an unreadable sample."""
         with drawing_from(stream(seed, number)):
             return self._make(indices, number)
 

@@ -76,7 +76,7 @@ class Workers:
             theirs.close()
 
     def batches(self, tasks: Iterator[tuple], memory: Callable[[int], Any]) -> Iterator[Any]:
-        """Yield the batches of `tasks` (indices, seed, number), in order; their bytes are copied into `memory(size)`."""
+        """Yield the batches of `tasks` (indices, seed, number), in order; their bytes go into `memory(size)`."""
         for worker, count in enumerate(self.waiting):  # what a pass that was broken off had asked for
             for _ in range(count):
                 self._receive(worker, "a batch that is not needed any more")
@@ -123,7 +123,7 @@ class Workers:
         return DataError(f"DataLoader: worker {worker} (process {process.pid}) died: {how}{hint}, at {_named(task)}")
 
     def _unpack(self, worker: int, task: tuple, memory: Callable[[int], Any]) -> Any:
-        """Return the batch that a worker gives next, in memory of its own. Raises DataError for an error in the worker."""
+        """Return the next batch of a worker, in memory of its own. Raises DataError for an error in the worker."""
         kind, *given = self._receive(worker, task)
         if kind == "error":
             error = DataError(f"DataLoader: worker {worker}: {given[0]}")

@@ -1,4 +1,4 @@
-"""A state as one table of tensors and one JSON text: nested dicts, lists and tuples are taken apart and put together."""
+"""A state as a table of tensors and a JSON text: nested dicts, lists and tuples are taken apart and put together."""
 
 from __future__ import annotations
 

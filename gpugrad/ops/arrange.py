@@ -112,7 +112,7 @@ def rot90(x: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tensor:
 
 
 def _repeated(x: Tensor, reps: Sequence[int], inner: bool) -> Tensor:
-    """Return x repeated reps[i] times along each axis i: as a whole (tile) or, if `inner`, element by element (repeat)."""
+    """Return x repeated reps[i] times along each axis i: as a whole (tile) or, if `inner`, each element (repeat)."""
     apart = [n for length, r in zip(x.shape, reps, strict=True) for n in ((length, 1) if inner else (1, length))]
     wide = [n for length, r in zip(x.shape, reps, strict=True) for n in ((length, r) if inner else (r, length))]
     shape = [length * r for length, r in zip(x.shape, reps, strict=True)]

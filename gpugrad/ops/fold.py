@@ -48,7 +48,7 @@ unfold_windows.vjp(
 
 @op(samples=lambda s: [s.case(s(batch, 1, *_unfolded(c)), **c) for batch, c in zip((2, 1, 2, 0), _CASES, strict=True)])
 def fold_windows(y, *, size, kernel, stride, padding, dilation):
-    """Add the columns y (N, C, prod(kernel), *O) up in zeros (N, C, *size), each where `unfold_windows` takes it from."""
+    """Add the columns y (N, C, prod(kernel), *O) into zeros (N, C, *size), where `unfold_windows` takes them from."""
     out = output_size(size, kernel, stride, padding, dilation)
     if y.shape[2:] != (prod(kernel), *out):
         raise ValueError(f"windows of {size} are {(prod(kernel), *out)} after (N, C), got {y.shape}")

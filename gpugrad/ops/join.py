@@ -87,7 +87,7 @@ stack.vjp(arrays=lambda g, i, axis: g[(slice(None),) * (axis % g.ndim) + (i,)])
     dtypes="own",
 )
 def cut(x, *, at, axis=0):
-    """Cut x before each position in `at` along `axis`: a tuple of len(at) + 1 views. Their gradients join in one array."""
+    """Cut x before each position in `at` along `axis` into len(at) + 1 views, whose gradients join in one array."""
     return tuple(x[index] for index in _pieces(x.shape, at, axis))
 
 

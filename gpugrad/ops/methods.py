@@ -1,6 +1,6 @@
 """Tensor's operators and methods: the ops, under NumPy's names and under those of PyTorch's that do not clash."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any
 
@@ -284,8 +284,8 @@ METHODS: dict[str, Callable] = {
 }  # fmt: skip
 
 
-def attach(functions: dict[str, Any]) -> None:
-    """Give Tensor its operators, properties and methods, and let PyTorch's words choose among `functions` too.
+def attach(functions: Mapping[str, Any]) -> None:
+    """Give Tensor its operators, properties and methods.
 
     functions: the public ones, by name. An op that is not among them is a helper of gradient rules, and no method.
     Neither is an op whose input is a sequence of Tensors.
@@ -301,8 +301,6 @@ def attach(functions: dict[str, Any]) -> None:
     for method, name in {**public, **ALIASES}.items():
         if not hasattr(Tensor, method):
             setattr(Tensor, method, OPS[name])
-    for name in torch_names.CLASHES:
-        functions[name] = torch_names.by_words(name, functions[name])
     for name in FUNCTIONS + tuple(torch_names.CLASHES):
         setattr(Tensor, name, _method(functions[name]))
     for method, attribute in {"reshape": "shape", "tile": "reps"}.items():

@@ -130,7 +130,7 @@ def randperm(n: int, dtype: Any = None, device: Any = None, generator: Generator
 
 
 def _like(x: Tensor, dtype: Any, device: Any) -> dict[str, Any]:
-    """Return the dtype and device given, else those of x. A device may be 0, which is why both are compared with None."""
+    """Return the dtype and device given, else those of x; a device may be 0, so both are compared with None."""
     return {"dtype": x.dtype if dtype is None else dtype, "device": x.device if device is None else device}
 
 

@@ -18,7 +18,7 @@ __all__ = []
 
 
 class Taps:
-    """Holds a sparse matrix (O, size): row o has weight[o, k] at column index[o, k], both (O, K). Columns may repeat."""
+    """Holds a sparse matrix (O, size): row o has weight[o, k] at column index[o, k], both (O, K), maybe repeated."""
 
     def __init__(self, index: np.ndarray, weight: np.ndarray, size: int):
         self.index, self.weight, self.size = index, weight, size

@@ -15,7 +15,7 @@ __all__ = ["average", "median", "nanmean", "nansum", "percentile", "quantile"]
 
 
 def _neighbours(q: Any, n: int) -> tuple:
-    """Return, for each quantile of n sorted values, the places below and above it, and its distance from the one below."""
+    """Return the places below and above each quantile of n sorted values, and its distance from the one below."""
     q = np.asarray(q, np.float64)
     if q.size and not (0 <= q.min() and q.max() <= 1):
         raise ValueError(f"quantiles are between 0 and 1, got {q.tolist()}")

@@ -40,7 +40,7 @@ def _square(ns: Any, array: Any) -> Any:
 
 
 def check_gradients(model: Module, when: str) -> dict[str, float]:
-    """Return the gradients' norms. Raises TrainingError, with `when` and the layer's name, if a gradient is not finite."""
+    """Return the gradients' norms. Raises TrainingError, with `when` and the layer's name, if one is not finite."""
     norms = gradient_norms(model)
     suspects = [name for name, norm in norms.items() if not math.isfinite(norm)]  # or large: its square overflows
     grads: dict[str, Any] = {name: model.get_parameter(name).grad for name in suspects}

@@ -53,7 +53,7 @@ def dense(array: Any) -> Any:
 
 
 def aligned(*arrays: Any) -> bool:
-    """Return whether each array begins at a multiple of 16 bytes, as loads of 16 bytes need it; None counts as aligned."""
+    """Return whether each array begins at a multiple of 16 bytes, as loads of 16 bytes need it; None does."""
     return all(array is None or device_of(array).address(array) % 16 == 0 for array in arrays)
 
 
@@ -78,7 +78,8 @@ class Kernels:
     launched, so that all can be compiled ahead; None allows any. spills: which of them (patterns of `fnmatch`) may
     spill registers to memory, and why.
 
-    >>> kernels = gg.cuda.Kernels(gg.cuda.Source(text="template <int N> __global__ void nothing() {}"), lambda: ["nothing<1>"])
+    >>> source = gg.cuda.Source(text="template <int N> __global__ void nothing() {}")
+    >>> kernels = gg.cuda.Kernels(source, lambda: ["nothing<1>"])
     >>> kernels.instances()
     ['nothing<1>']
     """

@@ -82,7 +82,7 @@ def max_pool_cpu_backward(g, offsets, x_shape, kernel, stride, padding, dilation
 
 @max_pool_indices.path("cpu")
 def max_pool_indices_cpu(x, *, kernel, stride, padding, dilation):
-    """Return the positions of the maxima: each is that of its window's start, plus what its offset in the window adds."""
+    """Return the positions of the maxima: each is that of its window's start, plus the offset in the window."""
     _, offsets = _maxima(x, kernel, stride, padding, dilation)
     windows = _windows(x.shape[2:], kernel, stride, padding, dilation)
     step = [math.prod(x.shape[axis + 1 :]) for axis in range(2, x.ndim)]
