@@ -16,7 +16,7 @@ Element types
 Devices, threads and precision
     Device, device, default_device, set_default_device, get_num_threads, set_num_threads,
     get_float32_matmul_precision, set_float32_matmul_precision
-Gradients, and what is recorded for them
+Gradients and their recording
     grad, checkpoint, no_grad, enable_grad, set_grad_enabled, is_grad_enabled, inference_mode,
     is_inference_mode_enabled, detect_anomaly
 Mixed precision
@@ -216,7 +216,7 @@ _SUBJECTS = {
     "default_dtype set_default_dtype promote",
     "Devices, threads and precision": "Device device default_device set_default_device get_num_threads set_num_threads "
     "get_float32_matmul_precision set_float32_matmul_precision",
-    "Gradients, and what is recorded for them": "grad checkpoint no_grad enable_grad set_grad_enabled is_grad_enabled "
+    "Gradients and their recording": "grad checkpoint no_grad enable_grad set_grad_enabled is_grad_enabled "
     "inference_mode is_inference_mode_enabled detect_anomaly",
     "Mixed precision": "autocast is_autocast_enabled get_autocast_dtype",
     "Ops of your own": "op xp Function",

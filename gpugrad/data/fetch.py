@@ -23,7 +23,7 @@ def stream(*seed: int) -> np.random.Generator:
 
 @contextmanager
 def drawing_from(random: np.random.Generator) -> Iterator[None]:
-    """Let the default generator draw from `random` inside; afterwards it goes on where it was."""
+    """Let the default generator draw from `random` inside; afterwards it continues where it was."""
     generator = default_generator()
     before, generator.numpy = generator.numpy, random
     try:
@@ -145,7 +145,7 @@ def default_collate(samples: list) -> Any:
 
 
 def mapped(change: Callable[[Any], Any], nest: Any) -> Any:
-    """Apply `change` to what is in the tuples, lists and mappings of `nest`; other things stay as they are."""
+    """Apply `change` to the items of the tuple, list or mapping `nest`; return other things unchanged."""
     if isinstance(nest, Mapping):
         return {name: change(value) for name, value in nest.items()}
     if isinstance(nest, tuple) and hasattr(nest, "_fields"):

@@ -126,9 +126,9 @@ def _content(path: str | os.PathLike) -> bytes:
 
 @contextmanager
 def _opened(path: str | os.PathLike) -> Iterator[tuple[Any, int]]:
-    """A file to read, unpacked if it is compressed by gzip, and the most bytes that can come of it.
+    """Open a file to read, unpacked if it is compressed by gzip, and give it with the most bytes that it can hold.
 
-    Raises DataError that names the file for a broken one, and for what is no regular file.
+    Raises DataError that names the file if it is broken or no regular file.
     """
     with open_regular(path, DataError) as file:
         size = os.fstat(file.fileno()).st_size

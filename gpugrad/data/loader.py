@@ -29,7 +29,7 @@ class DataLoader:
     num_workers: processes that make batches ahead of their use, each `prefetch_factor` of them, in shared memory; they
     start with each pass unless `persistent_workers`. timeout: seconds to wait for a batch (0: for ever).
     worker_init_fn: called with the worker's number in each. multiprocessing_context: how processes start. pin_memory:
-    batches are in page-locked memory, from where a GPU copies them while the program goes on. device: batches are moved
+    batches are in page-locked memory, from where a GPU copies them without a wait. device: batches are moved
     to this device, each while the one before is in use. in_order: batches come in order either way.
 
     Each pass draws one seed from `generator` (default: the one that `gpugrad.manual_seed` sets). The order, and the

@@ -42,7 +42,7 @@ def prefetch(batches: Any, device: Any) -> Iterator[Any]:
 
 
 def pinned(batch: Any, device: Device) -> Any:
-    """Return `batch` in host memory from which `device` copies without waiting; for the CPU as it is."""
+    """Return `batch` in host memory from which `device` copies without waiting; itself for the CPU."""
     if device is CPU:
         return batch
 

@@ -272,7 +272,7 @@ def _dumps(batch: Any, buffers: list) -> bytes:
 
 
 class _Pickler(pickle.Pickler):
-    """Pickles Tensors as their arrays, whose memory goes into the block as it is."""
+    """Pickles Tensors as their arrays, whose memory is copied into the block without pickling."""
 
     def reducer_override(self, obj: Any) -> Any:
         if not isinstance(obj, Tensor):

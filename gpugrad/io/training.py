@@ -110,7 +110,7 @@ def _parts(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _load_all(parts: dict[str, Any], states: dict[str, Any]) -> None:
-    """Load every state, or none: after an error those already loaded get back what they had.
+    """Load every state, or none: after an error those already loaded get their old states back.
 
     Raises CheckpointError for a state that its owner fails on, because it came from a file.
     """

@@ -32,14 +32,14 @@ def _shape(size: tuple) -> tuple[int, ...]:
     return shape
 
 
-def _size_and_dtype(size: tuple, dtype: Any) -> tuple[tuple, Any]:
+def _shape_and_dtype(size: tuple, dtype: Any) -> tuple[tuple, Any]:
     """Return the shape and the dtype, which may come second by position as in NumPy: `zeros((2, 3), float64)`."""
     if len(size) == 2 and isinstance(size[0], (tuple, list)) and dtype is None:
         size, dtype = size[:1], size[1]
     return _shape(size), default_dtype() if dtype is None else as_dtype(dtype)
 
 
-def _made(array: Any, where: Any, requires_grad: bool) -> Tensor:
+def _new_tensor(array: Any, where: Any, requires_grad: bool) -> Tensor:
     return wrap(array, where, None).requires_grad_(requires_grad)
 
 
@@ -50,9 +50,9 @@ def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     tensor([[0., 0., 0.],
             [0., 0., 0.]])
     """
-    shape, dtype = _size_and_dtype(size, dtype)
+    shape, dtype = _shape_and_dtype(size, dtype)
     where = find_device(device)
-    return _made(where.xp.zeros(shape, dtype), where, requires_grad)
+    return _new_tensor(where.xp.zeros(shape, dtype), where, requires_grad)
 
 
 def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -62,9 +62,9 @@ def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool 
     tensor([[1, 1],
             [1, 1]])
     """
-    shape, dtype = _size_and_dtype(size, dtype)
+    shape, dtype = _shape_and_dtype(size, dtype)
     where = find_device(device)
-    return _made(where.xp.ones(shape, dtype), where, requires_grad)
+    return _new_tensor(where.xp.ones(shape, dtype), where, requires_grad)
 
 
 def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -73,9 +73,9 @@ def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     >>> gg.empty(2, 3).shape
     (2, 3)
     """
-    shape, dtype = _size_and_dtype(size, dtype)
+    shape, dtype = _shape_and_dtype(size, dtype)
     where = find_device(device)
-    return _made(where.xp.empty(shape, dtype), where, requires_grad)
+    return _new_tensor(where.xp.empty(shape, dtype), where, requires_grad)
 
 
 def full(size: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
@@ -88,7 +88,7 @@ def full(size: Any, fill_value: Any, dtype: Any = None, device: Any = None, requ
     where = find_device(device)
     shape = _shape((size,))
     value = asarray(fill_value, dtype=dtype, device=where)._array
-    return _made(where.xp.full(shape, value, value.dtype), where, requires_grad)
+    return _new_tensor(where.xp.full(shape, value, value.dtype), where, requires_grad)
 
 
 def arange(
@@ -106,7 +106,7 @@ def arange(
     floats = any(isinstance(n, float) for n in (start, stop, step))
     where = find_device(device)
     wanted = as_dtype(dtype) if dtype is not None else default_dtype() if floats else np.dtype("int64")
-    return _made(where.asarray(np.arange(start, stop, step), wanted), where, requires_grad)
+    return _new_tensor(where.asarray(np.arange(start, stop, step), wanted), where, requires_grad)
 
 
 def linspace(
@@ -126,7 +126,9 @@ def linspace(
     """
     where = find_device(device)
     values = np.linspace(start, stop, num, endpoint=endpoint)
-    return _made(where.asarray(values, default_dtype() if dtype is None else as_dtype(dtype)), where, requires_grad)
+    return _new_tensor(
+        where.asarray(values, default_dtype() if dtype is None else as_dtype(dtype)), where, requires_grad
+    )
 
 
 def logspace(
@@ -139,7 +141,7 @@ def logspace(
     """
     where = find_device(device)
     values = np.logspace(start, stop, num, base=base)
-    return _made(where.asarray(values, default_dtype() if dtype is None else as_dtype(dtype)), where, False)
+    return _new_tensor(where.asarray(values, default_dtype() if dtype is None else as_dtype(dtype)), where, False)
 
 
 def eye(
@@ -154,7 +156,7 @@ def eye(
     """
     where = find_device(device)
     dtype = default_dtype() if dtype is None else as_dtype(dtype)
-    return _made(where.xp.eye(n, m, k, dtype=dtype), where, requires_grad)
+    return _new_tensor(where.xp.eye(n, m, k, dtype=dtype), where, requires_grad)
 
 
 def _like(name: str, x: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
@@ -164,7 +166,7 @@ def _like(name: str, x: Any, dtype: Any, device: Any, requires_grad: bool) -> Te
     where = x.device if device is None else find_device(device)
     wanted = x.dtype if dtype is None else as_dtype(dtype)
     source = x._array if where is x.device else where.xp.empty(x.shape, x.dtype)
-    return _made(getattr(where.xp, name)(source, dtype=wanted), where, requires_grad)
+    return _new_tensor(getattr(where.xp, name)(source, dtype=wanted), where, requires_grad)
 
 
 def zeros_like(x: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:

@@ -23,7 +23,7 @@ def _states(targets: Any, lengths: Any, blank: int) -> tuple[Any, Any, Any]:
     """Return three arrays (N, 2 S + 1) about the states of each target.
 
     They hold the label of each state; 0 where a path may skip a state to get there (come from two states before),
-    _NEVER where it may not; and 0 where a path may end, _NEVER elsewhere.
+    else _NEVER; and 0 where a path may end, else _NEVER.
     """
     ns, (n, s) = xp(targets), targets.shape
     last, state = 2 * lengths[:, None], xp(targets).arange(2 * s + 1)
@@ -42,21 +42,21 @@ def _shifted(alpha: Any, by: int) -> Any:
     return padded[:, : alpha.shape[1]] if by > 0 else padded[:, -by:]
 
 
-def _three(a: Any, b: Any, c: Any) -> Any:
+def _logaddexp3(a: Any, b: Any, c: Any) -> Any:
     """Return log(exp a + exp b + exp c)."""
     return xp(a).logaddexp(xp(a).logaddexp(a, b), c)
 
 
-def _const(array: Any, like: Any) -> Any:
+def _constant(array: Any, like: Any) -> Any:
     """Return a constant array as an array or a Tensor, as `like` is; a floating-point one gets the dtype of `like`."""
     array = array.astype(like.dtype) if array.dtype.kind == "f" else array
     return wrap(array, like.device, None) if isinstance(like, Tensor) else array
 
 
-def _emitted(log_probs: Any, labels: Any) -> Any:
+def _label_log_probs(log_probs: Any, labels: Any) -> Any:
     """Return the log-probability of each state's label at each time: (T, N, 2 S + 1)."""
     index = xp(labels).broadcast_to(labels, (log_probs.shape[0], *labels.shape))
-    return xp(log_probs).maximum(xp(log_probs).take_along_axis(log_probs, _const(index, log_probs), axis=2), _NEVER)
+    return xp(log_probs).maximum(xp(log_probs).take_along_axis(log_probs, _constant(index, log_probs), axis=2), _NEVER)
 
 
 def _alphas(emitted: Any, skip: Any, input_lengths: Any) -> list:
@@ -66,20 +66,20 @@ def _alphas(emitted: Any, skip: Any, input_lengths: Any) -> list:
     their values.
     """
     ns, states = xp(emitted), xp(skip).arange(skip.shape[1])
-    begin = _const(xp(skip).where(states < 2, 0.0, _NEVER), emitted)
+    begin = _constant(xp(skip).where(states < 2, 0.0, _NEVER), emitted)
     alphas = [ns.maximum(emitted[0] + begin, _NEVER)]
     for t in range(1, len(emitted)):
         a = alphas[-1]
-        moved = _three(a, _shifted(a, 1), _shifted(a, 2) + _const(skip, emitted)) + emitted[t]
-        running = _const(input_lengths[:, None] > t, emitted)
+        moved = _logaddexp3(a, _shifted(a, 1), _shifted(a, 2) + _constant(skip, emitted)) + emitted[t]
+        running = _constant(input_lengths[:, None] > t, emitted)
         alphas.append(ns.where(running, ns.maximum(moved, _NEVER), a))
     return alphas
 
 
-def _at_end(last: Any, ends: Any) -> Any:
+def _losses_at_end(last: Any, ends: Any) -> Any:
     """Return the losses (N,), inf if no path gets through."""
     ns = xp(last)
-    last = ns.maximum(last + _const(ends, last), _NEVER)
+    last = ns.maximum(last + _constant(ends, last), _NEVER)
     top = last.max(axis=1, keepdims=True)
     losses = -(ns.log(ns.exp(last - top).sum(axis=1)) + top.squeeze(1))
     return ns.where(losses > -0.1 * _NEVER, math.inf, losses)
@@ -88,7 +88,7 @@ def _at_end(last: Any, ends: Any) -> Any:
 def _losses(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any, blank: int) -> Any:
     """Return the losses, computed by functions that arrays and Tensors have, so that log_probs may be either."""
     labels, skip, ends = _states(targets, target_lengths, blank)
-    return _at_end(_alphas(_emitted(log_probs, labels), skip, input_lengths)[-1], ends)
+    return _losses_at_end(_alphas(_label_log_probs(log_probs, labels), skip, input_lengths)[-1], ends)
 
 
 @op(
@@ -122,14 +122,14 @@ def _log_probs_gradient(g, log_probs, targets, input_lengths, target_lengths, ou
         losses = _losses(log_probs, targets, input_lengths, target_lengths, blank)
         return grad(losses, log_probs, g, create_graph=True)[0]
     labels, skip, ends = _states(targets, target_lengths, blank)
-    ns, emitted, lengths = xp(g), _emitted(log_probs, labels), input_lengths[:, None]
+    ns, emitted, lengths = xp(g), _label_log_probs(log_probs, labels), input_lengths[:, None]
     skip, ends = skip.astype(emitted.dtype), ends.astype(emitted.dtype)
     alphas, loss = _alphas(emitted, skip, input_lengths), ns.where(ns.isinf(out), 2 * _NEVER, out)[:, None]
     occupied, beta = ns.empty(emitted.shape, emitted.dtype), ends
     for t in range(len(alphas) - 1, -1, -1):
         if t + 1 < len(alphas):
             after = beta + emitted[t + 1]
-            moved = ns.maximum(_three(after, _shifted(after, -1), _shifted(after + skip, -2)), _NEVER)
+            moved = ns.maximum(_logaddexp3(after, _shifted(after, -1), _shifted(after + skip, -2)), _NEVER)
             beta = ns.where(lengths > t + 1, moved, ends)
         occupied[t] = ns.where(lengths > t, ns.exp(ns.minimum(alphas[t] + beta + loss, 0)), 0)
     index = ns.broadcast_to(labels, emitted.shape)

@@ -12,16 +12,16 @@ from ..autograd.op import op, xp
 __all__ = ["cholesky", "eigh", "eigvalsh", "qr", "svd", "svdvals"]
 
 
-def _t(x: Any) -> Any:
+def _transposed(x: Any) -> Any:
     return x.swapaxes(-1, -2)
 
 
 def _symmetric(x: Any) -> Any:
-    return (x + _t(x)) / 2
+    return (x + _transposed(x)) / 2
 
 
-def _safe(x: Any) -> Any:
-    """1 / x, and 0 where x is 0."""
+def _safe_inverse(x: Any) -> Any:
+    """Return 1 / x, and 0 where x is 0."""
     zero = (x == 0).astype(x.dtype)
     return (1 - zero) / (x + zero)
 
@@ -49,18 +49,18 @@ def cholesky(x, *, upper=False):
             [1., 2.]])
     """
     # The upper factor of x is the transposed lower factor of x^T.
-    factor = xp(x).linalg.cholesky(_t(x) if upper else x)
-    return _t(factor) if upper else factor
+    factor = xp(x).linalg.cholesky(_transposed(x) if upper else x)
+    return _transposed(factor) if upper else factor
 
 
 def _cholesky_rule(g: Any, out: Any, upper: bool) -> Any:
-    lower, g = (_t(out), _t(g)) if upper else (out, g)
+    lower, g = (_transposed(out), _transposed(g)) if upper else (out, g)
     ns = xp(g)
-    phi = ns.tril(_t(lower) @ g)
-    phi = phi + _t(ns.tril(phi, -1))
-    solve, back = ns.linalg.solve, _t(lower)
+    phi = ns.tril(_transposed(lower) @ g)
+    phi = phi + _transposed(ns.tril(phi, -1))
+    solve, back = ns.linalg.solve, _transposed(lower)
     # L^-T phi L^-1 / 2, by two solves
-    return _t(solve(back, _t(solve(back, phi)))) / 2
+    return _transposed(solve(back, _transposed(solve(back, phi)))) / 2
 
 
 cholesky.vjp(x=_cholesky_rule)
@@ -91,8 +91,8 @@ def eigh(x, *, UPLO="L"):
 
 def _eigh_rule(g: Any, out: Any) -> Any:
     (gw, gv), (w, v) = g, out
-    inner = _safe(w[..., None, :] - w[..., :, None]) * (_t(v) @ gv)
-    return _symmetric(v @ inner @ _t(v) + (v * gw[..., None, :]) @ _t(v))
+    inner = _safe_inverse(w[..., None, :] - w[..., :, None]) * (_transposed(v) @ gv)
+    return _symmetric(v @ inner @ _transposed(v) + (v * gw[..., None, :]) @ _transposed(v))
 
 
 eigh.vjp(x=_eigh_rule)
@@ -116,7 +116,7 @@ def eigvalsh(x, *, UPLO="L"):
 
 def _eigvalsh_rule(g: Any, x: Any, UPLO: str) -> Any:
     v = xp(x).linalg.eigh(x, UPLO)[1]
-    return (v * g[..., None, :]) @ _t(v)
+    return (v * g[..., None, :]) @ _transposed(v)
 
 
 eigvalsh.vjp(x=_eigvalsh_rule)
@@ -153,18 +153,18 @@ def svd(x, *, full_matrices=True):
 def _svd_rule(g: Any, out: Any) -> Any:
     u, s, vh = out
     k = s.shape[-1]
-    u, v = u[..., :, :k], _t(vh[..., :k, :])
-    gu, gs, gv = g[0][..., :, :k], g[1], _t(g[2][..., :k, :])
+    u, v = u[..., :, :k], _transposed(vh[..., :k, :])
+    gu, gs, gv = g[0][..., :, :k], g[1], _transposed(g[2][..., :k, :])
     square = s * s
-    f = _safe(square[..., None, :] - square[..., :, None])
-    a, b = f * (_t(u) @ gu), f * (_t(v) @ gv)
-    inner = (a + _t(a)) * s[..., None, :] + s[..., :, None] * (b + _t(b))
-    gx = (u @ inner + u * gs[..., None, :]) @ _t(v)
-    down = _safe(s)[..., None, :]
+    f = _safe_inverse(square[..., None, :] - square[..., :, None])
+    a, b = f * (_transposed(u) @ gu), f * (_transposed(v) @ gv)
+    inner = (a + _transposed(a)) * s[..., None, :] + s[..., :, None] * (b + _transposed(b))
+    gx = (u @ inner + u * gs[..., None, :]) @ _transposed(v)
+    down = _safe_inverse(s)[..., None, :]
     if u.shape[-2] > k:
-        gx = gx + ((gu - u @ (_t(u) @ gu)) * down) @ _t(v)
+        gx = gx + ((gu - u @ (_transposed(u) @ gu)) * down) @ _transposed(v)
     if v.shape[-2] > k:
-        gx = gx + (u * down) @ _t(gv - v @ (_t(v) @ gv))
+        gx = gx + (u * down) @ _transposed(gv - v @ (_transposed(v) @ gv))
     return gx
 
 
@@ -228,15 +228,15 @@ def _qr_rule(g: Any, out: Any) -> Any:
         return _qr_tall(gq, gr, q, r)
     # x = Q [R1, R2]: the gradient of R2 = Q^T x2 goes to x2 and to Q.
     rest = q @ gr[..., m:]
-    gq = gq + (q @ r[..., m:]) @ _t(gr[..., m:])
+    gq = gq + (q @ r[..., m:]) @ _transposed(gr[..., m:])
     return xp(gq).concatenate([_qr_tall(gq, gr[..., :m], q, r[..., :m]), rest], axis=-1)
 
 
 def _qr_tall(gq: Any, gr: Any, q: Any, r: Any) -> Any:
     ns = xp(gq)
-    inner = ns.tril(r @ _t(gr) - _t(gq) @ q)
-    inner = inner + _t(ns.tril(inner, -1))
-    return _t(ns.linalg.solve(r, _t(gq + q @ inner)))
+    inner = ns.tril(r @ _transposed(gr) - _transposed(gq) @ q)
+    inner = inner + _transposed(ns.tril(inner, -1))
+    return _transposed(ns.linalg.solve(r, _transposed(gq + q @ inner)))
 
 
 qr.vjp(x=_qr_rule)

@@ -18,7 +18,7 @@ __all__ = [
 
 
 def _checked(index: Any) -> Any:
-    """Return `index` if it is made of what NumPy indexes with. Raises TypeError (and so DTypeError) otherwise."""
+    """Return `index`. Raises TypeError (and so DTypeError) if NumPy cannot index with a part of it."""
     parts = index if isinstance(index, tuple) else (index,)
     for part in parts:
         if isinstance(part, (int, slice, list, np.integer, np.bool_, EllipsisType)) or part is None:
@@ -139,7 +139,7 @@ def setitem(x, value, *, index):
 setitem.vjp(x=lambda g, index: xp(g).clear(g, index=index), value=lambda g, index: g[index])
 
 
-def _at(indices: Any, axis: int, ndim: int) -> tuple:
+def _index_on_axis(indices: Any, axis: int, ndim: int) -> tuple:
     return (slice(None),) * (axis % ndim) + (indices,)
 
 
@@ -165,13 +165,13 @@ def take(x, indices: Fixed, *, axis=None):
 def _take_adjoint(g: Any, indices: Any, axis: int | None, x_shape: tuple) -> Any:
     if axis is None:
         return xp(g).put_add(g, index=(indices,), shape=(prod(x_shape),)).reshape(x_shape)
-    return xp(g).put_add(g, index=_at(indices, axis, len(x_shape)), shape=x_shape)
+    return xp(g).put_add(g, index=_index_on_axis(indices, axis, len(x_shape)), shape=x_shape)
 
 
 take.vjp(x=_take_adjoint)
 
 
-def _along(indices: Any, axis: int) -> tuple:
+def _index_along_axis(indices: Any, axis: int) -> tuple:
     """Return the index that takes `indices` along `axis`, and along the others each position itself."""
     ns = xp(indices)
     sizes = [[-1 if i == j else 1 for j in range(indices.ndim)] for i in range(indices.ndim)]
@@ -195,10 +195,14 @@ def take_along_axis(x, indices: Fixed, *, axis=-1):
     tensor([[2],
             [3]])
     """
-    return x[_along(indices, axis)] if _fits(x, indices, axis) else xp(x).take_along_axis(x, indices, axis)
+    return (
+        x[_index_along_axis(indices, axis)]
+        if _other_axes_agree(x, indices, axis)
+        else xp(x).take_along_axis(x, indices, axis)
+    )
 
 
-def _fits(x: Any, indices: Any, axis: int) -> bool:
+def _other_axes_agree(x: Any, indices: Any, axis: int) -> bool:
     """Return whether the other axes agree exactly (NumPy's own function also broadcasts them)."""
     a, b = list(x.shape), list(indices.shape)
     if len(a) != len(b):
@@ -218,7 +222,7 @@ take_along_axis.vjp(x=lambda g, indices, axis, x_shape: xp(g).put_along(g, indic
 )
 def put_along(x, indices: Fixed, *, axis, shape):
     """Return zeros of `shape` with x added at `indices` along `axis`: the adjoint of `take_along_axis`."""
-    return _add_at(shape, _along(indices, axis), x)
+    return _add_at(shape, _index_along_axis(indices, axis), x)
 
 
 put_along.vjp(x=lambda g, indices, axis: xp(g).take_along_axis(g, indices, axis=axis))
@@ -234,7 +238,7 @@ def scatter_add(x, indices: Fixed, source, *, axis=-1):
     >>> gg.scatter_add(gg.zeros(3), [0, 2, 2], gg.tensor([1.0, 2.0, 3.0]))
     tensor([1., 0., 5.])
     """
-    return x + _add_at(x.shape, _along(indices, axis), source)
+    return x + _add_at(x.shape, _index_along_axis(indices, axis), source)
 
 
 scatter_add.vjp(x=lambda g: g, source=lambda g, indices, axis: xp(g).take_along_axis(g, indices, axis=axis))
@@ -251,7 +255,7 @@ def index_add(x, indices: Fixed, source, *, axis):
     tensor([[0., 0.],
             [2., 2.]])
     """
-    return x + _add_at(x.shape, _at(indices, axis, x.ndim), source)
+    return x + _add_at(x.shape, _index_on_axis(indices, axis, x.ndim), source)
 
 
 index_add.vjp(x=lambda g: g, source=lambda g, indices, axis: xp(g).take(g, indices, axis=axis))

@@ -1,8 +1,8 @@
 """In-place changes: `x += y`, `x[i] = y`, `x.add_(y)`, `x.copy_(y)`, `x.zero_()`.
 
 An in-place op computes its result like any op, writes it into x's memory, and makes x continue the graph from there. If
-x is a view, the tensor that it looks at is rebased too: it becomes `put_view(base, x)`, whose gradient splits between
-what was overwritten and what was written. Arrays that the op itself saved are copied before they are overwritten.
+x is a view, its base is rebased too: it becomes `put_view(base, x)`, whose gradient splits between the elements that
+were overwritten and those that were written. Arrays that the op itself saved are copied before they are overwritten.
 """
 
 from collections.abc import Callable
@@ -92,7 +92,7 @@ def _check_leaf(x: Tensor, name: str) -> None:
 
 
 def _unshare(node: Any, x: Tensor) -> None:
-    """Copy what `node` saved of x's memory, which is about to be overwritten."""
+    """Copy the arrays in x's memory that `node` saved, since that memory is about to be overwritten."""
     memory = owner(x._array)
     if isinstance(node, OpNode) and node.saved:
         node.saved = {

@@ -131,7 +131,7 @@ def _cut_views(x: Tensor, at: Sequence[int], axis: int) -> list[Tensor]:
 
 
 def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
-    """Cut x along `axis` into a number of parts, the first ones longer by one if need be, or before the positions
+    """Cut x along `axis` into a number of parts, the first ones longer by one if necessary, or before the positions
     given.
 
     >>> gg.array_split(gg.arange(5), 2)
@@ -164,7 +164,7 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
 
 
 def chunk(x: Any, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """Cut x into at most `chunks` parts of equal length along `dim`, the last one shorter if need be (PyTorch's chunk).
+    """Cut x into at most `chunks` parts of equal length along `dim`, the last one perhaps shorter (PyTorch's chunk).
 
     >>> gg.chunk(gg.arange(5), 2)
     (tensor([0, 1, 2]), tensor([3, 4]))

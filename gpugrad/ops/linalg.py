@@ -30,11 +30,11 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _t(x: Any) -> Any:
+def _transposed(x: Any) -> Any:
     return x.swapaxes(-1, -2)
 
 
-def _square(x: Any) -> None:
+def _check_square(x: Any) -> None:
     if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
         raise ValueError("expected square matrices (..., N, N)")
 
@@ -62,19 +62,19 @@ def solve(a, b):
     >>> gg.solve(gg.tensor([[2.0, 0.0], [0.0, 4.0]]), gg.tensor([2.0, 2.0]))
     tensor([1. , 0.5])
     """
-    _square(a)
+    _check_square(a)
     return xp(a).linalg.solve(a, b)
 
 
 def _solve_b(g: Any, a: Any, b_shape: tuple) -> Any:
     if len(b_shape) == 1:
-        return xp(g).linalg.solve(_t(a), g[..., None])[..., 0]
-    return xp(g).linalg.solve(_t(a), g)
+        return xp(g).linalg.solve(_transposed(a), g[..., None])[..., 0]
+    return xp(g).linalg.solve(_transposed(a), g)
 
 
 def _solve_a(g: Any, a: Any, out: Any, b_shape: tuple) -> Any:
     gb = _solve_b(g, a, b_shape)
-    return -(gb[..., None] * out[..., None, :]) if len(b_shape) == 1 else -(gb @ _t(out))
+    return -(gb[..., None] * out[..., None, :]) if len(b_shape) == 1 else -(gb @ _transposed(out))
 
 
 solve.vjp(a=_solve_a, b=_solve_b)
@@ -94,11 +94,11 @@ def inv(x):
     tensor([[0.5 , 0.  ],
             [0.  , 0.25]])
     """
-    _square(x)
+    _check_square(x)
     return xp(x).linalg.inv(x)
 
 
-inv.vjp(x=lambda g, out: -(_t(out) @ g @ _t(out)))
+inv.vjp(x=lambda g, out: -(_transposed(out) @ g @ _transposed(out)))
 
 
 @op(
@@ -121,7 +121,7 @@ def det(x):
     >>> gg.det(gg.tensor([[2.0, 0.0], [0.0, 4.0]]))
     tensor(8.)
     """
-    _square(x)
+    _check_square(x)
     return xp(x).linalg.det(x)
 
 
@@ -142,8 +142,8 @@ def cofactor(x):
 
 
 def _cofactor_rule(g: Any, x: Any, out: Any) -> Any:
-    back = _t(xp(x).linalg.inv(x))
-    return (g * out).sum(axis=(-2, -1), keepdims=True) * back - out @ _t(g) @ back
+    back = _transposed(xp(x).linalg.inv(x))
+    return (g * out).sum(axis=(-2, -1), keepdims=True) * back - out @ _transposed(g) @ back
 
 
 cofactor.vjp(x=_cofactor_rule)
@@ -162,12 +162,12 @@ def slogdet(x):
     >>> gg.slogdet(gg.tensor([[-1.0, 0.0], [0.0, 1.0]]))
     (tensor(-1.), tensor(0.))
     """
-    _square(x)
+    _check_square(x)
     sign, logarithm = xp(x).linalg.slogdet(x)
     return sign, logarithm
 
 
-slogdet.vjp(x=lambda g, x: g[1][..., None, None] * _t(xp(x).linalg.inv(x)))
+slogdet.vjp(x=lambda g, x: g[1][..., None, None] * _transposed(xp(x).linalg.inv(x)))
 
 
 def logdet(x: Any) -> Tensor:
@@ -207,7 +207,7 @@ def pinv(x, *, rcond=None, hermitian=False):
 
 
 def _pinv_rule(g: Any, x: Any, out: Any) -> Any:
-    p, pt, gt = out, _t(out), _t(g)
+    p, pt, gt = out, _transposed(out), _transposed(g)
     left = gt - x @ (p @ gt)
     right = gt - (gt @ p) @ x
     return -(pt @ g @ pt) + (left @ p) @ pt + pt @ (p @ right)

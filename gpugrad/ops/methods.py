@@ -232,7 +232,7 @@ def _cast(name: str) -> Callable:
     def method(self: Tensor) -> Tensor:
         return self.to(dtype=name)
 
-    method.__doc__ = f"This Tensor as {name}."
+    method.__doc__ = f"Return this Tensor as {name}."
     return method
 
 

@@ -73,7 +73,7 @@ def _transfer_cases(s: Any) -> list:
 def transfer(x, *, device, non_blocking=False):
     """Return a copy of x on `device`. The gradient is moved back.
 
-    non_blocking: values that go to the host arrive while the program goes on; synchronize the device before reading.
+    non_blocking: a copy to the host does not wait for the values; synchronize the device before reading them.
     """
     target, here = find_device(device), device_of(x)
     if target is CPU and here is not CPU:

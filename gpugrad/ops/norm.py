@@ -14,7 +14,7 @@ __all__ = ["matrix_norm", "norm", "vector_norm"]
 _INF = float("inf")
 
 
-def _full(value: Any, axis: Any, ndim: int, keepdims: bool) -> Any:
+def _with_kept_axes(value: Any, axis: Any, ndim: int, keepdims: bool) -> Any:
     """Return `value`, a reduction over `axis`, with the dropped axes put back at length 1."""
     if keepdims:
         return value
@@ -24,7 +24,7 @@ def _full(value: Any, axis: Any, ndim: int, keepdims: bool) -> Any:
     return xp(value).expand_dims(value, axis=tuple(a % ndim for a in axes))
 
 
-def _where_zero(x: Any) -> Any:
+def _is_zero(x: Any) -> Any:
     """Return a constant that is 1 where x is 0, else 0, in x's dtype."""
     return (x == 0).astype(x.dtype)
 
@@ -73,9 +73,9 @@ def vector_norm(x, *, axis=None, keepdims=False, ord=2):
 
 def _vector_norm_rule(g: Any, x: Any, out: Any, axis: Any, keepdims: bool, ord: float) -> Any:
     ns = xp(g)
-    g, out = _full(g, axis, x.ndim, keepdims), _full(out, axis, x.ndim, keepdims)
+    g, out = _with_kept_axes(g, axis, x.ndim, keepdims), _with_kept_axes(out, axis, x.ndim, keepdims)
     if ord == 2:
-        return x * (g / (out + _where_zero(out)))
+        return x * (g / (out + _is_zero(out)))
     if ord == 0:
         return x * 0
     sign = ns.sign(x)
@@ -85,7 +85,7 @@ def _vector_norm_rule(g: Any, x: Any, out: Any, axis: Any, keepdims: bool, ord: 
     if ord in (_INF, -_INF):
         best = (size == out).astype(x.dtype)
         return g * sign * (best / best.sum(axis=axis, keepdims=True))
-    ratio = (size + _where_zero(size)) / (out + _where_zero(out))
+    ratio = (size + _is_zero(size)) / (out + _is_zero(out))
     return g * sign * ratio ** (ord - 1)
 
 

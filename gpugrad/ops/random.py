@@ -24,12 +24,12 @@ def _stream(generator: Generator | None) -> np.random.Generator:
     return (default_generator() if generator is None else generator).numpy
 
 
-def _placed(values: Any, dtype: Any, device: Any, requires_grad: bool = False) -> Tensor:
+def _to_device(values: Any, dtype: Any, device: Any, requires_grad: bool = False) -> Tensor:
     where = find_device(device)
     return wrap(where.asarray(values, dtype), where, None).requires_grad_(requires_grad)
 
 
-def _drawn(name: str, shape: tuple, dtype: Any, generator: Generator | None) -> tuple[np.ndarray, Any]:
+def _draw_floats(name: str, shape: tuple, dtype: Any, generator: Generator | None) -> tuple[np.ndarray, Any]:
     """Return floats from the generator's method `name`, drawn in float32 unless float64 is asked for, and the dtype."""
     dtype = default_dtype() if dtype is None else as_dtype(dtype)
     draw = np.float64 if dtype == np.float64 else np.float32
@@ -44,8 +44,8 @@ def rand(
     >>> gg.rand(2, 3, generator=gg.Generator().manual_seed(0)).shape
     (2, 3)
     """
-    values, dtype = _drawn("random", _shape(size), dtype, generator)
-    return _placed(values, dtype, device, requires_grad)
+    values, dtype = _draw_floats("random", _shape(size), dtype, generator)
+    return _to_device(values, dtype, device, requires_grad)
 
 
 def randn(
@@ -56,8 +56,8 @@ def randn(
     >>> gg.randn(2, 3, generator=gg.Generator().manual_seed(0)).shape
     (2, 3)
     """
-    values, dtype = _drawn("standard_normal", _shape(size), dtype, generator)
-    return _placed(values, dtype, device, requires_grad)
+    values, dtype = _draw_floats("standard_normal", _shape(size), dtype, generator)
+    return _to_device(values, dtype, device, requires_grad)
 
 
 def uniform(
@@ -74,8 +74,8 @@ def uniform(
     >>> x.shape, bool((x.abs() <= 1).all())
     ((100,), True)
     """
-    values, dtype = _drawn("random", _shape((size,)), dtype, generator)
-    return _placed(values * (high - low) + low, dtype, device)
+    values, dtype = _draw_floats("random", _shape((size,)), dtype, generator)
+    return _to_device(values * (high - low) + low, dtype, device)
 
 
 def normal(
@@ -91,8 +91,8 @@ def normal(
     >>> gg.normal(5.0, 0.1, size=(2, 2)).shape
     (2, 2)
     """
-    values, dtype = _drawn("standard_normal", _shape((size,)), dtype, generator)
-    return _placed(values * std + mean, dtype, device)
+    values, dtype = _draw_floats("standard_normal", _shape((size,)), dtype, generator)
+    return _to_device(values * std + mean, dtype, device)
 
 
 def randint(
@@ -117,7 +117,7 @@ def randint(
     if high <= low:
         raise ShapeError(f"randint: expected low < high, got [{low}, {high})")
     wanted = np.dtype("int64") if dtype is None else as_dtype(dtype)
-    return _placed(_stream(generator).integers(low, high, shape), wanted, device)
+    return _to_device(_stream(generator).integers(low, high, shape), wanted, device)
 
 
 def randperm(n: int, dtype: Any = None, device: Any = None, generator: Generator | None = None) -> Tensor:
@@ -126,7 +126,9 @@ def randperm(n: int, dtype: Any = None, device: Any = None, generator: Generator
     >>> gg.sort(gg.randperm(4))
     tensor([0, 1, 2, 3])
     """
-    return _placed(_stream(generator).permutation(n), np.dtype("int64") if dtype is None else as_dtype(dtype), device)
+    return _to_device(
+        _stream(generator).permutation(n), np.dtype("int64") if dtype is None else as_dtype(dtype), device
+    )
 
 
 def _like(x: Tensor, dtype: Any, device: Any) -> dict[str, Any]:
@@ -168,7 +170,7 @@ def bernoulli(p: Any, generator: Generator | None = None) -> Tensor:
     tensor([0., 1., 1.])
     """
     p = asarray(p)
-    values, _ = _drawn("random", p.shape, None, generator)
+    values, _ = _draw_floats("random", p.shape, None, generator)
     return wrap((p.device.asarray(values) < p._array).astype(p.dtype), p.device, None)
 
 
@@ -199,4 +201,4 @@ def multinomial(
         with np.errstate(divide="ignore"):
             keys = np.log(rows) + stream.gumbel(size=rows.shape)
         picked = np.argsort(-keys, 1, kind="stable")[:, :num_samples]
-    return _placed(picked.reshape(*host.shape[:-1], num_samples), np.dtype("int64"), weights.device)
+    return _to_device(picked.reshape(*host.shape[:-1], num_samples), np.dtype("int64"), weights.device)

@@ -1,4 +1,4 @@
-"""Resampling along one axis by a sparse matrix: what every kind of interpolation is made of.
+"""Resampling along one axis by a sparse matrix, of which every kind of interpolation is made.
 
 `resample` multiplies an axis by a matrix whose rows have few elements. Its gradient multiplies by the transposed
 matrix, which is the same op again: derivatives of every order, and sums in a fixed order.
@@ -29,7 +29,7 @@ class Taps:
 
     @functools.cached_property
     def plain(self) -> bool:
-        """Whether each row picks one element as it is."""
+        """Whether each row picks one element unchanged."""
         return self.index.shape[1] == 1 and bool((self.weight == 1).all())
 
     @functools.cached_property

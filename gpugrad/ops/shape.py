@@ -328,7 +328,7 @@ def atleast_1d(*arrays: Any) -> Any:
     >>> gg.atleast_1d(5)
     tensor([5])
     """
-    return _each(arrays, lambda x: reshape(x, shape=1) if x.ndim == 0 else x)
+    return _for_each(arrays, lambda x: reshape(x, shape=1) if x.ndim == 0 else x)
 
 
 def atleast_2d(*arrays: Any) -> Any:
@@ -337,7 +337,7 @@ def atleast_2d(*arrays: Any) -> Any:
     >>> gg.atleast_2d([1, 2])
     tensor([[1, 2]])
     """
-    return _each(arrays, lambda x: reshape(x, shape=(1, x._array.size)) if x.ndim < 2 else x)
+    return _for_each(arrays, lambda x: reshape(x, shape=(1, x._array.size)) if x.ndim < 2 else x)
 
 
 def atleast_3d(*arrays: Any) -> Any:
@@ -350,10 +350,10 @@ def atleast_3d(*arrays: Any) -> Any:
     def raised(x: Tensor) -> Tensor:
         return x if x.ndim > 2 else expand_dims(x, axis=((0, 1, 2), (0, 2), 2)[x.ndim])
 
-    return _each(arrays, raised)
+    return _for_each(arrays, raised)
 
 
-def _each(arrays: tuple, function: Any) -> Any:
+def _for_each(arrays: tuple, function: Any) -> Any:
     made = tuple(function(asarray(a)) for a in arrays)
     return made[0] if len(made) == 1 else made
 

@@ -1,4 +1,4 @@
-"""Where PyTorch's and NumPy's meanings of a name differ, the words of the call decide.
+"""The words of a call decide between PyTorch's and NumPy's meanings of a name.
 
 A call that only PyTorch would accept (`dim=`, `keepdim=`, `split(sizes, dim=)`, `transpose(1, 2)`, `size(0)`) has
 PyTorch's meaning; every other call has NumPy's. `CLASHES` is the whole list. `gpugrad` shows the functions of this
@@ -96,7 +96,7 @@ CLASHES: dict[str, tuple[frozenset[str], Callable]] = {
 
 
 def _by_words(name: str, numpy_meaning: Callable) -> Any:
-    """Return a function that does what NumPy's does, unless the call has words that only PyTorch knows."""
+    """Return a function that does what NumPy's does, unless the call has words of PyTorch only."""
     words, torch_meaning = CLASHES[name]
 
     @wraps(numpy_meaning)

@@ -86,7 +86,7 @@ def _output_shape(case: dict) -> tuple:
 
 
 def _layers(s: Any) -> Iterator:
-    """3x3 convolutions as in ResNets."""
+    """Yield 3x3 convolutions as in ResNets."""
     same = {"stride": [1, 1], "padding": [[1, 1], [1, 1]], "dilation": [1, 1], "groups": 1}
     for n, c, size in ((32, 64, 32), (1, 64, 56), (8, 128, 28), (64, 256, 14), (64, 64, 56)):
         yield s.case(s(n, c, size, size), s(c, c, 3, 3), s(c), **same)

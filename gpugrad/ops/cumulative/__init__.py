@@ -115,8 +115,9 @@ def _flat_cases(s: Any) -> list:
 
 @op(samples=lambda s: [*_flat_cases(s), *_long(s)], bench=_rows, autocast={"cuda": "float32"})
 def cumsum(x, *, axis=None, dtype=None):
-    """Return the running sum along `axis`, or of the flattened x; of integers and bools in int64 unless `dtype` is
-    given.
+    """Return the running sum along `axis`, or of the flattened x.
+
+    Integers and bools are added up in int64 unless `dtype` is given.
 
     >>> gg.cumsum(gg.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=1)
     tensor([[1., 3.],
@@ -140,10 +141,9 @@ def _cumprod_cases(s: Any) -> list:
 
 @op(samples=_cumprod_cases, bench=_rows, autocast={"cuda": "float32"})
 def cumprod(x, *, axis=None, dtype=None):
-    """Return the running product along `axis`, or of the flattened x; of integers and bools in int64 unless `dtype` is
-    given.
+    """Return the running product along `axis`, or of the flattened x.
 
-    Its gradient is right where there are zeros.
+    Integers and bools are multiplied in int64 unless `dtype` is given. Its gradient is right for zeros too.
 
     >>> gg.cumprod(gg.tensor([1.0, 2.0, 3.0]))
     tensor([1., 2., 6.])

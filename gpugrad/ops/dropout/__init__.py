@@ -43,11 +43,11 @@ def drop_scale(p: float) -> float:
     bench=lambda s: (s.case(s(n, 1024), p=0.1, seed=1) for n in (1024, 64, 32768)),
 )  # fmt: skip
 def seeded_dropout(x, *, p, seed, share=1):
-    """Dropout (Srivastava et al. 2014): each element becomes 0 with probability p, else x / (1 - p).
+    """Return x with each element 0 with probability p, else divided by 1 - p: dropout (Srivastava et al. 2014).
 
-    What is dropped depends on nothing but the seed (an int below 2**64) and the element's number i in C order, through
-    the generator Philox4x32-10. So it is the same on every device, and nothing is kept for the gradient. With `share`,
-    that many neighbouring elements have one decision, that of number i // share.
+    The decision on an element depends only on the seed (an int below 2**64) and the element's number i in C order,
+    through the generator Philox4x32-10. So it is the same on every device, and nothing is kept for the gradient.
+    `share` neighbouring elements have one decision, that of number i // share.
 
     >>> from gpugrad.ops.dropout import seeded_dropout
     >>> seeded_dropout(gg.tensor([1.0, 2.0, 3.0, 4.0]), p=0.5, seed=0)

@@ -86,7 +86,7 @@ def linear_relu(x, weight, bias=None):
 
 
 def _before_relu(g: Any, out: Any) -> Any:
-    """Return the gradient of what ReLU was applied to."""
+    """Return the gradient of the input of ReLU."""
     return relu.rules["x"](g, out)
 
 
@@ -117,7 +117,7 @@ def linear_gelu(x, weight, bias):
 
 
 def _before_gelu(g: Any, x: Any, weight: Any, bias: Any) -> Any:
-    """Return the gradient of what GELU was applied to."""
+    """Return the gradient of the input of GELU."""
     return gelu.rules["x"](g, xp(g).linear(x, weight, bias), "tanh")
 
 

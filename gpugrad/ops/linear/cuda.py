@@ -18,7 +18,7 @@ _AUX = 8  # what the number of features must be a multiple of for GELU's argumen
 
 
 def _is_supported(x: Any, weight: Any, bias: Any) -> bool:
-    """Return whether the shapes fit and cuBLASLt can multiply; if not, the op's body says what is wrong."""
+    """Return whether the shapes fit and cuBLASLt can multiply; if not, the op's body raises the error."""
     fit = weight.ndim == 2 and x.ndim > 0 and x.shape[-1] == weight.shape[1]
     return fit and (bias is None or bias.shape == weight.shape[:1]) and supports(x, weight, bias)
 

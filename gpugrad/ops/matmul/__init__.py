@@ -23,7 +23,7 @@ __all__ = [
 def dense(x: Any, w: Any) -> Any:
     """Compute x @ w for a matrix w and any x (..., K), arrays or Tensors, as one product over all leading axes of x.
 
-    Where that would copy x, the axes stay as they are."""
+    If that would copy x, its axes are not merged."""
     if x.ndim > 2 and (isinstance(x, Tensor) or x.flags.c_contiguous or x.itemsize not in x.strides[-2:]):
         return dense(x.reshape(prod(x.shape[:-1]), x.shape[-1]), w).reshape(*x.shape[:-1], w.shape[-1])
     return xp(x).matmul(x, w)

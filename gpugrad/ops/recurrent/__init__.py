@@ -1,12 +1,12 @@
 """Recurrent layers, each direction of a layer as one op.
 
-x (S, I) holds the rows of all steps, step after step; `sizes` says how many sequences run at each step (see
+x (S, I) holds the rows of all steps, step after step; `sizes` holds the number of sequences at each step (see
 `packed_steps`): (N,) * T for a batch of N sequences of length T. h0, c0 (N, H) are the states at the start. Weights
 w_ih (G, I), w_hh (G, H) and biases b_ih, b_hh (G) are PyTorch's, G being the number of gates times H. The outputs have
 the states after each step, (S, H). With `reverse` the steps are taken from the last one to the first.
 
 The gates' sums depend on the inputs in one product, which is taken before the loop over time. Backward does not repeat
-the loop: all states are known, so the gates follow from one product too, and what remains for the loop is
+the loop: all states are known, so the gates follow from one product too, and the loop only computes
 
     gradient of a step's sums  =  (gradient of its state) * (a factor known beforehand).
 """

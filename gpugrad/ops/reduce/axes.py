@@ -1,4 +1,4 @@
-"""What every reduction shares: its axes, the shapes before and after it, and the sums' dtype."""
+"""The parts that all reductions share: axes, the shapes before and after, and the dtype of sums."""
 
 import math
 from collections.abc import Callable

@@ -37,7 +37,7 @@ _LEAST = 8192  # elements for a block that shares a reduction
 
 
 class MergedAxes:
-    """The array x seen as (outer, n, inner), where n is what is reduced.
+    """Views the array x as (outer, n, inner), of which n is reduced.
 
     With `several`, a second run of reduced axes before it is allowed: (outer, m, middle, n, inner). `x` is contiguous;
     `kept` are the axes that stay, in memory order.

@@ -104,7 +104,7 @@ def all(x, *, axis=None, keepdims=False):
 
 @op(samples=_truth_cases)
 def count_nonzero(x, *, axis=None, keepdims=False):
-    """How many elements over `axis` are not zero (int64).
+    """Count the elements over `axis` that are not zero (int64).
 
     >>> gg.count_nonzero(gg.tensor([[0, 1], [2, 3]]), axis=1)
     tensor([1, 2])

@@ -19,7 +19,7 @@ def _freedom(shape: tuple, axis: Any, ddof: Any, correction: Any) -> Any:
 
 @op(samples=_moment_cases, dtypes="float", bench=bench_cases, flops=lambda x: 3 * x.size)
 def var(x, *, axis=None, ddof=0, keepdims=False, correction=None):
-    """Return the variance over `axis`: the sum of (x - mean)**2 divided by n - ddof, NaN where that is not positive.
+    """Return the variance over `axis`: the sum of (x - mean)**2 divided by n - ddof, NaN unless that is positive.
 
     `correction` is the array API's name of `ddof`.
 

@@ -64,7 +64,7 @@ def _prod_cases(s: Any) -> list:
 
 @op(samples=_prod_cases, bench=bench_cases, flops=lambda x: x.size, autocast="float32")
 def prod(x, *, axis=None, dtype=None, keepdims=False):
-    """Return the product over `axis`. Nothing is divided in the gradient, so it is right where there are zeros.
+    """Return the product over `axis`. Its gradient is computed without division, so it is right for zeros too.
 
     >>> gg.prod(gg.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=1)
     tensor([ 2., 12.])

@@ -1,11 +1,11 @@
 """Convolution on the CPU in 1 to 3 spatial dimensions: forward, input gradient, weight gradient.
 
-Shapes are (N, C, *S), memory is channels-last: results are views of C-contiguous (N, *O, K) arrays, and inputs that are
-laid out like that are used as they are. Work goes block by block (see `columns`), and threads share the blocks:
+Shapes are (N, C, *S), memory is channels-last: results are views of C-contiguous (N, *O, K) arrays, and inputs in
+this layout are not copied. Work goes block by block (see `columns`), and threads share the blocks:
 
 * forward: columns of x times the weights;
 * weight gradient: the transposed gradient of the output times columns of x, summed over blocks in a fixed order;
-* input gradient: with stride 1 a convolution of g with the flipped kernel. With other strides, and where it is less
+* input gradient: with stride 1 a convolution of g with the flipped kernel. With other strides, and if it is less
   work, the gradient of the columns is computed and added back to the inputs, one kernel offset after the other.
 
 Depthwise convolutions, whose products would be a single row wide, are in `depthwise`. 3x3 kernels with many channels,

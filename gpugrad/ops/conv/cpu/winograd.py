@@ -1,4 +1,4 @@
-"""Convolution with 3x3 kernels by Winograd's minimal filtering F(2x2, 3x3): 16 products give what 36 would.
+"""Convolution with 3x3 kernels by Winograd's minimal filtering F(2x2, 3x3): 16 products replace 36.
 
 A. Lavin and S. Gray, "Fast algorithms for convolutional neural networks" (2015). An output tile of 2x2 pixels looks at
 4x4 inputs. With x such a tile of inputs, w the kernel and y the outputs, in one dimension (in two, along either axis):

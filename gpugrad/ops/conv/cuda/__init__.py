@@ -1,6 +1,6 @@
-"""Convolutions on cuda devices: kernels/conv.cu for every shape, kernels/conv_depthwise.cu where groups are one wide.
+"""Convolutions on cuda devices: kernels/conv.cu for every shape, kernels/conv_depthwise.cu if groups are one wide.
 
-All of them read and write channels-first and channels-last memory as it is; results have their input's layout. 16-bit
+All of them read and write channels-first and channels-last memory directly; results have their input's layout. 16-bit
 floats go to tensor cores (tensor_cores.py). A 1 x 1 convolution of dense arrays is a plain matrix product, for which
 cuBLAS has kernels tuned to each GPU.
 """
@@ -86,7 +86,7 @@ def _is_supported(*arrays: Any) -> bool:
 
 
 def _gather(source: Any, shape: tuple, weight: Any, bias: Any, *, adjoint: bool, groups: int, **window: Any) -> Any:
-    """Compute the result of `shape`, y from x or (adjoint) x from y, and return what a device path returns."""
+    """Compute the result of `shape`, y from x or (adjoint) x from y, and return the results of a device path."""
     to = empty(shape, source, channels_last=is_channels_last(source))
     c = geometry(source, to, weight.shape[2:], adjoint=adjoint, groups=groups, **window)
     if c is None:
