@@ -68,7 +68,7 @@ def rule_names(rule: Callable) -> tuple[str, ...]:
 
 def parameters(function: Callable) -> tuple[str, ...]:
     """The names of all parameters, without the cost of the inspect module for a plain function."""
-    code = getattr(function, "__code__", None)
+    code = getattr(getattr(function, "__wrapped__", function), "__code__", None)
     if code is None:
         import inspect
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from .cpu import gemm
+from .cpu import gemm, threads
 
 Provider = Callable[[str, str], Callable | None]
 
@@ -35,7 +35,18 @@ class Namespace:
         return value
 
 
-CPU = Namespace(np, "cpu", matmul=gemm.matmul)
+def _in_turn(function: Callable) -> Callable:
+    """Return a function of NumPy that calls BLAS, such that it waits for its turn (see `threads.blas_turn`)."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with threads.blas_turn:
+            return function(*args, **kwargs)
+
+    return call
+
+
+_PRODUCTS = {name: _in_turn(getattr(np, name)) for name in ("dot", "inner", "tensordot", "vdot", "vecdot")}
+CPU = Namespace(np, "cpu", matmul=gemm.matmul, **_PRODUCTS)
 _by_type: dict[type, Any] = {np.ndarray: CPU}
 
 

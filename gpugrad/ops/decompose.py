@@ -8,6 +8,7 @@ agree."""
 from typing import Any
 
 from ..autograd.op import op, xp
+from .in_turn import InTurn
 
 __all__ = ["cholesky", "eigh", "eigvalsh", "qr", "svd", "svdvals"]
 
@@ -36,6 +37,7 @@ def _safe_inverse(x: Any) -> Any:
     ],
     dtypes="float",
     autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def cholesky(x, *, upper=False):
     """Return the lower triangular L with x = L L^T of symmetric positive definite matrices (..., N, N); with `upper`,
@@ -75,6 +77,7 @@ cholesky.vjp(x=_cholesky_rule)
     ],
     dtypes="float",
     autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def eigh(x, *, UPLO="L"):
     """Return (w, V), the ascending eigenvalues and the eigenvectors (columns) of symmetric matrices: x = V diag(w) V^T.
@@ -102,6 +105,7 @@ eigh.vjp(x=_eigh_rule)
     samples=lambda s: [s.case(s.spd(3), smooth=False), s.case(s.spd(2, 3), UPLO="U", smooth=False)],
     dtypes="float",
     autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def eigvalsh(x, *, UPLO="L"):
     """Return the ascending eigenvalues of symmetric matrices, of which one triangle is read.
@@ -134,6 +138,7 @@ eigvalsh.vjp(x=_eigvalsh_rule)
     ],
     dtypes="float",
     autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def svd(x, *, full_matrices=True):
     """Return (U, S, Vh) with x = U diag(S) Vh and S descending: (..., M, N) -> (..., M, K), (..., K), (..., K, N).
@@ -175,6 +180,7 @@ svd.vjp(x=_svd_rule)
     samples=lambda s: [s.case(s(4, 2)), s.case(s(2, 3)), s.case(s(2, 3, 3)), s.case(s(3, 4).T)],
     dtypes="float",
     autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def svdvals(x):
     """Return the singular values, descending: (..., M, N) -> (..., min(M, N)). Gradient: U diag(g) Vh.
@@ -204,6 +210,7 @@ svdvals.vjp(x=_svdvals_rule)
     ],
     dtypes="float",
     autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def qr(x, *, mode="reduced"):
     """Return (Q, R) with x = Q R, Q's columns orthonormal, R upper triangular: (..., M, N) -> (..., M, K), (..., K, N).

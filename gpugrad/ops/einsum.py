@@ -5,8 +5,9 @@ from math import prod
 from typing import Any
 
 from ..autograd.convert import raw
-from ..autograd.op import Many, Op, op, xp
+from ..autograd.op import Many, op, xp
 from ..autograd.tensor import Tensor
+from .in_turn import InTurn
 
 __all__ = ["einsum"]
 
@@ -42,7 +43,7 @@ def _parse(subscripts: str, ranks: tuple[int, ...]) -> tuple[list[str], str]:
     return spelled, out
 
 
-class Einsum(Op):
+class Einsum(InTurn):
     """An op that takes the subscripts first, as NumPy's function does."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

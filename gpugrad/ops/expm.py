@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd.op import op, xp
+from .in_turn import InTurn
 
 __all__ = []
 
@@ -24,6 +25,7 @@ _PADE = (
         s.case(s(0, 0)),
     ],
     dtypes="float",
+    make=InTurn,
 )
 def expm(x):
     """Return the matrix exponential sum_k x^k / k! of square matrices.

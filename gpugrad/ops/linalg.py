@@ -19,6 +19,7 @@ from .diagonal import diagonal as _diagonal
 from .diagonal import tril, triu
 from .einsum import einsum
 from .expm import expm
+from .in_turn import InTurn
 from .matmul import matmul, outer, tensordot, vecdot
 from .norm import matrix_norm, norm, vector_norm
 from .shape import broadcast_to, matrix_transpose
@@ -53,6 +54,7 @@ def _check_square(x: Any) -> None:
     dtypes="float",
     broadcasts=True,
     autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def solve(a, b):
     """Return the X with a X = b: a (..., N, N), b (N,) or (..., N, K) -> (..., N) or (..., N, K).
@@ -84,6 +86,7 @@ solve.vjp(a=_solve_a, b=_solve_b)
     samples=lambda s: [s.case(s.spd(3)), s.case(s.spd(2, 3)), s.case(s.spd(3).T), s.case(s.spd(0))],
     dtypes="float",
     autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def inv(x):
     """Return the inverse of square matrices. Raises ShapeError if one is singular.
@@ -112,6 +115,7 @@ inv.vjp(x=lambda g, out: -(_transposed(out) @ g @ _transposed(out)))
     ],
     dtypes="float",
     autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def det(x):
     """Return the determinant of square matrices: (..., N, N) -> (...).
@@ -128,7 +132,7 @@ def det(x):
 det.vjp(x=lambda g, x: g[..., None, None] * xp(x).cofactor(x))
 
 
-@op(samples=lambda s: [s.case(s(3, 3)), s.case(s(2, 2, 2)), s.case(s(0, 0))], dtypes="float")
+@op(samples=lambda s: [s.case(s(3, 3)), s.case(s(2, 2, 2)), s.case(s(0, 0))], dtypes="float", make=InTurn)
 def cofactor(x):
     """Return the cofactor matrix det(x) x^-T, which exists also for a singular x.
 
@@ -153,6 +157,7 @@ cofactor.vjp(x=_cofactor_rule)
     samples=lambda s: [s.case(s(3, 3)), s.case(s.spd(2, 3)), s.case(s(3, 3).T), s.case(s.spd(0))],
     dtypes="float",
     autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def slogdet(x):
     """Return (sign, log |det x|) of square matrices: (..., N, N) -> (...), (...).
@@ -191,6 +196,7 @@ def logdet(x: Any) -> Tensor:
     ],
     dtypes="float",
     autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def pinv(x, *, rcond=None, hermitian=False):
     """Return the Moore-Penrose inverse: (..., M, N) -> (..., N, M).

@@ -27,7 +27,10 @@ def matmul(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """NumPy's x @ y, by `product` where that is one."""
     if x.ndim > 1 < y.ndim and x.dtype == y.dtype and x.shape[-1] == y.shape[-2]:
         return product(x, y)
-    return x @ y
+    if x.size + y.size <= ALONE:
+        return x @ y
+    with threads.blas_turn:
+        return x @ y
 
 
 def product(x: np.ndarray, w: np.ndarray) -> np.ndarray:

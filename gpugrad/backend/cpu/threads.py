@@ -244,6 +244,25 @@ class _OneBlasThread:
 one_blas_thread = _OneBlasThread()
 
 
+class _BlasTurn:
+    """A context in which no other thread of the user changes the number of BLAS threads.
+
+    Products and factorizations that leave the threads to BLAS are computed in a turn, because their last bits depend on
+    that number: so a model gives the same bits whether or not others run beside it.
+    """
+
+    def __enter__(self) -> None:
+        if not getattr(_state, "inside", False):
+            _turn.acquire()
+
+    def __exit__(self, *exc: object) -> None:
+        if not getattr(_state, "inside", False):
+            _turn.release()
+
+
+blas_turn = _BlasTurn()
+
+
 def _start_anew() -> None:
     """In a forked process, which has no other threads: nobody works there, and a turn that one had would never end."""
     global _turn

@@ -116,3 +116,12 @@ def _blocks(samples: int, out: tuple[int, ...], pixels: int, whole: bool, parts:
 def each(task, parts: list) -> list:
     """Run `task(blocks)` for each list of `split`, on a thread each. Returns the results, none for an empty batch."""
     return threads.parallel(task, parts) if parts else []
+
+
+def multiply_each(task, parts: list) -> list:
+    """Run tasks that call BLAS as `each` does, on one BLAS thread even if there is a single task.
+
+    The last bits of a product depend on the number of BLAS threads, which other threads may change at any moment.
+    """
+    with threads.one_blas_thread:
+        return each(task, parts)

@@ -20,6 +20,7 @@ import numpy as np
 from ...errors import DTypeError, KernelError
 from ..device import Device, device_of
 from ..namespace import xp
+from .sizes import launch_sizes
 from .sources import Source, kernels
 
 FLOATS = ("float", "double", "__half", "__nv_bfloat16")
@@ -27,7 +28,6 @@ _CTYPES = {
     "float32": "float", "float64": "double", "float16": "__half", "bfloat16": "__nv_bfloat16", "bool": "bool",
     "int8": "signed char", "uint8": "unsigned char", "int16": "short", "int32": "int", "int64": "long long",
 }  # fmt: skip
-_LIMITS = (2**31 - 1, 65_535, 65_535)  # blocks in a grid along x, y, z
 
 
 def ctype(array: Any) -> str:
@@ -123,16 +123,11 @@ class Kernels:
         """
         if self._known is not None and instance not in self._known:
             raise KernelError(f"{self.source.name}: {instance} is not among its declared instances")
-        grid, block = tuple(map(int, grid)), tuple(map(int, block))
-        if 0 in grid:
+        blocks, threads, shared = launch_sizes(instance, grid, block, shared)
+        if 0 in blocks:
             return
-        grid, block = (grid + (1, 1))[:3], (block + (1, 1))[:3]
-        if any(not 0 < n <= limit for n, limit in zip(grid, _LIMITS, strict=True)):
-            raise KernelError(f"{instance}: a grid of {grid} blocks; the limits are {_LIMITS}")
-        if not 0 < block[0] * block[1] * block[2] <= 1024 or block[2] > 64:
-            raise KernelError(f"{instance}: a block of {block} threads; at most 1024, and 64 along z")
         device, plain = self._checked(instance, args)
-        device.launch(self.source, instance, grid, block, plain, shared)
+        device.launch(self.source, instance, blocks, threads, plain, shared)
 
     def _checked(self, instance: str, args: Sequence) -> tuple[Device, list]:
         """The device of the arrays among `args`, and the arguments as the device takes them."""

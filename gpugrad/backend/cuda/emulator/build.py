@@ -18,6 +18,9 @@ from .toolchain import available
 _DYNAMIC_SHARED = re.compile(
     r"extern\s+__shared__\s+(?:(?:__align__|alignas)\s*\([^()]*\)\s*)?([\w:<>, ]+?)\s*\b(\w+)\s*\[\s*\]\s*;"
 )
+_TOKEN = re.compile(
+    r"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])'|\breturn\s*;|\b__global__\b|[{};]""", re.DOTALL
+)
 _MESSAGE_LENGTH = 6000  # of g++'s output that an error quotes
 
 _digests: dict[Path | str, tuple[dict, str]] = {}  # of each source: when its files were changed, and its digest
@@ -68,7 +71,7 @@ def _stamp(file: Path) -> tuple[int, int]:
 def _load(source: Source, instances: list[str], check: bool, defines: list[str]) -> dict[str, Function]:
     load_runtime(_runtime)
     library = _compile(source, instances, check, defines)
-    return load(library, instances, check)
+    return load(library, instances, check, source.name)
 
 
 def _compile(source: Source, instances: list[str], check: bool, defines: list[str]) -> Path:
@@ -92,7 +95,7 @@ def _translation_unit(source: Source, instances: list[str], defines: list[str]) 
     for number, instance in enumerate(instances):
         entries += [f'#line 1 "instance {instance}"', f"EMULATOR_ENTRY({number}, {instance})"]
     place = str(source.path or source.name)
-    return "\n".join([*macros, f'#line 1 "{place}"', _with_dynamic_shared(source), *entries, ""])
+    return "\n".join([*macros, f'#line 1 "{place}"', _with_marked_returns(_with_dynamic_shared(source)), *entries, ""])
 
 
 def _with_dynamic_shared(source: Source) -> str:
@@ -104,8 +107,33 @@ def _with_dynamic_shared(source: Source) -> str:
             raise KernelError(f"{source.name}:{line}: for the emulator, declare `{match[0]}` inside the kernel")
         return f"{match[1]}* {match[2]} = ::emulator::dynamic_shared<{match[1]}>();" + "\n" * match[0].count("\n")
 
-    text = source.text
+    text = re.sub(r"\bstatic\s+__shared__", "__shared__", source.text)  # they are static already
     return _DYNAMIC_SHARED.sub(pointer, text)
+
+
+def _with_marked_returns(text: str) -> str:
+    """Within kernels, `return;` tells the runtime: a thread that has left is not one that went around a barrier."""
+    depth, kernel, inside = 0, False, False
+
+    def mark(match: re.Match[str]) -> str:
+        nonlocal depth, kernel, inside
+        token = match[0]
+        if token == "__global__":
+            kernel = True
+        elif token == ";":
+            kernel = kernel and inside  # else it was a declaration
+        elif token == "{":
+            depth += 1
+            if kernel and not inside:
+                inside, kernel, depth = True, False, 1
+        elif token == "}":
+            depth -= 1
+            inside = inside and depth > 0
+        elif token.startswith("return") and inside:
+            return "return ::emulator::end_early();"
+        return token
+
+    return _TOKEN.sub(mark, text)
 
 
 def _precompiled_header(check: bool) -> Path:

@@ -23,9 +23,13 @@ _INSTALL = "install g++ 11 or newer (Debian, Ubuntu: apt install g++; Fedora: dn
 # Both builds keep frame pointers: an error's lines are found by walking the frames. Kernels cast pointers freely, as
 # CUDA lets them; no sanitizer library is linked (runtime/hooks.cpp).
 _COMMON = "-std=c++17 -fPIC -g -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-exceptions -fno-rtti".split()
-_COMMON += "-fvisibility=hidden -fno-gnu-unique -fno-strict-aliasing -fno-math-errno -w".split()
-_NORMAL = ["-O2"]
-_CHECK = "-O1 -fsanitize=thread,bounds,alignment,shift,signed-integer-overflow".split()
+_COMMON += "-fvisibility=hidden -fno-gnu-unique -fno-strict-aliasing -fno-math-errno".split()
+# A large frame touches its pages one by one, and so meets the guard page. The rest is for conversions.h.
+_COMMON += "-fstack-clash-protection -mno-red-zone -fno-tree-vectorize".split()
+_NORMAL = "-O2 -w".split()
+_CHECK = "-O1 -fsanitize=thread,bounds,alignment,shift,signed-integer-overflow,object-size".split()
+# These two passes take the value that is known for one that may be unknown, and then nothing is left to warn of.
+_CHECK += "-Werror=uninitialized -Werror=maybe-uninitialized -fno-tree-ccp -fno-tree-fre".split()
 _CHECK += ["--param=tsan-instrument-func-entry-exit=0"]
 LINK = "-shared -nodefaultlibs -lm -lc -lgcc".split()
 
@@ -52,7 +56,10 @@ def version() -> str:
 
 def flags(check: bool) -> list[str]:
     """What kernels and the precompiled header are compiled with: they must not differ."""
-    return ["g++", *_COMMON, *(_CHECK if check else _NORMAL), _architecture(), f"-I{INCLUDE}"]
+    chosen = _CHECK if check else _NORMAL
+    if check and int(version().split(".")[0]) >= 12:
+        chosen = [*chosen, "-ftrivial-auto-var-init=pattern"]  # -1.7e38 in a float: what was not initialised shows
+    return ["g++", *_COMMON, *chosen, _architecture(), f"-I{INCLUDE}"]
 
 
 @cache

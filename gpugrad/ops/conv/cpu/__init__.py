@@ -17,7 +17,7 @@ import math
 import numpy as np
 
 from ....backend.cpu import gemm, memory
-from ....backend.cpu.windows import Block, Windows, each, first, last, split
+from ....backend.cpu.windows import Block, Windows, first, last, multiply_each, split
 from .. import (
     check_shapes,
     convolution,
@@ -81,7 +81,7 @@ def _multiply_columns(g: np.ndarray, x: np.ndarray, shape: tuple, windows: Windo
             total += product
         return total
 
-    sums = each(part, _split(x, windows, depth * groups, depth * shape[0]))
+    sums = multiply_each(part, _split(x, windows, depth * groups, depth * shape[0]))
     if not sums:
         return np.zeros(shape, x.dtype)
     for more in sums[1:]:
@@ -110,7 +110,7 @@ def _convolve(x: np.ndarray, weight: np.ndarray, bias, windows: Windows, groups:
                 total = out[block.samples, block.rows]
                 total += line[: total.shape[-2]]
 
-    each(part, _split(x, windows, depth * groups, depth * features))
+    multiply_each(part, _split(x, windows, depth * groups, depth * features))
     return out
 
 
@@ -143,7 +143,7 @@ def _add_columns_back(g: np.ndarray, weight: np.ndarray, shape: tuple, windows: 
                 target = into[inputs]
                 target += column[outputs]
 
-    each(part, _split(g, windows, depth * groups, depth * features, size=LONG_BLOCK, whole=True))
+    multiply_each(part, _split(g, windows, depth * groups, depth * features, size=LONG_BLOCK, whole=True))
     return out
 
 

@@ -23,7 +23,7 @@ import math
 import numpy as np
 
 from ....backend.cpu import gemm, memory
-from ....backend.cpu.windows import Block, Windows, each, split
+from ....backend.cpu.windows import Block, Windows, multiply_each, split
 from .columns import Columns
 
 BLOCK = 1 << 19  # elements of the transformed tiles of a block
@@ -58,7 +58,7 @@ def forward(x: np.ndarray, weight: np.ndarray, bias, windows: Windows) -> np.nda
                 products[1, 1] += bias  # A adds this product to every output
             _transform_back(products, out[block.samples, block.rows], spare)
 
-    each(part, _split(x, features, windows))
+    multiply_each(part, _split(x, features, windows))
     return out
 
 
@@ -79,7 +79,7 @@ def weight_gradient(g: np.ndarray, x: np.ndarray, windows: Windows) -> np.ndarra
             total += product
         return total
 
-    sums = each(part, _split(x, features, windows))
+    sums = multiply_each(part, _split(x, features, windows))
     for more in sums[1:]:
         sums[0] += more
     grad = _KERNELS.T.astype(x.dtype) @ sums[0].reshape(16, -1)
