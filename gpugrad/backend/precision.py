@@ -1,4 +1,4 @@
-"""How exactly float32 products are computed on cuda devices: all 24 bits, or TensorFloat32's 11 for speed."""
+"""The precision of float32 products on cuda devices: all 24 bits, or TensorFloat32's 11 for speed."""
 
 from ..errors import DTypeError
 
@@ -9,7 +9,8 @@ _chosen = "highest"
 def get_float32_matmul_precision() -> str:
     """Return the precision of float32 products on cuda devices: "highest", "high" or "medium".
 
-    "highest" is float32 throughout. With the other two, factors are rounded to TensorFloat32; sums are not.
+    With "highest" everything is float32. With "high" and "medium" the factors are rounded to TensorFloat32; the sums
+    are not.
 
     >>> gg.get_float32_matmul_precision()
     'highest'
@@ -18,7 +19,7 @@ def get_float32_matmul_precision() -> str:
 
 
 def set_float32_matmul_precision(precision: str) -> None:
-    """Choose one of "highest", "high" and "medium" for products and convolutions of float32 on cuda devices.
+    """Choose "highest", "high" or "medium" for products and convolutions of float32 on cuda devices.
 
     >>> gg.set_float32_matmul_precision("high")
     >>> gg.get_float32_matmul_precision()

@@ -1,6 +1,6 @@
 """Seeded random numbers: one stream per generator, the same on every device.
 
-Numbers are drawn on the host (NumPy's PCG64) and moved, so that a seed means one thing whatever the device.
+Numbers are drawn on the host (NumPy's PCG64) and moved, so that a seed gives the same numbers on every device.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ _local = threading.local()
 
 
 class Generator:
-    """Draws a stream of random numbers with its own seed.
+    """A stream of random numbers with its own seed.
 
-    >>> first, second = gg.Generator().manual_seed(3), gg.Generator().manual_seed(3)
-    >>> gg.array_equal(gg.rand(4, generator=first), gg.rand(4, generator=second))
+    >>> one, other = gg.Generator().manual_seed(7), gg.Generator().manual_seed(7)
+    >>> gg.array_equal(gg.randn(3, generator=one), gg.randn(3, generator=other))
     True
     """
 
@@ -36,7 +36,7 @@ class Generator:
         return self
 
     def initial_seed(self) -> int:
-        """Return the seed from which the stream started."""
+        """Return the seed that the stream started from."""
         return self._seed
 
     def get_state(self) -> dict:
@@ -50,10 +50,10 @@ class Generator:
 
 
 def default_generator() -> Generator:
-    """Return this thread's generator, from which functions draw when they are given none.
+    """Return this thread's generator, which functions use when they are given none.
 
-    >>> gg.default_generator() is gg.default_generator()
-    True
+    >>> gg.default_generator().manual_seed(3).initial_seed()
+    3
     """
     if not hasattr(_local, "generator"):
         _local.generator = Generator()
@@ -64,21 +64,21 @@ def manual_seed(seed: int) -> Generator:
     """Seed this thread's default generator: the same seed gives the same numbers on every device.
 
     >>> _ = gg.manual_seed(0)
-    >>> first = gg.rand(3)
+    >>> first = gg.rand(2)
     >>> _ = gg.manual_seed(0)
-    >>> gg.array_equal(gg.rand(3), first)
+    >>> gg.array_equal(gg.rand(2), first)
     True
     """
     return default_generator().manual_seed(seed)
 
 
 def get_rng_state() -> dict:
-    """Return the position of the default generator, for `set_rng_state`.
+    """Return the position of the default generator.
 
     >>> state = gg.get_rng_state()
-    >>> first = gg.rand(3)
+    >>> first = gg.rand(2)
     >>> gg.set_rng_state(state)
-    >>> gg.array_equal(gg.rand(3), first)
+    >>> gg.array_equal(gg.rand(2), first)
     True
     """
     return default_generator().get_state()
@@ -88,9 +88,6 @@ def set_rng_state(state: dict) -> None:
     """Put the default generator back to a position from `get_rng_state`.
 
     >>> state = gg.get_rng_state()
-    >>> first = gg.rand(3)
     >>> gg.set_rng_state(state)
-    >>> gg.array_equal(gg.rand(3), first)
-    True
     """
     default_generator().set_state(state)

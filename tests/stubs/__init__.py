@@ -212,16 +212,18 @@ def methods_stub() -> str:
 
 
 def contents() -> str:
-    """What is public, by subject: that of a function is the title of the module that defines it."""
+    """What is public, by subject."""
     subjects = {title: names.split() for title, names in gpugrad._SUBJECTS.items()}
-    modules: dict[str, set[str]] = {}
+    families: dict[str, list[str]] = {}
     for family in gpugrad._FAMILIES:
         for name in family.__all__:
-            text = sys.modules[getattr(family, name).__module__].__doc__ or ""
-            title = re.split(r"[.:;] |[.:;]?$", text.split("\n\n")[0].replace("\n", " "))[0]
-            modules.setdefault(title, set()).add(name)
+            home = getattr(getattr(gpugrad, name), "__module__", "")  # a family may have a module for each subject
+            module = sys.modules[home] if home.startswith(family.__name__) else family
+            title = re.split(r"[.:;] |[.:;]?$", module.__doc__.split("\n\n")[0].replace("\n", " "))[0]
+            families.setdefault(title, []).append(name)
+    families = {title: sorted(names) for title, names in families.items()}
     seen, lines = set(), []
-    for title, names in (*subjects.items(), *((title, sorted(modules[title])) for title in sorted(modules))):
+    for title, names in (*subjects.items(), *sorted(families.items())):
         names = [name for name in names if name not in seen]
         seen.update(names)
         lines += (

@@ -1,4 +1,4 @@
-"""What a cuda device's memory holds, its limit, and the error when there is no room."""
+"""The memory of a cuda device: what it holds, its limit, and the error when an array finds no room."""
 
 from __future__ import annotations
 
@@ -10,14 +10,10 @@ from ...errors import OutOfMemoryError
 
 
 class Memory(NamedTuple):
-    """Counts bytes: in live arrays, kept for reuse besides, the most that was ever in live arrays, and the most
-    allowed.
+    """Numbers of bytes: in live arrays, kept for reuse, the most that was ever in live arrays, and the most allowed.
 
-    >>> print(gg.cuda.Memory(allocated=1024, cached=0, peak=2048, limit=1 << 30))
-    allocated    1.00 KiB  in live arrays
-    peak         2.00 KiB  the most since the start or reset_peak_memory_stats()
-    cached            0 B  free blocks kept for reuse; empty_cache() returns them
-    limit        1.00 GiB  what arrays and free blocks may take together
+    >>> print(gg.cuda.Memory(allocated=1024, cached=0, peak=2048, limit=1 << 30).peak)
+    2048
     """
 
     allocated: int
@@ -36,7 +32,12 @@ class Memory(NamedTuple):
 
 
 def readable(size: int) -> str:
-    """Bytes for people: "1.50 GiB"."""
+    """Return a number of bytes as people read it.
+
+    >>> from gpugrad.backend.cuda.memory import readable
+    >>> readable(3 << 29)
+    '1.50 GiB'
+    """
     value, unit = float(size), 0
     while abs(value) >= 1024 and unit < 4:
         value, unit = value / 1024, unit + 1
@@ -44,7 +45,7 @@ def readable(size: int) -> str:
 
 
 def out_of_memory(device: str, asked: int, held: Memory) -> OutOfMemoryError:
-    """The error of an array of `asked` bytes that finds no room."""
+    """Return the error for an array of `asked` bytes that finds no room."""
     return OutOfMemoryError(
         f"{device}: no room for an array of {readable(asked)}: {readable(held.allocated)} are in live arrays and "
         f"{readable(held.cached)} cached, of at most {readable(held.limit)}. Try a smaller batch, 16-bit floats, "
@@ -54,7 +55,7 @@ def out_of_memory(device: str, asked: int, held: Memory) -> OutOfMemoryError:
 
 
 class CudaMemory:
-    """CuPy's memory pool of one device, with a peak and an error that says what is held."""
+    """CuPy's memory pool of one device, with a peak and an error that lists what is held."""
 
     def __init__(self, cupy: Any, index: int):
         self._cupy, self._index, self._peak = cupy, index, 0
@@ -62,7 +63,7 @@ class CudaMemory:
         self._lock = threading.Lock()
 
     def allocate(self, malloc: Callable, size: int) -> Any:
-        """A block of `size` bytes from `malloc`."""
+        """Return a block of `size` bytes from `malloc`."""
         try:
             block = malloc(size)
         except self._cupy.cuda.memory.OutOfMemoryError:
@@ -74,7 +75,7 @@ class CudaMemory:
         return block
 
     def state(self) -> Memory:
-        """What is held now."""
+        """Return what is held now."""
         with self._cupy.cuda.Device(self._index):
             used, total = self._pool.used_bytes(), self._pool.total_bytes()
             limit = self._pool.get_limit() or self._cupy.cuda.runtime.memGetInfo()[1]

@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from ...backend.cpu import memory
-from ...backend.cpu.windows import Windows, each, first, last, split
+from ...backend.cpu.windows import Windows, channels_first, channels_last, each, split
 from ..conv import output_size
 from . import max_pool, max_pool_indices, sum_pool, sum_pool_adjoint
 
@@ -29,7 +29,7 @@ def max_pool_cpu(x, *, kernel, stride, padding, dilation):
 
 
 def _maxima(x: np.ndarray, kernel, stride, padding, dilation) -> tuple[np.ndarray, np.ndarray]:
-    """Return the maximum (N, C, *O) of each window of x (N, C, *S), and its offset (N, C, *O) in the window, row-major.
+    """The maximum (N, C, *O) of each window of x (N, C, *S), and its offset (N, C, *O) in the window, row-major.
 
     The first of equals wins, NaN wins over all, padding never does. Offsets are uint8 if the kernel has at most 255.
     """
@@ -51,7 +51,7 @@ def _maxima(x: np.ndarray, kernel, stride, padding, dilation) -> tuple[np.ndarra
 
 @max_pool_cpu.backward
 def max_pool_cpu_backward(g, offsets, x_shape, kernel, stride, padding, dilation):
-    """Return the gradient (N, C, *S) of the input, from g (N, C, *O) and the offsets (N, C, *O) of the maxima."""
+    """The gradient (N, C, *S) of the input, from g (N, C, *O) and the offsets (N, C, *O) of the maxima."""
     windows = _windows(x_shape[2:], kernel, stride, padding, dilation)
     offsets, restore = _flat(offsets)
     g = _like(g, offsets)
@@ -82,7 +82,7 @@ def max_pool_cpu_backward(g, offsets, x_shape, kernel, stride, padding, dilation
 
 @max_pool_indices.path("cpu")
 def max_pool_indices_cpu(x, *, kernel, stride, padding, dilation):
-    """Return the positions of the maxima: each is that of its window's start, plus the offset in the window."""
+    """A maximum's position is that of its window's start, plus what its offset in the window adds."""
     _, offsets = _maxima(x, kernel, stride, padding, dilation)
     windows = _windows(x.shape[2:], kernel, stride, padding, dilation)
     step = [math.prod(x.shape[axis + 1 :]) for axis in range(2, x.ndim)]
@@ -174,13 +174,13 @@ def _max_block(x, total, offsets, places: list) -> None:
 
 
 def _point_at_nan(x, offsets, places: list) -> None:
-    """Set the offset of each window with a NaN to its first NaN, which comparisons do not see."""
+    """Where a window of the block has NaN, set the offset to its first (comparisons do not see NaN)."""
     for i, (outputs, seen) in reversed(list(enumerate(places))):
         offsets[outputs][np.isnan(x[seen])] = i
 
 
 def _first_inside(windows: Windows, dtype) -> np.ndarray:
-    """Return the first offset of each window (*O, 1) that is not padding: the maximum if all its values are -inf."""
+    """The first offset of each window (*O, 1) that is not padding: the maximum if all its values are -inf."""
     found = np.zeros(windows.out, dtype)
     axes = zip(windows.kernel, windows.stride, windows.dilation, windows.low, windows.out, strict=True)
     for axis, (k, s, d, low, out) in enumerate(axes):
@@ -191,7 +191,7 @@ def _first_inside(windows: Windows, dtype) -> np.ndarray:
 
 
 def _windows(shape, kernel, stride, padding, dilation) -> Windows:
-    """Return the windows over a spatial `shape`. Raises ValueError if they do not fit the padded input."""
+    """The windows over a spatial `shape`. Raises ValueError if they do not fit the padded input."""
     out = output_size(shape, kernel, stride, padding, dilation)
     return Windows.of(kernel, stride, dilation, (low for low, _ in padding), out)
 
@@ -202,31 +202,31 @@ def _flat(x: np.ndarray):
     An array that is contiguous in both orders, such as (N, C, 1, 1), counts as channels-last, as in convolutions.
     """
     count, channels = x.shape[:2]
-    if last(x).flags.c_contiguous:
-        return last(x), first
+    if channels_last(x).flags.c_contiguous:
+        return channels_last(x), channels_first
     flat = np.ascontiguousarray(x).reshape(count * channels, *x.shape[2:], 1)
     return flat, lambda a: a.reshape(count, channels, *a.shape[1:-1])
 
 
 def _like(g: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Return g (N, C, *O) as a C-contiguous array with the layout (M, *O, W) of `other`."""
-    return np.ascontiguousarray(last(g) if other.shape[0] == g.shape[0] else g).reshape(other.shape)
+    """g (N, C, *O) as a C-contiguous array with the layout (M, *O, W) of `other`."""
+    return np.ascontiguousarray(channels_last(g) if other.shape[0] == g.shape[0] else g).reshape(other.shape)
 
 
 def _are_disjoint(windows: Windows) -> bool:
-    """Return whether no input is in two windows."""
+    """Whether no input is in two windows."""
     axes = zip(windows.stride, windows.kernel, windows.dilation, strict=True)
     return all(s > (k - 1) * d for s, k, d in axes)
 
 
 def _covers(windows: Windows, shape: tuple) -> bool:
-    """Return whether disjoint windows leave no input of (M, *S, W) out."""
+    """Whether disjoint windows leave no input of (M, *S, W) out."""
     axes = zip(windows.kernel, windows.stride, windows.dilation, windows.low, windows.out, shape[1:-1], strict=True)
     return all(k == s and d == 1 and o * s - low >= n for k, s, d, low, o, n in axes)
 
 
 def _single(windows: Windows, shape: tuple) -> tuple:
-    """Return the index into (n, *S, W) of the part that lies in the only window."""
+    """The index into (n, *S, W) of the part that lies in the only window."""
     spans = zip(windows.spans(slice(0, 1)), shape[1:-1], strict=True)
     return (slice(None), *(slice(max(a, 0), min(b, n)) for (a, b), n in spans))
 
