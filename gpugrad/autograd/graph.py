@@ -69,7 +69,7 @@ class OutputNode(Node):
     """A node for one output of a parent with several: it passes its gradient on in slot `index` of `count`."""
 
     __slots__ = ("index", "count")
-    name = "part"
+    name = "output"
 
     def __init__(self, parent: Node, index: int, count: int):
         super().__init__((parent,), parent.device)

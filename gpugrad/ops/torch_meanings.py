@@ -1,4 +1,4 @@
-"""What PyTorch means by calls that NumPy has another meaning for, or none. `torch_names` says which calls these are."""
+"""PyTorch's meanings of calls for which NumPy has another meaning, or none. `torch_names` tells these calls apart."""
 
 from collections.abc import Callable
 from itertools import accumulate
@@ -14,14 +14,14 @@ from .norm import matrix_norm
 
 
 class Extremum(NamedTuple):
-    """What PyTorch's `max(dim=)` and its kin return."""
+    """The result of PyTorch's `max(dim=)`, `min(dim=)`, `median(dim=)`, `sort(dim=)` and `cummax(dim=)`."""
 
     values: Tensor
     indices: Tensor
 
 
 class SVD(NamedTuple):
-    """What PyTorch's `svd(some=)` returns: V, not its transpose."""
+    """The result of PyTorch's `svd(some=)`, with V instead of its transpose."""
 
     U: Tensor
     S: Tensor
@@ -29,13 +29,13 @@ class SVD(NamedTuple):
 
 
 def _picked(x: Tensor, indices: Tensor, dim: int, keepdim: bool) -> Extremum:
-    """The elements at `indices`, one of each line along `dim`."""
+    """Return the elements at `indices`, one of each line along `dim`."""
     values = OPS["take_along_axis"](x, indices, axis=dim)
     return Extremum(values, indices) if keepdim else Extremum(values.squeeze(dim), indices.squeeze(dim))
 
 
 def extremum(name: str) -> Callable:
-    """PyTorch's max and min: over an axis with the positions, or elementwise of two Tensors."""
+    """Return PyTorch's max or min: over an axis with the positions, or elementwise of two Tensors."""
     pairwise = {"max": "maximum", "min": "minimum"}[name]
 
     def call(x: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
@@ -49,7 +49,7 @@ def extremum(name: str) -> Callable:
 
 
 def running_extremum(name: str) -> Callable:
-    """PyTorch's cummax and cummin: the values and where they are, of equal ones the latest."""
+    """Return PyTorch's cummax or cummin: the values and where they are, of equal ones the latest."""
 
     def call(x: Any, dim: int) -> Extremum:
         x = asarray(x)
@@ -63,7 +63,7 @@ def running_extremum(name: str) -> Callable:
 
 
 def median(x: Any, dim: int, keepdim: bool = False) -> Extremum:
-    """The lower of the two values in the middle, and where it is."""
+    """Return the lower of the two values in the middle, and where it is."""
     x = asarray(x)
     order = OPS["argsort"](x, axis=dim)
     indices = OPS["take"](order, (x.shape[dim] - 1) // 2, axis=dim)
@@ -71,19 +71,19 @@ def median(x: Any, dim: int, keepdim: bool = False) -> Extremum:
 
 
 def sort(x: Any, dim: int = -1, descending: bool = False, *, stable: bool = True) -> Extremum:
-    """The values in order, and where they were."""
+    """Return the values in order, and where they were."""
     x = asarray(x)
     indices = OPS["argsort"](x, axis=dim, descending=descending)
     return Extremum(OPS["take_along_axis"](x, indices, axis=dim), indices)
 
 
 def argsort(x: Any, dim: int = -1, descending: bool = False, *, stable: bool = True) -> Tensor:
-    """The indices that sort x along `dim`."""
+    """Return the indices that sort x along `dim`."""
     return OPS["argsort"](x, axis=dim, descending=descending)
 
 
 def deviation(name: str) -> Callable:
-    """PyTorch's var and std: divided by n - 1 unless told otherwise."""
+    """Return PyTorch's var or std: divided by n - 1 unless told otherwise."""
 
     def call(
         x: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: int | None = None
@@ -96,12 +96,12 @@ def deviation(name: str) -> Callable:
 
 
 def nan_to_num(x: Any, nan: float | None = 0.0, posinf: float | None = None, neginf: float | None = None) -> Tensor:
-    """NaN and the infinities replaced, without NumPy's `copy`."""
+    """Replace NaN and the infinities, without NumPy's `copy`."""
     return OPS["nan_to_num"](x, nan=0.0 if nan is None else nan, posinf=posinf, neginf=neginf)
 
 
 def norm(x: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Tensor:
-    """The norm of vectors over `dim`, or of all elements; "nuc" is the sum of a matrix's singular values."""
+    """Return the norm of vectors over `dim`, or of all elements; "nuc" is the sum of a matrix's singular values."""
     x = asarray(x, dtype=dtype)
     if p == "nuc":
         return matrix_norm(x, "nuc", (-2, -1) if dim is None else dim, keepdim)
@@ -109,7 +109,7 @@ def norm(x: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, *, dtyp
 
 
 def split(x: Any, split_size: Any = None, dim: int = 0, *, split_size_or_sections: Any = None) -> tuple[Tensor, ...]:
-    """Parts of so many slices along `dim`, or of the sizes given."""
+    """Return parts of so many slices along `dim`, or of the sizes given."""
     x = asarray(x)
     sizes = split_size if split_size is not None else split_size_or_sections
     length = x.shape[dim]
@@ -125,7 +125,7 @@ def split(x: Any, split_size: Any = None, dim: int = 0, *, split_size_or_section
 
 
 def scaled(name: str) -> Callable:
-    """PyTorch's add and sub with a factor for the second operand."""
+    """Return PyTorch's add or sub with a factor for the second operand."""
 
     def call(x: Any, y: Any = None, *, alpha: float = 1, other: Any = None) -> Tensor:
         y = other if y is None else y
@@ -135,7 +135,7 @@ def scaled(name: str) -> Callable:
 
 
 def divide(x: Any, y: Any = None, *, rounding_mode: str | None = None, other: Any = None) -> Tensor:
-    """x / y, rounded down ("floor") or towards zero ("trunc")."""
+    """Return x / y, rounded down ("floor") or towards zero ("trunc")."""
     y = other if y is None else y
     if rounding_mode not in (None, "floor", "trunc"):
         raise OptionError(f"divide: rounding_mode is None, 'floor' or 'trunc', got {rounding_mode!r}")
@@ -146,19 +146,19 @@ def divide(x: Any, y: Any = None, *, rounding_mode: str | None = None, other: An
 
 
 def transpose(x: Any, dim0: int, dim1: int) -> Tensor:
-    """x with two axes exchanged."""
+    """Return x with two axes exchanged."""
     return OPS["swapaxes"](x, axis1=dim0, axis2=dim1)
 
 
 def squeeze(x: Any, dim: Any) -> Tensor:
-    """x without those of the axes `dim` that have length 1."""
+    """Return x without those of the axes `dim` that have length 1."""
     x = asarray(x)
     axes = [axis for axis in (dim if isinstance(dim, (tuple, list)) else (dim,)) if x.shape[axis] == 1]
     return OPS["squeeze"](x, axis=tuple(axes))
 
 
 def svd(x: Any, some: bool = True, compute_uv: bool = True) -> SVD:
-    """(U, S, V) with x = U diag(S) V^T; without compute_uv U and V are zeros."""
+    """Return (U, S, V) with x = U diag(S) V^T; without compute_uv U and V are zeros."""
     x = asarray(x)
     u, s, vh = OPS["svd"](x, full_matrices=not (some and compute_uv))
     v = vh.swapaxes(-1, -2)
@@ -166,7 +166,7 @@ def svd(x: Any, some: bool = True, compute_uv: bool = True) -> SVD:
 
 
 def added_at(name: str) -> Callable:
-    """PyTorch's order of arguments for index_add and scatter_add."""
+    """Return a function with PyTorch's order of arguments for index_add and scatter_add."""
 
     def call(x: Any, dim: int, index: Any, source: Any = None, *, src: Any = None, alpha: float = 1) -> Tensor:
         source, index = asarray(src if source is None else source), asarray(index)
@@ -178,12 +178,12 @@ def added_at(name: str) -> Callable:
 
 
 def nonzero(x: Any, *, as_tuple: bool = False) -> Any:
-    """The positions of the non-zero elements: one per row, or an index vector per axis."""
+    """Return the positions of the non-zero elements: one per row, or an index vector per axis."""
     return OPS["nonzero" if as_tuple else "argwhere"](x)
 
 
 def product_over(x: Any, y: Any, dims: Any = 2) -> Tensor:
-    """NumPy's tensordot; of paired axes one may have length 1, which then meets each element of the other."""
+    """Return NumPy's tensordot; of paired axes one may have length 1, which then meets each element of the other."""
     x, y = asarray(x), asarray(y)
     first, second = (range(x.ndim - dims, x.ndim), range(dims)) if isinstance(dims, int) else dims
     for a, b in zip(first, second, strict=True):
@@ -195,7 +195,7 @@ def product_over(x: Any, y: Any, dims: Any = 2) -> Tensor:
 
 
 def with_dtype(name: str) -> Callable:
-    """A function that converts its input first."""
+    """Return a function that converts its input first."""
 
     def call(x: Any, dim: int = -1, *, axis: int | None = None, dtype: Any = None) -> Tensor:
         x = asarray(x)
@@ -205,5 +205,5 @@ def with_dtype(name: str) -> Callable:
 
 
 def is_array(value: Any) -> bool:
-    """Whether `value` is a Tensor or an array that has axes."""
+    """Return whether `value` is a Tensor or an array that has axes."""
     return isinstance(value, Tensor) or getattr(value, "ndim", 0) > 0

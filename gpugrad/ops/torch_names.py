@@ -1,13 +1,15 @@
-"""Where PyTorch's and NumPy's meanings of a name differ, the form of the call decides.
+"""The form of a call decides between PyTorch's and NumPy's meanings of a name.
 
 A call that only PyTorch would accept (`dim=`, `keepdim=`, `split(sizes, dim=)`, `max(x, y)`, `transpose(x, 1, 2)`,
 `add(x, y, alpha=2)`) has PyTorch's meaning; every other call has NumPy's. `CLASHES` is the whole list.
+`gpugrad` shows the functions of this module in place of the ops that have the same names.
 """
 
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, NamedTuple
 
+from . import cumulative, elementwise, index, join, linalg, reduce, shape, softmax, sort, statistics
 from . import torch_meanings as torch
 
 
@@ -79,7 +81,7 @@ ALIASES = {"sub": "subtract", "div": "divide"}  # methods under PyTorch's names
 
 
 def by_form(name: str, numpy_meaning: Callable) -> Callable:
-    """`numpy_meaning`, unless the call has a form that only PyTorch knows."""
+    """Return a function that does what NumPy's does, unless the call has a form that only PyTorch knows."""
     words, torch_meaning, positions = CLASHES[name]
 
     @wraps(numpy_meaning)
@@ -91,3 +93,13 @@ def by_form(name: str, numpy_meaning: Callable) -> Callable:
         return numpy_meaning(*args, **kwargs)
 
     return call
+
+
+def _numpy_meaning(name: str) -> Callable:
+    """Return gpugrad's function of that name, which has NumPy's meaning."""
+    return next(getattr(home, name) for home in _HOMES if name in home.__all__)
+
+
+_HOMES = (cumulative, elementwise, index, join, linalg, reduce, shape, softmax, sort, statistics)
+globals().update({name: by_form(name, _numpy_meaning(name)) for name in CLASHES})
+__all__ = sorted(CLASHES)  # pyright: ignore[reportUnsupportedDunderAll]
