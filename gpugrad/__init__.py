@@ -109,10 +109,10 @@ Sums, means, products and logsumexp over axes
     logsumexp, mean, prod, sum
 The error function and its relatives, and the sigmoid
     erf, erfc, erfinv, sigmoid
+The form of a call decides between PyTorch's and NumPy's meanings of a name
+    std, var
 The linear layer, alone and with the activation after it
     linear, linear_gelu, linear_relu
-The words of a call decide between PyTorch's and NumPy's meanings of a name
-    std, var
 Trigonometric and hyperbolic functions and their inverses
     acos, acosh, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, asin, asinh, atan, atan2, atanh,
     cos, cosh, deg2rad, rad2deg, sin, sinh, tan, tanh

@@ -71,6 +71,7 @@ class Op:
         self.signature = Signature(self.name, forward)
         self.inputs, self.attributes = self.signature.inputs, self.signature.attributes
         self.positions, self.fixed, self.many = self.signature.positions, self.signature.fixed, self.signature.many
+        self.other_form: tuple[frozenset[str], Callable] | None = None  # words that another function takes, and it
         self._flows = [False] * len(self.inputs)  # whether a gradient flows to each; `vjp` says so
 
     @property
@@ -118,7 +119,12 @@ class Op:
     # Calling
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        inputs, attributes = self.signature.bind(args, kwargs)
+        try:
+            inputs, attributes = self.signature.bind(args, kwargs)
+        except DTypeError:
+            if self.other_form is None or self.other_form[0].isdisjoint(kwargs):
+                raise
+            return self.other_form[1](*args, **kwargs)
         device, tensors, arrays = place(self, inputs)
         try:
             if device.is_only:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, NamedTuple
 
+from ..autograd.op import Op
 from . import cumulative, elementwise, index, join, linalg, reduce, shape, softmax, sort, statistics
 from . import torch_meanings as torch
 
@@ -95,11 +96,19 @@ def by_form(name: str, numpy_meaning: Callable) -> Callable:
     return call
 
 
-def _numpy_meaning(name: str) -> Callable:
-    """Return gpugrad's function of that name, which has NumPy's meaning."""
-    return next(getattr(home, name) for home in _HOMES if name in home.__all__)
+def _both_meanings(name: str) -> Callable:
+    """Return gpugrad's function of that name, which has NumPy's meaning, with PyTorch's too.
+
+    An op whose signature has none of the words asks for PyTorch's meaning itself, when a call does not fit it.
+    """
+    numpy_meaning = next(getattr(home, name) for home in _HOMES if name in home.__all__)
+    words, torch_meaning, positions = CLASHES[name]
+    if isinstance(numpy_meaning, Op) and positions is None and "dim" not in words:
+        numpy_meaning.other_form = words, torch_meaning
+        return numpy_meaning
+    return by_form(name, numpy_meaning)
 
 
 _HOMES = (cumulative, elementwise, index, join, linalg, reduce, shape, softmax, sort, statistics)
-globals().update({name: by_form(name, _numpy_meaning(name)) for name in CLASHES})
+globals().update({name: _both_meanings(name) for name in CLASHES})
 __all__ = sorted(CLASHES)  # pyright: ignore[reportUnsupportedDunderAll]

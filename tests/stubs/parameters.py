@@ -47,7 +47,7 @@ _TYPES = {name: kind for kind, names in _BY_TYPE.items() for name in names.split
 _EXCEPTIONS = {
     "moveaxis.source": "Shape", "moveaxis.destination": "Shape", "movedim.source": "Shape",
     "movedim.destination": "Shape", "full.size": "Shape", "masked_fill.value": "TensorLike",
-    "tensordot.axes": "int | Sequence[Sequence[int]]", "histogram.bins": "TensorLike", "interpolate.size": "Shape",
+    "tensordot.axes": "int | Sequence[Sequence[int]]", "tensordot.dims": "int | Sequence[Sequence[int]]", "histogram.bins": "TensorLike", "interpolate.size": "Shape",
     "broadcast_shapes.shapes": "tuple[int, ...]", "backward.gradient": "TensorLike", "to.args": "Any",
     "backward.inputs": "Tensor | Sequence[Tensor]", "squeeze.axis": "Axes", "grouped_mm.offs": "TensorLike",
     "sort.dim": "int", "median.dim": "int",
