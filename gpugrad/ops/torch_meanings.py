@@ -70,6 +70,32 @@ def median(x: Any, dim: int, keepdim: bool = False) -> Extremum:
     return _picked(x, OPS["expand_dims"](indices, axis=dim), dim, keepdim)
 
 
+_BETWEEN = {"linear": None, "lower": 0.0, "higher": 1.0, "midpoint": 0.5, "nearest": None}
+
+
+def quantile(x: Any, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear") -> Tensor:
+    """Return the values below which the fractions q of x lie, differentiable with respect to q too."""
+    if interpolation not in _BETWEEN:
+        raise OptionError(f"quantile: interpolation is one of {', '.join(_BETWEEN)}, got {interpolation!r}")
+    x = asarray(x)
+    q = asarray(q, dtype=x.dtype, device=x.device)
+    if not bool(((q >= 0) & (q <= 1)).all()):
+        raise ShapeError(f"quantile: q must lie between 0 and 1, got {q.tolist()}")
+    rows = x.reshape(-1) if dim is None or not x.ndim else OPS["moveaxis"](x, source=dim, destination=-1)
+    place = q * (rows.shape[-1] - 1)
+    place = OPS["round"](place) if interpolation == "nearest" else place
+    low, high = (OPS[name](place.detach()) for name in ("floor", "ceil"))
+    part = OPS["subtract"](place, low) if _BETWEEN[interpolation] is None else _BETWEEN[interpolation]
+    ordered = OPS["sort"](rows)
+    below, above = (OPS["take"](ordered, at.to(dtype="int64"), axis=-1) for at in (low, high))
+    out = below + (above - below) * part
+    lead = tuple(range(rows.ndim - 1, out.ndim))
+    out = OPS["where"](OPS["isnan"](rows).any(axis=-1).reshape(rows.shape[:-1] + (1,) * q.ndim), float("nan"), out)
+    out = OPS["moveaxis"](out, source=lead, destination=tuple(range(q.ndim)))
+    kept = (1,) * x.ndim if dim is None else tuple(1 if i == dim % x.ndim else n for i, n in enumerate(x.shape))
+    return out.reshape(q.shape + kept) if keepdim else out
+
+
 def sort(x: Any, dim: int = -1, descending: bool = False, *, stable: bool = True) -> Extremum:
     """Return the values in order, and where they were."""
     x = asarray(x)

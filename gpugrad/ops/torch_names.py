@@ -10,6 +10,7 @@ from functools import wraps
 from typing import Any, NamedTuple
 
 from ..autograd.op import Op
+from ..autograd.tensor import Tensor
 from . import cumulative, elementwise, index, join, linalg, reduce, shape, softmax, sort, statistics
 from . import torch_meanings as torch
 
@@ -47,6 +48,11 @@ def _number(rest: tuple) -> bool:
     return rest[0] is None or isinstance(rest[0], (int, float)) and not isinstance(rest[0], bool)
 
 
+def _graph(rest: tuple) -> bool:
+    """A Tensor in the graph, where NumPy's meaning has no gradient."""
+    return isinstance(rest[0], Tensor) and rest[0].requires_grad
+
+
 def _two_ints(rest: tuple) -> bool:
     return len(rest) == 2 and all(isinstance(axis, int) for axis in rest)
 
@@ -57,6 +63,7 @@ CLASHES: dict[str, Clash] = {
     "cummax": _clash("dim", torch.running_extremum("cummax"), _int),
     "cummin": _clash("dim", torch.running_extremum("cummin"), _int),
     "median": _clash("dim keepdim", torch.median, _flag_third),
+    "quantile": _clash("dim keepdim interpolation", torch.quantile, _graph),
     "sort": _clash("dim descending", torch.sort, _flag_third),
     "argsort": _clash("dim", torch.argsort, _flag_third),
     "var": _clash("dim unbiased keepdim", torch.deviation("var"), _flag),

@@ -24,7 +24,6 @@ NUMPY_MEANING = {
     "min": "the values alone",
     "nonzero": "an index vector for each axis",
     "norm": "of a matrix it is the operator norm",
-    "quantile": "the quantiles over all axes",
     "sort": "the values alone",
     "split": "an int is the number of equal parts, a sequence the places to cut at",
     "std": "divided by n",
