@@ -251,7 +251,12 @@ def column_stack(arrays: Sequence) -> Tensor:
 
 
 def cat(tensors: Sequence, dim: int = 0, *, axis: int | None = None) -> Tensor:
-    """`concatenate` as PyTorch has it: Tensors of shape (0,) go with any others."""
+    """Join Tensors along `dim`: PyTorch's `concatenate`, in which those of shape (0,) go with any others.
+
+    >>> gg.cat([gg.zeros(0), gg.ones(2, 1)], dim=1)
+    tensor([[1.],
+            [1.]])
+    """
     axis = dim if axis is None else axis
     given = [asarray(t) for t in tensors] if isinstance(tensors, (list, tuple)) else tensors
     return concatenate([t for t in given if t.shape != (0,)] or given, axis=axis)

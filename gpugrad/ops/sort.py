@@ -234,7 +234,7 @@ def searchsorted(x, v, *, side=None, sorter=None, right=False, out_int32=False):
     ns = xp(x)
     count = prod(x.shape[:-1])
     rows = x.reshape(count, x.shape[-1])
-    orders = [None] * count if sorter is None else sorter.reshape(rows.shape)
+    orders = [None] * count if sorter is None else ns.asarray(sorter).reshape(rows.shape)
     values = v.reshape(count, v.shape[-1]) if x.ndim > 1 else v[None]
     found = [ns.searchsorted(a, b, side=side, sorter=c) for a, b, c in zip(rows, values, orders, strict=True)]
     out = ns.stack(found).reshape(v.shape) if found else ns.zeros(v.shape, int64)

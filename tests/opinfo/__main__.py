@@ -7,7 +7,7 @@ import argparse
 import sys
 from collections import Counter
 
-from . import functions, modules, optimizers
+from . import error_inputs, functions, modules, optimizers
 from .outcome import VERDICTS
 
 TABLES = {"op_db": functions, "module_db": modules, "optim_db": optimizers}
@@ -20,6 +20,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--absent", action="store_true", help="list the names that gpugrad does not have")
     parser.add_argument("--errors", action="store_true", help="list the error inputs that gpugrad accepts")
     options = parser.parse_args(arguments)
+    if options.errors:
+        for name, call in error_inputs.accepted():
+            print(f"{name}: {call}")
+        return 0
     failures = 0
     for title, table in TABLES.items():
         present, absent = table.entries()

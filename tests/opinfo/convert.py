@@ -63,6 +63,15 @@ def theirs(value: Any, leaves: list) -> Any:
     return value
 
 
+def arrays(value: Any) -> Any:
+    """`value` with gpugrad's Tensors as NumPy arrays."""
+    if isinstance(value, gg.Tensor):
+        return value.detach().numpy()
+    if isinstance(value, (list, tuple)):
+        return type(value)([arrays(v) for v in value])
+    return {key: arrays(v) for key, v in value.items()} if isinstance(value, dict) else value
+
+
 def tensors(value: Any) -> Iterator[Any]:
     """The tensors of either library in a result, one after the other."""
     if isinstance(value, (gg.Tensor, torch.Tensor)):

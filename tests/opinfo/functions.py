@@ -15,7 +15,7 @@ from torch.testing._internal.common_methods_invocations import op_db
 
 import gpugrad as gg
 
-from .convert import NotComparable, difference, ours, results, shapes, theirs
+from .convert import NotComparable, arrays, difference, ours, results, shapes, theirs
 from .names import NUMPY_MEANING, counterpart, numpy_function, within
 from .outcome import Outcome
 
@@ -112,7 +112,7 @@ def _varies(answer: Callable, before: tuple, rtol: float) -> bool:
 def _as_numpy(name: str, given: tuple, got: tuple | None, rtol: float) -> bool:
     """Whether NumPy's function of that name gives the same values; for got=None, whether it raises an error too."""
     function = numpy_function(name)
-    first, args, kwargs = _arrays(ours(given, []))
+    first, args, kwargs = arrays(ours(given, []))
     if name not in NUMPY_MEANING or got is None and kwargs:  # NumPy's error could be about PyTorch's words
         return False
     try:
@@ -121,14 +121,6 @@ def _as_numpy(name: str, given: tuple, got: tuple | None, rtol: float) -> bool:
         return got is None
     values = values if isinstance(values, (list, tuple)) else [values]
     return got is not None and difference((got[0], []), ([np.asarray(v) for v in values], []), rtol) is None
-
-
-def _arrays(value: Any) -> Any:
-    if isinstance(value, gg.Tensor):
-        return value.detach().numpy()
-    if isinstance(value, (list, tuple)):
-        return type(value)([_arrays(v) for v in value])
-    return {k: _arrays(v) for k, v in value.items()} if isinstance(value, dict) else value
 
 
 def _names_in(function: Any) -> tuple[str, ...]:

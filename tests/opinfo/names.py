@@ -10,6 +10,7 @@ import numpy as np
 from torch.testing._internal.common_methods_invocations import wrapper_set_seed
 
 import gpugrad as gg
+from gpugrad.ops.methods import COMPARISONS, OPERATORS
 
 # Array functions that follow NumPy, and what PyTorch's call means to NumPy. Words that only PyTorch has (`dim=`,
 # `keepdim=`, `unbiased=`) choose PyTorch's meaning.
@@ -33,6 +34,8 @@ NUMPY_MEANING = {
 
 def numpy_function(name: str) -> Callable | None:
     """NumPy's function of that name."""
+    word = name.strip("_")
+    name = OPERATORS.get(word.removeprefix("r"), COMPARISONS.get(word, name)) if word != "round" else name
     found: Any = np.linalg if name == "norm" else np
     for part in name.split("."):
         found = getattr(found, part, None)
