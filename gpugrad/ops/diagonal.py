@@ -154,6 +154,8 @@ def diag_embed(x: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tenso
     """
     x = asarray(x)
     n = x.shape[-1] + abs(offset)
+    if not all(-x.ndim - 1 <= d <= x.ndim for d in (dim1, dim2)):
+        raise ShapeError(f"diag_embed: dim1={dim1}, dim2={dim2} are outside the {x.ndim + 1} axes of the result")
     first, second = (d % (x.ndim + 1) for d in (dim1, dim2))
     shape = list(x.shape[:-1])
     for axis in sorted((first, second)):

@@ -1,6 +1,7 @@
 """PyTorch's meanings of calls for which NumPy has another meaning, or none. `torch_names` tells these calls apart."""
 
 from collections.abc import Callable
+from functools import wraps
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from ..errors import OptionError, ShapeError
 from .join import array_split
 from .matmul import tensordot
 from .norm import matrix_norm
+from .shape import atleast_1d
 
 
 class Extremum(NamedTuple):
@@ -28,6 +30,20 @@ class SVD(NamedTuple):
     V: Tensor
 
 
+def _also_without_axes(function: Callable) -> Callable:
+    """Let a function over the axis `dim` take 0-d Tensors, which to PyTorch have the axes 0 and -1."""
+
+    @wraps(function)
+    def call(x: Any, *args: Any, **kwargs: Any) -> Any:
+        x = asarray(x)
+        if x.ndim:
+            return function(x, *args, **kwargs)
+        out = function(x.reshape(1), *args, **kwargs)
+        return out.reshape(()) if isinstance(out, Tensor) else Extremum(*[part.reshape(()) for part in out])
+
+    return call
+
+
 def _picked(x: Tensor, indices: Tensor, dim: int, keepdim: bool) -> Extremum:
     """Return the elements at `indices`, one of each line along `dim`."""
     values = OPS["take_along_axis"](x, indices, axis=dim)
@@ -42,7 +58,10 @@ def extremum(name: str) -> Callable:
         other = dim if is_array(dim) else other
         if other is not None:
             return OPS[pairwise](x, other)
-        x = asarray(x)
+        return over_axis(x, dim, keepdim)
+
+    @_also_without_axes
+    def over_axis(x: Tensor, dim: int, keepdim: bool) -> Extremum:
         return _picked(x, OPS[f"arg{name}"](x, axis=dim, keepdims=True), dim, keepdim)
 
     return call
@@ -51,8 +70,8 @@ def extremum(name: str) -> Callable:
 def running_extremum(name: str) -> Callable:
     """Return PyTorch's cummax or cummin: the values and where they are, of equal ones the latest."""
 
+    @_also_without_axes
     def call(x: Any, dim: int) -> Extremum:
-        x = asarray(x)
         values = OPS[name](x, axis=dim)
         here = OPS["equal"](x, values) | OPS["isnan"](x)
         places = x.device.xp.arange(x.shape[dim]).reshape([-1 if i == dim % x.ndim else 1 for i in range(x.ndim)])
@@ -62,6 +81,7 @@ def running_extremum(name: str) -> Callable:
     return call
 
 
+@_also_without_axes
 def median(x: Any, dim: int, keepdim: bool = False) -> Extremum:
     """Return the lower of the two values in the middle, and where it is."""
     x = asarray(x)
@@ -96,6 +116,7 @@ def quantile(x: Any, q: Any, dim: int | None = None, keepdim: bool = False, *, i
     return out.reshape(q.shape + kept) if keepdim else out
 
 
+@_also_without_axes
 def sort(x: Any, dim: int = -1, descending: bool = False, *, stable: bool = True) -> Extremum:
     """Return the values in order, and where they were."""
     x = asarray(x)
@@ -103,6 +124,7 @@ def sort(x: Any, dim: int = -1, descending: bool = False, *, stable: bool = True
     return Extremum(OPS["take_along_axis"](x, indices, axis=dim), indices)
 
 
+@_also_without_axes
 def argsort(x: Any, dim: int = -1, descending: bool = False, *, stable: bool = True) -> Tensor:
     """Return the indices that sort x along `dim`."""
     return OPS["argsort"](x, axis=dim, descending=descending)
@@ -205,7 +227,7 @@ def added_at(name: str) -> Callable:
 
 def nonzero(x: Any, *, as_tuple: bool = False) -> Any:
     """Return the positions of the non-zero elements: one per row, or an index vector per axis."""
-    return OPS["nonzero" if as_tuple else "argwhere"](x)
+    return OPS["nonzero"](atleast_1d(x)) if as_tuple else OPS["argwhere"](x)
 
 
 def product_over(x: Any, y: Any, dims: Any = 2) -> Tensor:

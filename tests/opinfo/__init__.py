@@ -16,6 +16,7 @@ that is none of these does not exist in gpugrad and is left out.
 
 Differences on purpose. gpugrad's array functions have NumPy's meaning where a call means something in both libraries:
 see `NUMPY_MEANING` in names.py. A sample of such a name must then have the value that NumPy itself gives. What PyTorch
-answers in another way each time (random numbers, uninitialised memory) is compared in shape and dtype. Complex and
-sparse tensors have no counterpart.
+answers in another way each time (random numbers, uninitialised memory) is compared in shape. Complex and sparse tensors
+have no counterpart, and an input without axes or without elements may be refused, as NumPy does with axes of 0-d
+arrays.
 """

@@ -80,6 +80,8 @@ def _outcome(entry: Any, sample: Any, rtol: float) -> tuple[str, str]:
             return "not comparable", f"PyTorch's test calls {error.name}, which gpugrad does not have"
         if _as_numpy(entry.name, given, None, rtol):
             return "NumPy's", ""
+        if isinstance(sample.input, torch.Tensor) and (sample.input.ndim == 0 or sample.input.numel() == 0):
+            return "not comparable", f"an input without axes or elements: {error}"
         return "crash", f"{type(error).__name__}: {error} :: {sample.summary()}"
     undefined = entry.name.startswith("empty") and shapes(got) == shapes(expected)
     if problem is None or undefined or shapes(got) == shapes(expected) and _varies(want, expected, rtol):

@@ -68,6 +68,8 @@ def _outcome(entry: Any, sample: Any, training: bool) -> tuple[str, str]:
     except NotComparable as reason:
         return "not comparable", str(reason)
     except Exception as error:
+        if any(isinstance(arg, torch.Tensor) and arg.numel() == 0 for arg in sample.forward_input.args):
+            return "not comparable", f"an input without elements: {error}"
         return "crash", f"{type(error).__name__}: {error} :: {text}"
     return ("wrong", f"{problem} :: {text}") if problem else ("right", "")
 

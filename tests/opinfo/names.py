@@ -16,14 +16,12 @@ from gpugrad.ops.methods import COMPARISONS, OPERATORS
 # `keepdim=`, `unbiased=`) choose PyTorch's meaning.
 NUMPY_MEANING = {
     "linalg.solve": "b is a vector only if it has one axis",
-    "repeat": "each element by itself",
     "squeeze": "an axis named has length 1",
     "argsort": "an array without axes is one element: the order is [0]",
     "equal": "elementwise",
     "max": "the values alone",
     "median": "the mean of the two values in the middle",
     "min": "the values alone",
-    "nonzero": "an index vector for each axis",
     "norm": "of a matrix it is the operator norm",
     "sort": "the values alone",
     "split": "an int is the number of equal parts, a sequence the places to cut at",
