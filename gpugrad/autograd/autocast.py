@@ -17,7 +17,7 @@ import numpy as np
 from ..backend.dtypes import as_dtype, bfloat16, float16, float32, float64, is_float
 from ..errors import DeviceError, DTypeError
 from .graph import FREED
-from .mode import _Switch, mode
+from .mode import Switch, mode
 from .tensor import Tensor
 from .versions import change_since, clock
 
@@ -88,7 +88,7 @@ class Region:
         return made
 
 
-class autocast(_Switch):
+class autocast(Switch):
     """Run what gains from it in 16 bits and what needs it in float32, in a `with` block or a decorated function.
 
     device_type: "cpu" or "cuda", whose tensors this is about. dtype: float16 (the default on cuda) or bfloat16 (on the
@@ -102,7 +102,7 @@ class autocast(_Switch):
     """
 
     def __init__(self, device_type: str, dtype: Any = None, enabled: bool = True, cache_enabled: bool | None = None):
-        super().__init__(autocast=None)
+        super().__init__()
         if device_type not in KINDS:
             raise DeviceError(f"autocast: device_type must be 'cpu' or 'cuda', got {device_type!r}")
         self.device = device_type
@@ -112,19 +112,16 @@ class autocast(_Switch):
             enabled = False
         self._enabled, self._cache_enabled = enabled, cache_enabled is not False
 
-    def __enter__(self) -> autocast:  # type: ignore[override]
+    def _inside(self) -> dict[str, Any]:
         before = mode.autocast
         dtypes = {} if before is None else {k: d for k, d in before.dtypes.items() if k != self.device}
         if self._enabled:
             dtypes[self.device] = self.fast_dtype
         cache = before.cache if before is not None and before.cache is not None else {}
-        self._settings["autocast"] = Region(dtypes, cache if self._cache_enabled else None) if dtypes else None
-        super().__enter__()
-        return self
+        return {"autocast": Region(dtypes, cache if self._cache_enabled else None) if dtypes else None}
 
-    def _like(self, other: Any) -> autocast:
-        vars(self).update({**vars(other), "_settings": {}, "_saved": []})
-        self._settings["autocast"] = None
+    def __enter__(self) -> autocast:
+        super().__enter__()
         return self
 
 
@@ -161,7 +158,7 @@ def governed(policy: str | dict[str, str]) -> Callable[[Callable], Callable]:
                 return function(*args, **kwargs)
             args = tuple(region.cast(value, *found) for value in args)
             kwargs = {key: region.cast(value, *found) for key, value in kwargs.items()}
-            with _Switch(autocast=None):
+            with Switch(autocast=None):
                 return function(*args, **kwargs)
 
         return call
