@@ -49,6 +49,10 @@ class Region:
     def __init__(self, dtypes: dict[str, np.dtype], cache: dict | None):
         self.dtypes, self.cache = dtypes, cache
 
+    def again(self) -> Region:
+        """Return the region for a computation that is repeated: its casts are made anew."""
+        return Region(self.dtypes, None if self.cache is None else {})
+
     def inputs(self, name: str, policies: dict[str, str], inputs: Sequence) -> Sequence:
         """Cast the inputs of the function called `name` as its policies say."""
         found = self.target(name, policies, inputs) if policies else None

@@ -14,6 +14,10 @@ class _Mode(threading.local):
     anomaly = False  # check every gradient for NaN
     autocast: Any = None  # the Region (see autocast.py) whose policy casts the inputs of ops
 
+    def snapshot(self) -> dict[str, Any]:
+        """Return all of them, as the arguments of a Switch."""
+        return {name: getattr(self, name) for name in ("grad", "inference", "anomaly", "autocast")}
+
 
 mode = _Mode()
 
