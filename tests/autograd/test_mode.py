@@ -10,23 +10,17 @@ import gpugrad as gg
 torch = pytest.importorskip("torch")
 
 
-def on():
-    return gg.is_grad_enabled(), torch.is_grad_enabled()
-
-
-def of_both(name, *args):
-    return getattr(gg, name)(*args), getattr(torch, name)(*args)
-
-
 @pytest.mark.parametrize("name, inside", [("no_grad", False), ("enable_grad", True), ("inference_mode", False)])
 @pytest.mark.parametrize("brackets", [True, False])
 def test_switches_decorate_functions_and_methods_with_and_without_brackets(name, inside, brackets):
-    for switch, enabled in zip(of_both_classes(name), (gg.is_grad_enabled, torch.is_grad_enabled), strict=True):
+    for switch, enabled in zip(
+        (getattr(gg, name), getattr(torch, name)), (gg.is_grad_enabled, torch.is_grad_enabled), strict=True
+    ):
         decorate = switch() if brackets else switch
 
         class Holder:
             @decorate
-            def method(self, extra):
+            def method(self, extra, enabled=enabled):
                 """Text."""
                 return enabled(), extra
 
@@ -34,10 +28,6 @@ def test_switches_decorate_functions_and_methods_with_and_without_brackets(name,
             assert Holder().method(3) == (inside, 3)
             assert enabled() is not inside
         assert Holder.method.__doc__ == "Text." and Holder.method.__name__ == "method"
-
-
-def of_both_classes(name):
-    return getattr(gg, name), getattr(torch, name)
 
 
 def generator_of(enabled):
