@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend.dtypes import as_dtype, bfloat16, float16, float32, float64, is_float
+from ..backend.dtypes import as_dtype, bfloat16, float16, float32, float64, is_float, is_low
 from ..errors import DeviceError, DTypeError
 from .graph import FREED
 from .mode import Switch, mode
@@ -150,11 +150,41 @@ def get_autocast_dtype(device_type: str) -> np.dtype:
     return float16 if device_type == "cuda" else bfloat16()
 
 
+def in_float32(function: Callable) -> Callable:
+    """Decorate a function of several ops: it takes 16-bit floats in float32 and rounds the result once, as ops do."""
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        floats = {v._array.dtype for v in (*args, *kwargs.values()) if isinstance(v, Tensor) and is_float(v.dtype)}
+        if not floats or not all(map(is_low, floats)):
+            return function(*args, **kwargs)
+        out = function(*map(_raised, args), **{key: _raised(value) for key, value in kwargs.items()})
+        if len(floats) > 1:
+            return out
+        (low,) = floats
+        return tuple(_in(low, o) for o in out) if isinstance(out, tuple) else _in(low, out)
+
+    return call
+
+
+def _in(low: np.dtype, out: Tensor) -> Tensor:
+    return out.to(dtype=low) if out.dtype == float32 else out
+
+
+def _raised(value: Any) -> Any:
+    return value.to(dtype=float32) if isinstance(value, Tensor) and is_low(value.dtype) else value
+
+
 def governed(policy: str | dict[str, str]) -> Callable[[Callable], Callable]:
-    """Decorate a function of several ops: its arguments are cast as `policy` says, and inside it autocast is off."""
+    """Decorate a function of several ops: its arguments are cast as `policy` says, and inside it autocast is off.
+
+    One that is to run in float32 does that for 16-bit floats also elsewhere (see `in_float32`).
+    """
     policies = by_device(policy)
 
     def decorate(function: Callable) -> Callable:
+        function = in_float32(function) if FLOAT32 in policies.values() else function
+
         @wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
             region = mode.autocast

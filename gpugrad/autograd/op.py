@@ -17,7 +17,7 @@ to be differentiated.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from types import MethodType
 from typing import Any
 
@@ -65,7 +65,8 @@ class Op:
         self.dtypes, self.exact, self.view, self.broadcasts = dtypes, exact, view, broadcasts
         self.inplace, self.autocast = inplace, by_device(autocast)
         self.rules: dict[str, Callable] = {}
-        self.paths: Mapping[str, DevicePath | None] = Paths(self.__module__)
+        self._bound_paths = Paths(self.__module__)
+        self.paths: Mapping[str, DevicePath | None] = self._bound_paths
         self._plans: dict[tuple, Plan] = {}
         self.signature = Signature(self.name, forward)
         self.inputs, self.attributes = self.signature.inputs, self.signature.attributes
@@ -108,7 +109,8 @@ class Op:
         """Declare this op's own path on devices of `kind` ("cpu", "cuda"). It may return NotImplemented to decline."""
 
         def declare(forward: Callable) -> DevicePath:
-            made = self.paths[kind] = DevicePath(forward, low=kind != "cpu")
+            made = DevicePath(forward, low=kind != "cpu")
+            self._bound_paths.declare(kind, made)
             self._plans.clear()
             return made
 

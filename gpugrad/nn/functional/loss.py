@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from ...autograd.autocast import governed
+from ...autograd.autocast import governed, in_float32
 from ...autograd.convert import asarray
 from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
@@ -276,6 +276,7 @@ def _variances(input: Tensor, var: Any) -> Tensor:
     return var
 
 
+@in_float32
 def gaussian_nll_loss(
     input: Any, target: Any, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
 ) -> Tensor:

@@ -8,11 +8,12 @@ import functools
 import math
 from collections.abc import Callable
 from functools import wraps
+from inspect import unwrap
 from typing import Any
 
 import numpy as np
 
-from ...autograd.autocast import governed
+from ...autograd.autocast import governed, in_float32
 from ...autograd.convert import asarray
 from ...autograd.tensor import Tensor
 from ...errors import ShapeError
@@ -102,6 +103,7 @@ def _window_sums(
     return sum_pool(x, **window), window
 
 
+@in_float32
 def _avg_pool(dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override=None) -> Tensor:
     """Check the arguments of average pooling over `dims` axes, and compute it."""
     name = f"avg_pool{dims}d"
@@ -166,10 +168,17 @@ def avg_pool3d(
     return _avg_pool(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
+@in_float32
 def _lp_pool(dims, input, norm_type, kernel_size, stride, ceil_mode) -> Tensor:
     """Check the arguments of Lp pooling over `dims` axes, and compute it."""
     name = f"lp_pool{dims}d"
     x, single = batched(name, dims, input)
+    if norm_type in (math.inf, -math.inf):  # the largest or the least absolute value
+        sign = math.copysign(1, norm_type)
+        out = sign * _max_pool(dims, sign * abs(x), kernel_size, stride, 0, 1, ceil_mode, False)
+        return out.squeeze(0) if single else out
+    if norm_type == 0:
+        raise ShapeError(f"{name}: norm_type must not be 0")
     means = _avg_pool(dims, x**norm_type, kernel_size, stride, 0, ceil_mode, True)
     sums = means * math.prod(per_axis(kernel_size, dims, f"{name}: kernel_size"))
     some = (sums != 0).to(dtype=sums.dtype)
@@ -189,7 +198,8 @@ def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False) -> Te
 def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False) -> Tensor:
     """Compute (sum of x**p over each window)**(1/p), p = norm_type, of input (N, C, H, W) or (C, H, W): (N, C, OH, OW).
 
-    The gradient is 0 where the sum is. With ceil_mode, a window that hangs over the end counts its mean for the rest.
+    norm_type may be infinite: the largest absolute value, or the least. The gradient is 0 where the sum is. With
+    ceil_mode, a window that hangs over the end counts its mean for the rest.
 
     >>> F.lp_pool2d(gg.ones((1, 3, 8, 8)), 2, 2).shape
     (1, 3, 4, 4)
@@ -214,7 +224,7 @@ def with_indices(function: Callable, arguments: str = "2") -> Callable[..., tupl
 
     @wraps(function)
     def both(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-        given = dict(zip(function.__code__.co_varnames, args, strict=False))
+        given = dict(zip(unwrap(function).__code__.co_varnames, args, strict=False))
         return function(**{**given, **kwargs, "return_indices": True})
 
     name = both.__name__ = f"{function.__name__}_with_indices"
