@@ -36,9 +36,7 @@ def get_total_norm(
     given = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     device = given[0].device if given else default_device()
     xp = device.xp
-    norms = [
-        p_norm(t._array, norm_type) for t in given if t._array.size
-    ]  # the empty add nothing, even to the least value
+    norms = [p_norm(t._array, norm_type) for t in given if t._array.size]  # an empty one adds nothing to any norm
     total = xp.asarray(p_norm(xp.stack(norms), norm_type)) if norms else xp.zeros((), np.float32)
     if error_if_nonfinite and not np.isfinite(float(total)):
         raise GradientError(f"clip_grad_norm_: the norm of the gradients is {float(total)}")

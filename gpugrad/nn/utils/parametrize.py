@@ -25,18 +25,23 @@ __all__ = [
     "transfer_parametrizations_and_params", "type_before_parametrizations",
 ]  # fmt: skip
 
-_cache: dict[tuple[int, str], Any] | None = None  # while `cached` is active
+
+class _Cached(threading.local):
+    values: dict[tuple[int, str], Any] | None = None  # of this thread, while it is inside of `cached`
+
+
+_cached = _Cached()
 
 
 @contextmanager
 def cached() -> Iterator[None]:
     """Compute each parametrized attribute once inside the block; parameters must not change meanwhile."""
-    global _cache
-    outer, _cache = _cache, {} if _cache is None else _cache
+    outer = _cached.values
+    _cached.values = {} if outer is None else outer
     try:
         yield
     finally:
-        _cache = outer
+        _cached.values = outer
 
 
 class ParametrizationList(ModuleList):
