@@ -26,9 +26,9 @@ import numpy as np
 from ..backend.devices import CPU, Device, device_of
 from ..backend.dtypes import FLOAT_KINDS, is_float, is_low
 from ..backend.namespace import Namespace, xp
-from ..errors import DTypeError, GpugradError
+from ..errors import DTypeError
 from .autocast import by_device
-from .explain import explain
+from .explain import TOLD, explain
 from .graph import EMPTY, OpNode, OutputNode
 from .mode import mode
 from .paths import DevicePath, Paths, rule_names
@@ -67,7 +67,7 @@ class Op:
         self.rules: dict[str, Callable] = {}
         self.paths: Mapping[str, DevicePath | None] = Paths(self.__module__)
         self._plans: dict[tuple, Plan] = {}
-        self.signature = Signature(self.name, forward)
+        self.signature = Signature(self.name, forward, self.__module__)
         self.inputs, self.attributes = self.signature.inputs, self.signature.attributes
         self.positions, self.fixed, self.many = self.signature.positions, self.signature.fixed, self.signature.many
         self._flows = [False] * len(self.inputs)  # whether a gradient flows to each; `vjp` says so
@@ -125,10 +125,11 @@ class Op:
             else:
                 with device.selected():
                     out, residuals, path = self._run(device, arrays, attributes)
-        except GpugradError:
-            raise
-        except (ValueError, IndexError, TypeError) as error:
-            raise explain(self, error, arrays, attributes) from error
+        except TOLD as error:
+            told = explain(self, error, arrays, attributes)
+            if told is error:
+                raise
+            raise told from error
         several = out.__class__ is tuple
         if several:
             out = tuple([device.asarray(o) for o in out])
