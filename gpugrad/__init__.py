@@ -208,7 +208,7 @@ _NAMES = " ".join(_SUBJECTS.values()).split() + [name for family in _FAMILIES fo
 
 __all__ = sorted(set(_NAMES))  # pyright: ignore[reportUnsupportedDunderAll]
 
-_methods.attach(globals())
+_methods.attach(globals(), ["tensor", "asarray", "from_numpy", *(name for f in _FAMILIES for name in f.__all__)])
 _register_type(Tensor, _Namespace(_sys.modules[__name__], "tensor"))  # xp(tensor): all that is public, then all ops
 _keep_heap()
 

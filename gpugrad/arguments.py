@@ -6,6 +6,8 @@ raises OptionError if the value is not allowed. Public functions check once, bef
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -123,6 +125,23 @@ def _all_ints(value: Any) -> bool:
     return isinstance(value, (tuple, list)) and all(map(_all_ints, value))
 
 
+def sizes(op: str, name: str, value: Any) -> Any:
+    """An integer of at least 1, or a sequence of them."""
+    if isinstance(value, _INTS) and value > 0:
+        return value
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise refuse(op, name, value, "a positive integer or a sequence of them")
+    return positive_ints(op, name, value)
+
+
+def non_negative_ints(op: str, name: str, value: Any) -> Any:
+    """An integer of at least 0, or a sequence of them."""
+    several = value if isinstance(value, Sequence) else (value,)
+    if not all([isinstance(n, _INTS) and n >= 0 for n in several]):
+        raise refuse(op, name, value, "an integer of at least 0 or a sequence of them")
+    return value
+
+
 def positive_ints(op: str, name: str, value: Any) -> Any:
     """A sequence of integers of at least 1."""
     if not isinstance(value, Sequence) or not all([isinstance(n, _INTS) and n > 0 for n in value]):
@@ -152,3 +171,19 @@ def check_all(op: str, check: Callable[[str, str, Any], Any], **values: Any) -> 
     """Apply one check to several arguments: `check_all("Linear", positive_int, in_features=3, out_features=2)`."""
     for name, value in values.items():
         check(op, name, value)
+
+
+def ordered(op: str, low: str, low_value: Any, high: str, high_value: Any) -> None:
+    """Two numbers of which the first is not above the second."""
+    number(op, low, low_value)
+    number(op, high, high_value)
+    if low_value > high_value:
+        raise OptionError(f"{op}: {low} must not be above {high}, got {low}={low_value!r} and {high}={high_value!r}")
+
+
+def warn_user(message: str) -> None:
+    """Warn at the line of the user's program that the call came from."""
+    frame, depth = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "gpugrad":
+        frame, depth = frame.f_back, depth + 1
+    warnings.warn(message, stacklevel=depth + 1)

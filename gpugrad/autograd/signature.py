@@ -119,6 +119,8 @@ class Signature:
 
 def misfit(name: str, signature: inspect.Signature, args: tuple, kwargs: dict) -> DTypeError:
     """Return the error for a call whose arguments do not fit the signature."""
+    plain = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+    signature = signature.replace(parameters=plain, return_annotation=signature.empty)
     try:
         signature.bind(*args, **kwargs)
     except TypeError as error:

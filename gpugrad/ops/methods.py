@@ -1,9 +1,10 @@
 """Tensor's operators and methods: the ops, under NumPy's names and under those of PyTorch's that do not clash."""
 
-from collections.abc import Callable, Sequence
-from functools import wraps
+from collections.abc import Callable, Iterable, Sequence
+from types import FunctionType
 from typing import Any
 
+from ..autograd.explain import told
 from ..autograd.op import OPS, Op
 from ..autograd.tensor import Tensor, wrap
 from ..backend.devices import CPU
@@ -205,11 +206,11 @@ METHODS: dict[str, Callable] = {
 }  # fmt: skip
 
 
-def attach(functions: dict[str, Any]) -> None:
+def attach(functions: dict[str, Any], named: Iterable[str]) -> None:
     """Give Tensor its operators, properties and methods, and let PyTorch's words choose among `functions` too.
 
     functions: the public ones; an op that is not among them is a helper of gradient rules, and no method either. Nor is
-    an op whose input is a sequence of Tensors."""
+    an op whose input is a sequence of Tensors. named: those that are to be named in the errors of their calls."""
     for word, name in OPERATORS.items():
         setattr(Tensor, f"__{word}__", _binary(OPS[name]))
         setattr(Tensor, f"__r{word}__", _reflected(OPS[name]))
@@ -223,8 +224,11 @@ def attach(functions: dict[str, Any]) -> None:
             setattr(Tensor, method, OPS[name])
     for name in torch_names.CLASHES:
         functions[name] = torch_names.by_words(name, functions[name])
+    for name in named:
+        if isinstance(functions[name], FunctionType):
+            functions[name] = told(functions[name])
     for name in FUNCTIONS + tuple(torch_names.CLASHES):
-        setattr(Tensor, name, _method(functions[name]))
+        setattr(Tensor, name, functions[name])
     for method, attribute in {"reshape": "shape", "tile": "reps"}.items():
         setattr(Tensor, method, _varargs(method, functions[method], attribute))
     for name, method in METHODS.items():
@@ -233,14 +237,6 @@ def attach(functions: dict[str, Any]) -> None:
         setattr(Tensor, name, property(get))
     Tensor.__getitem__ = _getitem
     inplace.attach(ALIASES)
-
-
-def _method(function: Callable) -> Callable:
-    @wraps(function)
-    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
-        return function(self, *args, **kwargs)
-
-    return method
 
 
 def _getitem(self: Tensor, index: Any) -> Tensor:

@@ -10,6 +10,7 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 from ..autograd.convert import asarray
+from ..autograd.explain import told
 from ..autograd.op import OPS
 from ..autograd.tensor import Tensor
 from ..errors import ShapeError
@@ -24,16 +25,16 @@ class Extremum(NamedTuple):
 
 
 def _extremum(name: str) -> Callable:
-    def call(x: Any, *, dim: int, keepdim: bool = False) -> Extremum:
+    def extremum(x: Any, dim: int, keepdim: bool = False) -> Extremum:
         x = asarray(x)
         indices = OPS[f"arg{name}"](x, axis=dim, keepdims=True)
         values = OPS["take_along_axis"](x, indices, axis=dim)
         return Extremum(values, indices) if keepdim else Extremum(values.squeeze(dim), indices.squeeze(dim))
 
-    return call
+    return extremum
 
 
-def _median(x: Any, *, dim: int, keepdim: bool = False) -> Extremum:
+def _median(x: Any, dim: int, keepdim: bool = False) -> Extremum:
     x = asarray(x)
     order = OPS["argsort"](x, axis=dim)
     indices = OPS["take"](order, (x.shape[dim] - 1) // 2, axis=dim)
@@ -42,20 +43,20 @@ def _median(x: Any, *, dim: int, keepdim: bool = False) -> Extremum:
     return Extremum(values, indices) if keepdim else Extremum(values.squeeze(dim), indices.squeeze(dim))
 
 
-def _sort(x: Any, *, dim: int = -1, descending: bool = False, stable: bool = True) -> Extremum:
+def _sort(x: Any, dim: int = -1, descending: bool = False, stable: bool = True) -> Extremum:
     x = asarray(x)
     indices = OPS["argsort"](x, axis=dim, descending=descending)
     return Extremum(OPS["take_along_axis"](x, indices, axis=dim), indices)
 
 
 def _spread(name: str) -> Callable:
-    def call(
-        x: Any, *, dim: Any = None, unbiased: bool = True, correction: int | None = None, keepdim: bool = False
+    def moment(
+        x: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: int | None = None
     ) -> Tensor:
         ddof = int(unbiased) if correction is None else correction
         return OPS[name](x, axis=dim, ddof=ddof, keepdims=keepdim)
 
-    return call
+    return moment
 
 
 def _split(x: Any, split_size: Any = None, *, dim: int = 0, split_size_or_sections: Any = None) -> tuple[Tensor, ...]:
@@ -88,11 +89,13 @@ CLASHES: dict[str, tuple[frozenset[str], Callable]] = {
 def by_words(name: str, numpy_meaning: Callable) -> Callable:
     """`numpy_meaning`, unless the call has words that only PyTorch knows."""
     words, torch_meaning = CLASHES[name]
+    torch_meaning.__name__ = name
+    meant = told(torch_meaning)
 
     @wraps(numpy_meaning)
     def call(*args: Any, **kwargs: Any) -> Any:
         if kwargs and not words.isdisjoint(kwargs) and "axis" not in kwargs:
-            return torch_meaning(*args, **kwargs)
+            return meant(*args, **kwargs)
         return numpy_meaning(*args, **kwargs)
 
     return call

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ...arguments import positive_int
 from ...autograd.convert import asarray
 from ...autograd.tensor import Tensor
 from ...errors import DTypeError, ShapeError
@@ -33,6 +34,7 @@ def _conv(dims, input, weight, bias, stride, padding, dilation, groups) -> Tenso
     input, weight, single = _checked_operands(name, dims, input, weight)
     stride, dilation = per_axis(stride, dims, f"{name}: stride"), per_axis(dilation, dims, f"{name}: dilation")
     pairs = padding_pairs(padding, weight.shape[2:], stride, dilation, name)
+    positive_int(name, "groups", groups)
     out = convolution(input, weight, bias, stride=stride, padding=pairs, dilation=dilation, groups=groups)
     return out.squeeze(0) if single else out
 
@@ -73,12 +75,13 @@ def _conv_transpose(dims, input, weight, bias, stride, padding, output_padding, 
     name = f"conv_transpose{dims}d"
     input, weight, single = _checked_operands(name, dims, input, weight)
     stride, dilation = per_axis(stride, dims, f"{name}: stride"), per_axis(dilation, dims, f"{name}: dilation")
-    output_pads = per_axis(output_padding, dims, f"{name}: output_padding")
+    output_pads = per_axis(output_padding, dims, f"{name}: output_padding", 0)
     pairs = padding_pairs(padding, weight.shape[2:], stride, dilation, name)
-    if any(e >= max(s, d) or e < 0 for e, s, d in zip(output_pads, stride, dilation, strict=True)):
+    if any(e >= max(s, d) for e, s, d in zip(output_pads, stride, dilation, strict=True)):
         raise ShapeError(
             f"{name}: output_padding {output_pads} must be smaller than stride {stride} or dilation {dilation}"
         )
+    positive_int(name, "groups", groups)
     if input.shape[1] != weight.shape[0] or input.shape[1] % groups:
         given, taken = input.shape[1], weight.shape[0]
         raise ShapeError(f"{name}: input has {given} channels, weight {weight.shape} takes {taken}, groups={groups}")

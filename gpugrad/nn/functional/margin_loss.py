@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
+from ...arguments import number
+from ...arguments import positive as above_zero
 from ...autograd.autocast import governed
 from ...autograd.convert import asarray
 from ...autograd.op import OPS
 from ...autograd.tensor import Tensor, wrap
 from ...errors import ShapeError
 from .distance import pairwise_distance
-from .loss import reduced
+from .loss import pair, reduced, same_shape
 
 __all__ = [
     "cosine_embedding_loss", "hinge_embedding_loss", "margin_ranking_loss", "multi_margin_loss",
@@ -30,7 +32,8 @@ def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, reduction
     >>> F.hinge_embedding_loss(gg.tensor([0.5, 0.25]), gg.tensor([1, -1])).item()
     0.625
     """
-    input, target = asarray(input), asarray(target)
+    number("hinge_embedding_loss", "margin", margin)
+    input, target = pair("hinge_embedding_loss", input, target)
     near = OPS["where"](target != -1, input, 0.0)
     return reduced("hinge_embedding_loss", near + OPS["where"](target != 1, _hinge(margin - input), 0.0), reduction)
 
@@ -79,9 +82,7 @@ def soft_margin_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor
     >>> F.soft_margin_loss(gg.tensor([0.0, 2.0]), gg.tensor([1.0, -1.0])).round(decimals=4)
     tensor(1.41)
     """
-    input, target = asarray(input), asarray(target)
-    if input.shape != target.shape:
-        raise ShapeError(f"soft_margin_loss: target must have input's shape {input.shape}, got {target.shape}")
+    input, target = same_shape("soft_margin_loss", input, target)
     return reduced("soft_margin_loss", OPS["softplus"](-target * input), reduction)
 
 
@@ -93,7 +94,7 @@ def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, red
     >>> F.multilabel_soft_margin_loss(gg.tensor([[0.0, 2.0]]), gg.tensor([[1.0, 0.0]])).round(decimals=4)
     tensor(1.41)
     """
-    input, target = asarray(input), asarray(target)
+    input, target = pair("multilabel_soft_margin_loss", input, target)
     losses = target * OPS["softplus"](-input) + (1 - target) * OPS["softplus"](input)
     losses = losses if weight is None else losses * weight
     return reduced("multilabel_soft_margin_loss", losses.mean(axis=-1), reduction)
@@ -113,7 +114,8 @@ def multi_margin_loss(
     """
     input, target = asarray(input), asarray(target)
     if p not in (1, 2):
-        raise ShapeError(f"multi_margin_loss: p must be 1 or 2, got {p}")
+        raise ShapeError(f"multi_margin_loss: p must be 1 or 2, got {p!r}")
+    number("multi_margin_loss", "margin", margin)
     rows, classes = input.reshape((-1, input.shape[-1])), target.reshape((-1, 1))
     if input.ndim not in (1, 2) or rows.shape[0] != classes.shape[0]:
         raise ShapeError(f"multi_margin_loss: target must be {input.shape[:-1]} for {input.shape}, got {target.shape}")
@@ -197,6 +199,7 @@ def triplet_margin_with_distance_loss(
     >>> F.triplet_margin_with_distance_loss(a, p, n, distance_function=lambda x, y: (x - y).abs().sum(axis=1)).item()
     7.0
     """
+    above_zero("triplet_margin_loss", "margin", margin)
     anchor, positive, negative = asarray(anchor), asarray(positive), asarray(negative)
     if not anchor.ndim == positive.ndim == negative.ndim:
         raise ShapeError(
