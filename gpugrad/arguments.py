@@ -1,7 +1,8 @@
 """Checks of arguments, in the words that every error of the house uses: who was called, the argument, what is allowed.
 
 Each check takes the name of the function or layer, that of the argument, and its value, and returns the value. It
-raises OptionError if the value is not allowed. Public functions check once, before any work; what they call trusts them.
+raises OptionError if the value is not allowed. Public functions check once, before any work, and what they call trusts
+them.
 """
 
 from __future__ import annotations
@@ -117,9 +118,16 @@ def ints(op: str, name: str, value: Any) -> Any:
     return value
 
 
+def int_array(op: str, name: str, value: Any) -> Any:
+    """An integer, a sequence of integers, or an array of them."""
+    if isinstance(value, np.ndarray) and value.dtype.kind in "iu":
+        return value
+    return ints(op, name, value)
+
+
 def _all_ints(value: Any) -> bool:
     if isinstance(value, np.ndarray):
-        return value.dtype.kind in "iu"
+        return value.dtype.kind in "iu" and not value.ndim
     if isinstance(value, (range, *_INTS)):
         return True
     return isinstance(value, (tuple, list)) and all(map(_all_ints, value))
@@ -132,6 +140,14 @@ def sizes(op: str, name: str, value: Any) -> Any:
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise refuse(op, name, value, "a positive integer or a sequence of them")
     return positive_ints(op, name, value)
+
+
+def sizes_or_none(op: str, name: str, value: Any) -> Any:
+    """An integer of at least 1 or None, or a sequence of them."""
+    several = value if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
+    if not all([n is None or isinstance(n, _INTS) and n > 0 for n in several]):
+        raise refuse(op, name, value, "a positive integer or None, or a sequence of them")
+    return value
 
 
 def non_negative_ints(op: str, name: str, value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Right calls of every op, network function and layer, and the same calls with one argument after the other made wrong."""
+"""Right calls of every op, network function and layer, and the same with one argument after the other made wrong."""
 
 import inspect
 
@@ -59,7 +59,7 @@ def function_calls():
         values, places = F.max_pool2d(gg.tensor(x), 2, return_indices=True) if d == 2 else (None, None)
         if d != 2:
             values, places = getattr(F, f"max_pool{d}d")(gg.tensor(x), 2, return_indices=True)
-        calls[f"max_unpool{d}d"] = (values.numpy(), places.numpy(), 2), {"stride": 2}
+        calls[f"max_unpool{d}d"] = (values.numpy(), places.numpy(), 2), {"stride": 2, "output_size": size[2:]}
     for d in (2, 3):
         for name in (f"fractional_max_pool{d}d", f"fractional_max_pool{d}d_with_indices"):
             calls[name] = (reals(*SIZED[d]), 2), {"output_size": 3}
@@ -134,7 +134,9 @@ LOSSES = (
 def layer_calls():
     """(layer, its arguments, its options, the inputs of its call)."""
     rows, pairs = (ROWS,), (positives(3, 4), positives(3, 4))
-    for name in "GELU LeakyReLU ELU CELU Softplus Softshrink Hardshrink Hardtanh RReLU Softmax Softmin LogSoftmax".split():
+    for (
+        name
+    ) in "GELU LeakyReLU ELU CELU Softplus Softshrink Hardshrink Hardtanh RReLU Softmax Softmin LogSoftmax".split():
         yield name, (), {}, rows
     for name in PLAIN_LAYERS:
         yield name, (), {}, rows
@@ -158,13 +160,13 @@ def layer_calls():
         yield f"ConstantPad{d}d", (1, 2.0), {}, x
         yield f"Dropout{d}d", (0.5,), {}, x
         values, places = getattr(F, f"max_pool{d}d")(gg.tensor(x[0]), 2, return_indices=True)
-        yield f"MaxUnpool{d}d", (2,), {"stride": 2}, (values.numpy(), places.numpy())
+        yield f"MaxUnpool{d}d", (2,), {"stride": 2}, (values.numpy(), places.numpy(), size[2:])
     yield from SOME_LAYERS
 
 
 PLAIN_LAYERS = (
-    "AlphaDropout Dropout FeatureAlphaDropout Hardsigmoid Hardswish Identity LogSigmoid Mish PReLU ReLU ReLU6 SELU SiLU "
-    "Sigmoid Softsign Tanh Tanhshrink"
+    "AlphaDropout Dropout FeatureAlphaDropout Hardsigmoid Hardswish Identity LogSigmoid Mish PReLU ReLU ReLU6 SELU "
+    "SiLU Sigmoid Softsign Tanh Tanhshrink"
 ).split()
 PAIR_LOSSES = (
     "BCELoss BCEWithLogitsLoss HingeEmbeddingLoss HuberLoss KLDivLoss L1Loss MSELoss MultiLabelSoftMarginLoss "
@@ -261,5 +263,7 @@ def op_calls():
         cases = op.samples(Sampler()) if op.samples and op.__module__.startswith("gpugrad.") else []
         cases = [c for c in cases if all(a.size and a.ndim for a in c.args if isinstance(a, np.ndarray))]
         if cases:
-            args = [a.astype(np.float32) if getattr(a, "dtype", None) == float else a for a in cases[0].args]
+            args = [
+                a.astype(np.float32) if isinstance(a, np.ndarray) and a.dtype.kind == "f" else a for a in cases[0].args
+            ]
             yield name, args, {**op.signature.defaults, **cases[0].kwargs}

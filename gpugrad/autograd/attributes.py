@@ -13,6 +13,7 @@ from ..arguments import (
     choice,
     flag,
     fraction,
+    int_array,
     integer,
     ints,
     non_negative,
@@ -44,9 +45,13 @@ CHECKED: dict[str, Check] = {
     **dict.fromkeys("correction max_val min_val".split(), optional(number)),
     **dict.fromkeys("neginf posinf".split(), optional(number_or_nan)),
     **dict.fromkeys("minlength num_segments".split(), non_negative_int),
-    **dict.fromkeys("ignore_index k".split(), integer),
+    **dict.fromkeys("blank ignore_index k".split(), integer),
     **dict.fromkeys("padding_idx".split(), optional(integer)),
-    **dict.fromkeys("pad_width shift".split(), ints),
+    **dict.fromkeys("pad_width shift".split(), int_array),
+    "attention.scale": optional(number),
+    "masked_softmax.scale": number,
+    "rcond": optional(number),
+    "softplus.beta": not_zero,
     "UPLO": choice("L", "U", "l", "u"),
     "reduction": choice("mean", "sum", "none"),
     "nonlinearity": choice("tanh", "relu"),
@@ -57,7 +62,8 @@ CHECKED: dict[str, Check] = {
 }  # fmt: skip
 EXPLAINED: dict[str, Check] = {
     **dict.fromkeys("axes axis dims reps".split(), optional(ints)),
-    **dict.fromkeys("axis1 axis2 decimals destination offset padding shape source".split(), ints),
+    **dict.fromkeys("axis1 axis2 decimals destination indices_or_sections offset padding shape source".split(), ints),
+    "step": not_zero,
     **CHECKED,
 }
 

@@ -30,6 +30,16 @@ _ERRORS = {
     AttributeError: DTypeError,
     ArithmeticError: OptionError,
 }
+# The words of Python and NumPy that say nothing of the call, and what is said instead.
+_REWORDED = {
+    re.compile(r"^zip\(\)"): "arguments that go together differ in their number of entries",
+    re.compile(r"gufunc|core dimension"): "the shapes do not fit each other",
+    re.compile(
+        "object is not|not supported between|unhashable|has no attribute|unsupported operand|cannot be interpreted|"
+        "only integer scalar|indices must be integers"
+    ): "an argument has a type that does not fit",
+}
+_NO_CHECKS: Mapping[str, Callable] = {}
 TOLD = tuple(_ERRORS)
 _OURS = frozenset(("gpugrad", "numpy", "ml_dtypes", "cupy", "_operator")) | sys.stdlib_module_names
 _NAMED = re.compile(r"[A-Za-z_][\w.]*(\(.*?\))?: ")  # a message that begins with who was called
@@ -41,6 +51,9 @@ def explain(op: Op, error: Exception, arrays: list, attributes: dict) -> Excepti
     defaults = op.signature.defaults
     names = [op.input_name(i) if not op.many else f"{op.inputs[0]}[{i}]" for i in range(len(arrays))]
     given = dict(zip(names, arrays, strict=True))
+    axis, first = attributes.get("axis"), arrays[0] if arrays else None
+    if isinstance(error, IndexError) and axis.__class__ is int and first is not None and axis >= first.ndim:
+        return ShapeError(f"{op.name}: axis {axis} is outside shape {first.shape}")
     given |= {n: v for n, v in attributes.items() if v is not defaults.get(n) and not hasattr(v, "dtype")}
     return _translated_error(op.name, error, checks, attributes, given)
 
@@ -57,8 +70,11 @@ def _translated_error(name: str, error: Exception, checks: Mapping, checked: Map
     except OptionError as cause:
         return cause
     given = ", ".join([_shown(n, v) for n, v in shown.items() if v is not None])
+    if isinstance(error, IndexError) and "integer (or boolean) type" in str(error):
+        return DTypeError(f"{name}: indices must be integers, or a mask of bools; got {given}")
     kind = next(kind for base, kind in _ERRORS.items() if isinstance(error, base))
-    return kind(f"{name}: {error}; got {given}" if given else f"{name}: {error}")
+    words = next((ours for theirs, ours in _REWORDED.items() if theirs.search(str(error))), str(error))
+    return kind(f"{name}: {words}; got {given}" if given else f"{name}: {words}")
 
 
 def _shown(name: str, value: Any) -> str:
@@ -67,14 +83,20 @@ def _shown(name: str, value: Any) -> str:
     return f"{name}={value!r}"
 
 
-def told(function: Callable, checks: Mapping[str, Callable] = EXPLAINED) -> Callable:
+def told(
+    function: Callable, checks: Mapping[str, Callable] = EXPLAINED, options: Mapping[str, Callable] = _NO_CHECKS
+) -> Callable:
     """Return `function` with errors that name it and its argument, also called under PyTorch's names of parameters.
 
-    checks: argument -> what it may be, looked at when a call fails.
+    checks: argument -> what it may be, looked at when a call fails. options: those that are checked before, in calls
+    by keyword.
     """
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
+        for name in kwargs:
+            if name in options:
+                options[name](call.__name__, name, kwargs[name])
         try:
             return function(*args, **kwargs)
         except TOLD as caught:

@@ -38,7 +38,8 @@ class _Convolution(Module):
         super().__init__()
         if in_channels % groups or out_channels % groups:
             raise OptionError(
-                f"{type(self).__name__}: {in_channels} input and {out_channels} output channels cannot be divided into {groups} groups"
+                f"{type(self).__name__}: {in_channels} input and {out_channels} output channels cannot be divided into "
+                f"{groups} groups"
             )
         modes = ("zeros",) if self.transposed else ("zeros", "reflect", "replicate", "circular")
         one_of(type(self).__name__, "padding_mode", padding_mode, modes)
@@ -206,7 +207,9 @@ class _ConvTranspose(_Convolution):
         ]
         extra = tuple(w - n for w, n in zip(wanted, shortest, strict=True))
         if any(e < 0 or e >= max(s, d) for e, s, d in zip(extra, self.stride, self.dilation, strict=True)):
-            raise OptionError(f"{type(self).__name__}: output_size {wanted} cannot be reached: the smallest is {tuple(shortest)}")
+            raise OptionError(
+                f"{type(self).__name__}: output_size {wanted} cannot be reached: the smallest is {tuple(shortest)}"
+            )
         return extra
 
     def extra_repr(self) -> str:

@@ -27,8 +27,9 @@ class _FractionalMaxPool(Module):
         super().__init__()
         if (output_size is None) == (output_ratio is None):
             raise OptionError(f"{type(self).__name__}: give either output_size or output_ratio")
-        self.kernel_size, self.return_indices = per_axis(kernel_size, self.ndim, f"{type(self).__name__}: kernel_size"), return_indices
-        self.output_size = None if output_size is None else per_axis(output_size, self.ndim, f"{type(self).__name__}: output_size")
+        name, self.return_indices = type(self).__name__, return_indices
+        self.kernel_size = per_axis(kernel_size, self.ndim, f"{name}: kernel_size")
+        self.output_size = None if output_size is None else per_axis(output_size, self.ndim, f"{name}: output_size")
         ratios = output_ratio if isinstance(output_ratio, (tuple, list)) else (output_ratio,) * self.ndim
         self.output_ratio = None if output_ratio is None else tuple(ratios)
         if self.output_ratio is not None and not all(0 < ratio < 1 for ratio in self.output_ratio):

@@ -212,7 +212,9 @@ class MemberRegistry:
         """Put `module` at the dotted name `target`; with `strict` there must be one already. Raises AttributeError
         otherwise."""
         if not target or not isinstance(module, MemberRegistry):
-            raise OptionError(f"set_submodule: expected a name and a Module, got {target!r} and {type(module).__name__}")
+            raise OptionError(
+                f"set_submodule: expected a name and a Module, got {target!r} and {type(module).__name__}"
+            )
         path, _, name = target.rpartition(".")
         parent = self.get_submodule(path)
         if not isinstance(getattr(parent, name, module), MemberRegistry) or strict and not hasattr(parent, name):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import non_negative_int, not_zero
 from ..autograd.convert import asarray
 from ..autograd.tensor import Tensor, wrap
 from ..backend.devices import device as find_device
@@ -25,7 +26,7 @@ def _shape(size: tuple) -> tuple[int, ...]:
     given = size[0] if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
     try:
         shape = tuple(int(n.__index__()) for n in given)
-    except AttributeError:
+    except (AttributeError, TypeError):
         raise DTypeError(f"sizes are ints, got {size!r}") from None
     if any(n < 0 for n in shape):
         raise ShapeError(f"sizes cannot be negative, got {shape}")
@@ -78,6 +79,7 @@ def arange(
     """Numbers from `start` (0) to before `stop` by `step`: int64, or the default float if one of them is a float."""
     if stop is None:
         start, stop = 0, start
+    not_zero("arange", "step", step.item() if hasattr(step, "item") else step)
     floats = any(isinstance(n, float) for n in (start, stop, step))
     where = find_device(device)
     wanted = as_dtype(dtype) if dtype is not None else default_dtype() if floats else np.dtype("int64")
@@ -96,6 +98,7 @@ def linspace(
 ) -> Tensor:
     """`num` evenly spaced numbers from `start` to `stop`."""
     where = find_device(device)
+    non_negative_int("linspace", "num", num)
     values = np.linspace(start, stop, num, endpoint=endpoint)
     return _made(where.asarray(values, default_dtype() if dtype is None else as_dtype(dtype)), where, requires_grad)
 
@@ -105,6 +108,7 @@ def logspace(
 ) -> Tensor:
     """`num` numbers from base**start to base**stop, evenly spaced on a logarithmic scale."""
     where = find_device(device)
+    non_negative_int("logspace", "num", num)
     values = np.logspace(start, stop, num, base=base)
     return _made(where.asarray(values, default_dtype() if dtype is None else as_dtype(dtype)), where, False)
 
@@ -115,6 +119,7 @@ def eye(
     """Ones on the k-th diagonal of an (n, m) matrix, zeros elsewhere."""
     where = find_device(device)
     dtype = default_dtype() if dtype is None else as_dtype(dtype)
+    non_negative_int("eye", "n", n), m is None or non_negative_int("eye", "m", m)
     return _made(where.xp.eye(n, m, k, dtype=dtype), where, requires_grad)
 
 

@@ -12,6 +12,7 @@ from ..backend.devices import device as find_device
 from ..backend.dtypes import is_float
 from ..errors import DTypeError, OutOfRangeError
 from . import inplace, torch_names
+from .shape import axis_of
 
 OPERATORS = {
     "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
@@ -70,7 +71,7 @@ def _permute(self: Tensor, *dims: int | Sequence[int]) -> Tensor:
 
 def _size(self: Tensor, dim: int | None = None) -> Any:
     """PyTorch's size: the shape, or the length of axis `dim`."""
-    return self.shape if dim is None else self.shape[dim]
+    return self.shape if dim is None else self.shape[axis_of("size", self, dim)]
 
 
 def _view(self: Tensor, *shape: int | Sequence[int]) -> Tensor:
@@ -80,7 +81,10 @@ def _view(self: Tensor, *shape: int | Sequence[int]) -> Tensor:
 
 def _astype(self: Tensor, dtype: Any, copy: bool = True) -> Tensor:
     """This Tensor with another dtype."""
-    return self.to(dtype=dtype, copy=copy)
+    try:
+        return self.to(dtype=dtype, copy=copy)
+    except DTypeError as error:
+        raise DTypeError(f"astype: {error}") from None
 
 
 def _contiguous(self: Tensor) -> Tensor:

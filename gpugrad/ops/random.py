@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import integer, non_negative, non_negative_int, ordered, positive_int
 from ..autograd.convert import asarray
 from ..autograd.tensor import Tensor, wrap
 from ..backend.devices import device as find_device
 from ..backend.dtypes import as_dtype, default_dtype
 from ..backend.random import Generator, default_generator
-from ..errors import ShapeError
+from ..errors import OptionError, ShapeError
 from .creation import _shape
 
 __all__ = [
@@ -61,6 +62,7 @@ def uniform(
     generator: Generator | None = None,
 ) -> Tensor:
     """Uniform numbers in [low, high)."""
+    ordered("uniform", "low", low, "high", high)
     values, dtype = _drawn("random", _shape((size,)), dtype, generator)
     return _placed(values * (high - low) + low, dtype, device)
 
@@ -74,6 +76,7 @@ def normal(
     generator: Generator | None = None,
 ) -> Tensor:
     """Normal numbers with this mean and standard deviation."""
+    non_negative("normal", "std", std)
     values, dtype = _drawn("standard_normal", _shape((size,)), dtype, generator)
     return _placed(values * std + mean, dtype, device)
 
@@ -90,6 +93,7 @@ def randint(
     if size is None and isinstance(high, (tuple, list)):
         high, size = None, high
     low, high = (0, low) if high is None else (low, high)
+    integer("randint", "low", low), integer("randint", "high", high)
     shape = () if size is None else _shape((size,))
     if high <= low:
         raise ShapeError(f"randint: expected low < high, got [{low}, {high})")
@@ -99,6 +103,7 @@ def randint(
 
 def randperm(n: int, dtype: Any = None, device: Any = None, generator: Generator | None = None) -> Tensor:
     """The integers from 0 to n - 1 in random order."""
+    non_negative_int("randperm", "n", n)
     return _placed(_stream(generator).permutation(n), np.dtype("int64") if dtype is None else as_dtype(dtype), device)
 
 
@@ -123,8 +128,14 @@ def randint_like(x: Tensor, low: int, high: int | None = None) -> Tensor:
 
 
 def bernoulli(p: Any, generator: Generator | None = None) -> Tensor:
-    """Ones with the probabilities in p, else zeros; p's shape and dtype."""
+    """Ones with the probabilities in p, else zeros; p's shape and dtype.
+
+    Raises OptionError for numbers outside [0, 1]; on a cuda device they are not looked at, because an error would have
+    to wait for the device.
+    """
     p = asarray(p)
+    if p.device.type == "cpu" and not ((p._array >= 0) & (p._array <= 1)).all():
+        raise OptionError(f"bernoulli: p must be probabilities between 0 and 1, got {p.tolist() if not p.ndim else p}")
     values, _ = _drawn("random", p.shape, None, generator)
     return wrap((p.device.asarray(values) < p._array).astype(p.dtype), p.device, None)
 
@@ -134,6 +145,9 @@ def multinomial(
 ) -> Tensor:
     """int64 indices drawn in proportion to the last axis of `weights`: (..., C) -> (..., num_samples)."""
     weights = asarray(weights)
+    positive_int("multinomial", "num_samples", num_samples)
+    if weights.ndim < 1:
+        raise ShapeError("multinomial: weights must have an axis, got a number")
     host = np.asarray(weights.device.to_host(weights._array), np.float64)
     rows = host.reshape(-1, host.shape[-1])
     if (rows < 0).any() or not np.isfinite(rows).all() or (rows.sum(1) <= 0).any():

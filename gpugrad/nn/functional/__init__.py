@@ -3,9 +3,8 @@
 The functions turn PyTorch's arguments into those of ops; the arithmetic is in the ops.
 """
 
-from ...autograd.explain import told
 from ...ops.embedding import one_hot
-from ..arguments import checks_for
+from ..arguments import named
 from . import activation
 from .activation import *
 from .adaptive_pool import *
@@ -32,7 +31,7 @@ from .softmax import *
 from .unpool import *
 
 __all__ = sorted(  # pyright: ignore[reportUnsupportedDunderAll]
-    name for name, value in globals().items() if not name.startswith("_") and callable(value) and name not in ("checks_for", "told")
+    name for name, value in globals().items() if not name.startswith("_") and callable(value) and name != "named"
 )
 
 # Whose whole work is one op, which names itself and its arguments in its errors.
@@ -41,7 +40,7 @@ _ONE_OP = frozenset([*activation.__all__, "linear"]) - {"glu", "prelu", "rrelu",
 
 def _named(name: str) -> None:
     """Give a function errors that name it, in this namespace; the files of this package call it without."""
-    function = globals()[name] = told(globals()[name], checks_for(name))
+    function = globals()[name] = named(globals()[name])
     function.__name__ = function.__qualname__ = name
     function.__module__ = __name__
 

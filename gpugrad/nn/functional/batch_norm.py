@@ -4,7 +4,7 @@ norm)."""
 import math
 from typing import Any
 
-from ...arguments import non_negative, positive
+from ...arguments import non_negative, number, positive
 from ...autograd.convert import asarray
 from ...autograd.mode import no_grad
 from ...autograd.tensor import Tensor
@@ -52,6 +52,7 @@ def batch_norm(
     count = math.prod(input.shape) // max(input.shape[1], 1)
     if count == 1:
         raise ShapeError(f"batch_norm: training needs more than one value per channel, got input {input.shape}")
+    number("batch_norm", "momentum", momentum)
     out, mean, var = batch_norm_op(input, weight, bias, eps=eps)
     with no_grad():
         if running_mean is not None:

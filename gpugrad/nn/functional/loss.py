@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from ...arguments import fraction, non_negative, positive, warn_user
+from ...arguments import fraction, integer, non_negative, positive, warn_user
 from ...autograd.autocast import governed
 from ...autograd.convert import asarray
 from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
-from ...errors import OptionError, ShapeError
+from ...errors import DTypeError, OptionError, OutOfRangeError, ShapeError
 from ...ops.loss import cross_entropy_rows, divisor
 
 __all__ = [
@@ -76,6 +76,30 @@ def _classes_last(name: str, input: Tensor, target: Tensor) -> tuple[Tensor, Ten
         raise ShapeError(f"{name}: target must be {expected} for input {input.shape}, got {target.shape}")
     rows = input if input.ndim == 2 else input.moveaxis(1, -1).reshape((-1, input.shape[1]))
     return rows, target if target.ndim == 1 else target.reshape((-1,)), expected
+
+
+def class_weights(name: str, weight: Any, rows: Tensor) -> Tensor | None:
+    """Return the factors of the classes as a Tensor like rows (N, C). Raises ShapeError unless there are C."""
+    if weight is None:
+        return None
+    weight = asarray(weight, dtype=rows.dtype)
+    if weight.shape != rows.shape[1:]:
+        raise ShapeError(f"{name}: weight must have one value per class, {rows.shape[1:]}, got {weight.shape}")
+    return weight
+
+
+def _check_classes(name: str, classes: Tensor, count: int, ignore_index: int) -> None:
+    """Raise DTypeError for classes that are no integers and OutOfRangeError for one that does not exist.
+
+    Values are looked at on the CPU only: a GPU would have to be waited for.
+    """
+    if classes.dtype.kind not in "iu":
+        raise DTypeError(f"{name}: class indices must be integers, got {classes.dtype}")
+    if classes.device.type == "cpu":
+        values = classes._array
+        wrong = ((values < 0) | (values >= count)) & (values != ignore_index)
+        if wrong.any():
+            raise OutOfRangeError(f"{name}: class {int(values[wrong][0])} among {count} classes")
 
 
 def cross_entropy(
@@ -161,20 +185,26 @@ def linear_cross_entropy(
 def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Tensor:
     """Compute -input[target] of log-probabilities input (N, C, *S) or (C,) and class indices target (N, *S).
 
+    A class that does not exist raises OutOfRangeError; on cuda devices it gives NaN, because an error would have to
+    wait for the device.
+
     >>> F.nll_loss(gg.tensor([[-0.5, -1.0], [-2.0, -0.25]]), gg.tensor([0, 1])).item()
     0.375
     """
     input, target = asarray(input), asarray(target)
+    integer("nll_loss", "ignore_index", ignore_index)
     rows, classes, shape = _classes_last("nll_loss", input, target)
+    weight = class_weights("nll_loss", weight, rows)
+    _check_classes("nll_loss", classes, rows.shape[1], ignore_index)
     kept = classes != ignore_index
     safe = classes * kept
     scale = kept.to(dtype=rows.dtype)
     if weight is not None:
-        scale = scale * OPS["take"](asarray(weight, dtype=rows.dtype), safe, axis=0)
+        scale = scale * OPS["take"](weight, safe, axis=0)
     losses = -OPS["take_along_axis"](rows, safe.reshape((-1, 1)), axis=1).squeeze(1) * scale
     if reduction != "mean":
         return reduced("nll_loss", losses.reshape(shape), reduction)
-    w = None if weight is None else asarray(weight, dtype=rows.dtype)._array
+    w = None if weight is None else weight._array
     total = divisor(classes._array, w, ignore_index, reduction, rows.dtype)
     return losses.sum() / asarray(total, device=rows.device)
 

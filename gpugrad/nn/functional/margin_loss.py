@@ -11,7 +11,7 @@ from ...autograd.op import OPS
 from ...autograd.tensor import Tensor, wrap
 from ...errors import ShapeError
 from .distance import pairwise_distance
-from .loss import pair, reduced, same_shape
+from .loss import class_weights, pair, reduced, same_shape
 
 __all__ = [
     "cosine_embedding_loss", "hinge_embedding_loss", "margin_ranking_loss", "multi_margin_loss",
@@ -45,6 +45,7 @@ def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0
     >>> F.margin_ranking_loss(gg.tensor([1.0, 1.0]), gg.tensor([2.0, 0.0]), gg.tensor([1, 1]), margin=0.5).item()
     0.75
     """
+    number("margin_ranking_loss", "margin", margin)
     input1, input2, target = asarray(input1), asarray(input2), asarray(target)
     if not input1.ndim == input2.ndim == target.ndim:
         raise ShapeError(
@@ -62,6 +63,7 @@ def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float =
     >>> F.cosine_embedding_loss(gg.tensor([[1.0, 0.0]]), gg.tensor([[1.0, 1.0]]), gg.tensor([1])).round(decimals=4)
     tensor(0.2929)
     """
+    number("cosine_embedding_loss", "margin", margin)
     input1, input2, target = asarray(input1), asarray(input2), asarray(target)
     if target.ndim > 1 or input1.ndim != target.ndim + 1 or input2.ndim != target.ndim + 1:
         raise ShapeError(
@@ -119,11 +121,12 @@ def multi_margin_loss(
     rows, classes = input.reshape((-1, input.shape[-1])), target.reshape((-1, 1))
     if input.ndim not in (1, 2) or rows.shape[0] != classes.shape[0]:
         raise ShapeError(f"multi_margin_loss: target must be {input.shape[:-1]} for {input.shape}, got {target.shape}")
+    weight = class_weights("multi_margin_loss", weight, rows)
     terms = _hinge(margin - OPS["take_along_axis"](rows, classes, axis=1) + rows)
     terms = terms if p == 1 else terms * terms
     others = asarray(rows.device.xp.arange(rows.shape[1]), device=rows.device) != classes
     if weight is not None:
-        terms = terms * OPS["take"](asarray(weight, dtype=rows.dtype), classes, axis=0)
+        terms = terms * OPS["take"](weight, classes, axis=0)
     losses = OPS["where"](others, terms, 0.0).sum(axis=1) / rows.shape[1]
     return reduced("multi_margin_loss", losses, reduction)
 

@@ -5,8 +5,8 @@ from typing import Any
 from ...autograd.mode import no_grad
 from ...autograd.tensor import Tensor
 from ...backend.random import default_generator
-from ...ops.shape import moveaxis
 from ...errors import OptionError
+from ...ops.shape import moveaxis
 from .. import functional as F
 from ..conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from ..module import Module

@@ -46,7 +46,8 @@ def accumulate(method: Callable, x: Any, dtype: Any, **where: Any) -> Any:
     """
     if dtype is True or dtype is False:
         raise TypeError(
-            f"after axis comes NumPy's dtype, which {dtype} is not: write keepdims={dtype}, or PyTorch's keepdim={dtype}"
+            f"dtype must be a dtype, got {dtype}: after axis comes NumPy's dtype; write keepdims={dtype}, or PyTorch's "
+            f"keepdim={dtype}"
         )
     wanted = as_dtype(dtype) if dtype is not None else int64 if x.dtype.kind in "iub" else x.dtype
     out = method(dtype=float32 if is_low(wanted) else wanted, **where)
