@@ -8,7 +8,6 @@ import pytest
 import wrong_arguments
 from wrong_arguments import all_layers, function_calls, layer_calls, op_calls, placed, varied
 
-import gpugrad as gg
 import gpugrad.nn.functional as F
 from gpugrad import nn
 from gpugrad.autograd.op import OPS

@@ -1,4 +1,4 @@
-"""Errors of the array libraries and of Python, told as those of the op or function that was called.
+"""Translate the errors of the array libraries and of Python into those of the op or function that was called.
 
 Nothing is looked at before a call has failed, so a call that works costs nothing. Then an argument whose value its name
 does not allow is the cause that is told; the words of the library come after that.
@@ -21,7 +21,7 @@ from .signature import misfit, translated
 if TYPE_CHECKING:
     from .op import Op
 
-# What an error raised by an array library becomes, the first that fits.
+# The gpugrad error for each error of an array library; the first that fits counts.
 _ERRORS = {
     np.linalg.LinAlgError: LinAlgError,
     ValueError: ShapeError,
@@ -46,7 +46,7 @@ _NAMED = re.compile(r"[A-Za-z_][\w.]*(\(.*?\))?: ")  # a message that begins wit
 
 
 def explain(op: Op, error: Exception, arrays: list, attributes: dict) -> Exception:
-    """Return `error`, raised by `op` over these arrays, with the op, the shapes and the attributes."""
+    """Return the gpugrad error for `error`, which `op` raised on these arrays; it names op, shapes and attributes."""
     checks = checks_of(op.name, op.__module__, op.attributes, EXPLAINED)
     defaults = op.signature.defaults
     names = [op.input_name(i) if not op.many else f"{op.inputs[0]}[{i}]" for i in range(len(arrays))]
