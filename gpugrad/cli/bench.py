@@ -1,4 +1,5 @@
-"""Runs `gpugrad bench [NAME|FILE.py]`, the benchmark suite; `compare A B` tells what changed between two runs."""
+"""Runs `gpugrad bench [NAME|FILE.py]`, the benchmark suite; `compare A B` tells two runs apart, `table A B` joins
+them."""
 
 import argparse
 import importlib
