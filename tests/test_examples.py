@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 
 import gpugrad as gg
+from gpugrad.cuda import Kernels
 
 ROOT = Path(__file__).parent.parent
 # Every public class and function of these has an example.
 WITH_EXAMPLES = [
-    "gpugrad.nn", "gpugrad.nn.functional", "gpugrad.optim", "gpugrad.optim.lr_scheduler", "gpugrad.optim.swa_utils",
-    "gpugrad.amp",
+    "gpugrad.autograd", "gpugrad.nn", "gpugrad.nn.functional", "gpugrad.optim", "gpugrad.optim.lr_scheduler",
+    "gpugrad.optim.swa_utils", "gpugrad.amp",
 ]  # fmt: skip
 GLOBALS = {"gg": gg, "np": np, "nn": gg.nn, "F": gg.nn.functional}
 OPTIONS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -30,14 +31,13 @@ def written_examples(file):
 
 
 def public_members(package):
-    """The public classes and functions of a package that the package itself defines, by name."""
-    for name, value in vars(importlib.import_module(package)).items():
-        own = getattr(value, "__module__", None) or ""
-        if (
-            not name.startswith("_")
-            and (inspect.isclass(value) or inspect.isfunction(value))
-            and own.startswith(package)
-        ):
+    """The public classes, functions and ops of a package, by name: those in `__all__`, or all that it defines."""
+    module = importlib.import_module(package)
+    named = getattr(module, "__all__", None)
+    for name in vars(module) if named is None else named:
+        value = getattr(module, name)
+        own = named is not None or (getattr(value, "__module__", None) or "").startswith(package)
+        if own and not name.startswith("_") and (inspect.isclass(value) or inspect.isroutine(value)):
             yield name, value
 
 
@@ -47,6 +47,13 @@ def failures(name, docstring, file, line):
     test = doctest.DocTestParser().get_doctest(docstring, dict(GLOBALS), name, str(file), line - 1)
     doctest.DocTestRunner(optionflags=OPTIONS, verbose=False).run(test, out=report.append)
     return "".join(report)
+
+
+@pytest.fixture(autouse=True)
+def a_place_of_its_own(own_ops, monkeypatch, tmp_path):
+    """Examples declare ops and kernels, and write files where they are run."""
+    monkeypatch.setattr(Kernels, "families", list(Kernels.families))
+    monkeypatch.chdir(tmp_path)
 
 
 FILES = [file for file in sorted((ROOT / "gpugrad").rglob("*.py")) if any(written_examples(file))]

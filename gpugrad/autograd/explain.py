@@ -1,4 +1,4 @@
-"""Errors of the array libraries, told as an op's own."""
+"""Translate the errors of the array libraries into gpugrad's, which name the op and its arguments."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..errors import DTypeError, GpugradError, LinAlgError, OutOfRangeError, Sha
 if TYPE_CHECKING:
     from .op import Op
 
-# What an error raised by an array library becomes, the first that fits.
+# The gpugrad error for each error of an array library; the first that fits counts.
 _ERRORS = {
     np.linalg.LinAlgError: LinAlgError,
     ValueError: ShapeError,
@@ -21,7 +21,7 @@ _ERRORS = {
 
 
 def explain(op: Op, error: Exception, arrays: list, attributes: dict) -> GpugradError:
-    """`error`, raised by `op` over these arrays, with the op, the shapes and the attributes."""
+    """Return the gpugrad error for `error`, which `op` raised on these arrays; it names op, shapes and attributes."""
     names = [op.input_name(i) if not op.many else f"{op.inputs[0]}[{i}]" for i in range(len(arrays))]
     given = [f"{n} {a.shape} {a.dtype}" for n, a in zip(names, arrays, strict=True) if a is not None]
     defaults = op.signature.defaults

@@ -1,4 +1,5 @@
-"""What an op's parameters mean, read off its body, and how the arguments of a call fill them."""
+"""The signature of an op: which parameters of its body are inputs or attributes, and how a call's arguments fill
+them."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ _TORCH_WORDS = {"dim": "axis", "keepdim": "keepdims"}
 class Signature:
     """The inputs (positional parameters) and attributes (keyword-only ones) of an op's body.
 
-    Read off the code object, because the inspect module costs 50 us for each op at import.
+    They are read off the code object, because the inspect module costs 50 us for each op at import.
     """
 
     def __init__(self, name: str, forward: Callable):
@@ -41,8 +42,11 @@ class Signature:
         self.words = frozenset(self.attributes)
 
     def bind(self, args: tuple, kwargs: dict) -> tuple[list, dict]:
-        """Flat inputs, and attributes with their defaults. Attributes may be given by position, as NumPy's functions
-        allow, and under PyTorch's words for axes. Raises DTypeError for arguments that do not fit."""
+        """Return the flat inputs, and the attributes with their defaults.
+
+        Attributes may be given by position, as NumPy's functions allow, and under PyTorch's words for axes (`dim`,
+        `keepdim`). Raises DTypeError for arguments that do not fit.
+        """
         missing, attributes = len(self.inputs) - len(args), self.defaults
         plain = 0 <= missing <= len(self.optional) and self.words.issuperset(kwargs)
         if plain and kwargs:
@@ -89,7 +93,10 @@ class Signature:
         return list(given)
 
     def shown(self) -> inspect.Signature:
-        """For `help`: attributes may be given by position too, unless a required one follows an optional input."""
+        """Return the signature that `help` shows.
+
+        In it attributes may be given by position too, unless a required one follows an optional input.
+        """
         import inspect
 
         parameters = [p.replace(annotation=p.empty) for p in inspect.signature(self.forward).parameters.values()]

@@ -162,7 +162,7 @@ def _rational_argument(x, cap: float, coefficients: np.ndarray):
     for i in range(2, len(powers) + 1):
         np.multiply(powers[i // 2 - 1], powers[i - i // 2 - 1], out=powers[i - 1])
     values = np.empty((2, *x.shape), x.dtype)
-    with threads.one_blas_thread if x.size * coefficients.size > gemm.ALONE else nullcontext():
+    with threads.one_blas_thread if x.size * coefficients.size > gemm.ONE_THREAD else nullcontext():
         for part in threads.blocks(slice(0, x.shape[-1]), gemm.TILE // coefficients.size):
             np.matmul(coefficients[:, 1:], powers[:, part], out=values[:, part])
     np.add(values, coefficients[:, :1], out=values)

@@ -17,7 +17,7 @@ import math
 import numpy as np
 
 from ....backend.cpu import gemm, memory
-from ....backend.cpu.windows import Block, Windows, first, last, multiply_each, split
+from ....backend.cpu.windows import Block, Windows, channels_first, channels_last, multiply_each, split
 from .. import (
     check_shapes,
     convolution,
@@ -39,7 +39,7 @@ def convolution_cpu(x, weight, bias, *, stride, padding, dilation, groups):
     kernel = weight.shape[2:]
     out = output_size(x.shape[2:], kernel, stride, padding, dilation)
     windows = Windows.of(kernel, stride, dilation, (low for low, _ in padding), out)
-    return first(_convolve(last(x), weight, bias, windows, groups)), {}
+    return channels_first(_convolve(channels_last(x), weight, bias, windows, groups)), {}
 
 
 @convolution_input_gradient.path("cpu")
@@ -49,18 +49,18 @@ def convolution_input_gradient_cpu(y, weight, *, shape, stride, padding, dilatio
         reach = ((k - 1) * d for k, d in zip(kernel, dilation, strict=True))
         low = (r - pad[0] for r, pad in zip(reach, padding, strict=True))
         windows = Windows.of(kernel, stride, dilation, low, shape[2:])
-        return first(_convolve(last(y), _flipped(weight, groups), None, windows, groups)), {}
+        return channels_first(_convolve(channels_last(y), _flipped(weight, groups), None, windows, groups)), {}
     windows = Windows.of(kernel, stride, dilation, (low for low, _ in padding), y.shape[2:])
     shape = (shape[0], *shape[2:], shape[1])
     if _is_depthwise(weight, groups):
-        return first(depthwise.input_gradient(last(y), weight, shape, windows)), {}
-    return first(_add_columns_back(last(y), weight, shape, windows, groups)), {}
+        return channels_first(depthwise.input_gradient(channels_last(y), weight, shape, windows)), {}
+    return channels_first(_add_columns_back(channels_last(y), weight, shape, windows, groups)), {}
 
 
 @convolution_weight_gradient.path("cpu")
 def convolution_weight_gradient_cpu(y, x, *, shape, stride, padding, dilation, groups):
     windows = Windows.of(shape[2:], stride, dilation, (low for low, _ in padding), y.shape[2:])
-    y, x = last(y), last(x)
+    y, x = channels_last(y), channels_last(x)
     if groups > 1 and shape[1] == 1:
         return depthwise.weight_gradient(y, x, shape, windows), {}
     if groups == 1 and winograd.is_faster(len(x), shape[1], shape[0], windows, x.dtype):
@@ -87,7 +87,7 @@ def _multiply_columns(g: np.ndarray, x: np.ndarray, shape: tuple, windows: Windo
     for more in sums[1:]:
         sums[0] += more
     grad = sums[0].swapaxes(1, 2).reshape(shape[0], *windows.kernel, shape[1])
-    return np.ascontiguousarray(first(grad))
+    return np.ascontiguousarray(channels_first(grad))
 
 
 def _convolve(x: np.ndarray, weight: np.ndarray, bias, windows: Windows, groups: int) -> np.ndarray:
@@ -162,7 +162,7 @@ def _pixels(array: np.ndarray, block: Block, groups: int) -> np.ndarray:
 
 def _matrix(weight: np.ndarray, groups: int) -> np.ndarray:
     """Weight (K, C/G, *F) as (G, K/G, prod(F) * C/G), in the order of the columns."""
-    return np.ascontiguousarray(last(weight)).reshape(groups, weight.shape[0] // groups, -1)
+    return np.ascontiguousarray(channels_last(weight)).reshape(groups, weight.shape[0] // groups, -1)
 
 
 def _flipped(weight: np.ndarray, groups: int) -> np.ndarray:

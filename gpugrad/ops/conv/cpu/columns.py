@@ -14,7 +14,7 @@ import math
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from ....backend.cpu.windows import Block, Windows, last
+from ....backend.cpu.windows import Block, Windows, channels_last
 
 FEW = 4  # up to this many channels per group, columns are planes
 
@@ -76,7 +76,7 @@ class Columns:
             channels = self.x.shape[-1]
             shape = (samples, channels, *sizes) if self.planes else (samples, *sizes, channels)
             padded = np.zeros(shape, self.x.dtype)
-            self.padded = last(padded) if self.planes else padded
+            self.padded = channels_last(padded) if self.planes else padded
         return self.padded[:samples, : sizes[0]]
 
     def _fill(self, target: np.ndarray, x: np.ndarray) -> None:
@@ -92,6 +92,6 @@ class Columns:
         pixels = math.prod(sizes)
         if self.relay is None or self.relay.shape[0] < n or self.relay.shape[2] < pixels:
             self.relay = np.empty((n, channels, pixels + 64 // x.itemsize), x.dtype)
-        relay = last(self.relay[:n, :, :pixels].reshape(n, channels, *sizes))
+        relay = channels_last(self.relay[:n, :, :pixels].reshape(n, channels, *sizes))
         relay[...] = x
         target[...] = relay

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ....backend import precision
 from ....backend.cuda.launch import Kernels, Strided, aligned, ctype, dense
 from ....backend.devices import device_of
 from ....backend.namespace import xp
+from ....backend.precision import get_float32_matmul_precision
 from .geometry import Convolution, empty, geometry, strides, with_weight
 from .partial_sums import add_parts, empty_parts, split_sum
 
@@ -42,8 +42,8 @@ class _Source(ctypes.Structure):
 
 
 def supports(array: Any, channels: int, outputs: int, groups: int) -> bool:
-    """Whether a convolution from `channels` to `outputs` channels can run on tensor cores."""
-    has_type = array.dtype.itemsize == 2 or (array.dtype == np.float32 and precision.get() != "highest")
+    """Return whether a convolution from `channels` to `outputs` channels can run on tensor cores."""
+    has_type = array.dtype.itemsize == 2 or (array.dtype == np.float32 and get_float32_matmul_precision() != "highest")
     # Narrower groups would be zeros for the most part.
     return has_type and (groups == 1 or min(channels, outputs) // groups >= _chunk_elements(array))
 

@@ -45,25 +45,25 @@ def run_steps(
             first, size = steps.rows[t].start, steps.sizes[t]
             step(slice(first + min(part.start, size), first + min(part.stop, size)))
 
-    with threads.Beside(len(pieces) > 1) as beside:
+    with threads.Concurrent(len(pieces) > 1) as jobs:
         if ahead is not None:
             for rows, _ in pieces:
-                beside.add(ahead, rows)
+                jobs.add(ahead, rows)
         if len(parts) == 1:
             step = start(parts[0])
             for number, (rows, order) in enumerate(pieces):
                 if ahead is not None:
-                    beside.wait(number)
+                    jobs.wait(number)
                 take(step, parts[0], order)
                 if after is not None:
-                    beside.add(after, rows)
+                    jobs.add(after, rows)
         else:
-            beside.wait()
+            jobs.wait()
             threads.parallel(lambda part: take(start(part), part, [t for _, order in pieces for t in order]), parts)
             if after is not None:
                 for rows, _ in pieces:
-                    beside.add(after, rows)
-    return beside.results if ahead is None else beside.results[len(pieces) :]
+                    jobs.add(after, rows)
+    return jobs.results if ahead is None else jobs.results[len(pieces) :]
 
 
 def deferred_linear(x: np.ndarray, w: np.ndarray, bias: Optional, scale: Any = None) -> tuple[np.ndarray, Callable]:
