@@ -58,7 +58,7 @@ def theirs(function, x, g):
 
 
 def near(got, exact, dtype, scale=0.0, name=""):
-    """Assert that `got` is as far from `exact` as UNITS[dtype] allow, at most, for values as large as `scale` or `exact`.
+    """Assert that `got` is at most as far from `exact` as UNITS[dtype] allow for values as large as `scale` or `exact`.
 
     What the dtype has no finite number for must be that infinity, and NaNs must be in the same places.
     """

@@ -17,7 +17,7 @@ SHAPES = [
 
 
 def reference(x, weight, bias, g, eps, centre):
-    """Output and gradients of x, weight and bias in extended precision, rows (M, K). RMS norm (not `centre`) has no bias."""
+    """Output and gradients of x, weight and bias in extended precision, rows (M, K); without bias if not `centre`."""
     x, weight, g = (np.asarray(a, np.longdouble) for a in (x, weight, g))
     c = x - x.mean(1, keepdims=True) if centre else x
     rstd = 1 / np.sqrt((c * c).mean(1, keepdims=True) + eps)
