@@ -16,7 +16,7 @@ Element types
 Devices, threads and precision
     Device, device, default_device, set_default_device, get_num_threads, set_num_threads,
     get_float32_matmul_precision, set_float32_matmul_precision
-Gradients, and what is recorded for them
+Gradients and their recording
     grad, checkpoint, no_grad, enable_grad, set_grad_enabled, is_grad_enabled, inference_mode,
     is_inference_mode_enabled, detect_anomaly
 Mixed precision
@@ -111,11 +111,11 @@ The error function and its relatives, and the sigmoid
     erf, erfc, erfinv, sigmoid
 The linear layer, alone and with the activation after it
     linear, linear_gelu, linear_relu
+The words of a call decide between PyTorch's and NumPy's meanings of a name
+    std, var
 Trigonometric and hyperbolic functions and their inverses
     acos, acosh, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, asin, asinh, atan, atan2, atanh,
     cos, cosh, deg2rad, rad2deg, sin, sinh, tan, tanh
-Variances and standard deviations over axes
-    std, var
 """
 
 import importlib as _importlib
@@ -199,6 +199,7 @@ from .ops.shape import *
 from .ops.softmax import *
 from .ops.sort import *
 from .ops.statistics import *
+from .ops.torch_names import *  # last, since it replaces ops of the same names
 
 __version__ = "0.1.0"
 
@@ -212,7 +213,7 @@ _SUBJECTS = {
     "default_dtype set_default_dtype promote",
     "Devices, threads and precision": "Device device default_device set_default_device get_num_threads set_num_threads "
     "get_float32_matmul_precision set_float32_matmul_precision",
-    "Gradients, and what is recorded for them": "grad checkpoint no_grad enable_grad set_grad_enabled is_grad_enabled "
+    "Gradients and their recording": "grad checkpoint no_grad enable_grad set_grad_enabled is_grad_enabled "
     "inference_mode is_inference_mode_enabled detect_anomaly",
     "Mixed precision": "autocast is_autocast_enabled get_autocast_dtype",
     "Ops of your own": "op xp Function",

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..backend.random import get_rng_state, set_rng_state
 from .functional import grad
-from .graph import Node, OutputNode, reachable
+from .graph import Node, OutputNode, reachable, wrap_gradient
 from .mode import enable_grad, mode
 from .tensor import Tensor, wrap
 
@@ -39,7 +39,7 @@ class CheckpointNode(Node):
         set_rng_state(now)
         parts = zip(out if self.several else (out,), g if self.several else (g,), strict=True)
         live = [
-            (o, p if isinstance(p, Tensor) else wrap(p, self.device, None))
+            (o, p if isinstance(p, Tensor) else wrap_gradient(p, self.device))
             for o, p in parts
             if p is not None and o.requires_grad
         ]

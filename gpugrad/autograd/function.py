@@ -12,7 +12,7 @@ from typing import Any
 
 from ..backend.dtypes import is_float
 from ..errors import GradientError
-from .graph import Node, OutputNode, check_unchanged, like_input
+from .graph import Node, OutputNode, check_unchanged, like_input, wrap_gradient
 from .mode import mode, no_grad, set_grad_enabled
 from .tensor import Tensor, wrap
 from .versions import changes
@@ -74,7 +74,7 @@ class FunctionNode(Node):
         for part, (shape, dtype) in zip(g if isinstance(g, list) else (g,), self.outputs, strict=True):
             if part is None and self.context.materialize:
                 part = self.device.xp.zeros(shape, dtype)
-            given.append(part if part is None or isinstance(part, Tensor) else wrap(part, self.device, None))
+            given.append(part if part is None or isinstance(part, Tensor) else wrap_gradient(part, self.device))
         with set_grad_enabled(differentiable):
             grads = self.function.backward(self.context, *given)
         grads = grads if isinstance(grads, tuple) else (grads,)

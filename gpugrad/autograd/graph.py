@@ -69,7 +69,7 @@ class OutputNode(Node):
     """A node for one output of a parent with several: it passes its gradient on in slot `index` of `count`."""
 
     __slots__ = ("index", "count")
-    name = "part"
+    name = "output"
 
     def __init__(self, parent: Node, index: int, count: int):
         super().__init__((parent,), parent.device)
@@ -340,8 +340,13 @@ def _check_nan(node: Any, grads: Any) -> None:
             )
 
 
+def wrap_gradient(g: Any, device: Device) -> Tensor:
+    """Return a gradient as a Tensor. NumPy gives a number for a 0-d sum, which could not be changed in place."""
+    return wrap(np.asarray(g) if isinstance(g, np.generic) else g, device, None)
+
+
 def _run_hooks(node: Any, g: Any, differentiable: bool) -> Any:
-    given = g if differentiable else wrap(g, node.device, None)
+    given = g if differentiable else wrap_gradient(g, node.device)
     for hook in list(node.hooks.values()):
         result = hook(given)
         if result is not None:

@@ -1,7 +1,8 @@
-"""Where PyTorch's and NumPy's meanings of a name differ, the words of the call decide.
+"""The words of a call decide between PyTorch's and NumPy's meanings of a name.
 
 A call that only PyTorch would accept (`dim=`, `keepdim=`, `split(sizes, dim=)`, `transpose(1, 2)`, `size(0)`) has
-PyTorch's meaning; every other call has NumPy's. `CLASHES` is the whole list.
+PyTorch's meaning; every other call has NumPy's. `CLASHES` is the whole list. `gpugrad` shows the functions of this
+module in place of the ops that have the same names.
 """
 
 from collections.abc import Callable
@@ -14,10 +15,19 @@ from ..autograd.op import OPS
 from ..autograd.tensor import Tensor
 from ..errors import ShapeError
 from .join import array_split
+from .join import split as numpy_split
+from .reduce import max as numpy_max
+from .reduce import min as numpy_min
+from .reduce import std as numpy_std
+from .reduce import var as numpy_var
+from .sort import sort as numpy_sort
+from .statistics import median as numpy_median
+
+__all__ = ["max", "median", "min", "sort", "split", "std", "var"]
 
 
 class Extremum(NamedTuple):
-    """What PyTorch's `max(dim=)` and its kin return."""
+    """The result of PyTorch's `max(dim=)`, `min(dim=)`, `median(dim=)` and `sort(dim=)`."""
 
     values: Tensor
     indices: Tensor
@@ -48,7 +58,7 @@ def _sort(x: Any, *, dim: int = -1, descending: bool = False, stable: bool = Tru
     return Extremum(OPS["take_along_axis"](x, indices, axis=dim), indices)
 
 
-def _spread(name: str) -> Callable:
+def _variance(name: str) -> Callable:
     def call(
         x: Any, *, dim: Any = None, unbiased: bool = True, correction: int | None = None, keepdim: bool = False
     ) -> Tensor:
@@ -79,14 +89,14 @@ CLASHES: dict[str, tuple[frozenset[str], Callable]] = {
     "min": (frozenset({"dim", "keepdim"}), _extremum("min")),
     "median": (frozenset({"dim", "keepdim"}), _median),
     "sort": (frozenset({"dim", "descending"}), _sort),
-    "var": (frozenset({"dim", "unbiased", "keepdim"}), _spread("var")),
-    "std": (frozenset({"dim", "unbiased", "keepdim"}), _spread("std")),
+    "var": (frozenset({"dim", "unbiased", "keepdim"}), _variance("var")),
+    "std": (frozenset({"dim", "unbiased", "keepdim"}), _variance("std")),
     "split": (frozenset({"dim", "split_size", "split_size_or_sections"}), _split),
 }
 
 
-def by_words(name: str, numpy_meaning: Callable) -> Callable:
-    """`numpy_meaning`, unless the call has words that only PyTorch knows."""
+def _by_words(name: str, numpy_meaning: Callable) -> Any:
+    """Return a function that does what NumPy's does, unless the call has words of PyTorch only."""
     words, torch_meaning = CLASHES[name]
 
     @wraps(numpy_meaning)
@@ -96,3 +106,8 @@ def by_words(name: str, numpy_meaning: Callable) -> Callable:
         return numpy_meaning(*args, **kwargs)
 
     return call
+
+
+max, min = _by_words("max", numpy_max), _by_words("min", numpy_min)
+var, std = _by_words("var", numpy_var), _by_words("std", numpy_std)
+median, sort, split = _by_words("median", numpy_median), _by_words("sort", numpy_sort), _by_words("split", numpy_split)

@@ -213,11 +213,11 @@ def with_indices(function: Callable, arguments: str = "2") -> Callable[..., tupl
     The example calls it with `arguments` that make two windows of four elements along each axis.
     """
 
-    names = tuple(signature(function).parameters)
+    parameters = tuple(signature(function).parameters)
 
     @wraps(function)
     def both(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-        given = dict(zip(names, args, strict=False))
+        given = dict(zip(parameters, args, strict=False))
         return function(**{**given, **kwargs, "return_indices": True})
 
     name = both.__name__ = f"{function.__name__}_with_indices"

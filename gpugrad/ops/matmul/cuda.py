@@ -11,7 +11,7 @@ from . import matmul, rows_of
 
 
 def _batch(x: Any, lead: tuple) -> Any:
-    """x (..., M, K) as (B, M, K), its leading axes broadcast to `lead`."""
+    """Return x (..., M, K) as (B, M, K), its leading axes broadcast to `lead`."""
     return xp(x).broadcast_to(x, (*lead, *x.shape[-2:])).reshape(prod(lead), *x.shape[-2:])
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from accuracy import near, rounded, torch, typically_near
+from accuracy import DTYPES, near, rounded, torch, typically_near
 
 import gpugrad as gg
 from gpugrad.backend.cuda import is_emulated
@@ -114,7 +114,7 @@ def test_more_heads_than_a_grid_has_rows(cuda, monkeypatch, dtype):
         agree(run(cuda, arrays, dtype=dtype), run(gg.device("cpu"), arrays), 1e-2)
 
 
-@pytest.mark.parametrize("dtype", LOW)
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_rows_that_see_nothing(cuda, dtype):
     arrays = draw(1, 2, 2, 70, 66, 8, 8)
     for hidden in (False, -np.inf):
@@ -127,7 +127,7 @@ def test_rows_that_see_nothing(cuda, dtype):
         assert not out.any() and not any(g.any() for g in gradients)
 
 
-@pytest.mark.parametrize("dtype", LOW)
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_hidden_keys_and_values_may_be_anything(cuda, dtype):
     arrays = draw(1, 2, 1, 70, 130, 8, 8)
     seen = np.full(130, True)

@@ -1,5 +1,7 @@
 """The softmax kernels against PyTorch: lengths, axes, masks, hard values, accuracy, odd offsets, reruns."""
 
+import re
+
 import numpy as np
 import pytest
 from accuracy import DTYPES, host, judge, ours, rounded, theirs, torch
@@ -7,6 +9,8 @@ from accuracy import DTYPES, host, judge, ours, rounded, theirs, torch
 import gpugrad as gg
 import gpugrad.nn.functional as F
 from gpugrad.backend.cuda.emulator.options import options
+from gpugrad.backend.cuda.launch import Kernels
+from gpugrad.backend.cuda.sources import kernels
 from gpugrad.errors import DTypeError, ShapeError
 from gpugrad.ops.softmax import log_softmax, masked_softmax, softmax
 
@@ -23,6 +27,17 @@ def check(op, device, x, axis, dtype="float32", **where):
 
 def draw(*shape, spread=3.0):
     return np.random.default_rng(0).standard_normal(shape) * spread
+
+
+def test_the_kernel_that_the_file_begins_with(cuda, tmp_path):
+    head = (kernels() / "softmax.cu").read_text().partition("#include")[0]
+    code = re.search(r"^//   __global__.*?^//   }$", head, re.MULTILINE | re.DOTALL)[0]
+    (tmp_path / "naive.cu").write_text('#include "common.cuh"\n' + re.sub("^//   ", "", code, flags=re.MULTILINE))
+    x = gg.tensor(draw(70, 33), dtype="float32", device=cuda)
+    out = gg.empty_like(x)
+    args = (out.detach()._array, x._array, np.int32(70), np.int32(33))
+    Kernels(tmp_path / "naive.cu").launch("softmax_by_thread", grid=(3,), block=(32,), args=args)
+    np.testing.assert_allclose(host(out), host(gg.softmax(x)), rtol=1e-6)
 
 
 @pytest.mark.parametrize("op", OPS, ids=str)

@@ -82,10 +82,10 @@ def deferred_linear(x: np.ndarray, w: np.ndarray, bias: Optional, scale: Any = N
 def deferred_gradients(
     pre: np.ndarray, x: np.ndarray, w: np.ndarray, needs: tuple[bool, ...]
 ) -> tuple[Optional, Callable]:
-    """Make the array for the gradient of x, where `pre` will be the gradient of x w^T + b.
+    """Make the array for the gradient of x; `pre` will be the gradient of x w^T + b.
 
-    Returns it, and the function that computes given rows of it and returns what these rows add to the gradients of w
-    and b. `needs` says which of the three are wanted.
+    Returns it, and the function that computes given rows of it and returns the contributions of these rows to the
+    gradients of w and b. `needs` tells which of the three are wanted.
     """
     gx = memory.empty(x.shape, x.dtype) if needs[0] else None
 
@@ -101,5 +101,5 @@ def deferred_gradients(
 
 
 def sum_of_pieces(pieces: list[tuple]) -> Iterator[Optional]:
-    """Add up what the pieces of time gave, for each gradient that they have."""
+    """Add up the contributions of the pieces of time, for each gradient that they have."""
     return (None if each[0] is None else reduce(np.add, each) for each in zip(*pieces, strict=True))
