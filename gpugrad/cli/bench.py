@@ -1,4 +1,4 @@
-"""`gpugrad bench [NAME|FILE.py]`: run the benchmark suite; `compare A B` tells two runs apart, `table A B` joins them."""
+"""`gpugrad bench [NAME|FILE.py]`: run the benchmark suite; `compare A B` and `table A B` for earlier runs."""
 
 import argparse
 import importlib

@@ -255,7 +255,7 @@ def cbrt(x):
     """Return the cube root of x.
 
     >>> gg.cbrt([8.0, -27.0]).round(decimals=4)
-    tensor([ 2.       , -2.9999998])
+    tensor([ 2., -3.])
     """
 
 
