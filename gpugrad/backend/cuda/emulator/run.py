@@ -27,7 +27,7 @@ _WORDS = {
     "p": "a pointer",
 }  # fmt: skip
 _NUMPY_KINDS = {"i": "i", "u": "ub", "f": "f", "b": "V"}  # bfloat16's kind is V
-_ELEMENT_KINDS = _NUMPY_KINDS | dict.fromkeys("ups", "biufV")  # unsigned: words of any kind, which a kernel moves
+_ELEMENT_KINDS = _NUMPY_KINDS | dict.fromkeys("ups", "biufcV")  # unsigned: words of any kind, which a kernel moves
 _ALLOCATION = -3  # Region::kAllocation
 
 
