@@ -1,8 +1,10 @@
-"""Autocast: ops that gain from it run in 16 bits, ops that need the digits in float32.
+"""Autocast: ops that gain from 16 bits run in 16 bits, ops that need more digits run in float32.
 
-An op declares its policy (`@op(autocast="low")`), and meets it in `place`; a network function that is made of several
-ops has one as a whole (`@governed("float32")`). The policies are PyTorch's. Without one, a function takes the dtypes
-that it is given: two dtypes meet in the wider one.
+An op declares its policy (`@op(autocast="low")`), which `place` applies. A network function that is made of several ops
+has one policy as a whole (`@governed("float32")`). The policies are PyTorch's. Without a policy, a function takes the
+inputs as they are: two dtypes are promoted to the wider one.
+
+Source: Micikevicius et al. 2018, "Mixed Precision Training".
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ KINDS = ("cpu", "cuda")
 
 
 def by_device(policy: str | dict[str, str]) -> dict[str, str]:
-    """Return the policy of each kind of device, from one for all or from those of some. Raises DTypeError."""
+    """Return the policy of each kind of device, given one for all kinds or a dictionary. Raises DTypeError."""
     policies = policy if isinstance(policy, dict) else dict.fromkeys(KINDS, policy) if policy else {}
     wrong = [*(policies.keys() - KINDS), *(set(policies.values()) - {LOW, FLOAT32, FIRST, PLAIN, REFUSED})]
     if wrong:
@@ -40,10 +42,10 @@ def by_device(policy: str | dict[str, str]) -> dict[str, str]:
 
 
 class Region:
-    """What is in force between entering `autocast` and leaving it.
+    """The settings that hold between entering an `autocast` block and leaving it.
 
-    dtypes: kind of device -> the 16-bit dtype. cache: casts of parameters, which outlive a call until the outermost
-    region ends; None to keep none.
+    dtypes: the 16-bit dtype for each kind of device. cache: the casts of parameters, which are kept until the outermost
+    region ends; None keeps no casts.
     """
 
     def __init__(self, dtypes: dict[str, np.dtype], cache: dict | None):
@@ -74,7 +76,7 @@ class Region:
         return kind, dtypes.get(word)
 
     def cast(self, value: Any, kind: str, dtype: np.dtype | None) -> Any:
-        """`value` in `dtype` if it is a floating-point Tensor on such a device and not in float64."""
+        """Return `value` cast to `dtype` if it is a floating-point Tensor on this kind of device and not float64."""
         if dtype is None or not isinstance(value, Tensor) or value.device.type != kind:
             return value
         given = value._array.dtype
@@ -93,11 +95,15 @@ class Region:
 
 
 class autocast(Switch):
-    """Run what gains from it in 16 bits and what needs it in float32, in a `with` block or a decorated function.
+    """A region in which ops that gain from 16 bits run in 16 bits, and ops that need more digits run in float32.
 
-    device_type: "cpu" or "cuda", whose tensors this is about. dtype: float16 (the default on cuda) or bfloat16 (on the
-    CPU). enabled=False: as if outside, inside another region. cache_enabled: a parameter is cast once, not at every
-    use. Networks stay in float32; run backward outside of the region. float64 is never cast.
+    Use it as a `with` block or as a decorator. Networks stay in float32; run backward outside of the region. float64 is
+    never cast.
+
+    device_type: "cpu" or "cuda"; only tensors on such devices are cast.
+    dtype: float16 (the default on cuda) or bfloat16 (the default on the CPU).
+    enabled: False switches an outer region off.
+    cache_enabled: cast each parameter once, not at every use.
 
     >>> with gg.autocast("cpu", dtype=gg.bfloat16):
     ...     product = gg.ones(2, 2) @ gg.ones(2, 2)

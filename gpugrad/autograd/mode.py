@@ -1,4 +1,5 @@
-"""Switches of the autograd graph, one set per thread."""
+"""The switches of the autograd graph: whether ops are recorded, whether gradients are checked. Each thread has its
+own."""
 
 import threading
 from collections.abc import Callable
@@ -73,12 +74,12 @@ class _GradSwitch(Switch):
 
 
 class no_grad(_GradSwitch):
-    """Record nothing: results do not require gradients.
+    """A context in which nothing is recorded: results do not require gradients. It is a decorator, too.
 
-    >>> @gg.no_grad()
-    ... def double(x):
-    ...     return x + x
-    >>> double(gg.ones(2, requires_grad=True)).requires_grad
+    >>> x = gg.ones(2, requires_grad=True)
+    >>> with gg.no_grad():
+    ...     y = x * 2
+    >>> y.requires_grad
     False
     """
 
@@ -87,16 +88,31 @@ class no_grad(_GradSwitch):
 
 
 class enable_grad(_GradSwitch):
-    """Record again, inside `no_grad` (not inside `inference_mode`)."""
+    """A context in which ops are recorded, even inside `no_grad`, but not inside `inference_mode`.
+
+    It is a decorator, too.
+
+    >>> x = gg.ones(2, requires_grad=True)
+    >>> with gg.no_grad(), gg.enable_grad():
+    ...     y = x * 2
+    >>> y.requires_grad
+    True
+    """
 
     def __init__(self) -> None:
         super().__init__(True)
 
 
 class set_grad_enabled(_GradSwitch):
-    """Record or not, as `enabled` says; takes effect at once and is undone at the end of a `with` block.
+    """A switch that starts or stops recording at once; as a `with` block it restores the old state at the end.
 
     As a decorator it takes effect only inside of the function.
+
+    >>> x = gg.ones(2, requires_grad=True)
+    >>> with gg.set_grad_enabled(False):
+    ...     y = x * 2
+    >>> y.requires_grad, gg.is_grad_enabled()
+    (False, True)
     """
 
     def __init__(self, enabled: bool):
@@ -114,9 +130,14 @@ class set_grad_enabled(_GradSwitch):
 
 
 class inference_mode(Switch):
-    """`no_grad` for code whose results never meet a gradient: they cannot require one later.
+    """A context like `no_grad` for results that no gradient will ever meet: they cannot require one later either.
 
-    With enabled=False, gradients are recorded again.
+    With enabled=False, ops are recorded again.
+
+    >>> with gg.inference_mode():
+    ...     y = gg.ones(2)
+    ...     print(gg.is_inference_mode_enabled())
+    True
     """
 
     def __init__(self, enabled: bool = True):
@@ -124,17 +145,32 @@ class inference_mode(Switch):
 
 
 class detect_anomaly(Switch):
-    """Make backward raise AnomalyError at the first NaN gradient, naming the op and the line that made it."""
+    """A context in which backward raises AnomalyError at the first NaN gradient, naming the op and where it was called.
+
+    >>> x = gg.zeros(1, requires_grad=True)
+    >>> with np.errstate(all="ignore"), gg.detect_anomaly():
+    ...     (x / x).sum().backward()
+    Traceback (most recent call last):
+    gpugrad.errors.AnomalyError: ...
+    """
 
     def __init__(self) -> None:
         super().__init__(anomaly=True)
 
 
 def is_grad_enabled() -> bool:
-    """Whether ops are recorded now."""
+    """Return whether ops are recorded now.
+
+    >>> gg.is_grad_enabled()
+    True
+    """
     return mode.grad
 
 
 def is_inference_mode_enabled() -> bool:
-    """Whether inference mode is on."""
+    """Return whether inference mode is on.
+
+    >>> gg.is_inference_mode_enabled()
+    False
+    """
     return mode.inference

@@ -1,8 +1,8 @@
-"""Array namespaces: the same function names over NumPy arrays, CuPy arrays and Tensors.
+"""Array namespaces: the same function names for NumPy arrays, CuPy arrays and Tensors.
 
-`xp(array)` gives the namespace of an array, and code written against it runs on all three. A raw namespace is the array
-library, extended by every op that the library lacks (`conv`, `softmax`, ...), so that a gradient rule may call any op
-by name whatever it is given.
+`xp(array)` returns the namespace of an array, and code written against it runs on all three. A raw namespace is the
+array library, extended by every op that the library lacks (`conv`, `softmax`, ...), so that a gradient rule may call
+any op by name whatever it is given.
 """
 
 from collections.abc import Callable
@@ -51,12 +51,18 @@ _by_type: dict[type, Any] = {np.ndarray: CPU}
 
 
 def register_type(cls: type, namespace: Any) -> None:
-    """Make `namespace` what `xp` gives for instances of `cls`."""
+    """Make `xp` return `namespace` for instances of `cls`."""
     _by_type[cls] = namespace
 
 
 def xp(array: Any) -> Any:
-    """The namespace of `array`: NumPy's, CuPy's or gpugrad's own for a Tensor."""
+    """Return the namespace of `array`: NumPy's, CuPy's, or gpugrad's own for a Tensor.
+
+    >>> def rms(x):  # for arrays of any library and for Tensors
+    ...     return gg.xp(x).sqrt((x * x).mean())
+    >>> rms(np.array([3.0, 3.0])), rms(gg.tensor([3.0, 3.0]))
+    (np.float64(3.0), tensor(3.))
+    """
     try:
         return _by_type[array.__class__]
     except KeyError:

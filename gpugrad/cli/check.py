@@ -42,7 +42,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check, print the tables; 0 if all passed, 1 if not. Raises UsageError if there is nothing to check."""
+    """Run the checks and print the tables; return 0 if all passed, else 1. Raises UsageError if nothing is to check."""
     ops = _chosen(declared_ops(Path(args.file), args.timeout) if args.file else dict(OPS), args.op)
     devices = [args.device] if args.device else ["cpu", *(["cuda"] if cuda.is_available() else [])]
     status = max([_check(ops, find_device(name), args) for name in devices])

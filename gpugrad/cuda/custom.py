@@ -57,25 +57,39 @@ def attach(
         ints as long long, floats as double and bools as bool. The template argument T is the C++ type of the inputs.
     out: a function that returns the (shape, dtype) of the output from the inputs' arrays and the attributes, by name.
         By default the output is like the first input.
-    residuals: the arrays that forward writes and backward reads, as name -> a function like `out`.
-    threads: an expression for the number of threads, by default n. It is rounded up to whole blocks of `block` threads.
+    residuals: the arrays that forward writes and backward reads, as name -> a function like `out`. threads: an
+    expression for the number of threads, by default n. It is rounded up to whole blocks of `block` threads.
         `grid` replaces it by the numbers of blocks along x, y and z. shared: the bytes of dynamic shared memory.
     dtypes: the dtypes that the kernels support; by default all floats if there is a T, otherwise float32. The op's body
         and rules run for the others, and its rules give the gradient if backward is None.
 
     Raises KernelError for a call with an unknown name.
+
+    >>> @gg.op(samples=lambda s: [s.case(s(3, 4))])
+    ... def twice(x):
+    ...     "2 * x."
+    ...     return 2 * x
+    >>> text = '''
+    ... template <typename T> __global__ void twice(T* out, const T* x, long long n) {
+    ...     const long long i = blockIdx.x * (long long)blockDim.x + threadIdx.x;
+    ...     if (i < n) out[i] = x[i] + x[i];
+    ... }
+    ... '''
+    >>> gg.cuda.attach(twice, text, forward="twice<T>(out, x, n)", dtypes=["float32"])
+    >>> if gg.cuda.is_available():
+    ...     assert twice(gg.ones(3, device="cuda")).tolist() == [2, 2, 2]
     """
     kernels = Kernels(_source(op, source))
     shapes = {"out": out or (lambda **values: (values[op.inputs[0]].shape, values[op.inputs[0]].dtype))}
     shapes.update(residuals or {})
     size = tuple(grid) if grid else (f"-(-({threads or 'n'}) // {block})",)
-    ahead = _Call(kernels, forward, size, block, shared)
+    ahead = _KernelCall(kernels, forward, size, block, shared)
     taken = dtypes or (_FLOATS if "T" in ahead.template else ("float32",))
     known = {*op.inputs, *op.attributes, *shapes, "n"}
     ahead.check(known, f"{op.name}: forward")
     path = op.path("cuda")(_Forward(op, ahead, shapes, taken))
     if backward is not None:
-        _differentiate(path, op, _Call(kernels, backward, size, block, shared), known)
+        _differentiate(path, op, _KernelCall(kernels, backward, size, block, shared), known)
 
 
 def _source(op: Op, given: str | Path) -> Source | Path:
@@ -85,7 +99,7 @@ def _source(op: Op, given: str | Path) -> Source | Path:
     return beside if beside.is_file() else Path(given)
 
 
-class _Call:
+class _KernelCall:
     """A kernel launch that was written as a C++ call."""
 
     def __init__(self, kernels: Kernels, text: str, grid: tuple, block: int, shared: str):
@@ -118,7 +132,7 @@ class _Call:
 class _Forward:
     """The device path's forward."""
 
-    def __init__(self, op: Op, call: _Call, shapes: dict[str, Callable], dtypes: Sequence[str]):
+    def __init__(self, op: Op, call: _KernelCall, shapes: dict[str, Callable], dtypes: Sequence[str]):
         self.op, self.call, self.shapes, self.dtypes = op, call, shapes, dtypes
 
     def __call__(self, *arrays: Any, **attributes: Any) -> Any:
@@ -134,7 +148,7 @@ class _Forward:
         return made.pop("out"), made
 
 
-def _differentiate(path: DevicePath, op: Op, call: _Call, known: set[str]) -> None:
+def _differentiate(path: DevicePath, op: Op, call: _KernelCall, known: set[str]) -> None:
     """Make `call` the backward of `path`: it keeps what the call names."""
     inputs = [name for name in op.inputs if name in op.rules]
     gradients = [f"g{name}" for name in inputs]
@@ -144,14 +158,14 @@ def _differentiate(path: DevicePath, op: Op, call: _Call, known: set[str]) -> No
     kept = sorted(call.names - {"g", "n", *gradients})
     shapes = [f"{name}_shape" for name in inputs if name not in kept]
 
-    def pull(g: Any, *values: Any) -> tuple:
+    def backward_by_kernels(g: Any, *values: Any) -> tuple:
         named = dict(zip(path.names, values, strict=True))
         sizes = {name: named[name].shape if name in kept else named[f"{name}_shape"] for name in inputs}
         made = {f"g{name}": xp(g).empty(size, g.dtype) for name, size in sizes.items()}
         call({**_dense(named), **made, "g": dense(g), "n": g.size}, g.dtype)
         return tuple(made.get(f"g{name}") for name in op.inputs)
 
-    path.backward_function, path.names = pull, (*kept, *shapes)
+    path.backward_function, path.names = backward_by_kernels, (*kept, *shapes)
 
 
 class _Expression:

@@ -13,6 +13,7 @@ from ..autograd.tensor import Tensor, wrap
 from ..backend.devices import Device, default_device
 from ..backend.devices import device as find_device
 from ..backend.dtypes import as_dtype, default_dtype
+from ..errors import OptionError, ShapeError
 from .batch_norm import BatchNorm1d, BatchNorm2d, BatchNorm3d, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from .conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from .hooks import Hook
@@ -64,14 +65,17 @@ class LazyModuleMixin(Module):
         self.training, self._hooks = training, hooks
 
     def __call__(self, input: Tensor, *args: Any, **kwargs: Any) -> Any:
+        if not isinstance(input, Tensor) or not -input.ndim <= self.axis < input.ndim:
+            got = f"shape {input.shape}" if isinstance(input, Tensor) else type(input).__name__
+            raise ShapeError(f"{type(self).__name__}: expected a Tensor with an axis {self.axis}, got {got}")
         self._become_layer(input.shape[self.axis], input.device)
         return self(input, *args, **kwargs)
 
     def _hooks_of(self, kind: str) -> list[Hook]:
         return [*super()._hooks_of(kind), *([(_read_size, {})] if kind == "load_pre" else [])]
 
-    def _unknown(self) -> ValueError:
-        return ValueError(f"{type(self).__name__} has no parameters yet: call it, or the network it is in, once")
+    def _unknown(self) -> OptionError:
+        return OptionError(f"{type(self).__name__} has no parameters yet: call it, or the network it is in, once")
 
     def _members(self, kind: str) -> dict[str, Any]:
         raise self._unknown()

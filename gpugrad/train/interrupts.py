@@ -1,4 +1,4 @@
-"""Ctrl-C between two steps instead of inside one."""
+"""Ctrl-C takes effect between two steps instead of inside one."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 class HeldInterrupts:
     """A block in which Ctrl-C waits: from `hold`, or the start, to `release`, or the end. A second one does not wait.
 
-    An update that is broken off leaves some parameters changed and others not, and no place to go on from. Outside the
-    main thread, which alone is interrupted, it does nothing.
+    An update that is broken off leaves some parameters changed and others not, and no place to continue from. Outside
+    the main thread, which alone is interrupted, it does nothing.
     """
 
     def __init__(self, holding: bool = False):

@@ -109,13 +109,13 @@ def test_a_forked_process_starts_threads_of_its_own(two_threads):
 def test_tasks_beside_the_caller(two_threads, count):
     gg.set_num_threads(count)
     ran = []
-    with threads.Beside() as beside:
-        numbers = [beside.add(lambda part: ran.append(part) or part * part, i) for i in range(20)]
-        beside.wait(numbers[7])
-        assert beside.results[7] == 49
-        with threads.Beside() as inner:
+    with threads.Concurrent() as jobs:
+        numbers = [jobs.add(lambda part: ran.append(part) or part * part, i) for i in range(20)]
+        jobs.wait(numbers[7])
+        assert jobs.results[7] == 49
+        with threads.Concurrent() as inner:
             inner.add(sum, [1, 2])
-    assert beside.results == [i * i for i in range(20)] and inner.results == [3]
+    assert jobs.results == [i * i for i in range(20)] and inner.results == [3]
     assert sorted(ran) == list(range(20))
 
 
@@ -129,14 +129,14 @@ def test_an_error_beside_the_caller_is_raised_after_all_have_stopped(two_threads
             raise ZeroDivisionError(part)
         running.remove(part)
 
-    with pytest.raises(ZeroDivisionError), threads.Beside(helped) as beside:
+    with pytest.raises(ZeroDivisionError), threads.Concurrent(helped) as jobs:
         for i in range(10):
-            beside.add(task, i)
+            jobs.add(task, i)
     assert running == [3]
     begun = []
-    with pytest.raises(KeyError), threads.Beside(helped) as beside:
+    with pytest.raises(KeyError), threads.Concurrent(helped) as jobs:
         for i in range(1000):
-            beside.add(begun.append, i)
+            jobs.add(begun.append, i)
         raise KeyError("the caller's own error")
     # Those that begin do so in order; a worker that is late finds the first ones dropped.
     assert running == [3] and begun == sorted(begun)

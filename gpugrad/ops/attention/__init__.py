@@ -32,7 +32,7 @@ def _transposed(x: Any) -> Any:
 
 
 def _bias(q: Any, k: Any, mask: Any, causal: bool) -> Any:
-    """Return what is added to the scores, (B or 1, Hkv or 1, G or 1, Tq, Tk), -inf hiding a key; or None."""
+    """Return the summand of the scores, (B or 1, Hkv or 1, G or 1, Tq, Tk), in which -inf hides a key; or None."""
     bias = None
     if mask is not None:
         mask = getattr(mask, "_array", mask)

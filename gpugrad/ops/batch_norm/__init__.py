@@ -58,7 +58,7 @@ def _batch_norm_x(g, x, weight, eps):
 
 
 def statistics_gradient(x, g_mean, g_var):
-    """Return what the mean and the variance, which are outputs too, pass back to x."""
+    """Return the gradient that x gets from the mean and the variance, which are outputs too."""
     axes, wide = _channels(x)
     share = x.shape[1] / math.prod(x.shape)
     return (g_mean.reshape(wide) + g_var.reshape(wide) * 2 * (x - x.mean(axis=axes, keepdims=True))) * share

@@ -65,7 +65,7 @@ silu.vjp(x=_silu_x)
 
 
 def _log1p_exp(x: Any) -> Any:
-    """log(1 + exp(x)) without overflow."""
+    """Return log(1 + exp(x)) without overflow."""
     return xp(x).maximum(x, 0) + xp(x).log1p(xp(x).exp(-abs(x)))
 
 

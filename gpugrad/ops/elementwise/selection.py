@@ -1,4 +1,4 @@
-"""Elementwise choices between values: where, clip, maximum, and others whose gradient goes to what was chosen."""
+"""Elementwise choices between values: where, clip, maximum, and others whose gradient goes to the chosen value."""
 
 from typing import Any
 
@@ -63,7 +63,7 @@ def _clip_cases(s: Any) -> list:
 
 @op(samples=_clip_cases, inplace=True)
 def clip(x, min=None, max=None):
-    """Hold x between `min` and `max`, numbers or arrays; None is no bound. `max` wins where it is below `min`.
+    """Hold x between `min` and `max`, numbers or arrays; None is no bound. A `max` below `min` wins.
 
     The gradient goes to x inside the bounds and on them, and to the bound that replaced x elsewhere. NaN stays NaN.
 
@@ -104,7 +104,7 @@ def _pairs(s: Any) -> list:
 
 
 def _share(g: Any, x: Any, y: Any) -> Any:
-    """g where x is the smaller of x and y, or NaN; half of it where they are equal."""
+    """Return g where x is the smaller of x and y, or NaN; half of it where they are equal."""
     g = xp(g).keep_where(g, ~(x > y))
     return g - 0.5 * xp(g).keep_where(g, x == y)
 

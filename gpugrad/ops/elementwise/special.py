@@ -108,7 +108,7 @@ erf.vjp(x=lambda g, x: g * xp(g).exp(-x * x) * (2 / math.sqrt(math.pi)))
 
 @elementwise(samples=unary(-3, 6), dtypes="float")
 def erfc(x):
-    """Return 1 - erf(x), accurate where that is small.
+    """Return 1 - erf(x), accurate also if that is small.
 
     >>> gg.erfc([0.0, 1.0]).round(decimals=4)
     tensor([1.    , 0.1573])

@@ -29,7 +29,7 @@ __all__ = ["linear", "linear_gelu", "linear_relu"]
     autocast="low",
 )
 def linear(x, weight, bias=None):
-    """y = x weight^T + bias: x (..., in), weight (out, in), bias (out,) -> (..., out).
+    """Return y = x weight^T + bias: x (..., in), weight (out, in), bias (out,) -> (..., out).
 
     All rows are multiplied in one matrix product. Raises ShapeError if the sizes `in` or `out` differ.
 
@@ -74,7 +74,7 @@ linear.vjp(
     autocast="low",
 )
 def linear_relu(x, weight, bias=None):
-    """relu(x weight^T + bias): x (..., in), weight (out, in), bias (out,) -> (..., out).
+    """Return relu(x weight^T + bias): x (..., in), weight (out, in), bias (out,) -> (..., out).
 
     On cuda it is one matrix product, whose last step applies bias and ReLU. Raises ShapeError if the sizes `in` or
     `out` differ.
@@ -86,7 +86,7 @@ def linear_relu(x, weight, bias=None):
 
 
 def _before_relu(g: Any, out: Any) -> Any:
-    """The gradient of what ReLU was applied to."""
+    """Return the gradient of the input of ReLU."""
     return relu.rules["x"](g, out)
 
 
@@ -105,19 +105,19 @@ linear_relu.vjp(
     flops=lambda x, out: products(x, out), broadcasts=True, autocast="low",
 )  # fmt: skip
 def linear_gelu(x, weight, bias):
-    """gelu(x weight^T + bias) with GELU's tanh form: x (..., in), weight (out, in), bias (out,) -> (..., out).
+    """Return gelu(x weight^T + bias) with GELU's tanh form: x (..., in), weight (out, in), bias (out,) -> (..., out).
 
     On cuda it is one matrix product, whose last step applies bias and GELU. Raises ShapeError if the sizes `in` or
     `out` differ. GELU: Hendrycks and Gimpel, arXiv:1606.08415.
 
-    >>> gg.linear_gelu(gg.tensor([1.0, 2.0]), gg.tensor([[0.0, 0.5]]), gg.tensor([0.0]))
-    tensor([0.841192])
+    >>> gg.linear_gelu(gg.tensor([1.0, 2.0]), gg.tensor([[0.0, 0.5]]), gg.tensor([0.0])).round(decimals=4)
+    tensor([0.8412])
     """
     return xp(x).gelu(linear.forward(x, weight, bias), approximate="tanh")
 
 
 def _before_gelu(g: Any, x: Any, weight: Any, bias: Any) -> Any:
-    """The gradient of what GELU was applied to."""
+    """Return the gradient of the input of GELU."""
     return gelu.rules["x"](g, xp(g).linear(x, weight, bias), "tanh")
 
 

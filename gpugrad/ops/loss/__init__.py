@@ -44,7 +44,7 @@ def kept_rows(logits: Any, target: Any, weight: Any, ignore_index: int) -> Any:
 
 
 def divisor(target: Any, weight: Any, ignore_index: int, reduction: str, dtype: Any) -> Any:
-    """Return what divides the sum of the losses: for "mean" the weight of the rows that count, NaN if none does."""
+    """Return the divisor of the sum of the losses: for "mean" the weight of the rows that count, NaN if none does."""
     if reduction not in ("mean", "sum"):
         raise ValueError(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
     if reduction == "sum":

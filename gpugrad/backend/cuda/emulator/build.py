@@ -1,4 +1,4 @@
-"""From a CUDA source to functions that can be launched: g++ with the emulator's header in front of the kernel."""
+"""Build functions that can be launched from a CUDA source: g++ compiles the kernel behind the emulator's header."""
 
 from __future__ import annotations
 
@@ -31,10 +31,11 @@ _lock = threading.Lock()
 def build(
     source: Source, instances: Sequence[str], *, check: bool = False, defines: Sequence[str] = ()
 ) -> dict[str, Function]:
-    """Compile the named instances ("softmax_forward<float, 4>") of a source's kernels; {name: function}.
+    """Compile the named instances ("softmax_forward<float, 4>") of a source's kernels; returns {name: function}.
 
-    check: for check mode. defines: macros, "NAME" or "NAME=VALUE". Results are cached on disk and in this process.
-    Raises KernelError: g++ refuses the source (its message follows), or this machine cannot run the emulator.
+    check: compile for check mode. defines: macros, "NAME" or "NAME=VALUE". Results are cached on disk and in this
+    process. Raises KernelError if g++ refuses the source (its message follows), or if this machine cannot run the
+    emulator.
     """
     if (lacking := available()) is not None:
         raise KernelError(lacking)
@@ -49,7 +50,7 @@ def build(
 
 
 def _digest(source: Source) -> str:
-    """`source.digest()`, whose files are read again only if one of them has changed: this is called at every launch."""
+    """Return `source.digest()`; each launch calls this, so the files are read again only if one has changed."""
     key = source.path or source.text
     stamps, digest = _digests.get(key, ({}, ""))
     if not digest or any(_stamp(file) != stamp for file, stamp in stamps.items()):
@@ -99,7 +100,7 @@ def _translation_unit(source: Source, instances: list[str], defines: list[str]) 
 
 
 def _with_dynamic_shared(source: Source) -> str:
-    """The source, with pointers to the launch's dynamic shared memory instead of arrays of no size."""
+    """Return the source with pointers to the launch's dynamic shared memory instead of arrays of no size."""
 
     def pointer(match: re.Match[str]) -> str:
         if match.start() == 0 or text[match.start() - 1] == "\n":
@@ -137,7 +138,7 @@ def _with_marked_returns(text: str) -> str:
 
 
 def _precompiled_header(check: bool) -> Path:
-    """emulator.h beside its precompiled form, which g++ takes for it (or not: then it only takes longer)."""
+    """Return emulator.h beside its precompiled form, which g++ uses instead if it can (else it only takes longer)."""
     flags = toolchain.flags(check)
     key = toolchain.digest(*flags, toolchain.shim_digest(), toolchain.version())
     header = toolchain.write(f"{key}/emulator.h", f'#include "{toolchain.INCLUDE / "emulator.h"}"\n')

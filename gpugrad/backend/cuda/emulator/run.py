@@ -1,4 +1,5 @@
-"""Launching: arguments are checked against the kernel's parameters and packed; a fault becomes an exception."""
+"""Launch kernels: check the arguments against the kernel's parameters, pack them, and turn a fault into an
+exception."""
 
 from __future__ import annotations
 
@@ -26,7 +27,7 @@ _WORDS = {
     "p": "a pointer",
 }  # fmt: skip
 _NUMPY_KINDS = {"i": "i", "u": "ub", "f": "f", "b": "V"}  # bfloat16's kind is V
-_ELEMENT_KINDS = _NUMPY_KINDS | dict.fromkeys("ups", "biufV")  # unsigned: words of any kind, which a kernel moves
+_ELEMENT_KINDS = _NUMPY_KINDS | dict.fromkeys("ups", "biufcV")  # unsigned: words of any kind, which a kernel moves
 _ALLOCATION = -3  # Region::kAllocation
 
 
@@ -89,7 +90,7 @@ def _open(path: Path, mode: int) -> ctypes.CDLL:
 
 
 def load(path: Path, instances: Sequence[str], check: bool, source: str) -> dict[str, Function]:
-    """The functions of a kernel's library. source: the name of the file that it was made from."""
+    """Return the functions of a kernel's library. source: the name of the file that it was made from."""
     library = _open(path, ctypes.RTLD_LOCAL)
     functions = {}
     for number, name in enumerate(instances):
@@ -115,7 +116,7 @@ class Parameter:
         return f"{'a const' if self.const else 'a'} pointer to {target}"
 
     def pack(self, value: Any) -> bytes:
-        """The parameter's bytes. Raises KernelError, saying what was expected, if the value does not fit."""
+        """Return the parameter's bytes. Raises KernelError, saying what was expected, if the value does not fit."""
         if self.kind == "p":
             return self._pack_pointer(value)
         if self.kind == "s":
@@ -156,7 +157,7 @@ def _describe(value: Any) -> str:
 
 
 class Function:
-    """An instance of a kernel, compiled."""
+    """A compiled instance of a kernel."""
 
     def __init__(self, name: str, library: Path, entry: _Entry, check: bool, source: str, alone: bool):
         self.name, self.check, self._source = name, check, source
@@ -214,7 +215,7 @@ class Function:
         return b"".join(parts)
 
     def _regions(self, args: Sequence[Any]) -> tuple[ctypes.Array, int]:
-        """The memory that the kernel may touch: its arrays, and all others if it may have pointers to them."""
+        """Return the memory that the kernel may touch: its arrays, and all others if it may have pointers to them."""
         found = []
         for number, value in enumerate(args):
             if isinstance(value, np.ndarray) and value.size:
@@ -243,7 +244,7 @@ class Function:
 
 
 def _place(library: Path, source: str, offsets: Sequence[int]) -> str:
-    """The source lines of these offsets in a library, innermost first: "a.cuh:3, called from b.cu:7".
+    """Return the source lines of these offsets in a library, innermost first: "a.cuh:3, called from b.cu:7".
 
     g++ read the source from its standard input, and names that, or the file, as its debug information has it.
     """
