@@ -27,4 +27,5 @@ def explain(op: Op, error: Exception, arrays: list, attributes: dict) -> Gpugrad
     defaults = op.signature.defaults
     given += [f"{n}={v!r}" for n, v in attributes.items() if v is not defaults.get(n) and not hasattr(v, "dtype")]
     kind = next(kind for base, kind in _ERRORS.items() if isinstance(error, base))
-    return kind(f"{op.name}: {error}; got {', '.join(given)}")
+    said = str(error).removeprefix(f"{op.name}: ").rstrip()  # NumPy's matmul names itself too
+    return kind(f"{op.name}: {said}; got {', '.join(given)}")

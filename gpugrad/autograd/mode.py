@@ -4,7 +4,10 @@ own."""
 import threading
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 
 
 class _Mode(threading.local):
@@ -31,9 +34,9 @@ class _Switch:
     def __exit__(self, *exc: object) -> None:
         vars(mode).update(self._saved.pop())
 
-    def __call__(self, function: Callable) -> Callable:
+    def __call__(self, function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
         @wraps(function)
-        def inside(*args: Any, **kwargs: Any) -> Any:
+        def inside(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Result:
             with self.__class__.__new__(self.__class__)._like(self):
                 return function(*args, **kwargs)
 
