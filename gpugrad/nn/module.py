@@ -61,7 +61,7 @@ class Module(MemberRegistry):
                 return self.forward(*args, **kwargs)
             return self._hooks.call(self, args, kwargs)
 
-    def _fused_with(self, after: Module) -> Callable | None:
+    def _joined_with(self, after: Module) -> Callable | None:
         """Return the function that does this module's work and then that of `after` by one op, or None if there is
         none."""
         return None
