@@ -20,14 +20,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MethodType
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from ..backend.devices import CPU, Device, device_of
 from ..backend.dtypes import FLOAT_KINDS, is_float, is_low
 from ..backend.namespace import Namespace, xp
-from ..errors import DTypeError
+from ..errors import DeviceError, DTypeError
 from .autocast import by_device
 from .explain import TOLD, explain
 from .graph import EMPTY, OpNode, OutputNode
@@ -108,6 +108,8 @@ class Op:
 
     def path(self, kind: str) -> Callable[[Callable], DevicePath]:
         """Declare this op's own path on devices of `kind` ("cpu", "cuda"); it may return NotImplemented to decline."""
+        if kind not in ("cpu", "cuda"):
+            raise DeviceError(f'{self.name}.path: unknown kind of device {kind!r}: expected "cpu" or "cuda"')
 
         def declare(forward: Callable) -> DevicePath:
             made = DevicePath(forward, low=kind != "cpu")
@@ -222,6 +224,10 @@ class Op:
         return call
 
 
+@overload
+def op(forward: Callable) -> Op: ...
+@overload
+def op(*, make: type[Op] = ..., **declared: Any) -> Callable[[Callable], Op]: ...
 def op(
     forward: Callable | None = None,
     *,
