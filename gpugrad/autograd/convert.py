@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..backend.devices import CPU, Device, device
-from ..backend.dtypes import as_dtype
+from ..backend.dtypes import DTYPE_NAMES, as_dtype
 from ..errors import DTypeError, ShapeError
 from .table import OPS
 from .tensor import Tensor, method, wrap
@@ -115,6 +115,16 @@ def to_place(tensor: Tensor, dtype: Any, where: Any, copy: bool, non_blocking: b
     return made.clone() if copy and made is tensor else made
 
 
+def _dtype_or_device(given: Any) -> Any:
+    """Return the dtype that an argument of `to` means. Raises DTypeError for what is neither a dtype nor a device."""
+    try:
+        return as_dtype(given)
+    except DTypeError:
+        raise DTypeError(
+            f'to: expected a dtype ({DTYPE_NAMES}), a device ("cpu", "cuda", "cuda:<index>") or a Tensor, got {given!r}'
+        ) from None
+
+
 # Methods of Tensor that convert it
 
 
@@ -133,7 +143,7 @@ def tensor_to(
         elif isinstance(given, Device) or isinstance(given, str) and given.split(":")[0] in ("cpu", "cuda"):
             device = given
         else:
-            dtype = given
+            dtype = _dtype_or_device(given)
     return to_place(self, dtype, device, copy, non_blocking)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..backend.dtypes import is_float
 from ..errors import GradientError
-from .graph import Node, OutputNode, check_unchanged, like_input
+from .graph import Node, OutputNode, check_unchanged, like_input, wrap_gradient
 from .mode import mode, no_grad, set_grad_enabled
 from .tensor import Tensor, wrap
 from .versions import changes
@@ -74,7 +74,7 @@ class FunctionNode(Node):
         for part, (shape, dtype) in zip(g if isinstance(g, list) else (g,), self.outputs, strict=True):
             if part is None and self.context.materialize:
                 part = self.device.xp.zeros(shape, dtype)
-            given.append(part if part is None or isinstance(part, Tensor) else wrap(part, self.device, None))
+            given.append(part if part is None or isinstance(part, Tensor) else wrap_gradient(part, self.device))
         with set_grad_enabled(differentiable):
             grads = self.function.backward(self.context, *given)
         grads = grads if isinstance(grads, tuple) else (grads,)
@@ -117,13 +117,13 @@ class Function:
     """
 
     @staticmethod
-    def forward(ctx: Context, *args: Any) -> Any:
-        """Return the outputs, a Tensor or a tuple; nothing that it does with the arguments is recorded."""
+    def forward(*args: Any, **kwargs: Any) -> Any:  # (ctx, ...): checkers accept any parameters of a subclass so
+        """Return the outputs of `forward(ctx, ...)`, a Tensor or a tuple; nothing that is done here is recorded."""
         raise NotImplementedError("a Function needs a static method forward(ctx, ...)")
 
     @staticmethod
-    def backward(ctx: Context, *grads: Any) -> Any:
-        """Return the gradient of each argument of forward, from one gradient per output."""
+    def backward(*args: Any, **kwargs: Any) -> Any:  # (ctx, *grads)
+        """Return the gradient of each argument of forward: `backward(ctx, *grads)` gets one gradient per output."""
         raise NotImplementedError("a Function needs a static method backward(ctx, *grads)")
 
     @classmethod

@@ -20,16 +20,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MethodType
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from ..backend.devices import CPU, Device, device_of
 from ..backend.dtypes import FLOAT_KINDS, is_float, is_low
 from ..backend.namespace import Namespace, xp
-from ..errors import DTypeError, GpugradError
+from ..errors import DeviceError, DTypeError
 from .autocast import by_device
-from .explain import explain
+from .explain import TOLD, explain
 from .graph import EMPTY, OpNode, OutputNode
 from .mode import mode
 from .paths import DevicePath, Paths, rule_names
@@ -66,9 +66,10 @@ class Op:
         self.dtypes, self.exact, self.view, self.broadcasts = dtypes, exact, view, broadcasts
         self.inplace, self.autocast = inplace, by_device(autocast)
         self.rules: dict[str, Callable] = {}
-        self.paths: Mapping[str, DevicePath | None] = Paths(self.__module__)
+        self._bound_paths = Paths(self.__module__)
+        self.paths: Mapping[str, DevicePath | None] = self._bound_paths
         self._plans: dict[tuple, Plan] = {}
-        self.signature = Signature(self.name, forward)
+        self.signature = Signature(self.name, forward, self.__module__)
         self.inputs, self.attributes = self.signature.inputs, self.signature.attributes
         self.positions, self.fixed, self.many = self.signature.positions, self.signature.fixed, self.signature.many
         self.other_form: tuple[frozenset[str], Callable] | None = None  # words that another function takes, and it
@@ -108,9 +109,12 @@ class Op:
 
     def path(self, kind: str) -> Callable[[Callable], DevicePath]:
         """Declare this op's own path on devices of `kind` ("cpu", "cuda"); it may return NotImplemented to decline."""
+        if kind not in ("cpu", "cuda"):
+            raise DeviceError(f'{self.name}.path: unknown kind of device {kind!r}: expected "cpu" or "cuda"')
 
         def declare(forward: Callable) -> DevicePath:
-            made = self.paths[kind] = DevicePath(forward, low=kind != "cpu")
+            made = DevicePath(forward, low=kind != "cpu")
+            self._bound_paths.declare(kind, made)
             self._plans.clear()
             return made
 
@@ -132,10 +136,11 @@ class Op:
             else:
                 with device.selected():
                     out, residuals, path = self._run(device, arrays, attributes)
-        except GpugradError:
-            raise
-        except (ValueError, IndexError, TypeError) as error:
-            raise explain(self, error, arrays, attributes) from error
+        except TOLD as error:
+            told = explain(self, error, arrays, attributes)
+            if told is error:
+                raise
+            raise told from error
         several = out.__class__ is tuple
         if several:
             out = tuple([device.asarray(o) for o in out])
@@ -225,6 +230,10 @@ class Op:
         return call
 
 
+@overload
+def op(forward: Callable) -> Op: ...
+@overload
+def op(*, make: type[Op] = ..., **declared: Any) -> Callable[[Callable], Op]: ...
 def op(
     forward: Callable | None = None,
     *,

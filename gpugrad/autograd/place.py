@@ -30,6 +30,8 @@ def place(op: Op, inputs: Sequence) -> tuple[Device, Sequence, list]:
     device, dtype, arrays = None, None, []
     for i, t in enumerate(inputs):  # usually there is nothing to do: all are Tensors, on one device and of one dtype
         if t is None:
+            if op.input_name(i) in op.signature.required:
+                raise DTypeError(f"{op.name}: {op.input_name(i)} must be a tensor, got None")
             arrays.append(None)
             continue
         if not isinstance(t, Tensor) or device is not None and t.device is not device:

@@ -1,4 +1,4 @@
-"""`gpugrad bench [NAME|FILE.py]`: run the benchmark suite; `compare A B` tells what changed between two runs."""
+"""`gpugrad bench [NAME|FILE.py]`: run the benchmark suite; `compare A B` and `table A B` for earlier runs."""
 
 import argparse
 import importlib

@@ -94,7 +94,7 @@ def flipud(x: Any) -> Tensor:
     return flip(x, axis=0)
 
 
-@torch_words(dims="axes")
+@torch_words
 def rot90(x: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tensor:
     """Return x turned by k quarter turns in the plane of `axes`, from the first towards the second.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import non_negative_int, not_zero
 from ..autograd.convert import asarray
 from ..autograd.signature import torch_words
 from ..autograd.tensor import Tensor, wrap
@@ -26,7 +27,7 @@ def _shape(size: tuple) -> tuple[int, ...]:
     given = size[0] if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
     try:
         shape = tuple(int(n.__index__()) for n in given)
-    except AttributeError:
+    except (AttributeError, TypeError, ShapeError):
         raise DTypeError(f"sizes are ints, got {size!r}") from None
     if any(n < 0 for n in shape):
         raise ShapeError(f"sizes cannot be negative, got {shape}")
@@ -92,7 +93,7 @@ def full(size: Any, fill_value: Any, dtype: Any = None, device: Any = None, requ
     return _new_tensor(where.xp.full(shape, value, value.dtype), where, requires_grad)
 
 
-@torch_words(end="stop")
+@torch_words
 def arange(
     start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -105,6 +106,7 @@ def arange(
     """
     if stop is None:
         start, stop = 0, start
+    not_zero("arange", "step", step.item() if hasattr(step, "item") else step)
     floats = any(isinstance(n, float) for n in (start, stop, step))
     where = find_device(device)
     wanted = as_dtype(dtype) if dtype is not None else default_dtype() if floats else np.dtype("int64")
@@ -116,7 +118,7 @@ def _float64(value: Any) -> np.ndarray:
     return np.asarray(value.detach() if isinstance(value, Tensor) else value, np.float64)
 
 
-@torch_words(end="stop", steps="num")
+@torch_words
 def linspace(
     start: Any,
     stop: Any,
@@ -133,12 +135,13 @@ def linspace(
     tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
     """
     where = find_device(device)
+    non_negative_int("linspace", "num", num)
     values = np.linspace(_float64(start), _float64(stop), num, endpoint=endpoint)
     dtype = default_dtype() if dtype is None else as_dtype(dtype)
     return _new_tensor(where.asarray(values, dtype), where, requires_grad)
 
 
-@torch_words(end="stop", steps="num")
+@torch_words
 def logspace(
     start: Any,
     stop: Any,
@@ -162,6 +165,7 @@ def logspace(
             raise DTypeError(f"logspace: endpoint is a bool, got {endpoint!r}")
         endpoint, base = True, endpoint
     where = find_device(device)
+    non_negative_int("logspace", "num", num)
     start, stop = _float64(start), _float64(stop)
     values = np.logspace(start, stop, num, endpoint=bool(endpoint), base=10.0 if base is None else base)
     dtype = default_dtype() if dtype is None else as_dtype(dtype)
@@ -180,6 +184,7 @@ def eye(
     """
     where = find_device(device)
     dtype = default_dtype() if dtype is None else as_dtype(dtype)
+    non_negative_int("eye", "n", n), m is None or non_negative_int("eye", "m", m)
     return _new_tensor(where.xp.eye(n, m, k, dtype=dtype), where, requires_grad)
 
 

@@ -117,7 +117,7 @@ def diagonal_adjoint(x, *, shape, offset=0, axis1=0, axis2=1):
 diagonal_adjoint.vjp(x=lambda g, offset, axis1, axis2: xp(g).diagonal(g, offset=offset, axis1=axis1, axis2=axis2))
 
 
-@torch_words(offset="k")
+@torch_words
 def diagflat(x: Any, k: int = 0) -> Tensor:
     """Return a square matrix with the elements of x on diagonal k.
 

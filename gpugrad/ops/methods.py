@@ -1,7 +1,6 @@
 """Tensor's operators and methods: the ops, under NumPy's names and under those of PyTorch's that do not clash."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
 from typing import Any
 
 from ..autograd.op import OPS, Op
@@ -9,7 +8,7 @@ from ..autograd.tensor import Tensor, wrap
 from ..backend.devices import CPU
 from ..backend.devices import device as find_device
 from ..backend.dtypes import is_float
-from ..errors import DTypeError, OutOfRangeError
+from ..errors import DTypeError, OutOfRangeError, ShapeError
 from . import inplace, torch_names
 
 OPERATORS = {
@@ -84,6 +83,8 @@ class Size(int):
     shape: tuple[int, ...]
 
     def __call__(self, dim: int | None = None) -> Any:
+        if dim is not None and not -len(self.shape) <= dim < len(self.shape):
+            raise ShapeError(f"size: axis {dim} is outside shape {self.shape}")
         return self.shape if dim is None else self.shape[dim]
 
 
@@ -115,7 +116,10 @@ def _astype(self: Tensor, dtype: Any, copy: bool = True) -> Tensor:
     >>> gg.tensor([1.5]).astype("int64")
     tensor([1])
     """
-    return self.to(dtype=dtype, copy=copy)
+    try:
+        return self.to(dtype=dtype, copy=copy)
+    except DTypeError as error:
+        raise DTypeError(f"astype: {error}") from None
 
 
 def _contiguous(self: Tensor) -> Tensor:
@@ -321,7 +325,7 @@ def attach(functions: Mapping[str, Any]) -> None:
             setattr(Tensor, method, OPS[name])
     clashes = {name: name for name in torch_names.CLASHES if name in OPS}
     for name, function in {**{name: name for name in FUNCTIONS}, **clashes, **torch_names.ALIASES}.items():
-        setattr(Tensor, name, _method(functions[function]))
+        setattr(Tensor, name, functions[function])
     for method, attribute in {"reshape": "shape", "tile": "reps"}.items():
         setattr(Tensor, method, _varargs(method, functions[method], attribute))
     for name, method in METHODS.items():
@@ -330,14 +334,6 @@ def attach(functions: Mapping[str, Any]) -> None:
         setattr(Tensor, name, property(get))
     Tensor.__getitem__ = _getitem
     inplace.attach(ALIASES, {name: functions[name] for name in torch_names.CLASHES})
-
-
-def _method(function: Callable) -> Callable:
-    @wraps(function)
-    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
-        return function(self, *args, **kwargs)
-
-    return method
 
 
 def _getitem(self: Tensor, index: Any) -> Tensor:

@@ -4,8 +4,10 @@ from typing import Any
 
 from ..autograd.convert import asarray
 from ..autograd.op import op, xp
+from ..autograd.plan import raised
 from ..autograd.signature import torch_words
 from ..autograd.tensor import Tensor
+from ..backend.cpu.threads import blas_turn
 from ..errors import ShapeError
 from .decompose import svdvals
 from .shape import expand_dims, moveaxis
@@ -28,6 +30,26 @@ def _with_kept_axes(value: Any, axis: Any, ndim: int, keepdims: bool) -> Any:
 def _is_zero(x: Any) -> Any:
     """Return a constant that is 1 where x is 0, else 0, in x's dtype."""
     return (x == 0).astype(x.dtype)
+
+
+def p_norm(x: Any, ord: float = 2, axis: Any = None, keepdims: bool = False) -> Any:
+    """Return `vector_norm` of a raw array, in float32 for 16-bit floats."""
+    x, ns = raised(x), xp(x)
+    if ord == 2 and axis is None:
+        flat = x.reshape(-1)
+        with blas_turn:
+            out = ns.sqrt(ns.dot(flat, flat))
+        return out.reshape((1,) * x.ndim) if keepdims else out
+    if ord == 2:
+        return ns.sqrt((x * x).sum(axis=axis, keepdims=keepdims))
+    size = ns.abs(x)
+    if ord in (_INF, -_INF):
+        return (size.max if ord > 0 else size.min)(axis=axis, keepdims=keepdims)
+    if ord == 0:
+        return (x != 0).astype(x.dtype).sum(axis=axis, keepdims=keepdims)
+    if ord == 1:
+        return size.sum(axis=axis, keepdims=keepdims)
+    return (size**ord).sum(axis=axis, keepdims=keepdims) ** (1 / ord)
 
 
 @op(
@@ -59,17 +81,7 @@ def vector_norm(x, *, ord=2, axis=None, keepdims=False):
     >>> gg.vector_norm(gg.tensor([3.0, 4.0])), gg.vector_norm(gg.tensor([3.0, -4.0]), ord=1)
     (tensor(5.), tensor(7.))
     """
-    ns = xp(x)
-    if ord == 2:
-        return ns.sqrt((x * x).sum(axis=axis, keepdims=keepdims))
-    size = ns.abs(x)
-    if ord in (_INF, -_INF):
-        return (size.max if ord > 0 else size.min)(axis=axis, keepdims=keepdims)
-    if ord == 0:
-        return (x != 0).astype(x.dtype).sum(axis=axis, keepdims=keepdims)
-    if ord == 1:
-        return size.sum(axis=axis, keepdims=keepdims)
-    return (size**ord).sum(axis=axis, keepdims=keepdims) ** (1 / ord)
+    return p_norm(x, ord, axis, keepdims)
 
 
 def _vector_norm_rule(g: Any, x: Any, out: Any, axis: Any, keepdims: bool, ord: float) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import integer
 from ..autograd.convert import asarray
 from ..autograd.op import op, xp
 from ..autograd.tensor import Tensor
@@ -42,6 +43,8 @@ def reshape(x, *, shape):
     tensor([[0, 1, 2],
             [3, 4, 5]])
     """
+    if (shape if shape.__class__ is int else min(shape, default=0)) < -1:
+        raise ValueError(f"sizes must be -1 or not negative, got {shape}")
     return x.reshape(shape)
 
 
@@ -193,7 +196,7 @@ broadcast_to.vjp(x=lambda g: g)
 
 def axis_of(name: str, x: Tensor, axis: int) -> int:
     """Return `axis` counted from the front. Raises ShapeError, in the name of a function, if x does not have it."""
-    if not -x.ndim <= axis < x.ndim:
+    if not -x.ndim <= integer(name, "axis", axis) < x.ndim:
         raise ShapeError(f"{name}: axis {axis} is outside shape {x.shape}")
     return axis % x.ndim
 
@@ -218,7 +221,7 @@ def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     x = asarray(x)
     if not x.ndim:
         return reshape(x, shape=1)
-    first, last = start_dim % x.ndim, end_dim % x.ndim
+    first, last = axis_of("flatten", x, start_dim), axis_of("flatten", x, end_dim)
     if first > last:
         raise ShapeError(f"flatten: start_dim={start_dim} comes after end_dim={end_dim} in shape {x.shape}")
     shape = x.shape
@@ -232,12 +235,12 @@ def unflatten(x: Any, dim: int, sizes: Sequence[int]) -> Tensor:
     (2, 3, 4)
     """
     x = asarray(x)
-    axis = dim % x.ndim
+    axis = axis_of("unflatten", x, dim)
     sizes = tuple(sizes)
-    if -1 in sizes:
+    if sizes.count(-1) == 1:
         known = prod(n for n in sizes if n != -1)
         sizes = tuple((x.shape[axis] // known if known else 0) if n == -1 else n for n in sizes)
-    if prod(sizes) != x.shape[axis]:
+    if prod(sizes) != x.shape[axis] or any(n < 0 for n in sizes):
         raise ShapeError(f"unflatten: {sizes} does not multiply to the length of axis {dim} of shape {x.shape}")
     return reshape(x, shape=(*x.shape[:axis], *sizes, *x.shape[axis + 1 :]))
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, NamedTuple
 
+from ..autograd.explain import told
 from ..autograd.op import Op
 from ..autograd.tensor import Tensor
 from . import cumulative, elementwise, index, join, linalg, reduce, shape, softmax, sort, statistics
@@ -91,13 +92,15 @@ ALIASES = {"sub": "subtract", "div": "divide"}  # methods under PyTorch's names
 def by_form(name: str, numpy_meaning: Callable) -> Callable:
     """Return a function that does what NumPy's does, unless the call has a form that only PyTorch knows."""
     words, torch_meaning, positions = CLASHES[name]
+    torch_meaning.__name__ = name
+    meant = told(torch_meaning)
 
     @wraps(numpy_meaning)
     def call(*args: Any, **kwargs: Any) -> Any:
         if kwargs and not words.isdisjoint(kwargs) and "axis" not in kwargs:
-            return torch_meaning(*args, **kwargs)
+            return meant(*args, **kwargs)
         if positions is not None and len(args) > 1 and positions(args[1:]):
-            return torch_meaning(*args, **kwargs)
+            return meant(*args, **kwargs)
         return numpy_meaning(*args, **kwargs)
 
     return call

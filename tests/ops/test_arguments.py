@@ -12,7 +12,17 @@ from gpugrad.errors import DTypeError
 X = np.array([[3.0, 1.0, 2.0], [0.5, 2.5, 0.5]])
 # What NumPy takes in a place where it takes no number or bool cannot be misread: gpugrad's own parameter may be there.
 UNLIKE_ANY_OTHER = {"out", "order", "dtype", "overwrite_input"}
-SAME = {"a": "x", "x1": "x", "x2": "y", "b": "y", "a2": "y", "v": "v", "test_elements": "test", "a_min": "min", "a_max": "max"}
+SAME = {
+    "a": "x",
+    "x1": "x",
+    "x2": "y",
+    "b": "y",
+    "a2": "y",
+    "v": "v",
+    "test_elements": "test",
+    "a_min": "min",
+    "a_max": "max",
+}
 OWN_PLACES = {"cross": "PyTorch's dim comes third", "einsum": "variadic", "full": "PyTorch's size"}
 
 

@@ -8,7 +8,7 @@ from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
 from ...errors import ShapeError
 from .pool import window_attributes
-from .spatial import batched
+from .spatial import batched, per_axis
 
 __all__ = ["max_unpool1d", "max_unpool2d", "max_unpool3d"]
 
@@ -21,7 +21,9 @@ def _max_unpool(dims, input, indices, kernel_size, stride, padding, output_size)
     parts = zip(x.shape[2:], window["stride"], window["padding"], window["kernel"], strict=True)
     size = tuple((n - 1) * s - 2 * p + f for n, s, (p, _), f in parts)
     if output_size is not None:
-        size = tuple(output_size)[-dims:]
+        size = per_axis(
+            output_size if isinstance(output_size, int) else output_size[-dims:], dims, f"{name}: output_size"
+        )
     plane = math.prod(size)
     at = asarray(indices).reshape((*x.shape[:2], -1))
     checked = at.device.type == "cpu"  # to look at the indices would wait for a GPU, which leaves wrong ones out

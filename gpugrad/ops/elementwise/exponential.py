@@ -29,7 +29,7 @@ exp.vjp(x=lambda g, out: g * out)
 def exp2(x):
     """Return 2**x.
 
-    >>> gg.exp2([0.0, 3.0])
+    >>> gg.exp2([0.0, 3.0]).round(decimals=4)
     tensor([1., 8.])
     """
 
@@ -65,7 +65,7 @@ log.vjp(x=lambda g, x: g / x)
 def log2(x):
     """Return the logarithm of x to base 2.
 
-    >>> gg.log2([1.0, 8.0])
+    >>> gg.log2([1.0, 8.0]).round(decimals=4)
     tensor([0., 3.])
     """
 
@@ -77,8 +77,8 @@ log2.vjp(x=lambda g, x: g / (x * math.log(2)))
 def log10(x):
     """Return the logarithm of x to base 10.
 
-    >>> gg.log10([1.0, 100.0])
-    tensor([0.       , 2.0000002])
+    >>> gg.log10([1.0, 100.0]).round(decimals=4)
+    tensor([0., 2.])
     """
 
 

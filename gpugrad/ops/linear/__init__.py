@@ -110,8 +110,8 @@ def linear_gelu(x, weight, bias):
     On cuda it is one matrix product, whose last step applies bias and GELU. Raises ShapeError if the sizes `in` or
     `out` differ. GELU: Hendrycks and Gimpel, arXiv:1606.08415.
 
-    >>> gg.linear_gelu(gg.tensor([1.0, 2.0]), gg.tensor([[0.0, 0.5]]), gg.tensor([0.0]))
-    tensor([0.841192])
+    >>> gg.linear_gelu(gg.tensor([1.0, 2.0]), gg.tensor([[0.0, 0.5]]), gg.tensor([0.0])).round(decimals=4)
+    tensor([0.8412])
     """
     return xp(x).gelu(linear.forward(x, weight, bias), approximate="tanh")
 

@@ -80,7 +80,21 @@ def matmul(x, y):
     >>> gg.matmul(gg.tensor([[1.0, 2.0], [3.0, 4.0]]), gg.tensor([10.0, 1.0]))
     tensor([12., 34.])
     """
-    return dense(x, y) if y.ndim == 2 else xp(x).matmul(x, y)
+    try:
+        return dense(x, y) if y.ndim == 2 else xp(x).matmul(x, y)
+    except ValueError:
+        raise ValueError(mismatch(x.shape, y.shape)) from None
+
+
+def mismatch(x_shape: tuple, y_shape: tuple) -> str:
+    """Say why x @ y cannot be computed."""
+    product = f"{x_shape} @ {y_shape}"
+    if not x_shape or not y_shape:
+        return f"{product}: a number is no matrix; use * to multiply by it"
+    columns, rows = x_shape[-1], y_shape[-2 if len(y_shape) > 1 else 0]
+    if columns != rows:
+        return f"{product}: {columns} columns meet {rows} rows"
+    return f"{product}: the leading axes {x_shape[:-2]} and {y_shape[:-2]} do not broadcast"
 
 
 def _matmul_x(g: Any, y: Any, x_shape: tuple) -> Any:
