@@ -84,7 +84,7 @@ ARGUMENTS: dict[str, Callable] = {
     "celu.alpha": not_zero,
     "Conv.padding": _anything,
     "Convolution.padding": _anything,
-    "LazyConv.padding": _anything,
+    "LazyModuleMixin.padding": _anything,
     "CrossMapLRN.size": positive_int,
     "LocalResponseNorm.size": positive_int,
     "KLDivLoss.reduction": choice("mean", "sum", "none", "batchmean"),
