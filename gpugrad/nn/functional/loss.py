@@ -255,9 +255,15 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     """
     positive("huber_loss", "delta", delta)
     input, target = pair("huber_loss", input, target)
+    terms = _huber_terms(input, target, delta)
+    return _weighted("huber_loss", terms, weight, reduction, mean_of_weights=False)
+
+
+def _huber_terms(input: Tensor, target: Tensor, delta: float) -> Tensor:
+    """Return d**2 / 2 where d = |input - target| is at most delta, else delta * (d - delta / 2)."""
     d = abs(input - target)
     near = OPS["minimum"](d, delta)
-    return _weighted("huber_loss", near * (d - near * 0.5), weight, reduction, mean_of_weights=False)
+    return near * (d - near * 0.5)
 
 
 @governed("float32")
@@ -273,8 +279,8 @@ def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float
     non_negative("smooth_l1_loss", "beta", beta)
     input, target = pair("smooth_l1_loss", input, target)
     if beta == 0:
-        return l1_loss(input, target, reduction)
-    return huber_loss(input, target, reduction, beta) / beta
+        return reduced("smooth_l1_loss", abs(input - target), reduction)
+    return reduced("smooth_l1_loss", _huber_terms(input, target, beta), reduction) / beta
 
 
 @governed({"cpu": "float32", "cuda": "refused"})
