@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ..errors import DTypeError, ShapeError
-from .convert import raw
+from .convert import constant
 from .paths import parameters
 from .tensor import Tensor
 
@@ -48,7 +48,7 @@ class Signature:
         if plain and kwargs:
             attributes = attributes.copy()
             for name, value in kwargs.items():
-                attributes[name] = raw(value)
+                attributes[name] = constant(value, self.name, name)
         if plain and len(attributes) == len(self.attributes):
             inputs = [*args, *list(self.optional.values())[-missing:]] if missing else list(args)
         else:
@@ -58,12 +58,13 @@ class Signature:
     def _fill(self, args: tuple, kwargs: dict) -> tuple[list, dict]:
         count = len(self.inputs)
         given = dict(zip(self.inputs, args, strict=False))
-        attributes = {**self.defaults, **{n: raw(v) for n, v in zip(self.attributes, args[count:], strict=False)}}
+        placed = {n: constant(v, self.name, n) for n, v in zip(self.attributes, args[count:], strict=False)}
+        attributes = {**self.defaults, **placed}
         wrong = len(args) > count + len(self.attributes)
         for name, value in kwargs.items():
             name = name if name not in _TORCH_WORDS or name in self.attributes else _TORCH_WORDS[name]
             if name in self.attributes and name not in self.attributes[: max(len(args) - count, 0)]:
-                attributes[name] = raw(value)
+                attributes[name] = constant(value, self.name, name)
             elif name in self.positions and name not in given:
                 given[name] = value
             else:

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd.convert import asarray
+from ..autograd.convert import asarray, constant
+from ..autograd.mode import mode
+from ..autograd.op import OPS
 from ..autograd.tensor import Tensor, wrap
 from ..backend.devices import device as find_device
-from ..backend.dtypes import as_dtype, default_dtype
+from ..backend.dtypes import as_dtype, default_dtype, is_float, promote
 from ..errors import DeviceError, DTypeError, ShapeError
 
 __all__ = [
@@ -65,11 +67,16 @@ def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
 
 
 def full(size: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """`fill_value` everywhere; the dtype is the value's unless given."""
+    """`fill_value` everywhere, with its gradient; the dtype is the value's unless given."""
     where = find_device(device)
-    shape = _shape((size,))
-    value = asarray(fill_value, dtype=dtype, device=where)._array
-    return _made(where.xp.full(shape, value, value.dtype), where, requires_grad)
+    return _filled(_shape((size,)), asarray(fill_value, dtype=dtype, device=where), where, requires_grad)
+
+
+def _filled(shape: tuple, value: Tensor, where: Any, requires_grad: bool) -> Tensor:
+    """A tensor of `shape` that holds `value`, broadcast: a constant, or what continues the graph of `value`."""
+    if mode.grad and value.requires_grad:
+        return OPS["broadcast_to"](value, shape=shape).clone()
+    return _made(where.xp.full(shape, value._array, value.dtype), where, requires_grad)
 
 
 def arange(
@@ -78,6 +85,8 @@ def arange(
     """Numbers from `start` (0) to before `stop` by `step`: int64, or the default float if one of them is a float."""
     if stop is None:
         start, stop = 0, start
+    given = {"start": start, "stop": stop, "step": step}
+    start, stop, step = (constant(n, "arange", name) for name, n in given.items())
     floats = any(isinstance(n, float) for n in (start, stop, step))
     where = find_device(device)
     wanted = as_dtype(dtype) if dtype is not None else default_dtype() if floats else np.dtype("int64")
@@ -96,6 +105,13 @@ def linspace(
 ) -> Tensor:
     """`num` evenly spaced numbers from `start` to `stop`."""
     where = find_device(device)
+    if isinstance(start, Tensor) or isinstance(stop, Tensor):  # whose gradients the numbers have
+        start, stop = asarray(start, dtype, device), asarray(stop, dtype, device)
+        where, wanted = start.device, promote(start.dtype, stop.dtype)
+        wanted = wanted if is_float(wanted) else default_dtype()
+        parts = asarray(np.linspace(0, 1, num, endpoint=endpoint), wanted, where)
+        made = OPS["lerp"](start, stop, parts)
+        return made.requires_grad_() if requires_grad else made
     values = np.linspace(start, stop, num, endpoint=endpoint)
     return _made(where.asarray(values, default_dtype() if dtype is None else as_dtype(dtype)), where, requires_grad)
 
@@ -105,6 +121,8 @@ def logspace(
 ) -> Tensor:
     """`num` numbers from base**start to base**stop, evenly spaced on a logarithmic scale."""
     where = find_device(device)
+    if isinstance(start, Tensor) or isinstance(stop, Tensor):
+        return OPS["power"](base, linspace(start, stop, num, dtype=dtype, device=device))
     values = np.logspace(start, stop, num, base=base)
     return _made(where.asarray(values, default_dtype() if dtype is None else as_dtype(dtype)), where, False)
 
@@ -144,9 +162,12 @@ def empty_like(x: Any, dtype: Any = None, device: Any = None, requires_grad: boo
 
 
 def full_like(x: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """`fill_value` with the shape, dtype and device of x."""
+    """`fill_value`, with its gradient, in the shape, dtype and device of x."""
     made = empty_like(x, dtype, device)
-    made._array[...] = fill_value
+    value = asarray(fill_value, made.dtype, made.device)
+    if mode.grad and value.requires_grad:
+        return _filled(made.shape, value, made.device, requires_grad)
+    made._array[...] = value._array
     return made.requires_grad_(requires_grad)
 
 

@@ -34,6 +34,7 @@ def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any 
     tensor([[-1.,  1.],
             [-1.,  1.]])
     """
+    input = asarray(input)
     return layer_norm_op(input, weight, bias, ndim=_trailing("layer_norm", input, normalized_shape), eps=eps)
 
 
@@ -46,6 +47,7 @@ def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float |
     >>> F.rms_norm(gg.tensor([[3.0, 4.0]]), 2).round(decimals=4)
     tensor([[0.8485, 1.1314]])
     """
+    input = asarray(input)
     ndim = _trailing("rms_norm", input, normalized_shape)
     return rms_norm_op(input, weight, ndim=ndim, eps=finfo(input.dtype).eps if eps is None else eps)
 
