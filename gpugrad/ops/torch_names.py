@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from ..autograd.convert import asarray
 from ..autograd.op import OPS
 from ..autograd.tensor import Tensor
+from ..backend.dtypes import is_float
 from ..errors import ShapeError
 from .join import array_split
 
@@ -36,8 +37,11 @@ def _extremum(name: str) -> Callable:
 def _median(x: Any, *, dim: int, keepdim: bool = False) -> Extremum:
     x = asarray(x)
     order = OPS["argsort"](x, axis=dim)
-    indices = OPS["take"](order, (x.shape[dim] - 1) // 2, axis=dim)
-    indices = OPS["expand_dims"](indices, axis=dim)
+    indices = OPS["expand_dims"](OPS["take"](order, (x.shape[dim] - 1) // 2, axis=dim), axis=dim)
+    if is_float(x.dtype):
+        nans = OPS["isnan"](x.detach())
+        first = OPS["argmax"](nans, axis=dim, keepdims=True)
+        indices = OPS["where"](OPS["any"](nans, axis=dim, keepdims=True), first, indices)
     values = OPS["take_along_axis"](x, indices, axis=dim)
     return Extremum(values, indices) if keepdim else Extremum(values.squeeze(dim), indices.squeeze(dim))
 

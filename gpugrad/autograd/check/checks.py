@@ -26,6 +26,7 @@ from .kept import check_memory
 from .numerical import gradcheck, gradgradcheck
 from .sample_call import TOLERANCES, CheckFailure, SampleCall, agree, all_agree, fortran, gradients_agree, host, strided
 from .samples import Case, Sampler
+from .special import check_special_point
 
 SMALL = 48  # elements: below, every derivative is compared; above, one random direction
 
@@ -131,6 +132,8 @@ def check_gradient(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[
         if case.smooth:
             function, tensors = SampleCall(op, case, device, float64).function()
             _numbered(call, gradcheck, function, tensors)
+        else:
+            check_special_point(SampleCall(op, case, device, float64))
         return None
 
     yield from _each(cases, body, strict=True)

@@ -7,7 +7,7 @@ from ...autograd.convert import asarray
 from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
 from ...errors import ShapeError
-from ...ops.loss import cross_entropy_rows, divisor
+from ...ops.loss import binary_cross_entropy_elements, cross_entropy_rows, divisor
 
 __all__ = [
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "gaussian_nll_loss", "huber_loss",
@@ -128,8 +128,8 @@ def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -1
     if reduction != "mean":
         return reduced("nll_loss", losses.reshape(shape), reduction)
     w = None if weight is None else asarray(weight, dtype=rows.dtype)._array
-    total = divisor(classes._array, w, ignore_index, reduction, rows.dtype)
-    return losses.sum() / asarray(total, device=rows.device)
+    total = asarray(divisor(classes._array, w, ignore_index, reduction, rows.dtype), device=rows.device)
+    return losses.sum() / OPS["where"](OPS["isnan"](total), math.inf, total) + 0 * total  # NaN, but with gradient 0
 
 
 def _weighted(name: str, losses: Tensor, weight: Any, reduction: str, mean_of_weights: bool = True) -> Tensor:
@@ -171,9 +171,9 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     >>> F.huber_loss(gg.tensor([1.0, 4.0]), gg.tensor([0.0, 0.0]), delta=2.0).item()
     3.25
     """
-    d = abs(asarray(input) - target)
-    near = OPS["minimum"](d, delta)
-    return _weighted("huber_loss", near * (d - near * 0.5), weight, reduction, mean_of_weights=False)
+    difference = asarray(input) - target
+    near = OPS["clip"](difference, -delta, delta)  # not |difference|, whose kink would cost the second derivative at 0
+    return _weighted("huber_loss", near * (difference - near * 0.5), weight, reduction, mean_of_weights=False)
 
 
 def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float = 1.0) -> Tensor:
@@ -191,15 +191,15 @@ def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float
 
 
 def binary_cross_entropy(input: Any, target: Any, weight: Any = None, reduction: str = "mean") -> Tensor:
-    """Compute -(target log(input) + (1 - target) log(1 - input)) of probabilities; logarithms are cut off at -100, as
-    in PyTorch.
+    """Compute -(target log(input) + (1 - target) log(1 - input)) of probabilities.
+
+    As in PyTorch, logarithms are cut off at -100, and the gradient (input - target) / (input (1 - input)) has a divisor
+    of at least 1e-12.
 
     >>> F.binary_cross_entropy(gg.tensor([0.5, 0.25]), gg.tensor([1.0, 0.0])).round(decimals=4)
     tensor(0.4904)
     """
-    input, target = asarray(input), asarray(target)
-    ones, zeros = OPS["log"](input), OPS["log1p"](-input)
-    losses = -(target * OPS["maximum"](ones, -100.0) + (1 - target) * OPS["maximum"](zeros, -100.0))
+    losses = binary_cross_entropy_elements(input, target)
     return reduced("binary_cross_entropy", losses if weight is None else losses * weight, reduction)
 
 

@@ -18,8 +18,8 @@ __all__ = [
 
 
 def _hinge(x: Tensor) -> Tensor:
-    """Return max(0, x)."""
-    return OPS["relu"](x)
+    """Return max(0, x); at 0 its gradient is 1, as in PyTorch, so that what just reaches the margin is still moved."""
+    return OPS["clip"](x, 0.0)
 
 
 def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, reduction: str = "mean") -> Tensor:
@@ -110,7 +110,7 @@ def multi_margin_loss(
     rows, classes = input.reshape((-1, input.shape[-1])), target.reshape((-1, 1))
     if input.ndim not in (1, 2) or rows.shape[0] != classes.shape[0]:
         raise ShapeError(f"multi_margin_loss: target must be {input.shape[:-1]} for {input.shape}, got {target.shape}")
-    terms = _hinge(margin - OPS["take_along_axis"](rows, classes, axis=1) + rows)
+    terms = OPS["relu"](margin - OPS["take_along_axis"](rows, classes, axis=1) + rows)
     terms = terms if p == 1 else terms * terms
     others = asarray(rows.device.xp.arange(rows.shape[1]), device=rows.device) != classes
     if weight is not None:
@@ -140,7 +140,7 @@ def multilabel_margin_loss(input: Any, target: Any, reduction: str = "mean") -> 
     is_label = ((labels[:, :, None] == xp.arange(rows.shape[1])) & (used[:, :, None] > 0)).any(axis=1)
     counted = wrap(used[:, :, None] * ~is_label[:, None, :], rows.device, None)
     wanted = OPS["take_along_axis"](rows, wrap(labels, rows.device, None), axis=1)
-    terms = _hinge(1 - wanted.unsqueeze(2) + rows.unsqueeze(1)) * counted
+    terms = OPS["relu"](1 - wanted.unsqueeze(2) + rows.unsqueeze(1)) * counted
     losses = terms.sum(axis=(1, 2)) / rows.shape[1]
     return reduced("multilabel_margin_loss", losses if input.ndim == 2 else losses.squeeze(0), reduction)
 
