@@ -158,9 +158,9 @@ def _power_x(g: Any, x: Any, y: Any) -> Any:
     return g * (y * _raise(x, y - (y != 0).astype(y.dtype)))
 
 
-def _power_y(g: Any, x: Any, y: Any, out: Any) -> Any:
+def _power_y(g: Any, x: Any, out: Any) -> Any:
     """g * x**y * log(x), with log(0) taken as 0 unless x**y is infinite there."""
-    return g * (out * xp(g).log(x + ((x == 0) & (y >= 0)).astype(x.dtype)))
+    return g * (out * xp(g).log(x + ((x == 0) & (abs(out) < math.inf)).astype(x.dtype)))
 
 
 power.vjp(x=_power_x, y=_power_y)

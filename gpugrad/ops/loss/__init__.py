@@ -59,7 +59,7 @@ def divisor(target: Any, weight: Any, ignore_index: int, reduction: str, dtype: 
 
 def divided(g: Any, total: Any) -> Any:
     """Return g / total for a `divisor`; 0 where that is NaN: the mean of no losses depends on nothing."""
-    return g / xp(total).where(total != total, math.inf, total)
+    return g / (xp(total).where(total != total, math.inf, total) if hasattr(total, "dtype") else total)
 
 
 @op(
