@@ -53,6 +53,7 @@ class Op:
         exact: bool,
         view: bool,
         broadcasts: bool,
+        scalar_axis: bool,
         bench: Callable | None,
         flops: Callable | None,
     ):
@@ -66,6 +67,7 @@ class Op:
         self.signature = Signature(self.name, forward)
         self.inputs, self.attributes = self.signature.inputs, self.signature.attributes
         self.positions, self.fixed, self.many = self.signature.positions, self.signature.fixed, self.signature.many
+        self.scalar_axis = scalar_axis and "axis" in self.attributes and not self.many
         self._flows = [False] * len(self.inputs)  # whether a gradient flows to each; `vjp` says so
 
     @property
@@ -115,6 +117,8 @@ class Op:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         inputs, attributes = self.signature.bind(args, kwargs)
         device, tensors, arrays = place(self, inputs)
+        if self.scalar_axis and not arrays[0].shape and (axis := attributes["axis"]) is not None and axis != ():
+            return self._along_scalar(tensors, attributes)
         try:
             if device.is_only:
                 out, residuals, path = self._run(device, arrays, attributes)
@@ -137,6 +141,18 @@ class Op:
         if self.view and out.base is not None:
             made._view = View.of(self, tensors[0], attributes, out)
         return made
+
+    def _along_scalar(self, tensors: Sequence, attributes: dict) -> Any:
+        """Call with an axis of one element for each 0-d input, and without it again in what all of them give.
+
+        So a 0-d input has the axes 0 and -1, as in PyTorch, in this order of derivative and all others."""
+        scalar = [t is not None and not t.shape for t in tensors]
+        vectors = [OPS["reshape"](t, shape=(1,)) if one else t for t, one in zip(tensors, scalar, strict=True)]
+        out = self(*vectors, **attributes)
+        if not all(one or t is None for t, one in zip(tensors, scalar, strict=True)):
+            return out
+        outs = [OPS["reshape"](o, shape=()) if o.shape == (1,) else o for o in (out if type(out) is tuple else (out,))]
+        return tuple(outs) if type(out) is tuple else outs[0]
 
     def _run(self, device: Device, arrays: list, attributes: dict) -> tuple[Any, dict, DevicePath | None]:
         """Compute: the outputs, the device path's residuals, and that path if it ran.
@@ -221,6 +237,7 @@ def op(
     exact: bool = False,
     view: bool = False,
     broadcasts: bool = False,
+    scalar_axis: bool = True,
     bench: Callable | None = None,
     flops: Callable | None = None,
     make: type[Op] = Op,
@@ -231,6 +248,7 @@ def op(
     dtypes: "common": inputs are promoted to one dtype; "float": and integers to the default float; "own": left alone.
     exact: moves values without arithmetic, so 16-bit floats are not raised to float32.
     broadcasts: some axes of an input are broadcast and others not (matmul, linear), and gradients may keep them.
+    scalar_axis: with an attribute `axis`, a 0-d first input has the axes 0 and -1; False where it needs a real one.
     view: the result shares the first input's memory, and in-place changes go through it.
     bench: like samples, cases to measure, the one for a quick look first; a generator, since they are large.
     flops: arithmetic operations of a call, or (of forward, of backward); its parameters name inputs, attributes, `out`.
@@ -244,6 +262,7 @@ def op(
             exact=exact,
             view=view,
             broadcasts=broadcasts,
+            scalar_axis=scalar_axis,
             bench=bench,
             flops=flops,
         )

@@ -231,6 +231,8 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Tensor, Tensor, T
 def matrix_rank(x: Any, tol: Any = None, *, rtol: Any = None) -> Tensor:
     """How many singular values exceed `tol` (absolute), or `rtol` (default: max(M, N) eps) times the largest."""
     values = svdvals(asarray(x).detach())
+    if not values.shape[-1]:  # without singular values there is no largest one
+        return (values > 0).sum(axis=-1)
     if tol is None:
         eps = max(asarray(x).shape[-2:]) * float(np.finfo(values.dtype).eps) if rtol is None else rtol
         tol = values.max(axis=-1, keepdims=True) * eps

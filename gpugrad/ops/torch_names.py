@@ -15,6 +15,7 @@ from ..autograd.tensor import Tensor
 from ..backend.dtypes import is_float
 from ..errors import ShapeError
 from .join import array_split
+from .shape import axis_of
 
 
 class Extremum(NamedTuple):
@@ -62,10 +63,23 @@ def _spread(name: str) -> Callable:
     return call
 
 
+def _with_an_axis(call: Callable) -> Callable:
+    """`call` for what needs an axis; a 0-d x has one element along it, and stays 0-d."""
+
+    def with_axis(x: Any, *, dim: int = -1, **options: Any) -> Extremum:
+        x = asarray(x)
+        if x.ndim:
+            return call(x, dim=dim, **options)
+        values, indices = call(x.reshape((1,)), dim=dim, **options)
+        return Extremum(values.reshape(()), indices.reshape(()))
+
+    return with_axis
+
+
 def _split(x: Any, split_size: Any = None, *, dim: int = 0, split_size_or_sections: Any = None) -> tuple[Tensor, ...]:
     x = asarray(x)
     sizes = split_size if split_size is not None else split_size_or_sections
-    length = x.shape[dim]
+    length = x.shape[axis_of("split", x, dim)]
     if isinstance(sizes, int):
         if sizes < 1:
             raise ShapeError(f"split: expected a positive size, got {sizes}")
@@ -79,10 +93,10 @@ def _split(x: Any, split_size: Any = None, *, dim: int = 0, split_size_or_sectio
 
 # name -> (the PyTorch words that show whose call it is, what it then does)
 CLASHES: dict[str, tuple[frozenset[str], Callable]] = {
-    "max": (frozenset({"dim", "keepdim"}), _extremum("max")),
-    "min": (frozenset({"dim", "keepdim"}), _extremum("min")),
-    "median": (frozenset({"dim", "keepdim"}), _median),
-    "sort": (frozenset({"dim", "descending"}), _sort),
+    "max": (frozenset({"dim", "keepdim"}), _with_an_axis(_extremum("max"))),
+    "min": (frozenset({"dim", "keepdim"}), _with_an_axis(_extremum("min"))),
+    "median": (frozenset({"dim", "keepdim"}), _with_an_axis(_median)),
+    "sort": (frozenset({"dim", "descending"}), _with_an_axis(_sort)),
     "var": (frozenset({"dim", "unbiased", "keepdim"}), _spread("var")),
     "std": (frozenset({"dim", "unbiased", "keepdim"}), _spread("std")),
     "split": (frozenset({"dim", "split_size", "split_size_or_sections"}), _split),

@@ -28,8 +28,8 @@ def batch_norm(
     """Normalise input (N, C, *S) per channel, then multiply by weight and add bias (C,).
 
     In training it uses the batch's statistics, which also move running_mean and running_var (the unbiased variance) in
-    place by `momentum`; otherwise it uses those two. Raises ShapeError in training for one value per channel. See S.
-    Ioffe and C. Szegedy 2015, section 3.
+    place by `momentum` unless the batch is empty; otherwise it uses those two. Raises ShapeError in training for one
+    value per channel. See S. Ioffe and C. Szegedy 2015, section 3.
 
     >>> F.batch_norm(gg.tensor([[1.0], [3.0]]), None, None, training=True).round(decimals=3)
     tensor([[-1.],
@@ -48,6 +48,8 @@ def batch_norm(
     if count == 1:
         raise ShapeError(f"batch_norm: training needs more than one value per channel, got input {input.shape}")
     out, mean, var = batch_norm_op(input, weight, bias, eps=eps)
+    if not count:
+        return out
     with no_grad():
         if running_mean is not None:
             running_mean.copy_(running_mean * (1 - momentum) + mean.detach().to(dtype=running_mean.dtype) * momentum)

@@ -24,12 +24,14 @@ def reduced(name: str, losses: Tensor, reduction: str) -> Tensor:
 
 def _classes_last(name: str, input: Tensor, target: Tensor) -> tuple[Tensor, Tensor, tuple]:
     """Return input (N, C, *S) as rows (M, C), target (N, *S) as (M,), and the shape of the target."""
+    if input.ndim == 0:
+        raise ShapeError(f"{name}: expected input (N, C, *S) or (C,), got {input.shape}")
     if input.ndim == 1:
-        return input.reshape((1, -1)), target.reshape((1,)), ()
+        return input.reshape((1, input.shape[0])), target.reshape((1,)), ()
     expected = (input.shape[0], *input.shape[2:])
     if target.shape != expected:
         raise ShapeError(f"{name}: target must be {expected} for input {input.shape}, got {target.shape}")
-    rows = input if input.ndim == 2 else input.moveaxis(1, -1).reshape((-1, input.shape[1]))
+    rows = input if input.ndim == 2 else input.moveaxis(1, -1).reshape((math.prod(expected), input.shape[1]))
     return rows, target if target.ndim == 1 else target.reshape((-1,)), expected
 
 
@@ -219,7 +221,7 @@ def binary_cross_entropy_with_logits(
 
 def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """Compute target * (log target - input), input being log-probabilities; "batchmean" divides the sum by the first
-    axis.
+    axis, if there is one.
 
     >>> F.kl_div(gg.tensor([[0.5, 0.5]]).log(), gg.tensor([[1.0, 0.0]]), reduction="batchmean").round(decimals=4)
     tensor(0.6931)
@@ -231,7 +233,7 @@ def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = 
         positive = target > 0
         losses = OPS["where"](positive, target * OPS["log"](OPS["where"](positive, target, 1.0)), 0.0) - target * input
     if reduction == "batchmean":
-        return losses.sum() / input.shape[0]
+        return losses.sum() / input.shape[0] if input.ndim else losses.sum()
     return reduced("kl_div", losses, reduction)
 
 

@@ -12,6 +12,7 @@ from ..elementwise.arithmetic import subtract
 from ..elementwise.comparison import not_equal
 from ..elementwise.exponential import within_range
 from ..reduce.axes import accumulate
+from ..shape import axis_of
 
 __all__ = [
     "cummax", "cummin", "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "diff", "linear_scan", "logcumsumexp",
@@ -266,6 +267,7 @@ def diff(x, n=1, axis=-1, prepend=None, append=None):
     x = asarray(x)
     if n < 0:
         raise ShapeError(f"diff: n must not be negative, got {n}")
+    axis_of("diff", x, axis)
     at = [index_along(x.ndim, axis, part) for part in (slice(0, 1), slice(1, None), slice(0, -1))]
     ends = [end if end is None else asarray(end, device=x.device) for end in (prepend, append)]
     ends = [end if end is None or end.ndim else xp(x).broadcast_to(end, x[at[0]].shape) for end in ends]
@@ -280,6 +282,7 @@ def diff(x, n=1, axis=-1, prepend=None, append=None):
 def trapezoid(y, x=None, dx=1.0, axis=-1):
     """The integral of the samples y along `axis` by trapezoids, at the places x (1-d or of y's shape) or dx apart."""
     y = asarray(y)
+    axis_of("trapezoid", y, axis)
     later, earlier = index_along(y.ndim, axis, slice(1, None)), index_along(y.ndim, axis, slice(0, -1))
     if x is not None:
         x = asarray(x, device=y.device)

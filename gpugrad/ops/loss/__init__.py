@@ -17,7 +17,7 @@ def _coefficients(logits: Any, target: Any, weight: Any, ignore_index: int, labe
     count = logits.shape[1]
     kept = target != ignore_index
     ones = (ns.arange(count) == target[:, None]) & kept[:, None]
-    q = ones * (1 - label_smoothing) + kept[:, None] * (label_smoothing / count)
+    q = ones * (1 - label_smoothing) + kept[:, None] * (label_smoothing / max(count, 1))
     return (q if weight is None else q * weight).astype(logits.dtype)
 
 
