@@ -141,9 +141,10 @@ def binary_cross_entropy_elements(input, target):
 
 
 def _logarithms(p: Any) -> tuple:
-    """Return log(p) and log(1 - p), both at least -100."""
+    """Return log(p) and log(1 - p), both at least -100; no logarithm of 0 is taken."""
     ns = xp(p)
-    return ns.maximum(ns.log(p), -100.0), ns.maximum(ns.log1p(-p), -100.0)
+    ones, zeros = ns.log(ns.where(p == 0, 1.0, p)), ns.log1p(-ns.where(p == 1, 0.0, p))
+    return ns.where(p == 0, -100.0, ns.maximum(ones, -100.0)), ns.where(p == 1, -100.0, ns.maximum(zeros, -100.0))
 
 
 def _of_probability(g: Any, input: Any, target: Any) -> Any:
