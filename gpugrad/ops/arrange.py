@@ -75,7 +75,7 @@ def flipud(x: Any) -> Tensor:
 def rot90(x: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tensor:
     """x turned by k quarter turns in the plane of `axes`, from the first towards the second."""
     x = asarray(x)
-    first, second = (axis % x.ndim for axis in axes)
+    first, second = (axis_of("rot90", x, axis) for axis in axes)
     if first == second:
         raise ShapeError(f"rot90: axes={tuple(axes)} name one axis of shape {x.shape} twice")
     turns = k % 4

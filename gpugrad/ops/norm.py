@@ -10,7 +10,7 @@ from ..autograd.tensor import Tensor
 from ..errors import ShapeError
 from .decompose import svdvals
 from .elementwise.arithmetic import infinite_for_zero
-from .shape import expand_dims, moveaxis
+from .shape import axis_of, expand_dims, moveaxis
 
 __all__ = ["matrix_norm", "norm", "vector_norm"]
 
@@ -123,6 +123,6 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> T
         raise ShapeError(f"norm: ord={ord!r} is defined over one axis or two, got axis={axis} of shape {x.shape}")
     if len(axes) == 1:
         return vector_norm(x, axis=axes[0], keepdims=keepdims, ord=2 if ord is None else ord)
-    axes = tuple(a % x.ndim for a in axes)
+    axes = tuple(axis_of("norm", x, a) for a in axes)
     out = matrix_norm(moveaxis(x, axes, (-2, -1)), ord="fro" if ord is None else ord)
     return expand_dims(out, axis=axes) if keepdims else out

@@ -188,7 +188,7 @@ def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
 def unflatten(x: Any, dim: int, sizes: Sequence[int]) -> Tensor:
     """The axis `dim` split into axes of `sizes` (one may be -1)."""
     x = asarray(x)
-    axis = dim % x.ndim
+    axis = axis_of("unflatten", x, dim)
     sizes = tuple(sizes)
     if -1 in sizes:
         known = prod(n for n in sizes if n != -1)

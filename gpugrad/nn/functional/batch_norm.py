@@ -89,4 +89,4 @@ def instance_norm(
             var = input.var(axis=axes, ddof=1).mean(axis=0)
             running_mean.copy_(running_mean * (1 - momentum) + mean * momentum)
             running_var.copy_(running_var * (1 - momentum) + var * momentum)
-    return group_norm(input, input.shape[1], weight, bias, eps)
+    return group_norm(input, max(input.shape[1], 1), weight, bias, eps)

@@ -62,7 +62,7 @@ def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None
     tensor([-1.,  1., -1.,  1.])
     """
     input = asarray(input)
-    if input.ndim < 2 or input.shape[1] % num_groups:
+    if input.ndim < 2 or num_groups < 1 or input.shape[1] % num_groups:
         raise ShapeError(f"group_norm: input {input.shape} has no number of channels that {num_groups} groups divide")
     grouped = input.reshape((input.shape[0], num_groups, math.prod(input.shape[1:]) // num_groups))
     out = layer_norm_op(grouped, None, None, ndim=1, eps=eps).reshape(input.shape)
