@@ -7,6 +7,7 @@
     python -m benchmarks --markdown --svg bars.svg    # the table and the picture of a README, from one run
     python -m benchmarks my_ops.py                    # the ops that a file declares
     python -m benchmarks compare A.jsonl B.jsonl      # what changed beyond noise; status 1: slower
+    python -m benchmarks table A.jsonl B.jsonl        # runs of several kinds of CPU in one table for a README
     python -m benchmarks page A.jsonl --html FILE     # the page of an earlier run; with --svg FILE the picture
 
 Results are verified before they are timed, contenders take turns, and every library has the same threads and, for
@@ -36,7 +37,7 @@ from .measuring.cores import CORES, pinned
 from .measuring.environment import environment
 from .measuring.limits import Limits, noise
 from .peers.libraries import CHOSEN, PEERS
-from .reports import table
+from .reports import readme, table
 from .reports.compare import compare
 from .reports.page import page
 from .reports.picture import picture
@@ -49,7 +50,7 @@ UNSTEADY, BUSY = 0.15, 0.5  # spread of a fixed computation; processes running o
 def arguments(parser):
     """Declares the options."""
     parser.add_argument(
-        "names", nargs="*", metavar="name", help="ops, workloads or kinds; FILE.py; compare A B; page A"
+        "names", nargs="*", metavar="name", help="ops, workloads or kinds; FILE.py; compare A B; table A ...; page A"
     )
     level = parser.add_mutually_exclusive_group()
     level.add_argument("--quick", dest="level", action="store_const", const="quick", help="under two minutes")
@@ -153,7 +154,7 @@ def summarise(rows, facts, options, path):
         print(f"too noisy for a verdict: {len(noisy)} of {len(rows)} rows")
     write_files(rows, facts, options)
     if options.markdown:
-        print("\n" + table.markdown(rows, facts, line))
+        print("\n" + readme.table([row | facts for row in rows], GEOMETRIC_MEAN_GOAL))
 
 
 def write_files(rows, facts, options):
@@ -173,7 +174,7 @@ def rows_of(file):
 
 
 def of_files(options):
-    """Does `compare` or `page`, which read result files, and returns the exit status."""
+    """Does `compare`, `table` or `page`, which read result files, and returns the exit status."""
     command, *files = options.names
     if command == "compare":
         if len(files) != 2:
@@ -183,6 +184,11 @@ def of_files(options):
         lines, regressed = compare(*files)
         print("\n".join(lines))
         return int(regressed)
+    if command == "table":
+        if not files:
+            raise UsageError("table takes result files, one or more")
+        print(readme.table([row for file in files for row in rows_of(file)], GEOMETRIC_MEAN_GOAL))
+        return 0
     if len(files) != 1 or not (options.html or options.svg):
         raise UsageError("page takes one result file, and --html FILE or --svg FILE to write to")
     rows = rows_of(files[0])
@@ -221,7 +227,7 @@ def start(options):
 def run(options):
     """Does what the command line asks for, and returns the exit status."""
     try:
-        if options.names[:1] in (["compare"], ["page"]):
+        if options.names[:1] in (["compare"], ["table"], ["page"]):
             return of_files(options)
         with pinned(options.threads):
             return start(options)

@@ -16,7 +16,7 @@ Element types
 Devices, threads and precision
     Device, device, default_device, set_default_device, get_num_threads, set_num_threads,
     get_float32_matmul_precision, set_float32_matmul_precision
-Gradients, and what is recorded for them
+Gradients and their recording
     grad, checkpoint, no_grad, enable_grad, set_grad_enabled, is_grad_enabled, inference_mode,
     is_inference_mode_enabled, detect_anomaly
 Mixed precision
@@ -29,11 +29,13 @@ Constants
     pi, e, inf, nan, newaxis
 Subpackages
     amp, autograd, cuda, data, errors, io, linalg, models, nn, optim, train, typing, viz
-Activation functions, as PyTorch defines them
-    celu, elu, gelu, hardshrink, hardsigmoid, hardswish, hardtanh, leaky_relu, logsigmoid, mish, relu, relu6,
-    selu, silu, softplus, softshrink, softsign, tanhshrink, threshold
-Chains of ops that networks run again and again, each as one op, so that a device may pass over memory once
+A bias and an activation as one op, so that a device passes over memory once
     bias_activation
+Activation functions of several pieces, as PyTorch defines them
+    celu, elu, hardshrink, hardsigmoid, hardswish, hardtanh, leaky_relu, relu, relu6, selu, softshrink,
+    threshold
+Batch norm by the statistics of the batch, and channels scaled and shifted
+    batch_norm
 Convolution in one, two and three dimensions
     convolution
 Copies
@@ -54,14 +56,17 @@ Elementwise comparisons, predicates, logic and bits
     bitwise_right_shift, bitwise_xor, equal, greater, greater_equal, invert, isclose, isfinite, isinf, isnan,
     left_shift, less, less_equal, logical_and, logical_not, logical_or, logical_xor, not_equal, right_shift,
     signbit
-Exponentials, logarithms, trigonometric and hyperbolic functions
-    acos, acosh, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, asin, asinh, atan, atan2, atanh,
-    cos, cosh, deg2rad, exp, exp2, expm1, log, log10, log1p, log2, logaddexp, rad2deg, sin, sinh, tan, tanh
+Exponentials and logarithms
+    exp, exp2, expm1, log, log10, log1p, log2, logaddexp
+Extremes over axes, where they are, and the truth of elements
+    all, amax, amin, any, argmax, argmin, count_nonzero, max, min
 Indexing, gathering and scattering
     gather, index_add, index_select, masked_fill, scatter_add, take, take_along_axis
 Joining arrays, cutting them and repeating them
     array_split, cat, chunk, column_stack, concat, concatenate, dstack, hstack, narrow, split, stack, unbind,
     unstack, vstack
+Layer norm and RMS norm over trailing axes, also of a sum of two arrays
+    add_layer_norm, add_rms_norm, layer_norm, rms_norm
 Linear algebra
     cross, det, inv, inverse, logdet, lstsq, matmul, matrix_exp, matrix_norm, matrix_power, matrix_rank,
     matrix_transpose, multi_dot, norm, outer, pinv, slogdet, solve, solve_triangular, tensordot, vecdot,
@@ -71,8 +76,6 @@ Looking rows up in a table, and adding up rows that share an id
 New tensors
     arange, empty, empty_like, eye, from_dlpack, full, full_like, linspace, logspace, ones, ones_like, zeros,
     zeros_like
-Normalisation
-    add_layer_norm, add_rms_norm, batch_norm, layer_norm, rms_norm
 Order statistics and weighted means
     average, median, nanmean, nansum, percentile, quantile
 Padding
@@ -85,8 +88,6 @@ Random tensors, drawn from the default generator (`gpugrad.manual_seed`) or a gi
     bernoulli, multinomial, normal, rand, rand_like, randint, randint_like, randn, randn_like, randperm, uniform
 Rearranging along axes
     flip, fliplr, flipud, repeat, repeat_interleave, roll, rot90, tile
-Reductions over axes
-    all, amax, amin, any, argmax, argmin, count_nonzero, logsumexp, max, mean, min, prod, std, sum, var
 Rounding and signs
     ceil, floor, rint, round, sign, trunc
 Running sums, products and extremes along an axis, and differences
@@ -97,26 +98,37 @@ Shape
     atleast_1d, atleast_2d, atleast_3d, broadcast_arrays, broadcast_shapes, broadcast_to, expand, expand_dims,
     flatten, meshgrid, moveaxis, movedim, permute, permute_dims, ravel, reshape, squeeze, swapaxes, swapdims, t,
     transpose, unflatten, unsqueeze
+Smooth activation functions, as PyTorch defines them
+    gelu, logsigmoid, mish, silu, softplus, softsign, tanhshrink
 Softmax, its logarithm, and the softmax of masked scores
     log_softmax, masked_softmax, softmax
 Sorting, searching and counting
     argsort, argwhere, bincount, digitize, flatnonzero, histogram, isin, nonzero, searchsorted, sort, topk,
     unique, unique_all, unique_counts, unique_inverse, unique_values
+Sums, means, products and logsumexp over axes
+    logsumexp, mean, prod, sum
 The error function and its relatives, and the sigmoid
     erf, erfc, erfinv, sigmoid
 The linear layer, alone and with the activation after it
     linear, linear_gelu, linear_relu
+The words of a call decide between PyTorch's and NumPy's meanings of a name
+    std, var
+Trigonometric and hyperbolic functions and their inverses
+    acos, acosh, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, asin, asinh, atan, atan2, atanh,
+    cos, cosh, deg2rad, rad2deg, sin, sinh, tan, tanh
 """
 
 import importlib as _importlib
 import math as _math
 import sys as _sys
+from types import FunctionType as _FunctionType
 from typing import Any as _Any
 
 from . import ops as _ops
 from .autograd.autocast import autocast, get_autocast_dtype, is_autocast_enabled
 from .autograd.checkpoint import checkpoint
 from .autograd.convert import asarray, from_numpy, tensor
+from .autograd.explain import told as _told
 from .autograd.function import Function
 from .autograd.functional import grad
 from .autograd.mode import (
@@ -152,8 +164,7 @@ from .backend.dtypes import (
 )
 from .backend.namespace import Namespace as _Namespace
 from .backend.namespace import register_type as _register_type
-from .backend.precision import get as get_float32_matmul_precision
-from .backend.precision import set as set_float32_matmul_precision
+from .backend.precision import get_float32_matmul_precision, set_float32_matmul_precision
 from .backend.random import Generator, default_generator, get_rng_state, manual_seed, set_rng_state
 from .ops import methods as _methods
 from .ops.arrange import *
@@ -190,6 +201,7 @@ from .ops.shape import *
 from .ops.softmax import *
 from .ops.sort import *
 from .ops.statistics import *
+from .ops.torch_names import *  # last, since it replaces ops of the same names
 
 __version__ = "0.1.0"
 
@@ -203,7 +215,7 @@ _SUBJECTS = {
     "default_dtype set_default_dtype promote",
     "Devices, threads and precision": "Device device default_device set_default_device get_num_threads set_num_threads "
     "get_float32_matmul_precision set_float32_matmul_precision",
-    "Gradients, and what is recorded for them": "grad checkpoint no_grad enable_grad set_grad_enabled is_grad_enabled "
+    "Gradients and their recording": "grad checkpoint no_grad enable_grad set_grad_enabled is_grad_enabled "
     "inference_mode is_inference_mode_enabled detect_anomaly",
     "Mixed precision": "autocast is_autocast_enabled get_autocast_dtype",
     "Ops of your own": "op xp Function",
@@ -217,6 +229,9 @@ _NAMES = " ".join(_SUBJECTS.values()).split() + [name for family in _FAMILIES fo
 
 __all__ = sorted(set(_NAMES))  # pyright: ignore[reportUnsupportedDunderAll]
 
+for _name in ("tensor", "asarray", "from_numpy", *(name for family in _FAMILIES for name in family.__all__)):
+    if isinstance(globals()[_name], _FunctionType):  # an op names itself in its errors
+        globals()[_name] = _told(globals()[_name])
 _methods.attach(globals())
 _register_type(Tensor, _Namespace(_sys.modules[__name__], "tensor"))  # xp(tensor): all that is public, then all ops
 _keep_heap()

@@ -37,7 +37,7 @@ float16: np.dtype[Any]
 float32: np.dtype[Any]
 float64: np.dtype[Any]
 from .autograd.autocast import get_autocast_dtype as get_autocast_dtype
-from .backend.precision import get as get_float32_matmul_precision
+from .backend.precision import get_float32_matmul_precision as get_float32_matmul_precision
 from .backend.cpu.threads import get_num_threads as get_num_threads
 from .backend.random import get_rng_state as get_rng_state
 from .autograd.functional import grad as grad
@@ -67,7 +67,7 @@ pi: float
 from .backend.dtypes import promote as promote
 from .backend.devices import set_default_device as set_default_device
 from .backend.dtypes import set_default_dtype as set_default_dtype
-from .backend.precision import set as set_float32_matmul_precision
+from .backend.precision import set_float32_matmul_precision as set_float32_matmul_precision
 from .autograd.mode import set_grad_enabled as set_grad_enabled
 from .backend.cpu.threads import set_num_threads as set_num_threads
 from .backend.random import set_rng_state as set_rng_state

@@ -1,4 +1,13 @@
-"""The exceptions gpugrad raises, each also an instance of the built-in error that NumPy or PyTorch would raise."""
+"""The exceptions of gpugrad. Each is also an instance of the built-in error that NumPy or PyTorch would raise.
+
+A message names the op and the argument, what was given and what is allowed:
+
+>>> try:
+...     gg.ones(2, 3) @ gg.ones(2, 3)
+... except gg.errors.ShapeError as error:
+...     print(isinstance(error, ValueError), "matmul" in str(error), "(2, 3)" in str(error))
+True True True
+"""
 
 
 class GpugradError(Exception):
@@ -68,7 +77,7 @@ class StateDictError(GpugradError, RuntimeError):
 
 
 class CheckpointError(GpugradError, OSError):
-    """A checkpoint file that cannot be read: truncated, or of another format."""
+    """A checkpoint file that cannot be read, truncated or of another format; or one that could not be, once written."""
 
 
 class DataError(GpugradError, RuntimeError):

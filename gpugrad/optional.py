@@ -1,4 +1,4 @@
-"""Packages that only some functions need, imported when these are called."""
+"""Packages that only some functions need; they are imported when these are called."""
 
 import importlib
 from typing import Any
@@ -7,7 +7,7 @@ from .errors import MissingPackageError
 
 
 def need(module: str, purpose: str, extra: str, package: str | None = None) -> Any:
-    """The module of an optional package. Raises MissingPackageError that says what for, and how to get it."""
+    """Import and return an optional module. Raises MissingPackageError that says what needs it and how to get it."""
     root = module.partition(".")[0]
     try:
         importlib.import_module(root)

@@ -1,4 +1,4 @@
-"""What functions take, as names for annotations: `def loss(x: Tensor, weights: TensorLike) -> Tensor`."""
+"""Names for annotations of arguments: `def loss(x: Tensor, weights: TensorLike) -> Tensor`."""
 
 from collections.abc import Sequence
 from types import EllipsisType
@@ -13,7 +13,7 @@ __all__ = ["Axes", "Axis", "DTypeLike", "DeviceLike", "Index", "Shape", "Support
 
 
 class SupportsArray(Protocol):
-    """An array of some library: NumPy's, and all that become one of NumPy's."""
+    """An array of some library: NumPy's, and all that NumPy can convert to its own."""
 
     def __array__(self) -> np.ndarray: ...
 

@@ -20,10 +20,14 @@ from .optional import need
 
 
 class Dot(str):
-    """A graph in the DOT language; in a notebook it shows as a picture where graphviz is installed."""
+    """Holds a graph in the DOT language; a notebook shows it as a picture if graphviz is installed.
+
+    >>> dot = gg.viz.Dot("digraph { a -> b; }")
+    >>> dot.save("graph.dot")
+    """
 
     def svg(self) -> str:
-        """The picture. Raises MissingPackageError without graphviz's program `dot`."""
+        """Return the picture as SVG. Raises MissingPackageError without graphviz's program `dot`."""
         program = shutil.which("dot")
         if program is None:
             raise MissingPackageError("drawing a graph needs the program dot of graphviz: apt install graphviz")
@@ -38,10 +42,16 @@ class Dot(str):
 
 
 def graph(*outputs: Tensor, params: Any = None) -> Dot:
-    """The recorded ops that lead to the outputs, as a drawing: leaves are boxes with shape and dtype, ops are ovals.
+    """Return a drawing of the recorded ops that lead to the outputs: leaves are boxes with shape and dtype, ops are
+    ovals.
 
     params: a Module, or a mapping of names to Tensors, to name leaves by. An op's tooltip is the line that called it.
     Raises GradientError for an output that no recorded op made.
+
+    >>> x = gg.ones(2, requires_grad=True)
+    >>> dot = gg.viz.graph((x * 2).sum(), params={"x": x})
+    >>> [name for name in ("multiply", "sum", "x") if f'label="{name}' in dot]
+    ['multiply', 'sum', 'x']
     """
     names = dict(params.named_parameters() if hasattr(params, "named_parameters") else params or {})
     of_leaf = {tensor: name for name, tensor in names.items()}
@@ -80,10 +90,14 @@ def curves(
     per_epoch: float | None = None,
     log: bool = True,
 ) -> Any:
-    """A picture of curves by name, such as the losses of the steps; returns matplotlib's Figure, written to `path`.
+    """Return a picture of curves by name, such as the losses of the steps: matplotlib's Figure, also written to `path`.
 
-    per_epoch: steps of an epoch, in which the longest curve is then measured; shorter ones (a value for each epoch)
-    are spread over the same length. log: a logarithmic scale, if all values are positive.
+    per_epoch: steps of an epoch, in which the longest curve is then measured; shorter ones (a value for each epoch) are
+    spread over the same length. log: a logarithmic scale, if all values are positive.
+
+    >>> figure = gg.viz.curves({"training loss": [1.0, 0.5, 0.3]})
+    >>> figure.axes[0].get_xlabel()
+    'step'
     """
     named = values if isinstance(values, Mapping) else {"loss": values}
     figure, axes = _figure((7, 4))
@@ -104,9 +118,14 @@ def curves(
 def histograms(
     model: Any, path: str | os.PathLike | None = None, *, gradients: bool = False, bins: int = 50, columns: int = 4
 ) -> Any:
-    """A picture of how the values of each parameter, or their gradients, are distributed; returns the Figure.
+    """Return a picture of the distribution of each parameter's values, or of their gradients: matplotlib's Figure.
 
-    model: a Module, or a mapping of names to Tensors. Values that are not finite are counted in the title.
+    model: a Module, or a mapping of names to Tensors. path: a file that the picture is written to. Values that are not
+    finite are counted in the title.
+
+    >>> figure = gg.viz.histograms({"weight": gg.ones(2, 3)})
+    >>> figure.axes[0].get_title()
+    'weight (2, 3)'
     """
     named = dict(model.named_parameters() if hasattr(model, "named_parameters") else model)
     if gradients:

@@ -1,16 +1,16 @@
 // Attention out = softmax(q k^T * scale + mask) v, forward and backward, for any type, width up to 256 and strides.
 //
 // Forward: a block owns 64 queries (32 in double) of one head and walks over the keys; softmax is made online (Milakov
-// and Gimelshein 2018), so that no (Tq, Tk) array exists. It keeps per row the shift (the largest score) and the
-// reciprocal of the sum of exp(score - shift). Their logsumexp would be one number, but beside a mask of finfo.min it
-// loses the sum.
-// Backward, with p the probabilities, gp = g v^T and delta = sum(g * out): gs = p * (gp - delta), gv = p^T g,
-// gk = scale * gs^T q, gq = scale * gs k. p is made again. A block owns 64 keys for gk and gv, and adds up the query
-// heads that share them; another kernel, 64 queries for gq. No atomics: the order of every sum is fixed.
-// Blocks in which causality hides every score are left out.
+// and Gimelshein 2018), so that no (Tq, Tk) array exists. For each row it stores two numbers: the shift (the largest
+// score) and 1 / sum(exp(score - shift)). A logsumexp would be one number, but if a mask of finfo.min makes the shift
+// huge, adding log(sum) to it loses the sum.
+// Backward, with p the probabilities, gp = g v^T and delta = sum(g * out): gs = p * (gp - delta), gv = p^T g, gk =
+// scale * gs^T q, gq = scale * gs k. p is computed again. In one kernel a block owns 64 keys, for gk and gv, and adds
+// up the query heads that share them; in another a block owns 64 queries, for gq. There are no atomics: the order of
+// every sum is fixed. Blocks in which causality hides every score are skipped.
 //
-// 256 threads are a 16 x 16 grid over the tile of scores, R x R of them each. Products run over chunks of 64 columns:
-// two tiles of shared memory hold the chunks of both factors, then the weights and a chunk of what they weigh.
+// 256 threads are a 16 x 16 grid over the tile of scores, each computes R x R of them. Products run over chunks of 64
+// columns: two tiles of shared memory hold the chunks of both factors, then the weights and a chunk of their factor.
 // Bytes: q, k, v and out once, k and v again for every 64 queries (from L2). Compute: 4 Tq Tk D forward, 14 backward.
 // Source: Dao et al. 2022 (FlashAttention), algorithms 1 and 4; Dao 2023, section 3.2.
 
@@ -32,7 +32,7 @@ __device__ __forceinline__ int down() { return threadIdx.x / kSide; }
 
 // ---- tiles
 
-// A chunk of rows from `row` and columns from `column`, zero outside. Whether this thread met an infinity or NaN.
+// Loads the chunk that begins at (row, column), zero outside; returns whether this thread read an infinity or NaN.
 template <typename T, typename A>
 __device__ __forceinline__ bool load_tile(A (*tile)[kPitch], const Matrix<const T>& m, int64 row, int column) {
     constexpr int step = kThreads / kChunk;
@@ -49,7 +49,7 @@ __device__ __forceinline__ bool load_tile(A (*tile)[kPitch], const Matrix<const 
     return wild;
 }
 
-// s[r][c] = the product of row down() * R + r of `left` and row across() + 16 c of `right`, both counted from a start.
+// s[r][c] = the product of row left_row + down() * R + r of `left` and row right_row + across() + 16 c of `right`.
 template <typename T, typename A, int R>
 __device__ __forceinline__ void products(A (&s)[R][R], Tiles<A>& tiles, const Matrix<const T>& left, int64 left_row,
                                          const Matrix<const T>& right, int64 right_row) {
@@ -78,19 +78,19 @@ __device__ __forceinline__ void products(A (&s)[R][R], Tiles<A>& tiles, const Ma
     }
 }
 
-// The weights of a hidden score are -0: it adds nothing, not even where the key's or value's row is not finite.
+// The weight of a hidden score is -0, as a mark: `accumulate` skips it, so a key's or value's NaN does not get through.
 template <typename A> __device__ __forceinline__ bool is_hidden(A weight) {
     return weight == 0 && copysign(A(1), weight) < 0;
 }
 
-// Weights into tiles.left, for `accumulate`.
+// Writes the weights to tiles.left, for `accumulate`.
 template <typename A, int R> __device__ __forceinline__ void put(Tiles<A>& tiles, const A (&weights)[R][R]) {
     __syncthreads();  // the products have read it
     for (int r = 0; r < R; ++r)
         for (int c = 0; c < R; ++c) tiles.left[down() * R + r][across() + kSide * c] = weights[r][c];
 }
 
-// sum[r][4 n + c] += the weights of row down() * R + r times column 64 n + 4 across() + c of `right`, from row `row`.
+// sum[r][4 n + c] += row down() * R + r of the weights times column 64 n + 4 across() + c of `right`, from `row` on.
 template <typename T, typename A, int R, int C>
 __device__ __forceinline__ void accumulate(A (&sum)[R][C], Tiles<A>& tiles, const Matrix<const T>& right, int64 row) {
     constexpr int N = 16 / sizeof(A);
@@ -125,7 +125,7 @@ __device__ __forceinline__ void accumulate(A (&sum)[R][C], Tiles<A>& tiles, cons
     }
 }
 
-// sum * factor[r] into rows from `row` of `m`.
+// Writes sum * factor[r] to the rows of `m` that begin at `row`.
 template <typename T, typename A, int R, int C>
 __device__ __forceinline__ void write_rows(const Matrix<T>& m, int64 row, const A (&sum)[R][C], const A (&factor)[R]) {
     for (int r = 0; r < R; ++r) {
@@ -141,19 +141,19 @@ __device__ __forceinline__ void write_rows(const Matrix<T>& m, int64 row, const 
 
 // ---- rows
 
-// Not just a sum: the product of a hidden key may be NaN.
+// Not just score + added: the score of a hidden key may be NaN.
 template <typename A> __device__ __forceinline__ A score(A product, const Attention& a, A bias) {
     return bias == -infinity<A>() ? bias : product * A(a.scale) + bias;
 }
 
-// Over the 16 threads that share rows.
+// Reduces over the 16 threads that share rows.
 template <typename Op, typename A> __device__ __forceinline__ A row_reduce(A value) {
     for (int lane = kSide / 2; lane > 0; lane /= 2) value = Op::join(value, __shfl_xor_sync(kAllLanes, value, lane));
     return value;
 }
 
-// Bit r * R + c: whether dropout keeps the weight of query down() * R + r for key across() + 16 c. Each of the 16
-// threads of a row draws four neighbouring keys, and they exchange them.
+// Bit r * R + c says whether dropout keeps the weight of query down() * R + r for key across() + 16 c. Each of the 16
+// threads of a row draws for four neighbouring keys, and they exchange the bits.
 template <int R> __device__ __forceinline__ uint32 kept_by_rows(const Attention& a, int64 row, int64 key) {
     uint32 kept = 0;
     for (int r = 0; r < R; ++r) {
@@ -238,7 +238,8 @@ attention_forward(T* out, acc_t<T>* lse, const T* q, const T* k, const T* v, con
 
 // ---- backward
 
-// delta = sum(g * out) of every row, added as `products` adds: where one key has all the weight, gp - delta is 0.
+// delta = sum(g * out) of every row, added in the order of `products`: so if one key has all the weight, gp - delta is
+// exactly 0.
 template <typename T> __global__ void __launch_bounds__(kThreads)
 attention_delta(acc_t<T>* delta, const T* g, const T* out, Attention a) {
     using A = acc_t<T>;
@@ -266,7 +267,7 @@ template <typename A> __device__ __forceinline__ A probability(A score, const A*
     return score == -infinity<A>() ? -A(0) : exponential(score - lse[0]) * lse[1];
 }
 
-// gs = p * (gp - delta). Adding 0 makes a -0 that is not of a hidden score +0.
+// gs = p * (gp - delta). Only hidden scores may give -0; adding 0 turns any other -0 into +0.
 template <typename A> __device__ __forceinline__ A score_gradient(A p, A gp, A delta) {
     return is_hidden(p) ? p : p * (gp - delta) + A(0);
 }

@@ -1,4 +1,4 @@
-// What the attention kernels share: sizes and strides, one head's matrices, which scores are hidden, dropout.
+// The parts that the attention kernels share: sizes and strides, one head's matrices, hidden scores, dropout.
 
 #pragma once
 
@@ -31,7 +31,7 @@ template <typename T> struct Matrix {
     __device__ __forceinline__ T& at(int64 i, int64 j) const { return data[i * row + j * column]; }
 };
 
-// What is added to the scores of one head: -inf where query i may not attend to key j, which makes a score hidden.
+// The number added to each score of one head: -inf if query i may not attend to key j, which makes the score hidden.
 template <typename T> struct Bias {
     using A = acc_t<T>;
     const void* mask;
@@ -53,7 +53,7 @@ template <typename T> struct Bias {
 
 constexpr uint64 kAttentionStream = 0;
 
-// Bit w: whether the weight of key 4 * quad + w is kept.
+// Bit w says whether the weight of key 4 * quad + w is kept.
 __device__ __forceinline__ uint32 kept_of_four(const Attention& a, int64 row, int64 quad) {
     const Random4 random = philox(row * ((a.keys + 3) / 4) + quad, kAttentionStream, a.seed);
     uint32 bits = 0;

@@ -1,11 +1,11 @@
 // Attention on tensor cores for float16 and bfloat16, widths up to 128: the mathematics and scheme of attention.cu.
 //
-// A block's 8 warps own 16 rows each of a tile of 128: queries in the forward kernel and for gq, keys for gk and gv.
-// The other side passes by in steps, copied asynchronously (cp.async) into one of two stages while the other is
-// multiplied.
-// Fragments come by ldmatrix from rows of 16-byte chunks, chunk c of row r at c ^ (r % 8), so that eight rows meet all
-// banks. A warp's scores stay in its registers: an accumulator fragment of two products is the left operand of the next
-// one (gk and gv therefore form the transposed scores k q^T). Exponentials have base 2, scores are in units of log 2.
+// A block's 8 warps own 16 rows each of a tile of 128: queries in the forward kernel and for gq, keys for gk and gv. It
+// walks over the other side in steps: one is copied (cp.async) into one of two stages while the other is multiplied.
+// ldmatrix reads fragments from rows of 16-byte chunks. Chunk c of row r lies at c ^ (r % 8), so that eight rows use
+// all banks: in row 0 chunks 0, 1, 2, ... lie in order, in row 1 they lie at 1, 0, 3, 2, ... A warp's scores stay in
+// its registers: the accumulator fragments of two products are a left operand of the next one (so gk and gv form the
+// transposed scores k q^T). Exponentials have base 2, scores are in units of log 2.
 // Bytes: q, k, v and out once, k and v again for every 128 queries (from L2). Compute: 4 Tq Tk D forward, 14 backward.
 // Source: Dao 2023 (FlashAttention-2), section 3.
 
@@ -20,7 +20,7 @@ constexpr float kLog2E = 1.4426950408889634f, kLargest = 3.4028235e38f;
 template <int N> using Products = float[N / 8][4];     // of 16 rows and N columns: a warp's accumulator
 template <int N> using Operand = uint32[N / 16][4];    // the same as a left operand of 16-bit numbers
 
-// This thread's part of fragments: rows group() and group() + 8, columns 2 place() and the next of every 8.
+// This thread has, of a fragment, rows group() and group() + 8, and columns 2 place() and 2 place() + 1 of every 8.
 __device__ __forceinline__ int group() { return threadIdx.x % kWarp / 4; }
 __device__ __forceinline__ int place() { return threadIdx.x % 4; }
 __device__ __forceinline__ int warp_row() { return threadIdx.x / kWarp * 16; }
@@ -29,7 +29,7 @@ __device__ __forceinline__ int warp_row() { return threadIdx.x / kWarp * 16; }
 
 template <int W> __device__ __forceinline__ int position(int row, int chunk) { return row * W + (chunk ^ row % 8) * 8; }
 
-// Begin to copy N rows from `row`, zero outside.
+// Begins to copy the N rows from `row` on, with zeros outside of `m`.
 template <int N, int W, typename T>
 __device__ __forceinline__ void fetch(T* tile, const Matrix<const T>& m, int64 row) {
 #pragma unroll
@@ -40,7 +40,7 @@ __device__ __forceinline__ void fetch(T* tile, const Matrix<const T>& m, int64 r
     }
 }
 
-// Whether the first `N` rows hold an infinity or NaN: one answer for the block.
+// Returns whether the first `N` rows hold an infinity or NaN; all threads get the block's answer.
 template <int N, int W, typename T> __device__ __forceinline__ bool is_wild(const T* tile) {
     bool wild = false;
     for (int i = threadIdx.x; i < N * W / 8; i += kThreads) {
@@ -91,7 +91,7 @@ __device__ __forceinline__ void accumulate(Products<W>& sum, const Operand<N>& w
         }
 }
 
-// The same where `right` holds an infinity or NaN: hidden weights, which are -0, are left out.
+// `accumulate` for a `right` that holds an infinity or NaN: it skips hidden weights, which are -0.
 template <int N, int W, typename T>
 __device__ __forceinline__ void accumulate_wild(Products<W>& sum, const Operand<N>& weights, const T* right) {
 #pragma unroll
@@ -120,7 +120,7 @@ template <int N, typename T> __device__ __forceinline__ void to_operand(Operand<
     }
 }
 
-// sum * factor[0] (and [1] in rows 8 below) into the warp's rows of `m`.
+// Writes sum * factor[0] (factor[1] for the rows 8 below) to the warp's rows of `m`.
 template <int W, typename T>
 __device__ __forceinline__ void write_rows(const Matrix<T>& m, int64 row, const Products<W>& sum,
                                            const float (&factor)[2]) {
@@ -150,7 +150,7 @@ __device__ __forceinline__ float probability(float score, float shift, float rec
     return score == -infinity<float>() ? -0.0f : exp2f(score - shift) * reciprocal;
 }
 
-// p * (gp - delta). Adding 0 makes a -0 that is not of a hidden score +0.
+// p * (gp - delta). Only hidden scores may give -0; adding 0 turns any other -0 into +0.
 __device__ __forceinline__ float score_gradient(float p, float gp, float delta) {
     return is_hidden(p) ? p : p * (gp - delta) + 0.0f;
 }
@@ -159,8 +159,8 @@ __device__ __forceinline__ float dropped(float weight, bool kept, const Attentio
     return is_hidden(weight) ? weight : kept ? weight * float(a.kept_scale) : 0.0f;
 }
 
-// Bit 4 n + r: whether dropout keeps the weight in register r of s[n], rows being queries (number `row` of the first).
-// Two lanes have the four keys that are drawn together: each draws for one of its rows, and they exchange.
+// Bit 4 n + r says whether dropout keeps the weight in register r of s[n]; rows are queries, the first is `row`. Four
+// keys are drawn together and belong to two lanes: each lane draws for one of its two rows, and they exchange.
 template <int N> __device__ __forceinline__ uint32 kept_by_rows(const Attention& a, int64 row, int64 key) {
     const int odd = place() % 2;
     uint32 kept = 0;
@@ -173,8 +173,8 @@ template <int N> __device__ __forceinline__ uint32 kept_by_rows(const Attention&
     return kept;
 }
 
-// The same, rows being keys and columns queries. Four lanes have the keys that are drawn together, in four fours: two
-// queries, two rows. Each draws one of them.
+// The same for rows of keys and columns of queries. The four keys that are drawn together belong to four lanes, which
+// share four such draws (two queries, and two groups of rows): each lane makes one.
 template <int N> __device__ __forceinline__ uint32 kept_by_columns(const Attention& a, int64 row, int64 key) {
     const int own = group() % 4, lane = threadIdx.x % kWarp;
     const int64 four = (key + warp_row()) / 4 + group() / 4 + own / 2 * 2;

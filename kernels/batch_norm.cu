@@ -4,17 +4,17 @@
 //     backward  gx = weight * rstd * (g - mean(g) - c * rstd^2 * mean(g * c)) + (g_mean + 2 * g_var * c) / count
 //               gweight = rstd * sum(g * c),  gbias = sum(g);  g_mean and g_var: gradients of the statistics
 //
-// Two launches each. The first gives each block a share of the positions of its channels and writes what they add up to
-// (moments, or sums) to `partial` (shares, C). The second joins the shares in order, each block for its own channels,
+// Two launches each. In the first, a block adds up (moments, or sums) a share of the positions of its channels and
+// writes the result to `partial` (shares, C). In the second, each block joins the shares of its own channels, in order,
 // and walks over the positions again. Bytes: forward reads x twice and writes out, backward reads x and g twice.
 //
 // Two memory orders. Channels in front: a channel's positions are N runs of `plane` numbers, a block (threads, 1) has
 // one channel. Channels last (Last; `plane` is 1): a block (lanes, rows) has lanes * V neighbouring channels, and its
 // rows share their positions. V numbers are moved at once: 16 bytes, or one.
 //
-// `channel_affine` is the last step alone, by statistics that are known: one launch.
+// `channel_affine` is the last step alone, for statistics that are known: one launch.
 //
-// Values are taken less the channel's first one: see moments.cuh. `shift` is the mean of what is left.
+// The channel's first value is subtracted from all: see moments.cuh. `shift` is the mean of these differences.
 
 #include "moments.cuh"
 
@@ -48,7 +48,7 @@ template <int V, bool Last> struct Walk {
     // The offset of the channel's first number.
     __device__ __forceinline__ int64 origin() const { return channel * shape.plane; }
 
-    // The offset of this position; goes on to the next one.
+    // Returns the offset of this position, and goes on to the next one.
     __device__ __forceinline__ int64 next() {
         const int64 at = (sample * shape.channels + channel) * shape.plane + place * V;
         sample += samples_on;
@@ -65,7 +65,7 @@ template <int V, bool Last> struct Walk {
 template <int V, bool Last> constexpr int kChannels = Last ? V : 1;  // of a thread
 template <int V> constexpr int kAtOnce = V == 1 ? 8 : 4;             // positions that are loaded before any is used
 
-// `partial` is an array of J (shares, C). Writes the block's total to it, which row 0 holds.
+// Writes the block's total, which row 0 holds, to `partial`: J arrays (shares, C).
 template <int N, int V, bool Last, typename J, typename A>
 __device__ __forceinline__ void write_share(A* partial, const J (&total)[N], const Walk<V, Last>& walk) {
     J* const its = reinterpret_cast<J*>(partial) + blockIdx.y * walk.shape.channels + walk.channel;

@@ -1,7 +1,7 @@
 // The vocabulary that every kernel shares: accumulation types, vector loads, warp and block reductions, Philox.
 //
-// Kernels are templates on the storage type T (float, double, __half, __nv_bfloat16) and compute in acc_t<T>: double for
-// double, float for everything else. Reductions add in a fixed order, so that a rerun gives the same bits.
+// Kernels are templates on the storage type T (float, double, __half, __nv_bfloat16) and compute in acc_t<T>: double
+// for double, float for everything else. Reductions add in a fixed order, so that a rerun gives the same bits.
 
 #pragma once
 
@@ -97,7 +97,7 @@ template <typename Op, typename A> __device__ A block_reduce(A value, A* scratch
     return value;
 }
 
-// ---- Philox4x32-10 (Salmon et al. 2011): four random words from a counter and a key, the same wherever they are computed
+// ---- Philox4x32-10 (Salmon et al. 2011): four random words from a counter and a key, the same on every device
 
 struct Random4 { uint32 at[4]; };
 

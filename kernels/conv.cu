@@ -5,14 +5,15 @@
 //
 // The matrix of patches is never stored: an element's address is the sum of what its row and its column contribute, and
 // whether it lies in the padding is three comparisons (`Place`, conv.cuh). A block of 256 threads makes 128 x 64
-// results (64 x 64 in double) from slices 16 deep, which go through registers into one of two buffers while the other
-// is multiplied. What the rows contribute is kept for the whole block, what the 16 columns of a slice contribute is
-// computed eight slices at a time. The input gradient runs phase by phase (conv.cuh), a block has one phase.
+// results (64 x 64 in double) from slices 16 deep. A slice goes through registers into one of two buffers while the
+// other is multiplied. The places of the rows are kept for the whole block, those of the 16 columns of a slice are
+// computed eight slices at a time. The input gradient runs phase by phase (conv.cuh); a block has one phase.
 //
-// Every 128 products a sum is set aside, and the next begins at 0: sums of sums err as n^(1/4), one long sum as
-// n^(1/2). The weight gradient's long sum is also cut into ranges, one for each block along y, whose results a second
-// kernel adds up in order: a rerun gives the same bits. Bytes moved: each input once per tile that needs it, mostly
-// from L2. Sources: Chellapilla et al. 2006 (convolution as a product); Chetlur et al. 2014, arXiv:1410.0759.
+// After every 128 products a sum is set aside, and the next begins at 0: the error of a sum of n products then grows as
+// n^(1/4), that of one long sum as n^(1/2). The weight gradient's long sum is also cut into ranges, one for each block
+// along y, whose results a second kernel adds up in order: a rerun gives the same bits. Bytes moved: each input once
+// per tile that needs it, mostly from L2. Sources: Chellapilla et al. 2006 (convolution as a product); Chetlur et al.
+// 2014, arXiv:1410.0759.
 
 #include "conv.cuh"
 
@@ -33,7 +34,8 @@ template <typename T> struct Tiles {
     Phase phase;
 };
 
-// A thread's share of a tile: kRows / 16 x 4 results in groups of four neighbouring rows and four neighbouring columns.
+// A thread's share of a tile: kRows / 16 x 4 results, in groups of 4 x 4 neighbours, 64 rows apart. Thread (x, y) has
+// rows 4 x to 4 x + 3 (and 64 + 4 x to 64 + 4 x + 3) and columns 4 y to 4 y + 3.
 template <typename T> struct Share {
     static constexpr int kGroups = kRows<T> / 64;
     acc_t<T> sum[kGroups * 4][4];
@@ -46,7 +48,7 @@ template <typename T> struct Share {
         for (auto& row : sum)
             for (auto& s : row) s = 0;
     }
-    // Move what is summed up so far to `total`, in shared memory, and begin at 0 again; at the end take the total back.
+    // Add the sums so far to `total`, in shared memory, and begin at 0 again; `take_back` adds the total at the end.
     __device__ __forceinline__ void set_aside(acc_t<T>* total, bool first) {
 #pragma unroll
         for (int i = 0; i < kGroups * 16; ++i) {
@@ -77,7 +79,7 @@ template <typename T> struct Share {
     }
 };
 
-// Elements of one slice on their way from global to shared memory: of both tiles, some in each thread.
+// The elements of one slice of both tiles on their way from global to shared memory: each thread holds some.
 template <typename T> struct Transit {
     static constexpr int kA = kRows<T> * kDepth / kThreads, kB = kCols * kDepth / kThreads;
     T a[kA], b[kB];
@@ -128,8 +130,8 @@ template <typename T> struct Transit {
     }
 };
 
-// share.sum[row][column] = sum over i < length of from[row, i] * other[i, column]; `places(i)` says where i is. The
-// rows' places are in tiles.row, written before the call without a barrier.
+// share.sum[row][column] = sum over i < length of from[row, i] * other[i, column]; `places(i)` returns the Place of i.
+// tiles.row holds the rows' places, written before the call without a barrier.
 template <typename T, typename Places>
 __device__ __forceinline__ void product(
     const Convolution& c, Tiles<T>& tiles, Share<T>& share, const Places& places, int64 length, const T* from,

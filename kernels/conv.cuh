@@ -68,7 +68,7 @@ struct Phase {
 };
 
 // An element of "from" is found by two indices: a position of "to", and a channel with a tap. Its offset in "from" and
-// its coordinates are sums of what the two contribute, each a Place. If the sum of the coordinates is outside of "from",
+// its coordinates are the sums of two contributions, each a Place. If the sum of the coordinates is outside of "from",
 // the element is padding. `other` is the index's offset in a second array: "to" for a position, the weight for a tap.
 //
 // In phase 1 of the example above, x[3] is position q = 1: at = q * up + start = 2. Tap 2 is t = 1: at = t * jump = -1.
@@ -106,7 +106,8 @@ __device__ __forceinline__ Place position_place(const Convolution& c, const Phas
 }
 
 // The contribution of a channel with a tap of a phase. `index` counts through both; the one whose neighbours are also
-// neighbours in the memory of "from" goes faster.
+// neighbours in the memory of "from" goes faster. With 2 channels and 3 taps, index 4 is channel 0 (4 % 2) and tap 2
+// (4 / 2) if channels are last in memory, else channel 1 (4 / 3) and tap 1 (4 % 3).
 __device__ __forceinline__ Place channel_tap_place(const Convolution& c, const Phase& phase, int index) {
     const int taps = phase.taps();
     const int channel = c.channels_last ? index % c.depth : index / taps;

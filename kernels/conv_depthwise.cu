@@ -3,9 +3,9 @@
 //     forward, input gradient    a thread makes one element of "to" from the taps that reach it
 //     weight gradient            a thread sums up to kTaps taps of one channel over some positions; its block adds up
 //
-// All are bound by memory: each input is read from DRAM once, its other uses come from L1. Neighbouring threads have
-// neighbouring channels in a channels-last layout and neighbouring positions in a channels-first one (`lanes` = 32 or 1
-// channels per block). Geometry and phases are in conv.cuh; sums are in a fixed order.
+// All are bound by memory: each input is read from DRAM once and then from L1. Neighbouring threads have neighbouring
+// channels in a channels-last layout and neighbouring positions in a channels-first one (`lanes` = 32 or 1 channels per
+// block). Geometry and phases are in conv.cuh; sums are in a fixed order.
 
 #include "conv.cuh"
 

@@ -1,6 +1,6 @@
 // Convolution on tensor cores: float16, bfloat16, and float32 rounded to TF32, with sums in float32. The products are
 // those of conv.cu; "from" and the weight are channels-last here (channels_last below makes them so), in whole 16-byte
-// chunks of channels with zeros at the end, so that a chunk is one position's and one tap's.
+// chunks of channels with zeros at the end, so that all of a chunk has one position and one tap.
 //
 //     forward, input gradient    128 positions x 64 or 128 channels a block, in slices 128 bytes (64 or 32 channels)
 //                                deep. Rows of both tiles are runs of channels: ldmatrix reads either's fragments.
@@ -8,8 +8,8 @@
 //                                positions, so that 16-bit fragments are transposed by ldmatrix and TF32 ones are read
 //                                element by element.
 //
-// Slices come by cp.async through three stages (two where shared memory is short), zeros where a chunk lies in the
-// padding. Chunks are swizzled (exclusive or with the row's number) so that no access has bank conflicts. Results go
+// cp.async copies slices into three stages (two if shared memory is short), with zeros for chunks in the padding.
+// Chunks are swizzled (exclusive or with the row's number) so that no access has bank conflicts. Results are written
 // back through shared memory in whole chunks. Ranges of the weight gradient's sum are as in conv.cu. Each input is read
 // from DRAM about once. Sources: NVIDIA, CUTLASS, "Implicit GEMM convolution"; Chetlur et al. 2014, arXiv:1410.0759.
 
@@ -69,7 +69,7 @@ template <typename T, int M, int N> struct Warp {
         }
     }
 
-    // use(row, column, value) for every result of this lane.
+    // Calls use(row, column, value) for every result of this lane.
     template <typename Use> __device__ __forceinline__ void each(const Use& use) const {
 #pragma unroll
         for (int i = 0; i < M / 16; ++i)
@@ -86,10 +86,10 @@ template <typename T, int n> __device__ __forceinline__ void round_fragment(uint
         for (uint32& bits : fragment) bits = to_tf32(__uint_as_float(bits));
 }
 
-// ---- slices on their way: `stages` (2 or 3) in shared memory, perSlice places for each
+// ---- the pipeline of slices: `stages` (2 or 3) in shared memory, perSlice places for each
 
-// read(slice, stage) begins the copies of a slice, multiply(stage) uses it, place(i) says where
-// index i of the sum is.
+// read(slice, stage) begins the copies of a slice, multiply(stage) uses it, place(i) returns the Place of index i of
+// the sum. With 3 stages, slices s + 1 and s + 2 are on their way while s is multiplied.
 template <int perSlice, typename Places, typename Read, typename Multiply>
 __device__ __forceinline__ void pipeline(
     int stages, Place (&table)[2][kTable], int64 length, int slices, const Places& place, const Read& read,
@@ -124,7 +124,7 @@ __device__ __forceinline__ void pipeline(
 
 // ---- forward and input gradient
 
-// The byte at which chunk `chunk` of row `row` of a slice lies.
+// Returns the byte at which chunk `chunk` of row `row` of a slice lies: row 1 has chunks 1, 0, 3, 2, 5, ...
 __device__ __forceinline__ int chunk_at(int row, int chunk) { return (row * kChunks + (chunk ^ row % 8)) * kChunk; }
 
 // Results of a tile as elements of T, in shared memory; rows are padded by a chunk.
@@ -220,8 +220,8 @@ __global__ void __launch_bounds__(kThreads, 2) convolution_gather_mma(
 
 // ---- weight gradient
 
-// The byte at which element `i` of a row of 128, a position, lies: chunks of 16-bit elements are mixed for ldmatrix,
-// which reads a chunk of each of 8 rows; those of float for reads of 8 neighbours in each of 4 rows.
+// Returns the byte at which element `i` of row `row` (a position with 128 elements) lies. Chunks are swizzled such that
+// reads have no bank conflicts: 16-bit ones of ldmatrix, a chunk from each of 8 rows; float ones, 8 from 4 rows.
 template <typename T> __device__ __forceinline__ int element_at(int row, int i) {
     const int chunk = i / kPer<T> ^ (sizeof(T) == 2 ? row % 8 : row % 4 * 2);
     return row * kRows * int(sizeof(T)) + chunk * kChunk + i % kPer<T> * int(sizeof(T));

@@ -1,8 +1,8 @@
 // Dropout: out_i = x_i * scale where the random number of decision i / share is large enough, else x_i * 0.
 //
-// The decisions are words of Philox4x32-10 (Salmon et al. 2011), word d % 4 of counter d / 4 for decision d: nothing is
-// stored, the backward is the same kernel on g. Bytes moved: x once, the result once. A thread moves 16 bytes at a
-// time, for which it computes 4 words (8 for 16-bit types).
+// Decision d is word d % 4 of Philox4x32-10 (Salmon et al. 2011) at counter d / 4: so nothing is stored, and the
+// backward is the same kernel on g. Bytes moved: x once, the result once. A thread moves 16 bytes at a time, for which
+// it computes 4 words (8 for 16-bit types).
 
 #include "common.cuh"
 

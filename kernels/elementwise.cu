@@ -1,4 +1,4 @@
-// Elementwise ops: out_i = f(x_i, y_i, ...; attributes), one functor per op, and the fused chain bias + activation.
+// Elementwise ops: out_i = f(x_i, y_i, ...; attributes), one functor per op, and bias + activation in one pass.
 //
 // Adding an op is one line:    MAP(<op>_forward, (A x, A y, A slope), <expression>)
 // and, for a gradient in one launch, MAP(<op>_backward, (A g, A x, A slope), <expression>), where several inputs need
@@ -49,7 +49,7 @@ template <typename A> __device__ __forceinline__ A floor_divide(A x, A y) {
     return quotient == A(0) ? copysign(A(0), x / y) : quotient - whole > A(0.5) ? whole + A(1) : whole;
 }
 
-template <typename A> __device__ __forceinline__ A power(A x, A y) {  // squares and cubes are most of what is asked for
+template <typename A> __device__ __forceinline__ A power(A x, A y) {  // most exponents are 2 or 3
     return y == A(2) ? x * x : y == A(3) ? x * x * x : pow(x, y);
 }
 
@@ -287,9 +287,9 @@ template <> constexpr int given<None> = 0;
 // Up to three numbers: the functor's attributes in the order of its parameters.
 template <typename A> struct Numbers { A at[3]; };
 
-// Where element i of the result comes from in each input. rank 0: element i. Otherwise: shape and strides (in elements)
-// of `rank` axes, the last one innermost. Bit k of `fixed`: input k has one element (rank 0), or stays where it is
-// along the innermost axis. vectors: 16-byte accesses never cross the end of that axis.
+// Says from where in each input element i of the result comes. rank 0: from element i. Otherwise shape and strides (in
+// elements) of `rank` axes say it, the last one innermost. Bit k of `fixed`: input k has one element (rank 0), or stays
+// where it is along the innermost axis. vectors: 16-byte accesses never cross the end of that axis.
 struct Layout {
     int rank, fixed, vectors;
     int64 shape[kAxes], strides[3][kAxes];
@@ -304,7 +304,7 @@ template <int N, typename T> __device__ __forceinline__ bool aligned(const T* ad
     return reinterpret_cast<uint64>(address) % (N * sizeof(T)) == 0;
 }
 
-// N elements from `in` on, or the first one N times.
+// Loads N elements from `in` on, or the first one N times.
 template <int N, typename T> __device__ __forceinline__ Vec<T, N> read(const T* in, bool fixed) {
     if (!fixed) return *reinterpret_cast<const Vec<T, N>*>(in);
     Vec<T, N> filled;
@@ -312,8 +312,8 @@ template <int N, typename T> __device__ __forceinline__ Vec<T, N> read(const T* 
     return filled;
 }
 
-// The K inputs' offsets of result element i, which is below 2^31 here: 32-bit numbers divide several times faster, and
-// the host cuts up what is larger.
+// Computes the K inputs' offsets of result element i. The host cuts large results up so that i is below 2^31 here:
+// 32-bit numbers divide several times faster.
 template <int K> __device__ __forceinline__ void locate(const Layout& layout, uint32 i, int64 (&at)[K]) {
     for (int k = 0; k < K; ++k) at[k] = 0;
     for (int axis = layout.rank - 1; axis >= 0; --axis) {

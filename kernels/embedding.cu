@@ -4,8 +4,9 @@
 //   segment_sum   out[s] = sum of x[i] over all i with ids[i] = s, in the order of i
 //
 // Sums take no atomics, so that a rerun gives the same bits. The ids come sorted (stably), with the order that sorted
-// them; equal ones form a run. Runs are cut at multiples of kRun positions, so that an id that is everywhere does not
-// keep one block busy alone: segment_sum_parts sums each piece, segment_sum_joins adds the pieces of cut runs.
+// them; equal ones form a run. Runs are cut at multiples of kRun positions, so that no block has to sum a very long run
+// alone: segment_sum_parts sums each piece, segment_sum_joins adds the pieces of cut runs. With kRun = 4,
+// ids 0 0 1 1 | 1 1 1 1 | 1 2 have the pieces 0 0, 1 1, 1 1 1 1, 1 and 2; the three of id 1 are joined.
 //
 // Bytes moved: gather reads and writes the rows once; segment_sum reads x once and writes each sum once.
 
@@ -13,7 +14,7 @@
 
 // ---- gather
 
-// One row of words; ones in every bit, which is NaN in all floats, where the table has no such row.
+// Copies one row of words; if the table has no such row, all bits become 1, which is NaN in every float type.
 template <int V, typename Word>
 __device__ void copy_row(Word* __restrict__ out, const Word* __restrict__ row, int64 width, bool exists) {
     for (int64 i = static_cast<int64>(threadIdx.x) * V; i < width; i += static_cast<int64>(blockDim.x) * V) {
@@ -28,7 +29,7 @@ __device__ void copy_row(Word* __restrict__ out, const Word* __restrict__ row, i
     }
 }
 
-// Whether vectors tile the rows of both arrays.
+// Returns whether vectors tile the rows of both arrays.
 template <typename A, typename B> __device__ __forceinline__ bool tiled(const A* a, const B* b, int64 width) {
     return past_boundary(a) == 0 && past_boundary(b) == 0 && width % kVector<A> == 0;
 }
@@ -50,7 +51,7 @@ __global__ void gather_rows(Word* __restrict__ out, const Word* __restrict__ tab
 
 constexpr int kRun = 128;
 
-// What the kernels are given: `ids` (n,) ascending; ids outside of [0, segments), and `skipped`, have no sum.
+// The runs of equal numbers in the ascending `ids` (n,); ids outside of [0, segments), and `skipped`, have no sum.
 struct Runs {
     const int64* ids;
     int64 n, segments, skipped;
@@ -62,8 +63,8 @@ struct Runs {
     __device__ __forceinline__ bool ends(int64 p) const { return p == n || ids[p] != ids[p - 1]; }
 };
 
-// Where the sum of the piece that begins at p is kept if its run was cut: between two multiples of kRun, one such piece
-// can begin at the first, and one behind it that goes on behind the second.
+// The row of `parts` for the piece that begins at p, if its run was cut. Each stretch of kRun positions has at most two
+// such pieces: one that begins where the stretch begins, and one behind it, whose run goes on in the next stretch.
 __device__ __forceinline__ int64 place_of(int64 p) { return p / kRun * 2 + (p % kRun != 0); }
 
 // Adds rows order[begin..end) of x.
@@ -88,7 +89,7 @@ __device__ void sum_rows(T* __restrict__ out, acc_t<T>* __restrict__ part, const
     }
 }
 
-// A row of threads for each position: the first of a piece sums it, the others have nothing to do.
+// Each position has a row of threads: those of a piece's first position sum it, the others return at once.
 template <typename T>
 __global__ void segment_sum_parts(T* __restrict__ out, acc_t<T>* __restrict__ parts, const T* __restrict__ x,
                                   const int64* __restrict__ order, const int64* __restrict__ ids, int64 n,
@@ -105,7 +106,7 @@ __global__ void segment_sum_parts(T* __restrict__ out, acc_t<T>* __restrict__ pa
     else sum_rows<1>(sum, part, x, order, p, end, width);
 }
 
-// A row of threads for each multiple of kRun: where it is the first to cut a run, they add that run's pieces.
+// Each multiple of kRun has a row of threads: if it is the first one that cuts a run, they add that run's pieces.
 template <typename T>
 __global__ void segment_sum_joins(T* __restrict__ out, const acc_t<T>* __restrict__ parts,
                                   const int64* __restrict__ ids, int64 n, int64 segments, int64 skipped, int64 width) {

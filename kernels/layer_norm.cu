@@ -9,15 +9,16 @@
 // (threads, 1)). The team keeps the row in registers, so forward reads and writes each element once and backward reads
 // x and g once: 2 and 3 times rows * width * sizeof(T) bytes. Rows that do not fit (`_wide`) are read again, from L2.
 //
-// Variance takes a second pass over the registers. The mean is taken, and kept for backward, as `shift` from the row's
-// first element: x - x[0] is exact where the spread is small, while a float32 mean of 1e4 is wrong by 5e-4.
+// Variance takes a second pass over the registers. The mean is computed, and kept for backward, as `shift`, its
+// distance from the row's first element: x - x[0] is exact if the spread is small, while a float32 mean near 1e4 is
+// wrong by up to 5e-4.
 //
 // Backward runs a fixed number of blocks that take row after row and keep their share of gweight and gbias in
 // registers; `layer_norm_sum` adds the blocks' shares in order. V elements are moved at once: 16 bytes, or one.
 
 #include "moments.cuh"
 
-// Elements of a row that a thread keeps; fewer one by one, because each then takes an address of its own.
+// Elements of a row that a thread keeps; fewer if they are loaded one by one, since each then needs its own address.
 template <typename T, int V> constexpr int kKept = V == 1 || sizeof(T) == 8 ? 8 : 16;
 constexpr int kForwardThreads = 1024, kBackwardThreads = 512;
 
@@ -157,7 +158,7 @@ __device__ __forceinline__ void centred(A (&c)[V], const T* x, A pivot, A shift)
     for (int j = 0; j < V; ++j) c[j] = (c[j] - pivot) - shift;
 }
 
-// What a row's backward needs to know of it.
+// The numbers that the backward of a row needs.
 template <typename A> struct Statistics { A pivot, shift, rstd; };
 
 template <typename T, typename A>

@@ -12,7 +12,7 @@
 
 #include "rows.cuh"
 
-// What the rows have in common.
+// The parameters that all rows share.
 template <typename T> struct Loss {
     const int64* target;
     const acc_t<T>* weight;        // (C,), or null: all 1
@@ -22,7 +22,7 @@ template <typename T> struct Loss {
 
     __device__ __forceinline__ acc_t<T> weight_of(int64 c) const { return weight == nullptr ? acc_t<T>(1) : weight[c]; }
     __device__ __forceinline__ bool is_class(int64 t) const { return t >= 0 && t < classes && t != ignored; }
-    // What the row's class counts, and what every class does.
+    // The factor of the row's own class, and that of every class.
     __device__ __forceinline__ acc_t<T> of_target(int64 t) const { return (1 - smoothing) * weight_of(t); }
     __device__ __forceinline__ acc_t<T> of_each() const { return smoothing / acc_t<T>(classes); }
     __device__ __forceinline__ acc_t<T> sum_of_weights() const {

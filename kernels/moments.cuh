@@ -1,8 +1,8 @@
-// Mean and sum of squared deviations of numbers that are met in parts.
+// Mean and sum of squared deviations, computed for parts and then merged.
 //
 // T. F. Chan, G. H. Golub and R. J. LeVeque, "Updating formulae and a pairwise algorithm for computing sample
 // variances" (1979). Parts are merged in a fixed order. Subtract a number near the mean first (a "pivot", such as the
-// first element): of values near 1e4 with a spread of 1e-3 a float32 mean alone has no digit of the spread left.
+// first element): for values near 1e4 with a spread of 1e-3, a float32 mean alone cannot represent the spread.
 
 #pragma once
 
@@ -13,7 +13,7 @@ template <typename A> struct Moments {
 
     static __device__ __forceinline__ Moments zero() { return {A(0), A(0), A(0)}; }
 
-    // Of a few values: their mean first, then their deviations from it.
+    // The moments of a few values: first their mean, then their deviations from it.
     template <int N> static __device__ __forceinline__ Moments of(const A (&value)[N]) {
         Moments made = {A(N), A(0), A(0)};
         for (int i = 0; i < N; ++i) made.mean += value[i];
@@ -22,7 +22,7 @@ template <typename A> struct Moments {
         return made;
     }
 
-    // Of a few values whose mean is taken to be 0.
+    // The moments of a few values about 0, as if that were their mean.
     template <int N> static __device__ __forceinline__ Moments about_zero(const A (&value)[N]) {
         Moments made = {A(N), A(0), A(0)};
         for (int i = 0; i < N; ++i) made.squares += value[i] * value[i];

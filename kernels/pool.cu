@@ -1,6 +1,6 @@
 // Pooling over windows in one to three spatial axes (fewer than three: leading axes of one element).
 //
-//     max_pool_forward    the maximum of each window and where it is; or what another array has there
+//     max_pool_forward    the maximum of each window and its place; or the element of another array at that place
 //     max_pool_backward   each input adds the gradients of the windows whose maximum it is
 //     sum_pool            the sum of each window
 //     sum_pool_adjoint    each input adds up the windows that hold it
@@ -48,7 +48,7 @@ __device__ __forceinline__ int64 place(int64 plane, const int (&size)[3], int a,
 
 __device__ __forceinline__ int ceil_divided(int a, int b) { return (a + b - 1) / b; }  // of a >= 0
 
-// ---- what a window holds
+// ---- the elements of a window
 
 // The elements of the window of output `at` that are not padding: [begin, end) along each axis, in kernel offsets.
 struct Inside {

@@ -4,8 +4,8 @@
 //   reduce_rows      inner = 1: 1 to 256 neighbouring threads share a row, with 16-byte loads and shuffles
 //   reduce_columns   inner > 1: a warp reads along inner, so that its loads are coalesced, and the rows of a block are
 //                    joined in shared memory
-//   reduce_states    joins what one of the two left in `states` where few outputs had their n shared by several blocks
-//                    (gridDim.y of them), or where two separate runs of axes are reduced
+//   reduce_states    joins the partial results in `states` that one of the two left: if several blocks (gridDim.y of
+//                    them) share one n, because there are few outputs, or if two separate runs of axes are reduced
 // Bytes moved: x once (variance: twice, the mean first), the result once. Every order of adding is fixed by the shapes.
 //
 // An operation Op<A> has a State with zero(), add(state, x, i, center) for element x at position i, join(a, b) and
@@ -61,8 +61,8 @@ template <typename A> __device__ __forceinline__ Offsets<A> shuffled(Offsets<A> 
     return {shuffled(s.sum, lanes), shuffled(s.squares, lanes)};
 }
 
-// The second pass. The center is the mean but for its rounding, which the sum of the offsets tells and takes back
-// (Chan, Golub and LeVeque 1983, equation 1.7).
+// The second pass. The center is the rounded mean; the sum of the offsets from it shows the rounding error, and
+// corrects for it (Chan, Golub and LeVeque 1983, equation 1.7).
 template <typename A> struct Variance : Total<A> {
     using State = Offsets<A>;
     static constexpr bool centered = true;
@@ -236,7 +236,7 @@ __global__ void __launch_bounds__(kThreads)
     }
 }
 
-// The same over states (outer, n, inner) that a kernel above left.
+// Joins states (outer, n, inner) that a kernel above left.
 template <template <typename> class F, typename T>
 __global__ void __launch_bounds__(kThreads)
     reduce_states(typename F<acc_t<T>>::template Out<T>* out, const typename F<acc_t<T>>::State* __restrict__ states,

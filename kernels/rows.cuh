@@ -13,7 +13,7 @@ template <typename T> constexpr int kVector = 16 / sizeof(T);  // elements that 
 template <typename A> __device__ __forceinline__ A lowest() { return Max::zero<A>(); }
 template <typename A> __device__ __forceinline__ A nan_of() { return A(__int_as_float(0x7fffffff)); }
 
-// The row of this thread; rows past the end take part in the reductions, with no columns.
+// The row of this thread; threads of rows past the end take part in the reductions, with no columns.
 __device__ __forceinline__ int64 row_index() { return static_cast<int64>(blockIdx.x) * blockDim.y + threadIdx.y; }
 
 // Elements from the last multiple of 16 bytes up to `row`.
@@ -21,7 +21,7 @@ template <typename T> __device__ __forceinline__ int past_boundary(const T* row)
     return static_cast<int>(reinterpret_cast<uint64>(row) % 16 / sizeof(T));
 }
 
-// Whether chunks of both arrays begin at the same elements, so that one loop can use vectors of both.
+// Returns whether chunks of both arrays begin at the same elements, so that one loop can use vectors of both.
 template <typename T> __device__ __forceinline__ bool aligned_alike(const T* a, const T* b) {
     return past_boundary(a) == past_boundary(b);
 }
@@ -86,7 +86,7 @@ template <typename A> struct Online {
 
     static __device__ __forceinline__ Online none() { return {lowest<A>(), A(0)}; }
 
-    // What the sum is worth relative to a new peak.
+    // The sum relative to a new peak.
     __device__ __forceinline__ A under(A other) const {
         return other == lowest<A>() ? A(0) : total * exponential(peak - other);
     }

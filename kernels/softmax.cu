@@ -4,9 +4,46 @@
 //   log_softmax      out_i = (x_i - m) - log s                                       gx_i = g_i - exp(out_i) sum g
 //   masked_softmax   softmax of scale * x + mask; a row in which nothing is visible gives 0
 //
-// Rows (the axis is the last one): a part of a warp, a warp or a block owns a row and holds it in registers between the
-// passes (Items elements in a thread); rows that do not fit are read twice, m and s in one pass ("stream"). Other axes
-// ("strided"): x is (outer, n, inner), threads lie along inner, where memory is contiguous, and several share the axis.
+// The formula as one kernel, a thread for each row; a test runs it, and it is right:
+//
+//   __global__ void softmax_by_thread(float* out, const float* x, int rows, int n) {
+//       const int row = blockIdx.x * blockDim.x + threadIdx.x;
+//       if (row >= rows) return;
+//       x += row * n, out += row * n;
+//       float peak = x[0], total = 0;
+//       for (int i = 1; i < n; ++i) peak = fmaxf(peak, x[i]);
+//       for (int i = 0; i < n; ++i) total += expf(x[i] - peak);
+//       for (int i = 0; i < n; ++i) out[i] = expf(x[i] - peak) / total;
+//   }
+//
+// A softmax has few operations for each byte that it moves, so memory decides, and the least that can be moved is the
+// array twice: read once, written once. This kernel reads it three times. What the rest of the file wins, in steps:
+//
+//  1. Neighbouring threads take neighbouring elements, and share a row. Above, the 32 threads of a warp read 32 places
+//     that are n elements apart: each costs a transfer of 32 bytes, of which 4 are used at once, and the others wait in
+//     a cache that many rows compete for. Side by side the same 32 floats are 4 full transfers. There is also more to
+//     do at once: a matrix of 4096 rows is 4096 threads above, too few to keep the memory of a large GPU busy.
+//  2. Shuffles instead of shared memory (row_reduce, in rows.cuh). Now m and s have to be joined across threads. Within
+//     a warp that is 5 exchanges from register to register, without a barrier; only several warps with one row need
+//     shared memory, a number for each warp.
+//  3. The row stays in registers between the passes (softmax_row). at[Items] is an array of constant size in unrolled
+//     loops, hence registers: x is read once, exp is computed once for each element, and nothing but the result is
+//     written. This reaches the least number of bytes; what is left is to move them well.
+//  4. 16 bytes with each instruction (load_chunk): 4 floats or 8 halves for one address and one request, so that fewer
+//     instructions keep more bytes on their way. Rows need not begin at multiples of 16 bytes. Chunks do, and only
+//     those at a row's two ends go element by element.
+//  5. Several rows in a block, and several in a warp (blockDim.y). A row of 60 elements has work for 8 threads; a block
+//     for each would leave most lanes of a warp idle, and a multiprocessor holds only so many blocks. __launch_bounds__
+//     tells the compiler how many are to fit, that is, how many registers a thread may fill with its loads.
+//  6. Rows that do not fit into registers ("stream") take m and s in one pass (Online, Milakov and Gimelshein 2018):
+//     when a larger m is met, the sum so far is scaled to it. They are read twice rather than three times.
+//  7. One division for each row, and a product for each element.
+//
+// And what it mends: 64-bit offsets do not overflow, as row * n above does from 2^31 elements on; 16-bit floats are added
+// up as float32. Sums are added in a fixed order, so reruns give the same bits.
+//
+// Rows (the axis is the last one) thus belong to a part of a warp, a warp or a block. Other axes ("strided"): x is
+// (outer, n, inner), threads lie along inner, where memory is contiguous, and several share the axis.
 //
 // Bytes moved: forward 2, backward 3 times the array's; stream and strided read their inputs once more, from L2 if rows
 // are small enough.

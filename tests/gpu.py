@@ -65,7 +65,9 @@ def commands(quick: bool) -> list[tuple[str, list[str]]]:
         return parts
     for tool in ("memcheck", "racecheck"):
         command = [sanitizer, "--tool", tool, "--error-exitcode", "9", "--target-processes", "all"]
-        parts.append((f"compute-sanitizer {tool}", [*command, *tests, "tests/ops/cuda", "tests/backend/cuda", "-k", SANITIZED]))
+        parts.append(
+            (f"compute-sanitizer {tool}", [*command, *tests, "tests/ops/cuda", "tests/backend/cuda", "-k", SANITIZED])
+        )
     return [*parts, ("benchmarks", [python, "-m", "benchmarks", "--device", "cuda", "--quick", "--markdown"])]
 
 

@@ -28,7 +28,7 @@ def text(thing):
 
 def test_all_is_exactly_what_is_public():
     assert [name for name in dir(gg) if not name.startswith("_")] == gg.__all__ == sorted(set(gg.__all__))
-    floors = {"backend", "ops", "optional"}  # packages that Python itself puts there
+    floors = {"backend", "cli", "ops", "optional"}  # packages that Python itself puts there
     assert {name for name in vars(gg) if not name.startswith("_")} - set(gg.__all__) <= floors
     for name in gg.__all__:
         getattr(gg, name)
@@ -86,14 +86,14 @@ def test_pages_declare_ops_by_the_front_door(page):
 def test_texts_of_the_package_name_the_front_door():
     texts = {file.name: file.read_text() for file in (ROOT / "gpugrad").rglob("*.py")}
     assert [name for name, found in texts.items() if "gpugrad.autograd.op" in found] == []
-    assert "decorate a function with @gpugrad.op" in texts["check.py"]
+    assert any("decorate a function with @gpugrad.op" in found for found in texts.values())
 
 
 # help
 
 
 def test_help_on_an_op_and_on_a_method_shows_the_ops_own_text():
-    own = "Normalised exponentials along `axis`"
+    own = gg.softmax.forward.__doc__.splitlines()[0]
     x = gg.ones(3)
     assert own in text(gg.softmax) and "softmax(x, axis=-1)" in text(gg.softmax)
     assert own in text(x.softmax) and "softmax(axis=-1)" in text(x.softmax)

@@ -14,7 +14,7 @@ from gpugrad.autograd.op import OPS
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "gpugrad"
 LAYERS = (
-    "errors optional backend autograd typing ops linalg cuda nn optim amp data models io viz train utils cli".split()
+    "errors arguments optional backend autograd typing ops linalg cuda nn optim amp data models io viz train utils cli".split()
 )
 
 

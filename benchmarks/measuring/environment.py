@@ -8,7 +8,18 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
+import numpy
+from threadpoolctl import threadpool_info
+
 from .cores import CORES
+
+# The widest of these that NumPy's loops use names a kind of CPU; NumPy calls them by one word or by the other.
+INSTRUCTION_SETS = {
+    "AVX-512": {"X86_V4", "AVX512_SKX"},
+    "AVX2": {"X86_V3", "AVX2"},
+    "SVE": {"SVE"},
+    "NEON": {"ASIMD", "NEON"},
+}
 
 
 def cpu_model():
@@ -16,6 +27,17 @@ def cpu_model():
     info = Path("/proc/cpuinfo")
     found = re.search(r"model name\s*:\s*(.+)", info.read_text()) if info.exists() else None
     return found[1].strip() if found else platform.processor() or platform.machine()
+
+
+def simd():
+    """Returns the instruction sets that NumPy's loops and BLAS use here: the CPU's, without those switched off."""
+    known = numpy.show_config(mode="dicts")["SIMD Extensions"]
+    features = {*known.get("baseline", ()), *known.get("found", ())}
+    widest = next((name for name, words in INSTRUCTION_SETS.items() if words & features), "no AVX2")
+    cores = {
+        info["architecture"] for info in threadpool_info() if info["user_api"] == "blas" and "architecture" in info
+    }
+    return {"widest": widest, "numpy": sorted(features), "blas": sorted(cores)}
 
 
 def version_of(package):
@@ -50,6 +72,7 @@ def environment(threads, devices, level):
         "date": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
         "commit": commit(),
         "cpu": cpu_model(),
+        "simd": simd(),
         "cores": len(CORES),
         "threads": threads,
         "gpu": gpu() if "cuda" in devices else None,

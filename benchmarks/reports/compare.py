@@ -8,7 +8,7 @@ from .result_files import read
 from .table import peer_of
 
 LEAST = 0.05
-MACHINE = ("cpu", "gpu", "threads")
+MACHINE = ("cpu", "simd", "gpu", "threads")
 
 
 def same_machine(old, new):

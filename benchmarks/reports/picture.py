@@ -21,9 +21,7 @@ def picture(rows, facts):
     mean, count = table.geometric_mean(rows)
     title = "Time of gpugrad relative to PyTorch"
     title += f": {mean:.2f} in the geometric mean of {count} workloads" if mean else ": no row has a goal"
-    machine = f"{facts['cpu']}, {facts['threads']} threads for both"
-    machine += f"; {facts['gpu']}" if facts["gpu"] else ""
-    said = f"{machine}; PyTorch {facts['versions'].get('torch', '-')}; {facts['date'][:10]}"
+    said = f"{table.kind_of_cpu(facts)} for both; PyTorch {facts['versions'].get('torch', '-')}; {facts['date'][:10]}"
     width, height = charts.WIDTH + 2 * MARGIN, HEAD + charts.bars_height(entries) + MARGIN
     parts = [
         tag("style", charts.THEME + charts.STYLE + STYLE),

@@ -13,7 +13,7 @@ INSIDE = (RESULTS.parent.parent / "pyproject.toml").exists()  # a checkout, not 
 
 def results_file(facts):
     """Returns where the rows of a run go unless told otherwise: a file named by date and class of machine."""
-    machine = f"{facts['gpu'] or facts['cpu']} {facts['threads']} threads".lower()
+    machine = f"{facts['gpu'] or facts['cpu']} {facts['simd']['widest']} {facts['threads']} threads".lower()
     folder = RESULTS if INSIDE else Path("benchmarks/results")
     return folder / f"{facts['date'][:10]}-{re.sub(r'[^a-z0-9]+', '-', machine).strip('-')}.jsonl"
 

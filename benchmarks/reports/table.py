@@ -1,4 +1,4 @@
-"""Writes rows as text: the table for the terminal, and the same in Markdown."""
+"""Writes rows as text: the table for the terminal, and what a run was."""
 
 import math
 
@@ -67,11 +67,19 @@ def line(texts):
     return "  ".join(text.ljust(width) for text, width in zip(texts, WIDTHS.values(), strict=False)).rstrip()
 
 
+def kind_of_cpu(facts):
+    """Names what times depend on most: the instruction set, the processor, the number of threads, the GPU."""
+    widest = facts["simd"]["widest"] if "simd" in facts else "instruction set unknown"
+    gpu = f", {facts['gpu']}" if facts["gpu"] else ""
+    return f"{widest} ({facts['cpu']}, {facts['threads']} threads{gpu})"
+
+
 def describe(facts):
     """Describes the run in one line."""
     versions = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
-    machine = f"{facts['cpu']}, {facts['threads']} of {facts['cores']} cores for every library"
-    machine += f", {facts['gpu']}" if facts["gpu"] else ""
+    machine = f"{kind_of_cpu(facts)}, every library on {facts['threads']} of {facts['cores']} cores"
+    if "simd" in facts:
+        machine += f", NumPy's loops for {' '.join(facts['simd']['numpy'])}, BLAS for {' '.join(facts['simd']['blas'])}"
     return f"{versions}, Python {facts['python']}; {machine}; {facts['date'][:10]}, commit {facts['commit']}"
 
 
@@ -80,18 +88,3 @@ def geometric_mean(rows, peer="torch"):
     ratios = [row["peers"].get(peer, {}).get("ratio") for row in rows if "goal" in row]
     logs = [math.log(ratio["median"]) for ratio in ratios if ratio]
     return (math.exp(sum(logs) / len(logs)), len(logs)) if logs else (None, 0)
-
-
-def markdown(rows, facts, mean_line):
-    """Returns the table in the form of a README: the rows that have a goal."""
-    heads = ["workload", "gpugrad", "PyTorch", "ratio", "goal", "verdict", "peak memory, MB"]
-    table = [heads, ["---"] + ["---:"] * 4 + [":---:", "---:"]]
-    for row in rows:
-        if "goal" in row:
-            _, ours, peer, ratio, _ = cells(row)
-            memory = megabytes(row["memory"]) if "memory" in row else "-"
-            verdict = row.get("verdict", "-")
-            table.append([row["title"], ours, peer.removeprefix("torch "), ratio, f"{row['goal']:g}", verdict, memory])
-    lines = ["| " + " | ".join(texts) + " |" for texts in table]
-    note = "Medians, with 20th and 80th percentiles in brackets; peak memory above that of the imported library."
-    return "\n".join([*lines, "", mean_line, "", f"{note} {describe(facts)}."])

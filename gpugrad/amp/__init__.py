@@ -1,6 +1,5 @@
 """Mixed precision: regions that compute in 16 bits, and a loss scale that keeps float16 gradients from vanishing.
 
->>> import gpugrad as gg
 >>> layer = gg.nn.Linear(4, 2)
 >>> with gg.amp.autocast("cpu", dtype=gg.bfloat16):
 ...     out = layer(gg.ones(3, 4))

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any
 
-from ..autograd.autocast import POLICIES, autocast, get_autocast_dtype, is_autocast_enabled
+from ..autograd.autocast import KINDS, autocast, get_autocast_dtype, is_autocast_enabled
 from ..autograd.tensor import Tensor
 from ..backend.dtypes import as_dtype, float64, is_float
 
@@ -14,11 +14,10 @@ from ..backend.dtypes import as_dtype, float64, is_float
 def is_autocast_available(device_type: str) -> bool:
     """Return whether `autocast` knows this type of device (PyTorch's torch.amp.is_autocast_available).
 
-    >>> import gpugrad as gg
     >>> gg.amp.is_autocast_available("cpu"), gg.amp.is_autocast_available("tpu")
     (True, False)
     """
-    return device_type in POLICIES
+    return device_type in KINDS
 
 
 def custom_fwd(fwd: Callable | None = None, *, device_type: str, cast_inputs: Any = None) -> Callable:
@@ -27,7 +26,6 @@ def custom_fwd(fwd: Callable | None = None, *, device_type: str, cast_inputs: An
     Without cast_inputs it runs as the region says. Outside of a region nothing changes (PyTorch's
     torch.amp.custom_fwd).
 
-    >>> import gpugrad as gg
     >>> class Square(gg.autograd.Function):
     ...     @staticmethod
     ...     @gg.amp.custom_fwd(device_type="cpu", cast_inputs=gg.float32)
@@ -69,7 +67,6 @@ def custom_bwd(bwd: Callable | None = None, *, device_type: str) -> Callable:
     """Decorate the `backward` of a Function whose `forward` has `custom_fwd`: autocast is on if it was on in `forward`
     (PyTorch's torch.amp.custom_bwd).
 
-    >>> import gpugrad as gg
     >>> class Scale(gg.autograd.Function):
     ...     @staticmethod
     ...     @gg.amp.custom_fwd(device_type="cpu")

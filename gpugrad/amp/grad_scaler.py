@@ -44,7 +44,6 @@ class GradScaler:
     After a step that did nothing, the scale is multiplied by backoff_factor; after growth_interval other steps in a
     row, by growth_factor.
 
-    >>> import gpugrad as gg
     >>> x = gg.tensor([3.0], requires_grad=True)
     >>> optimizer = gg.optim.SGD([x], lr=0.5)
     >>> scaler = gg.amp.GradScaler("cpu", init_scale=8.0, growth_interval=1)

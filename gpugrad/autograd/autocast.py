@@ -1,7 +1,10 @@
-"""Autocast: which functions run in 16 bits and which in float32, PyTorch's policy as one table.
+"""Autocast: ops that gain from 16 bits run in 16 bits, ops that need more digits run in float32.
 
-Ops meet the table in `place`, network functions that are made of several ops in `governed`. Functions that are not in
-it take what they are given: two dtypes meet in the wider one.
+An op declares its policy (`@op(autocast="low")`), which `place` applies. A network function that is made of several ops
+has one policy as a whole (`@governed("float32")`). The policies are PyTorch's. Without a policy, a function takes the
+inputs as they are: two dtypes are promoted to the wider one.
+
+Source: Micikevicius et al. 2018, "Mixed Precision Training".
 """
 
 from __future__ import annotations
@@ -20,61 +23,44 @@ from .mode import _Switch, mode
 from .tensor import Tensor
 from .versions import change_since, clock
 
-LOW, FLOAT32, FIRST, PLAIN, REFUSED = "low", "float32", "first", "plain", "refused"
-
-# What runs in the region's 16-bit dtype (LOW), in float32, in the dtype of the first input (FIRST: statistics and
-# scales follow the activations), or in what is given although the ops it is made of would not (PLAIN).
-_BOTH = {
-    LOW: "attention convolution convolution_input_gradient einsum gru_layer linear linear_gelu linear_relu lstm_layer "
-    "matmul prelu rnn_layer",
-    FLOAT32: "cosine_embedding_loss cross_entropy_rows hinge_embedding_loss huber_loss kl_div l1_loss "
-    "margin_ranking_loss mse_loss multi_margin_loss multilabel_margin_loss multilabel_soft_margin_loss nll_loss pdist "
-    "poisson_nll_loss prod smooth_l1_loss soft_margin_loss triplet_margin_loss triplet_margin_with_distance_loss "
-    "binary_cross_entropy_with_logits",
-    FIRST: "batch_norm bias_activation channel_affine",
-    PLAIN: "bilinear",
-}
-_CPU = {
-    FLOAT32: "adaptive_avg_pool3d adaptive_max_pool3d avg_pool3d binary_cross_entropy cholesky ctc_losses det eigh "
-    "eigvalsh fractional_max_pool2d fractional_max_pool3d grid_sample inv max_unpool1d max_unpool2d max_unpool3d pinv "
-    "qr quantile slogdet solve svd svdvals",
-    FIRST: "add_layer_norm add_rms_norm layer_norm rms_norm",
-}
-_CUDA = {
-    FLOAT32: "add_layer_norm add_rms_norm arccos arcsin cosh cosine_similarity cumprod cumsum erfinv exp expm1 "
-    "interpolate layer_norm log log10 log1p log2 log_softmax logcumsumexp logsumexp masked_softmax pairwise_distance "
-    "power reciprocal rms_norm rsqrt sinh softmax softplus sum tan vector_norm",
-    REFUSED: "binary_cross_entropy",
-}
+# A policy says what the floating-point inputs are cast to.
+LOW = "low"  # the region's 16-bit dtype
+FLOAT32 = "float32"
+FIRST = "first"  # the dtype of the first input: statistics and scales follow the activations
+PLAIN = "plain"  # nothing, and neither do the ops inside of it cast
+REFUSED = "refused"  # an error: the gradient would overflow
+KINDS = ("cpu", "cuda")
 
 
-def _by_name(*tables: dict[str, str]) -> dict[str, str]:
-    return {name: policy for table in tables for policy, names in table.items() for name in names.split()}
-
-
-POLICIES = {"cpu": _by_name(_BOTH, _CPU), "cuda": _by_name(_BOTH, _CUDA)}
+def by_device(policy: str | dict[str, str]) -> dict[str, str]:
+    """Return the policy of each kind of device, given one for all kinds or a dictionary. Raises DTypeError."""
+    policies = policy if isinstance(policy, dict) else dict.fromkeys(KINDS, policy) if policy else {}
+    wrong = [*(policies.keys() - KINDS), *(set(policies.values()) - {LOW, FLOAT32, FIRST, PLAIN, REFUSED})]
+    if wrong:
+        raise DTypeError(f"autocast: unknown policy {wrong[0]!r}; policies: low, float32, first, plain, refused")
+    return policies
 
 
 class Region:
-    """What is in force between entering `autocast` and leaving it.
+    """The settings that hold between entering an `autocast` block and leaving it.
 
-    dtypes: kind of device -> the 16-bit dtype. cache: casts of parameters, which outlive a call until the outermost
-    region ends; None to keep none.
+    dtypes: the 16-bit dtype for each kind of device. cache: the casts of parameters, which are kept until the outermost
+    region ends; None keeps no casts.
     """
 
     def __init__(self, dtypes: dict[str, np.dtype], cache: dict | None):
         self.dtypes, self.cache = dtypes, cache
 
-    def inputs(self, name: str, inputs: Sequence) -> Sequence:
-        """The inputs of the function called `name`, in the dtype that its policy says."""
-        found = self.policy(name, inputs)
+    def inputs(self, name: str, policies: dict[str, str], inputs: Sequence) -> Sequence:
+        """Cast the inputs of the function called `name` as its policies say."""
+        found = self.target(name, policies, inputs) if policies else None
         return inputs if found is None else [self.cast(value, *found) for value in inputs]
 
-    def policy(self, name: str, values: Sequence) -> tuple[str, np.dtype | None] | None:
-        """(kind of device, the dtype to cast to or None) if there is a policy for `name` here."""
+    def target(self, name: str, policies: dict[str, str], values: Sequence) -> tuple[str, np.dtype | None] | None:
+        """Return (kind of device, the dtype to cast to or None) if there is a policy for these values."""
         tensors = [v for v in values if isinstance(v, Tensor) and is_float(v._array.dtype)]
         kind = tensors[0].device.type if tensors else ""
-        word = POLICIES[kind].get(name) if kind in self.dtypes else None
+        word = policies.get(kind) if kind in self.dtypes else None
         if word is None:
             return None
         if word == REFUSED:
@@ -86,7 +72,7 @@ class Region:
         return kind, dtypes.get(word)
 
     def cast(self, value: Any, kind: str, dtype: np.dtype | None) -> Any:
-        """`value` in `dtype` if it is a floating-point Tensor on such a device and not in float64."""
+        """Return `value` cast to `dtype` if it is a floating-point Tensor on this kind of device and not float64."""
         if dtype is None or not isinstance(value, Tensor) or value.device.type != kind:
             return value
         given = value._array.dtype
@@ -105,13 +91,16 @@ class Region:
 
 
 class autocast(_Switch):
-    """Run what gains from it in 16 bits and what needs it in float32, in a `with` block or a decorated function.
+    """A region in which ops that gain from 16 bits run in 16 bits, and ops that need more digits run in float32.
 
-    device_type: "cpu" or "cuda", whose tensors this is about. dtype: float16 (the default on cuda) or bfloat16 (on the
-    CPU). enabled=False: as if outside, inside another region. cache_enabled: a parameter is cast once, not at every
-    use. Networks stay in float32; run backward outside of the region. float64 is never cast.
+    Use it as a `with` block or as a decorator. Networks stay in float32; run backward outside of the region. float64 is
+    never cast.
 
-    >>> import gpugrad as gg
+    device_type: "cpu" or "cuda"; only tensors on such devices are cast.
+    dtype: float16 (the default on cuda) or bfloat16 (the default on the CPU).
+    enabled: False switches an outer region off.
+    cache_enabled: cast each parameter once, not at every use.
+
     >>> with gg.autocast("cpu", dtype=gg.bfloat16):
     ...     product = gg.ones(2, 2) @ gg.ones(2, 2)
     >>> product.dtype.name
@@ -120,7 +109,7 @@ class autocast(_Switch):
 
     def __init__(self, device_type: str, dtype: Any = None, enabled: bool = True, cache_enabled: bool | None = None):
         super().__init__(autocast=None)
-        if device_type not in POLICIES:
+        if device_type not in KINDS:
             raise DeviceError(f"autocast: device_type must be 'cpu' or 'cuda', got {device_type!r}")
         self.device = device_type
         self.fast_dtype = get_autocast_dtype(device_type) if dtype is None else as_dtype(dtype)
@@ -148,7 +137,6 @@ class autocast(_Switch):
 def is_autocast_enabled(device_type: str = "cuda") -> bool:
     """Return whether tensors of this type of device are inside an `autocast` region.
 
-    >>> import gpugrad as gg
     >>> with gg.autocast("cpu"):
     ...     print(gg.amp.is_autocast_enabled("cpu"))
     True
@@ -159,7 +147,6 @@ def is_autocast_enabled(device_type: str = "cuda") -> bool:
 def get_autocast_dtype(device_type: str) -> np.dtype:
     """Return the 16-bit dtype of the region, or the one that a region would have.
 
-    >>> import gpugrad as gg
     >>> gg.amp.get_autocast_dtype("cpu").name
     'bfloat16'
     """
@@ -168,23 +155,21 @@ def get_autocast_dtype(device_type: str) -> np.dtype:
     return float16 if device_type == "cuda" else bfloat16()
 
 
-def governed(function: Callable) -> Callable:
-    """`function` under the policy of its name: its arguments are cast, and inside it autocast is off."""
-    name = function.__name__
+def governed(policy: str | dict[str, str]) -> Callable[[Callable], Callable]:
+    """Decorate a function of several ops: its arguments are cast as `policy` says, and inside it autocast is off."""
+    policies = by_device(policy)
 
-    @wraps(function)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        region = mode.autocast
-        if region is None or (found := region.policy(name, (*args, *kwargs.values()))) is None:
-            return function(*args, **kwargs)
-        args = tuple(region.cast(value, *found) for value in args)
-        kwargs = {key: region.cast(value, *found) for key, value in kwargs.items()}
-        with _Switch(autocast=None):
-            return function(*args, **kwargs)
+    def decorate(function: Callable) -> Callable:
+        @wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            region = mode.autocast
+            if region is None or (found := region.target(call.__name__, policies, (*args, *kwargs.values()))) is None:
+                return function(*args, **kwargs)
+            args = tuple(region.cast(value, *found) for value in args)
+            kwargs = {key: region.cast(value, *found) for key, value in kwargs.items()}
+            with _Switch(autocast=None):
+                return function(*args, **kwargs)
 
-    return call
+        return call
 
-
-def governed_names() -> set[str]:
-    """The names that some device's policy has a word on."""
-    return {name for names in POLICIES.values() for name in names}
+    return decorate

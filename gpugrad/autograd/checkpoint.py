@@ -1,4 +1,7 @@
-"""`checkpoint`: keep only the inputs of a stretch of the graph, and compute the stretch again in backward."""
+"""`checkpoint`: keep only the inputs of a part of the graph, and compute that part again in backward.
+
+Source: Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost".
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,17 @@ from typing import Any
 
 from ..backend.random import get_rng_state, set_rng_state
 from .functional import grad
-from .graph import Node, OutputNode, reachable
+from .graph import Node, OutputNode, reachable, wrap_gradient
 from .mode import enable_grad, mode
 from .tensor import Tensor, wrap
 
 
 class CheckpointNode(Node):
-    """A stretch of the graph that is computed again for its gradient. Edges: those of the arguments, then the leaves
-    that the function reaches by itself (a module's parameters)."""
+    """A node that stands for a part of the graph and computes that part again to differentiate it.
+
+    Its edges are those of the arguments, then the leaves that the function uses without receiving them as arguments (a
+    module's parameters).
+    """
 
     __slots__ = ("function", "args", "leaves", "state", "several")
     name = "checkpoint"
@@ -33,7 +39,7 @@ class CheckpointNode(Node):
         set_rng_state(now)
         parts = zip(out if self.several else (out,), g if self.several else (g,), strict=True)
         live = [
-            (o, p if isinstance(p, Tensor) else wrap(p, self.device, None))
+            (o, p if isinstance(p, Tensor) else wrap_gradient(p, self.device))
             for o, p in parts
             if p is not None and o.requires_grad
         ]
@@ -44,7 +50,7 @@ class CheckpointNode(Node):
 
 
 def _fresh(x: Any, edge: Any, differentiable: bool) -> Any:
-    """An argument as the start of a new stretch; connected to the old graph where that is to be differentiated too."""
+    """Return an argument as the start of a new graph; if `differentiable`, it stays connected to the old graph."""
     if edge is None:
         return x
     if not differentiable:
@@ -53,9 +59,16 @@ def _fresh(x: Any, edge: Any, differentiable: bool) -> Any:
 
 
 def checkpoint(function: Callable, *args: Any) -> Any:
-    """function(*args), keeping only `args` for backward, where the function runs again with the same random numbers.
+    """Return function(*args) and keep only `args`; backward calls the function again, with the same random numbers.
 
-    The function returns a Tensor or a tuple. Gradients reach the arguments and the leaves that it uses by itself.
+    It saves memory and costs a second forward pass (Chen et al. 2016). The function returns a Tensor or a tuple.
+    Gradients flow to the arguments and to the leaves that the function uses besides, such as a module's parameters.
+
+    >>> x = gg.tensor([0.5, 1.0], requires_grad=True)
+    >>> y = gg.checkpoint(lambda x: (x * x).exp() * x, x)  # keeps x, not the squares and exponentials
+    >>> y.sum().backward()
+    >>> x.grad.round(decimals=4)
+    tensor([1.926 , 8.1548])
     """
     if not mode.grad or not any(isinstance(a, Tensor) for a in args):
         return function(*args)

@@ -1,4 +1,5 @@
-"""Making Tensors of other data, and arrays of Tensors."""
+"""Conversions: make Tensors from other data, move Tensors between dtypes and devices, and take the arrays out of
+them."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..backend.devices import CPU, Device, device
-from ..backend.dtypes import as_dtype
+from ..backend.dtypes import DTYPE_NAMES, as_dtype
 from ..errors import DTypeError, GradientError, ShapeError
 from .mode import mode
 from .table import OPS
@@ -16,19 +17,32 @@ from .tensor import Tensor, method, wrap
 
 
 def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """A Tensor with a copy of `data`: numbers, nested sequences, an array or a Tensor.
+    """Return a Tensor with a copy of `data`: numbers, nested sequences, an array or a Tensor.
 
     Python floats become the default dtype, Python ints int64; an array keeps its dtype unless `dtype` is given.
     The result is a leaf, as in PyTorch, also where Tensors inside `data` are in a graph; `asarray` stays in it.
+
+    >>> gg.tensor([[1.0, 2.0], [3.0, 4.0]])
+    tensor([[1., 2.],
+            [3., 4.]])
+    >>> gg.tensor([1, 2]).dtype.name, gg.tensor([1, 2], dtype="float32").dtype.name
+    ('int64', 'float32')
     """
     array, where = _as_array(joined(data), dtype, device)
     return wrap(array.copy(), where, None).requires_grad_(requires_grad)
 
 
 def asarray(data: Any, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Tensor:
-    """A Tensor of `data` that shares its memory where it can (`copy=True`: never).
+    """Return a Tensor of `data` that shares its memory if possible; with `copy=True` it never does.
 
-    A Tensor stays in its graph, and Tensors inside a sequence, nested or not, do too: they are stacked.
+    A Tensor that needs no change is returned as it is, with its place in the graph, and Tensors inside a sequence,
+    nested or not, are stacked, with theirs.
+
+    >>> values = np.zeros(2)
+    >>> shared = gg.asarray(values)
+    >>> values[0] = 5.0
+    >>> shared
+    tensor([5., 0.], dtype=float64)
     """
     data = joined(data)
     if isinstance(data, Tensor):
@@ -38,7 +52,14 @@ def asarray(data: Any, dtype: Any = None, device: Any = None, copy: bool | None 
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
-    """A CPU Tensor that shares the memory of a NumPy array."""
+    """Return a CPU Tensor that shares the memory of a NumPy array.
+
+    >>> values = np.zeros(2)
+    >>> gg.from_numpy(values).add_(1.0)
+    tensor([1., 1.], dtype=float64)
+    >>> values
+    array([1., 1.])
+    """
     if not isinstance(array, np.ndarray):
         raise DTypeError(f"from_numpy: expected a numpy.ndarray, got {type(array).__name__}")
     as_dtype(array.dtype)
@@ -79,7 +100,7 @@ def constant(value: Any, owner: str, name: str) -> Any:
 
 
 def raw(value: Any) -> Any:
-    """`value` with the Tensors in it (also inside tuples and lists) replaced by their arrays."""
+    """Return `value` with every Tensor replaced by its array, also inside tuples and lists."""
     kind = value.__class__
     if kind is tuple or kind is list:
         return kind([raw(v) for v in value])
@@ -87,7 +108,7 @@ def raw(value: Any) -> Any:
 
 
 def _as_array(data: Any, dtype: Any, where: Any) -> tuple[Any, Device]:
-    """`data` as an array of a supported dtype on a device."""
+    """Return `data` as an array of a supported dtype on the device `where`."""
     if isinstance(data, Tensor):
         where = data.device if where is None else device(where)
         array = data._array if where is data.device else data.device.to_host(data._array)
@@ -108,7 +129,7 @@ def _as_array(data: Any, dtype: Any, where: Any) -> tuple[Any, Device]:
 
 
 def to_place(tensor: Tensor, dtype: Any, where: Any, copy: bool, non_blocking: bool = False) -> Tensor:
-    """`tensor` with another dtype and on another device; itself if neither changes and no copy is asked for."""
+    """Return `tensor` with this dtype on this device; the tensor itself if nothing changes and no copy is asked for."""
     if dtype is None and where is None and not copy:
         return tensor
     target = tensor.device if where is None else device(where)
@@ -120,6 +141,16 @@ def to_place(tensor: Tensor, dtype: Any, where: Any, copy: bool, non_blocking: b
     return made.clone() if copy and made is tensor else made
 
 
+def _dtype_or_device(given: Any) -> Any:
+    """Return the dtype that an argument of `to` means. Raises DTypeError for what is neither a dtype nor a device."""
+    try:
+        return as_dtype(given)
+    except DTypeError:
+        raise DTypeError(
+            f'to: expected a dtype ({DTYPE_NAMES}), a device ("cpu", "cuda", "cuda:<index>") or a Tensor, got {given!r}'
+        ) from None
+
+
 # Methods of Tensor that convert it
 
 
@@ -127,20 +158,28 @@ def to_place(tensor: Tensor, dtype: Any, where: Any, copy: bool, non_blocking: b
 def tensor_to(
     self: Tensor, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False, copy: bool = False
 ) -> Tensor:
-    """Return this Tensor with another dtype, on another device, or like another Tensor; itself if nothing changes."""
+    """Return this Tensor with another dtype, on another device, or like another Tensor; itself if nothing changes.
+
+    >>> gg.tensor([1.5, -2.5]).to("int64")
+    tensor([ 1, -2])
+    """
     for given in args:
         if isinstance(given, Tensor):
             dtype, device = given.dtype, given.device
         elif isinstance(given, Device) or isinstance(given, str) and given.split(":")[0] in ("cpu", "cuda"):
             device = given
         else:
-            dtype = given
+            dtype = _dtype_or_device(given)
     return to_place(self, dtype, device, copy, non_blocking)
 
 
 @method("cpu")
 def tensor_cpu(self: Tensor) -> Tensor:
-    """Return this Tensor in the host's memory."""
+    """Return this Tensor in the host's memory.
+
+    >>> gg.ones(2).cpu().device
+    device('cpu')
+    """
     return to_place(self, None, CPU, False)
 
 

@@ -1,4 +1,8 @@
-"""`Function`: gradients written by hand, in PyTorch's form."""
+"""`Function`: differentiable functions whose gradients are written by hand, in PyTorch's form.
+
+`apply` runs `forward` without recording it and adds one FunctionNode to the graph. In the backward walk this node calls
+the user's `backward` and checks the gradients that it returns.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +12,14 @@ from typing import Any
 
 from ..backend.dtypes import is_float
 from ..errors import GradientError
-from .graph import Node, OutputNode, check_unchanged, like_input
+from .graph import Node, OutputNode, check_unchanged, like_input, wrap_gradient
 from .mode import mode, no_grad, set_grad_enabled
 from .tensor import Tensor, wrap
 from .versions import changes
 
 
 class Context:
-    """What `forward` leaves for `backward`: `save_for_backward(...)`, or attributes of its own."""
+    """The `ctx` that `forward` fills for `backward`: with `save_for_backward(...)`, and with attributes of any name."""
 
     def __init__(self, needs_input_grad: tuple[bool, ...]):
         self.needs_input_grad = needs_input_grad
@@ -29,34 +33,35 @@ class Context:
 
     @property
     def saved_tensors(self) -> tuple:
-        """What `save_for_backward` was given."""
+        """Return the tensors that `save_for_backward` kept."""
         if self._saved is None:
             raise GradientError("saved_tensors: freed already; pass retain_graph=True to go through this graph twice")
         return tuple(item(self) if callable(item) else item for item in self._saved)
 
     def mark_non_differentiable(self, *outputs: Tensor) -> None:
-        """These outputs never require a gradient."""
+        """Declare that these outputs never require a gradient."""
         self._constant += outputs
 
     def set_materialize_grads(self, value: bool) -> None:
-        """Whether backward gets zeros (True) or None for outputs that nothing was computed from."""
+        """Choose what backward receives for outputs that nothing was computed from: zeros (True) or None (False)."""
         self.materialize = value
 
 
 class FunctionNode(Node):
-    """The recorded call of a Function."""
+    """A node that records one call of a Function."""
 
     __slots__ = ("function", "context", "inputs", "outputs", "arrays")
 
     def __init__(self, function: type[Function], context: Context, edges: tuple, args: tuple, outs: tuple):
         super().__init__(edges, outs[0].device)
         self.function, self.context = function, context
-        # What the gradients must be like, and those that arrive: (shape, dtype, device); None where there is none.
+        # (shape, dtype, device) that each input's gradient must have, None if the input needs none.
+        # `outputs` has (shape, dtype) of the gradients that arrive.
         self.inputs = [
             (a.shape, a.dtype, a.device) if edge is not None else None for a, edge in zip(args, edges, strict=True)
         ]
         self.outputs = [(o.shape, o.dtype) for o in outs]
-        self.arrays: list[tuple[str, Any]] = []  # what save_for_backward was given, by name
+        self.arrays: list[tuple[str, Any]] = []  # (name, array) of each tensor that was saved for backward
 
     @property
     def name(self) -> str:
@@ -69,7 +74,7 @@ class FunctionNode(Node):
         for part, (shape, dtype) in zip(g if isinstance(g, list) else (g,), self.outputs, strict=True):
             if part is None and self.context.materialize:
                 part = self.device.xp.zeros(shape, dtype)
-            given.append(part if part is None or isinstance(part, Tensor) else wrap(part, self.device, None))
+            given.append(part if part is None or isinstance(part, Tensor) else wrap_gradient(part, self.device))
         with set_grad_enabled(differentiable):
             grads = self.function.backward(self.context, *given)
         grads = grads if isinstance(grads, tuple) else (grads,)
@@ -90,24 +95,40 @@ class FunctionNode(Node):
 
 
 class Function:
-    """A differentiable function by hand: a subclass with static methods `forward(ctx, ...)`, `backward(ctx, *grads)`.
+    """A base class for differentiable functions whose gradient is written by hand.
 
-    Call it as `MyFunction.apply(...)`. backward returns one gradient (or None) per argument of forward.
+    A subclass defines the static methods `forward(ctx, ...)` and `backward(ctx, *grads)` and is called as
+    `MyFunction.apply(...)`. backward returns one gradient (or None) per argument of forward.
+
+    >>> class Cube(gg.Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         ctx.save_for_backward(x)
+    ...         return x**3
+    ...
+    ...     @staticmethod
+    ...     def backward(ctx, g):
+    ...         (x,) = ctx.saved_tensors
+    ...         return g * 3 * x**2
+    >>> x = gg.tensor([1.0, 2.0], requires_grad=True)
+    >>> Cube.apply(x).sum().backward()
+    >>> x.grad
+    tensor([ 3., 12.])
     """
 
     @staticmethod
     def forward(ctx: Context, *args: Any) -> Any:
-        """The outputs, from Tensors that are not recorded."""
+        """Return the outputs, a Tensor or a tuple; nothing that it does with the arguments is recorded."""
         raise NotImplementedError("a Function needs a static method forward(ctx, ...)")
 
     @staticmethod
     def backward(ctx: Context, *grads: Any) -> Any:
-        """The gradient of each argument of forward."""
+        """Return the gradient of each argument of forward, from one gradient per output."""
         raise NotImplementedError("a Function needs a static method backward(ctx, *grads)")
 
     @classmethod
     def apply(cls, *args: Any) -> Any:
-        """Run forward and record it."""
+        """Call forward with a new context and these arguments, record the call, and return the outputs."""
         edges = tuple(a._edge() if isinstance(a, Tensor) and mode.grad else None for a in args)
         context = Context(tuple(e is not None for e in edges))
         with no_grad():
@@ -128,7 +149,7 @@ def _output(out: Tensor, node: FunctionNode, i: int, count: int, context: Contex
 
 
 def _keep(context: Context, node: FunctionNode, args: tuple, outs: tuple) -> None:
-    """Make saved outputs continue the graph without a reference cycle through the node."""
+    """Let saved outputs continue the graph, without a reference cycle through the node."""
     me = weakref.ref(node)
 
     def connected(i: int, array: Any, device: Any) -> Callable:

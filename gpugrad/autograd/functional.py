@@ -1,7 +1,10 @@
-"""Derivatives of functions and of graphs: `backward`, `grad`, `vjp`, `jvp`, `hvp`, `jacobian`, `hessian`.
+"""Derivatives of graphs and functions: `backward`, `grad`, `vjp`, `jvp`, `hvp`, `vhp`, `jacobian`, `hessian`.
 
-`jvp` differentiates the vjp with respect to its vector (the double-backward trick): every op has rules of any order, so
-forward mode needs no second set of rules; it costs about two backward passes.
+All of them start the backward walk (`graph.walk`) at outputs and collect gradients at inputs. `jvp` differentiates the
+vjp with respect to its vector (J. Townsend 2017, "A new trick for calculating Jacobian vector products"): every op has
+rules of any order, so forward mode needs no second set of rules; it costs about two backward passes.
+
+Source: Baydin et al. 2018, "Automatic Differentiation in Machine Learning: a Survey", sections 3.1 and 3.2.
 """
 
 from __future__ import annotations
@@ -32,9 +35,16 @@ def backward(
 ) -> None:
     """Add the gradients of `tensors` with respect to all leaves (or to `inputs`) to their `.grad`.
 
-    tensors: a Tensor or a sequence; grad_tensors: an upstream gradient for each (None for a one-element tensor).
+    tensors: a Tensor or a sequence.
+    grad_tensors: an upstream gradient for each (None for a one-element tensor).
     retain_graph: keep what was saved, so that the graph can be used again (default: create_graph).
+    create_graph: record the gradients themselves, so that they can be differentiated again.
     Raises GradientError if a tensor does not require a gradient, or is not a scalar and has no upstream gradient.
+
+    >>> x = gg.tensor([1.0, 2.0], requires_grad=True)
+    >>> gg.autograd.backward([(x * x).sum(), x.sum()])
+    >>> x.grad
+    tensor([3., 5.])
     """
     targets = None if inputs is None else {_target(t) for t in _sequence(inputs)}
     roots = _roots(_sequence(tensors), grad_tensors, create_graph)
@@ -62,6 +72,11 @@ def tensor_backward(
     """Add the gradient of this Tensor with respect to every leaf (or to `inputs`) to their `.grad`.
 
     gradient: the upstream gradient, of this Tensor's shape; needed unless it has one element.
+
+    >>> x = gg.tensor([1.0, 2.0], requires_grad=True)
+    >>> (x * x).backward(gg.tensor([1.0, 10.0]))
+    >>> x.grad
+    tensor([ 2., 40.])
     """
     backward(self, None if gradient is None else (gradient,), retain_graph, create_graph, inputs)
 
@@ -74,10 +89,14 @@ def grad(
     create_graph: bool = False,
     allow_unused: bool = False,
 ) -> tuple:
-    """Gradients of `outputs` with respect to `inputs`, a tuple; `.grad` is left alone.
+    """Return the gradients of `outputs` with respect to `inputs`, a tuple; `.grad` stays as it is.
 
     create_graph: record the gradients themselves, so that they can be differentiated again.
     allow_unused: give None for an input that `outputs` do not depend on, instead of raising GradientError.
+
+    >>> x = gg.tensor([1.0, 2.0], requires_grad=True)
+    >>> gg.autograd.grad((x**3).sum(), x)
+    (tensor([ 3., 12.]),)
     """
     inputs = _sequence(inputs)
     edges = [_target(t) for t in inputs]
@@ -110,7 +129,7 @@ def _target(tensor: Tensor) -> Any:
 
 
 def _roots(outputs: Sequence, upstream: Any, differentiable: bool) -> dict:
-    """The edge of each output with the gradient to start from."""
+    """Return the graph edge of each output, with the gradient from which the walk starts there."""
     upstream = [None] * len(outputs) if upstream is None else _sequence(upstream)
     if len(upstream) != len(outputs):
         raise ShapeError(f"backward: {len(outputs)} outputs but {len(upstream)} upstream gradients")
@@ -143,13 +162,13 @@ def _upstream(out: Tensor, g: Any) -> Tensor:
 
 
 def _accumulate(leaf: Any, gradient: Any) -> None:
-    """Add to `.grad`: the array itself where nothing else refers to it, else a copy."""
+    """Add to `.grad`; the first time, keep the array itself if nothing else refers to it, else a copy."""
     if isinstance(leaf, Node):
         raise GradientError("backward(inputs=...): internal node without a tensor")
     if isinstance(gradient, Tensor):
         leaf._grad = gradient if leaf._grad is None else leaf._grad + gradient
         return
-    # The caller's variable, this function's, and getrefcount's argument: then nobody else holds the array.
+    # Three references are the caller's variable, this function's, and getrefcount's argument: nobody else holds it.
     unshared = sys.getrefcount(gradient) <= 3 and (gradient.base is None or memory.is_exclusive(gradient))
     gradient = _gradient_array(gradient, leaf)
     if leaf._grad is not None:
@@ -160,9 +179,9 @@ def _accumulate(leaf: Any, gradient: Any) -> None:
 
 
 def _gradient_array(gradient: Any, tensor: Tensor) -> Any:
-    """Return what the walk found for `tensor` as an array: NumPy gives a number for a 0-d sum.
+    """Return the gradient that the walk found for `tensor` as an array; NumPy gives a number for a 0-d sum.
 
-    Raises GradientError if it has another shape than the tensor: a rule that came before is wrong.
+    Raises GradientError if its shape is not the tensor's: then an earlier rule is wrong.
     """
     if getattr(gradient, "shape", None) != tensor._array.shape:
         raise GradientError(
@@ -172,11 +191,11 @@ def _gradient_array(gradient: Any, tensor: Tensor) -> Any:
     return gradient if gradient.__class__ is tensor._array.__class__ else tensor.device.asarray(gradient)
 
 
-# Functions of functions
+# Derivatives of functions
 
 
 def _outputs_of(function: Callable, inputs: Any, create_graph: bool) -> tuple[Any, tuple, bool]:
-    """`function` called on inputs that are fresh in the graph (or stay in theirs)."""
+    """Call `function` on inputs that start a fresh graph, or that stay in theirs if `create_graph`."""
     single = isinstance(inputs, Tensor)
     with enable_grad():
         fresh = tuple(
@@ -201,7 +220,7 @@ def _zeros_for_none(grads: Sequence, inputs: Sequence) -> list:
 
 
 def _gradients(outputs: tuple, inputs: tuple, vectors: Any, create_graph: bool) -> list:
-    """`grad` with zeros where an output depends on nothing."""
+    """Return what `grad` returns, with zeros for an input that no output depends on."""
     live = [(o, v) for o, v in zip(outputs, vectors, strict=True) if o.requires_grad]
     if not live:
         return _zeros_for_none([None] * len(inputs), inputs)
@@ -210,7 +229,11 @@ def _gradients(outputs: tuple, inputs: tuple, vectors: Any, create_graph: bool) 
 
 
 def vjp(function: Callable, inputs: Any, v: Any = None, create_graph: bool = False) -> tuple:
-    """(function(inputs), v^T J): the vector-Jacobian product; v has the shape of the outputs (None for one element)."""
+    """Return (function(inputs), v^T J), the vector-Jacobian product; v has the outputs' shape (None for one element).
+
+    >>> gg.autograd.vjp(lambda x: x**2, gg.tensor([1.0, 2.0]), gg.tensor([1.0, 10.0]))
+    (tensor([1., 4.]), tensor([ 2., 40.]))
+    """
     outputs, inputs, single = _outputs_of(function, inputs, create_graph)
     outs = _tuple(outputs)
     vectors = [_upstream(o, x) for o, x in zip(outs, [None] * len(outs) if v is None else _tuple(v), strict=True)]
@@ -223,25 +246,42 @@ def _detached(outputs: Any) -> Any:
 
 
 def jvp(function: Callable, inputs: Any, v: Any = None, create_graph: bool = False) -> tuple:
-    """(function(inputs), J v): the Jacobian-vector product; v has the shapes of the inputs (None for one element)."""
+    """Return (function(inputs), J v), the Jacobian-vector product; v has the inputs' shapes (None for one element).
+
+    It is computed as two vector-Jacobian products (Townsend 2017).
+
+    >>> gg.autograd.jvp(lambda x: x**2, gg.tensor([1.0, 2.0]), gg.tensor([1.0, 10.0]))
+    (tensor([1., 4.]), tensor([ 2., 40.]))
+    """
     outputs, inputs, _ = _outputs_of(function, inputs, create_graph)
     outs, single = _tuple(outputs), isinstance(outputs, Tensor)
     vectors = [_upstream(t, x) for t, x in zip(inputs, [None] * len(inputs) if v is None else _tuple(v), strict=True)]
     # u^T J is linear in u; its derivative with respect to u, applied to v, is J v.
     dummies = tuple(wrap(o.device.xp.zeros(o.shape, o.dtype), o.device, None).requires_grad_() for o in outs)
     with enable_grad():
-        pulled = _gradients(outs, inputs, dummies, True)
-        products = _gradients(tuple(pulled), dummies, vectors, create_graph)
+        vjps = _gradients(outs, inputs, dummies, True)
+        products = _gradients(tuple(vjps), dummies, vectors, create_graph)
     return outputs if create_graph else _detached(outputs), _like(products, single)
 
 
 def vhp(function: Callable, inputs: Any, v: Any = None, create_graph: bool = False) -> tuple:
-    """(function(inputs), v^T H) for a function with one output element; H is symmetric, so this is `hvp`."""
+    """Return (function(inputs), v^T H) for a function with one output element; H is symmetric, so `hvp` gives the same.
+
+    >>> gg.autograd.vhp(lambda x: (x**3).sum(), gg.tensor([1.0, 2.0]), gg.tensor([1.0, 1.0]))
+    (tensor(9.), tensor([ 6., 12.]))
+    """
     return hvp(function, inputs, v, create_graph)
 
 
 def hvp(function: Callable, inputs: Any, v: Any = None, create_graph: bool = False) -> tuple:
-    """(function(inputs), H v): the Hessian-vector product of a function with one output element."""
+    """Return (function(inputs), H v), the Hessian-vector product of a function with one output element.
+
+    H is never formed: the gradient is differentiated along v (Pearlmutter 1994, "Fast Exact Multiplication by the
+    Hessian").
+
+    >>> gg.autograd.hvp(lambda x: (x**3).sum(), gg.tensor([1.0, 2.0]), gg.tensor([1.0, 1.0]))
+    (tensor(9.), tensor([ 6., 12.]))
+    """
     output, inputs, single = _outputs_of(function, inputs, create_graph)
     if not isinstance(output, Tensor) or output._array.size != 1:
         raise ShapeError("hvp: the function must return one tensor with one element")
@@ -253,9 +293,14 @@ def hvp(function: Callable, inputs: Any, v: Any = None, create_graph: bool = Fal
 
 
 def jacobian(function: Callable, inputs: Any, create_graph: bool = False) -> Any:
-    """All derivatives of the outputs: for an output of shape O and an input of shape I, a Tensor of shape O + I.
+    """Return the derivative of every output element with respect to every input element.
 
-    A Tensor for one output and one input, a tuple for several inputs, a tuple of tuples for several of both.
+    For an output of shape O and an input of shape I it is a Tensor of shape O + I. Several inputs give a tuple, several
+    outputs a tuple of these.
+
+    >>> gg.autograd.jacobian(lambda x: x[0] * x, gg.tensor([2.0, 3.0]))
+    tensor([[4., 0.],
+            [3., 2.]])
     """
     outputs, inputs, single_in = _outputs_of(function, inputs, create_graph)
     rows = []
@@ -263,8 +308,8 @@ def jacobian(function: Callable, inputs: Any, create_graph: bool = False) -> Any
         if not is_float(out.dtype):
             raise DTypeError(f"jacobian: an output has dtype {out.dtype}, expected a floating-point one")
         basis = out.device.xp.eye(out._array.size, dtype=out.dtype).reshape(-1, *out.shape)
-        pulled = [_gradients((out,), inputs, [wrap(b, out.device, None)], create_graph) for b in basis]
-        rows.append(_like([_stacked([p[i] for p in pulled], out, t) for i, t in enumerate(inputs)], single_in))
+        row_gradients = [_gradients((out,), inputs, [wrap(b, out.device, None)], create_graph) for b in basis]
+        rows.append(_like([_stacked([g[i] for g in row_gradients], out, t) for i, t in enumerate(inputs)], single_in))
     return rows[0] if isinstance(outputs, Tensor) else tuple(rows)
 
 
@@ -275,7 +320,14 @@ def _stacked(rows: list, out: Tensor, given: Tensor) -> Tensor:
 
 
 def hessian(function: Callable, inputs: Any, create_graph: bool = False) -> Any:
-    """Second derivatives of a function with one output element: shape I + I (nested tuples for several inputs)."""
+    """Return the second derivatives of a function with one output element.
+
+    For an input of shape I it is a Tensor of shape I + I; several inputs give a tuple of tuples.
+
+    >>> gg.autograd.hessian(lambda x: (x**3).sum(), gg.tensor([1.0, 2.0]))
+    tensor([[ 6.,  0.],
+            [ 0., 12.]])
+    """
     single = isinstance(inputs, Tensor)
 
     def gradient(*given: Tensor) -> Any:

@@ -2,7 +2,16 @@
 
 A Node points to the nodes of its inputs (its edges), never to Tensors it made, so a dropped graph is freed at once. A
 leaf Tensor is its own node, with no edges and the number 0. Nodes are numbered as they are made, which is a topological
-order: the backward walk collects what it can reach, sorts by number and visits each node once, without recursion.
+order: the backward walk collects the nodes that it can reach, sorts them by number and visits each once, without
+recursion.
+
+For y = exp(a * b), where a and b are leaves, the walk goes from exp (number 2) to multiply (number 1), and then to a
+and b:
+
+    y --> exp --> multiply --> a
+                           --> b
+
+Source: Baydin et al. 2018, "Automatic Differentiation in Machine Learning: a Survey", section 3.2 (reverse mode).
 """
 
 from __future__ import annotations
@@ -29,7 +38,7 @@ EMPTY: dict = {}
 
 
 class Node:
-    """One recorded step: it turns the gradient of its output into the gradients of its inputs."""
+    """A recorded step that turns the gradient of its output into the gradients of its inputs."""
 
     __slots__ = ("edges", "number", "site", "hooks", "device", "__weakref__")
     name = "node"
@@ -50,17 +59,17 @@ class Node:
 
 
 class OutputGradients(list):
-    """The gradients that have reached a node with several outputs: one slot per output, None until one arrives."""
+    """A list of the gradients that have reached a node with several outputs: one per output, None until it arrives."""
 
     def __add__(self, other: list) -> OutputGradients:
         return OutputGradients(a if b is None else b if a is None else a + b for a, b in zip(self, other, strict=True))
 
 
 class OutputNode(Node):
-    """One output of a node that has several: it hands its gradient on in the slot `index` of `count`."""
+    """A node for one output of a parent with several: it passes its gradient on in slot `index` of `count`."""
 
     __slots__ = ("index", "count")
-    name = "part"
+    name = "output"
 
     def __init__(self, parent: Node, index: int, count: int):
         super().__init__((parent,), parent.device)
@@ -73,12 +82,12 @@ class OutputNode(Node):
 
 
 class OpNode(Node):
-    """A recorded call of an Op. `saved` holds, by name, what the gradient rules of its plan ask for."""
+    """A node that records the call of an Op. `saved` holds, by name, the values that its gradient rules ask for."""
 
     __slots__ = ("plan", "saved", "shapes", "outputs", "low")
 
     def __init__(self, plan: Plan, edges: tuple, saved: dict, shapes: tuple | None, device: Device):
-        # Node.__init__ and user_site written out: this runs once per op.
+        # This is Node.__init__ and user_site written out, because it runs once per op.
         self.edges = edges
         self.device = device
         self.number = next(clock)
@@ -91,7 +100,7 @@ class OpNode(Node):
         self.saved = saved
         self.shapes = shapes
         self.outputs: list | None = None  # (shape, dtype) of each output, for ops that have several
-        self.low: np.dtype | None = None  # the inputs' dtype where it is a 16-bit float
+        self.low: np.dtype | None = None  # the inputs' dtype if it is a 16-bit float
 
     @property
     def name(self) -> str:
@@ -132,7 +141,7 @@ class OpNode(Node):
             self.saved = FREED
 
     def _fill(self, parts: Any, outputs: list, differentiable: bool) -> tuple:
-        """Return a gradient per output: zeros if nothing was computed from it, None if it is of integers."""
+        """Return one gradient per output: zeros if nothing was computed from the output, None if it holds integers."""
         filled = []
         for g, (shape, dtype) in zip(parts, outputs, strict=True):
             if g is None and dtype.kind not in "iub":
@@ -151,9 +160,9 @@ class OpNode(Node):
             elif name in plan.op.positions:
                 first = plan.op.positions[name]
                 if value.__class__ is tuple:
-                    made[name] = tuple(_through(a, self.edges[first + i], self.device) for i, a in enumerate(value))
+                    made[name] = tuple(_tensor_at(a, self.edges[first + i], self.device) for i, a in enumerate(value))
                 elif value is not None and hasattr(value, "dtype"):
-                    made[name] = _through(value, self.edges[first], self.device)
+                    made[name] = _tensor_at(value, self.edges[first], self.device)
                 else:
                     made[name] = value
             else:
@@ -162,7 +171,7 @@ class OpNode(Node):
 
     def _output_tensors(self, value: Any) -> Any:
         if self.outputs is None:
-            return _through(value, self, self.device)
+            return _tensor_at(value, self, self.device)
         count = len(value)
         return tuple(
             wrap(a, self.device, OutputNode(self, i, count) if is_float(a.dtype) else None) for i, a in enumerate(value)
@@ -170,7 +179,7 @@ class OpNode(Node):
 
 
 def check_unchanged(node: Node, saved: Iterable[tuple[str, Any]]) -> None:
-    """Raise InplaceError if one of the named arrays that `node` saved was changed in place after it was made."""
+    """Raise InplaceError if an array that `node` saved was changed in place after the node was made."""
     for name, value in saved:
         for array in value if value.__class__ is tuple else (value,):
             if not (hasattr(array, "dtype") and hasattr(array, "base")):
@@ -185,8 +194,8 @@ def check_unchanged(node: Node, saved: Iterable[tuple[str, Any]]) -> None:
                 )
 
 
-def _through(array: Any, edge: Any, device: Device) -> Tensor:
-    """Return a Tensor of a saved array, with the place in the graph that it had."""
+def _tensor_at(array: Any, edge: Any, device: Device) -> Tensor:
+    """Return a Tensor of a saved array, at the place in the graph that the array had."""
     if edge is None:
         return wrap(array, device, None)
     return wrap(array, device, edge) if isinstance(edge, Node) else edge
@@ -217,14 +226,14 @@ def undo_broadcasts(node: Node, grads: Sequence, shapes: Sequence, any_axes: boo
 
 
 def _broadcasts(shape: tuple, to: tuple) -> bool:
-    """Whether an array of `shape` can be broadcast to the shape `to`."""
+    """Return whether an array of `shape` can be broadcast to the shape `to`."""
     if len(shape) > len(to):
         return False
     return all(n in (1, m) for n, m in zip(shape, to[len(to) - len(shape) :], strict=True))
 
 
 def _common_shape(shapes: Sequence) -> tuple | None:
-    """The shape that all of `shapes` broadcast to; None if there is none."""
+    """Return the shape that all of `shapes` broadcast to; None if there is none."""
     try:
         return np.broadcast_shapes(*[shape for shape in shapes if shape is not None])
     except ValueError:
@@ -232,9 +241,9 @@ def _common_shape(shapes: Sequence) -> tuple | None:
 
 
 def like_input(g: Any, shape: tuple, dtype: Any, device: Device, source: str) -> Any:
-    """Return the gradient g, which `source` (a hook, a Function) made, in the dtype of the tensor that it belongs to.
+    """Return the gradient g, made by `source` (a hook or a Function), in the dtype of the tensor that it belongs to.
 
-    Raises GradientError unless it is a floating-point Tensor of this shape on this device.
+    Raises GradientError unless g is a floating-point Tensor of this shape on this device.
     """
     if not isinstance(g, Tensor):
         raise GradientError(f"{source} returned a {type(g).__name__}, expected a Tensor of shape {shape}")
@@ -247,7 +256,7 @@ def like_input(g: Any, shape: tuple, dtype: Any, device: Device, source: str) ->
 
 
 def walk(roots: dict, targets: set | None, retain: bool, differentiable: bool) -> dict:
-    """Differentiate: from `roots` (edge -> gradient) to `targets` (edges), or to all leaves if `targets` is None.
+    """Differentiate from `roots` (edge -> gradient) to `targets` (edges), or to all leaves if `targets` is None.
 
     Returns the gradient of each target that was reached. Gradients are raw arrays, or Tensors when `differentiable`.
     """
@@ -331,8 +340,13 @@ def _check_nan(node: Any, grads: Any) -> None:
             )
 
 
+def wrap_gradient(g: Any, device: Device) -> Tensor:
+    """Return a gradient as a Tensor. NumPy gives a number for a 0-d sum, which could not be changed in place."""
+    return wrap(np.asarray(g) if isinstance(g, np.generic) else g, device, None)
+
+
 def _run_hooks(node: Any, g: Any, differentiable: bool) -> Any:
-    given = g if differentiable else wrap(g, node.device, None)
+    given = g if differentiable else wrap_gradient(g, node.device)
     for hook in list(node.hooks.values()):
         result = hook(given)
         if result is not None:

@@ -1,4 +1,5 @@
-"""Switches of the autograd graph, one set per thread."""
+"""The switches of the autograd graph: whether ops are recorded, whether gradients are checked. Each thread has its
+own."""
 
 import threading
 from collections.abc import Callable
@@ -17,7 +18,7 @@ mode = _Mode()
 
 
 class _Switch:
-    """Sets attributes of `mode` inside a `with` block or a decorated function."""
+    """A context manager and decorator that sets attributes of `mode` and restores them at the end."""
 
     def __init__(self, **settings: Any):
         self._settings = settings
@@ -44,21 +45,42 @@ class _Switch:
 
 
 class no_grad(_Switch):
-    """Record nothing: results do not require gradients."""
+    """A context in which nothing is recorded: results do not require gradients. It is a decorator, too.
+
+    >>> x = gg.ones(2, requires_grad=True)
+    >>> with gg.no_grad():
+    ...     y = x * 2
+    >>> y.requires_grad
+    False
+    """
 
     def __init__(self) -> None:
         super().__init__(grad=False)
 
 
 class enable_grad(_Switch):
-    """Record again, inside `no_grad`."""
+    """A context in which ops are recorded, even inside `no_grad`. It is a decorator, too.
+
+    >>> x = gg.ones(2, requires_grad=True)
+    >>> with gg.no_grad(), gg.enable_grad():
+    ...     y = x * 2
+    >>> y.requires_grad
+    True
+    """
 
     def __init__(self) -> None:
         super().__init__(grad=True)
 
 
 class set_grad_enabled(_Switch):
-    """Record or not, as `enabled` says; takes effect at once and is undone at the end of a `with` block."""
+    """A switch that starts or stops recording at once; as a `with` block it restores the old state at the end.
+
+    >>> x = gg.ones(2, requires_grad=True)
+    >>> with gg.set_grad_enabled(False):
+    ...     y = x * 2
+    >>> y.requires_grad, gg.is_grad_enabled()
+    (False, True)
+    """
 
     def __init__(self, enabled: bool):
         super().__init__(grad=bool(enabled))
@@ -71,24 +93,45 @@ class set_grad_enabled(_Switch):
 
 
 class inference_mode(_Switch):
-    """`no_grad` for code whose results never meet a gradient: they cannot require one later."""
+    """A context like `no_grad` for results that no gradient will ever meet: they cannot require one later either.
+
+    >>> with gg.inference_mode():
+    ...     y = gg.ones(2)
+    ...     print(gg.is_inference_mode_enabled())
+    True
+    """
 
     def __init__(self, enabled: bool = True):
         super().__init__(inference=enabled, grad=mode.grad and not enabled)
 
 
 class detect_anomaly(_Switch):
-    """Make backward raise AnomalyError at the first NaN gradient, naming the op and the line that made it."""
+    """A context in which backward raises AnomalyError at the first NaN gradient, naming the op and where it was called.
+
+    >>> x = gg.zeros(1, requires_grad=True)
+    >>> with np.errstate(all="ignore"), gg.detect_anomaly():
+    ...     (x / x).sum().backward()
+    Traceback (most recent call last):
+    gpugrad.errors.AnomalyError: ...
+    """
 
     def __init__(self) -> None:
         super().__init__(anomaly=True)
 
 
 def is_grad_enabled() -> bool:
-    """Whether ops are recorded now."""
+    """Return whether ops are recorded now.
+
+    >>> gg.is_grad_enabled()
+    True
+    """
     return mode.grad
 
 
 def is_inference_mode_enabled() -> bool:
-    """Whether inference mode is on."""
+    """Return whether inference mode is on.
+
+    >>> gg.is_inference_mode_enabled()
+    False
+    """
     return mode.inference

@@ -1,4 +1,4 @@
-"""The op: declared once, and everything else follows from the declaration.
+"""The op: it is declared once, and everything else follows from the declaration.
 
     @op(samples=lambda s: [s.case(s(3, 4)), s.case(s(2, 3, 4), axis=1)])
     def softmax(x, *, axis=-1):
@@ -8,11 +8,12 @@
 
     softmax.vjp(x=lambda g, out, axis: out * (g - (g * out).sum(axis=axis, keepdims=True)))
 
-The body works on raw arrays and is written against `xp`: it is the CPU path, the GPU fallback and the oracle.
-Positional parameters are Tensors, keyword-only ones attributes. The parameters of a gradient rule say what it needs:
-`g`, an input's name, an attribute's name, `out`, `<input>_shape`, `<input>_dtype`, a residual of the device path,
-`needs`. Only what is named is kept until backward. Rules run on raw arrays, and on Tensors when the gradient itself is
-to be differentiated.
+The body works on raw arrays and is written against `xp`: it runs on the CPU and on GPUs without a kernel, and every
+kernel is tested against it. Positional parameters are Tensors, keyword-only ones attributes.
+
+A gradient rule names what it needs as parameters: `g` (the upstream gradient), an input, an attribute, `out`,
+`<input>_shape`, `<input>_dtype`, a residual of the device path, or `needs` (which inputs need a gradient). Only what is
+named is kept until backward. Rules run on raw arrays, and on Tensors when the gradient itself is to be differentiated.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ import numpy as np
 from ..backend.devices import CPU, Device, device_of
 from ..backend.dtypes import FLOAT_KINDS, is_float, is_low
 from ..backend.namespace import Namespace, xp
-from ..errors import DTypeError, GpugradError
-from .explain import explain
+from ..errors import DTypeError
+from .autocast import by_device
+from .explain import TOLD, explain
 from .graph import EMPTY, OpNode, OutputNode
 from .mode import mode
 from .paths import DevicePath, Paths, rule_names
@@ -54,6 +56,8 @@ class Op:
         view: bool,
         broadcasts: bool,
         scalar_axis: bool,
+        inplace: bool,
+        autocast: str | dict[str, str],
         bench: Callable | None,
         flops: Callable | None,
     ):
@@ -61,10 +65,11 @@ class Op:
         self.__name__, self.__doc__, self.__module__ = self.name, forward.__doc__, forward.__module__
         self.forward, self.samples, self.bench, self.flops = forward, samples, bench, flops
         self.dtypes, self.exact, self.view, self.broadcasts = dtypes, exact, view, broadcasts
+        self.inplace, self.autocast = inplace, by_device(autocast)
         self.rules: dict[str, Callable] = {}
         self.paths: Mapping[str, DevicePath | None] = Paths(self.__module__)
         self._plans: dict[tuple, Plan] = {}
-        self.signature = Signature(self.name, forward)
+        self.signature = Signature(self.name, forward, self.__module__)
         self.inputs, self.attributes = self.signature.inputs, self.signature.attributes
         self.positions, self.fixed, self.many = self.signature.positions, self.signature.fixed, self.signature.many
         self.scalar_axis = scalar_axis and "axis" in self.attributes and not self.many
@@ -78,11 +83,11 @@ class Op:
         return f"<op {self.name}{self.__signature__}>"
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        """Ops are Tensor methods: the Tensor is the first input."""
+        """Bind the op as a method of a Tensor, which becomes its first input."""
         return self if instance is None else MethodType(self, instance)
 
     def input_name(self, i: int) -> str:
-        """The declared name of flat input `i`."""
+        """Return the declared name of flat input `i`."""
         return self.inputs[0 if self.many else i]
 
     # Declaring
@@ -103,7 +108,7 @@ class Op:
         return self
 
     def path(self, kind: str) -> Callable[[Callable], DevicePath]:
-        """Declare this op's own path on devices of `kind` ("cpu", "cuda"). It may return NotImplemented to decline."""
+        """Declare this op's own path on devices of `kind` ("cpu", "cuda"); it may return NotImplemented to decline."""
 
         def declare(forward: Callable) -> DevicePath:
             made = self.paths[kind] = DevicePath(forward, low=kind != "cpu")
@@ -125,10 +130,11 @@ class Op:
             else:
                 with device.selected():
                     out, residuals, path = self._run(device, arrays, attributes)
-        except GpugradError:
-            raise
-        except (ValueError, IndexError, TypeError) as error:
-            raise explain(self, error, arrays, attributes) from error
+        except TOLD as error:
+            told = explain(self, error, arrays, attributes)
+            if told is error:
+                raise
+            raise told from error
         several = out.__class__ is tuple
         if several:
             out = tuple([device.asarray(o) for o in out])
@@ -155,9 +161,10 @@ class Op:
         return tuple(outs) if type(out) is tuple else outs[0]
 
     def _run(self, device: Device, arrays: list, attributes: dict) -> tuple[Any, dict, DevicePath | None]:
-        """Compute: the outputs, the device path's residuals, and that path if it ran.
+        """Compute and return the outputs, the residuals of the device path, and that path (None if it did not run).
 
-        16-bit floats are raised to float32 and rounded once at the end, unless the path takes them or the op is exact.
+        16-bit floats are converted to float32 and rounded once at the end, unless the path takes them or the op is
+        exact.
         """
         path, low = self.paths[device.type], None
         if path is not None and path.low:
@@ -218,7 +225,7 @@ class Op:
         return plan
 
     def raw(self, kind: str) -> Callable:
-        """This op on raw arrays of a device kind, for the array namespaces."""
+        """Return this op as a function of raw arrays on devices of `kind`, for the array namespaces."""
 
         def call(*args: Any, **kwargs: Any) -> Any:
             inputs, attributes = self.signature.bind(args, kwargs)
@@ -238,20 +245,37 @@ def op(
     view: bool = False,
     broadcasts: bool = False,
     scalar_axis: bool = True,
+    inplace: bool = False,
+    autocast: str | dict[str, str] = "",
     bench: Callable | None = None,
     flops: Callable | None = None,
     make: type[Op] = Op,
 ) -> Any:
-    """Declare an op (see the module's text).
+    """Declare an op; the docstring of this module shows how.
 
-    samples: function of a Sampler that returns the cases for the checks.
-    dtypes: "common": inputs are promoted to one dtype; "float": and integers to the default float; "own": left alone.
-    exact: moves values without arithmetic, so 16-bit floats are not raised to float32.
+    samples: a function of a Sampler that returns the cases for the checks.
+    dtypes: "common" promotes the inputs to one dtype; "float" converts integers to the default float as well; "own"
+    leaves them alone.
+    exact: the op moves values without arithmetic, so 16-bit floats need no conversion to float32.
     broadcasts: some axes of an input are broadcast and others not (matmul, linear), and gradients may keep them.
     scalar_axis: with an attribute `axis`, a 0-d first input has the axes 0 and -1; False where it needs a real one.
     view: the result shares the first input's memory, and in-place changes go through it.
-    bench: like samples, cases to measure, the one for a quick look first; a generator, since they are large.
-    flops: arithmetic operations of a call, or (of forward, of backward); its parameters name inputs, attributes, `out`.
+    inplace: the op is also a Tensor method that overwrites the tensor, under its name and an underscore: `x.relu_()`.
+    autocast: the policy inside of `autocast` ("low", "float32", "first", "refused": see `autocast.py`), for all devices
+    or by kind of device; an op without one takes its inputs as they are.
+    bench: like samples, but cases to measure, the one for a quick look first; a generator, since they are large.
+    flops: returns the arithmetic operations of a call, or (of forward, of backward); its parameters name inputs,
+    attributes, `out`.
+
+    >>> @gg.op
+    ... def cube(x):
+    ...     "The third power."
+    ...     return x * x * x
+    >>> _ = cube.vjp(x=lambda g, x: 3 * g * x * x)
+    >>> x = gg.tensor([1.0, 2.0], requires_grad=True)
+    >>> cube(x).sum().backward()
+    >>> x.grad
+    tensor([ 3., 12.])
     """
 
     def declare(body: Callable) -> Op:
@@ -263,6 +287,8 @@ def op(
             view=view,
             broadcasts=broadcasts,
             scalar_axis=scalar_axis,
+            inplace=inplace,
+            autocast=autocast,
             bench=bench,
             flops=flops,
         )
@@ -275,7 +301,7 @@ def op(
 
 
 def _outputs(arrays: tuple, device: Device, node: OpNode | None) -> tuple[Tensor, ...]:
-    """Wrap the outputs of an op that has several; integers have no place in the graph."""
+    """Wrap the outputs of an op that has several; integer outputs get no place in the graph."""
     count = len(arrays)
     return tuple(
         [
@@ -286,14 +312,14 @@ def _outputs(arrays: tuple, device: Device, node: OpNode | None) -> tuple[Tensor
 
 
 def _rounded(out: Any, low: np.dtype) -> Any:
-    """`out`, an array or several, with 16 bits where it has float32."""
+    """Return `out`, an array or several, with float32 rounded to the 16-bit dtype `low`."""
     if out.__class__ is tuple:
         return tuple(_rounded(o, low) for o in out)
     return out.astype(low) if getattr(out, "dtype", None) == np.float32 else out
 
 
 def _provided(name: str, kind: str) -> Callable | None:
-    """What the array namespace of `kind` ("cpu", "cuda", "tensor") has under the name of an op."""
+    """Return what the array namespace of `kind` ("cpu", "cuda", "tensor") has under the name of an op, if anything."""
     found = OPS.get(name)
     return found if found is None or kind == "tensor" else found.raw(kind)
 

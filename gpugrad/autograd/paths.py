@@ -1,4 +1,4 @@
-"""Device paths: an op's own implementations on one kind of device, found where the family keeps them.
+"""Device paths: an op's own implementations on one kind of device, which the folder of its family keeps.
 
 A family of ops with paths of its own is a folder, `ops/softmax/`: `__init__.py` declares the ops, `cpu.py` and
 `cuda.py` bind their paths with `@softmax.path("cpu")`. The module of a kind is imported when an op of the family first
@@ -19,9 +19,9 @@ FAMILIES: set[str] = set()  # packages whose folders are families: "gpugrad.ops"
 
 
 class DevicePath:
-    """A device's own path for an op: array-level forward that returns (out, residuals by name), and backward.
+    """A device's own implementation of an op: a forward on arrays, returning (out, residuals by name), and a backward.
 
-    `low`: they take 16-bit floats as they are; otherwise these are raised to float32 before and rounded after.
+    low: both take 16-bit floats as they are; otherwise the op converts these to float32 first and rounds the result.
     """
 
     def __init__(self, forward: Callable, low: bool):
@@ -38,13 +38,13 @@ class DevicePath:
         return result
 
     def backward(self, function: Callable) -> Callable:
-        """Declare the backward: like a gradient rule, but for all inputs at once; returns a tuple in input order."""
+        """Declare the backward: a gradient rule for all inputs at once, which returns a tuple in input order."""
         self.backward_function, self.names = function, rule_names(function)
         return function
 
 
 class Paths(dict[str, DevicePath | None]):
-    """An op's paths by kind of device; None where it has none. `module` is where the op is declared."""
+    """A dictionary of an op's paths by kind of device, with None if it has none; `module` declares the op."""
 
     def __init__(self, module: str):
         super().__init__()
@@ -59,7 +59,10 @@ class Paths(dict[str, DevicePath | None]):
 
 
 def rule_names(rule: Callable) -> tuple[str, ...]:
-    """The names of what a gradient rule asks for besides g. Raises DTypeError unless its first parameter is g."""
+    """Return the names of all that a gradient rule asks for besides g.
+
+    Raises DTypeError unless its first parameter is g.
+    """
     names = parameters(rule)
     if not names or names[0] != "g":
         raise DTypeError(f"a gradient rule's first parameter is g, the upstream gradient; got ({', '.join(names)})")
@@ -67,8 +70,8 @@ def rule_names(rule: Callable) -> tuple[str, ...]:
 
 
 def parameters(function: Callable) -> tuple[str, ...]:
-    """The names of all parameters, without the cost of the inspect module for a plain function."""
-    code = getattr(function, "__code__", None)
+    """Return the names of all parameters; for a plain function this avoids the cost of the inspect module."""
+    code = getattr(getattr(function, "__wrapped__", function), "__code__", None)
     if code is None:
         import inspect
 

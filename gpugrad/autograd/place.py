@@ -1,4 +1,4 @@
-"""Bringing an op's inputs together: one device, one dtype."""
+"""Bring an op's inputs together: on one device, in one dtype."""
 
 from __future__ import annotations
 
@@ -21,12 +21,17 @@ _SCALARS = (bool, int, float)
 
 
 def place(op: Op, inputs: Sequence) -> tuple[Device, Sequence, list]:
-    """The inputs of `op` as Tensors (or None) on one device and, as the op wishes, of one dtype; and their arrays."""
+    """Bring the inputs of `op` to one device and, unless `op` declares "own", to one dtype.
+
+    Returns the device, the inputs as Tensors (or None) on it, and their arrays.
+    """
     if mode.autocast is not None:
-        inputs = mode.autocast.inputs(op.name, [joined(value) for value in inputs])
+        inputs = mode.autocast.inputs(op.name, op.autocast, [joined(value) for value in inputs])
     device, dtype, arrays = None, None, []
     for i, t in enumerate(inputs):  # usually there is nothing to do: all are Tensors, on one device and of one dtype
         if t is None:
+            if op.input_name(i) in op.signature.required:
+                raise DTypeError(f"{op.name}: {op.input_name(i)} must be a tensor, got None")
             arrays.append(None)
             continue
         if not isinstance(t, Tensor) or device is not None and t.device is not device:
@@ -45,7 +50,7 @@ def place(op: Op, inputs: Sequence) -> tuple[Device, Sequence, list]:
 
 
 def _moved(op: Op, inputs: Sequence) -> tuple[Device, list]:
-    """`place`, where there is something to do."""
+    """Do the work of `place` when an input has to be moved, cast or wrapped."""
     inputs = [joined(value) for value in inputs]
     device = _common_device(op, inputs)
     free = [i for i in range(len(inputs)) if i not in op.fixed]

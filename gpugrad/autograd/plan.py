@@ -1,4 +1,5 @@
-"""How an op is differentiated: for each set of inputs that need gradients, what to keep and which rules to run."""
+"""The plan of an op's gradient: which values to keep and which rules to run, for each set of inputs that need
+gradients."""
 
 from __future__ import annotations
 
@@ -14,11 +15,11 @@ if TYPE_CHECKING:
     from .op import Op
 
 
-PARTS = ("shape", "dtype")  # of an input, that a rule may ask for instead of all of it
+PARTS = ("shape", "dtype")  # a rule may ask for these parts of an input instead of all of it
 
 
 class Plan:
-    """How one op is differentiated when `mask` says which inputs need it: what to save, which rules to run."""
+    """A plan for the gradient of one op if `mask` says which inputs need it: what to save and which rules to run."""
 
     def __init__(self, op: Op, mask: tuple[bool, ...], path: DevicePath | None):
         self.op, self.mask = op, mask
@@ -28,10 +29,10 @@ class Plan:
         names = set().union(*self.wants, self.path.names if self.path else ())
         self.names = tuple(sorted(names - {"i", "needs"}))
         self.sources = [(name, *_source(op, name)) for name in self.names]
-        self.plain = not any(self.wants) and self.path is None  # rules of g alone
+        self.plain = not any(self.wants) and self.path is None  # every rule takes g alone
 
     def saved(self, arrays: Sequence, attributes: dict, out: Any, residuals: dict) -> dict:
-        """What the rules and the path backward ask for, by name."""
+        """Return the values that the rules and the path's backward ask for, by name."""
         saved, many = {}, self.op.many
         for name, position, part in self.sources:
             if position is None:
@@ -45,7 +46,10 @@ class Plan:
     def gradients(
         self, g: Any, saved: dict, edges: tuple, wanted: set | None, differentiable: bool, low: bool = False
     ) -> Sequence:
-        """The gradient of each input (None where none is needed). low: the inputs are 16-bit floats."""
+        """Return one gradient per input; None if the input needs none or its edge is not in `wanted`.
+
+        low: the inputs are 16-bit floats, so rules compute in float32.
+        """
         if wanted is None:
             needs = self.mask
             if self.plain and not low:
@@ -86,7 +90,10 @@ class Plan:
 
 
 def _source(op: Op, name: str) -> tuple[int | None, str]:
-    """The input that `name` stands for, and which part of it ("": all), or None for outputs, attributes, residuals."""
+    """Return (position of the input that `name` stands for, "shape" or "dtype" if only that part is meant, else "").
+
+    The position is None if `name` is an output, an attribute or a residual.
+    """
     if name in op.positions:
         return op.positions[name], ""
     owner, _, part = name.rpartition("_")
@@ -95,7 +102,7 @@ def _source(op: Op, name: str) -> tuple[int | None, str]:
 
 
 def raised(value: Any) -> Any:
-    """A 16-bit float array (or each of a tuple) in float32: it is rounded once, at the end of a rule."""
+    """Return a 16-bit float array (or a tuple of them) as float32; the result of the rule is then rounded once."""
     if value.__class__ is tuple:
         return tuple(raised(v) for v in value)
     return value.astype(np.float32) if hasattr(value, "strides") and is_low(value.dtype) else value

@@ -1,4 +1,4 @@
-"""What Python, NumPy and other array libraries ask of an array, in terms of a Tensor."""
+"""The protocols of Python, NumPy and other array libraries, implemented for Tensor."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ..errors import DeviceError, DTypeError, GradientError, ShapeError
 from .table import OPS
 
 if TYPE_CHECKING:
-    from .attached import Attached  # a stub: what `gpugrad.ops` gives to Tensor
+    from .attached import Attached  # a stub: the methods that `gpugrad.ops` adds to Tensor
     from .tensor import Tensor
 else:
     Attached = object
 
 
 class Protocols(Attached):
-    """The protocols of Tensor."""
+    """A base class of Tensor that implements protocols of Python (`len`, `float`, iteration, ...), NumPy and DLPack."""
 
     __slots__ = ()
 

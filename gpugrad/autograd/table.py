@@ -1,4 +1,4 @@
-"""The op table: every declared op under its name. It is filled by `op.py`, and read by modules below it as well."""
+"""The op table: every declared op under its name. `op.py` fills it, and modules below `op.py` read it as well."""
 
 from __future__ import annotations
 

@@ -28,7 +28,14 @@ _new = object.__new__
 
 
 class Tensor(Protocols):
-    """An n-dimensional array that remembers how it was computed; `gpugrad.tensor`, `zeros` and every op make one."""
+    """An n-dimensional array that remembers how it was computed; `gpugrad.tensor`, `zeros` and every op make one.
+
+    >>> x = gg.tensor([1.0, 2.0], requires_grad=True)
+    >>> y = (x * x).sum()
+    >>> y.backward()
+    >>> y.item(), x.grad
+    (5.0, tensor([2., 4.]))
+    """
 
     # `wrap` sets all of them. Attributes of the user's own go into the __dict__, which is made when the first is set.
     __slots__ = (
@@ -47,36 +54,36 @@ class Tensor(Protocols):
     site = None
     name = "leaf"
 
-    # What it is
+    # Properties
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Sizes of the axes."""
+        """Return the sizes of the axes."""
         return self._array.shape
 
     @property
     def dtype(self) -> np.dtype:
-        """Type of the elements."""
+        """Return the type of the elements."""
         return self._array.dtype
 
     @property
     def ndim(self) -> int:
-        """Number of axes."""
+        """Return the number of axes."""
         return self._array.ndim
 
     @property
     def itemsize(self) -> int:
-        """Bytes of one element."""
+        """Return the number of bytes of one element."""
         return self._array.itemsize
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all elements."""
+        """Return the number of bytes of all elements."""
         return self._array.nbytes
 
     @property
     def data(self) -> Tensor:
-        """The same memory outside the graph."""
+        """Return a Tensor on the same memory, outside the graph."""
         return wrap(self._array, self.device, None)
 
     @data.setter
@@ -85,18 +92,18 @@ class Tensor(Protocols):
 
     @property
     def is_leaf(self) -> bool:
-        """Whether no recorded op made this Tensor."""
+        """Return whether no recorded op made this Tensor."""
         return self._node is None
 
     @property
     def grad_fn(self) -> Any:
-        """The node of the op that made it; None for a leaf."""
+        """Return the node of the op that made this Tensor; None for a leaf."""
         self._edge()
         return self._node
 
     @property
     def requires_grad(self) -> bool:
-        """Whether ops on this Tensor are recorded."""
+        """Return whether ops on this Tensor are recorded."""
         if self._view is not None:
             self._edge()
         return self._requires_grad
@@ -107,7 +114,7 @@ class Tensor(Protocols):
 
     @property
     def grad(self) -> Tensor | None:
-        """The gradient that backward has added up for this Tensor; None before.
+        """Return the gradient that backward has added up for this Tensor; None before.
 
         Setting it raises DTypeError, ShapeError or DeviceError unless it is a Tensor like this one, or None.
         """
@@ -120,7 +127,11 @@ class Tensor(Protocols):
         self._grad = value
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Start (or stop) recording ops on this leaf; returns it. Raises DTypeError unless floating-point."""
+        """Start (or stop) recording ops on this leaf; returns it. Raises DTypeError unless floating-point.
+
+        >>> gg.ones(2).requires_grad_().requires_grad
+        True
+        """
         if requires_grad and not is_float(self.dtype):
             raise DTypeError(f"requires_grad: only floating-point tensors can require gradients, got {self.dtype}")
         if not requires_grad and self._node is not None:
@@ -131,16 +142,32 @@ class Tensor(Protocols):
     # The graph
 
     def detach(self) -> Tensor:
-        """The same memory outside the graph."""
+        """Return a Tensor on the same memory, outside the graph.
+
+        >>> gg.ones(2, requires_grad=True).exp().detach().requires_grad
+        False
+        """
         return wrap(self._array, self.device, None)
 
     def detach_(self) -> Tensor:
-        """Leave the graph; returns itself."""
+        """Take this Tensor out of the graph, and return it.
+
+        >>> x = gg.ones(2, requires_grad=True) * 2
+        >>> x.detach_().requires_grad
+        False
+        """
         self._node, self._requires_grad, self._view = None, False, None
         return self
 
     def register_hook(self, hook: Callable) -> Handle:
-        """Call `hook(gradient)` when this Tensor's gradient is known; what it returns, if anything, replaces it."""
+        """Call `hook(gradient)` when this Tensor's gradient is known; a Tensor that it returns replaces the gradient.
+
+        >>> x = gg.ones(2, requires_grad=True)
+        >>> handle = x.register_hook(lambda gradient: gradient * 10)
+        >>> x.sum().backward()
+        >>> x.grad
+        tensor([10., 10.])
+        """
         edge = self._edge()
         if edge is None:
             raise GradientError("register_hook: this tensor does not require a gradient")
@@ -151,7 +178,14 @@ class Tensor(Protocols):
         return Handle(edge, key)
 
     def retain_grad(self) -> None:
-        """Keep this non-leaf's gradient in `.grad` at backward."""
+        """Let backward also keep the gradient of this Tensor, which is no leaf, in `.grad`.
+
+        >>> y = gg.ones(2, requires_grad=True) * 2
+        >>> y.retain_grad()
+        >>> (y * y).sum().backward()
+        >>> y.grad
+        tensor([4., 4.])
+        """
         if self._node is None:
             return
         me = weakref.ref(self)
@@ -164,7 +198,7 @@ class Tensor(Protocols):
         self.register_hook(keep)
 
     def _edge(self) -> Any:
-        """What a node that uses this Tensor points to: its node, itself as a leaf, or None."""
+        """Return the node that users of this Tensor point to: its op's node, a leaf itself, or None for a constant."""
         view = self._view
         if view is not None and view.number < view.base._changed:
             view.refresh(self)
@@ -173,19 +207,33 @@ class Tensor(Protocols):
     # Values
 
     def numpy(self) -> np.ndarray:
-        """The values as a NumPy array (this memory, on the CPU). Raises GradientError if the graph would be lost."""
+        """Return the values as a NumPy array; on the CPU it shares this Tensor's memory.
+
+        Raises GradientError if the Tensor requires a gradient, since the array would leave the graph.
+
+        >>> gg.ones(2).numpy()
+        array([1., 1.], dtype=float32)
+        """
         if self.requires_grad:
             raise GradientError("numpy(): this tensor requires a gradient, which NumPy cannot hold; use detach()")
         return self.device.to_host(self._array)
 
     def item(self) -> Any:
-        """The only element as a Python number."""
+        """Return the only element as a Python number.
+
+        >>> gg.tensor([2.5]).item()
+        2.5
+        """
         if self._array.size != 1:
             raise ShapeError(f"item(): expected one element, got shape {self.shape}")
         return self.device.to_host(self._array).item()
 
     def tolist(self) -> Any:
-        """The values as nested lists."""
+        """Return the values as nested lists.
+
+        >>> gg.ones(2, 1).tolist()
+        [[1.0], [1.0]]
+        """
         return self.device.to_host(self._array).tolist()
 
     __hash__ = object.__hash__  # type: ignore[assignment]
@@ -207,7 +255,7 @@ class Tensor(Protocols):
         return made
 
     def __reduce_ex__(self, protocol: Any) -> tuple:
-        # The values stay, as PyTorch has it, and not how they were computed: no node, base of a view or hook.
+        # Pickle the values, as PyTorch does, and not how they were computed: no node, view base or hook.
         return _unpickled, (type(self), self._array, self.device, self.requires_grad), (self.grad, vars(self))
 
     def __setstate__(self, state: tuple) -> None:
@@ -231,7 +279,7 @@ def method(name: str) -> Callable[[Callable], Callable]:
 
 
 class Handle:
-    """Removes the hook that it was returned for."""
+    """A handle that removes the hook for which it was returned."""
 
     def __init__(self, owner: Any, key: int):
         self._owner, self._key = owner, key
@@ -262,7 +310,7 @@ def _check_gradient(tensor: Tensor, gradient: Any) -> None:
 
 
 def wrap(array: Any, device: Device, node: Any, cls: type = Tensor) -> Tensor:
-    """A Tensor of an array that is on `device` already, made by `node` (None: a constant)."""
+    """Return a Tensor of an array that is on `device` already; `node` made it (None: it is a constant)."""
     made = _new(cls)
     made._array = array
     made.device = device

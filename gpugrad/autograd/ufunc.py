@@ -1,7 +1,8 @@
-"""Elementwise ops: one function applied to each element, with a short way in for the common case.
+"""Elementwise ops: one function applied to each element, with a fast call for the common case.
 
-Small networks cost Python overhead, not arithmetic. When every input is a CPU Tensor of one floating-point dtype (or
-one of two is a Python number), the functions below do all that `Op.__call__` does, written out for one and two inputs.
+A small network spends its time on Python's overhead, not on arithmetic. So if every input is a CPU Tensor of one
+floating-point dtype (or one of two is a Python number), the functions below do all that `Op.__call__` does, written out
+for one and two inputs.
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ from .tensor import Tensor, wrap
 _ndarray = np.ndarray
 _LARGE = 1 << 20  # bytes of an array from which a call may take longer to save time
 _NUMBERS = frozenset((float, int))
-_CONSTANT = wrap(np.zeros(()), CPU, None)  # stands for a Python number where only its place in the graph matters
+_MISSING: Any = object()  # an operand that was not given by position
+_CONSTANT = wrap(np.zeros(()), CPU, None)  # stands for a Python number, which needs no place in the graph
 
 
 class Elementwise(Op):
-    """An Op that applies its body to each element. `direct` is the function behind it, for operators.
+    """An Op that applies its body to each element. `direct` is the function behind it, which operators call.
 
-    Its rules name only x, y and out; a path CPU path keeps no residuals and never declines.
+    Its rules name only x, y and out; its CPU path keeps no residuals and never declines.
     """
 
     def __init__(self, forward: Callable, **flags: Any):
@@ -43,7 +45,7 @@ class Elementwise(Op):
             self.direct = short(self, self.on_cpu(), super().__call__)
 
     def on_cpu(self) -> Callable:
-        """The computation on NumPy arrays."""
+        """Return the function that computes the op on NumPy arrays."""
         return self.forward
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -51,7 +53,7 @@ class Elementwise(Op):
 
 
 class Ufunc(Elementwise):
-    """An Elementwise op that is the namespace's function of the same name."""
+    """An Elementwise op that calls the namespace's function of the same name."""
 
     def on_cpu(self) -> Callable:
         name = self.name
@@ -60,21 +62,21 @@ class Ufunc(Elementwise):
 
 
 def ufunc(body: Callable | None = None, **flags: Any) -> Any:
-    """Declare an elementwise op; the body is its docstring, computed by the namespace's function of that name."""
+    """Declare an elementwise op that the namespace's function of that name computes; the body is only a docstring."""
     return op(body, make=Ufunc, **flags)
 
 
 def elementwise(body: Callable | None = None, **flags: Any) -> Any:
-    """Declare an elementwise op whose computation is its body."""
+    """Declare an elementwise op that its body computes."""
     return op(body, make=Elementwise, **flags)
 
 
 def _unary(op: Elementwise, function: Any, general: Callable) -> Callable:
     paths = op.paths
 
-    def call(x: Any, *args: Any, **kwargs: Any) -> Any:
+    def call(x: Any = _MISSING, *args: Any, **kwargs: Any) -> Any:
         if not isinstance(x, Tensor) or args or kwargs:
-            return general(x, *args, **kwargs)
+            return general(*args, **kwargs) if x is _MISSING else general(x, *args, **kwargs)
         a = x._array
         if (a.dtype is not float32 and a.dtype is not float64) or x.device is not CPU:
             return general(x)
@@ -84,7 +86,7 @@ def _unary(op: Elementwise, function: Any, general: Callable) -> Callable:
             out = path.forward(a)[0]
         else:
             try:
-                out = function(a) if a.nbytes < _LARGE else _large(function, a)
+                out = function(a) if a.nbytes < _LARGE else _call_large(function, a)
             except TypeError as error:
                 raise explain(op, error, [a], EMPTY) from None
         if out.__class__ is not _ndarray:
@@ -97,13 +99,14 @@ def _unary(op: Elementwise, function: Any, general: Callable) -> Callable:
             node = OpNode(plan, (x._edge(),), saved, None, CPU)
         return wrap(out, CPU, node)
 
+    call.__name__ = call.__qualname__ = op.name
     return call
 
 
 def _binary(op: Elementwise, function: Any, general: Callable) -> Callable:
     plans: dict = {}
 
-    def call(x: Any, y: Any, *args: Any, **kwargs: Any) -> Any:
+    def call(x: Any = _MISSING, y: Any = _MISSING, *args: Any, **kwargs: Any) -> Any:
         if y.__class__ in _NUMBERS and (b := _number(y, x)) is not None:
             a, y = x._array, _CONSTANT
         elif x.__class__ in _NUMBERS and (a := _number(x, y)) is not None:
@@ -112,7 +115,7 @@ def _binary(op: Elementwise, function: Any, general: Callable) -> Callable:
             try:
                 a, b = x._array, y._array
             except AttributeError:
-                return general(x, y, *args, **kwargs)
+                return general(*[v for v in (x, y) if v is not _MISSING], *args, **kwargs)
         dtype = a.dtype
         if (
             dtype is not b.dtype
@@ -124,7 +127,7 @@ def _binary(op: Elementwise, function: Any, general: Callable) -> Callable:
         ):
             return general(x, y, *args, **kwargs)
         try:
-            out = function(a, b) if a.nbytes < _LARGE else _large(function, a, b)
+            out = function(a, b) if a.nbytes < _LARGE else _call_large(function, a, b)
         except (ValueError, TypeError) as error:
             raise explain(op, error, [a, b], EMPTY) from None
         if out.__class__ is not _ndarray:
@@ -143,11 +146,12 @@ def _binary(op: Elementwise, function: Any, general: Callable) -> Callable:
                     node = OpNode(plan, (ex, ey), saved, None if same else (a.shape, b.shape), CPU)
         return wrap(out, CPU, node)
 
+    call.__name__ = call.__qualname__ = op.name
     return call
 
 
 def _number(value: Any, other: Any) -> Any:
-    """A Python number as an array of the dtype of `other`; None where that is no float Tensor on the CPU."""
+    """Return a Python number as an array of the dtype of `other`; None unless `other` is a float Tensor on the CPU."""
     if not isinstance(other, Tensor) or other.device is not CPU:
         return None
     dtype = other._array.dtype
@@ -157,9 +161,12 @@ def _number(value: Any, other: Any) -> Any:
         return None
 
 
-def _large(function: Any, a: Any, *rest: Any) -> Any:
-    """`function` of arrays on which NumPy spends time: what is broadcast to wide rows is not buffered, and a very large
-    result like `a` goes into kept memory, as fresh pages would cost more than the arithmetic."""
+def _call_large(function: Any, a: Any, *rest: Any) -> Any:
+    """Return `function` of arrays that are large enough for NumPy's time to count.
+
+    Wide rows are broadcast without NumPy's buffer, and a very large result like `a` goes into reused memory, as fresh
+    pages would cost more than the arithmetic.
+    """
     if not all([b.shape == a.shape or b.ndim == 0 for b in rest]):
         with rows.unbuffered(a.shape[-1] if a.shape else 1):
             return function(a, *rest)

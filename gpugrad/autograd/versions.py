@@ -1,8 +1,8 @@
-"""Which arrays changed in place, and when.
+"""A record of which arrays changed in place, and when.
 
-The graph has one clock: every node takes a number, and so does every in-place change. A saved array is stale when its
-memory changed after the node that saved it was numbered. Views need no bookkeeping, because a change is filed under the
-array that owns the memory; and nothing is spent on arrays that never change.
+The graph has one clock: every node takes a number from it, and so does every in-place change. A saved array is stale if
+its memory changed after the node that saved it was numbered. Views need no bookkeeping, because a change is filed under
+the array that owns the memory. Arrays that never change cost nothing.
 """
 
 import os
@@ -18,7 +18,7 @@ _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
 class _Inside(dict):
-    """file name -> whether it is one of gpugrad's own, which users do not look for."""
+    """A dictionary that says of a file name whether the file is one of gpugrad's own, in which users do not look."""
 
     def __missing__(self, file: str) -> bool:
         self[file] = inside = file.startswith(_PACKAGE)
@@ -35,7 +35,7 @@ def _source_line(file: str, line: int) -> str:
 
 
 def user_site() -> tuple[CodeType, int] | None:
-    """The innermost line outside gpugrad on the call stack, kept as cheaply as can be: code and instruction."""
+    """Return the innermost line outside gpugrad on the call stack, in its cheapest form: (code, instruction)."""
     frame: Any = sys._getframe(2)
     while frame is not None and INSIDE[frame.f_code.co_filename]:
         frame = frame.f_back
@@ -43,7 +43,7 @@ def user_site() -> tuple[CodeType, int] | None:
 
 
 def describe(site: tuple[CodeType, int] | None) -> str:
-    """`site` in words, spelled out only in an error."""
+    """Return `site` as text; only an error spells it out."""
     if site is None:
         return "an unknown line"
     code, instruction = site
@@ -65,7 +65,7 @@ changes: dict[int, Change] = {}
 
 
 def owner(array: Any) -> Any:
-    """The array that owns the memory that `array` looks at."""
+    """Return the array that owns the memory of `array`."""
     base = array.base
     while base is not None and hasattr(base, "base") and hasattr(base, "dtype"):
         array, base = base, base.base
@@ -90,6 +90,6 @@ def all_changed(arrays: Iterable, op: str) -> int:
 
 
 def change_since(array: Any, number: int) -> Change | None:
-    """The change of `array` after `number`, or None."""
+    """Return the change of `array` that came after `number`; None if there was none."""
     change = changes.get(id(owner(array)))
     return change if change is not None and change.number > number else None

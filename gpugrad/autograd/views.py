@@ -1,4 +1,4 @@
-"""Views: Tensors that look at another Tensor's memory, and follow it when it changes in place."""
+"""Views: Tensors that share another Tensor's memory, and follow it when it changes in place."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class View:
-    """How a Tensor is a window on another one's memory: the ops that lead there from `base`."""
+    """A record of how a Tensor became a view of another one's memory: the ops that lead there from `base`."""
 
     __slots__ = ("base", "chain", "number")
 
@@ -21,7 +21,7 @@ class View:
 
     @classmethod
     def of(cls, op: Any, tensor: Tensor, attributes: dict, array: Any) -> View | None:
-        """The view that `op` made of `tensor`, or None if `array` is a copy or no gradient is recorded now."""
+        """Return the view that `op` made of `tensor`; None if `array` is a copy or no gradient is recorded now."""
         if not mode.grad or array.base is not tensor._array and owner(array) is not owner(tensor._array):
             return None
         before = tensor._view
@@ -29,13 +29,13 @@ class View:
         return cls(base, (*chain, (op, attributes)), base._changed)
 
     def refresh(self, tensor: Tensor) -> None:
-        """Give `tensor` its node anew, after its base was changed in place."""
+        """Give `tensor` a new node after its base was changed in place."""
         self.number = self.base._changed
-        seen, saved = self.base, mode.grad
+        view, saved = self.base, mode.grad
         mode.grad = True
         try:
             for op, attributes in self.chain:
-                seen = op(seen, **attributes)
+                view = op(view, **attributes)
         finally:
             mode.grad = saved
-        tensor._node, tensor._requires_grad = seen._node, seen._requires_grad
+        tensor._node, tensor._requires_grad = view._node, view._requires_grad

@@ -1,4 +1,4 @@
-"""What a device is: a place for arrays, with its array namespace and the moves of arrays to and from the host.
+"""The Device: a place for arrays, which makes arrays there and moves them to and from the host.
 
 `devices.py` looks devices up by name; the cuda ones subclass `Device` in `cuda/`.
 """
@@ -13,17 +13,23 @@ import numpy as np
 from ..errors import DeviceError
 from . import namespace
 
-thread = threading.local()  # `default`, this thread's default device, and `stack`, those that it replaced
+thread = threading.local()  # `default` is this thread's default device, `stack` holds those that it replaced
 _of_array: dict[type, Callable[[Any], "Device"]] = {}
 CONNECTED: dict[str | int, "Device"] = {}  # every device in use, by its names; cuda devices also by index
 
 
 class Device:
-    """A place for arrays; one object per place, so devices compare by identity.
+    """A place for arrays; there is one object per place, so devices compare by identity.
 
-    Also a context that makes it the default: `with gpugrad.device("cuda"):`. `is_only`: no other device of its type is
-    there, so that its array library needs no `selected()` around a call. `has_products`: `multiply` works.
-    `shared_bytes`: shared memory that a kernel's block can have.
+    As a context it is the default device: `with gpugrad.device("cuda"):`.
+
+    is_only: no other device of its type exists, so its array library needs no `selected()` around a call.
+    has_products: `multiply` works.
+    shared_bytes: the most shared memory that a kernel's block can have.
+
+    >>> cpu = gg.device("cpu")
+    >>> cpu.type, cpu == "cpu", gg.ones(2, device=cpu).device is cpu
+    ('cpu', True, True)
     """
 
     __slots__ = ("type", "index", "name", "xp")
@@ -36,38 +42,39 @@ class Device:
         self.xp: Any = namespace.CPU  # the raw array namespace
 
     def asarray(self, array: Any, dtype: np.dtype | None = None) -> Any:
-        """`array` (NumPy's or this device's) in this device's memory; a copy only where one is needed."""
+        """Return `array` (NumPy's or this device's) in this device's memory; it is copied only if it must be."""
         return np.asarray(array, dtype)
 
     def to_host(self, array: Any, blocking: bool = True) -> np.ndarray:
-        """A NumPy array of the values. blocking=False: it is filled while the program goes on; synchronize first."""
+        """Return a NumPy array of the values. With blocking=False they arrive later: `synchronize` before using
+        them."""
         return array
 
     def pinned(self, shape: tuple, dtype: np.dtype) -> np.ndarray:
-        """A host array that this device copies to and from without waiting, where it has such memory."""
+        """Return a host array that this device copies to and from without waiting, if it has such memory."""
         return np.empty(shape, dtype)
 
     def synchronize(self) -> None:
-        """Wait until all that was asked of this device is done."""
+        """Wait until this device has finished all its work."""
 
     def full(self, shape: tuple, value: Any, dtype: np.dtype) -> Any:
-        """An array of one value, made without waiting. Raises OverflowError if the dtype cannot hold it."""
+        """Return an array of one value, made without waiting. Raises OverflowError if the dtype cannot hold it."""
         return np.full(shape, value, dtype)
 
     def selected(self) -> AbstractContextManager:
-        """A context in which the array library's functions run on this device."""
+        """Return a context in which the array library's functions run on this device."""
         return nullcontext()
 
     def address(self, array: Any) -> int:
-        """Where the first element of an array of this device is in memory."""
+        """Return the address of the first element of an array of this device."""
         return array.ctypes.data
 
     def launch(self, source: Any, instance: str, grid: tuple, block: tuple, args: Sequence, shared: int) -> None:
-        """Run a CUDA kernel over this device's arrays."""
+        """Run a CUDA kernel on this device's arrays."""
         raise DeviceError(f"{instance} is a CUDA kernel; its arrays are on {self.name}")
 
     def multiply(self, asked: Any, first: Any, second: Any, out: Any, bias: Any, aux: Any) -> None:
-        """Compute a matrix product (`cuda.gemm.Product`) over this device's arrays."""
+        """Compute the matrix product `asked` (a `cuda.gemm.Product`) of this device's arrays."""
         raise DeviceError(f"a cuda product of arrays on {self.name}")
 
     def __enter__(self) -> "Device":
@@ -95,7 +102,11 @@ CPU = CONNECTED["cpu"] = Device("cpu", None, "cpu")
 
 
 def default_device() -> Device:
-    """The device of new tensors in this thread."""
+    """Return the device on which this thread makes new tensors.
+
+    >>> gg.default_device()
+    device('cpu')
+    """
     return getattr(thread, "default", CPU)
 
 
@@ -115,6 +126,6 @@ def register_arrays(cls: type, where: Callable[[Any], Device]) -> None:
 
 
 def device_of(array: Any) -> Device:
-    """The device whose memory an array is in."""
+    """Return the device whose memory holds an array."""
     where = _of_array.get(type(array))
     return CPU if where is None else where(array)

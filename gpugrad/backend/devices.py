@@ -10,9 +10,15 @@ __all__ = ["CPU", "Device", "default_device", "device", "device_of", "set_defaul
 
 
 def device(given: "str | Device | int | None" = None) -> Device:
-    """The device that `given` names: `"cpu"`, `"cuda"`, `"cuda:1"`, a Device, a cuda index; None is the default one.
+    """Return the device for `"cpu"`, `"cuda"`, `"cuda:1"`, a cuda index or a Device; None means the default device.
 
     Raises DeviceError for an unknown name, and for cuda without CuPy or a GPU; the message says what to install.
+
+    >>> gg.device("cpu")
+    device('cpu')
+    >>> with gg.device("cpu"):  # new tensors are made there
+    ...     print(gg.zeros(2).device)
+    cpu
     """
     if isinstance(given, Device):
         return given
@@ -23,7 +29,7 @@ def device(given: "str | Device | int | None" = None) -> Device:
     name = f"cuda:{given}" if isinstance(given, int) and not isinstance(given, bool) else given
     kind, _, index = name.partition(":") if isinstance(name, str) else ("", "", "")
     if kind != "cuda" or (index and not index.isdigit()) or name == "cuda:":
-        raise DeviceError(f'unknown device {given!r}: expected "cpu", "cuda" or "cuda:<index>"')
+        raise DeviceError(f'device: unknown device {given!r}: expected "cpu", "cuda" or "cuda:<index>"')
     from . import cuda
 
     found = cuda.connect(int(index or 0))
@@ -31,13 +37,18 @@ def device(given: "str | Device | int | None" = None) -> Device:
 
 
 def set_default_device(given: "str | Device") -> None:
-    """Create new tensors of this thread on `given` from now on."""
+    """Create new tensors of this thread on `given` from now on.
+
+    >>> gg.set_default_device("cpu")
+    >>> gg.zeros(2).device
+    device('cpu')
+    """
     thread.default = device(given)
 
 
 def _reduce(self: Device) -> tuple:
-    """A device is pickled by its name."""
+    """Pickle a device by its name."""
     return device, (self.name,)
 
 
-Device.__reduce__ = _reduce  # here, since what a device is does not depend on how it is found
+Device.__reduce__ = _reduce  # set here, because device.py does not know how devices are found

@@ -1,4 +1,4 @@
-"""Data types and their promotion: PyTorch's results on every device.
+"""Data types and their promotion, with PyTorch's results on every device.
 
 A dtype is a `numpy.dtype`; `bfloat16` is `ml_dtypes.bfloat16`, imported when it is first asked for. Python scalars are
 weak: they change the kind of a result (int to float), never its width. Tensors of any rank promote alike.
@@ -21,23 +21,28 @@ _FLOATS = (float16, float32, float64)
 _NAMES = {d.name: d for d in (bool_, *_INTEGERS, *_FLOATS)} | {"half": float16, "float": float32, "double": float64}
 _NAMES |= {"int": int64, "long": int64, "short": int16}
 _DTYPES = {d: d for d in (bool_, *_INTEGERS, *_FLOATS)}
+DTYPE_NAMES = "bool, uint8, int8..int64, float16, bfloat16, float32, float64"
 _settings = threading.local()
 
 
 @cache
 def bfloat16() -> np.dtype:
-    """The 16-bit float with float32's exponent."""
+    """Return bfloat16: the 16-bit float with float32's exponent."""
     import ml_dtypes
 
     return np.dtype(ml_dtypes.bfloat16)
 
 
 def as_dtype(given) -> np.dtype:
-    """The supported dtype that `given` (a dtype, a type or a name) means. Raises DTypeError for any other."""
+    """Return the supported dtype that `given` (a dtype, a type or a name) means. Raises DTypeError for any other.
+
+    >>> gg.zeros(1, dtype="float16").dtype, gg.zeros(1, dtype=int).dtype
+    (dtype('float16'), dtype('int64'))
+    """
     if given.__class__ is str and given in ("bfloat16", *_NAMES):
         return bfloat16() if given == "bfloat16" else _NAMES[given]
     if isinstance(given, np.dtype) and given in _DTYPES:
-        return _DTYPES[given]  # the very object: dtypes are compared by `is` where time counts
+        return _DTYPES[given]  # always the same object: hot paths compare dtypes by `is`
     if given is float:
         return default_dtype()
     try:
@@ -45,8 +50,7 @@ def as_dtype(given) -> np.dtype:
     except TypeError:
         dtype = None
     if dtype is None or dtype.name not in _NAMES and dtype.name != "bfloat16":
-        names = "bool, uint8, int8..int64, float16, bfloat16, float32, float64"
-        raise DTypeError(f"unsupported dtype {given!r}: expected one of {names}")
+        raise DTypeError(f"unsupported dtype {given!r}: expected one of {DTYPE_NAMES}")
     return bfloat16() if dtype.name == "bfloat16" else _NAMES[dtype.name]
 
 
@@ -54,30 +58,43 @@ FLOAT_KINDS = "fV"  # the kinds of floating-point dtypes; V is bfloat16, for whi
 
 
 def is_float(dtype: np.dtype) -> bool:
-    """Whether `dtype` is one of the four floating-point dtypes."""
+    """Return whether `dtype` is one of the four floating-point dtypes."""
     return dtype.kind in FLOAT_KINDS
 
 
 def is_low(dtype: np.dtype) -> bool:
-    """Whether `dtype` is a 16-bit float, which generic ops compute in float32 and round once."""
+    """Return whether `dtype` is a 16-bit float ("low" precision); generic ops compute in float32 and round once."""
     return dtype.itemsize == 2 and dtype.kind in FLOAT_KINDS
 
 
 def default_dtype() -> np.dtype:
-    """The dtype of Python floats and of creation functions: float32 unless set otherwise."""
+    """Return the dtype of Python floats and of creation functions: float32 unless set otherwise.
+
+    >>> gg.default_dtype()
+    dtype('float32')
+    """
     return getattr(_settings, "default", float32)
 
 
 def set_default_dtype(dtype) -> None:
-    """Make `dtype`, a floating-point dtype, the default of this thread."""
-    dtype = as_dtype(dtype)
+    """Make `dtype`, a floating-point dtype, the default of this thread.
+
+    >>> gg.set_default_dtype("float64")
+    >>> gg.tensor(1.5).dtype
+    dtype('float64')
+    >>> gg.set_default_dtype("float32")
+    """
+    try:
+        given, dtype = dtype, as_dtype(dtype)
+    except DTypeError as error:
+        raise DTypeError(f"set_default_dtype: {error}") from None
     if not is_float(dtype):
-        raise DTypeError(f"set_default_dtype: expected a floating-point dtype, got {dtype}")
+        raise DTypeError(f"set_default_dtype: expected a floating-point dtype, got {given}")
     _settings.default = dtype
 
 
 def weak(dtype: np.dtype, scalar: bool | int | float) -> np.dtype:
-    """The dtype of `dtype` combined with a Python scalar."""
+    """Return the dtype of the result of an array of `dtype` and a Python scalar."""
     if isinstance(scalar, bool) or is_float(dtype):
         return dtype
     if isinstance(scalar, int):
@@ -87,7 +104,11 @@ def weak(dtype: np.dtype, scalar: bool | int | float) -> np.dtype:
 
 @cache
 def promote(a: np.dtype, b: np.dtype) -> np.dtype:
-    """The dtype that values of `a` and `b` meet in."""
+    """Return the dtype of the result of two arrays of dtypes `a` and `b`.
+
+    >>> gg.promote(gg.int32, gg.float16), gg.promote(gg.float16, gg.float32), gg.promote(gg.uint8, gg.int8)
+    (dtype('float16'), dtype('float32'), dtype('int16'))
+    """
     if a == b or b == bool_:
         return a
     if a == bool_:
@@ -103,7 +124,11 @@ def promote(a: np.dtype, b: np.dtype) -> np.dtype:
 
 
 class finfo:
-    """Limits of a floating-point dtype: `eps`, `max`, `min`, `tiny`, `bits`."""
+    """The limits of a floating-point dtype: `eps`, `max`, `min`, `tiny`, `bits`.
+
+    >>> gg.finfo("float32").eps == 2.0**-23, gg.finfo(gg.bfloat16).bits
+    (True, 16)
+    """
 
     def __init__(self, dtype):
         dtype = as_dtype(dtype)

@@ -1,4 +1,4 @@
-"""Opening files that may be anything: a name can also stand for a directory, a pipe or a device."""
+"""Open files by names that can also stand for a directory, a pipe or a device."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _KINDS = {
 
 
 def open_regular(path: str | os.PathLike, error: type[Exception]) -> BinaryIO:
-    """The regular file `path`, open for reading bytes.
+    """Open the regular file `path` for reading bytes.
 
-    Raises `error`, that names the path and what is there, for anything else: a pipe would be waited for without end.
+    Raises `error`, which names the path and what is there, for anything else: reading a pipe could wait for ever.
     """
     file = open(path, "rb", opener=_without_waiting)
     what = kind_of(os.fstat(file.fileno()).st_mode)
@@ -29,9 +29,9 @@ def open_regular(path: str | os.PathLike, error: type[Exception]) -> BinaryIO:
 
 
 def kind_of(mode: int) -> str | None:
-    """What a file of this mode is, None for a regular one."""
+    """Return what a file of this mode is, in words; None for a regular file."""
     return None if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "no file")
 
 
 def _without_waiting(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # a pipe's opening would wait for a writer
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # without it, opening a pipe waits for a writer

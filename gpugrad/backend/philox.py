@@ -1,6 +1,8 @@
-"""Philox4x32-10 (Salmon et al. 2011) on arrays: random words that are a function of a number and a key.
+"""Philox4x32-10 on arrays: random words that are a function of a number (the counter) and a key.
 
-The same words on every device as kernels/common.cuh computes, so that what a kernel drew can be drawn again anywhere.
+The words are those of kernels/common.cuh on every device, so any device can draw again what a kernel drew.
+
+Source: Salmon et al. 2011, "Parallel Random Numbers: As Easy as 1, 2, 3".
 """
 
 from typing import Any
@@ -10,11 +12,11 @@ import numpy as np
 from .namespace import xp
 
 _MASK = 0xFFFFFFFF
-_BLOCK = 1 << 14  # counters of a step on the CPU, which stay in cache
+_BLOCK = 1 << 14  # counters per step on the CPU, few enough to stay in cache
 
 
 def philox(counter: Any, stream: int, key: int) -> Any:
-    """Four random words for each counter: uint64 (...,) -> uint32 (..., 4). `stream` and `key` are 64-bit numbers."""
+    """Return four random words for each counter, uint64 (...,) -> uint32 (..., 4); `stream` and `key` have 64 bits."""
     out = xp(counter).empty((*counter.shape, 4), np.uint32)
     flat, rows = counter.reshape(-1), out.reshape(-1, 4)
     step = _BLOCK if isinstance(out, np.ndarray) else max(1, flat.size)
@@ -25,7 +27,7 @@ def philox(counter: Any, stream: int, key: int) -> Any:
 
 
 def _rounds(counter: Any, stream: int, key: int) -> tuple:
-    """The four words, each uint32 in a uint64 array."""
+    """Run the ten rounds; return the four words, each uint32 in a uint64 array."""
     low, half = np.uint64(_MASK), np.uint64(32)
     a, b = counter & low, counter >> half
     c, d = xp(counter).full_like(counter, stream & _MASK), xp(counter).full_like(counter, stream >> 32)
@@ -37,17 +39,17 @@ def _rounds(counter: Any, stream: int, key: int) -> tuple:
     return a, b, c, d
 
 
-def words(ns: Any, count: int, key: int) -> Any:
-    """The first `count` words of stream 0, uint32: those of the counters 0, 1, 2, ..., four of each."""
-    return philox(ns.arange(-(-count // 4), dtype=np.uint64), 0, key).reshape(-1)[:count]
+def words(namespace: Any, count: int, key: int) -> Any:
+    """Return `count` words of stream 0 (uint32): counter 0 gives the first four, counter 1 the next four, and so on."""
+    return philox(namespace.arange(-(-count // 4), dtype=np.uint64), 0, key).reshape(-1)[:count]
 
 
 def uniform(words: Any) -> Any:
-    """float32 in [0, 1) from the upper 24 bits of each word."""
+    """Return float32 numbers in [0, 1), from the upper 24 bits of each word."""
     return (words >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)
 
 
 def kept(counter: Any, p: float, key: int, stream: int = 0) -> Any:
-    """Whether dropout with probability p keeps an element, for four of each counter: (..., n) -> bool (..., 4 n)."""
+    """Return where dropout with probability p keeps elements, four for each counter: (..., n) -> bool (..., 4 n)."""
     drawn = uniform(philox(counter, stream, key)) >= np.float32(p)
     return drawn.reshape(*counter.shape[:-1], 4 * counter.shape[-1])

@@ -1,4 +1,8 @@
-"""The `gpugrad` command. Each subcommand is a module here with `arguments(parser)` and `run(args) -> exit status`."""
+"""The `gpugrad` command.
+
+Each subcommand is a module in this package. It defines `arguments(parser)` and `run(args)`, which returns the exit
+status.
+"""
 
 import importlib
 import os
@@ -18,7 +22,7 @@ COMMANDS = {
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one subcommand; returns the exit status: 2, and one line on stderr, for what cannot be done as given."""
+    """Run one subcommand and return its exit status: 2, and one line on stderr, for a command that cannot be done."""
     argv = sys.argv[1:] if argv is None else argv
     parser = Parser(prog="gpugrad", description="Automatic differentiation for NumPy and CuPy code.")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

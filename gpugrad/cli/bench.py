@@ -1,4 +1,4 @@
-"""Runs `gpugrad bench [NAME|FILE.py]`, the benchmark suite; `compare A B` tells what changed between two runs."""
+"""`gpugrad bench [NAME|FILE.py]`: run the benchmark suite; `compare A B` and `table A B` for earlier runs."""
 
 import argparse
 import importlib
@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def _suite() -> Any:
-    """Imports the suite's command line: beside the package in a checkout, inside it where gpugrad is installed."""
+    """Import the suite's command line: beside the package in a checkout, inside it if gpugrad is installed."""
     if not (ROOT / "benchmarks" / "cli.py").is_file():
         return importlib.import_module("gpugrad._benchmarks.cli")
     if str(ROOT) not in sys.path:
@@ -19,10 +19,10 @@ def _suite() -> Any:
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Declares the command's arguments."""
+    """Declare the command's arguments."""
     _suite().arguments(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measures; returns 0 if every row was measured, 1 if one failed or got slower, 2 if nothing can be measured."""
+    """Measure; returns 0 if every row was measured, 1 if one failed or got slower, 2 if nothing can be measured."""
     return _suite().run(args)

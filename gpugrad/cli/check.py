@@ -1,6 +1,7 @@
-"""`gpugrad check [FILE.py]`: run every check that an op's declaration implies, on gpugrad's ops or on a file's.
+"""`gpugrad check [FILE.py]` runs every check that an op's declaration implies, on gpugrad's ops or on those of a file.
 
-A file's ops are checked on every device there is: the CPU, a GPU, and the emulated cuda device if they bring kernels.
+The ops of a file are checked on the CPU, on a GPU if there is one, and on the emulated cuda device if they have
+kernels.
 """
 
 import argparse
@@ -41,7 +42,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check, print the tables; 0 if all passed, 1 if not. Raises UsageError if there is nothing to check."""
+    """Run the checks and print the tables; return 0 if all passed, else 1. Raises UsageError if nothing is to check."""
     ops = _chosen(declared_ops(Path(args.file), args.timeout) if args.file else dict(OPS), args.op)
     devices = [args.device] if args.device else ["cpu", *(["cuda"] if cuda.is_available() else [])]
     status = max([_check(ops, find_device(name), args) for name in devices])
@@ -69,7 +70,7 @@ def _is_emulated(device: Device) -> bool:
 
 
 def _check_emulated(args: argparse.Namespace) -> int:
-    """The same on the emulated cuda device in check mode, which needs a process of its own."""
+    """Check on the emulated cuda device, in its check mode, which needs a process of its own."""
     problem = emulator.available()
     if problem:
         print(f"the kernels were not run on the CPU: {problem}")

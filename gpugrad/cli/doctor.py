@@ -1,4 +1,4 @@
-"""`gpugrad doctor`: versions and devices, what is missing, and the command that gets it."""
+"""`gpugrad doctor` reports versions and devices, and the commands that install the missing packages."""
 
 import argparse
 import importlib.metadata
@@ -7,7 +7,7 @@ import platform
 from pathlib import Path
 from typing import Any
 
-# Optional packages: what they are for, the names that they are distributed under, and the extra that brings them.
+# The optional packages: the name, the use, the distributions that provide it, and the extra that installs it.
 OPTIONAL = (
     ("cupy", "arrays on NVIDIA GPUs", ("cupy-cuda13x", "cupy-cuda12x", "cupy"), "gpugrad[cuda13]' or 'gpugrad[cuda12]"),
     ("nvmath", "cuBLASLt epilogues", ("nvmath-python",), "gpugrad[cuda13]' or 'gpugrad[cuda12]"),
@@ -23,11 +23,11 @@ REQUIRED = ("numpy", "ml_dtypes", "threadpoolctl")
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """There are none."""
+    """Declare no arguments; the command has none."""
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the report; 1 only if gpugrad itself does not work."""
+    """Print the report. Return 1 if gpugrad itself does not work, else 0."""
     problems = _self_test()
     _section("Versions", [*_versions(), *_blas()])
     _section("Devices", [_cpu(), *_gpus()])
@@ -125,7 +125,7 @@ def _optional(name: str, use: str, distributions: tuple, extra: str) -> tuple[st
 
 
 def _self_test() -> list[tuple[str, str]]:
-    """What of the core does not work: (part, error)."""
+    """Return the parts of the core that do not work, as pairs (part, error)."""
     problems = []
     for name in REQUIRED:
         try:

@@ -1,4 +1,4 @@
-"""`gpugrad eval CHECKPOINT`: the accuracy on the test data of a network that `gpugrad train` saved."""
+"""`gpugrad eval CHECKPOINT`: print the accuracy on the test data of a network that `gpugrad train` saved."""
 
 import argparse
 from pathlib import Path

@@ -1,8 +1,9 @@
-"""`gpugrad precompile`: compile every kernel before its first launch, and list what each takes of a GPU."""
+"""`gpugrad precompile` compiles every kernel before its first launch, and lists the registers and memory each needs."""
 
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +28,7 @@ COLUMNS = ("family", "target", "kernels", "compiled", "seconds", "registers", "s
 
 @dataclass
 class Outcome:
-    """What became of some instances of a family."""
+    """The result of compiling some instances of a family."""
 
     compiled: int = 0
     seconds: float = 0.0
@@ -35,7 +36,7 @@ class Outcome:
     errors: list[str] = field(default_factory=list)
 
     def add(self, other: Outcome) -> None:
-        """Count another's instances as well."""
+        """Add the instances of another outcome to this one."""
         self.compiled += other.compiled
         self.seconds += other.seconds
         self.resources |= other.resources
@@ -45,7 +46,9 @@ class Outcome:
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     target = parser.add_mutually_exclusive_group()
-    target.add_argument("--arch", nargs="+", action="extend", metavar="SM", help="sm_80, sm_90a (default: this GPU's)")
+    target.add_argument(
+        "--arch", nargs="+", action="extend", type=_arch, metavar="SM", help="sm_80, sm_90a (default: this GPU's)"
+    )
     target.add_argument("--emulator", action="store_true", help="build them to run on the CPU instead")
     parser.add_argument("--family", nargs="+", action="extend", metavar="NAME", help="only these .cu files")
     parser.add_argument(
@@ -56,8 +59,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _arch(text: str) -> str:
+    if not re.fullmatch(r"sm_\d+[a-z]?", text):
+        raise argparse.ArgumentTypeError(f"expected architectures such as sm_80 or sm_90a, got {text!r}")
+    return text
+
+
 def run(args: argparse.Namespace) -> int:
-    """Compile and print the table; 1 if something does not compile or, with --check, takes too much."""
+    """Compile and print the table. Return 1 if a kernel does not compile or, with --check, needs too much; else 0."""
     start = time.perf_counter()
     families = _families(args.family)
     targets = [EMULATOR] if args.emulator else list(dict.fromkeys(args.arch or [_present()]))
@@ -77,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _families(names: Sequence[str] | None) -> list[Kernels]:
-    """The declared families, or those of them that were asked for."""
+    """Return the declared families, or those with the given names."""
     from ..backend.cuda.launch import Kernels
     from ..ops import ops_with_path
     from ..optim import cuda as _  # noqa: F401
@@ -103,7 +112,7 @@ def _present() -> str:
 
 
 def _outcomes(families: list[Kernels], targets: list[str], jobs: int) -> Iterator[tuple[Kernels, str, Outcome]]:
-    """Each family on each target, in order, as soon as it is done. NVRTC and the C++ compiler run beside each other."""
+    """Yield each family on each target, in order, as soon as it is done. Several compilations run at the same time."""
     with ThreadPoolExecutor(jobs) as pool:
         waiting: list[tuple[Kernels, str, Outcome, list[Future[Outcome]]]] = []
         for family in families:
@@ -123,7 +132,7 @@ def _outcomes(families: list[Kernels], targets: list[str], jobs: int) -> Iterato
 
 
 def _plan(family: Kernels, target: str) -> tuple[Outcome, list[Callable[[], Outcome]]]:
-    """What the cache already has of a family, and the compilations of the rest."""
+    """Return the outcome of the instances that are in the cache, and tasks that compile the others."""
     done, missing, size = Outcome(), family.instances(), 1
     if target != EMULATOR:
         from ..backend.cuda.nvrtc import lookup
@@ -181,7 +190,7 @@ def _line(cells: Sequence[str], width: int) -> str:
 
 
 def _findings(family: Kernels, target: str, found: dict[str, Resources]) -> tuple[list[str], list[str]]:
-    """The kernels that take too much, and those that the family allows to spill."""
+    """Return lines on the kernels that need too much, and on those that the family allows to spill."""
     from ..backend.cuda.resources import STATIC_SHARED
 
     excessive, allowed = [], []

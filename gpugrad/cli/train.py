@@ -25,7 +25,7 @@ from .usage import number
 
 @dataclass(frozen=True)
 class Recipe:
-    """What `train` and `eval` need to know about a classifier."""
+    """Describes a classifier to `train` and `eval`."""
 
     data: Callable[[], tuple[TensorDataset, TensorDataset]]  # to train on, to test on
     augment: Callable[[Tensor], Tensor]  # random changes of a training batch
@@ -96,7 +96,7 @@ class Augmented(Trainer):
 def fit(
     model: Module, loader: DataLoader, augment: Callable[[Tensor], Tensor], device: Device, epochs: int, lr: float
 ) -> Trainer:
-    """Train with momentum, the learning rate falling linearly to zero."""
+    """Train with momentum, while the learning rate falls linearly to zero."""
     optimizer, steps = SGD(model.parameters(), lr=lr, momentum=0.9), epochs * len(loader)
     schedule = LambdaLR(optimizer, lambda step: 1 - step / max(1, steps))
     trainer = Augmented(augment, model, optimizer, scheduler=schedule, scheduled="step", device=device)
@@ -105,7 +105,7 @@ def fit(
 
 
 def accuracy(model: Module, test: TensorDataset, device: Device) -> float:
-    """The fraction of the test samples whose largest score is that of their class."""
+    """Return the fraction of the test samples whose largest score is that of their class."""
     model.eval()
     correct = 0
     with no_grad():

@@ -1,4 +1,4 @@
-"""What the commands share: errors of usage, numbers as options, a limit on the time of a user's code."""
+"""The parts that the commands share: errors of usage, numbers as options, a limit on the time of a user's code."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..errors import UsageError
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser that says what is wrong in one line."""
+    """Parses arguments, and reports an error in one line."""
 
     def error(self, message: str) -> NoReturn:
         """End the program with status 2."""
@@ -22,7 +22,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def number(kind: type, least: float, exclusive: bool = False) -> Callable[[str], Any]:
-    """The type of an option: a finite number of `kind` that is at least `least`, or above it if `exclusive`."""
+    """Return the type of an option: a finite number of `kind` that is at least `least`, or above it if `exclusive`."""
     bound = f"above {least}" if exclusive else f"at least {least}"
     what = f"{'a whole number' if kind is int else 'a number'} {bound}"
 
@@ -39,7 +39,7 @@ def number(kind: type, least: float, exclusive: bool = False) -> Callable[[str],
 
 
 class _TimeIsUp(BaseException):
-    """The limit is reached; no Exception, which the code that is limited may catch."""
+    """Says that the time is up. It is no Exception, which the limited code might catch."""
 
 
 @contextmanager

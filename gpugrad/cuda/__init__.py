@@ -1,7 +1,8 @@
-"""CUDA: devices and their memory, streams, and kernels of your own.
+"""CUDA devices, their memory and streams, and CUDA kernels of your own.
 
-`device="cuda"` is a GPU (through CuPy), or with GPUGRAD_CUDA=emulate in the environment an emulated one, on which the
-same kernels run on the CPU: slowly, but checked (`gpugrad.cuda.emulator`). Names are PyTorch's where it has them.
+`device="cuda"` is a GPU, which CuPy drives. If the environment has GPUGRAD_CUDA=emulate, it is an emulated GPU instead:
+the same kernels run on the CPU, slowly but with every access checked (`gpugrad.cuda.emulator`). Names are PyTorch's if
+it has the function.
 """
 
 from ..backend.cuda import is_available, is_emulated

@@ -1,4 +1,4 @@
-"""CUDA kernels of users' ops: from CUDA C++ to a differentiable, checked op in one declaration.
+"""CUDA kernels for users' ops: one declaration makes CUDA C++ the path of a differentiable op.
 
     gpugrad.cuda.attach(
         swish,                                              # an op, declared with its body and gradient rules
@@ -7,8 +7,8 @@
         backward="swish_backward<T>(gx, g, x, n, beta)",
     )
 
-The op's body stays what it computes on the CPU and what the kernels are checked against (`gpugrad check FILE.py`); its
-gradient rules stay what higher derivatives are made of.
+The op's body still computes it on the CPU, and the kernels are checked against it (`gpugrad check FILE.py`). Higher
+derivatives are still made of its gradient rules.
 """
 
 from __future__ import annotations
@@ -47,34 +47,49 @@ def attach(
     shared: str = "0",
     dtypes: Sequence[str] | None = None,
 ) -> None:
-    """Make CUDA kernels the path of `op` on cuda devices.
+    """Make `op` run these CUDA kernels on cuda devices.
 
-    source: a `.cu` file (its path may start from the folder of the op's own file), or CUDA C++ text. It may include
-        gpugrad's `common.cuh`, and is compiled when first used.
-    forward, backward: the calls, as C++ would write them. Arguments are Python expressions over the op's inputs and
-        attributes, `out`, `n` (elements of out) and the residuals; backward also knows `g` and writes `g<input>` for
-        every input that has a gradient rule. Arrays arrive as pointers to contiguous elements, ints as long long,
-        floats as double, bools as bool. The template argument T is the inputs' C++ type.
-    out: (shape, dtype) of the output, from the inputs' arrays and the attributes by name; by default the first input's.
-    residuals: arrays that forward writes and backward reads: name -> (shape, dtype), like `out`.
-    threads: how many threads are wanted, rounded up to whole blocks of `block`; by default n. Instead, `grid` gives the
-        blocks along x, y, z. shared: bytes of dynamic shared memory.
-    dtypes: those that the kernels take; by default all floats if there is a T, otherwise float32. For others, and
-        where backward is None, the op's body and rules run.
+    source: a `.cu` file, whose path may start from the folder of the op's own file, or CUDA C++ text. It may include
+        gpugrad's `common.cuh`. It is compiled when it is first used.
+    forward, backward: the kernel calls, written as in C++. Their arguments are Python expressions over the op's inputs
+        and attributes, `out`, `n` (the number of elements of out) and the residuals. backward also knows `g` and must
+        write `g<input>` for every input that has a gradient rule. Arrays are passed as pointers to contiguous elements,
+        ints as long long, floats as double and bools as bool. The template argument T is the C++ type of the inputs.
+    out: a function that returns the (shape, dtype) of the output from the inputs' arrays and the attributes, by name.
+        By default the output is like the first input.
+    residuals: the arrays that forward writes and backward reads, as name -> a function like `out`. threads: an
+    expression for the number of threads, by default n. It is rounded up to whole blocks of `block` threads.
+        `grid` replaces it by the numbers of blocks along x, y and z. shared: the bytes of dynamic shared memory.
+    dtypes: the dtypes that the kernels support; by default all floats if there is a T, otherwise float32. The op's body
+        and rules run for the others, and its rules give the gradient if backward is None.
 
-    Raises KernelError for a call that names something unknown. Without `backward` the op's rules give the gradient.
+    Raises KernelError for a call with an unknown name.
+
+    >>> @gg.op(samples=lambda s: [s.case(s(3, 4))])
+    ... def twice(x):
+    ...     "2 * x."
+    ...     return 2 * x
+    >>> text = '''
+    ... template <typename T> __global__ void twice(T* out, const T* x, long long n) {
+    ...     const long long i = blockIdx.x * (long long)blockDim.x + threadIdx.x;
+    ...     if (i < n) out[i] = x[i] + x[i];
+    ... }
+    ... '''
+    >>> gg.cuda.attach(twice, text, forward="twice<T>(out, x, n)", dtypes=["float32"])
+    >>> if gg.cuda.is_available():
+    ...     assert twice(gg.ones(3, device="cuda")).tolist() == [2, 2, 2]
     """
     kernels = Kernels(_source(op, source))
     shapes = {"out": out or (lambda **values: (values[op.inputs[0]].shape, values[op.inputs[0]].dtype))}
     shapes.update(residuals or {})
     size = tuple(grid) if grid else (f"-(-({threads or 'n'}) // {block})",)
-    ahead = _Call(kernels, forward, size, block, shared)
+    ahead = _KernelCall(kernels, forward, size, block, shared)
     taken = dtypes or (_FLOATS if "T" in ahead.template else ("float32",))
     known = {*op.inputs, *op.attributes, *shapes, "n"}
     ahead.check(known, f"{op.name}: forward")
     path = op.path("cuda")(_Forward(op, ahead, shapes, taken))
     if backward is not None:
-        _differentiate(path, op, _Call(kernels, backward, size, block, shared), known)
+        _differentiate(path, op, _KernelCall(kernels, backward, size, block, shared), known)
 
 
 def _source(op: Op, given: str | Path) -> Source | Path:
@@ -84,8 +99,8 @@ def _source(op: Op, given: str | Path) -> Source | Path:
     return beside if beside.is_file() else Path(given)
 
 
-class _Call:
-    """A launch that was written as a C++ call."""
+class _KernelCall:
+    """A kernel launch that was written as a C++ call."""
 
     def __init__(self, kernels: Kernels, text: str, grid: tuple, block: int, shared: str):
         match = _CALL.fullmatch(text)
@@ -100,7 +115,7 @@ class _Call:
         self.names = frozenset().union(*(expression.names for expression in every))
 
     def check(self, known: set[str], what: str) -> None:
-        """Raise KernelError for names that the call cannot know."""
+        """Raise KernelError if the call has a name that is not in `known`."""
         if unknown := self.names - known:
             raise KernelError(f"{what} names {', '.join(sorted(unknown))}; it can know {', '.join(sorted(known))}")
 
@@ -117,7 +132,7 @@ class _Call:
 class _Forward:
     """The device path's forward."""
 
-    def __init__(self, op: Op, call: _Call, shapes: dict[str, Callable], dtypes: Sequence[str]):
+    def __init__(self, op: Op, call: _KernelCall, shapes: dict[str, Callable], dtypes: Sequence[str]):
         self.op, self.call, self.shapes, self.dtypes = op, call, shapes, dtypes
 
     def __call__(self, *arrays: Any, **attributes: Any) -> Any:
@@ -133,7 +148,7 @@ class _Forward:
         return made.pop("out"), made
 
 
-def _differentiate(path: DevicePath, op: Op, call: _Call, known: set[str]) -> None:
+def _differentiate(path: DevicePath, op: Op, call: _KernelCall, known: set[str]) -> None:
     """Make `call` the backward of `path`: it keeps what the call names."""
     inputs = [name for name in op.inputs if name in op.rules]
     gradients = [f"g{name}" for name in inputs]
@@ -143,14 +158,14 @@ def _differentiate(path: DevicePath, op: Op, call: _Call, known: set[str]) -> No
     kept = sorted(call.names - {"g", "n", *gradients})
     shapes = [f"{name}_shape" for name in inputs if name not in kept]
 
-    def pull(g: Any, *values: Any) -> tuple:
+    def backward_by_kernels(g: Any, *values: Any) -> tuple:
         named = dict(zip(path.names, values, strict=True))
         sizes = {name: named[name].shape if name in kept else named[f"{name}_shape"] for name in inputs}
         made = {f"g{name}": xp(g).empty(size, g.dtype) for name, size in sizes.items()}
         call({**_dense(named), **made, "g": dense(g), "n": g.size}, g.dtype)
         return tuple(made.get(f"g{name}") for name in op.inputs)
 
-    path.backward_function, path.names = pull, (*kept, *shapes)
+    path.backward_function, path.names = backward_by_kernels, (*kept, *shapes)
 
 
 class _Expression:
@@ -161,7 +176,7 @@ class _Expression:
         self.names = frozenset(n.id for n in ast.walk(node) if isinstance(n, ast.Name)) - set(_FUNCTIONS)
 
     def value(self, values: dict[str, Any]) -> Any:
-        """What it is with these values."""
+        """Return the value of the expression with these values of its names."""
         return eval(self.code, {"__builtins__": _FUNCTIONS}, values)
 
 
@@ -169,7 +184,7 @@ _FUNCTIONS = {"min": min, "max": max, "len": len, "int": int, "float": float}
 
 
 def _expressions(text: str) -> list[_Expression]:
-    """The arguments of a call."""
+    """Return the expressions in the argument list of a call."""
     try:
         call = ast.parse(f"f({text})", mode="eval").body
     except SyntaxError as error:
@@ -186,7 +201,7 @@ def _template(part: str, values: dict[str, Any]) -> str:
 
 
 def _argument(value: Any) -> Any:
-    """A Python number as the C++ type that the declaration promises; arrays as they are."""
+    """Return a Python number as a scalar of the C++ type that `attach` documents, and an array as it is."""
     for kind, scalar in ((bool, np.bool_), (int, np.int64), (float, np.float64)):
         if isinstance(value, kind):
             return scalar(value)

@@ -1,4 +1,4 @@
-"""Making one batch: samples fetched, put together, and moved."""
+"""The making of one batch: samples are fetched, put together, and moved."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from ..ops.join import stack
 
 
 def stream(*seed: int) -> np.random.Generator:
-    """The random numbers that belong to `seed`."""
+    """Return the random number generator that belongs to `seed`."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed)))
 
 
 @contextmanager
 def drawing_from(random: np.random.Generator) -> Iterator[None]:
-    """`random` in place of the default generator's numbers, which afterwards go on where they were."""
+    """Let the default generator draw from `random` inside; afterwards it continues where it was."""
     generator = default_generator()
     before, generator.numpy = generator.numpy, random
     try:
@@ -42,7 +42,7 @@ class Fetch:
         self.whole = getattr(dataset, "batch", None) is not None and batched and collate is None
 
     def __call__(self, indices: Any, seed: int, number: int) -> Any:
-        """Batch `number` of the pass with this seed. Raises DataError that names the sample that cannot be read."""
+        """Make batch `number` of the pass with this seed. Raises DataError that names an unreadable sample."""
         with drawing_from(stream(seed, number)):
             return self._make(indices, number)
 
@@ -66,7 +66,7 @@ class Fetch:
 
 
 class FetchNext(Fetch):
-    """Makes batches of a stream; the indices are how many samples to take. At the end it gives `End`."""
+    """Makes batches of a stream; the indices are the number of samples to take. At the end it gives `End`."""
 
     def _make(self, indices: Any, number: int) -> Any:
         name = type(self.dataset).__name__
@@ -80,18 +80,18 @@ class FetchNext(Fetch):
 
 
 class End:
-    """What comes after a stream's last batch."""
+    """Stands for a batch after the last one of a stream."""
 
 
 def sample_of(dataset: Any, index: Any) -> Any:
-    """Sample `index`. Raises DataError that names it if it cannot be read."""
+    """Return sample `index`. Raises DataError that names it if it cannot be read."""
     with _named(f"sample {index!r} of {type(dataset).__name__} cannot be read"):
         return dataset[index]
 
 
 @contextmanager
 def _named(what: str) -> Iterator[None]:
-    """Errors inside as a DataError that says `what`."""
+    """Turn errors inside into a DataError that says `what`."""
     try:
         yield
     except Exception as error:
@@ -104,16 +104,23 @@ def _short(indices: Any) -> str:
 
 
 def default_convert(sample: Any) -> Any:
-    """A sample with its arrays as Tensors."""
+    """Return a sample with its arrays as Tensors.
+
+    >>> gg.data.default_convert((np.zeros(2, np.float32), "name"))
+    (tensor([0., 0.]), 'name')
+    """
     if isinstance(sample, (np.ndarray, np.generic)):
         return asarray(np.asarray(sample), device="cpu")
     return mapped(default_convert, sample)
 
 
 def default_collate(samples: list) -> Any:
-    """One batch of a list of samples: Tensors, arrays and numbers get a leading axis; tuples and mappings stay.
+    """Make one batch of a list of samples: Tensors, arrays and numbers get a leading axis; tuples and mappings stay.
 
     Python's floats become the default dtype. Raises ShapeError for samples of different shapes.
+
+    >>> gg.data.default_collate([(gg.ones(2), 0), (gg.zeros(2), 1)])[1]
+    tensor([0, 1])
     """
     first = samples[0]
     if isinstance(first, Mapping):
@@ -138,7 +145,7 @@ def default_collate(samples: list) -> Any:
 
 
 def mapped(change: Callable[[Any], Any], nest: Any) -> Any:
-    """`nest` with `change` applied to what is in its tuples, lists and mappings; other things as they are."""
+    """Apply `change` to the items of the tuple, list or mapping `nest`; return other things unchanged."""
     if isinstance(nest, Mapping):
         return {name: change(value) for name, value in nest.items()}
     if isinstance(nest, tuple) and hasattr(nest, "_fields"):
@@ -147,5 +154,5 @@ def mapped(change: Callable[[Any], Any], nest: Any) -> Any:
 
 
 def on_tensors(change: Callable[[Tensor], Any], nest: Any) -> Any:
-    """`nest` with `change` applied to every Tensor in it."""
+    """Apply `change` to every Tensor in `nest`."""
     return change(nest) if isinstance(nest, Tensor) else mapped(lambda item: on_tensors(change, item), nest)

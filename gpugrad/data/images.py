@@ -27,9 +27,16 @@ _IDX = {8: "u1", 9: "i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
 
 def read_idx(path: str | os.PathLike) -> Tensor:
-    """The array of an idx file (http://yann.lecun.com/exdb/mnist), which may be compressed by gzip.
+    """Read the array of an idx file (http://yann.lecun.com/exdb/mnist), which may be compressed by gzip.
 
     Raises DataError that names the file if it is of another format, or shorter or longer than it says.
+
+    >>> from pathlib import Path
+    >>> path = Path("labels-idx1-ubyte")
+    >>> path.write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 2, 1]))
+    11
+    >>> gg.data.read_idx(path)
+    tensor([7, 2, 1], dtype=uint8)
     """
     name = os.fspath(path)
     with _opened(path) as (file, most):  # what comes first is looked at first: the rest may be large
@@ -51,9 +58,16 @@ def read_idx(path: str | os.PathLike) -> Tensor:
 
 
 def load_mnist(folder: str | os.PathLike) -> Split:
-    """MNIST, or a set of the same format, from its four idx files: images uint8 (N, 1, 28, 28), labels int64 (N,).
+    """Load MNIST, or a set of the same format, from its four idx files: images uint8 (N, 1, 28, 28), labels int64 (N,).
 
     The files are in `folder` or below it, with their usual names, with ".gz" or without.
+
+    >>> from pathlib import Path
+    >>> for name in ("train", "t10k"):
+    ...     _ = Path(f"{name}-images-idx3-ubyte").write_bytes(bytes([0, 0, 8, 3, *(0, 0, 0, 1) * 3, 255]))
+    ...     _ = Path(f"{name}-labels-idx1-ubyte").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 1, 7]))
+    >>> gg.data.load_mnist(".").train[0]
+    (tensor([[[255]]], dtype=uint8), tensor(7))
     """
 
     def part(name: str) -> TensorDataset:
@@ -66,7 +80,15 @@ def load_mnist(folder: str | os.PathLike) -> Split:
 
 
 def load_cifar10(folder: str | os.PathLike) -> Split:
-    """CIFAR-10 from its binary files, in `folder` or below it: images uint8 (N, 3, 32, 32), labels int64 (N,)."""
+    """Load CIFAR-10 from its binary files, in `folder` or below it: images uint8 (N, 3, 32, 32), labels int64 (N,).
+
+    >>> from pathlib import Path
+    >>> for name in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"):
+    ...     _ = Path(f"{name}.bin").write_bytes(bytes([3] + [0] * 3072))
+    >>> images, labels = gg.data.load_cifar10(".").train[:]
+    >>> images.shape, labels
+    ((5, 3, 32, 32), tensor([3, 3, 3, 3, 3]))
+    """
 
     def part(*names: str) -> TensorDataset:
         records = np.concatenate([_records(_find(folder, name)) for name in names])
@@ -77,7 +99,7 @@ def load_cifar10(folder: str | os.PathLike) -> Split:
 
 
 def _records(path: Path) -> np.ndarray:
-    """The rows of a CIFAR-10 file: a label below 10 and 3 * 32 * 32 values."""
+    """Return the rows of a CIFAR-10 file: a label below 10 and 3 * 32 * 32 values."""
     content, length = np.frombuffer(_content(path), np.uint8), 1 + 3 * 32 * 32
     if not len(content) or len(content) % length:
         raise DataError(f"{path}: {len(content)} bytes are not a number of CIFAR-10's records of {length}")
@@ -89,7 +111,7 @@ def _records(path: Path) -> np.ndarray:
 
 
 def _find(folder: str | os.PathLike, name: str) -> Path:
-    """The file in or below `folder` that begins with `name`; "-ubyte", ".ubyte" and ".gz" may follow."""
+    """Return the file in or below `folder` that begins with `name`; "-ubyte", ".ubyte" and ".gz" may follow."""
     endings = [ubyte + gz for ubyte in ("", "-ubyte", ".ubyte") for gz in ("", ".gz")]
     found = sorted(path for ending in endings for path in Path(folder).rglob(name + ending) if path.is_file())
     if not found:
@@ -104,9 +126,9 @@ def _content(path: str | os.PathLike) -> bytes:
 
 @contextmanager
 def _opened(path: str | os.PathLike) -> Iterator[tuple[Any, int]]:
-    """A file to read, unpacked if it is compressed by gzip, and the most bytes that can come of it.
+    """Open a file to read, unpacked if it is compressed by gzip, and give it with the most bytes that it can hold.
 
-    Raises DataError that names the file for a broken one, and for what is no regular file.
+    Raises DataError that names the file if it is broken or no regular file.
     """
     with open_regular(path, DataError) as file:
         size = os.fstat(file.fileno()).st_size
@@ -123,11 +145,20 @@ def _opened(path: str | os.PathLike) -> Iterator[tuple[Any, int]]:
 
 
 class ImageFolder(Dataset):
-    """Pictures in one folder per class, `root/class/.../picture.png`: samples (image, class number).
+    """Holds the pictures of one folder per class, `root/class/.../picture.png`: samples are (image, class number).
 
     classes: the folders' names in order; class_to_idx: their numbers; samples: (path, class number). loader: opens a
-    path; by default with Pillow, as RGB. transform: applied to the image, without one as `ToTensor`; target_transform:
-    to the number. Raises DataError for a folder without pictures, and, that names the file, for a broken picture.
+    path, by default with Pillow, as RGB. transform: is applied to the image, by default `ToTensor`; target_transform:
+    to the number. Raises DataError for a folder without pictures, and for a broken picture, which it names.
+
+    >>> from pathlib import Path
+    >>> for name in ("cat", "dog"):
+    ...     Path("pictures", name).mkdir(parents=True)
+    ...     Path("pictures", name, "1.png").touch()
+    >>> dataset = gg.data.ImageFolder("pictures", loader=lambda path: np.zeros((4, 4, 3), np.uint8))
+    >>> image, target = dataset[1]
+    >>> image.shape, dataset.classes[target]
+    ((3, 4, 4), 'dog')
     """
 
     def __init__(
@@ -173,7 +204,7 @@ def _is_picture(path: str) -> bool:
 
 
 def open_picture(path: str) -> Any:
-    """A picture as Pillow's RGB image. Raises MissingPackageError without Pillow."""
+    """Return a picture as Pillow's RGB image. Raises MissingPackageError without Pillow."""
     module = need("PIL.Image", "reading pictures", "train", "pillow")
     with open_regular(path, DataError) as file, module.open(file) as image:
         return image.convert("RGB")

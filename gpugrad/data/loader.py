@@ -1,4 +1,4 @@
-"""DataLoader: a dataset in batches, in order or shuffled anew for each pass, made here or by other processes."""
+"""DataLoader: gives a dataset in batches, in order or shuffled anew for each pass, made here or by other processes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..backend.devices import CPU
 from ..backend.devices import device as find_device
 from ..backend.dtypes import uint8
 from ..backend.random import Generator, default_generator
-from ..errors import StateDictError
+from ..errors import OptionError, StateDictError
 from .dataset import IterableDataset
 from .fetch import End, Fetch, FetchNext, drawing_from, stream
 from .prefetch import pinned, prefetch
@@ -20,7 +20,7 @@ from .workers import Workers
 
 
 class DataLoader:
-    """Batches of `batch_size` samples of a dataset; arguments as in PyTorch.
+    """Gives batches of `batch_size` samples of a dataset; its arguments are PyTorch's.
 
     shuffle: a new order for each pass. sampler: gives the order. batch_sampler: gives lists of numbers, each a batch.
     batch_size=None: samples are given as they are. drop_last: leave out a last batch that is not full. collate_fn:
@@ -28,15 +28,19 @@ class DataLoader:
 
     num_workers: processes that make batches ahead of their use, each `prefetch_factor` of them, in shared memory; they
     start with each pass unless `persistent_workers`. timeout: seconds to wait for a batch (0: for ever).
-    worker_init_fn: called with the worker's number in each. multiprocessing_context: how processes start.
-    pin_memory: batches are in page-locked memory, from where a GPU copies them while the program goes on. device:
-    batches are moved to this device, each while the one before is in use. in_order: batches come in order either way.
+    worker_init_fn: called with the worker's number in each. multiprocessing_context: how processes start. pin_memory:
+    batches are in page-locked memory, from where a GPU copies them without a wait. device: batches are moved
+    to this device, each while the one before is in use. in_order: batches come in order either way.
 
     Each pass draws one seed from `generator` (default: the one that `gpugrad.manual_seed` sets). The order, and the
     random numbers that samples and transforms take from the default generator, depend on that seed alone: batches are
     the same for any number of workers. A stream (IterableDataset) is read by one worker, however many there are.
 
-    Raises DataError that names the sample and the worker where one cannot be read or a worker dies.
+    Raises DataError that names the sample and the worker if a sample cannot be read or a worker dies.
+
+    >>> dataset = gg.data.TensorDataset(gg.arange(5))
+    >>> [batch.tolist() for (batch,) in gg.data.DataLoader(dataset, batch_size=2)]
+    [[0, 1], [2, 3], [4]]
     """
 
     def __init__(
@@ -100,7 +104,7 @@ class DataLoader:
         return self._pass(seed, self._given)
 
     def _pass(self, seed: int, skip: int) -> Iterator[Any]:
-        """The batches of the pass with this seed, without the first `skip`."""
+        """Yield the batches of the pass with this seed, without the first `skip`."""
         batches: Any = self._made(seed, skip)
         if self.device not in (None, CPU):
             batches = prefetch(batches, self.device)
@@ -149,7 +153,9 @@ class DataLoader:
                 self._workers = None
 
     def _tasks(self, seed: int) -> Iterator[tuple[Any, int, int]]:
-        """For each batch: its indices (of a stream: how many samples), the pass's seed, the batch's number."""
+        """Yield, for each batch, its indices (of a stream: the number of samples), the pass's seed, and the batch's
+        number.
+        """
         with drawing_from(random := stream(seed)):
             indices = iter(self._order())
         for number in count():
@@ -160,7 +166,7 @@ class DataLoader:
             yield chosen, seed, number
 
     def _order(self) -> Any:
-        """What gives each batch's indices: the samplers, of which either may be empty; of a stream how many samples."""
+        """Return the sampler that gives each batch's indices; for a stream, its numbers of samples without end."""
         if self.stream:
             return repeat(1 if self.batch_size is None else self.batch_size)
         return self.sampler if self.batch_sampler is None else self.batch_sampler
@@ -168,15 +174,16 @@ class DataLoader:
     # Its place in the data
 
     def _generators(self) -> list[Generator]:
-        """The generators of its own that a pass draws from."""
+        """Return the loader's own generators, from which a pass draws."""
         owners = (self, self.sampler, self.batch_sampler, getattr(self.batch_sampler, "sampler", None))
         found = [getattr(owner, "generator", None) for owner in owners]
         return [g for i, g in enumerate(found) if g is not None and not any(g is other for other in found[:i])]
 
     def state_dict(self) -> dict[str, Any]:
-        """Where it is: the pass's seed, the batches given in it, and the state of generators of its own.
+        """Return the place in the data: the pass's seed, the batches given in it, and the state of the loader's own
+        generators.
 
-        A loader that loads this gives what is left of the pass when it is iterated next.
+        A loader that loads this gives the rest of the pass when it is iterated next.
         """
         if self._resume is not None:
             return dict(self._resume)
@@ -185,7 +192,7 @@ class DataLoader:
         return {"seed": self._seed, "batches": self._given, "generators": list(self._start)}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go to a place that `state_dict` gave for a loader made alike. A stream is read again up to there.
+        """Go to a place that `state_dict` of a loader like this one returned. A stream is read again up to there.
 
         Raises StateDictError for anything else; then nothing has changed.
         """
@@ -210,22 +217,22 @@ class DataLoader:
 
 def _check(stream: bool, batch_size: Any, shuffle: Any, sampler: Any, batch_sampler: Any, drop_last: bool) -> None:
     if stream and (shuffle or sampler is not None or batch_sampler is not None):
-        raise ValueError("DataLoader: a stream (IterableDataset) has no order to shuffle or sample")
+        raise OptionError("DataLoader: a stream (IterableDataset) has no order to shuffle or sample")
     if sampler is not None and shuffle:
-        raise ValueError("DataLoader: give sampler or shuffle, not both")
+        raise OptionError("DataLoader: give sampler or shuffle, not both")
     if batch_sampler is not None and (batch_size != 1 or shuffle or sampler is not None or drop_last):
-        raise ValueError("DataLoader: batch_sampler excludes batch_size, shuffle, sampler and drop_last")
+        raise OptionError("DataLoader: batch_sampler excludes batch_size, shuffle, sampler and drop_last")
     if batch_size is None and drop_last:
-        raise ValueError("DataLoader: drop_last needs batch_size")
+        raise OptionError("DataLoader: drop_last needs batch_size")
     if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
-        raise ValueError(f"DataLoader: batch_size must be positive, got {batch_size!r}")
+        raise OptionError(f"DataLoader: batch_size must be positive, got {batch_size!r}")
 
 
 def _check_workers(num_workers: int, timeout: float, prefetch_factor: int | None, persistent_workers: bool) -> None:
     if num_workers < 0 or timeout < 0 or prefetch_factor is not None and prefetch_factor < 1:
-        raise ValueError(
+        raise OptionError(
             "DataLoader: num_workers and timeout must not be negative and prefetch_factor must be positive, got "
             f"{num_workers}, {timeout} and {prefetch_factor}"
         )
     if not num_workers and (prefetch_factor is not None or timeout or persistent_workers):
-        raise ValueError("DataLoader: prefetch_factor, timeout and persistent_workers need num_workers > 0")
+        raise OptionError("DataLoader: prefetch_factor, timeout and persistent_workers need num_workers > 0")

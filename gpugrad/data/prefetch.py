@@ -1,4 +1,4 @@
-"""Batches moved to a device while the ones before are in use."""
+"""Batches are moved to a device while the ones before them are in use."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .fetch import on_tensors
 
 
 def prefetch(batches: Any, device: Any) -> Iterator[Any]:
-    """`batches` on `device`, copied on a queue of its own: one batch ahead of its use.
+    """Yield `batches` on `device`, each copied one batch ahead of its use, on a stream of the copies' own.
 
-    A copy starts after all work that was asked for before it, because its memory may be what that work reads; the
-    work asked for later goes on beside it, and waits for the copy only where it uses the batch.
+    A copy starts after all work that was queued before it, because that work may still read the memory that the copy
+    writes. Work queued later runs at the same time, and waits for the copy only if it uses the batch.
     """
     queue = device.stream()
     held: list[tuple[Any, Any]] = []
@@ -42,7 +42,7 @@ def prefetch(batches: Any, device: Any) -> Iterator[Any]:
 
 
 def pinned(batch: Any, device: Device) -> Any:
-    """`batch` in host memory that `device` copies from without waiting; for the CPU as it is."""
+    """Return `batch` in host memory from which `device` copies without waiting; itself for the CPU."""
     if device is CPU:
         return batch
 

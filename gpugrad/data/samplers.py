@@ -1,4 +1,4 @@
-"""Samplers: in which order a dataset's samples are taken, and which make a batch.
+"""Samplers choose the order of a dataset's samples, and which of them make a batch.
 
 Random ones draw from `generator`; without one from the default generator, which a DataLoader restarts for each pass.
 """
@@ -11,10 +11,18 @@ from typing import Any
 import numpy as np
 
 from ..backend.random import Generator, default_generator
+from ..errors import OptionError
 
 
 class Sampler:
-    """An order of sample numbers. Subclasses define `__iter__`, and `__len__` where it is known."""
+    """Gives the numbers of samples in some order. Subclasses define `__iter__`, and `__len__` if the number is known.
+
+    >>> class Backwards(gg.data.Sampler):
+    ...     def __iter__(self):
+    ...         return iter([2, 1, 0])
+    >>> list(gg.data.DataLoader(["a", "b", "c"], sampler=Backwards(), batch_size=None))
+    ['c', 'b', 'a']
+    """
 
     generator: Generator | None = None
 
@@ -27,7 +35,11 @@ class Sampler:
 
 
 class SequentialSampler(Sampler):
-    """0, 1, 2, ..."""
+    """Gives 0, 1, 2, ..., one number for each sample.
+
+    >>> list(gg.data.SequentialSampler("abc"))
+    [0, 1, 2]
+    """
 
     def __init__(self, data_source: Any):
         self.data_source = data_source
@@ -40,7 +52,11 @@ class SequentialSampler(Sampler):
 
 
 class RandomSampler(Sampler):
-    """All samples in a random order, or `num_samples` of them; with `replacement` each drawn from all."""
+    """Gives all samples in a random order, or `num_samples` of them; with `replacement` each is drawn from all.
+
+    >>> sorted(gg.data.RandomSampler("abc"))
+    [0, 1, 2]
+    """
 
     def __init__(
         self,
@@ -55,7 +71,7 @@ class RandomSampler(Sampler):
 
     @property
     def num_samples(self) -> int:
-        """How many are drawn in a pass."""
+        """The number of samples drawn in a pass."""
         return len(self.data_source) if self._num_samples is None else self._num_samples
 
     def __iter__(self) -> Iterator[int]:
@@ -71,7 +87,11 @@ class RandomSampler(Sampler):
 
 
 class SubsetRandomSampler(Sampler):
-    """The given numbers in a random order."""
+    """Gives the numbers `indices` in a random order.
+
+    >>> sorted(gg.data.SubsetRandomSampler([4, 7, 5]))
+    [4, 5, 7]
+    """
 
     def __init__(self, indices: Sequence[int], generator: Generator | None = None):
         self.indices, self.generator = indices, generator
@@ -84,19 +104,22 @@ class SubsetRandomSampler(Sampler):
 
 
 class WeightedRandomSampler(Sampler):
-    """`num_samples` numbers, each i drawn with a probability in proportion to `weights[i]`.
+    """Gives `num_samples` numbers; each is drawn, and is i with a probability in proportion to `weights[i]`.
 
-    Raises ValueError for weights that are negative or all zero, and without `replacement` for more samples than
-    weights that are not zero.
+    Raises ValueError for weights that are negative or all zero, and without `replacement` for more samples than weights
+    that are not zero.
+
+    >>> list(gg.data.WeightedRandomSampler([0, 1, 0], num_samples=3))
+    [1, 1, 1]
     """
 
     def __init__(self, weights: Any, num_samples: int, replacement: bool = True, generator: Generator | None = None):
         _check_count("WeightedRandomSampler", num_samples)
         self.weights = np.asarray(weights, np.float64)
         if self.weights.ndim != 1 or not (self.weights >= 0).all() or not 0 < self.weights.sum() < np.inf:
-            raise ValueError("WeightedRandomSampler: weights must be one list of numbers >= 0, not all of them 0")
+            raise OptionError("WeightedRandomSampler: weights must be one list of numbers >= 0, not all of them 0")
         if not replacement and num_samples > np.count_nonzero(self.weights):
-            raise ValueError(
+            raise OptionError(
                 f"WeightedRandomSampler: {num_samples} samples without replacement, but only "
                 f"{np.count_nonzero(self.weights)} weights are not 0"
             )
@@ -112,11 +135,15 @@ class WeightedRandomSampler(Sampler):
 
 
 class BatchSampler(Sampler):
-    """Lists of `batch_size` numbers of another sampler; the last may be shorter, or left out with `drop_last`."""
+    """Gives lists of `batch_size` numbers of another sampler; the last may be shorter, or left out with `drop_last`.
+
+    >>> list(gg.data.BatchSampler(range(5), batch_size=2, drop_last=False))
+    [[0, 1], [2, 3], [4]]
+    """
 
     def __init__(self, sampler: Iterable[Any], batch_size: int, drop_last: bool):
         if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
-            raise ValueError(f"batch_size must be positive, got {batch_size!r}")
+            raise OptionError(f"batch_size must be positive, got {batch_size!r}")
         self.sampler, self.batch_size, self.drop_last = sampler, batch_size, drop_last
 
     def __iter__(self) -> Iterator[list]:
@@ -136,4 +163,4 @@ class BatchSampler(Sampler):
 
 def _check_count(name: str, count: Any) -> None:
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-        raise ValueError(f"{name}: num_samples must be a positive int, got {count!r}")
+        raise OptionError(f"{name}: num_samples must be a positive int, got {count!r}")

@@ -18,21 +18,31 @@ from .dataset import Dataset
 
 
 class ByteTokenizer:
-    """The bytes of the text in UTF-8: 256 tokens, every text has one encoding."""
+    """Turns a text into its bytes in UTF-8: there are 256 tokens, and every text has one encoding.
+
+    >>> tokenizer = gg.data.ByteTokenizer()
+    >>> tokenizer.encode("ab"), tokenizer.decode([97, 98])
+    (tensor([97, 98]), 'ab')
+    """
 
     vocab_size = 256
 
     def encode(self, text: str) -> Tensor:
-        """Numbers int64 (T,)."""
+        """Return the numbers of the tokens, int64 (T,)."""
         return asarray(np.frombuffer(text.encode(), np.uint8).astype(np.int64), device="cpu")
 
     def decode(self, ids: Any) -> str:
-        """The text; bytes that are not UTF-8 become U+FFFD."""
+        """Return the text; bytes that are not UTF-8 become U+FFFD."""
         return bytes(_checked(ids, 256)).decode(errors="replace")
 
 
 class CharTokenizer:
-    """The characters of the text, numbered in the order of `chars`: those that occur in the text given, sorted."""
+    """Turns a text into its characters, numbered in the order of `chars`: those that occur in the text given, sorted.
+
+    >>> tokenizer = gg.data.CharTokenizer("banana")
+    >>> tokenizer.encode("nab"), tokenizer.decode([1, 0, 2])
+    (tensor([2, 0, 1]), 'ban')
+    """
 
     def __init__(self, text: str):
         self.chars = "".join(sorted(set(text)))
@@ -40,11 +50,11 @@ class CharTokenizer:
 
     @property
     def vocab_size(self) -> int:
-        """How many characters there are."""
+        """The number of characters."""
         return len(self.chars)
 
     def encode(self, text: str) -> Tensor:
-        """Numbers int64 (T,). Raises DataError that names the first character it does not know."""
+        """Return the numbers of the characters, int64 (T,). Raises DataError that names the first unknown character."""
         codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.int64)
         ids = np.searchsorted(self._codes, codes)
         known = np.zeros(len(codes), bool)
@@ -56,14 +66,20 @@ class CharTokenizer:
         return asarray(ids.astype(np.int64), device="cpu")
 
     def decode(self, ids: Any) -> str:
-        """The text."""
+        """Return the text."""
         return "".join(self.chars[i] for i in _checked(ids, len(self.chars)))
 
 
 class HuggingFaceTokenizer:
-    """A tokeniser of Hugging Face's `tokenizers` with the methods of the others.
+    """Gives a tokeniser of Hugging Face's `tokenizers` the methods of the others.
 
     source: a `tokenizers.Tokenizer`, or the path of a "tokenizer.json". It stays reachable as `tokenizer`.
+
+    >>> from tokenizers import Tokenizer, models, pre_tokenizers
+    >>> words = Tokenizer(models.WordLevel({"a": 0, "rose": 1, "?": 2}, unk_token="?"))
+    >>> words.pre_tokenizer = pre_tokenizers.Whitespace()
+    >>> gg.data.HuggingFaceTokenizer(words).encode("a rose")
+    tensor([0, 1])
     """
 
     def __init__(self, source: Any):
@@ -79,20 +95,20 @@ class HuggingFaceTokenizer:
 
     @property
     def vocab_size(self) -> int:
-        """How many tokens there are, added ones included."""
+        """The number of tokens, added ones included."""
         return self.tokenizer.get_vocab_size()
 
     def encode(self, text: str) -> Tensor:
-        """Numbers int64 (T,)."""
+        """Return the numbers of the tokens, int64 (T,)."""
         return asarray(np.array(self.tokenizer.encode(text).ids, np.int64), device="cpu")
 
     def decode(self, ids: Any) -> str:
-        """The text."""
+        """Return the text."""
         return self.tokenizer.decode(_checked(ids, self.vocab_size))
 
 
 def _checked(ids: Any, size: int) -> list[int]:
-    """`ids` (a Tensor, an array, numbers) as a list. Raises OutOfRangeError for one that is no token."""
+    """Return `ids` (a Tensor, an array, numbers) as a list. Raises OutOfRangeError for one that is no token."""
     numbers = [int(i) for i in (ids.tolist() if hasattr(ids, "tolist") else ids)]
     for i in numbers:
         if not 0 <= i < size:
@@ -101,9 +117,15 @@ def _checked(ids: Any, size: int) -> list[int]:
 
 
 class Lines(Dataset):
-    """The lines of a text file, without their ends; only the places where they begin are in memory.
+    r"""Holds the lines of a text file, without their ends; only the places where they begin are in memory.
 
-    Raises DataError, that names the file and the line, for bytes that are not text in `encoding`.
+    Raises DataError, which names the file and the line, for bytes that are not text in `encoding`.
+
+    >>> from pathlib import Path
+    >>> _ = Path("poem.txt").write_text("one\ntwo\n")
+    >>> lines = gg.data.Lines("poem.txt")
+    >>> len(lines), lines[1]
+    (2, 'two')
     """
 
     def __init__(self, path: str | os.PathLike, encoding: str = "utf-8"):
@@ -129,10 +151,14 @@ class Lines(Dataset):
 
 
 class TokenDataset(Dataset):
-    """Windows of a long sequence of tokens: samples (x, y), int64 (length,) each, where y is x one token later.
+    """Cuts a long sequence of tokens into windows: samples (x, y), int64 (length,) each, where y is x one token later.
 
-    tokens: numbers (T,), or a text or the texts of files, which `tokenizer` encodes. stride: from the start of one
-    window to that of the next (default: length, so that no token is predicted twice).
+    tokens: numbers (T,), or a text or the texts of files, which `tokenizer` encodes. stride: the distance from the
+    start of one window to that of the next; by default `length`, so that no token is predicted twice.
+
+    >>> dataset = gg.data.TokenDataset(range(7), length=3)
+    >>> dataset[0], len(dataset)
+    ((tensor([0, 1, 2]), tensor([1, 2, 3])), 2)
     """
 
     def __init__(self, tokens: Any, length: int, stride: int | None = None, tokenizer: Any = None):
@@ -157,14 +183,16 @@ class TokenDataset(Dataset):
         return x[0], y[0]
 
     def batch(self, indices: np.ndarray) -> tuple[Tensor, Tensor]:
-        """The windows `indices`, (N, length) each."""
+        """Return the windows `indices`, (N, length) each."""
         window = self.tokens[indices[:, None] * self.stride + np.arange(self.length + 1)]
         x, y = (np.ascontiguousarray(part) for part in (window[:, :-1], window[:, 1:]))
         return asarray(x, device="cpu"), asarray(y, device="cpu")
 
 
 def read_text(paths: Any, encoding: str = "utf-8") -> str:
-    """The text of a file, or of several one after the other. Raises DataError, that names it, where it is not text."""
+    """Return the text of a file, or of several one after the other. Raises DataError that names a file that is not
+    text.
+    """
     given: Iterable[Any] = [paths] if isinstance(paths, os.PathLike) else paths
     texts = []
     for path in given:

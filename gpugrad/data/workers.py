@@ -1,8 +1,8 @@
 """Processes that make batches ahead of their use.
 
-Each worker has one pipe, over which it gets what to make and says what it has made; the batches themselves lie in
-blocks of shared memory that are used again and again. Batch i is made by worker i modulo their number and taken in
-order. There are no locks and no threads: a worker that dies can hold nothing, and its end is seen at once.
+Each worker has one pipe, by which it gets its tasks and reports its results; the batches themselves lie in blocks of
+shared memory that are used again and again. Batch i is made by worker i modulo their number and taken in order. There
+are no locks and no threads: a worker that dies can hold nothing, and its end is seen at once.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _info: WorkerInfo | None = None
 
 @dataclass(frozen=True)
 class WorkerInfo:
-    """What code in a worker can know about it."""
+    """Tells code in a worker about this worker: its number, the number of workers, and the dataset."""
 
     id: int
     num_workers: int
@@ -45,12 +45,16 @@ class WorkerInfo:
 
 
 def get_worker_info() -> WorkerInfo | None:
-    """In a loader's worker: which one; None in the main process."""
+    """Return the WorkerInfo of the worker that runs this; None in the main process.
+
+    >>> gg.data.get_worker_info() is None
+    True
+    """
     return _info
 
 
 class Workers:
-    """`count` processes that run `fetch`, each up to `prefetch` batches ahead."""
+    """Runs `fetch` in `count` processes, each up to `prefetch` batches ahead."""
 
     def __init__(self, fetch: Fetch, count: int, init: Callable | None, context: Any, prefetch: int, timeout: float):
         if not hasattr(context, "Process"):
@@ -72,7 +76,7 @@ class Workers:
             theirs.close()
 
     def batches(self, tasks: Iterator[tuple], memory: Callable[[int], Any]) -> Iterator[Any]:
-        """The batches of `tasks` (indices, seed, number), in order; their bytes are copied into `memory(size)`."""
+        """Yield the batches of `tasks` (indices, seed, number), in order; their bytes go into `memory(size)`."""
         for worker, count in enumerate(self.waiting):  # what a pass that was broken off had asked for
             for _ in range(count):
                 self._receive(worker, "a batch that is not needed any more")
@@ -119,7 +123,7 @@ class Workers:
         return DataError(f"DataLoader: worker {worker} (process {process.pid}) died: {how}{hint}, at {_named(task)}")
 
     def _unpack(self, worker: int, task: tuple, memory: Callable[[int], Any]) -> Any:
-        """The batch that a worker gives next, in memory of its own. Raises DataError for what went wrong there."""
+        """Return the next batch of a worker, in memory of its own. Raises DataError for an error in the worker."""
         kind, *given = self._receive(worker, task)
         if kind == "error":
             error = DataError(f"DataLoader: worker {worker}: {given[0]}")
@@ -173,7 +177,7 @@ def _stop(pipes: list, processes: list, blocks: dict) -> None:
 
 
 def _work(pipe: Connection, fetch: Fetch, info: WorkerInfo, init: Callable | None, slots: int) -> None:
-    """Make what the pipe asks for until it is closed."""
+    """Answer the tasks in the pipe until it is closed."""
     global _info
     _info = info
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -211,14 +215,16 @@ def _answer(fetch: Fetch, task: tuple, blocks: Blocks) -> tuple:
 
 
 class Blocks:
-    """A worker's shared memory: as many blocks as batches it may be ahead, used in turn."""
+    """Holds a worker's shared memory: a block for each batch that it may be ahead, used in turn."""
 
     def __init__(self, slots: int):
         self.blocks: list[SharedMemory | None] = [None] * slots
         self.turn = 0
 
     def put(self, batch: Any) -> tuple:
-        """Copy a batch into the next block: its name, that of one given up, where its parts are."""
+        """Copy a batch into the next block. Returns the block's name, that of one given up, and the places of the
+        batch's parts.
+        """
         buffers: list[pickle.PickleBuffer] = []
         head = _dumps(batch, buffers)
         contents: list[Any] = [head, *(buffer.raw() for buffer in buffers)]
@@ -266,7 +272,7 @@ def _dumps(batch: Any, buffers: list) -> bytes:
 
 
 class _Pickler(pickle.Pickler):
-    """Pickles Tensors as their arrays, whose memory goes into the block as it is."""
+    """Pickles Tensors as their arrays, whose memory is copied into the block without pickling."""
 
     def reducer_override(self, obj: Any) -> Any:
         if not isinstance(obj, Tensor):

@@ -1,4 +1,4 @@
-"""Files: checkpoints, and training runs to go on with."""
+"""Files: checkpoints, and training runs that can be continued."""
 
 from .checkpoint import load, save, tensor_names
 from .training import load_training, save_training

@@ -1,8 +1,8 @@
 """Checkpoints: named tensors and metadata in a safetensors file.
 
 The metadata, any JSON values, is one string under the key "gpugrad" of the file's own metadata, so the same values
-always give the same bytes. Checksums of the header and of every tensor stand beside it. A file appears under its name
-only when it is complete. Nothing in a file is ever executed.
+always give the same bytes. Checksums of the header and of every tensor are stored with it. A file appears under its
+name only when it is complete. Nothing in a file is ever executed.
 """
 
 from __future__ import annotations
@@ -27,10 +27,15 @@ _KEY = "gpugrad"
 
 
 def save(path: str | os.PathLike, tensors: Mapping[str, Any], metadata: Mapping[str, Any] | None = None) -> None:
-    """Write tensors (Tensors or NumPy arrays, on any device) and metadata to `path`, replacing a file that is there.
+    """Write tensors (Tensors or NumPy arrays, on any device) and metadata to `path`, and replace a file that is there.
 
-    The new file is complete or absent, whenever the program or the machine stops. Raises DTypeError for what is no
-    tensor, name or JSON value, and CheckpointError for a file that could not be loaded again; then nothing is written.
+    The new file is complete or absent, whenever the program or the machine stops. Raises DTypeError for tensors, names
+    and metadata of other types, and CheckpointError for a file that could not be loaded again; then nothing is written.
+
+    >>> gg.io.save("model.safetensors", {"weight": gg.ones(2)}, {"epoch": 3})
+    >>> tensors, metadata = gg.io.load("model.safetensors")
+    >>> tensors["weight"], metadata
+    (tensor([1., 1.]), {'epoch': 3})
     """
     arrays = {name: _host(name, value) for name, value in tensors.items()}
     notes = {_KEY: _text_of(metadata)} if metadata is not None else {}
@@ -39,7 +44,7 @@ def save(path: str | os.PathLike, tensors: Mapping[str, Any], metadata: Mapping[
 
 
 def _host(name: Any, value: Any) -> np.ndarray:
-    """A C-contiguous little-endian NumPy array of the values."""
+    """Return a C-contiguous little-endian NumPy array of the values."""
     if not isinstance(name, str):
         raise DTypeError(f"save: a tensor's name must be a string, got {name!r} ({type(name).__name__})")
     array = value.device.to_host(value._array) if isinstance(value, Tensor) else value
@@ -50,7 +55,7 @@ def _host(name: Any, value: Any) -> np.ndarray:
 
 
 def _text_of(metadata: Any) -> str:
-    """The metadata as JSON that `load` can read."""
+    """Return the metadata as JSON that `load` can read."""
     try:
         text = json.dumps(metadata, sort_keys=True)
         json.loads(text)  # reads less deep than it writes
@@ -62,11 +67,17 @@ def _text_of(metadata: Any) -> str:
 def load(
     path: str | os.PathLike, device: Any = "cpu", *, names: Iterable[str] | None = None, mmap: bool = False
 ) -> tuple[dict[str, Tensor], Any]:
-    """(tensors by name, on `device`; metadata) of a safetensors file; the metadata of a foreign file is as it stands.
+    """Return (tensors by name, metadata) of a safetensors file; the tensors are on `device`.
 
-    names: only these tensors are read. mmap: values are read from the file when they are first used, and their
-    checksums are not; what is written to them stays in memory. Raises CheckpointError, which names the file, where
-    it is truncated, damaged, of another format or lacks a name; nothing is loaded then.
+    The metadata of a file that gpugrad did not write is given as it is. names: only these tensors are read. mmap:
+    values are read from the file when they are first used, without a look at their checksums; values written to them
+    stay in memory. Raises CheckpointError, which names the file, if it is truncated, damaged, of another format or
+    lacks a name; nothing is loaded then.
+
+    >>> gg.io.save("model.safetensors", {"weight": gg.ones(2), "bias": gg.zeros(1)})
+    >>> tensors, _ = gg.io.load("model.safetensors", names=["bias"])
+    >>> tensors
+    {'bias': tensor([0.])}
     """
     chosen = None if names is None else list(names)
     with open_regular(path, CheckpointError) as file:
@@ -105,6 +116,13 @@ def _read(file: Any, name: str, entry: Entry) -> np.ndarray:
 
 
 def tensor_names(path: str | os.PathLike) -> dict[str, tuple[tuple[int, ...], str]]:
-    """What a safetensors file holds, without reading it: (shape, dtype) by name. Raises CheckpointError like `load`."""
+    """Return the shape and dtype of each tensor in a safetensors file, by name, without reading the values.
+
+    Raises CheckpointError as `load` does.
+
+    >>> gg.io.save("model.safetensors", {"weight": gg.ones(2, 3)})
+    >>> gg.io.tensor_names("model.safetensors")
+    {'weight': ((2, 3), 'float32')}
+    """
     found, _ = load(path, mmap=True)
     return {name: (tensor.shape, tensor.dtype.name) for name, tensor in found.items()}

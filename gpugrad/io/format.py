@@ -3,8 +3,9 @@
     8 bytes: length of the header, little-endian; the header: JSON; the values: one tensor after the other, without gaps
     {"name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ..., "__metadata__": {"key": "text"}}
 
-(https://github.com/huggingface/safetensors). A file comes from anywhere, so everything in it is checked before use: a
-header can ask for memory it does not have, for values of others, or for more than there are.
+(https://github.com/huggingface/safetensors). A file may come from anywhere, so everything in it is checked before it is
+used: a header can ask for more memory than there is, for values that belong to others, or for more values than the file
+has.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _SUMS, _SUM = "gpugrad.sha256", "gpugrad.header.sha256"
 
 
 class Entry(NamedTuple):
-    """One tensor of a file."""
+    """Describes one tensor of a file."""
 
     dtype: str
     shape: tuple[int, ...]
@@ -42,17 +43,17 @@ class Entry(NamedTuple):
     sum: str | None  # of the values
 
     def array(self, buffer: Any) -> np.ndarray:
-        """The values in a buffer of `size` bytes, sharing its memory."""
+        """Return the values in a buffer of `size` bytes, sharing its memory."""
         return np.frombuffer(buffer, as_dtype(DTYPES[self.dtype])).reshape(self.shape)
 
 
 def checksum(content: Any) -> str:
-    """SHA-256 of bytes."""
+    """Return the SHA-256 of bytes."""
     return hashlib.sha256(content).hexdigest()
 
 
 def write_header(arrays: dict[str, np.ndarray], notes: dict[str, str]) -> tuple[bytes, list[str]]:
-    """The first bytes of a file, and the order in which the arrays' values follow.
+    """Return the first bytes of a file, and the order in which the arrays' values follow.
 
     The checksum of each array's values, and one of the header itself, are added to the notes. Raises CheckpointError
     for names and sizes that `read_header` refuses.
@@ -90,7 +91,7 @@ def _check_size(text: bytes) -> None:
 
 
 def _is_unicode(text: str) -> bool:
-    """Whether other programs can read it: a lone surrogate is no character."""
+    """Return whether other programs can read the text: a lone surrogate is no character."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -103,13 +104,15 @@ def _dumped(header: Any) -> bytes:
 
 
 def _header_sum(header: dict) -> str:
-    """The checksum of a header without this checksum."""
+    """Return the checksum of a header without this checksum."""
     notes = {key: value for key, value in header[_NOTES].items() if key != _SUM}
     return checksum(_dumped({**header, _NOTES: notes}))
 
 
 def read_header(file: Any, size: int) -> tuple[dict[str, Entry], dict[str, str]]:
-    """The tensors and the notes of an open file of `size` bytes. Raises ValueError, that says why, for a bad one."""
+    """Return the tensors and the notes of an open file of `size` bytes. Raises ValueError with the reason for a bad
+    one.
+    """
     if size < 8:
         raise ValueError(f"it has {size} bytes")
     length = int.from_bytes(file.read(8), "little")
@@ -168,7 +171,7 @@ def _are_sizes(given: Any) -> bool:
 
 
 def _check_places(entries: dict[str, Entry], begin: int, size: int) -> None:
-    """Every byte after the header belongs to one tensor."""
+    """Raise ValueError unless every byte after the header belongs to exactly one tensor."""
     end = begin
     for name, entry in sorted(entries.items(), key=lambda item: (item[1].start, item[1].size)):
         if entry.start != end:

@@ -1,4 +1,4 @@
-"""Putting a file in place in one step, so that a reader finds the old one or the new one, both complete."""
+"""A file is put in place in one step, so that a reader finds the old one or the new one, both complete."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _PREFIX, _SUFFIX = ".gpugrad-", ".tmp"
 def replace_file(path: str | os.PathLike, contents: Iterable[Any]) -> None:
     """Write `contents`, bytes after bytes, to the file `path`: beside it, flushed to the disk, then renamed.
 
-    A file that was there keeps its permissions, and a symbolic link leads to the new file as it did to the old one.
-    What savers that were killed have left in the folder is removed. Raises CheckpointError where something is there
-    that is no regular file.
+    The new file gets the permissions of the one that was there, and a symbolic link leads to it as to the old one.
+    Files that killed programs have left in the folder are removed. Raises CheckpointError if `path` is there and no
+    regular file.
     """
     target = Path(os.path.realpath(path))
     status = _status(path, target)
@@ -42,7 +42,7 @@ def replace_file(path: str | os.PathLike, contents: Iterable[Any]) -> None:
 
 
 def _status(path: str | os.PathLike, target: Path) -> os.stat_result | None:
-    """What is known of the file that is there, None where there is none."""
+    """Return the status of the file that is there, None if there is none."""
     try:
         status = target.stat()
     except FileNotFoundError:
@@ -55,7 +55,7 @@ def _status(path: str | os.PathLike, target: Path) -> os.stat_result | None:
 
 @contextmanager
 def _temporary(folder: Path, mode: int) -> Iterator[tuple[BinaryIO, Path]]:
-    """A new file in `folder` and its name; it is removed if it is still there at the end.
+    """Make a new file in `folder`, and give it with its name; it is removed if it is still there at the end.
 
     It is locked, and the system unlocks it when the process ends in whatever way: unlocked, it is a leftover.
     """

@@ -1,4 +1,4 @@
-"""A training run in one file, from which it goes on bit for bit as if it had not been interrupted."""
+"""A training run is kept in one file, and continues from it bit for bit as if it had not been interrupted."""
 
 from __future__ import annotations
 
@@ -26,12 +26,17 @@ def save_training(
     loader: Any = None,
     **extra: Any,
 ) -> None:
-    """Write the state of a training run to `path`, a safetensors file, replacing the one that is there.
+    """Write the state of a training run to `path`, a safetensors file, and replace the one that is there.
 
-    What has a `state_dict()` (these, and any of `extra`) gives its own; other extra values are numbers, texts,
-    tensors, lists or dicts: `save_training(path, model, optimizer, loader=loader, epoch=3)`. The random generators'
-    places (gpugrad's default one, Python's, NumPy's) are saved as well. The file is complete or absent, whenever the
-    program stops; call it between two steps.
+    Arguments with a `state_dict()` (these, and any of `extra`) give that; other extra values are numbers, texts,
+    tensors, lists or dicts. The positions of the random generators (gpugrad's default one, Python's, NumPy's) are saved
+    as well. The file is complete or absent, whenever the program stops. Call it between two steps.
+
+    >>> model = nn.Linear(2, 1)
+    >>> optimizer = gg.optim.SGD(model.parameters(), lr=0.1)
+    >>> gg.io.save_training("run.safetensors", model, optimizer, epoch=3)
+    >>> gg.io.load_training("run.safetensors", model, optimizer)
+    {'epoch': 3}
     """
     parts = _parts(locals())
     tensors: dict[str, Any] = {}
@@ -51,11 +56,16 @@ def load_training(
     loader: Any = None,
     **extra: Any,
 ) -> dict[str, Any]:
-    """Put what is given back to the state that `save_training` wrote; returns the extra values that have no state.
+    """Load the state that `save_training` wrote into the arguments, and return the extra values that have no state.
 
-    The random generators go back as well. What is not given is left out: `load_training(path, model)` gives the
-    weights of a run. Raises CheckpointError, which names the file, if it is damaged, of another kind, lacks a part or
-    has one that cannot be loaded, and StateDictError where a state does not fit; then nothing has changed.
+    The random generators go back as well. A part that is not given is left out: `load_training(path, model)` loads only
+    the weights of a run. Raises CheckpointError, which names the file, if it is damaged, of another kind, lacks a part
+    or has one that cannot be loaded, and StateDictError if a state does not fit; then nothing has changed.
+
+    >>> gg.io.save_training("run.safetensors", nn.Linear(2, 1), note="first")
+    >>> model = nn.Linear(2, 1)
+    >>> gg.io.load_training("run.safetensors", model)
+    {'note': 'first'}
     """
     parts = _parts(locals())
     tensors, metadata = load(path)
@@ -77,30 +87,30 @@ def load_training(
 
 
 class RandomState:
-    """The places of the random generators: gpugrad's default one, Python's and NumPy's."""
+    """Reads and sets the positions of the random generators: gpugrad's default one, Python's and NumPy's."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Where they are."""
+        """Return the positions."""
         state: Any = np.random.get_state(legacy=True)
         name, keys, *rest = state
         return {"default": get_rng_state(), "python": random.getstate(), "numpy": (name, keys.tolist(), *rest)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go there."""
+        """Go to the positions that `state_dict` returned."""
         set_rng_state(state_dict["default"])
         random.setstate(state_dict["python"])
         np.random.set_state(state_dict["numpy"])
 
 
 def _parts(given: dict[str, Any]) -> dict[str, Any]:
-    """Of the arguments of the functions above: what there is a state of, by name; and the random generators."""
+    """Return the arguments of the functions above that were given, by name, and the random generators."""
     named = {name: part for name, part in given.items() if name not in ("path", "extra")}
     parts = {**named, **given["extra"], _RANDOM: RandomState()}
     return {name: part for name, part in parts.items() if part is not None}
 
 
 def _load_all(parts: dict[str, Any], states: dict[str, Any]) -> None:
-    """Load every state, or none: after an error those already loaded get back what they had.
+    """Load every state, or none: after an error those already loaded get their old states back.
 
     Raises CheckpointError for a state that its owner fails on, because it came from a file.
     """

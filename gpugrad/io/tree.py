@@ -1,4 +1,4 @@
-"""State as one table of tensors and one JSON text: nested dicts, lists and tuples taken apart and put together."""
+"""A state as a table of tensors and a JSON text: nested dicts, lists and tuples are taken apart and put together."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ _DEEPEST = 100  # levels of lists and dicts, for which Python's own limit is far
 
 
 def take_apart(value: Any, name: str, tensors: dict[str, Any], depth: int = 0) -> Any:
-    """`value` as JSON. Its tensors and arrays go into `tensors`, named by their place: "optimizer/state/0/exp_avg".
+    """Return `value` as JSON; its tensors and arrays go into `tensors`.
 
-    Numbers, texts and None stand for themselves; everything else is a list whose first item says what it is.
-    Raises DTypeError for what is none of these, and for what is nested too deep or contains itself.
+    They are named by their place: "optimizer/state/0/exp_avg". Numbers, texts and None stay as they are; everything
+    else becomes a list whose first item is its kind: {"a": (1,)} becomes ["dict", ["a", ["tuple", 1]]]. Raises
+    DTypeError for values of other types, and for those nested too deep or contained in themselves.
     """
     if depth > _DEEPEST:
         raise DTypeError(f"cannot save {name[:80]}...: more than {_DEEPEST} lists or dicts inside each other")
@@ -40,7 +41,7 @@ def take_apart(value: Any, name: str, tensors: dict[str, Any], depth: int = 0) -
 
 
 def _plain(value: Any) -> Any:
-    """A subclass of a plain type (an enum's member, say) as the plain one."""
+    """Return a subclass of a plain type (an enum's member, say) as the plain one."""
     return next(kind(value) for kind in (int, float, str) if isinstance(value, kind))
 
 
@@ -51,7 +52,7 @@ def _key(key: Any, name: str) -> Any:
 
 
 def put_together(given: Any, tensors: Mapping[str, Tensor]) -> Any:
-    """What `take_apart` was given. Raises CheckpointError where `given` is not of its making."""
+    """Return the value that `take_apart` was given. Raises CheckpointError if `given` is not a result of it."""
     if isinstance(given, dict):
         raise CheckpointError("no state that can be put together (an object of JSON's stands for nothing)")
     if not isinstance(given, list):

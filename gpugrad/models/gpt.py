@@ -43,8 +43,8 @@ class GPT(Module):
 
     The sizes have GPT-2's names, and by default those of its smallest version, of 124 M parameters. So have the state
     dict's entries (`transformer.h.0.attn.c_attn.weight`); the weights of `c_attn`, `c_proj` and `c_fc` are as
-    `nn.Linear` keeps them, (out, in), which is the transpose of what Hugging Face's checkpoints hold. There is no
-    dropout. The start values are GPT-2's: normal with deviation 0.02, smaller for what is added to the residual stream.
+    `nn.Linear` keeps them, (out, in), the transpose of those in Hugging Face's checkpoints. There is no
+    dropout. The start values are GPT-2's: normal with deviation 0.02, less in layers that add to the residual stream.
 
     - `tie_weights`: the output layer has the token embedding's weight.
     - `qkv_bias`: queries, keys and values have a bias.

@@ -8,7 +8,7 @@ class LSTMLanguageModel(Module):
     """Predicts the token after each: integers (N, T) -> logits (N, T, vocab_size) and the LSTM's state.
 
     The tokens' vectors of `embedding_dim` go through `num_layers` layers of `hidden_size`, and a linear layer. The
-    state, a pair (h, c) of (num_layers, N, hidden_size), continues a text: it is given to the call with what follows.
+    state, a pair (h, c) of (num_layers, N, hidden_size), continues a text: pass it to the call with the next tokens.
 
     >>> import gpugrad as gg
     >>> model = gg.models.LSTMLanguageModel(vocab_size=96, embedding_dim=32, hidden_size=64)

@@ -44,7 +44,8 @@ def vgg16(num_classes: int = 1000, dropout: float = 0.5) -> VGG:
     """Builds VGG-16, which has 13 convolutions and 3 linear layers: (N, 3, 224, 224) -> (N, num_classes).
 
     >>> import gpugrad as gg
-    >>> model = gg.models.vgg16(num_classes=10)
+    >>> with gg.nn.init.skip_filling():  # 134 million start values need not be drawn to look at a layer
+    ...     model = gg.models.vgg16(num_classes=10)
     >>> model.features[28]
     Conv2d(512, 512, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
     """

@@ -17,7 +17,7 @@ from ..autograd.tensor import Tensor
 from ..autograd.versions import changed
 from ..backend.dtypes import float32, float64
 from ..backend.random import Generator, default_generator
-from ..errors import ShapeError
+from ..errors import OptionError, ShapeError
 
 _GAINS = {"tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
 _ONES = ("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "sigmoid")
@@ -71,7 +71,7 @@ def calculate_gain(nonlinearity: str, param: Any = None) -> float:
         return math.sqrt(2 / (1 + (0.01 if param is None else float(param)) ** 2))
     if nonlinearity not in _GAINS:
         known = ", ".join([*_ONES, "leaky_relu", *_GAINS])
-        raise ValueError(f"calculate_gain: unknown nonlinearity {nonlinearity!r}; known are {known}")
+        raise OptionError(f"calculate_gain: unknown nonlinearity {nonlinearity!r}; known are {known}")
     return _GAINS[nonlinearity]
 
 
@@ -128,7 +128,7 @@ def trunc_normal_(
     True
     """
     if not (a < b and a < mean + 4 * std and b > mean - 4 * std):
-        raise ValueError(f"trunc_normal_: no room between {a} and {b} for values around {mean} with std {std}")
+        raise OptionError(f"trunc_normal_: no room between {a} and {b} for values around {mean} with std {std}")
     random, dtype = _draw(tensor, generator)
     values = random.standard_normal(math.prod(tensor.shape), dtype) * dtype.type(std) + dtype.type(mean)
     outside = np.flatnonzero((values < a) | (values > b))
@@ -236,7 +236,7 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | Non
 def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
     """Return gain / sqrt(fan), or 0 for a fan of 0. Raises ValueError for an unknown mode."""
     if mode not in ("fan_in", "fan_out"):
-        raise ValueError(f"kaiming initialisation: mode must be 'fan_in' or 'fan_out', got {mode!r}")
+        raise OptionError(f"kaiming initialisation: mode must be 'fan_in' or 'fan_out', got {mode!r}")
     fan = fans(tensor)[mode == "fan_out"]
     return calculate_gain(nonlinearity, a) / math.sqrt(fan) if fan else 0.0
 

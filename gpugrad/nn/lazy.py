@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..autograd.tensor import Tensor
+from ..errors import OptionError, ShapeError
 from .batch_norm import BatchNorm1d, BatchNorm2d, BatchNorm3d, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from .conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from .linear import Linear
@@ -37,6 +38,9 @@ class LazyModuleMixin(Module):
 
     def __call__(self, input: Tensor, *args: Any, **kwargs: Any) -> Any:
         given, options = self.arguments
+        if not isinstance(input, Tensor) or not -input.ndim <= self.axis < input.ndim:
+            got = f"shape {input.shape}" if isinstance(input, Tensor) else type(input).__name__
+            raise ShapeError(f"{type(self).__name__}: expected a Tensor with an axis {self.axis}, got {got}")
         training, hooks = self.training, self._hooks
         self.layer.__init__(self, input.shape[self.axis], *given, **options)
         del self.arguments
@@ -44,8 +48,8 @@ class LazyModuleMixin(Module):
         self.training, self._hooks = training, hooks
         return self.to(input.device)(input, *args, **kwargs)
 
-    def _unknown(self) -> ValueError:
-        return ValueError(f"{type(self).__name__} has no parameters yet: call it, or the network it is in, once")
+    def _unknown(self) -> OptionError:
+        return OptionError(f"{type(self).__name__} has no parameters yet: call it, or the network it is in, once")
 
     def _members(self, kind: str) -> dict[str, Any]:
         raise self._unknown()

@@ -7,5 +7,5 @@ FAMILIES.add(__name__)
 
 
 def ops_with_path(kind: str) -> list[str]:
-    """The names of all ops that have their own path on this kind of device, whose modules are imported for that."""
+    """Import the modules of the paths on this kind of device, and return the names of the ops that have one."""
     return [name for name, op in OPS.items() if op.paths[kind] is not None]

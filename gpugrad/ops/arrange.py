@@ -29,7 +29,12 @@ __all__ = ["flip", "fliplr", "flipud", "repeat", "repeat_interleave", "roll", "r
     dtypes="own",
 )
 def flip(x, *, axis=None):
-    """x with the order along `axis` (an int, a tuple, or None for all) reversed. A view."""
+    """Return x with the order along `axis` (an int, a tuple, or None for all axes) reversed. The result is a view.
+
+    >>> gg.flip(gg.tensor([[1, 2], [3, 4]]), axis=1)
+    tensor([[2, 1],
+            [4, 3]])
+    """
     return xp(x).flip(x, axis)
 
 
@@ -49,8 +54,14 @@ flip.vjp(x=lambda g, axis: xp(g).flip(g, axis=axis))
     dtypes="own",
 )
 def roll(x, *, shift, axis=None):
-    """x with its elements moved by `shift` along `axis`, those pushed out coming back; None: flattened, tuples: in
-    turn."""
+    """Return x with its elements moved on by `shift` places along `axis`; those pushed out at the end come back in
+    front.
+
+    axis=None rolls the flattened x; tuples of shifts and axes are applied in turn.
+
+    >>> gg.roll(gg.arange(5), shift=2)
+    tensor([3, 4, 0, 1, 2])
+    """
     return xp(x).roll(x, shift, axis)
 
 
@@ -63,17 +74,32 @@ roll.vjp(x=_roll_rule)
 
 
 def fliplr(x: Any) -> Tensor:
-    """The order along axis 1 reversed."""
+    """Return x with the order along axis 1 reversed.
+
+    >>> gg.fliplr([[1, 2], [3, 4]])
+    tensor([[2, 1],
+            [4, 3]])
+    """
     return flip(x, axis=1)
 
 
 def flipud(x: Any) -> Tensor:
-    """The order along axis 0 reversed."""
+    """Return x with the order along axis 0 reversed.
+
+    >>> gg.flipud([[1, 2], [3, 4]])
+    tensor([[3, 4],
+            [1, 2]])
+    """
     return flip(x, axis=0)
 
 
 def rot90(x: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tensor:
-    """x turned by k quarter turns in the plane of `axes`, from the first towards the second."""
+    """Return x turned by k quarter turns in the plane of `axes`, from the first towards the second.
+
+    >>> gg.rot90([[1, 2], [3, 4]])
+    tensor([[2, 4],
+            [1, 3]])
+    """
     x = asarray(x)
     first, second = (axis_of("rot90", x, axis) for axis in axes)
     if first == second:
@@ -86,7 +112,7 @@ def rot90(x: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tensor:
 
 
 def _repeated(x: Tensor, reps: Sequence[int], inner: bool) -> Tensor:
-    """x repeated reps[i] times along each axis i: whole (tile), or each element by itself (`inner`, repeat)."""
+    """Return x repeated reps[i] times along each axis i: as a whole (tile) or, if `inner`, each element (repeat)."""
     apart = [n for length, r in zip(x.shape, reps, strict=True) for n in ((length, 1) if inner else (1, length))]
     wide = [n for length, r in zip(x.shape, reps, strict=True) for n in ((length, r) if inner else (r, length))]
     shape = [length * r for length, r in zip(x.shape, reps, strict=True)]
@@ -94,7 +120,14 @@ def _repeated(x: Tensor, reps: Sequence[int], inner: bool) -> Tensor:
 
 
 def tile(x: Any, *reps: Any) -> Tensor:
-    """x laid side by side reps[i] times along each axis i; `reps` may have more or fewer numbers than x has axes."""
+    """Return copies of x laid side by side, reps[i] of them along each axis i.
+
+    `reps` may have more or fewer numbers than x has axes; the missing ones count as 1, in front.
+
+    >>> gg.tile(gg.tensor([1, 2]), 2, 3)
+    tensor([[1, 2, 1, 2, 1, 2],
+            [1, 2, 1, 2, 1, 2]])
+    """
     x = asarray(x)
     counts = tuple(reps[0]) if len(reps) == 1 and isinstance(reps[0], (tuple, list)) else reps
     if any(r < 0 for r in counts):
@@ -105,8 +138,17 @@ def tile(x: Any, *reps: Any) -> Tensor:
 
 
 def repeat(x: Any, repeats: Any, axis: int | None = None) -> Tensor:
-    """Each element (axis=None: of the flattened x) or slice along `axis` repeated: so many times, or repeats[i]
-    times."""
+    """Return x with each element, or each slice along `axis`, repeated; axis=None flattens x first.
+
+    repeats: one number for all of them, or a number for each.
+
+    >>> gg.repeat([1, 2], 2)
+    tensor([1, 1, 2, 2])
+    >>> gg.repeat([[1, 2], [3, 4]], [2, 1], axis=0)
+    tensor([[1, 2],
+            [1, 2],
+            [3, 4]])
+    """
     x = asarray(x)
     x, axis = (reshape(x, shape=-1), 0) if axis is None else (x, axis_of("repeat", x, axis))
     counts = repeats.tolist() if hasattr(repeats, "tolist") else repeats
@@ -122,5 +164,9 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Tensor:
 
 
 def repeat_interleave(x: Any, repeats: Any, dim: int | None = None) -> Tensor:
-    """`repeat` under PyTorch's name."""
+    """Repeat elements or slices: `repeat` under PyTorch's name.
+
+    >>> gg.repeat_interleave(gg.tensor([1, 2]), 2)
+    tensor([1, 1, 2, 2])
+    """
     return repeat(x, repeats, axis=dim)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import non_negative_int, not_zero
 from ..autograd.convert import asarray, constant
 from ..autograd.mode import mode
 from ..autograd.op import OPS
@@ -23,74 +24,100 @@ __all__ = [
 
 
 def _shape(size: tuple) -> tuple[int, ...]:
-    """The shape that `(2, 3)`, `((2, 3),)` or `([2, 3],)` means."""
+    """Return the shape that `(2, 3)`, `((2, 3),)` or `([2, 3],)` means."""
     given = size[0] if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
     try:
         shape = tuple(int(n.__index__()) for n in given)
-    except AttributeError:
+    except (AttributeError, TypeError):
         raise DTypeError(f"sizes are ints, got {size!r}") from None
     if any(n < 0 for n in shape):
         raise ShapeError(f"sizes cannot be negative, got {shape}")
     return shape
 
 
-def _size_and_dtype(size: tuple, dtype: Any) -> tuple[tuple, Any]:
-    """NumPy's positional dtype: `zeros((2, 3), float64)`."""
+def _shape_and_dtype(size: tuple, dtype: Any) -> tuple[tuple, Any]:
+    """Return the shape and the dtype, which may come second by position as in NumPy: `zeros((2, 3), float64)`."""
     if len(size) == 2 and isinstance(size[0], (tuple, list)) and dtype is None:
         size, dtype = size[:1], size[1]
     return _shape(size), default_dtype() if dtype is None else as_dtype(dtype)
 
 
-def _made(array: Any, where: Any, requires_grad: bool) -> Tensor:
+def _new_tensor(array: Any, where: Any, requires_grad: bool) -> Tensor:
     return wrap(array, where, None).requires_grad_(requires_grad)
 
 
 def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Zeros of the given size."""
-    shape, dtype = _size_and_dtype(size, dtype)
+    """Return a tensor of the given size filled with zeros.
+
+    >>> gg.zeros(2, 3)
+    tensor([[0., 0., 0.],
+            [0., 0., 0.]])
+    """
+    shape, dtype = _shape_and_dtype(size, dtype)
     where = find_device(device)
-    return _made(where.xp.zeros(shape, dtype), where, requires_grad)
+    return _new_tensor(where.xp.zeros(shape, dtype), where, requires_grad)
 
 
 def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Ones of the given size."""
-    shape, dtype = _size_and_dtype(size, dtype)
+    """Return a tensor of the given size filled with ones.
+
+    >>> gg.ones((2, 2), dtype="int64")
+    tensor([[1, 1],
+            [1, 1]])
+    """
+    shape, dtype = _shape_and_dtype(size, dtype)
     where = find_device(device)
-    return _made(where.xp.ones(shape, dtype), where, requires_grad)
+    return _new_tensor(where.xp.ones(shape, dtype), where, requires_grad)
 
 
 def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Uninitialised memory of the given size."""
-    shape, dtype = _size_and_dtype(size, dtype)
+    """Return a tensor of the given size whose memory is not initialised: its values are arbitrary.
+
+    >>> gg.empty(2, 3).shape
+    (2, 3)
+    """
+    shape, dtype = _shape_and_dtype(size, dtype)
     where = find_device(device)
-    return _made(where.xp.empty(shape, dtype), where, requires_grad)
+    return _new_tensor(where.xp.empty(shape, dtype), where, requires_grad)
 
 
 def full(size: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """`fill_value` everywhere, with its gradient; the dtype is the value's unless given."""
+    """Return a tensor filled with `fill_value`, with its gradient; its dtype is the value's unless one is given.
+
+    >>> gg.full((2, 2), 7.0)
+    tensor([[7., 7.],
+            [7., 7.]])
+    """
     where = find_device(device)
     return _filled(_shape((size,)), asarray(fill_value, dtype=dtype, device=where), where, requires_grad)
 
 
 def _filled(shape: tuple, value: Tensor, where: Any, requires_grad: bool) -> Tensor:
-    """A tensor of `shape` that holds `value`, broadcast: a constant, or what continues the graph of `value`."""
+    """Return a tensor of `shape` that holds `value`, broadcast: a constant, or what continues the graph of `value`."""
     if mode.grad and value.requires_grad:
         return OPS["broadcast_to"](value, shape=shape).clone()
-    return _made(where.xp.full(shape, value._array, value.dtype), where, requires_grad)
+    return _new_tensor(where.xp.full(shape, value._array, value.dtype), where, requires_grad)
 
 
 def arange(
     start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Numbers from `start` (0) to before `stop` by `step`: int64, or the default float if one of them is a float."""
+    """Return the numbers from `start` (by default 0) up to, but without, `stop`, in steps of `step`.
+
+    The dtype is int64, or the default float dtype if one of the three is a float.
+
+    >>> gg.arange(5), gg.arange(1.0, 2.0, 0.25)
+    (tensor([0, 1, 2, 3, 4]), tensor([1.  , 1.25, 1.5 , 1.75]))
+    """
     if stop is None:
         start, stop = 0, start
     given = {"start": start, "stop": stop, "step": step}
     start, stop, step = (constant(n, "arange", name) for name, n in given.items())
+    not_zero("arange", "step", step.item() if hasattr(step, "item") else step)
     floats = any(isinstance(n, float) for n in (start, stop, step))
     where = find_device(device)
     wanted = as_dtype(dtype) if dtype is not None else default_dtype() if floats else np.dtype("int64")
-    return _made(where.asarray(np.arange(start, stop, step), wanted), where, requires_grad)
+    return _new_tensor(where.asarray(np.arange(start, stop, step), wanted), where, requires_grad)
 
 
 def linspace(
@@ -103,8 +130,13 @@ def linspace(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """`num` evenly spaced numbers from `start` to `stop`."""
+    """Return `num` evenly spaced numbers from `start` to `stop`, which is left out with endpoint=False.
+
+    >>> gg.linspace(0, 1, 5)
+    tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
+    """
     where = find_device(device)
+    non_negative_int("linspace", "num", num)
     if isinstance(start, Tensor) or isinstance(stop, Tensor):  # whose gradients the numbers have
         start, stop = asarray(start, dtype, device), asarray(stop, dtype, device)
         where, wanted = start.device, promote(start.dtype, stop.dtype)
@@ -113,56 +145,86 @@ def linspace(
         made = OPS["lerp"](start, stop, parts)
         return made.requires_grad_() if requires_grad else made
     values = np.linspace(start, stop, num, endpoint=endpoint)
-    return _made(where.asarray(values, default_dtype() if dtype is None else as_dtype(dtype)), where, requires_grad)
+    return _new_tensor(
+        where.asarray(values, default_dtype() if dtype is None else as_dtype(dtype)), where, requires_grad
+    )
 
 
 def logspace(
     start: float, stop: float, num: int = 50, base: float = 10.0, *, dtype: Any = None, device: Any = None
 ) -> Tensor:
-    """`num` numbers from base**start to base**stop, evenly spaced on a logarithmic scale."""
+    """Return `num` numbers from base**start to base**stop, evenly spaced on a logarithmic scale.
+
+    >>> gg.logspace(0, 3, 4)
+    tensor([   1.,   10.,  100., 1000.])
+    """
     where = find_device(device)
+    non_negative_int("logspace", "num", num)
     if isinstance(start, Tensor) or isinstance(stop, Tensor):
         return OPS["power"](base, linspace(start, stop, num, dtype=dtype, device=device))
     values = np.logspace(start, stop, num, base=base)
-    return _made(where.asarray(values, default_dtype() if dtype is None else as_dtype(dtype)), where, False)
+    return _new_tensor(where.asarray(values, default_dtype() if dtype is None else as_dtype(dtype)), where, False)
 
 
 def eye(
     n: int, m: int | None = None, k: int = 0, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Ones on the k-th diagonal of an (n, m) matrix, zeros elsewhere."""
+    """Return an (n, m) matrix with ones on diagonal k and zeros elsewhere; m is n by default.
+
+    >>> gg.eye(3)
+    tensor([[1., 0., 0.],
+            [0., 1., 0.],
+            [0., 0., 1.]])
+    """
     where = find_device(device)
     dtype = default_dtype() if dtype is None else as_dtype(dtype)
-    return _made(where.xp.eye(n, m, k, dtype=dtype), where, requires_grad)
+    non_negative_int("eye", "n", n), m is None or non_negative_int("eye", "m", m)
+    return _new_tensor(where.xp.eye(n, m, k, dtype=dtype), where, requires_grad)
 
 
 def _like(name: str, x: Any, dtype: Any, device: Any, requires_grad: bool) -> Tensor:
-    """`name`(shape) with the dtype, device and memory order of x."""
+    """Return a tensor that NumPy's function `name` makes, with the shape, dtype, device and memory order of x."""
     if not isinstance(x, Tensor):
         x = asarray(x)
     where = x.device if device is None else find_device(device)
     wanted = x.dtype if dtype is None else as_dtype(dtype)
     source = x._array if where is x.device else where.xp.empty(x.shape, x.dtype)
-    return _made(getattr(where.xp, name)(source, dtype=wanted), where, requires_grad)
+    return _new_tensor(getattr(where.xp, name)(source, dtype=wanted), where, requires_grad)
 
 
 def zeros_like(x: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Zeros with the shape, dtype and device of x."""
+    """Return zeros with the shape, dtype and device of x.
+
+    >>> gg.zeros_like(gg.tensor([1, 2]))
+    tensor([0, 0])
+    """
     return _like("zeros_like", x, dtype, device, requires_grad)
 
 
 def ones_like(x: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Ones with the shape, dtype and device of x."""
+    """Return ones with the shape, dtype and device of x.
+
+    >>> gg.ones_like(gg.tensor([1.0, 2.0]))
+    tensor([1., 1.])
+    """
     return _like("ones_like", x, dtype, device, requires_grad)
 
 
 def empty_like(x: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Uninitialised memory with the shape, dtype and device of x."""
+    """Return a tensor with the shape, dtype and device of x, whose memory is not initialised.
+
+    >>> gg.empty_like(gg.tensor([1.0, 2.0])).shape
+    (2,)
+    """
     return _like("empty_like", x, dtype, device, requires_grad)
 
 
 def full_like(x: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """`fill_value`, with its gradient, in the shape, dtype and device of x."""
+    """Return a tensor filled with `fill_value`, whose gradient it has, with the shape, dtype and device of x.
+
+    >>> gg.full_like(gg.tensor([1.0, 2.0]), 0.5)
+    tensor([0.5, 0.5])
+    """
     made = empty_like(x, dtype, device)
     value = asarray(fill_value, made.dtype, made.device)
     if mode.grad and value.requires_grad:
@@ -172,11 +234,17 @@ def full_like(x: Any, fill_value: Any, dtype: Any = None, device: Any = None, re
 
 
 def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> Tensor:
-    """A Tensor of an array of any library with DLPack (NumPy, CuPy, PyTorch, JAX, ...), sharing its memory.
+    """Return a Tensor that shares the memory of an array of any library with DLPack (NumPy, CuPy, PyTorch, JAX, ...).
 
-    device: where the Tensor is to be (default: where x is); another device, or copy=True, means a copy. Raises
-    DTypeError for an x without DLPack and for a dtype that DLPack or gpugrad lacks; DeviceError for memory of another
-    kind than the CPU's and CUDA's, and with copy=False where a copy is needed.
+    device: where the Tensor is to be, by default where x is; another device, or copy=True, means a copy. Raises
+    DTypeError for an x without DLPack and for a dtype that DLPack or gpugrad lacks. Raises DeviceError for memory of
+    another kind than the CPU's and CUDA's, and with copy=False if a copy is needed.
+
+    >>> array = np.zeros(2, np.float32)
+    >>> x = gg.from_dlpack(array)
+    >>> array[0] = 5
+    >>> x
+    tensor([5., 0.])
     """
     if not hasattr(x, "__dlpack__"):
         raise DTypeError(f"from_dlpack: a {type(x).__name__} has no __dlpack__")

@@ -20,8 +20,11 @@ _NEVER = -1e30
 
 
 def _states(targets: Any, lengths: Any, blank: int) -> tuple[Any, Any, Any]:
-    """Three times (N, 2 S + 1): the label of each state; _NEVER instead of 0 where a path may not come from two states
-    before; and where it may not end."""
+    """Return three arrays (N, 2 S + 1) about the states of each target.
+
+    They hold the label of each state; 0 where a path may skip a state to get there (come from two states before),
+    else _NEVER; and 0 where a path may end, else _NEVER.
+    """
     ns, (n, s) = xp(targets), targets.shape
     last, state = 2 * lengths[:, None], xp(targets).arange(2 * s + 1)
     targets = ns.where(ns.arange(s) < lengths[:, None], targets, blank)
@@ -34,55 +37,58 @@ def _states(targets: Any, lengths: Any, blank: int) -> tuple[Any, Any, Any]:
 
 
 def _shifted(alpha: Any, by: int) -> Any:
-    """alpha (N, L) with each state's value moved on by so many states; backwards if negative."""
+    """Return alpha (N, L) with each state's value moved on by `by` states, backwards if that is negative."""
     padded = xp(alpha).pad(alpha, ((0, 0), (by, 0) if by > 0 else (0, -by)), constant_values=_NEVER)
     return padded[:, : alpha.shape[1]] if by > 0 else padded[:, -by:]
 
 
-def _three(a: Any, b: Any, c: Any) -> Any:
-    """log(exp a + exp b + exp c)."""
+def _logaddexp3(a: Any, b: Any, c: Any) -> Any:
+    """Return log(exp a + exp b + exp c)."""
     return xp(a).logaddexp(xp(a).logaddexp(a, b), c)
 
 
-def _const(array: Any, like: Any) -> Any:
-    """A constant array as what `like` is, an array or a Tensor; floating-point ones get its dtype."""
+def _constant(array: Any, like: Any) -> Any:
+    """Return a constant array as an array or a Tensor, as `like` is; a floating-point one gets the dtype of `like`."""
     array = array.astype(like.dtype) if array.dtype.kind == "f" else array
     return wrap(array, like.device, None) if isinstance(like, Tensor) else array
 
 
-def _emitted(log_probs: Any, labels: Any) -> Any:
-    """The log-probability of each state's label at each time: (T, N, 2 S + 1)."""
+def _label_log_probs(log_probs: Any, labels: Any) -> Any:
+    """Return the log-probability of each state's label at each time: (T, N, 2 S + 1)."""
     index = xp(labels).broadcast_to(labels, (log_probs.shape[0], *labels.shape))
-    return xp(log_probs).maximum(xp(log_probs).take_along_axis(log_probs, _const(index, log_probs), axis=2), _NEVER)
+    return xp(log_probs).maximum(xp(log_probs).take_along_axis(log_probs, _constant(index, log_probs), axis=2), _NEVER)
 
 
 def _alphas(emitted: Any, skip: Any, input_lengths: Any) -> list:
-    """log of the probability of all paths that are in each state at each time (N, 2 S + 1); kept from an input's end
-    on."""
+    """Return the forward variables (N, 2 S + 1) of each time, in a list.
+
+    They are the log of the probability of all paths that are in a state at that time. After an input's end they keep
+    their values.
+    """
     ns, states = xp(emitted), xp(skip).arange(skip.shape[1])
-    begin = _const(xp(skip).where(states < 2, 0.0, _NEVER), emitted)
+    begin = _constant(xp(skip).where(states < 2, 0.0, _NEVER), emitted)
     alphas = [ns.maximum(emitted[0] + begin, _NEVER)]
     for t in range(1, len(emitted)):
         a = alphas[-1]
-        moved = _three(a, _shifted(a, 1), _shifted(a, 2) + _const(skip, emitted)) + emitted[t]
-        running = _const(input_lengths[:, None] > t, emitted)
+        moved = _logaddexp3(a, _shifted(a, 1), _shifted(a, 2) + _constant(skip, emitted)) + emitted[t]
+        running = _constant(input_lengths[:, None] > t, emitted)
         alphas.append(ns.where(running, ns.maximum(moved, _NEVER), a))
     return alphas
 
 
-def _at_end(last: Any, ends: Any) -> Any:
-    """The losses (N,), inf if no path gets through."""
+def _losses_at_end(last: Any, ends: Any) -> Any:
+    """Return the losses (N,), inf if no path gets through."""
     ns = xp(last)
-    last = ns.maximum(last + _const(ends, last), _NEVER)
+    last = ns.maximum(last + _constant(ends, last), _NEVER)
     top = last.max(axis=1, keepdims=True)
     losses = -(ns.log(ns.exp(last - top).sum(axis=1)) + top.squeeze(1))
     return ns.where(losses > -0.1 * _NEVER, math.inf, losses)
 
 
 def _losses(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any, blank: int) -> Any:
-    """The losses, by functions that arrays and Tensors have: log_probs may be either."""
+    """Return the losses, computed by functions that arrays and Tensors have, so that log_probs may be either."""
     labels, skip, ends = _states(targets, target_lengths, blank)
-    return _at_end(_alphas(_emitted(log_probs, labels), skip, input_lengths)[-1], ends)
+    return _losses_at_end(_alphas(_label_log_probs(log_probs, labels), skip, input_lengths)[-1], ends)
 
 
 @op(
@@ -92,12 +98,15 @@ def _losses(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: An
         s.case(np.log(s.uniform(0.1, 1, 2, 2, 2)), np.zeros((2, 0), np.int64), np.array([2, 1]), np.array([0, 0])),
         s.case(np.log(s.uniform(0.1, 1, 2, 1, 3)), np.array([[0, 1]]), np.array([2]), np.array([2]), blank=2),
         s.case(np.log(s.uniform(0.1, 1, 1, 0, 4)), np.zeros((0, 2), np.int64), np.zeros(0, int), np.zeros(0, int)),
-    ]
+    ],
+    autocast={"cpu": "float32"},
 )
 def ctc_losses(log_probs, targets: Fixed, input_lengths: Fixed, target_lengths: Fixed, *, blank=0):
-    """-log of the probability of all alignments: log_probs (T, N, C), targets (N, S), lengths (N,) -> (N,).
+    """Return -log of the probability of all alignments: log_probs (T, N, C), targets (N, S), lengths (N,) -> (N,).
 
-    inf, with a gradient of zero, if a target does not fit its input. Raises ShapeError for shapes that do not agree."""
+    It is inf, with a gradient of zero, if a target does not fit its input. Raises ShapeError for shapes that do not
+    agree.
+    """
     t, n, c = log_probs.shape
     if t < 1 or targets.ndim != 2 or not len(targets) == len(input_lengths) == len(target_lengths) == n:
         raise ValueError("expected log_probs (T, N, C) with T > 0, targets (N, S) and lengths (N,)")
@@ -107,20 +116,20 @@ def ctc_losses(log_probs, targets: Fixed, input_lengths: Fixed, target_lengths: 
 
 
 def _log_probs_gradient(g, log_probs, targets, input_lengths, target_lengths, out, blank):
-    """Minus how probable it is to be in a state of each class at each time (eq. 15 of the paper)."""
+    """Return minus the probability to be in a state of each class at each time (eq. 15 of the paper)."""
     if isinstance(g, Tensor):  # to be differentiated again: by the ops that the losses are made of
         targets, input_lengths, target_lengths = (t._array for t in (targets, input_lengths, target_lengths))
         losses = _losses(log_probs, targets, input_lengths, target_lengths, blank)
         return grad(losses, log_probs, g, create_graph=True)[0]
     labels, skip, ends = _states(targets, target_lengths, blank)
-    ns, emitted, lengths = xp(g), _emitted(log_probs, labels), input_lengths[:, None]
+    ns, emitted, lengths = xp(g), _label_log_probs(log_probs, labels), input_lengths[:, None]
     skip, ends = skip.astype(emitted.dtype), ends.astype(emitted.dtype)
     alphas, loss = _alphas(emitted, skip, input_lengths), ns.where(ns.isinf(out), 2 * _NEVER, out)[:, None]
     occupied, beta = ns.empty(emitted.shape, emitted.dtype), ends
     for t in range(len(alphas) - 1, -1, -1):
         if t + 1 < len(alphas):
             after = beta + emitted[t + 1]
-            moved = ns.maximum(_three(after, _shifted(after, -1), _shifted(after + skip, -2)), _NEVER)
+            moved = ns.maximum(_logaddexp3(after, _shifted(after, -1), _shifted(after + skip, -2)), _NEVER)
             beta = ns.where(lengths > t + 1, moved, ends)
         occupied[t] = ns.where(lengths > t, ns.exp(ns.minimum(alphas[t] + beta + loss, 0)), 0)
     index = ns.broadcast_to(labels, emitted.shape)

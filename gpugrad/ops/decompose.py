@@ -10,20 +10,21 @@ from typing import Any
 import numpy as np
 
 from ..autograd.op import op, xp
+from .in_turn import InTurn
 
 __all__ = ["cholesky", "eigh", "eigvalsh", "qr", "svd", "svdvals"]
 
 
-def _t(x: Any) -> Any:
+def _transposed(x: Any) -> Any:
     return x.swapaxes(-1, -2)
 
 
 def _symmetric(x: Any) -> Any:
-    return (x + _t(x)) / 2
+    return (x + _transposed(x)) / 2
 
 
-def _safe(x: Any) -> Any:
-    """1 / x, and 0 where x is 0."""
+def _safe_inverse(x: Any) -> Any:
+    """Return 1 / x, and 0 where x is 0."""
     zero = (x == 0).astype(x.dtype)
     return (1 - zero) / (x + zero)
 
@@ -36,25 +37,33 @@ def _safe(x: Any) -> Any:
         s.case(s.spd(3).T, smooth=False, symmetric=True),
     ],
     dtypes="float",
+    autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def cholesky(x, *, upper=False):
-    """The lower triangular L with x = L L^T (upper: L^T) of symmetric positive definite matrices (..., N, N).
+    """Return the lower triangular L with x = L L^T of symmetric positive definite matrices (..., N, N); with `upper`,
+    L^T.
 
-    Reads the lower (upper) triangle. Raises ShapeError if x is not positive definite. Gradient: I. Murray,
-    "Differentiation of the Cholesky decomposition" (2016), eq. 10; Seeger et al., section 3.1."""
+    Only the lower (upper) triangle of x is read. Raises ShapeError if x is not positive definite. Gradient: I. Murray,
+    "Differentiation of the Cholesky decomposition" (2016), eq. 10; Seeger et al., section 3.1.
+
+    >>> gg.cholesky(gg.tensor([[4.0, 2.0], [2.0, 5.0]]))
+    tensor([[2., 0.],
+            [1., 2.]])
+    """
     # The upper factor of x is the transposed lower factor of x^T.
-    factor = xp(x).linalg.cholesky(_t(x) if upper else x)
-    return _t(factor) if upper else factor
+    factor = xp(x).linalg.cholesky(_transposed(x) if upper else x)
+    return _transposed(factor) if upper else factor
 
 
 def _cholesky_rule(g: Any, out: Any, upper: bool) -> Any:
-    lower, g = (_t(out), _t(g)) if upper else (out, g)
+    lower, g = (_transposed(out), _transposed(g)) if upper else (out, g)
     ns = xp(g)
-    phi = ns.tril(_t(lower) @ g)
-    phi = phi + _t(ns.tril(phi, -1))
-    solve, back = ns.linalg.solve, _t(lower)
+    phi = ns.tril(_transposed(lower) @ g)
+    phi = phi + _transposed(ns.tril(phi, -1))
+    solve, back = ns.linalg.solve, _transposed(lower)
     # L^-T phi L^-1 / 2, by two solves
-    return _t(solve(back, _t(solve(back, phi)))) / 2
+    return _transposed(solve(back, _transposed(solve(back, phi)))) / 2
 
 
 cholesky.vjp(x=_cholesky_rule)
@@ -68,19 +77,26 @@ cholesky.vjp(x=_cholesky_rule)
         s.case(s.spd(3).T, smooth=False, symmetric=True),
     ],
     dtypes="float",
+    autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def eigh(x, *, UPLO="L"):
-    """(w, V): the ascending eigenvalues and the eigenvectors (columns) of symmetric matrices, x = V diag(w) V^T.
+    """Return (w, V), the ascending eigenvalues and the eigenvectors (columns) of symmetric matrices: x = V diag(w) V^T.
 
-    UPLO: which triangle is read, "L" or "U". Gradient: V (diag(gw) + (V^T gV) / (w_j - w_i)) V^T (Giles, 3.1)."""
+    UPLO: which triangle is read, "L" or "U". Gradient: V (diag(gw) + (V^T gV) / (w_j - w_i)) V^T (Giles, 3.1).
+
+    >>> w, v = gg.eigh(gg.tensor([[2.0, 0.0], [0.0, 1.0]]))
+    >>> w
+    tensor([1., 2.])
+    """
     w, v = xp(x).linalg.eigh(x, UPLO)
     return w, v
 
 
 def _eigh_rule(g: Any, out: Any) -> Any:
     (gw, gv), (w, v) = g, out
-    inner = _safe(w[..., None, :] - w[..., :, None]) * (_t(v) @ gv)
-    return _symmetric(v @ inner @ _t(v) + (v * gw[..., None, :]) @ _t(v))
+    inner = _safe_inverse(w[..., None, :] - w[..., :, None]) * (_transposed(v) @ gv)
+    return _symmetric(v @ inner @ _transposed(v) + (v * gw[..., None, :]) @ _transposed(v))
 
 
 eigh.vjp(x=_eigh_rule)
@@ -92,15 +108,23 @@ eigh.vjp(x=_eigh_rule)
         s.case(s.spd(2, 3), UPLO="U", smooth=False, symmetric=True),
     ],
     dtypes="float",
+    autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def eigvalsh(x, *, UPLO="L"):
-    """The ascending eigenvalues of symmetric matrices, of which one triangle is read. Gradient: V diag(g) V^T."""
+    """Return the ascending eigenvalues of symmetric matrices, of which one triangle is read.
+
+    Gradient: V diag(g) V^T (Giles, 3.1).
+
+    >>> gg.eigvalsh(gg.tensor([[2.0, 0.0], [0.0, 1.0]]))
+    tensor([1., 2.])
+    """
     return xp(x).linalg.eigvalsh(x, UPLO)
 
 
 def _eigvalsh_rule(g: Any, x: Any, UPLO: str) -> Any:
     v = xp(x).linalg.eigh(x, UPLO)[1]
-    return (v * g[..., None, :]) @ _t(v)
+    return (v * g[..., None, :]) @ _transposed(v)
 
 
 eigvalsh.vjp(x=_eigvalsh_rule)
@@ -117,12 +141,20 @@ eigvalsh.vjp(x=_eigvalsh_rule)
         s.case(s(0, 3), full_matrices=False),
     ],
     dtypes="float",
+    autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def svd(x, *, full_matrices=True):
-    """(U, S, Vh) with x = U diag(S) Vh, S descending: (..., M, N) -> (..., M, K), (..., K), (..., K, N), K = min(M, N).
+    """Return (U, S, Vh) with x = U diag(S) Vh and S descending: (..., M, N) -> (..., M, K), (..., K), (..., K, N).
 
-    full_matrices: U and Vh are square; the columns and rows beyond K are constants to the gradient. Gradient: Seeger
-    et al., section 3.4; J. Townsend, "Differentiating the singular value decomposition" (2016)."""
+    K is min(M, N). With `full_matrices`, U and Vh are square; the columns and rows beyond K are constants to the
+    gradient. Gradient: Seeger et al., section 3.4; J. Townsend, "Differentiating the singular value decomposition"
+    (2016).
+
+    >>> u, s, vh = gg.svd(gg.tensor([[0.0, 2.0], [1.0, 0.0]]))
+    >>> s
+    tensor([2., 1.])
+    """
     u, s, vh = xp(x).linalg.svd(x, full_matrices=full_matrices)
     return u, s, vh
 
@@ -130,27 +162,36 @@ def svd(x, *, full_matrices=True):
 def _svd_rule(g: Any, out: Any) -> Any:
     u, s, vh = out
     k = s.shape[-1]
-    u, v = u[..., :, :k], _t(vh[..., :k, :])
-    gu, gs, gv = g[0][..., :, :k], g[1], _t(g[2][..., :k, :])
+    u, v = u[..., :, :k], _transposed(vh[..., :k, :])
+    gu, gs, gv = g[0][..., :, :k], g[1], _transposed(g[2][..., :k, :])
     square = s * s
-    f = _safe(square[..., None, :] - square[..., :, None])
-    a, b = f * (_t(u) @ gu), f * (_t(v) @ gv)
-    inner = (a + _t(a)) * s[..., None, :] + s[..., :, None] * (b + _t(b))
-    gx = (u @ inner + u * gs[..., None, :]) @ _t(v)
-    down = _safe(s)[..., None, :]
+    f = _safe_inverse(square[..., None, :] - square[..., :, None])
+    a, b = f * (_transposed(u) @ gu), f * (_transposed(v) @ gv)
+    inner = (a + _transposed(a)) * s[..., None, :] + s[..., :, None] * (b + _transposed(b))
+    gx = (u @ inner + u * gs[..., None, :]) @ _transposed(v)
+    down = _safe_inverse(s)[..., None, :]
     if u.shape[-2] > k:
-        gx = gx + ((gu - u @ (_t(u) @ gu)) * down) @ _t(v)
+        gx = gx + ((gu - u @ (_transposed(u) @ gu)) * down) @ _transposed(v)
     if v.shape[-2] > k:
-        gx = gx + (u * down) @ _t(gv - v @ (_t(v) @ gv))
+        gx = gx + (u * down) @ _transposed(gv - v @ (_transposed(v) @ gv))
     return gx
 
 
 svd.vjp(x=_svd_rule)
 
 
-@op(samples=lambda s: [s.case(s(4, 2)), s.case(s(2, 3)), s.case(s(2, 3, 3)), s.case(s(3, 4).T)], dtypes="float")
+@op(
+    samples=lambda s: [s.case(s(4, 2)), s.case(s(2, 3)), s.case(s(2, 3, 3)), s.case(s(3, 4).T)],
+    dtypes="float",
+    autocast={"cpu": "float32"},
+    make=InTurn,
+)
 def svdvals(x):
-    """The singular values, descending: (..., M, N) -> (..., min(M, N)). Gradient: U diag(g) Vh."""
+    """Return the singular values, descending: (..., M, N) -> (..., min(M, N)). Gradient: U diag(g) Vh.
+
+    >>> gg.svdvals(gg.tensor([[0.0, 2.0], [1.0, 0.0]]))
+    tensor([2., 1.])
+    """
     return xp(x).linalg.svd(x, compute_uv=False)
 
 
@@ -172,13 +213,19 @@ svdvals.vjp(x=_svdvals_rule)
         s.case(s(0, 2)),
     ],
     dtypes="float",
+    autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def qr(x, *, mode="reduced"):
-    """(Q, R) with x = Q R, Q's columns orthonormal, R upper triangular: (..., M, N) -> (..., M, K), (..., K, N), K =
-    min(M, N).
+    """Return (Q, R) with x = Q R, Q's columns orthonormal, R upper triangular: (..., M, N) -> (..., M, K), (..., K, N).
 
-    Only the reduced mode exists. Gradient: Seeger et al., section 3.3 (for the LQ decomposition); for M < N the columns
-    beyond M are Q R_2. Needs the first K columns to be independent."""
+    K is min(M, N): only the reduced mode exists. Gradient: Seeger et al., section 3.3 (for the LQ decomposition); for M
+    < N the columns beyond M are Q R_2. It needs the first K columns to be independent.
+
+    >>> q, r = gg.qr(gg.tensor([[3.0, 1.0], [4.0, 2.0]]))
+    >>> gg.abs(r[0]), gg.allclose(q @ r, [[3.0, 1.0], [4.0, 2.0]], atol=1e-5)
+    (tensor([5. , 2.2]), True)
+    """
     if mode != "reduced":
         raise ValueError("only mode='reduced' exists")
     q, r = xp(x).linalg.qr(x)
@@ -192,15 +239,15 @@ def _qr_rule(g: Any, out: Any) -> Any:
         return _qr_tall(gq, gr, q, r)
     # x = Q [R1, R2]: the gradient of R2 = Q^T x2 goes to x2 and to Q.
     rest = q @ gr[..., m:]
-    gq = gq + (q @ r[..., m:]) @ _t(gr[..., m:])
+    gq = gq + (q @ r[..., m:]) @ _transposed(gr[..., m:])
     return xp(gq).concatenate([_qr_tall(gq, gr[..., :m], q, r[..., :m]), rest], axis=-1)
 
 
 def _qr_tall(gq: Any, gr: Any, q: Any, r: Any) -> Any:
     ns = xp(gq)
-    inner = ns.tril(r @ _t(gr) - _t(gq) @ q)
-    inner = inner + _t(ns.tril(inner, -1))
-    return _t(ns.linalg.solve(r, _t(gq + q @ inner)))
+    inner = ns.tril(r @ _transposed(gr) - _transposed(gq) @ q)
+    inner = inner + _transposed(ns.tril(inner, -1))
+    return _transposed(ns.linalg.solve(r, _transposed(gq + q @ inner)))
 
 
 qr.vjp(x=_qr_rule)

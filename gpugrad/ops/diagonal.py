@@ -21,9 +21,16 @@ __all__ = ["diag", "diag_embed", "diagflat", "diagonal", "trace", "tril", "triu"
     ],
     exact=True,
     dtypes="own",
+    inplace=True,
 )
 def tril(x, *, k=0):
-    """x with zeros above diagonal k of its last two axes."""
+    """Return x with zeros above diagonal k of its last two axes.
+
+    >>> gg.tril(gg.ones(3, 3))
+    tensor([[1., 0., 0.],
+            [1., 1., 0.],
+            [1., 1., 1.]])
+    """
     return xp(x).tril(x, k)
 
 
@@ -40,9 +47,16 @@ tril.vjp(x=lambda g, k: xp(g).tril(g, k=k))
     ],
     exact=True,
     dtypes="own",
+    inplace=True,
 )
 def triu(x, *, k=0):
-    """x with zeros below diagonal k of its last two axes."""
+    """Return x with zeros below diagonal k of its last two axes.
+
+    >>> gg.triu(gg.ones(3, 3), k=1)
+    tensor([[0., 1., 1.],
+            [0., 0., 1.],
+            [0., 0., 0.]])
+    """
     return xp(x).triu(x, k)
 
 
@@ -64,7 +78,11 @@ triu.vjp(x=lambda g, k: xp(g).triu(g, k=k))
     dtypes="own",
 )
 def diagonal(x, *, offset=0, axis1=0, axis2=1):
-    """The elements x[i, i + offset] of the axes (axis1, axis2), along a new last axis. A read-only view."""
+    """Return the elements x[i, i + offset] of the axes (axis1, axis2), along a new last axis: a read-only view.
+
+    >>> gg.diagonal(gg.tensor([[1, 2], [3, 4]]))
+    tensor([1, 4])
+    """
     return x.diagonal(offset, axis1, axis2)
 
 
@@ -87,7 +105,7 @@ diagonal.vjp(
     dtypes="own",
 )
 def diagonal_adjoint(x, *, shape, offset=0, axis1=0, axis2=1):
-    """Zeros of `shape` with x on the diagonal that `diagonal` with the same arguments reads: its adjoint."""
+    """Return zeros of `shape` with x on the diagonal that `diagonal` with the same arguments reads: its adjoint."""
     length = max(0, min(shape[axis1] + min(offset, 0), shape[axis2] - max(offset, 0)))
     if x.shape != (*[n for i, n in enumerate(shape) if i not in (axis1 % len(shape), axis2 % len(shape))], length):
         raise ValueError(f"a diagonal of {tuple(shape)} does not have the shape {x.shape}")
@@ -102,14 +120,26 @@ diagonal_adjoint.vjp(x=lambda g, offset, axis1, axis2: xp(g).diagonal(g, offset=
 
 
 def diagflat(x: Any, k: int = 0) -> Tensor:
-    """A square matrix with the elements of x on diagonal k."""
+    """Return a square matrix with the elements of x on diagonal k.
+
+    >>> gg.diagflat([1, 2])
+    tensor([[1, 0],
+            [0, 2]])
+    """
     x = ravel(x)
     n = x.shape[0] + abs(k)
     return diagonal_adjoint(x, shape=(n, n), offset=k)
 
 
 def diag(x: Any, k: int = 0) -> Tensor:
-    """Diagonal k of a matrix, or the matrix with a vector on diagonal k."""
+    """Return diagonal k of a matrix, or the matrix with a vector on diagonal k.
+
+    >>> gg.diag([[1, 2], [3, 4]])
+    tensor([1, 4])
+    >>> gg.diag([1, 2])
+    tensor([[1, 0],
+            [0, 2]])
+    """
     x = asarray(x)
     if x.ndim not in (1, 2):
         raise ShapeError(f"diag: expected one or two axes, got shape {x.shape}; see diagonal and diag_embed")
@@ -117,7 +147,11 @@ def diag(x: Any, k: int = 0) -> Tensor:
 
 
 def diag_embed(x: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tensor:
-    """Square matrices in the axes (dim1, dim2) of the result with x's last axis on the diagonal `offset`."""
+    """Return square matrices, in the axes (dim1, dim2), with x's last axis on the diagonal `offset`.
+
+    >>> gg.diag_embed([[1, 2], [3, 4]]).shape
+    (2, 2, 2)
+    """
     x = asarray(x)
     n = x.shape[-1] + abs(offset)
     first, second = (d % (x.ndim + 1) for d in (dim1, dim2))
@@ -128,5 +162,9 @@ def diag_embed(x: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tenso
 
 
 def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Tensor:
-    """The sum of the diagonal `offset` of the axes (axis1, axis2)."""
+    """Return the sum of the diagonal `offset` of the axes (axis1, axis2).
+
+    >>> gg.trace([[1, 2], [3, 4]])
+    tensor(5)
+    """
     return diagonal(x, offset=offset, axis1=axis1, axis2=axis2).sum(axis=-1)

@@ -5,8 +5,9 @@ from math import prod
 from typing import Any
 
 from ..autograd.convert import raw
-from ..autograd.op import Many, Op, op, xp
+from ..autograd.op import Many, op, xp
 from ..autograd.tensor import Tensor
+from .in_turn import InTurn
 
 __all__ = ["einsum"]
 
@@ -15,7 +16,11 @@ _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 @lru_cache(maxsize=512)
 def _parse(subscripts: str, ranks: tuple[int, ...]) -> tuple[list[str], str]:
-    """The labels of each operand and of the result. "..." is replaced by letters that the subscripts do not use."""
+    """Return the labels of each operand and of the result.
+
+    "..." is replaced by letters that the subscripts do not use: "i...,...j" of two and three axes gives (["ib", "abj"],
+    "abij").
+    """
     inputs, arrow, out = subscripts.replace(" ", "").partition("->")
     terms = inputs.split(",")
     if len(terms) != len(ranks):
@@ -38,7 +43,7 @@ def _parse(subscripts: str, ranks: tuple[int, ...]) -> tuple[list[str], str]:
     return spelled, out
 
 
-class Einsum(Op):
+class Einsum(InTurn):
     """An op that takes the subscripts first, as NumPy's function does."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -74,9 +79,11 @@ class Einsum(Op):
     ],
     make=Einsum,
     broadcasts=True,
+    autocast="low",
 )
 def einsum(operands: Many, *, subscripts):
-    """einsum(subscripts, *operands): the sum of products of elements over every label that the result does not have.
+    """Return the sum of products of elements over every label that the result does not have: einsum(subscripts,
+    *operands).
 
     subscripts: one label per axis, operands separated by commas, then "->" and the labels of the result; without it,
     the labels that occur once, in alphabetical order. A label repeated in one operand takes its diagonal; "..." stands
@@ -135,11 +142,12 @@ def _sum_other_labels(x: Any, labels: str, keep: set[str]) -> tuple[Any, str]:
 
 
 def _rule(g: Any, operands: tuple, i: int, subscripts: str) -> Any:
-    """The gradient of operand i: the einsum in which the result and operand i change places.
+    """Return the gradient of operand i: the einsum in which the result and operand i change places.
 
     For "ij,jk->ik", that of the first operand is "ik,jk->ij" of g and the second. A label that operand i repeats gets a
     letter of its own the second time, tied to the first by an identity matrix: for "ii->i", "i,ij->ij". A label that
-    only operand i has was summed away, so the gradient is the same all along it: it is broadcast at the end."""
+    only operand i has was summed away, so the gradient is the same all along it: it is broadcast at the end.
+    """
     terms, out = _parse(subscripts, tuple(x.ndim for x in operands))
     fresh = iter([c for c in _LETTERS if c not in "".join(terms)])
     wanted, sources, arrays = [], [out], [g]
@@ -168,5 +176,5 @@ einsum.vjp(operands=_rule)
 
 
 def _contract(subscripts: str, *operands: Any) -> Any:
-    """einsum of arrays or of Tensors."""
+    """Contract operands that are arrays or Tensors."""
     return (einsum if isinstance(operands[0], Tensor) else einsum.forward)(operands, subscripts=subscripts)

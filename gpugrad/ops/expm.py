@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..autograd.op import op, xp
+from .in_turn import InTurn
 
 __all__ = []
 
@@ -24,12 +25,18 @@ _PADE = (
         s.case(s(0, 0)),
     ],
     dtypes="float",
+    make=InTurn,
 )
 def expm(x):
-    """The matrix exponential sum_k x^k / k! of square matrices.
+    """Return the matrix exponential sum_k x^k / k! of square matrices.
 
-    Scaling and squaring with a Pade approximant (N. Higham, 2005). The gradient is a block of the exponential of
-    [[x^T, g], [0, x^T]] (R. Mathias, 1996)."""
+    It is computed by scaling and squaring with a Pade approximant (N. Higham, 2005). The gradient is a block of the
+    exponential of [[x^T, g], [0, x^T]] (R. Mathias, 1996).
+
+    >>> gg.matrix_exp(gg.zeros(2, 2))
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
     if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
         raise ValueError("expected square matrices (..., N, N)")
     ns = xp(x)

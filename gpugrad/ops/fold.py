@@ -33,7 +33,7 @@ def _unfolded(case: dict) -> tuple:
     dtypes="own",
 )
 def unfold_windows(x, *, kernel, stride, padding, dilation):
-    """Each window of x (N, C, *S), padded with zeros, as a column: (N, C, prod(kernel), *O)."""
+    """Return each window of x (N, C, *S), padded with zeros, as a column: (N, C, prod(kernel), *O)."""
     out = output_size(x.shape[2:], kernel, stride, padding, dilation)
     padded = xp(x).pad(x, ((0, 0), (0, 0), *padding))
     return xp(x).stack([padded[elements_at(offset, out, stride, dilation)] for offset in kernel_offsets(kernel)], 2)
@@ -48,7 +48,7 @@ unfold_windows.vjp(
 
 @op(samples=lambda s: [s.case(s(batch, 1, *_unfolded(c)), **c) for batch, c in zip((2, 1, 2, 0), _CASES, strict=True)])
 def fold_windows(y, *, size, kernel, stride, padding, dilation):
-    """The columns y (N, C, prod(kernel), *O) added into zeros (N, C, *size) where `unfold_windows` takes them from."""
+    """Add the columns y (N, C, prod(kernel), *O) into zeros (N, C, *size), where `unfold_windows` takes them from."""
     out = output_size(size, kernel, stride, padding, dilation)
     if y.shape[2:] != (prod(kernel), *out):
         raise ValueError(f"windows of {size} are {(prod(kernel), *out)} after (N, C), got {y.shape}")

@@ -19,7 +19,7 @@ __all__ = [
 
 
 def _checked(index: Any) -> Any:
-    """`index`, if it is made of what NumPy indexes with. Raises TypeError (and so DTypeError) otherwise."""
+    """Return `index`. Raises TypeError (and so DTypeError) if NumPy cannot index with a part of it."""
     parts = index if isinstance(index, tuple) else (index,)
     for part in parts:
         if isinstance(part, (int, slice, list, np.integer, np.bool_, EllipsisType)) or part is None:
@@ -31,7 +31,7 @@ def _checked(index: Any) -> Any:
 
 
 def _is_basic(index: Any) -> bool:
-    """Whether `index` selects by ints and slices alone, so that no element is named twice."""
+    """Return whether `index` selects by ints and slices alone, so that no element is named twice."""
     parts = index if isinstance(index, tuple) else (index,)
     return all(part is None or isinstance(part, (int, np.integer, slice, EllipsisType)) for part in parts)
 
@@ -59,7 +59,7 @@ def _is_mask(index: Any) -> bool:
     dtypes="own",
 )
 def getitem(x, *, index):
-    """x[index], with all of NumPy's indexing: ints, slices, None, ..., integer arrays and boolean masks."""
+    """Return x[index], with all of NumPy's indexing: ints, slices, None, ..., integer arrays and boolean masks."""
     return x[_checked(index)]
 
 
@@ -77,7 +77,9 @@ getitem.vjp(x=lambda g, index, x_shape: xp(g).put_add(g, index=index, shape=x_sh
     broadcasts=True,
 )
 def put_add(x, *, index, shape):
-    """Zeros of `shape` with x added at `index`: the adjoint of x[index]. Repeated positions add up in their order."""
+    """Return zeros of `shape` with x added at `index`, the adjoint of x[index]. Repeated positions add up in their
+    order.
+    """
     if not (_is_basic(index) or _is_mask(index)):
         return _add_at(shape, index, x)
     out = xp(x).zeros(shape, x.dtype)
@@ -89,7 +91,10 @@ put_add.vjp(x=lambda g, index: g[index])
 
 
 def _add_at(shape: tuple, index: Any, x: Any) -> Any:
-    """Zeros of `shape` with x added at an index with arrays. Axes behind those that the index names move as a whole."""
+    """Return zeros of `shape` with x added at an index that has arrays in it.
+
+    Only the axes that the index names are looked up; those behind them move as a whole.
+    """
     parts = _checked(index) if isinstance(index, tuple) else (_checked(index),)
     whole = all(hasattr(p, "dtype") and p.dtype != np.bool_ or isinstance(p, (int, list)) for p in parts)
     named, rest = (shape[: len(parts)], shape[len(parts) :]) if whole else (shape, ())
@@ -106,7 +111,7 @@ def _add_at(shape: tuple, index: Any, x: Any) -> Any:
     ]
 )
 def clear(x, *, index):
-    """A copy of x with zeros at `index`."""
+    """Return a copy of x with zeros at `index`."""
     out = x.copy()
     out[_checked(index)] = 0
     return out
@@ -127,7 +132,7 @@ clear.vjp(x=lambda g, index: xp(g).clear(g, index=index))
     broadcasts=True,
 )
 def setitem(x, value, *, index):
-    """A copy of x with `value`, broadcast, at `index`."""
+    """Return a copy of x with `value`, broadcast, at `index`."""
     out = x.copy()
     out[_checked(index)] = value
     return out
@@ -136,7 +141,7 @@ def setitem(x, value, *, index):
 setitem.vjp(x=lambda g, index: xp(g).clear(g, index=index), value=lambda g, index: g[index])
 
 
-def _at(indices: Any, axis: int, ndim: int) -> tuple:
+def _index_on_axis(indices: Any, axis: int, ndim: int) -> tuple:
     return (slice(None),) * (axis % ndim) + (indices,)
 
 
@@ -151,21 +156,25 @@ def _at(indices: Any, axis: int, ndim: int) -> tuple:
     exact=True,
 )
 def take(x, indices: Fixed, *, axis=None):
-    """The elements (axis=None: of the flattened x) or slices of x at `indices` along `axis`."""
+    """Return the elements of x at `indices`, or its slices along `axis`; axis=None takes from the flattened x.
+
+    >>> gg.take(gg.tensor([10, 20, 30]), [2, 0])
+    tensor([30, 10])
+    """
     return xp(x).take(x, indices, axis=axis)
 
 
 def _take_adjoint(g: Any, indices: Any, axis: int | None, x_shape: tuple) -> Any:
     if axis is None:
         return xp(g).put_add(g, index=(indices,), shape=(prod(x_shape),)).reshape(x_shape)
-    return xp(g).put_add(g, index=_at(indices, axis, len(x_shape)), shape=x_shape)
+    return xp(g).put_add(g, index=_index_on_axis(indices, axis, len(x_shape)), shape=x_shape)
 
 
 take.vjp(x=_take_adjoint)
 
 
-def _along(indices: Any, axis: int) -> tuple:
-    """The index that selects `indices` along `axis` and each position's own place along the others."""
+def _index_along_axis(indices: Any, axis: int) -> tuple:
+    """Return the index that takes `indices` along `axis`, and along the others each position itself."""
     ns = xp(indices)
     sizes = [[-1 if i == j else 1 for j in range(indices.ndim)] for i in range(indices.ndim)]
     grid = [ns.arange(n).reshape(size) for n, size in zip(indices.shape, sizes, strict=True)]
@@ -182,12 +191,21 @@ def _along(indices: Any, axis: int) -> tuple:
     exact=True,
 )
 def take_along_axis(x, indices: Fixed, *, axis=-1):
-    """out[..., i, ...] = x[..., indices[..., i, ...], ...] along `axis`; indices has x's rank."""
-    return x[_along(indices, axis)] if _fits(x, indices, axis) else xp(x).take_along_axis(x, indices, axis)
+    """Return the elements out[..., i, ...] = x[..., indices[..., i, ...], ...] along `axis`; indices has x's rank.
+
+    >>> gg.take_along_axis(gg.tensor([[1, 2], [3, 4]]), [[1], [0]], axis=1)
+    tensor([[2],
+            [3]])
+    """
+    return (
+        x[_index_along_axis(indices, axis)]
+        if _other_axes_agree(x, indices, axis)
+        else xp(x).take_along_axis(x, indices, axis)
+    )
 
 
-def _fits(x: Any, indices: Any, axis: int) -> bool:
-    """Whether the other axes agree exactly (NumPy's own function also broadcasts them)."""
+def _other_axes_agree(x: Any, indices: Any, axis: int) -> bool:
+    """Return whether the other axes agree exactly (NumPy's own function also broadcasts them)."""
     a, b = list(x.shape), list(indices.shape)
     if len(a) != len(b):
         raise ValueError(f"indices has {len(b)} axes, x has {len(a)}")
@@ -206,45 +224,73 @@ take_along_axis.vjp(x=lambda g, indices, axis, x_shape: xp(g).put_along(g, indic
     scalar_axis=False,
 )
 def put_along(x, indices: Fixed, *, axis, shape):
-    """Zeros of `shape` with x added at `indices` along `axis`: the adjoint of `take_along_axis`."""
-    return _add_at(shape, _along(indices, axis), x)
+    """Return zeros of `shape` with x added at `indices` along `axis`: the adjoint of `take_along_axis`."""
+    return _add_at(shape, _index_along_axis(indices, axis), x)
 
 
 put_along.vjp(x=lambda g, indices, axis: xp(g).take_along_axis(g, indices, axis=axis))
 
 
-@op(samples=lambda s: [s.case(s(3, 4), s.ints(4, 3, 2), s(3, 2), axis=1), s.case(s(4), s.ints(4, 6), s(6), axis=0)])
+@op(
+    samples=lambda s: [s.case(s(3, 4), s.ints(4, 3, 2), s(3, 2), axis=1), s.case(s(4), s.ints(4, 6), s(6), axis=0)],
+    inplace=True,
+)
 def scatter_add(x, indices: Fixed, source, *, axis=-1):
-    """x with `source` added at `indices` along `axis`: x[..., indices[i], ...] += source[i]; repeats add up."""
-    return x + _add_at(x.shape, _along(indices, axis), source)
+    """Return x with `source` added at `indices` along `axis`: x[..., indices[i], ...] += source[i]. Repeats add up.
+
+    >>> gg.scatter_add(gg.zeros(3), [0, 2, 2], gg.tensor([1.0, 2.0, 3.0]))
+    tensor([1., 0., 5.])
+    """
+    return x + _add_at(x.shape, _index_along_axis(indices, axis), source)
 
 
 scatter_add.vjp(x=lambda g: g, source=lambda g, indices, axis: xp(g).take_along_axis(g, indices, axis=axis))
 
 
-@op(samples=lambda s: [s.case(s(3, 4), s.ints(3, 5), s(5, 4), axis=0), s.case(s(3, 4), s.ints(4, 2), s(3, 2), axis=1)])
+@op(
+    samples=lambda s: [s.case(s(3, 4), s.ints(3, 5), s(5, 4), axis=0), s.case(s(3, 4), s.ints(4, 2), s(3, 2), axis=1)],
+    inplace=True,
+)
 def index_add(x, indices: Fixed, source, *, axis):
-    """x with the slices of `source` added at the 1-d `indices` along `axis`; repeated indices add up."""
-    return x + _add_at(x.shape, _at(indices, axis, x.ndim), source)
+    """Return x with the slices of `source` added at the 1-d `indices` along `axis`; repeated indices add up.
+
+    >>> gg.index_add(gg.zeros(2, 2), [1, 1], gg.ones(2, 2), axis=0)
+    tensor([[0., 0.],
+            [2., 2.]])
+    """
+    return x + _add_at(x.shape, _index_on_axis(indices, axis, x.ndim), source)
 
 
 index_add.vjp(x=lambda g: g, source=lambda g, indices, axis: xp(g).take(g, indices, axis=axis))
 
 
 def gather(x, dim, index):
-    """PyTorch's name for `take_along_axis`."""
+    """Gather the elements at `index` along `dim`: `take_along_axis` under PyTorch's name.
+
+    >>> gg.gather(gg.tensor([[1, 2], [3, 4]]), 1, [[1], [0]])
+    tensor([[2],
+            [3]])
+    """
     return take_along_axis(x, index, axis=dim)
 
 
 def index_select(x, dim, index):
-    """PyTorch's name for `take` with a 1-d index; a 0-d x stays 0-d."""
+    """Select the slices at a 1-d `index` along `dim`: `take` under PyTorch's name. A 0-d x stays 0-d.
+
+    >>> gg.index_select(gg.tensor([[1, 2], [3, 4]]), 0, [1])
+    tensor([[3, 4]])
+    """
     x = asarray(x)
     return take(x, index, axis=dim) if x.ndim else take(x.reshape((1,)), index, axis=dim).reshape(())
 
 
-@op(samples=lambda s: [s.case(s(3, 4), s.bools(3, 4), s()), s.case(s(3, 4), s.bools(4), s())])
+@op(samples=lambda s: [s.case(s(3, 4), s.bools(3, 4), s()), s.case(s(3, 4), s.bools(4), s())], inplace=True)
 def masked_fill(x, mask: Fixed, value):
-    """x where `mask` is False, `value` (0-d) where it is True; the mask is broadcast to x."""
+    """Return x where `mask` is False and `value` (0-d) where it is True; the mask is broadcast to x.
+
+    >>> gg.masked_fill(gg.tensor([1.0, 2.0]), [True, False], 0.0)
+    tensor([0., 2.])
+    """
     return xp(x).where(mask, value, x)
 
 

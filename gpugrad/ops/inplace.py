@@ -1,8 +1,8 @@
 """In-place changes: `x += y`, `x[i] = y`, `x.add_(y)`, `x.copy_(y)`, `x.zero_()`.
 
 An in-place op computes its result like any op, writes it into x's memory, and makes x continue the graph from there. If
-x is a view, the tensor that it looks at is rebased too: it becomes `put_view(base, x)`, whose gradient splits between
-what was overwritten and what was written. Arrays that the op itself saved are copied before they are overwritten.
+x is a view, its base is rebased too: it becomes `put_view(base, x)`, whose gradient splits between the elements that
+were overwritten and those that were written. Arrays that the op itself saved are copied before they are overwritten.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ __all__ = []
     ]
 )
 def put_view(x, value, *, chain):
-    """A copy of x in which the view that `chain`, a sequence of (op, attributes), leads to holds `value`."""
+    """Return a copy of x in which the view that `chain`, a sequence of (op, attributes), leads to holds `value`."""
     out = x.copy()
     _look(out, chain)[...] = value
     return out
@@ -43,7 +43,7 @@ def _look(array: Any, chain: tuple) -> Any:
 
 
 def _outside(g: Any, chain: tuple) -> Any:
-    """g with zeros in the view that `chain` leads to."""
+    """Return g with zeros in the view that `chain` leads to."""
     return xp(g).put_view(g, xp(g).zeros_like(_look(g, chain)), chain=chain)
 
 
@@ -93,7 +93,7 @@ def _check_leaf(x: Tensor, name: str) -> None:
 
 
 def _unshare(node: Any, x: Tensor) -> None:
-    """Copy what `node` saved of x's memory, which is about to be overwritten."""
+    """Copy the arrays in x's memory that `node` saved, since that memory is about to be overwritten."""
     memory = owner(x._array)
     if isinstance(node, OpNode) and node.saved:
         node.saved = {
@@ -148,7 +148,11 @@ def _raw_index(part: Any) -> Any:
 
 
 def _copy_(self: Tensor, source: Any, non_blocking: bool = False) -> Tensor:
-    """Copy the values of `source`, broadcast, into this Tensor; differentiable with respect to `source`."""
+    """Copy the values of `source`, broadcast, into this Tensor; differentiable with respect to `source`.
+
+    >>> gg.zeros(2).copy_([1.0, 2.0])
+    tensor([1., 2.])
+    """
     if isinstance(source, Tensor) and source.device is not self.device:
         source = source.to(device=self.device)
     self[...] = source
@@ -166,19 +170,16 @@ def _zero_(self: Tensor) -> Tensor:
     return _fill_(self, 0)
 
 
-def attach() -> None:
-    """Give Tensor its in-place operators and methods."""
+def attach(aliases: dict[str, str]) -> None:
+    """Give Tensor its in-place operators, and `name_` for each op that is declared to have it and for its aliases."""
     for symbol, (word, name) in OPERATORS.items():
         setattr(Tensor, f"__{word}__", _operator(name, f"{symbol}="))
-    for name in METHODS:
-        if name in OPS:
-            setattr(Tensor, f"{name}_", _inplace(name))
-    for alias, name in {"sub": "subtract", "mul": "multiply", "div": "divide", "pow": "power", "neg": "negative",
-                        "abs": "absolute", "clamp": "clip"}.items():  # fmt: skip
-        setattr(Tensor, f"{alias}_", _inplace(name))
+    names = {name: name for name in OPS} | {alias: name for alias, name in aliases.items() if name in OPS}
+    for word, name in names.items():
+        if OPS[name].inplace:
+            setattr(Tensor, f"{word}_", _inplace(name))
     Tensor.__setitem__ = _setitem
-    extra = {"copy_": _copy_, "fill_": _fill_, "zero_": _zero_}
-    for name, method in extra.items():
+    for name, method in {"copy_": _copy_, "fill_": _fill_, "zero_": _zero_}.items():
         setattr(Tensor, name, method)
 
 
@@ -188,9 +189,3 @@ OPERATORS = {
     "@": ("imatmul", "matmul"), "&": ("iand", "bitwise_and"), "|": ("ior", "bitwise_or"),
     "^": ("ixor", "bitwise_xor"), "<<": ("ilshift", "left_shift"), ">>": ("irshift", "right_shift"),
 }  # fmt: skip
-METHODS = (
-    "add", "subtract", "multiply", "divide", "power", "negative", "absolute", "exp", "log", "sqrt", "rsqrt",
-    "reciprocal", "sin", "cos", "tan", "tanh", "sigmoid", "relu", "clip", "floor", "ceil", "round", "trunc", "square",
-    "erf", "masked_fill", "scatter_add", "index_add", "lerp", "maximum", "minimum", "tril", "triu", "remainder",
-    "floor_divide",
-)  # fmt: skip

@@ -31,9 +31,13 @@ __all__ = [
     exact=True,
 )
 def concatenate(arrays: Many, *, axis=0):
-    """The arrays one after the other along `axis`; their other axes agree. axis=None flattens them first.
+    """Return the arrays one after the other along `axis`; their other axes agree. axis=None flattens them first.
 
-    Raises ShapeError if shapes differ elsewhere, or for arrays without axes."""
+    Raises ShapeError if shapes differ elsewhere, or for arrays without axes.
+
+    >>> gg.concatenate([gg.tensor([1, 2]), gg.tensor([3])])
+    tensor([1, 2, 3])
+    """
     return xp(arrays[0]).concatenate(arrays, axis=axis)
 
 
@@ -60,7 +64,12 @@ concatenate.vjp(arrays=_concatenate_rule)
     exact=True,
 )
 def stack(arrays: Many, *, axis=0):
-    """Arrays of one shape along a new axis `axis` of the result."""
+    """Join arrays of one shape along a new axis `axis` of the result.
+
+    >>> gg.stack([gg.tensor([1, 2]), gg.tensor([3, 4])])
+    tensor([[1, 2],
+            [3, 4]])
+    """
     return xp(arrays[0]).stack(arrays, axis=axis)
 
 
@@ -79,8 +88,7 @@ stack.vjp(arrays=lambda g, i, axis: g[(slice(None),) * (axis % g.ndim) + (i,)])
     scalar_axis=False,
 )
 def cut(x, *, at, axis=0):
-    """x cut before each position in `at` along `axis`: a tuple of len(at) + 1 views. Their gradients join in one
-    array."""
+    """Cut x before each position in `at` along `axis` into len(at) + 1 views, whose gradients join in one array."""
     return tuple(x[index] for index in _pieces(x.shape, at, axis))
 
 
@@ -88,7 +96,7 @@ cut.vjp(x=lambda g, axis: xp(g[0]).concatenate(g, axis=axis))
 
 
 def _pieces(shape: tuple, at: Sequence[int], axis: int) -> list[tuple]:
-    """The indices of the pieces. As in NumPy, a piece that ends before it starts is empty."""
+    """Return the indices of the pieces. As in NumPy, a piece that ends before it starts is empty."""
     if not shape:
         raise ShapeError("a 0-d tensor has no axis to cut")
     before = (slice(None),) * (axis % len(shape))
@@ -104,7 +112,11 @@ def _pieces(shape: tuple, at: Sequence[int], axis: int) -> list[tuple]:
     scalar_axis=False,
 )
 def unstack(x, *, axis=0):
-    """The slices of x along `axis`, without it: a tuple of x.shape[axis] arrays, views."""
+    """Return the slices of x along `axis`, without that axis: a tuple of x.shape[axis] views.
+
+    >>> gg.unstack(gg.tensor([[1, 2], [3, 4]]))
+    (tensor([1, 2]), tensor([3, 4]))
+    """
     if not x.ndim:
         raise ValueError("a 0-d tensor has no axis to unstack")
     before = (slice(None),) * (axis % x.ndim)
@@ -115,7 +127,7 @@ unstack.vjp(x=lambda g, axis: xp(g[0]).stack(g, axis=axis))
 
 
 def _cut_views(x: Tensor, at: Sequence[int], axis: int) -> list[Tensor]:
-    """`cut`, its pieces known as views of x, so that in-place changes go through them."""
+    """Cut x as `cut` does, and note that the pieces are views of x, so that in-place changes go through them."""
     pieces = cut(x, at=tuple(at), axis=axis)
     for piece, index in zip(pieces, _pieces(x.shape, at, axis), strict=True):
         piece._view = View.of(getitem, x, {"index": index}, piece._array)
@@ -123,7 +135,12 @@ def _cut_views(x: Tensor, at: Sequence[int], axis: int) -> list[Tensor]:
 
 
 def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
-    """x cut along `axis` into so many parts (the first ones longer by one if need be) or before the positions given."""
+    """Cut x along `axis` into a number of parts, the first ones longer by one if necessary, or before the positions
+    given.
+
+    >>> gg.array_split(gg.arange(5), 2)
+    [tensor([0, 1, 2]), tensor([3, 4])]
+    """
     x = asarray(x)
     axis = axis_of("array_split", x, axis)
     if not isinstance(indices_or_sections, (int, np.integer)):
@@ -135,9 +152,14 @@ def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]
 
 
 def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
-    """x cut along `axis` into equal parts, or before the positions given: a list of views.
+    """Cut x along `axis` into equal parts, or before the positions given: a list of views.
 
-    Raises ShapeError if a number of parts does not divide the length."""
+    Raises ShapeError if a number of parts does not divide the length. With PyTorch's words, split(x, 2, dim=0), the
+    number is the size of a part.
+
+    >>> gg.split(gg.arange(6), 3)
+    [tensor([0, 1]), tensor([2, 3]), tensor([4, 5])]
+    """
     x = asarray(x)
     length = x.shape[axis_of("split", x, axis)]
     if isinstance(indices_or_sections, (int, np.integer)) and indices_or_sections > 0 and length % indices_or_sections:
@@ -146,8 +168,13 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
 
 
 def chunk(x: Any, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """At most `chunks` parts of equal length along `dim`, the last one shorter if need be (PyTorch's chunk); of nothing
-    as many empty ones."""
+    """Cut x into at most `chunks` parts of equal length along `dim`, the last one perhaps shorter (PyTorch's chunk).
+
+    An axis without elements gives as many empty parts.
+
+    >>> gg.chunk(gg.arange(5), 2)
+    (tensor([0, 1, 2]), tensor([3, 4]))
+    """
     x = asarray(x)
     axis = axis_of("chunk", x, dim)
     if chunks < 1:
@@ -159,12 +186,20 @@ def chunk(x: Any, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
 
 
 def unbind(x: Any, dim: int = 0) -> tuple[Tensor, ...]:
-    """`unstack` under PyTorch's name."""
+    """Return the slices of x along `dim`: `unstack` under PyTorch's name.
+
+    >>> gg.unbind(gg.tensor([[1, 2], [3, 4]]))
+    (tensor([1, 2]), tensor([3, 4]))
+    """
     return unstack(x, axis=dim)
 
 
 def narrow(x: Any, dim: int, start: int, length: int) -> Tensor:
-    """The `length` slices of x from `start` on along `dim`; a view. Raises ShapeError if they are not all there."""
+    """Return the `length` slices of x from `start` on along `dim`, a view. Raises ShapeError if they are not all there.
+
+    >>> gg.narrow(gg.arange(5), 0, 1, 3)
+    tensor([1, 2, 3])
+    """
     x = asarray(x)
     axis = axis_of("narrow", x, dim)
     first = start + x.shape[axis] if start < 0 else start
@@ -174,23 +209,42 @@ def narrow(x: Any, dim: int, start: int, length: int) -> Tensor:
 
 
 def vstack(arrays: Sequence) -> Tensor:
-    """The arrays, 1-d ones as rows, one after the other along axis 0."""
+    """Join the arrays along axis 0; 1-d ones are rows.
+
+    >>> gg.vstack([gg.tensor([1, 2]), gg.tensor([3, 4])])
+    tensor([[1, 2],
+            [3, 4]])
+    """
     return concatenate([atleast_2d(a) for a in arrays], axis=0)
 
 
 def hstack(arrays: Sequence) -> Tensor:
-    """The arrays one after the other along axis 1; 1-d ones along axis 0."""
+    """Join the arrays along axis 1; 1-d ones along axis 0.
+
+    >>> gg.hstack([gg.tensor([1, 2]), gg.tensor([3])])
+    tensor([1, 2, 3])
+    """
     arrays = [atleast_1d(a) for a in arrays]
     return concatenate(arrays, axis=0 if arrays and arrays[0].ndim == 1 else 1)
 
 
 def dstack(arrays: Sequence) -> Tensor:
-    """The arrays, with at least three axes, one after the other along axis 2."""
+    """Join the arrays along axis 2, after giving them at least three axes.
+
+    >>> gg.dstack([gg.tensor([1, 2]), gg.tensor([3, 4])])
+    tensor([[[1, 3],
+             [2, 4]]])
+    """
     return concatenate([atleast_3d(a) for a in arrays], axis=2)
 
 
 def column_stack(arrays: Sequence) -> Tensor:
-    """The arrays, 1-d ones as columns, one after the other along axis 1."""
+    """Join the arrays along axis 1; 1-d ones are columns.
+
+    >>> gg.column_stack([gg.tensor([1, 2]), gg.tensor([3, 4])])
+    tensor([[1, 3],
+            [2, 4]])
+    """
     columns = [asarray(a) for a in arrays]
     return concatenate([transpose(atleast_2d(a)) if a.ndim < 2 else a for a in columns], axis=1)
 

@@ -19,6 +19,7 @@ from .diagonal import diagonal as _diagonal
 from .diagonal import tril, triu
 from .einsum import einsum
 from .expm import expm
+from .in_turn import InTurn
 from .matmul import matmul, outer, tensordot, vecdot
 from .norm import matrix_norm, norm, vector_norm
 from .shape import broadcast_to, matrix_transpose
@@ -30,11 +31,11 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _t(x: Any) -> Any:
+def _transposed(x: Any) -> Any:
     return x.swapaxes(-1, -2)
 
 
-def _square(x: Any) -> None:
+def _check_square(x: Any) -> None:
     if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
         raise ValueError("expected square matrices (..., N, N)")
 
@@ -52,38 +53,55 @@ def _square(x: Any) -> None:
     ],
     dtypes="float",
     broadcasts=True,
+    autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def solve(a, b):
-    """The X with a X = b: a (..., N, N), b (N,) or (..., N, K) -> (..., N) or (..., N, K). Raises ShapeError if a is
-    singular.
+    """Return the X with a X = b: a (..., N, N), b (N,) or (..., N, K) -> (..., N) or (..., N, K).
 
-    Gradient: gb = a^-T g, ga = -gb X^T (Giles, 2.3.1)."""
-    _square(a)
+    Raises ShapeError if a is singular. Gradient: gb = a^-T g, ga = -gb X^T (Giles, 2.3.1).
+
+    >>> gg.solve(gg.tensor([[2.0, 0.0], [0.0, 4.0]]), gg.tensor([2.0, 2.0]))
+    tensor([1. , 0.5])
+    """
+    _check_square(a)
     return xp(a).linalg.solve(a, b)
 
 
 def _solve_b(g: Any, a: Any, b_shape: tuple) -> Any:
     if len(b_shape) == 1:
-        return xp(g).linalg.solve(_t(a), g[..., None])[..., 0]
-    return xp(g).linalg.solve(_t(a), g)
+        return xp(g).linalg.solve(_transposed(a), g[..., None])[..., 0]
+    return xp(g).linalg.solve(_transposed(a), g)
 
 
 def _solve_a(g: Any, a: Any, out: Any, b_shape: tuple) -> Any:
     gb = _solve_b(g, a, b_shape)
-    return -(gb[..., None] * out[..., None, :]) if len(b_shape) == 1 else -(gb @ _t(out))
+    return -(gb[..., None] * out[..., None, :]) if len(b_shape) == 1 else -(gb @ _transposed(out))
 
 
 solve.vjp(a=_solve_a, b=_solve_b)
 
 
-@op(samples=lambda s: [s.case(s.spd(3)), s.case(s.spd(2, 3)), s.case(s.spd(3).T), s.case(s.spd(0))], dtypes="float")
+@op(
+    samples=lambda s: [s.case(s.spd(3)), s.case(s.spd(2, 3)), s.case(s.spd(3).T), s.case(s.spd(0))],
+    dtypes="float",
+    autocast={"cpu": "float32"},
+    make=InTurn,
+)
 def inv(x):
-    """The inverse of square matrices. Raises ShapeError if one is singular. Gradient: -out^T g out^T (Giles, 2.2.3)."""
-    _square(x)
+    """Return the inverse of square matrices. Raises ShapeError if one is singular.
+
+    Gradient: -out^T g out^T (Giles, 2.2.3).
+
+    >>> gg.inv(gg.tensor([[2.0, 0.0], [0.0, 4.0]]))
+    tensor([[0.5 , 0.  ],
+            [0.  , 0.25]])
+    """
+    _check_square(x)
     return xp(x).linalg.inv(x)
 
 
-inv.vjp(x=lambda g, out: -(_t(out) @ g @ _t(out)))
+inv.vjp(x=lambda g, out: -(_transposed(out) @ g @ _transposed(out)))
 
 
 @op(
@@ -96,21 +114,30 @@ inv.vjp(x=lambda g, out: -(_t(out) @ g @ _t(out)))
         s.case(np.array([[1.0, 2.0], [2.0, 4.0]]), smooth=False),
     ],
     dtypes="float",
+    autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def det(x):
-    """The determinant of square matrices: (..., N, N) -> (...). Gradient: the cofactor matrix, defined also where det
-    = 0."""
-    _square(x)
+    """Return the determinant of square matrices: (..., N, N) -> (...).
+
+    Gradient: the cofactor matrix, which exists also for a singular x.
+
+    >>> gg.det(gg.tensor([[2.0, 0.0], [0.0, 4.0]]))
+    tensor(8.)
+    """
+    _check_square(x)
     return xp(x).linalg.det(x)
 
 
 det.vjp(x=lambda g, x: g[..., None, None] * xp(x).cofactor(x))
 
 
-@op(samples=lambda s: [s.case(s(3, 3)), s.case(s(2, 2, 2)), s.case(s(0, 0))], dtypes="float")
+@op(samples=lambda s: [s.case(s(3, 3)), s.case(s(2, 2, 2)), s.case(s(0, 0))], dtypes="float", make=InTurn)
 def cofactor(x):
-    """The cofactor matrix det(x) x^-T, from the SVD x = U S V^T as det(U V^T) U diag(prod_{j != i} s_j) V^T: exact
-    also for a singular x. Its own gradient needs x to be invertible."""
+    """Return the cofactor matrix det(x) x^-T, which exists also for a singular x.
+
+    With the SVD x = U S V^T it is det(U V^T) U diag(prod_{j != i} s_j) V^T. Its own gradient needs x to be invertible.
+    """
     ns = xp(x)
     u, s, v = ns.linalg.svd(x)
     n = s.shape[-1]
@@ -119,27 +146,41 @@ def cofactor(x):
 
 
 def _cofactor_rule(g: Any, x: Any, out: Any) -> Any:
-    back = _t(xp(x).linalg.inv(x))
-    return (g * out).sum(axis=(-2, -1), keepdims=True) * back - out @ _t(g) @ back
+    back = _transposed(xp(x).linalg.inv(x))
+    return (g * out).sum(axis=(-2, -1), keepdims=True) * back - out @ _transposed(g) @ back
 
 
 cofactor.vjp(x=_cofactor_rule)
 
 
-@op(samples=lambda s: [s.case(s(3, 3)), s.case(s.spd(2, 3)), s.case(s(3, 3).T), s.case(s.spd(0))], dtypes="float")
+@op(
+    samples=lambda s: [s.case(s(3, 3)), s.case(s.spd(2, 3)), s.case(s(3, 3).T), s.case(s.spd(0))],
+    dtypes="float",
+    autocast={"cpu": "float32"},
+    make=InTurn,
+)
 def slogdet(x):
-    """(sign, log |det x|) of square matrices: (..., N, N) -> (...), (...). Gradient of the logarithm: x^-T (Giles,
-    2.2.4)."""
-    _square(x)
+    """Return (sign, log |det x|) of square matrices: (..., N, N) -> (...), (...).
+
+    Gradient of the logarithm: x^-T (Giles, 2.2.4).
+
+    >>> gg.slogdet(gg.tensor([[-1.0, 0.0], [0.0, 1.0]]))
+    (tensor(-1.), tensor(0.))
+    """
+    _check_square(x)
     sign, logarithm = xp(x).linalg.slogdet(x)
     return sign, logarithm
 
 
-slogdet.vjp(x=lambda g, x: g[1][..., None, None] * _t(xp(x).linalg.inv(x)))
+slogdet.vjp(x=lambda g, x: g[1][..., None, None] * _transposed(xp(x).linalg.inv(x)))
 
 
 def logdet(x: Any) -> Tensor:
-    """The logarithm of the determinant; NaN where that is negative."""
+    """Return the logarithm of the determinant; NaN if the determinant is negative.
+
+    >>> gg.logdet(gg.eye(2))
+    tensor(0.)
+    """
     sign, logarithm = slogdet(x)
     return xp(sign).where(sign < 0, float("nan"), logarithm)
 
@@ -158,18 +199,25 @@ _OF_CONSTANT_RANK = np.array([[1, 3, 1], [-5, 6, -5], [-11, 9, -11]]) / 196
         s.case(np.outer([1.0, 2, 3], [1.0, 0, 1]), smooth=False, gradient={"x": _OF_CONSTANT_RANK}),
     ],
     dtypes="float",
+    autocast={"cpu": "float32"},
+    make=InTurn,
 )
 def pinv(x, *, rcond=None, hermitian=False):
-    """The Moore-Penrose inverse: (..., M, N) -> (..., N, M). Singular values below rcond times the largest count as
-    zero.
+    """Return the Moore-Penrose inverse: (..., M, N) -> (..., N, M).
 
-    Gradient for constant rank: G. Golub, V. Pereyra, "The differentiation of pseudo-inverses ..." (1973), eq. 4.12."""
+    Singular values below rcond times the largest count as zero. Gradient, for constant rank: G. Golub, V. Pereyra, "The
+    differentiation of pseudo-inverses ..." (1973), eq. 4.12.
+
+    >>> gg.pinv(gg.tensor([[2.0, 0.0], [0.0, 0.0]]))
+    tensor([[0.5, 0. ],
+            [0. , 0. ]])
+    """
     cutoff = max(x.shape[-2:], default=0) * float(np.finfo(x.dtype).eps) if rcond is None else rcond
     return xp(x).linalg.pinv(x, rcond=cutoff)
 
 
 def _pinv_rule(g: Any, x: Any, out: Any) -> Any:
-    p, pt, gt = out, _t(out), _t(g)
+    p, pt, gt = out, _transposed(out), _transposed(g)
     left = gt - x @ (p @ gt)
     right = gt - (gt @ p) @ x
     return -(pt @ g @ pt) + (left @ p) @ pt + pt @ (p @ right)
@@ -188,7 +236,11 @@ pinv.vjp(x=_pinv_rule)
     ],
 )
 def cross(x, y, *, axis=-1):
-    """The vector product along `axis`, which has length 3; the other axes broadcast."""
+    """Return the vector product along `axis`, which has length 3; the other axes are broadcast.
+
+    >>> gg.cross(gg.tensor([1.0, 0.0, 0.0]), gg.tensor([0.0, 1.0, 0.0]))
+    tensor([0., 0., 1.])
+    """
     if x.shape[axis] != 3 or y.shape[axis] != 3:
         raise ValueError(f"axis {axis} must have length 3 in both")
     return xp(x).cross(x, y, axis=axis)
@@ -198,25 +250,42 @@ cross.vjp(x=lambda g, y, axis: xp(g).cross(y, g, axis=axis), y=lambda g, x, axis
 
 
 def diagonal(x: Any, *, offset: int = 0) -> Tensor:
-    """Diagonal `offset` of matrices: (..., M, N) -> (..., K), a read-only view. Only in `gpugrad.linalg`."""
+    """Return diagonal `offset` of matrices: (..., M, N) -> (..., K), a read-only view. Only in `gpugrad.linalg`.
+
+    >>> gg.linalg.diagonal(gg.ones(5, 2, 3)).shape
+    (5, 2)
+    """
     return _diagonal(x, offset=offset, axis1=-2, axis2=-1)
 
 
 def trace(x: Any, *, offset: int = 0) -> Tensor:
-    """The sum of diagonal `offset` of matrices: (..., M, N) -> (...). Only in `gpugrad.linalg`."""
+    """Return the sum of diagonal `offset` of matrices: (..., M, N) -> (...). Only in `gpugrad.linalg`.
+
+    >>> gg.linalg.trace(gg.ones(5, 2, 2))
+    tensor([2., 2., 2., 2., 2.])
+    """
     return diagonal(x, offset=offset).sum(axis=-1)
 
 
 def solve_triangular(a: Any, b: Any, *, upper: bool) -> Tensor:
-    """`solve` for a triangular a, of which the other triangle is not read; so has its gradient zeros there."""
+    """Return the X with a X = b for a triangular a; its other triangle is not read, and its gradient is zero there.
+
+    >>> gg.solve_triangular(gg.tensor([[2.0, 9.0], [0.0, 4.0]]), gg.tensor([2.0, 4.0]), upper=False)
+    tensor([1., 1.])
+    """
     return solve(triu(a) if upper else tril(a), b)
 
 
 def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """The X of least norm that minimises |a X - b|: a (M, N), b (M,) or (M, K).
+    """Return the X of least norm that minimises |a X - b|: a (M, N), b (M,) or (M, K).
 
-    Returns (X, residuals, rank, singular values of a); residuals, the squared norms of the columns of b - a X, are
-    empty unless M > N and a has full rank. X and the residuals are differentiable (through `pinv`)."""
+    The result is (X, residuals, rank, singular values of a); residuals, the squared norms of the columns of b - a X,
+    are empty unless M > N and a has full rank. X and the residuals are differentiable (through `pinv`).
+
+    >>> x, residuals, rank, values = gg.lstsq(gg.tensor([[1.0], [1.0]]), gg.tensor([1.0, 3.0]))
+    >>> gg.round(x, decimals=3), rank.item()
+    (tensor([2.]), 1)
+    """
     a, b = asarray(a), asarray(b)
     if a.ndim != 2 or b.ndim not in (1, 2) or a.shape[0] != b.shape[0]:
         raise ShapeError(f"lstsq: expected a (M, N) and b (M,) or (M, K), got {a.shape} and {b.shape}")
@@ -229,7 +298,11 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Tensor, Tensor, T
 
 
 def matrix_rank(x: Any, tol: Any = None, *, rtol: Any = None) -> Tensor:
-    """How many singular values exceed `tol` (absolute), or `rtol` (default: max(M, N) eps) times the largest."""
+    """Count the singular values that exceed `tol`, or `rtol` (by default max(M, N) eps) times the largest one.
+
+    >>> gg.matrix_rank(gg.ones(3, 3))
+    tensor(1)
+    """
     values = svdvals(asarray(x).detach())
     if not values.shape[-1]:  # without singular values there is no largest one
         return (values > 0).sum(axis=-1)
@@ -240,7 +313,12 @@ def matrix_rank(x: Any, tol: Any = None, *, rtol: Any = None) -> Tensor:
 
 
 def matrix_power(x: Any, n: int) -> Tensor:
-    """x @ x @ ... (n times) by repeated squaring; n < 0 inverts first, n = 0 gives the identity."""
+    """Return x @ x @ ... (n factors), by repeated squaring; n < 0 inverts first, n = 0 gives the identity.
+
+    >>> gg.matrix_power(gg.tensor([[1, 1], [0, 1]]), 5)
+    tensor([[1, 5],
+            [0, 1]])
+    """
     x = asarray(x)
     if x.ndim < 2 or x.shape[-1] != x.shape[-2]:
         raise ShapeError(f"matrix_power: expected square matrices (..., N, N), got {x.shape}")
@@ -257,8 +335,11 @@ def matrix_power(x: Any, n: int) -> Tensor:
 
 
 def multi_dot(arrays: Any) -> Tensor:
-    """The product of matrices in the order of multiplications that is cheapest; the first and the last may be
-    vectors."""
+    """Return the product of matrices, multiplied in the cheapest order; the first and the last may be vectors.
+
+    >>> gg.multi_dot([gg.ones(2), gg.ones(2, 3), gg.ones(3)])
+    tensor(6.)
+    """
     tensors = [asarray(a) for a in arrays]
     if len(tensors) < 2:
         raise ShapeError(f"multi_dot: expected at least two arrays, got {len(tensors)}")

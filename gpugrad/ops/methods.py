@@ -1,7 +1,6 @@
 """Tensor's operators and methods: the ops, under NumPy's names and under those of PyTorch's that do not clash."""
 
-from collections.abc import Callable, Sequence
-from functools import wraps
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..autograd.op import OPS, Op
@@ -11,6 +10,7 @@ from ..backend.devices import device as find_device
 from ..backend.dtypes import is_float
 from ..errors import DTypeError, OutOfRangeError
 from . import inplace, torch_names
+from .shape import axis_of
 
 OPERATORS = {
     "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
@@ -39,7 +39,7 @@ FUNCTIONS = (
 
 
 def _varargs(name: str, function: Callable, attribute: str) -> Callable:
-    """`x.reshape(2, 3)` and `x.reshape((2, 3))`."""
+    """Return a method that takes its sizes apart or in a tuple: `x.reshape(2, 3)` and `x.reshape((2, 3))`."""
 
     def method(self: Tensor, *sizes: Any, **kwargs: Any) -> Tensor:
         if sizes:
@@ -52,8 +52,15 @@ def _varargs(name: str, function: Callable, attribute: str) -> Callable:
 
 
 def _transpose(self: Tensor, *axes: int | Sequence[int]) -> Tensor:
-    """NumPy's permutation of the axes (`x.transpose()`, `x.transpose(2, 0, 1)`, `x.transpose((1, 0))`); two ints of a
-    tensor that has more than two axes swap them, as in PyTorch."""
+    """Return this Tensor with its axes in another order: `x.transpose()`, `x.transpose(2, 0, 1)`, `x.transpose((1,
+    0))`.
+
+    Without arguments the order is reversed. Two ints that are no order of all axes swap these two, as in PyTorch.
+
+    >>> x = gg.ones(2, 3, 4)
+    >>> x.transpose().shape, x.transpose(1, 2).shape
+    ((4, 3, 2), (2, 4, 3))
+    """
     ints = [a for a in axes if isinstance(a, int)]
     if len(axes) == len(ints) == 2 and sorted(a % self.ndim for a in ints) != list(range(self.ndim)):
         return OPS["swapaxes"](self, *axes)
@@ -63,32 +70,61 @@ def _transpose(self: Tensor, *axes: int | Sequence[int]) -> Tensor:
 
 
 def _permute(self: Tensor, *dims: int | Sequence[int]) -> Tensor:
-    """The axes in the order `dims`."""
+    """Return this Tensor with its axes in the order `dims`.
+
+    >>> gg.ones(2, 3, 4).permute(2, 0, 1).shape
+    (4, 2, 3)
+    """
     return OPS["transpose"](self, axes=tuple(dims[0]) if len(dims) == 1 and not isinstance(dims[0], int) else dims)
 
 
 def _size(self: Tensor, dim: int | None = None) -> Any:
-    """PyTorch's size: the shape, or the length of axis `dim`."""
-    return self.shape if dim is None else self.shape[dim]
+    """Return the shape, or the length of axis `dim` (PyTorch's size).
+
+    >>> gg.ones(2, 3).size(), gg.ones(2, 3).size(1)
+    ((2, 3), 3)
+    """
+    return self.shape if dim is None else self.shape[axis_of("size", self, dim)]
 
 
 def _view(self: Tensor, *shape: int | Sequence[int]) -> Tensor:
-    """`reshape`."""
+    """Return this Tensor under another shape: `reshape`.
+
+    >>> gg.arange(4).view(2, 2)
+    tensor([[0, 1],
+            [2, 3]])
+    """
     return self.reshape(*shape)
 
 
 def _astype(self: Tensor, dtype: Any, copy: bool = True) -> Tensor:
-    """This Tensor with another dtype."""
-    return self.to(dtype=dtype, copy=copy)
+    """Return this Tensor with another dtype.
+
+    >>> gg.tensor([1.5]).astype("int64")
+    tensor([1])
+    """
+    try:
+        return self.to(dtype=dtype, copy=copy)
+    except DTypeError as error:
+        raise DTypeError(f"astype: {error}") from None
 
 
 def _contiguous(self: Tensor) -> Tensor:
-    """This Tensor, in C order: itself if it is so already."""
+    """Return this Tensor in C order: itself if it is so already.
+
+    >>> gg.ones(2, 3).T.contiguous().is_contiguous()
+    True
+    """
     return self if self._array.flags.c_contiguous else OPS["copy"](self)
 
 
 def _expand(self: Tensor, *sizes: int | Sequence[int]) -> Tensor:
-    """Broadcast to `sizes`; -1 keeps an axis."""
+    """Return this Tensor broadcast to `sizes`; -1 keeps the length of an axis.
+
+    >>> gg.tensor([[1], [2]]).expand(-1, 2)
+    tensor([[1, 1],
+            [2, 2]])
+    """
     sizes = tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes
     lead = len(sizes) - self.ndim
     shape = tuple(self.shape[i - lead] if n == -1 else n for i, n in enumerate(sizes))
@@ -96,42 +132,76 @@ def _expand(self: Tensor, *sizes: int | Sequence[int]) -> Tensor:
 
 
 def _dim(self: Tensor) -> int:
-    """Number of axes."""
+    """Return the number of axes.
+
+    >>> gg.ones(2, 3).dim()
+    2
+    """
     return self.ndim
 
 
 def _numel(self: Tensor) -> int:
-    """Number of elements."""
+    """Return the number of elements.
+
+    >>> gg.ones(2, 3).numel()
+    6
+    """
     return self._array.size
 
 
 def _element_size(self: Tensor) -> int:
-    """Bytes of one element."""
+    """Return the number of bytes of one element.
+
+    >>> gg.ones(2, 3).element_size()
+    4
+    """
     return self._array.itemsize
 
 
 def _is_contiguous(self: Tensor) -> bool:
-    """Whether the elements lie in C order without gaps."""
+    """Return whether the elements lie in C order without gaps.
+
+    >>> gg.ones(2, 3).is_contiguous(), gg.ones(2, 3).T.is_contiguous()
+    (True, False)
+    """
     return self._array.flags.c_contiguous
 
 
 def _is_floating_point(self: Tensor) -> bool:
-    """Whether the elements are floating-point numbers."""
+    """Return whether the elements are floating-point numbers.
+
+    >>> gg.ones(2).is_floating_point(), gg.arange(2).is_floating_point()
+    (True, False)
+    """
     return is_float(self.dtype)
 
 
 def _reshape_as(self: Tensor, other: Tensor) -> Tensor:
-    """`reshape` to the shape of `other`."""
+    """Return this Tensor under the shape of `other`.
+
+    >>> gg.arange(4).reshape_as(gg.ones(2, 2))
+    tensor([[0, 1],
+            [2, 3]])
+    """
     return self.reshape(other.shape)
 
 
 def _expand_as(self: Tensor, other: Tensor) -> Tensor:
-    """`expand` to the shape of `other`."""
+    """Return this Tensor broadcast to the shape of `other`.
+
+    >>> gg.tensor([1, 2]).expand_as(gg.ones(2, 2))
+    tensor([[1, 2],
+            [1, 2]])
+    """
     return _expand(self, other.shape)
 
 
 def _type_as(self: Tensor, other: Tensor) -> Tensor:
-    """This Tensor with the dtype of `other`."""
+    """Return this Tensor with the dtype of `other`.
+
+    >>> gg.tensor([1.5]).type_as(gg.tensor(0))
+    tensor([1])
+    """
     return self.to(dtype=other.dtype)
 
 
@@ -165,22 +235,34 @@ def _cast(name: str) -> Callable:
     def method(self: Tensor) -> Tensor:
         return self.to(dtype=name)
 
-    method.__doc__ = f"This Tensor as {name}."
+    method.__doc__ = f"Return this Tensor as {name}."
     return method
 
 
 def _reversed_axes(self: Tensor) -> Tensor:
-    """The axes in reverse order."""
+    """This Tensor with its axes in reverse order.
+
+    >>> gg.ones(2, 3).T.shape
+    (3, 2)
+    """
     return OPS["transpose"](self)
 
 
 def _matrix_transposed(self: Tensor) -> Tensor:
-    """The last two axes swapped."""
+    """This Tensor with its last two axes swapped.
+
+    >>> gg.ones(4, 2, 3).mT.shape
+    (4, 3, 2)
+    """
     return OPS["swapaxes"](self, axis1=-2, axis2=-1)
 
 
 def _is_cuda(self: Tensor) -> bool:
-    """Whether the memory is a GPU's."""
+    """Whether the memory is a GPU's.
+
+    >>> gg.ones(2).is_cuda
+    False
+    """
     return self.device.type == "cuda"
 
 
@@ -188,7 +270,7 @@ PROPERTIES: dict[str, Callable] = {"T": _reversed_axes, "mT": _matrix_transposed
 
 
 def _pin_memory(self: Tensor) -> Tensor:
-    """A copy in page-locked host memory, from which `.to("cuda", non_blocking=True)` copies without waiting."""
+    """Return a copy in page-locked host memory, from which `.to("cuda", non_blocking=True)` copies without waiting."""
     host = self.device.to_host(self._array)
     made = find_device("cuda").pinned(host.shape, host.dtype)
     made[...] = host
@@ -205,11 +287,12 @@ METHODS: dict[str, Callable] = {
 }  # fmt: skip
 
 
-def attach(functions: dict[str, Any]) -> None:
-    """Give Tensor its operators, properties and methods, and let PyTorch's words choose among `functions` too.
+def attach(functions: Mapping[str, Any]) -> None:
+    """Give Tensor its operators, properties and methods.
 
-    functions: the public ones; an op that is not among them is a helper of gradient rules, and no method either. Nor is
-    an op whose input is a sequence of Tensors."""
+    functions: the public ones, by name. An op that is not among them is a helper of gradient rules, and no method.
+    Neither is an op whose input is a sequence of Tensors.
+    """
     for word, name in OPERATORS.items():
         setattr(Tensor, f"__{word}__", _binary(OPS[name]))
         setattr(Tensor, f"__r{word}__", _reflected(OPS[name]))
@@ -221,10 +304,8 @@ def attach(functions: dict[str, Any]) -> None:
     for method, name in {**public, **ALIASES}.items():
         if not hasattr(Tensor, method):
             setattr(Tensor, method, OPS[name])
-    for name in torch_names.CLASHES:
-        functions[name] = torch_names.by_words(name, functions[name])
     for name in FUNCTIONS + tuple(torch_names.CLASHES):
-        setattr(Tensor, name, _method(functions[name]))
+        setattr(Tensor, name, functions[name])
     for method, attribute in {"reshape": "shape", "tile": "reps"}.items():
         setattr(Tensor, method, _varargs(method, functions[method], attribute))
     for name, method in METHODS.items():
@@ -232,15 +313,7 @@ def attach(functions: dict[str, Any]) -> None:
     for name, get in PROPERTIES.items():
         setattr(Tensor, name, property(get))
     Tensor.__getitem__ = _getitem
-    inplace.attach()
-
-
-def _method(function: Callable) -> Callable:
-    @wraps(function)
-    def method(self: Tensor, *args: Any, **kwargs: Any) -> Any:
-        return function(self, *args, **kwargs)
-
-    return method
+    inplace.attach(ALIASES)
 
 
 def _getitem(self: Tensor, index: Any) -> Tensor:

@@ -22,7 +22,11 @@ __all__ = ["astype", "clone", "copy"]
     exact=True, dtypes="own",
 )  # fmt: skip
 def astype(x, *, dtype):
-    """A copy of x as `dtype`. The gradient comes back in x's dtype; an integer or bool result has none."""
+    """Return a copy of x as `dtype`. The gradient comes back in x's dtype; an integer or bool result has none.
+
+    >>> gg.astype(gg.tensor([1.5, 2.5]), dtype="int64")
+    tensor([1, 2])
+    """
     return x.astype(as_dtype(dtype))
 
 
@@ -31,7 +35,14 @@ astype.vjp(x=lambda g, x_dtype: g.astype(x_dtype))
 
 @op(samples=lambda s: [s.case(s(3, 4)), s.case(s()), s.case(s(0, 3)), s.case(s(4, 3).T)], exact=True, dtypes="own")
 def copy(x):
-    """The values of x in memory of their own, in C order."""
+    """Return the values of x in memory of their own, in C order.
+
+    >>> x = gg.ones(2)
+    >>> y = gg.copy(x)
+    >>> y[0] = 5
+    >>> x
+    tensor([1., 1.])
+    """
     return x.copy()
 
 
@@ -40,7 +51,9 @@ clone = copy
 
 
 class Transfer(Op):
-    """An op whose result is on another device than its input. Its node keeps, as `device`, the one to go back to."""
+    """Moves its input to another device. The node of a call keeps, as `device`, the one to which the gradient goes
+    back.
+    """
 
     def __call__(self, *args: Any, **kwargs: Any) -> Tensor:
         inputs, attributes = self.signature.bind(args, kwargs)
@@ -58,9 +71,9 @@ def _transfer_cases(s: Any) -> list:
 
 @op(samples=_transfer_cases, exact=True, dtypes="own", make=Transfer)
 def transfer(x, *, device, non_blocking=False):
-    """A copy of x on `device`. The gradient is moved back.
+    """Return a copy of x on `device`. The gradient is moved back.
 
-    non_blocking: values that go to the host arrive while the program goes on; synchronize the device before reading.
+    non_blocking: a copy to the host does not wait for the values; synchronize the device before reading them.
     """
     target, here = find_device(device), device_of(x)
     if target is CPU and here is not CPU:

@@ -17,8 +17,8 @@ __all__ = ["matrix_norm", "norm", "vector_norm"]
 _INF = float("inf")
 
 
-def _full(value: Any, axis: Any, ndim: int, keepdims: bool) -> Any:
-    """`value`, reduced over `axis`, with the axes that were dropped back at length 1."""
+def _with_kept_axes(value: Any, axis: Any, ndim: int, keepdims: bool) -> Any:
+    """Return `value`, a reduction over `axis`, with the dropped axes put back at length 1."""
     if keepdims:
         return value
     if axis is None:
@@ -47,12 +47,17 @@ def _full(value: Any, axis: Any, ndim: int, keepdims: bool) -> Any:
         s.case(s.away(), axis=None),
     ],
     dtypes="float",
+    autocast={"cuda": "float32"},
 )
 def vector_norm(x, *, axis=None, keepdims=False, ord=2):
-    """(sum |x_i|^ord)^(1/ord) over `axis` (None: all elements); ord=inf: max |x_i|, -inf: min |x_i|, 0: how many are
-    not zero.
+    """Return (sum |x_i|^ord)^(1/ord) over `axis`, or over all elements.
 
-    Elements that tie for the maximum (minimum) share its gradient."""
+    ord=inf gives max |x_i|, -inf gives min |x_i|, and 0 the number of elements that are not zero. Elements that tie for
+    the maximum (minimum) share its gradient.
+
+    >>> gg.vector_norm(gg.tensor([3.0, 4.0])), gg.vector_norm(gg.tensor([3.0, -4.0]), ord=1)
+    (tensor(5.), tensor(7.))
+    """
     ns = xp(x)
     if ord == 2:
         return ns.sqrt((x * x).sum(axis=axis, keepdims=keepdims))
@@ -68,7 +73,7 @@ def vector_norm(x, *, axis=None, keepdims=False, ord=2):
 
 def _vector_norm_rule(g: Any, x: Any, out: Any, axis: Any, keepdims: bool, ord: float) -> Any:
     ns = xp(g)
-    g, out = _full(g, axis, x.ndim, keepdims), _full(out, axis, x.ndim, keepdims)
+    g, out = _with_kept_axes(g, axis, x.ndim, keepdims), _with_kept_axes(out, axis, x.ndim, keepdims)
     if ord == 2:
         return x * (g / infinite_for_zero(out))
     if ord == 0:
@@ -89,8 +94,14 @@ vector_norm.vjp(x=_vector_norm_rule)
 
 
 def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Tensor:
-    """The norm of matrices in the last two axes: "fro" (root of the sum of squares), "nuc" (sum of singular values), 2
-    and -2 (largest, smallest singular value), 1 and -1 (largest, smallest sum of a column), inf and -inf (of a row)."""
+    """Return the norm of matrices in the last two axes.
+
+    ord: "fro" (root of the sum of squares), "nuc" (sum of the singular values), 2 and -2 (largest, smallest singular
+    value), 1 and -1 (largest, smallest sum of a column), inf and -inf (of a row).
+
+    >>> gg.matrix_norm(gg.tensor([[3.0, 0.0], [0.0, 4.0]]))
+    tensor(5.)
+    """
     x = asarray(x)
     if x.ndim < 2:
         raise ShapeError(f"matrix_norm: expected at least two axes, got shape {x.shape}")
@@ -108,10 +119,15 @@ def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Tensor:
 
 
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Tensor:
-    """NumPy's norm: `vector_norm` over one axis, `matrix_norm` over two; without `axis` and `ord` of all elements.
+    """Return NumPy's norm: `vector_norm` over one axis, `matrix_norm` over two, and without `axis` and `ord` of all
+    elements.
 
-    ord: None is 2 for vectors and "fro" for matrices. Raises ShapeError for an ord or a number of axes that do not
-    fit."""
+    ord: None is 2 for vectors and "fro" for matrices. Raises ShapeError for an ord or a number of axes that does not
+    fit.
+
+    >>> gg.norm(gg.tensor([[3.0, 0.0], [0.0, 4.0]])), gg.norm(gg.tensor([[3.0, 4.0]]), axis=1)
+    (tensor(5.), tensor([5.]))
+    """
     x = asarray(x)
     if isinstance(ord, str) and (x.ndim if axis is None else len(axis) if isinstance(axis, (tuple, list)) else 1) != 2:
         raise ShapeError(f"norm: ord={ord!r} is defined over two axes, got axis={axis} of shape {x.shape}")

@@ -12,7 +12,7 @@ MODES = ("constant", "edge", "reflect", "symmetric", "wrap")
 
 
 def _widths(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
-    """(before, after) for each axis, from all the forms that NumPy takes."""
+    """Return (before, after) for each axis, from any of the forms that NumPy takes."""
     if isinstance(pad_width, dict):
         given: list = [(0, 0)] * ndim
         if any(not -ndim <= axis < ndim for axis in pad_width):
@@ -51,12 +51,15 @@ def _widths(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
     dtypes="own",
 )
 def pad(x, *, pad_width, mode="constant", constant_values=0):
-    """x with `pad_width` more elements before and after each axis: n, (before, after), a pair per axis, or {axis:
-    pair}.
+    """Return x with `pad_width` more elements before and after each axis.
 
-    mode: "constant" (`constant_values`), "edge" (the outermost element), "reflect" (mirrored at it), "symmetric"
-    (mirrored beside it), "wrap" (from the other end). Raises ShapeError for other modes and for widths that do not
-    fit."""
+    pad_width: n, (before, after), a pair for each axis, or {axis: pair}. mode: "constant" (`constant_values`), "edge"
+    (the outermost element), "reflect" (mirrored at it), "symmetric" (mirrored beside it), "wrap" (from the other end).
+    Raises ShapeError for other modes and for widths that do not fit.
+
+    >>> gg.pad(gg.tensor([1, 2, 3]), (1, 2)), gg.pad(gg.tensor([1, 2, 3]), (1, 2), mode="reflect")
+    (tensor([0, 1, 2, 3, 0, 0]), tensor([2, 1, 2, 3, 2, 1]))
+    """
     if mode not in MODES:
         raise ValueError(f"mode must be one of {', '.join(MODES)}")
     widths = _widths(pad_width, x.ndim)
@@ -93,7 +96,7 @@ pad.vjp(x=_pad_rule)
     ],
 )
 def pad_adjoint(x, *, pad_width, mode):
-    """The adjoint of `pad`: x without its borders, each border element added to the one that it is a copy of."""
+    """Return the adjoint of `pad`: x without its borders, each border element added to the one that it is a copy of."""
     for axis, (before, after) in enumerate(_widths(pad_width, x.ndim)):
         if not before + after:
             continue
@@ -112,7 +115,7 @@ pad_adjoint.vjp(x=lambda g, pad_width, mode: xp(g).pad(g, pad_width=pad_width, m
 
 
 def _runs(origin: np.ndarray, start: int, stop: int) -> list[tuple[int, int]]:
-    """The stretches of positions from `start` to `stop` whose origins go up by 1, go down by 1, or stay."""
+    """Return the stretches of positions from `start` to `stop` whose origins go up by 1, go down by 1, or stay."""
     runs = []
     while start < stop:
         steps = np.diff(origin[start:stop])

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import integer, non_negative, non_negative_int, ordered, positive_int
 from ..autograd.convert import asarray
 from ..autograd.tensor import Tensor, wrap
 from ..backend.devices import device as find_device
 from ..backend.dtypes import as_dtype, default_dtype
 from ..backend.random import Generator, default_generator
-from ..errors import ShapeError
+from ..errors import OptionError, ShapeError
 from .creation import _shape
 
 __all__ = [
@@ -24,13 +25,13 @@ def _stream(generator: Generator | None) -> np.random.Generator:
     return (default_generator() if generator is None else generator).numpy
 
 
-def _placed(values: Any, dtype: Any, device: Any, requires_grad: bool = False) -> Tensor:
+def _to_device(values: Any, dtype: Any, device: Any, requires_grad: bool = False) -> Tensor:
     where = find_device(device)
     return wrap(where.asarray(values, dtype), where, None).requires_grad_(requires_grad)
 
 
-def _drawn(name: str, shape: tuple, dtype: Any, generator: Generator | None) -> tuple[np.ndarray, Any]:
-    """Floats from the generator's method `name`: in float32 where that is enough."""
+def _draw_floats(name: str, shape: tuple, dtype: Any, generator: Generator | None) -> tuple[np.ndarray, Any]:
+    """Return floats from the generator's method `name`, drawn in float32 unless float64 is asked for, and the dtype."""
     dtype = default_dtype() if dtype is None else as_dtype(dtype)
     draw = np.float64 if dtype == np.float64 else np.float32
     return np.asarray(getattr(_stream(generator), name)(shape, draw)), dtype
@@ -39,17 +40,25 @@ def _drawn(name: str, shape: tuple, dtype: Any, generator: Generator | None) -> 
 def rand(
     *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, generator: Generator | None = None
 ) -> Tensor:
-    """Uniform numbers in [0, 1)."""
-    values, dtype = _drawn("random", _shape(size), dtype, generator)
-    return _placed(values, dtype, device, requires_grad)
+    """Return uniform random numbers in [0, 1).
+
+    >>> gg.rand(2, 3, generator=gg.Generator().manual_seed(0)).shape
+    (2, 3)
+    """
+    values, dtype = _draw_floats("random", _shape(size), dtype, generator)
+    return _to_device(values, dtype, device, requires_grad)
 
 
 def randn(
     *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, generator: Generator | None = None
 ) -> Tensor:
-    """Standard normal numbers."""
-    values, dtype = _drawn("standard_normal", _shape(size), dtype, generator)
-    return _placed(values, dtype, device, requires_grad)
+    """Return standard normal random numbers.
+
+    >>> gg.randn(2, 3, generator=gg.Generator().manual_seed(0)).shape
+    (2, 3)
+    """
+    values, dtype = _draw_floats("standard_normal", _shape(size), dtype, generator)
+    return _to_device(values, dtype, device, requires_grad)
 
 
 def uniform(
@@ -60,9 +69,15 @@ def uniform(
     device: Any = None,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Uniform numbers in [low, high)."""
-    values, dtype = _drawn("random", _shape((size,)), dtype, generator)
-    return _placed(values * (high - low) + low, dtype, device)
+    """Return uniform random numbers in [low, high).
+
+    >>> x = gg.uniform(-1, 1, size=100)
+    >>> x.shape, bool((x.abs() <= 1).all())
+    ((100,), True)
+    """
+    ordered("uniform", "low", low, "high", high)
+    values, dtype = _draw_floats("random", _shape((size,)), dtype, generator)
+    return _to_device(values * (high - low) + low, dtype, device)
 
 
 def normal(
@@ -73,9 +88,14 @@ def normal(
     device: Any = None,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Normal numbers with this mean and standard deviation."""
-    values, dtype = _drawn("standard_normal", _shape((size,)), dtype, generator)
-    return _placed(values * std + mean, dtype, device)
+    """Return normal random numbers with this mean and standard deviation.
+
+    >>> gg.normal(5.0, 0.1, size=(2, 2)).shape
+    (2, 2)
+    """
+    non_negative("normal", "std", std)
+    values, dtype = _draw_floats("standard_normal", _shape((size,)), dtype, generator)
+    return _to_device(values * std + mean, dtype, device)
 
 
 def randint(
@@ -86,54 +106,99 @@ def randint(
     device: Any = None,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Integers in [low, high), or [0, low) for `randint(low, size=...)` and PyTorch's `randint(high, (2, 3))`."""
+    """Return random integers in [low, high).
+
+    With one bound, as in `randint(5, size=3)` or PyTorch's `randint(5, (2, 3))`, they lie in [0, bound).
+
+    >>> gg.randint(10, 20, size=(2, 3)).shape, gg.randint(1, size=3)
+    ((2, 3), tensor([0, 0, 0]))
+    """
     if size is None and isinstance(high, (tuple, list)):
         high, size = None, high
     low, high = (0, low) if high is None else (low, high)
+    integer("randint", "low", low), integer("randint", "high", high)
     shape = () if size is None else _shape((size,))
     if high <= low:
         raise ShapeError(f"randint: expected low < high, got [{low}, {high})")
     wanted = np.dtype("int64") if dtype is None else as_dtype(dtype)
-    return _placed(_stream(generator).integers(low, high, shape), wanted, device)
+    return _to_device(_stream(generator).integers(low, high, shape), wanted, device)
 
 
 def randperm(n: int, dtype: Any = None, device: Any = None, generator: Generator | None = None) -> Tensor:
-    """The integers from 0 to n - 1 in random order."""
-    return _placed(_stream(generator).permutation(n), np.dtype("int64") if dtype is None else as_dtype(dtype), device)
+    """Return the integers from 0 to n - 1 in random order.
+
+    >>> gg.sort(gg.randperm(4))
+    tensor([0, 1, 2, 3])
+    """
+    non_negative_int("randperm", "n", n)
+    return _to_device(
+        _stream(generator).permutation(n), np.dtype("int64") if dtype is None else as_dtype(dtype), device
+    )
 
 
 def _like(x: Tensor, dtype: Any, device: Any) -> dict[str, Any]:
-    """The dtype and device given, else those of x; a device may be 0."""
+    """Return the dtype and device given, else those of x; a device may be 0, so both are compared with None."""
     return {"dtype": x.dtype if dtype is None else dtype, "device": x.device if device is None else device}
 
 
 def rand_like(x: Tensor, dtype: Any = None, device: Any = None) -> Tensor:
-    """`rand` with the shape, dtype and device of x."""
+    """Return uniform random numbers (`rand`) with the shape, dtype and device of x.
+
+    >>> gg.rand_like(gg.ones(2, 3)).shape
+    (2, 3)
+    """
     return rand(*x.shape, **_like(x, dtype, device))
 
 
 def randn_like(x: Tensor, dtype: Any = None, device: Any = None) -> Tensor:
-    """`randn` with the shape, dtype and device of x."""
+    """Return standard normal random numbers (`randn`) with the shape, dtype and device of x.
+
+    >>> gg.randn_like(gg.ones(2, 3)).shape
+    (2, 3)
+    """
     return randn(*x.shape, **_like(x, dtype, device))
 
 
 def randint_like(x: Tensor, low: int, high: int | None = None) -> Tensor:
-    """`randint` with the shape, dtype and device of x."""
+    """Return random integers (`randint`) with the shape, dtype and device of x.
+
+    >>> gg.randint_like(gg.ones(3), 1)
+    tensor([0., 0., 0.])
+    """
     return randint(low, high, size=x.shape, dtype=x.dtype, device=x.device)
 
 
 def bernoulli(p: Any, generator: Generator | None = None) -> Tensor:
-    """Ones with the probabilities in p, else zeros; p's shape and dtype."""
+    """Return ones with the probabilities in p, else zeros, in p's shape and dtype.
+
+    Raises OptionError for numbers outside [0, 1]; on a cuda device they are not looked at, because an error would have
+    to wait for the device.
+
+    >>> gg.bernoulli(gg.tensor([0.0, 1.0, 1.0]))
+    tensor([0., 1., 1.])
+    """
     p = asarray(p)
-    values, _ = _drawn("random", p.shape, None, generator)
+    if p.device.type == "cpu" and not ((p._array >= 0) & (p._array <= 1)).all():
+        raise OptionError(f"bernoulli: p must be probabilities between 0 and 1, got {p.tolist() if not p.ndim else p}")
+    values, _ = _draw_floats("random", p.shape, None, generator)
     return wrap((p.device.asarray(values) < p._array).astype(p.dtype), p.device, None)
 
 
 def multinomial(
     weights: Any, num_samples: int, replacement: bool = False, generator: Generator | None = None
 ) -> Tensor:
-    """int64 indices drawn in proportion to the last axis of `weights`: (..., C) -> (..., num_samples)."""
+    """Return int64 indices drawn in proportion to the last axis of `weights`: (..., C) -> (..., num_samples).
+
+    Raises ShapeError for weights that are negative, not finite or all zero, and for too few of them without
+    `replacement`.
+
+    >>> gg.multinomial(gg.tensor([0.0, 1.0, 0.0]), 3, replacement=True)
+    tensor([1, 1, 1])
+    """
     weights = asarray(weights)
+    positive_int("multinomial", "num_samples", num_samples)
+    if weights.ndim < 1:
+        raise ShapeError("multinomial: weights must have an axis, got a number")
     host = np.asarray(weights.device.to_host(weights._array), np.float64)
     rows = host.reshape(-1, host.shape[-1])
     if (rows < 0).any() or not np.isfinite(rows).all() or (rows.sum(1) <= 0).any():
@@ -149,4 +214,4 @@ def multinomial(
         with np.errstate(divide="ignore"):
             keys = np.log(rows) + stream.gumbel(size=rows.shape)
         picked = np.argsort(-keys, 1, kind="stable")[:, :num_samples]
-    return _placed(picked.reshape(*host.shape[:-1], num_samples), np.dtype("int64"), weights.device)
+    return _to_device(picked.reshape(*host.shape[:-1], num_samples), np.dtype("int64"), weights.device)

@@ -1,4 +1,4 @@
-"""Resampling along one axis by a sparse matrix: what every kind of interpolation is made of.
+"""Resampling along one axis by a sparse matrix, of which every kind of interpolation is made.
 
 `resample` multiplies an axis by a matrix whose rows have few elements. Its gradient multiplies by the transposed
 matrix, which is the same op again: derivatives of every order, and sums in a fixed order.
@@ -18,7 +18,7 @@ __all__ = []
 
 
 class Taps:
-    """A sparse matrix (O, size): row o has weight[o, k] at column index[o, k], both (O, K); columns may repeat."""
+    """Holds a sparse matrix (O, size): row o has weight[o, k] at column index[o, k], both (O, K), maybe repeated."""
 
     def __init__(self, index: np.ndarray, weight: np.ndarray, size: int):
         self.index, self.weight, self.size = index, weight, size
@@ -29,7 +29,7 @@ class Taps:
 
     @functools.cached_property
     def plain(self) -> bool:
-        """Whether each row picks one element as it is."""
+        """Whether each row picks one element unchanged."""
         return self.index.shape[1] == 1 and bool((self.weight == 1).all())
 
     @functools.cached_property
@@ -48,7 +48,7 @@ class Taps:
         return Taps(np.where(filled, index, index[:, :1]), weight, len(self.index))
 
     def on(self, x: Any) -> tuple[Any, Any]:
-        """`index` and `weight`, both (K, O), where x is and with its dtype; moved there once."""
+        """Return `index` and `weight`, both (K, O), where x is and with its dtype; moved there once."""
         device = device_of(x)
         key = (device.name, x.dtype)
         if key not in self._placed:
@@ -74,10 +74,11 @@ def _example(s: Any, rows: int, taps: int, size: int) -> Taps:
     scalar_axis=False,
 )
 def resample(x, *, axis, taps):
-    """x (..., S, ...) times the sparse matrix `taps` (O, S) along `axis`: (..., O, ...).
+    """Return x (..., S, ...) times the sparse matrix `taps` (O, S) along `axis`: (..., O, ...).
 
     out[..., o, ...] = sum_k taps.weight[o, k] x[..., taps.index[o, k], ...]. An integer x needs taps that pick one
-    element each (DTypeError otherwise)."""
+    element each (DTypeError otherwise).
+    """
     if x.shape[axis] != taps.size:
         raise ValueError(f"axis {axis} of {x.shape} does not have the {taps.size} elements of {taps}")
     ns = xp(x)

@@ -15,7 +15,7 @@ __all__ = [
 
 
 def _order(x: Any, axis: int | None, descending: bool) -> Any:
-    """The stable order of a raw array; descending, equal elements keep their order too."""
+    """Return the indices that sort a raw array; equal elements keep their order, with `descending` too."""
     ns = xp(x)
     if not descending:
         return ns.argsort(x, axis=axis, kind="stable")
@@ -40,8 +40,12 @@ _SORTS: tuple[dict, ...] = ({}, {"axis": 0}, {"axis": 0, "descending": True}, {"
     ],
 )
 def sort(x, *, axis=-1, descending=False, stable=True):
-    """x in ascending order along `axis` (None: flattened); NaN counts as the largest. Equal elements keep their
-    order."""
+    """Return x in ascending order along `axis` (None: flattened). Equal elements keep their order; NaN counts as the
+    largest.
+
+    >>> gg.sort(gg.tensor([3, 1, 2])), gg.sort(gg.tensor([3, 1, 2]), axis=0, descending=True)
+    (tensor([1, 2, 3]), tensor([3, 2, 1]))
+    """
     ns = xp(x)
     out = ns.sort(x, axis=axis)
     return ns.flip(out, -1 if axis is None else axis) if descending else out
@@ -66,8 +70,11 @@ sort.vjp(x=_sort_rule)
     ],
 )
 def argsort(x, *, axis=-1, descending=False, stable=True):
-    """The indices (int64) that sort x along `axis` (None: flattened); stable, so that equal elements keep their
-    order."""
+    """Return the indices (int64) that sort x along `axis` (None: flattened). Equal elements keep their order.
+
+    >>> gg.argsort(gg.tensor([3, 1, 2]))
+    tensor([1, 2, 0])
+    """
     return _order(x, axis, descending)
 
 
@@ -82,9 +89,14 @@ def argsort(x, *, axis=-1, descending=False, stable=True):
     ],
 )
 def topk(x, *, k, axis=-1, largest=True, sorted=True):
-    """The k largest (or smallest) elements along `axis`, best first, and their indices (int64): (values, indices).
+    """Return the k largest (or smallest) elements along `axis`, best first, and their indices (int64).
 
-    Among equal elements the first ones are taken. Raises ShapeError unless 0 <= k <= x.shape[axis]."""
+    Among equal elements the first ones are taken. Raises ShapeError unless 0 <= k <= x.shape[axis].
+
+    >>> values, indices = gg.topk(gg.tensor([3, 1, 2]), 2)
+    >>> values, indices
+    (tensor([3, 2]), tensor([0, 2]))
+    """
     n = x.shape[axis]
     if not 0 <= k <= n:
         raise ValueError(f"k={k} is not between 0 and {n}, the length of axis {axis}")
@@ -107,14 +119,20 @@ topk.vjp(x=lambda g, out, axis, x_shape: xp(g[0]).put_along(g[0], out[1], axis=a
     dtypes="own",
 )
 def unique(x, *, return_index=False, return_inverse=False, return_counts=False, axis=None):
-    """The distinct elements (slices along `axis`) in ascending order, and if asked: where each occurs first, which of
-    them each element is, how often each occurs. Not differentiable. The shape depends on the values, so a GPU is
-    waited for."""
+    """Return the distinct elements (slices along `axis`) in ascending order, and on request more about them.
+
+    return_index: the position at which each first occurs. return_inverse: for each element of x, its number among the
+    distinct ones. return_counts: the number of its occurrences. Nothing is differentiable. The result's shape depends
+    on the values, so the program waits for a GPU.
+
+    >>> gg.unique(gg.tensor([2, 1, 2])), gg.unique(gg.tensor([2, 1, 2]), return_counts=True)[1]
+    (tensor([1, 2]), tensor([1, 2]))
+    """
     return xp(x).unique(x, return_index, return_inverse, return_counts, axis)
 
 
 class UniqueAll(NamedTuple):
-    """What `unique_all` returns."""
+    """The result of `unique_all`."""
 
     values: Tensor
     indices: Tensor
@@ -123,36 +141,53 @@ class UniqueAll(NamedTuple):
 
 
 class UniqueCounts(NamedTuple):
-    """What `unique_counts` returns."""
+    """The result of `unique_counts`."""
 
     values: Tensor
     counts: Tensor
 
 
 class UniqueInverse(NamedTuple):
-    """What `unique_inverse` returns."""
+    """The result of `unique_inverse`."""
 
     values: Tensor
     inverse_indices: Tensor
 
 
 def unique_all(x: Any) -> UniqueAll:
-    """The distinct elements, where each occurs first, which of them each element is, and how often each occurs."""
+    """Return the distinct elements, their first positions, the number of each element of x among them, and their
+    counts.
+
+    >>> gg.unique_all(gg.tensor([2, 1, 2])).inverse_indices
+    tensor([1, 0, 1])
+    """
     return UniqueAll(*unique(x, return_index=True, return_inverse=True, return_counts=True))
 
 
 def unique_counts(x: Any) -> UniqueCounts:
-    """The distinct elements, and how often each occurs."""
+    """Return the distinct elements in ascending order, and the number of occurrences of each.
+
+    >>> gg.unique_counts(gg.tensor([2, 1, 2])).counts
+    tensor([1, 2])
+    """
     return UniqueCounts(*unique(x, return_counts=True))
 
 
 def unique_inverse(x: Any) -> UniqueInverse:
-    """The distinct elements, and which of them each element of x is."""
+    """Return the distinct elements in ascending order, and for each element of x its number among them.
+
+    >>> gg.unique_inverse(gg.tensor([2, 1, 2])).inverse_indices
+    tensor([1, 0, 1])
+    """
     return UniqueInverse(*unique(x, return_inverse=True))
 
 
 def unique_values(x: Any) -> Tensor:
-    """The distinct elements in ascending order."""
+    """Return the distinct elements in ascending order.
+
+    >>> gg.unique_values(gg.tensor([2, 1, 2]))
+    tensor([1, 2])
+    """
     return unique(x)
 
 
@@ -166,39 +201,59 @@ def unique_values(x: Any) -> Tensor:
     ],
 )
 def searchsorted(x, v, *, side="left", sorter=None):
-    """For each element of v the index (int64) at which it would be inserted into x, a sorted vector, to keep it sorted.
+    """Return, for each element of v, the index (int64) at which it goes into the sorted vector x to keep it sorted.
 
-    side: before ("left") or behind ("right") equal elements; sorter: the order that sorts x, if x itself is not
-    sorted."""
+    side: before ("left") or behind ("right") equal elements. sorter: the order that sorts x, if x itself is not sorted.
+
+    >>> gg.searchsorted(gg.tensor([1, 3, 5]), gg.tensor([3, 4]))
+    tensor([1, 2])
+    """
     return xp(x).searchsorted(x, v, side=side, sorter=sorter)
 
 
 @op(samples=lambda s: [s.case(s(5), _edges(s)), s.case(s(2, 3), _edges(s), right=True)])
 def digitize(x, bins, *, right=False):
-    """The number of the interval between the ascending `bins` that each element lies in (0: below all of them)."""
+    """Return the number of the interval between the ascending `bins` in which each element lies (0: below all of them).
+
+    >>> gg.digitize(gg.tensor([0.5, 1.5, 9.0]), gg.tensor([1.0, 2.0]))
+    tensor([0, 1, 2])
+    """
     return xp(x).searchsorted(bins, x, side="left" if right else "right")
 
 
 def _edges(s: Any) -> Any:
-    """Ascending bin edges for the samples."""
+    """Return ascending bin edges for the samples."""
     return s.distinct(4).cumsum() ** 2 + s.ints(1, 4).cumsum()
 
 
 @op(samples=lambda s: [s.case(s.ints(2, 3, 4)), s.case(s.bools(5)), s.case(s(0, 3))], dtypes="own")
 def nonzero(x):
-    """The positions of the non-zero elements: a tuple of one index vector (int64) per axis."""
+    """Return the positions of the non-zero elements: a tuple of one index vector (int64) per axis.
+
+    >>> gg.nonzero(gg.tensor([[0, 1], [2, 0]]))
+    (tensor([0, 1]), tensor([1, 0]))
+    """
     return tuple(xp(x).nonzero(x))
 
 
 @op(samples=lambda s: [s.case(s.ints(2, 3, 4)), s.case(s.bools(5)), s.case(s(0, 3))], dtypes="own")
 def argwhere(x):
-    """The positions of the non-zero elements, one per row: (count, ndim), int64."""
+    """Return the positions of the non-zero elements, one per row: (count, ndim), int64.
+
+    >>> gg.argwhere(gg.tensor([[0, 1], [2, 0]]))
+    tensor([[0, 1],
+            [1, 0]])
+    """
     return xp(x).argwhere(x)
 
 
 @op(samples=lambda s: [s.case(s.ints(2, 3, 4)), s.case(s.bools(5)), s.case(s(0, 3))], dtypes="own")
 def flatnonzero(x):
-    """The positions of the non-zero elements of the flattened x (int64)."""
+    """Return the positions of the non-zero elements of the flattened x (int64).
+
+    >>> gg.flatnonzero(gg.tensor([[0, 1], [2, 0]]))
+    tensor([1, 2])
+    """
     return xp(x).flatnonzero(x)
 
 
@@ -211,8 +266,13 @@ def flatnonzero(x):
     ]
 )
 def bincount(x: Fixed, weights=None, *, minlength=0):
-    """How often each of 0, 1, ..., max(x) occurs in x, a vector of non-negative integers; with `weights`, their
-    sums."""
+    """Count the occurrences of each of 0, 1, ..., max(x) in x, a vector of non-negative integers.
+
+    With `weights`, the weights of these occurrences are added up instead.
+
+    >>> gg.bincount(gg.tensor([1, 1, 3]))
+    tensor([0, 2, 0, 1])
+    """
     if weights is None:
         return xp(x).bincount(x, minlength=minlength)
     count = max(minlength, int(x.max()) + 1 if x.size else 0)
@@ -231,9 +291,14 @@ bincount.vjp(weights=lambda g, x: xp(g).take(g, x, axis=0))
     dtypes="own",
 )
 def histogram(x, *, bins=10, range=None, density=False):
-    """(counts, edges): how many elements lie in each of `bins` equal intervals over `range`, or between given edges.
+    """Count the elements in each of `bins` equal intervals over `range`, or between given edges: (counts, edges).
 
-    density: counts divided by their sum and the widths, so that the histogram integrates to 1. Not differentiable."""
+    density: the counts are divided by their sum and the widths, so that the histogram integrates to 1. Not
+    differentiable.
+
+    >>> gg.histogram(gg.tensor([0.0, 1.0, 1.5, 2.0]), bins=2)
+    (tensor([1, 3]), tensor([0., 1., 2.]))
+    """
     counts, edges = xp(x).histogram(x, bins=bins, range=range, density=density)
     kind = x.dtype if x.dtype.kind == "f" else edges.dtype
     return counts.astype(kind) if density else counts, edges.astype(kind)
@@ -247,5 +312,9 @@ def histogram(x, *, bins=10, range=None, density=False):
     ],
 )
 def isin(x, test, *, invert=False):
-    """Whether each element of x is among those of `test` (invert: is not), a bool array of x's shape."""
+    """Return whether each element of x is among those of `test` (with `invert`: is not), as a bool array of x's shape.
+
+    >>> gg.isin(gg.tensor([1, 2, 3]), [2, 5])
+    tensor([False,  True, False])
+    """
     return xp(x).isin(x, test, invert=invert)

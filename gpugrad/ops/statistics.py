@@ -15,7 +15,7 @@ __all__ = ["average", "median", "nanmean", "nansum", "percentile", "quantile"]
 
 
 def _neighbours(q: Any, n: int) -> tuple:
-    """For each quantile of n sorted values: the places below and above it, and how far it is from the one below."""
+    """Return the places below and above each quantile of n sorted values, and its distance from the one below."""
     q = np.asarray(q, np.float64)
     if q.size and not (0 <= q.min() and q.max() <= 1):
         raise ValueError(f"quantiles are between 0 and 1, got {q.tolist()}")
@@ -42,7 +42,7 @@ def _quantile(x: Any, q: Any, axis: Any, keepdims: bool) -> Any:
 
 
 def _quantile_x(g: Any, x: Any, q: Any, axis: Any) -> Any:
-    """Each quantile's gradient goes to the two values that it lies between."""
+    """Pass each quantile's gradient to the two values between which it lies."""
     axes = axes_of(axis, x.ndim)
     rows = to_rows(raw(x), axes)
     ns = xp(rows)
@@ -72,11 +72,15 @@ def _quantile_cases(s: Any) -> list:
     return [*_cases(s, [0, 0.2, 0.8, 0, 0], 0.3), *_cases(s, [1, 1, 0, 0, 1], (0.0, 0.5, 1.0))]
 
 
-@op(samples=_quantile_cases, dtypes="float")
+@op(samples=_quantile_cases, dtypes="float", autocast={"cpu": "float32"})
 def quantile(x, *, q, axis=None, keepdims=False):
-    """The values below which the fractions q (numbers from 0 to 1) of x lie, by linear interpolation.
+    """Return the values below which the fractions q (numbers from 0 to 1) of x lie, by linear interpolation.
 
-    q's shape comes first in the result. NaN where there is a NaN. Raises ShapeError for q outside [0, 1]."""
+    q's shape comes first in the result. It is NaN if there is a NaN. Raises ShapeError for q outside [0, 1].
+
+    >>> gg.quantile(gg.tensor([1.0, 2.0, 3.0]), 0.25)
+    tensor(1.5)
+    """
     return _quantile(x, q, axis, keepdims)
 
 
@@ -85,7 +89,11 @@ quantile.vjp(x=_quantile_x)
 
 @op(samples=lambda s: [*_cases(s, [0, 1, 0, 0, 0]), s.case(s.ints(9, 4, 3), axis=0)], dtypes="float")
 def median(x, *, axis=None, keepdims=False):
-    """The middle value over `axis`, or the mean of the two in the middle; NaN if there is a NaN."""
+    """Return the middle value over `axis`, or the mean of the two in the middle; NaN if there is a NaN.
+
+    >>> gg.median(gg.tensor([5.0, 1.0, 3.0]))
+    tensor(3.)
+    """
     return _quantile(x, 0.5, axis, keepdims)
 
 
@@ -93,12 +101,20 @@ median.vjp(x=lambda g, x, axis: _quantile_x(g, x, 0.5, axis))
 
 
 def percentile(x, q, axis=None, keepdims=False):
-    """`quantile` with q from 0 to 100."""
+    """Return `quantile` for q from 0 to 100.
+
+    >>> gg.percentile(gg.tensor([1.0, 2.0, 3.0]), 50)
+    tensor(2.)
+    """
     return quantile(x, q=np.asarray(q) / 100, axis=axis, keepdims=keepdims)
 
 
 def average(x, axis=None, weights=None, keepdims=False):
-    """The mean over `axis`, weighted by `weights`: of x's shape, or 1-d along an int `axis`."""
+    """Return the mean over `axis`, weighted by `weights`, which have x's shape, or are 1-d along an int `axis`.
+
+    >>> gg.average(gg.tensor([1.0, 2.0]), weights=gg.tensor([3.0, 1.0]))
+    tensor(1.25)
+    """
     x = asarray(x)
     if weights is None:
         return mean(x, axis=axis, keepdims=keepdims)
@@ -111,12 +127,20 @@ def average(x, axis=None, weights=None, keepdims=False):
 
 
 def nansum(x, axis=None, dtype=None, keepdims=False):
-    """The sum over `axis` with NaN taken as 0."""
+    """Return the sum over `axis`, with NaN taken as 0.
+
+    >>> gg.nansum(gg.tensor([1.0, float("nan"), 2.0]))
+    tensor(3.)
+    """
     x = asarray(x)
     return sum(where(x == x, x, 0), axis=axis, dtype=dtype, keepdims=keepdims)
 
 
 def nanmean(x, axis=None, keepdims=False):
-    """The mean over `axis` of what is not NaN."""
+    """Return the mean over `axis` of the elements that are not NaN.
+
+    >>> gg.nanmean(gg.tensor([1.0, float("nan"), 2.0]))
+    tensor(1.5)
+    """
     x = asarray(x)
     return nansum(x, axis=axis, keepdims=keepdims) / sum(x == x, axis=axis, keepdims=keepdims)

@@ -1,7 +1,8 @@
-"""Where PyTorch's and NumPy's meanings of a name differ, the words of the call decide.
+"""The words of a call decide between PyTorch's and NumPy's meanings of a name.
 
 A call that only PyTorch would accept (`dim=`, `keepdim=`, `split(sizes, dim=)`, `transpose(1, 2)`, `size(0)`) has
-PyTorch's meaning; every other call has NumPy's. `CLASHES` is the whole list.
+PyTorch's meaning; every other call has NumPy's. `CLASHES` is the whole list. `gpugrad` shows the functions of this
+module in place of the ops that have the same names.
 """
 
 from collections.abc import Callable
@@ -10,32 +11,42 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 from ..autograd.convert import asarray
+from ..autograd.explain import told
 from ..autograd.op import OPS
 from ..autograd.tensor import Tensor
 from ..backend.dtypes import is_float
 from ..errors import ShapeError
 from .join import array_split
+from .join import split as numpy_split
+from .reduce import max as numpy_max
+from .reduce import min as numpy_min
+from .reduce import std as numpy_std
+from .reduce import var as numpy_var
 from .shape import axis_of
+from .sort import sort as numpy_sort
+from .statistics import median as numpy_median
+
+__all__ = ["max", "median", "min", "sort", "split", "std", "var"]
 
 
 class Extremum(NamedTuple):
-    """What PyTorch's `max(dim=)` and its kin return."""
+    """The result of PyTorch's `max(dim=)`, `min(dim=)`, `median(dim=)` and `sort(dim=)`."""
 
     values: Tensor
     indices: Tensor
 
 
 def _extremum(name: str) -> Callable:
-    def call(x: Any, *, dim: int, keepdim: bool = False) -> Extremum:
+    def extremum(x: Any, dim: int, keepdim: bool = False) -> Extremum:
         x = asarray(x)
         indices = OPS[f"arg{name}"](x, axis=dim, keepdims=True)
         values = OPS["take_along_axis"](x, indices, axis=dim)
         return Extremum(values, indices) if keepdim else Extremum(values.squeeze(dim), indices.squeeze(dim))
 
-    return call
+    return extremum
 
 
-def _median(x: Any, *, dim: int, keepdim: bool = False) -> Extremum:
+def _median(x: Any, dim: int, keepdim: bool = False) -> Extremum:
     x = asarray(x)
     order = OPS["argsort"](x, axis=dim)
     indices = OPS["expand_dims"](OPS["take"](order, (x.shape[dim] - 1) // 2, axis=dim), axis=dim)
@@ -47,20 +58,20 @@ def _median(x: Any, *, dim: int, keepdim: bool = False) -> Extremum:
     return Extremum(values, indices) if keepdim else Extremum(values.squeeze(dim), indices.squeeze(dim))
 
 
-def _sort(x: Any, *, dim: int = -1, descending: bool = False, stable: bool = True) -> Extremum:
+def _sort(x: Any, dim: int = -1, descending: bool = False, stable: bool = True) -> Extremum:
     x = asarray(x)
     indices = OPS["argsort"](x, axis=dim, descending=descending)
     return Extremum(OPS["take_along_axis"](x, indices, axis=dim), indices)
 
 
-def _spread(name: str) -> Callable:
-    def call(
-        x: Any, *, dim: Any = None, unbiased: bool = True, correction: int | None = None, keepdim: bool = False
+def _variance(name: str) -> Callable:
+    def moment(
+        x: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: int | None = None
     ) -> Tensor:
         ddof = int(unbiased) if correction is None else correction
         return OPS[name](x, axis=dim, ddof=ddof, keepdims=keepdim)
 
-    return call
+    return moment
 
 
 def _with_an_axis(call: Callable) -> Callable:
@@ -97,20 +108,27 @@ CLASHES: dict[str, tuple[frozenset[str], Callable]] = {
     "min": (frozenset({"dim", "keepdim"}), _with_an_axis(_extremum("min"))),
     "median": (frozenset({"dim", "keepdim"}), _with_an_axis(_median)),
     "sort": (frozenset({"dim", "descending"}), _with_an_axis(_sort)),
-    "var": (frozenset({"dim", "unbiased", "keepdim"}), _spread("var")),
-    "std": (frozenset({"dim", "unbiased", "keepdim"}), _spread("std")),
+    "var": (frozenset({"dim", "unbiased", "keepdim"}), _variance("var")),
+    "std": (frozenset({"dim", "unbiased", "keepdim"}), _variance("std")),
     "split": (frozenset({"dim", "split_size", "split_size_or_sections"}), _split),
 }
 
 
-def by_words(name: str, numpy_meaning: Callable) -> Callable:
-    """`numpy_meaning`, unless the call has words that only PyTorch knows."""
+def _by_words(name: str, numpy_meaning: Callable) -> Any:
+    """Return a function that does what NumPy's does, unless the call has words of PyTorch only."""
     words, torch_meaning = CLASHES[name]
+    torch_meaning.__name__ = name
+    meant = told(torch_meaning)
 
     @wraps(numpy_meaning)
     def call(*args: Any, **kwargs: Any) -> Any:
         if kwargs and not words.isdisjoint(kwargs) and "axis" not in kwargs:
-            return torch_meaning(*args, **kwargs)
+            return meant(*args, **kwargs)
         return numpy_meaning(*args, **kwargs)
 
     return call
+
+
+max, min = _by_words("max", numpy_max), _by_words("min", numpy_min)
+var, std = _by_words("var", numpy_var), _by_words("std", numpy_std)
+median, sort, split = _by_words("median", numpy_median), _by_words("sort", numpy_sort), _by_words("split", numpy_split)

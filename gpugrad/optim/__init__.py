@@ -2,7 +2,6 @@
 
 An optimizer changes parameters in place by their gradients:
 
->>> import gpugrad as gg
 >>> layer = gg.nn.Linear(3, 1)
 >>> optimizer = gg.optim.Adam(layer.parameters(), lr=0.1)
 >>> before = layer(gg.ones(1, 3)).item()

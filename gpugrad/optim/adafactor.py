@@ -25,7 +25,6 @@ class Adafactor(PerParameterOptimizer):
     eps[0] is the least sqrt(v), by default the epsilon of the dtype. weight_decay multiplies p by 1 - lr weight_decay.
     foreach chooses among PyTorch's implementations; here there is one.
 
-    >>> import gpugrad as gg
     >>> x = gg.tensor([4.0, -1.0], requires_grad=True)
     >>> optimizer = gg.optim.Adafactor([x], lr=0.1)
     >>> (x * x).sum().backward()
@@ -62,7 +61,7 @@ class Adafactor(PerParameterOptimizer):
     def _update_parameter(self, group: dict[str, Any], parameter: Tensor, state: dict[str, Any]) -> None:
         xp, array = parameter.device.xp, parameter._array
         low = is_low(array.dtype)
-        p, g = (a.astype(float32) if low else a for a in (array, parameter.grad._array))
+        p, g = (a.astype(float32) if low else a for a in (array, parameter._grad._array))  # pyright: ignore
         step, lr = count_step(state), float(group["lr"])
         min_root, min_rms = group["eps"]
         min_root = finfo(array.dtype).eps if min_root is None else min_root

@@ -20,7 +20,6 @@ class Adam(Optimizer):
     instead. amsgrad divides by the largest v so far (Reddi et al. 2018, algorithm 2). maximize turns the sign of the
     gradient. foreach, fused and capturable choose among PyTorch's implementations; here there is one.
 
-    >>> import gpugrad as gg
     >>> x = gg.tensor([4.0, -1.0], requires_grad=True)
     >>> optimizer = gg.optim.Adam([x], lr=0.1)
     >>> (x * x).sum().backward()
@@ -93,7 +92,6 @@ class AdamW(Adam):
     """Adam with a decoupled weight decay (Loshchilov and Hutter 2019, "Decoupled weight decay regularization",
     algorithm 2): a step first multiplies p by 1 - lr weight_decay.
 
-    >>> import gpugrad as gg
     >>> x = gg.tensor([4.0, -1.0], requires_grad=True)
     >>> optimizer = gg.optim.AdamW([x], lr=0.1, weight_decay=0.5)
     >>> (x * x).sum().backward()
@@ -137,7 +135,6 @@ class NAdam(_Moments):
     Step i does p -= lr (a g + b m) / (sqrt(v^) + eps). With mu(i) = beta1 (1 - 0.96^(i momentum_decay) / 2),
     a = (1 - mu(i)) / (1 - mu(1) ... mu(i)) and b = mu(i+1) / (1 - mu(1) ... mu(i+1)).
 
-    >>> import gpugrad as gg
     >>> x = gg.tensor([4.0, -1.0], requires_grad=True)
     >>> optimizer = gg.optim.NAdam([x], lr=0.1)
     >>> (x * x).sum().backward()
@@ -206,7 +203,6 @@ class RAdam(_Moments):
     is at most 5. Later it does p -= lr r m^ / (sqrt(v^) + eps) with
     r^2 = (rho - 4) (rho - 2) rho_inf / ((rho_inf - 4) (rho_inf - 2) rho).
 
-    >>> import gpugrad as gg
     >>> x = gg.tensor([4.0, -1.0], requires_grad=True)
     >>> optimizer = gg.optim.RAdam([x], lr=0.1)
     >>> (x * x).sum().backward()
@@ -272,7 +268,6 @@ class Adamax(Optimizer):
 
     A step does p -= lr m^ / s with m^ as in Adam and s = max(beta2 s, |g| + eps).
 
-    >>> import gpugrad as gg
     >>> x = gg.tensor([4.0, -1.0], requires_grad=True)
     >>> optimizer = gg.optim.Adamax([x], lr=0.1)
     >>> (x * x).sum().backward()

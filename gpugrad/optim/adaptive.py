@@ -15,7 +15,6 @@ class Adagrad(Optimizer):
 
     Step i does p -= lr_i g / (sqrt(sum of g^2) + eps) with lr_i = lr / (1 + (i - 1) lr_decay).
 
-    >>> import gpugrad as gg
     >>> x = gg.tensor([4.0, -1.0], requires_grad=True)
     >>> optimizer = gg.optim.Adagrad([x], lr=0.1)
     >>> (x * x).sum().backward()
@@ -83,7 +82,6 @@ class Adadelta(Optimizer):
     A step does p -= lr d with d = g sqrt(a + eps) / sqrt(v + eps). a and v are the running means of d^2 and g^2 with
     the decay rho.
 
-    >>> import gpugrad as gg
     >>> x = gg.tensor([4.0, -1.0], requires_grad=True)
     >>> optimizer = gg.optim.Adadelta([x], eps=0.25)
     >>> (x * x).sum().backward()
@@ -151,7 +149,6 @@ class RMSprop(Optimizer):
     square of the running mean of g from it (Graves 2013, "Generating sequences with recurrent neural networks",
     equations 38 to 45). With momentum, a step does buf = momentum buf + g / (sqrt(v) + eps) and p -= lr buf.
 
-    >>> import gpugrad as gg
     >>> x = gg.tensor([4.0, -1.0], requires_grad=True)
     >>> optimizer = gg.optim.RMSprop([x], lr=0.1, alpha=0.75)
     >>> (x * x).sum().backward()
@@ -222,7 +219,6 @@ class Rprop(Optimizer):
     of the step before, and by etas[0] if it has turned; step_sizes bounds it. Then p -= sign(g) s, except that p waits
     for one step after a turn.
 
-    >>> import gpugrad as gg
     >>> x = gg.tensor([4.0, -1.0], requires_grad=True)
     >>> optimizer = gg.optim.Rprop([x], lr=0.5)
     >>> (x * x).sum().backward()
@@ -294,7 +290,6 @@ class ASGD(Optimizer):
     Step i does p = (1 - lambd eta) p - eta g with eta = lr / (1 + lambd lr i)^alpha. The mean of all p from step t0 on
     is kept in the state, as "ax".
 
-    >>> import gpugrad as gg
     >>> x = gg.tensor([4.0, -1.0], requires_grad=True)
     >>> optimizer = gg.optim.ASGD([x], lr=0.25, lambd=0.0)
     >>> (x * x).sum().backward()

@@ -73,7 +73,7 @@ class GroupUpdate:
             state = optimizer.state[parameter]
             scalars = optimizer._step_scalars(state, group)
             array, device = parameter._array, parameter.device
-            arrays = [array, parameter._grad._array]
+            arrays = [array, parameter._grad._array]  # pyright: ignore
             for name in state_names:
                 if name not in state:
                     initial = device.xp.full_like(array, optimizer._initial_value(name, group))

@@ -37,7 +37,6 @@ class HookList:
 class OptimizerHooks:
     """The part of an optimizer that registers hooks and calls them around `step`, which a subclass may define anew.
 
-    >>> import gpugrad as gg
     >>> optimizer = gg.optim.SGD([gg.ones(1, requires_grad=True)])
     >>> handle = optimizer.register_step_post_hook(lambda optimizer, args, kwargs: print("stepped"))
     >>> optimizer.step()

@@ -28,7 +28,6 @@ class LBFGS(Optimizer):
     history_size limits the number of past steps that are used. line_search_fn is "strong_wolfe", or None for t = lr.
     The loss is read in every iteration, which waits for the device.
 
-    >>> import gpugrad as gg
     >>> x = gg.tensor([4.0, -1.0], requires_grad=True)
     >>> optimizer = gg.optim.LBFGS([x], line_search_fn="strong_wolfe")
     >>> def closure():

@@ -30,7 +30,6 @@ class Muon(PerParameterOptimizer):
     parameter's dtype, and in float32 for 16-bit parameters: NumPy has no BLAS for bfloat16, and a device with such
     products would take other steps than the CPU. Raises ShapeError for a parameter that is not a matrix.
 
-    >>> import gpugrad as gg
     >>> x = gg.tensor([[4.0, 0.0], [0.0, -1.0]], requires_grad=True)
     >>> optimizer = gg.optim.Muon([x], lr=0.5, weight_decay=0.0)
     >>> (x * x).sum().backward()
@@ -76,7 +75,7 @@ class Muon(PerParameterOptimizer):
             state["momentum_buffer"] = wrap(xp.zeros_like(array), parameter.device, None)
         buffer = state["momentum_buffer"]._array
         low = is_low(array.dtype)
-        p, g, mean = (a.astype(float32) if low else a for a in (array, parameter.grad._array, buffer))
+        p, g, mean = (a.astype(float32) if low else a for a in (array, parameter._grad._array, buffer))  # pyright: ignore
         lr, weight = float(group["lr"]), 1 - group["momentum"]
         buffer[...] = mean = mean + (g - mean) * weight
         direction = mean + (g - mean) * weight if group["nesterov"] else mean

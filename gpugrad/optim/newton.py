@@ -28,7 +28,6 @@ class NewtonCG(Optimizer):
 
     `step(closure)`: the closure returns the loss and does not call backward. The gradients are left in `.grad`.
 
-    >>> import gpugrad as gg
     >>> x = gg.tensor([4.0, -1.0], requires_grad=True)
     >>> optimizer = gg.optim.NewtonCG([x])
     >>> optimizer.step(lambda: ((x - 3) ** 2).sum()).item()

@@ -26,7 +26,6 @@ class Optimizer(OptimizerHooks):
     A subclass defines `_state_names` and `_update`, or for a step that needs a parameter as a whole it derives from
     `PerParameterOptimizer`:
 
-    >>> import gpugrad as gg
     >>> class SignDescent(gg.optim.Optimizer):
     ...     def _state_names(self, group):
     ...         return ()
@@ -64,7 +63,6 @@ class Optimizer(OptimizerHooks):
 
         Raises OptionError for an option that the optimizer does not allow and for a parameter that it already has.
 
-        >>> import gpugrad as gg
         >>> a, b = gg.ones(2, requires_grad=True), gg.ones(2, requires_grad=True)
         >>> optimizer = gg.optim.SGD([a], lr=0.1)
         >>> optimizer.add_param_group({"params": [b], "lr": 0.01})

@@ -20,7 +20,6 @@ class SGD(Optimizer):
     maximize turns the sign of the gradient. foreach and fused choose among PyTorch's implementations; here there is
     one.
 
-    >>> import gpugrad as gg
     >>> x = gg.tensor([4.0], requires_grad=True)
     >>> optimizer = gg.optim.SGD([x], lr=0.25, momentum=0.5)
     >>> for _ in range(2):
@@ -102,7 +101,6 @@ class Lion(Optimizer):
     1 - lr weight_decay. Its steps are larger than Adam's: the paper takes a lr 3 to 10 times smaller than AdamW's and a
     weight_decay as many times larger.
 
-    >>> import gpugrad as gg
     >>> x = gg.tensor([4.0, -1.0], requires_grad=True)
     >>> optimizer = gg.optim.Lion([x], lr=0.5)
     >>> (x * x).sum().backward()

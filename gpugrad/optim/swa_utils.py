@@ -30,7 +30,6 @@ Average = Callable[[Tensor, Tensor, Any], Tensor]
 def get_ema_avg_fn(decay: float = 0.999) -> Average:
     """Return the function (average, current, number) -> decay average + (1 - decay) current.
 
-    >>> import gpugrad as gg
     >>> gg.optim.swa_utils.get_ema_avg_fn(0.75)(gg.tensor(4.0), gg.tensor(8.0), 1).item()
     5.0
     """
@@ -42,7 +41,6 @@ def get_ema_avg_fn(decay: float = 0.999) -> Average:
 def get_swa_avg_fn() -> Average:
     """Return the function (average of `number` values, current, number) -> the average of all of them.
 
-    >>> import gpugrad as gg
     >>> gg.optim.swa_utils.get_swa_avg_fn()(gg.tensor(4.0), gg.tensor(8.0), 3).item()
     5.0
     """
@@ -62,7 +60,6 @@ def _for_lists(average: Average) -> Callable[[Sequence[Tensor], Sequence[Tensor]
 def get_ema_multi_avg_fn(decay: float = 0.999) -> Callable[[Sequence[Tensor], Sequence[Tensor], Any], None]:
     """Return `get_ema_avg_fn` for lists of tensors, which changes the averages in place.
 
-    >>> import gpugrad as gg
     >>> averages = [gg.tensor(4.0), gg.tensor([0.0, 1.0])]
     >>> gg.optim.swa_utils.get_ema_multi_avg_fn(0.75)(averages, [gg.tensor(8.0), gg.ones(2)], 1)
     >>> [average.tolist() for average in averages]
@@ -74,7 +71,6 @@ def get_ema_multi_avg_fn(decay: float = 0.999) -> Callable[[Sequence[Tensor], Se
 def get_swa_multi_avg_fn() -> Callable[[Sequence[Tensor], Sequence[Tensor], Any], None]:
     """Return `get_swa_avg_fn` for lists of tensors, which changes the averages in place.
 
-    >>> import gpugrad as gg
     >>> averages = [gg.tensor(4.0), gg.tensor([0.0, 1.0])]
     >>> gg.optim.swa_utils.get_swa_multi_avg_fn()(averages, [gg.tensor(8.0), gg.ones(2)], 3)
     >>> [average.tolist() for average in averages]
@@ -91,7 +87,6 @@ class AveragedModel(Module):
     generalization", algorithm 1). multi_avg_fn does the same for lists, in place. use_buffers averages the buffers as
     well; otherwise they are copied. device is the place of the averages.
 
-    >>> import gpugrad as gg
     >>> model = gg.nn.Linear(1, 1, bias=False)
     >>> averaged = gg.optim.swa_utils.AveragedModel(model)
     >>> for value in (1.0, 2.0, 6.0):
@@ -152,7 +147,6 @@ def update_bn(loader: Iterable[Any], model: Module, device: Any = None) -> None:
     A batch is the model's input, or a list or tuple that begins with it. It is moved to `device` first, if that is
     given (Izmailov et al. 2018, algorithm 1, last line).
 
-    >>> import gpugrad as gg
     >>> model = gg.nn.BatchNorm1d(1)
     >>> gg.optim.swa_utils.update_bn([gg.tensor([[1.0], [3.0]]), gg.tensor([[5.0], [7.0]])], model)
     >>> model.running_mean.tolist()
@@ -179,7 +173,6 @@ class SWALR(LRScheduler):
 
     anneal_strategy is "cos" or "linear".
 
-    >>> import gpugrad as gg
     >>> optimizer = gg.optim.SGD([gg.ones(1, requires_grad=True)], lr=1.0)
     >>> scheduler = gg.optim.swa_utils.SWALR(optimizer, swa_lr=0.5, anneal_epochs=2, anneal_strategy="linear")
     >>> for _ in range(4):

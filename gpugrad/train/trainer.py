@@ -18,7 +18,7 @@ from ..autograd.mode import no_grad
 from ..autograd.tensor import Tensor
 from ..backend.devices import device as find_device
 from ..data.fetch import on_tensors
-from ..errors import StateDictError, TrainingError
+from ..errors import OptionError, StateDictError, TrainingError
 from ..io import load_training, save_training
 from ..nn import Module
 from ..nn.utils import clip_grad_norm_
@@ -33,11 +33,18 @@ class Trainer:
     For other batches a subclass defines `loss_of(batch)`. scheduler: stepped after each `scheduled`, an "epoch" or a
     "step". scaler: a GradScaler. device: where batches go. clip: the largest norm of all gradients together. watch:
     look at the loss and the gradients of each step; if they are not finite, raise TrainingError that names the layer,
-    before the parameters are changed (a GPU is waited for at each step). progress: a bar with rate and loss (tqdm).
-    log_dir: a folder for TensorBoard (tensorboardX), complete when `fit` ends. checkpoint: a file that `save` writes
-    after each epoch.
+    before the parameters are changed (the program waits for a GPU at each step). progress: a bar with rate and loss
+    (tqdm). log_dir: a folder for TensorBoard (tensorboardX), complete when `fit` ends. checkpoint: a file that `save`
+    writes after each epoch.
 
-    losses: of every step; validation: of every epoch; epoch and step: how many are done.
+    losses: those of all steps; validation: those of all epochs; epoch and step: the numbers of those done.
+
+    >>> model = nn.Linear(1, 1)
+    >>> optimizer = gg.optim.SGD(model.parameters(), lr=0.1)
+    >>> trainer = gg.train.Trainer(model, optimizer, F.mse_loss, progress=False)
+    >>> losses = trainer.fit([(gg.ones(4, 1), gg.zeros(4, 1))], epochs=5)
+    >>> len(losses), losses[-1] < losses[0]
+    (5, True)
     """
 
     def __init__(
@@ -57,7 +64,7 @@ class Trainer:
         checkpoint: str | os.PathLike | None = None,
     ):
         if scheduled not in ("epoch", "step"):
-            raise ValueError(f'Trainer: scheduled must be "epoch" or "step", got {scheduled!r}')
+            raise OptionError(f'Trainer: scheduled must be "epoch" or "step", got {scheduled!r}')
         self.model, self.optimizer, self.loss = model, optimizer, loss
         self.scheduler, self.scheduled, self.scaler, self.clip = scheduler, scheduled, scaler, clip
         self.device = None if device is None else find_device(device)
@@ -75,7 +82,7 @@ class Trainer:
         self._waiting: list[Tensor] = []  # losses that are not fetched yet
 
     def loss_of(self, batch: Any) -> Tensor:
-        """The loss of a batch, a Tensor of one element."""
+        """Return the loss of a batch, a Tensor of one element."""
         if self.loss is None:
             raise TrainingError(f"{type(self).__name__}: give a loss, or define loss_of(batch)")
         inputs, target = batch
@@ -84,9 +91,9 @@ class Trainer:
     def fit(self, loader: Iterable[Any], epochs: int, validation: Iterable[Any] | None = None) -> list[float]:
         """Train until `epochs` passes over `loader` are done in all; returns the losses of all steps.
 
-        validation: batches whose mean loss is computed after each epoch. After `load` it goes on where it was saved.
-        Ctrl-C takes effect between two steps, pressed again at once; `save` and `fit` then go on with the first batch
-        whose step is not done.
+        validation: batches whose mean loss is computed after each epoch. After `load` it continues where the run was
+        saved. Ctrl-C takes effect between two steps, pressed again at once; `save` and `fit` then continue with the
+        first batch whose step is not done.
         """
         self._loader = loader
         with self._open_bar(loader, epochs) as self._bar, self._open_log():
@@ -98,27 +105,28 @@ class Trainer:
         return self.losses
 
     def _pass(self, loader: Any) -> None:
-        """A step on each batch of the loader. One that is broken off gives its batch back."""
+        """Make a step on each batch of the loader. A step that is broken off gives its batch back."""
         if not (keeps_place := hasattr(loader, "state_dict") and hasattr(loader, "load_state_dict")):
             self._epoch_start = len(self.losses)
-        batches, end, held, place = iter(loader), object(), HeldInterrupts(), None
-        try:
-            while not self._pass_done:
-                place = loader.state_dict() if keeps_place else None
-                batch = next(batches, end)
-                with held:
+        batches, end, place = iter(loader), object(), None
+        with HeldInterrupts() as held:
+            try:
+                while not self._pass_done:
+                    place = loader.state_dict() if keeps_place else None
+                    batch = next(batches, end)
+                    held.hold()
                     if batch is end:
                         self._pass_done = True
                     else:
                         self._count(self.train_step(batch))
                     place = None
-                if self.watch or len(self._waiting) == 20:
-                    self._fetch()
-        except BaseException:
-            if place is not None:
-                loader.load_state_dict(place)
-            raise
-        self._fetch()
+                    if self.watch or self._pass_done or len(self._waiting) == 20:
+                        self._fetch()
+                    held.release()
+            except BaseException:
+                if place is not None:
+                    loader.load_state_dict(place)
+                raise
 
     def _count(self, loss: Tensor) -> None:
         """Note that a step is done."""
@@ -128,7 +136,7 @@ class Trainer:
             self.scheduler.step()
 
     def train_step(self, batch: Any) -> Tensor:
-        """One step on a batch: gradients, checks, update; returns the loss. Raises TrainingError (see `watch`)."""
+        """Make one step on a batch: gradients, checks, update; returns the loss. Raises TrainingError (see `watch`)."""
         batch = self._moved(batch)
         self.optimizer.zero_grad()
         loss = self.loss_of(batch)
@@ -152,7 +160,7 @@ class Trainer:
         return loss.detach()
 
     def evaluate(self, loader: Iterable[Any]) -> float:
-        """The mean loss of the batches, each weighted by its samples, in evaluation mode."""
+        """Return the mean loss of the batches, each weighted by its samples, in evaluation mode."""
         training, total, count = self.model.training, 0.0, 0
         self.model.eval()
         try:
@@ -166,10 +174,10 @@ class Trainer:
         return total / max(1, count)
 
     def overfit(self, batch: Any, steps: int = 100, to: float = 0.1) -> list[float]:
-        """Check that the network can learn one batch by heart; returns the losses. Nothing is changed by it.
+        """Check that the network can learn one batch by heart; returns the losses. Afterwards everything is as it was.
 
         Raises TrainingError if the loss does not fall to the fraction `to` of the first: then something is wrong with
-        the loss, the learning rate or the way of the gradients, and more data will not help.
+        the loss, the learning rate or the path of the gradients, and more data will not help.
         """
         parts = [p for p in (self.model, self.optimizer, self.scaler) if p is not None]
         before = [copy.deepcopy(part.state_dict()) for part in parts]
@@ -190,7 +198,7 @@ class Trainer:
     # Checks
 
     def _norms(self) -> dict[str, float]:
-        """The norms of all parameters' gradients; 0 for those without one."""
+        """Return the norms of all parameters' gradients; 0 for those without one."""
         trained = [name for name, p in self.model.named_parameters() if p.requires_grad]
         return dict.fromkeys(trained, 0.0) | gradient_norms(self.model)
 
@@ -219,7 +227,7 @@ class Trainer:
                 self._writer = None
 
     def _fetch(self) -> None:
-        """Take the losses that wait on the device."""
+        """Bring the losses that are still on the device to the host."""
         bar = self._bar
         if not self._waiting:
             return
@@ -236,7 +244,7 @@ class Trainer:
 
     def _end_epoch(self, validation: float | None) -> None:
         losses = self.losses[self._epoch_start :]
-        with HeldInterrupts():
+        with HeldInterrupts(holding=True):
             if validation is not None:
                 self.validation.append(validation)
             if self.scheduler is not None and self.scheduled == "epoch":
@@ -268,24 +276,26 @@ class Trainer:
     # State
 
     def save(self, path: str | os.PathLike, **extra: Any) -> None:
-        """Save the training run (`io.save_training`), the place in the loader of `fit` included."""
+        """Save the training run (`io.save_training`), with the place in the loader of `fit`."""
         self._fetch()
         loader = self._loader if hasattr(self._loader, "state_dict") else None
         save_training(path, self.model, self.optimizer, self.scheduler, self.scaler, loader, trainer=self, **extra)
 
     def load(self, path: str | os.PathLike, loader: Any = None) -> dict[str, Any]:
-        """Go back to what `save` wrote, `loader` to its place in the data; returns the extra values."""
+        """Go back to the run that `save` wrote, `loader` to its place in the data; returns the extra values."""
         return load_training(path, self.model, self.optimizer, self.scheduler, self.scaler, loader, trainer=self)
 
     def state_dict(self) -> dict[str, Any]:
-        """What has happened so far; the losses as arrays, which a file holds in any number."""
+        """Return the progress so far; the losses are arrays, of which a file can hold any number."""
         self._fetch()
         losses = {name: np.array(getattr(self, name), np.float64) for name in ("losses", "validation")}
         under_way = {"epoch_start": self._epoch_start, "pass_done": self._pass_done}
         return {"epoch": self.epoch, "step": self.step, **losses, **under_way}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
-        """Go back to what `state_dict` gave. Raises StateDictError for anything else; then nothing has changed."""
+        """Go back to the progress that `state_dict` returned. Raises StateDictError for anything else; then nothing has
+        changed.
+        """
         try:
             losses, validation = (np.asarray(state_dict[name], np.float64) for name in ("losses", "validation"))
             given = {"epoch_start": losses.size, "pass_done": False, **state_dict}  # files of earlier versions

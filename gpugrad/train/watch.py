@@ -17,7 +17,13 @@ from ..nn import Module
 
 
 def gradient_norms(model: Module) -> dict[str, float]:
-    """The 2-norm of each parameter's gradient by name, of those that have one; the device is waited for once."""
+    """Return the 2-norm of each parameter's gradient by name, of those that have one; it waits for the device once.
+
+    >>> model = nn.Linear(2, 1)
+    >>> model(gg.ones(1, 2)).sum().backward()
+    >>> gg.train.gradient_norms(model)["bias"]
+    1.0
+    """
     named = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
     if not named:
         return {}
@@ -34,7 +40,7 @@ def _square(ns: Any, array: Any) -> Any:
 
 
 def check_gradients(model: Module, when: str) -> dict[str, float]:
-    """The gradients' norms. Raises TrainingError, that says `when` and names the layer, where one is not finite."""
+    """Return the gradients' norms. Raises TrainingError, with `when` and the layer's name, if one is not finite."""
     norms = gradient_norms(model)
     suspects = [name for name, norm in norms.items() if not math.isfinite(norm)]  # or large: its square overflows
     grads: dict[str, Any] = {name: model.get_parameter(name).grad for name in suspects}
@@ -51,7 +57,7 @@ def check_gradients(model: Module, when: str) -> dict[str, float]:
 
 
 def find_nan(model: Module, compute: Callable[[], Any], what: str) -> NoReturn:
-    """Raise TrainingError that says `what` happened and which layer did it, found by computing again."""
+    """Raise TrainingError with `what` and the name of the layer that caused it, which is found by computing again."""
     try:
         with no_grad(), nan_watch(model):
             compute()
@@ -62,9 +68,17 @@ def find_nan(model: Module, compute: Callable[[], Any], what: str) -> NoReturn:
 
 @contextmanager
 def nan_watch(model: Module) -> Iterator[None]:
-    """Inside, a layer whose output is not finite raises TrainingError that names it and says what it was given.
+    """Make a layer whose output is not finite raise TrainingError, which names it and describes its input, inside the
+    block.
 
-    Every layer's output is looked at, for which a GPU is waited for: it is for finding a fault.
+    Every layer's output is looked at, and the program waits for a GPU each time: it is meant for finding a fault.
+
+    >>> model = nn.Sequential(nn.Identity())
+    >>> with gg.train.nan_watch(model):
+    ...     model(gg.tensor([float("nan")]))
+    Traceback (most recent call last):
+        ...
+    gpugrad.errors.TrainingError: the output (1,) of layer '0' (Identity) is not finite: ...
     """
 
     def check(name: str, module: Module, args: Any, output: Any) -> None:
@@ -85,7 +99,11 @@ def nan_watch(model: Module) -> Iterator[None]:
 
 
 class DeadUnits(NamedTuple):
-    """Units (channels, features) of a layer whose output is 0 for every sample."""
+    """Names the units (channels, features) of a layer whose output is 0 for every sample.
+
+    >>> print(gg.train.DeadUnits("features.1", [0, 3], 8))
+    features.1: 2 of 8 units are dead (25%)
+    """
 
     layer: str
     dead: list[int]
@@ -96,9 +114,13 @@ class DeadUnits(NamedTuple):
 
 
 def dead_units(model: Module, batches: Iterable[Any]) -> list[DeadUnits]:
-    """For each activation layer of `model`: the units that are 0 for all samples and places of `batches`.
+    """Return, for each activation layer of `model`, the units that are 0 for all samples and places of `batches`.
 
-    batches: inputs of the model, or tuples of which the first item is. Units are along axis 1 of (N, C, ...) outputs.
+    batches: inputs of the model, or tuples whose first item is one. Units are along axis 1 of (N, C, ...) outputs.
+
+    >>> model = nn.Sequential(nn.ReLU())
+    >>> gg.train.dead_units(model, [gg.tensor([[1.0, -1.0], [2.0, -3.0]])])
+    [DeadUnits(layer='0', dead=[1], units=2)]
     """
     alive: dict[str, Any] = {}
 
@@ -120,7 +142,7 @@ def dead_units(model: Module, batches: Iterable[Any]) -> list[DeadUnits]:
 
 @contextmanager
 def _hooks(model: Module, see: Callable, chosen: Callable[[Module], bool]) -> Iterator[None]:
-    """Inside, `see(name, module, args, output)` is called after each of the chosen modules."""
+    """Call `see(name, module, args, output)` after each of the chosen modules, inside the block."""
     handles = [
         module.register_forward_hook(lambda m, args, output, name=name: see(name, m, args, output))
         for name, module in model.named_modules()
@@ -141,7 +163,7 @@ def _tensors(nest: Any) -> list[Tensor]:
 
 
 def is_finite(tensor: Tensor) -> bool:
-    """Whether a Tensor has neither NaN nor infinity."""
+    """Return whether a Tensor has neither NaN nor infinity."""
     if not is_float(tensor.dtype):
         return True
     return bool(tensor.detach().isfinite().all())

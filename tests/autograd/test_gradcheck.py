@@ -161,7 +161,9 @@ def test_nondeterministic_backward_fails():
     assert gradcheck(Restless.apply, leaf(2), nondet_tol=1e-6)
 
 
-def test_gradient_dtypes_on_request():
+def test_gradient_dtypes_on_request(own_ops):
+    """A Function's gradient is cast to its input's dtype; that of an op's rule is taken as it is."""
+
     class Wide(gpugrad.Function):
         @staticmethod
         def forward(ctx, x):
@@ -171,11 +173,18 @@ def test_gradient_dtypes_on_request():
         def backward(ctx, g):
             return g.to(dtype="float64")
 
+    @gpugrad.op
+    def wide(x):
+        """x, with a gradient that is always float64."""
+        return x * 1
+
+    wide.vjp(x=lambda g: g.astype(np.float64))
     x = leaf(2, dtype=np.float32)
     loose = {"eps": 1e-2, "atol": 1e-2, "rtol": 1e-2}
-    assert gradcheck(Wide.apply, x, **loose)
+    assert gradcheck(Wide.apply, x, check_grad_dtypes=True, **loose)
+    assert gradcheck(wide, x, **loose)
     with pytest.raises(GradcheckError, match="is float32, its gradient float64"):
-        gradcheck(Wide.apply, x, check_grad_dtypes=True, **loose)
+        gradcheck(wide, x, check_grad_dtypes=True, **loose)
 
 
 def test_given_grad_outputs():

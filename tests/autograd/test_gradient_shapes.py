@@ -139,3 +139,24 @@ def test_threads_that_share_parameters_lose_no_gradient():
     for thread in threads:
         thread.join()
     assert (x.grad.numpy() == 400).all()
+
+
+def test_hooks_and_functions_are_given_arrays():
+    """The gradient of a 0-d sum is a number in NumPy; whoever is given it may change it in place."""
+    seen = []
+
+    class Identity(gg.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 1
+
+        @staticmethod
+        def backward(ctx, g):
+            seen.append(g)
+            return g
+
+    x = gg.tensor(2.0, requires_grad=True)
+    y = x * 1
+    y.register_hook(lambda g: seen.append(g))
+    (Identity.apply(y) * gg.ones(3)).sum().backward()
+    assert len(seen) == 2 and all(isinstance(g._array, np.ndarray) for g in seen)

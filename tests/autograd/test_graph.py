@@ -188,7 +188,7 @@ def test_retain_grad():
 def test_detect_anomaly_names_the_op_and_the_line():
     x = leaf(0.0)
     y = gg.sqrt(x) * 0  # the line
-    named = pytest.raises(AnomalyError, match=r"sqrt.*test_autograd.py:\d+.*# the line")
+    named = pytest.raises(AnomalyError, match=r"sqrt.*test_graph.py:\d+.*# the line")
     with gg.detect_anomaly(), np.errstate(all="ignore"), named:
         y.sum().backward()
 

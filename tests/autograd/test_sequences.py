@@ -147,9 +147,6 @@ def test_arguments_without_a_gradient_refuse_tensors_that_require_one():
     ]:  # fmt: skip
         with pytest.raises(GradientError, match=f"no gradient flows to {name}"):
             call()
-    np.testing.assert_array_equal(gg.nan_to_num(gg.tensor([np.nan]), nan=a.detach()).numpy(), [2.0])
-    with gg.no_grad():
-        assert F.leaky_relu(gg.tensor(-1.0), a).item() == -2.0
 
 
 def test_ragged_sequences_are_refused():

@@ -109,13 +109,13 @@ def test_a_forked_process_starts_threads_of_its_own(two_threads):
 def test_tasks_beside_the_caller(two_threads, count):
     gg.set_num_threads(count)
     ran = []
-    with threads.Beside() as beside:
-        numbers = [beside.add(lambda part: ran.append(part) or part * part, i) for i in range(20)]
-        beside.wait(numbers[7])
-        assert beside.results[7] == 49
-        with threads.Beside() as inner:
+    with threads.Concurrent() as jobs:
+        numbers = [jobs.add(lambda part: ran.append(part) or part * part, i) for i in range(20)]
+        jobs.wait(numbers[7])
+        assert jobs.results[7] == 49
+        with threads.Concurrent() as inner:
             inner.add(sum, [1, 2])
-    assert beside.results == [i * i for i in range(20)] and inner.results == [3]
+    assert jobs.results == [i * i for i in range(20)] and inner.results == [3]
     assert sorted(ran) == list(range(20))
 
 
@@ -129,16 +129,17 @@ def test_an_error_beside_the_caller_is_raised_after_all_have_stopped(two_threads
             raise ZeroDivisionError(part)
         running.remove(part)
 
-    with pytest.raises(ZeroDivisionError), threads.Beside(helped) as beside:
+    with pytest.raises(ZeroDivisionError), threads.Concurrent(helped) as jobs:
         for i in range(10):
-            beside.add(task, i)
+            jobs.add(task, i)
     assert running == [3]
     begun = []
-    with pytest.raises(KeyError), threads.Beside(helped) as beside:
+    with pytest.raises(KeyError), threads.Concurrent(helped) as jobs:
         for i in range(1000):
-            beside.add(begun.append, i)
+            jobs.add(begun.append, i)
         raise KeyError("the caller's own error")
-    assert running == [3] and begun == list(range(len(begun)))
+    # Those that begin do so in order; a worker that is late finds the first ones dropped.
+    assert running == [3] and begun == sorted(begun)
     assert helped or not begun
     assert threads.parallel(lambda part: part, threads.chunks(10, 1)) == threads.chunks(10, 1)
 
@@ -201,3 +202,82 @@ def test_blas_adds_arrays_or_says_that_it_does_not(dtype):
         before = b.copy()
         assert not blas.axpby(alpha, a, beta, b)
         np.testing.assert_array_equal(b, before)
+
+
+def bits_of(compute, leaves):
+    """The bits of what `compute()` gives and of its gradients."""
+    output = compute()
+    output.backward(gg.ones_like(output.detach()) * 0.5)
+    bits = [t.detach().numpy().tobytes() for t in (output, *[leaf.grad for leaf in leaves])]
+    for leaf in leaves:
+        leaf.grad = None
+    return bits
+
+
+def one_block_of_convolution():
+    """A product of one block: it is not cut, but large enough for a BLAS to cut it."""
+    x, w = gg.randn(64, 1, 28, 28, requires_grad=True), gg.randn(16, 1, 1, 1, requires_grad=True)
+    return lambda: gg.nn.functional.conv2d(x, w), [x, w]
+
+
+def a_factorization():
+    x = gg.randn(400, 400, dtype="float64")
+    x = (x @ x.T + 400 * gg.eye(400, dtype="float64")).requires_grad_()
+    return lambda: gg.linalg.inv(x), [x]
+
+
+def a_contraction():
+    x = gg.randn(400, 400, dtype="float64", requires_grad=True)
+    return lambda: gg.einsum("ij,jk,kl->il", x, x, x), [x]
+
+
+@pytest.mark.parametrize("make", [one_block_of_convolution, a_factorization, a_contraction])
+def test_bits_do_not_depend_on_what_other_threads_do(two_threads, make):
+    """While one thread multiplies, BLAS is held to one thread; the last bits of a product depend on that number."""
+    compute, leaves = make()
+    expected, results = bits_of(compute, leaves), []
+    ready, over = threading.Event(), threading.Event()
+
+    def hold():
+        with threads.one_blas_thread:
+            ready.set()
+            over.wait(0.2)  # what takes its turn waits for this; what takes none computes now, on one BLAS thread
+
+    holder = threading.Thread(target=hold)
+    other = threading.Thread(target=lambda: results.append(bits_of(compute, leaves)))
+    holder.start()
+    ready.wait()
+    other.start()
+    other.join()
+    over.set()
+    holder.join()
+    assert results == [expected]
+
+
+def test_four_models_in_four_threads_give_the_bits_of_four_in_turn(two_threads):
+    def train(seed):
+        rng = np.random.default_rng(seed)
+        w1, w2 = (
+            gg.tensor(rng.standard_normal(s, np.float32), requires_grad=True) for s in ((8, 1, 3, 3), (10, 8 * 36))
+        )
+        x = gg.tensor(rng.standard_normal((32, 1, 14, 14), np.float32))
+        for _ in range(5):
+            y = gg.nn.functional.max_pool2d(gg.nn.functional.conv2d(x, w1), 2).reshape(32, -1) @ w2.T
+            (y * y).mean().backward()
+            with gg.no_grad():
+                for w in (w1, w2):
+                    w -= 0.001 * w.grad
+                    w.grad = None
+        return [w.detach().numpy().tobytes() for w in (w1, w2)]
+
+    expected, results = [train(seed) for seed in range(4)], [None] * 4
+
+    def run(seed):
+        results[seed] = train(seed)
+
+    workers = [threading.Thread(target=run, args=(seed,)) for seed in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert results == expected

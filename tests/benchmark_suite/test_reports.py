@@ -21,15 +21,17 @@ from gpugrad.cli import main as command
 pytest.importorskip("benchmarks.cli", reason="needs the checkout")
 from benchmarks import cli
 from benchmarks.cases import tasks
+from benchmarks.measuring import environment
 from benchmarks.measuring.subprocesses import python
 from benchmarks.reports import compare, page, picture
 from benchmarks.reports.progress import Progress
-from benchmarks.reports.result_files import read
+from benchmarks.reports.result_files import read, results_file
 
 LIMITS = {"bandwidth": 1e10, "rates": {"float32": 1e11}, "cache": 1 << 16}
 FACTS = {
-    "noise": {"spread": 0.3, "load": 2.0}, "limits": {"cpu": LIMITS}, "versions": {"torch": "9.9"}, "cpu": "<cpu>",
-    "threads": 2, "cores": 2, "gpu": None, "python": "3", "date": "2026-01-01", "commit": "abc",
+    "noise": {"spread": 0.3, "load": 2.0}, "limits": {"cpu": LIMITS}, "versions": {"torch": "9.9"},
+    "cpu": "<cpu>", "simd": {"widest": "AVX2", "numpy": ["X86_V3"], "blas": ["Haswell"]}, "threads": 2, "cores": 2,
+    "gpu": None, "python": "3", "date": "2026-01-01", "commit": "abc",
 }  # fmt: skip
 
 
@@ -102,10 +104,10 @@ def test_the_command_measures_a_users_ops(tmp_path, capsys):
         gpugrad.set_num_threads(2)
     assert status == 0, capsys.readouterr()
     assert [r["pass"] for r in read(out)] == ["forward", "forward + backward"]
-    assert all(key in read(out)[0] for key in ("cpu", "versions", "commit", "date", "limits", "noise", "GB/s"))
+    assert all(key in read(out)[0] for key in ("cpu", "simd", "versions", "commit", "date", "limits", "noise", "GB/s"))
 
 
-@pytest.mark.parametrize("given", [["nosuchop"], ["compare", "a"], ["page", "x.jsonl"], ["nosuch.py"]])
+@pytest.mark.parametrize("given", [["nosuchop"], ["compare", "a"], ["table"], ["page", "x.jsonl"], ["nosuch.py"]])
 def test_usage_errors_have_status_2(given, capsys):
     assert cli.main(given) == 2
     assert capsys.readouterr().err.startswith("bench: ")
@@ -183,6 +185,49 @@ def test_runs_of_different_machines_are_compared_by_their_ratios():
     assert compare.change(old, row("a", 9.0))[0] == "slower"
     del new["peers"]["torch"]
     assert compare.change(old, new)[0] == "incomparable"
+
+
+# Several kinds of CPU
+
+
+def test_a_table_has_a_column_for_each_kind_of_cpu(tmp_path, capsys):
+    wide = FACTS | {"simd": {"widest": "AVX-512", "numpy": ["X86_V4"], "blas": ["SkylakeX"]}}
+    both, one = row("a", 0.5, goal=1.0, title="A", verdict="met"), row("b", 2.0, goal=1.0, title="B", verdict="missed")
+    old, new = [both | FACTS, row("no goal") | FACTS], [row("a", 0.25, goal=1.0, title="A") | wide, one | wide]
+    assert cli.main(["table", *files(tmp_path, old, new)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
+    assert cells[0][2:4] == ["AVX2 (<cpu>, 2 threads)", "AVX-512 (<cpu>, 2 threads)"]
+    assert [line[0] for line in cells[2:]] == ["A", "B", "**geometric mean of the ratios to PyTorch**"]
+    assert cells[2][2] == "500 / 500 ms = 0.50 [0.49-0.51], met" and cells[3][2] == "-"
+    assert cells[3][3] == "2 / 2 s = 2.00 [1.98-2.02], missed"
+    assert cells[4][2:4] == ["**0.50** of 1", "**0.71** of 2"]
+    for words in ("NumPy's loops for X86_V3, BLAS for Haswell", "NumPy's loops for X86_V4, BLAS for SkylakeX"):
+        assert sum(words in line for line in lines) == 1
+
+
+def test_kinds_of_cpu_are_kept_apart():
+    wide = FACTS | {"simd": {"widest": "AVX-512", "numpy": [], "blas": []}}
+    assert results_file(FACTS | {"cpu": "AMD"}).name == "2026-01-01-amd-avx2-2-threads.jsonl"
+    assert results_file(FACTS) != results_file(wide) and not compare.same_machine(FACTS, wide)
+
+
+@pytest.mark.parametrize(
+    ("features", "widest"),
+    [
+        (["X86_V2", "X86_V3", "X86_V4"], "AVX-512"),
+        (["SSE2", "AVX2", "AVX512F", "AVX512_SKX"], "AVX-512"),
+        (["X86_V2", "X86_V3"], "AVX2"),
+        (["ASIMD"], "NEON"),
+        (["X86_V2"], "no AVX2"),
+    ],
+)
+def test_the_instruction_set_is_the_one_that_numpy_uses(monkeypatch, features, widest):
+    known = {
+        "SIMD Extensions": {"baseline": features[:1], "found": features[1:], "not found": ["X86_V4", "AVX2", "SVE"]}
+    }
+    monkeypatch.setattr(environment.numpy, "show_config", lambda mode: known)
+    assert environment.simd()["widest"] == widest and environment.simd()["numpy"] == sorted(features)
 
 
 # The page

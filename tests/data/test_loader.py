@@ -332,6 +332,7 @@ EMPTY = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create 2 worker processes")  # PyTorch, on a single core
 @pytest.mark.parametrize("options", EMPTY.values(), ids=EMPTY)
 def test_empty_samplers_give_no_batches(options):
     data = list(range(5))

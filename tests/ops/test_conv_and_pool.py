@@ -251,3 +251,22 @@ def test_windows_may_be_lists(name):
 
 def parts(out):
     return out if isinstance(out, tuple) else (out,)
+
+
+@pytest.mark.parametrize(
+    ("length", "kernel", "stride", "padding", "output_padding", "dilation"),
+    [(1, 2, 1, 0, 2, 4), (3, 2, 1, 0, 2, 4), (1, 1, 1, 0, 1, 2), (2, 3, 2, 1, 1, 1), (5, 2, 3, 2, 2, 2)],
+)
+def test_a_transposed_convolution_with_room_for_more_windows(length, kernel, stride, padding, output_padding, dilation):
+    """The gradient of its input is as large as the input, however many windows fit into its output."""
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(2, 2, length)), rng.normal(size=(2, 3, kernel))
+    options = dict(stride=stride, padding=padding, output_padding=output_padding, dilation=dilation)
+    found = []
+    for lib, functional in ((gg, F), (torch, TF)):
+        a, b = (lib.tensor(v, requires_grad=True) for v in (x, w))
+        y = functional.conv_transpose1d(a, b, **options)
+        (y * y).sum().backward()
+        found.append([t.detach().numpy() for t in (y, a.grad, b.grad)])
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, 1e-10)

@@ -1,7 +1,6 @@
 """Elementwise ops and activations against PyTorch and numbers worked out by hand."""
 
 import math
-import time
 
 import numpy as np
 import pytest
@@ -94,18 +93,12 @@ def test_power_gradients():
     assert x.grad.item() == pytest.approx(9 * math.log(3))
 
 
-def test_power_by_small_integers_is_fast():
-    x = gg.tensor(np.random.default_rng(0).standard_normal(1 << 20).astype(np.float32))
-
-    def best(function):
-        times = []
-        for _ in range(5):
-            start = time.perf_counter()
-            function()
-            times.append(time.perf_counter() - start)
-        return min(times)
-
-    assert best(lambda: x**3) < 10 * best(lambda: x * x * x)
+def test_power_by_small_integers_is_a_product():
+    """NumPy's power takes 300 times as long as the products, and rounds otherwise."""
+    x = np.random.default_rng(0).standard_normal(1 << 16).astype(np.float32)
+    t = gg.tensor(x)
+    for n, product in ((3, x * x * x), (4, (x * x) * (x * x)), (-2, 1 / (x * x))):
+        np.testing.assert_array_equal((t**n).numpy(), product)
 
 
 @pytest.mark.parametrize("scalar", [2, 2.5, -3])

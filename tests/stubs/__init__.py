@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 import re
+import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from inspect import Parameter
@@ -213,10 +214,14 @@ def methods_stub() -> str:
 def contents() -> str:
     """What is public, by subject."""
     subjects = {title: names.split() for title, names in gpugrad._SUBJECTS.items()}
-    families = {}
+    families: dict[str, list[str]] = {}
     for family in gpugrad._FAMILIES:
-        title = re.split(r"[.:;] |[.:;]?$", family.__doc__.split("\n\n")[0].replace("\n", " "))[0]
-        families[title] = sorted(family.__all__)
+        for name in family.__all__:
+            home = getattr(getattr(gpugrad, name), "__module__", "")  # a family may have a module for each subject
+            module = sys.modules[home] if home.startswith(family.__name__) else family
+            title = re.split(r"[.:;] |[.:;]?$", module.__doc__.split("\n\n")[0].replace("\n", " "))[0]
+            families.setdefault(title, []).append(name)
+    families = {title: sorted(names) for title, names in families.items()}
     seen, lines = set(), []
     for title, names in (*subjects.items(), *sorted(families.items())):
         names = [name for name in names if name not in seen]

@@ -1,4 +1,4 @@
-"""What a recorded op keeps alive until backward, compared with what its gradient rules name and read."""
+"""Compare what a recorded op keeps alive until backward with what its gradient rules name and read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .sample_call import CheckFailure, SampleCall
 def check_memory(call: SampleCall) -> dict[str, bool]:
     """Raise CheckFailure if the node of `call` keeps more than its rules name.
 
-    Returns, for each array that it keeps, whether some rule reads the values (not just the shape or dtype).
+    Returns, for each array that the node keeps, whether some rule reads its values (not just the shape or dtype).
     """
     node = _node(call())
     if node is None:
@@ -35,7 +35,7 @@ def _node(outputs: tuple) -> OpNode | None:
 
 
 def _named(call: SampleCall, node: OpNode) -> set[str]:
-    """What the rules of the inputs that need gradients, and the device path that ran, name."""
+    """Return all names that the device path that ran, and the rules of the inputs that need gradients, ask for."""
     rules = [call.op.rules[call.op.input_name(i)] for i in call.checked]
     of_path = node.plan.path.names if node.plan.path is not None else ()
     return set().union(of_path, *(rule_names(rule) for rule in rules)) - {"i", "needs"}
@@ -46,7 +46,7 @@ def _is_array(value: Any) -> bool:
 
 
 def _check_freed(call: SampleCall, named: set[str]) -> None:
-    """Inputs that no rule names must be gone when only the outputs are left."""
+    """Raise CheckFailure if an input that no rule names is alive when only the outputs are left."""
     outputs, arrays = _outputs_and_arrays(call)
     shown = [owner(o._array) for o in outputs]
     for i, array in arrays.items():
@@ -56,7 +56,7 @@ def _check_freed(call: SampleCall, named: set[str]) -> None:
 
 
 def _outputs_and_arrays(call: SampleCall) -> tuple[tuple, dict[int, weakref.ref]]:
-    """The outputs for inputs that nothing else refers to, and weak references to the arrays of those inputs."""
+    """Return the outputs for inputs that nothing else refers to, and weak references to the arrays of those inputs."""
     inputs: list = list(call.inputs)
     arrays = {}
     for i, given in enumerate(call.inputs):
@@ -68,7 +68,7 @@ def _outputs_and_arrays(call: SampleCall) -> tuple[tuple, dict[int, weakref.ref]
 
 
 class _Shell:
-    """Stands for an array whose values must not be read: it has a shape and a dtype, everything else is an error."""
+    """A stand-in for an array whose values must not be read: only its shape and dtype can be."""
 
     __array_ufunc__ = None
 
@@ -85,7 +85,7 @@ class _Shell:
 
 
 def _reads(call: SampleCall, node: OpNode, name: str) -> bool:
-    """Whether the node's rules, the device path's or the generic ones, fail without the values of `name`."""
+    """Return whether the node's rules, the device path's or the generic ones, fail without the values of `name`."""
     value, plan, own = node.saved[name], node.plan, node.plan.path
     shell = tuple(map(_Shell, value)) if value.__class__ is tuple else _Shell(value)
     saved = {**node.saved, name: shell}
@@ -94,7 +94,7 @@ def _reads(call: SampleCall, node: OpNode, name: str) -> bool:
         plan.path = path
         try:
             plan.gradients(g, saved, node.edges, None, False)
-        except Exception:  # of whatever kind: the rule wanted more than a shell
+        except Exception:  # of any kind: the rule needs more than a shell has
             return True
         finally:
             plan.path = own

@@ -31,12 +31,19 @@ def gradcheck(
 ) -> bool:
     """Compare the gradients of `func` with central differences: |analytic - numerical| <= atol + rtol * |numerical|.
 
-    func: takes `inputs`, returns a Tensor or a tuple of them. Every element of each input that requires a gradient is
-    checked against every element of each floating-point output; `fast_mode` compares one random direction instead.
-    inputs: a Tensor or a sequence; float64 unless the tolerances are your own. Other arguments are passed through.
-    nondet_tol: how far two backward passes may differ. check_grad_dtypes: gradients must have their input's dtype.
+    Every element of each input that requires a gradient is checked against every element of each floating-point output;
+    `fast_mode` compares one random direction instead.
+
+    func: takes `inputs`, returns a Tensor or a tuple of them.
+    inputs: a Tensor or a sequence; float64 unless you set the tolerances. Other arguments are passed through.
+    nondet_tol: how far two backward passes may differ.
+    check_grad_dtypes: gradients must have their input's dtype.
     Returns True; raises GradcheckError (or returns False if not `raise_exception`) naming the element that differs,
     GradientError if no input requires a gradient, DTypeError for inputs less precise than the tolerances.
+
+    >>> x = gg.tensor([0.5, 1.0], dtype="float64", requires_grad=True)
+    >>> gg.autograd.gradcheck(gg.tanh, x)
+    True
     """
     inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     checked = [i for i, t in enumerate(inputs) if isinstance(t, Tensor) and t.requires_grad]
@@ -74,10 +81,14 @@ def gradgradcheck(
     fast_mode: bool = False,
     check_grad_dtypes: bool = False,
 ) -> bool:
-    """`gradcheck` of the gradients of `func`, as functions of `inputs` and of the upstream gradients.
+    """Run `gradcheck` on the gradients of `func`, as functions of `inputs` and of the upstream gradients.
 
-    grad_outputs: an upstream gradient for each floating-point output; random if None. Otherwise like `gradcheck`; in a
-    message, input numbers beyond those of `inputs` are upstream gradients, and output k is the k-th gradient.
+    grad_outputs: an upstream gradient for each floating-point output; random if None. The rest is as in `gradcheck`; in
+    a message, input numbers beyond those of `inputs` are upstream gradients, and output k is the k-th gradient.
+
+    >>> x = gg.tensor([0.5, 1.0], dtype="float64", requires_grad=True)
+    >>> gg.autograd.gradgradcheck(gg.tanh, x)
+    True
     """
     inputs = (inputs,) if isinstance(inputs, Tensor) else tuple(inputs)
     count = len(inputs)
@@ -105,7 +116,7 @@ def gradgradcheck(
 
 
 def _random_like(func: Callable, inputs: tuple) -> tuple:
-    """Random upstream gradients for the outputs of `func`, which require gradients themselves."""
+    """Return random upstream gradients for the outputs of `func`; they require gradients themselves."""
     with no_grad():
         outputs = _floats(func(*inputs))
     rng = np.random.default_rng(0)
@@ -134,12 +145,12 @@ class _Check(NamedTuple):
         return outputs
 
     def values(self) -> list[np.ndarray]:
-        """The outputs on the host, without recording."""
+        """Return the outputs on the host, computed without recording."""
         with no_grad():
             return [np.array(o.device.to_host(o._array), float64) for o in _floats(self.func(*self.inputs))]
 
     def gradient_of(self, output: Tensor, vector: np.ndarray) -> list[Tensor | None]:
-        """The gradients of one output from upstream `vector`, None for inputs that it does not depend on."""
+        """Return the gradients of one output from upstream `vector`; None for an input that it does not depend on."""
         if not output.requires_grad:
             return [None] * len(self.checked)
         upstream = wrap(output.device.asarray(vector, output.dtype), output.device, None)
@@ -176,7 +187,7 @@ class _Check(NamedTuple):
                     raise GradcheckError(f"{which} is {given.dtype}, its gradient {gradient.dtype}")
 
     def elements(self, outputs: Sequence) -> None:
-        """Every derivative of every output."""
+        """Compare every derivative of every output."""
         analytic = [[np.zeros((o._array.size, *self.inputs[i].shape)) for i in self.checked] for o in outputs]
         for j, output in enumerate(outputs):
             for k in range(output._array.size):
@@ -194,7 +205,7 @@ class _Check(NamedTuple):
                     self.compare(i, j, analytic[j][n][(slice(None), *index)].reshape(values.shape), values, index)
 
     def direction(self, outputs: Sequence) -> None:
-        """One random combination of the derivatives for each pair of input and output."""
+        """Compare one random combination of the derivatives for each pair of input and output."""
         rng = np.random.default_rng(2)
         steps = [_random(rng, self.inputs[i].shape) for i in self.checked]
         vectors = [_random(rng, o.shape) for o in outputs]
@@ -205,7 +216,7 @@ class _Check(NamedTuple):
                 self.compare(i, j, analytic, np.asarray((values * vectors[j]).sum()), None)
 
     def differences(self, i: int, step: np.ndarray) -> list[np.ndarray]:
-        """The derivative of each output along `step` in input i."""
+        """Return the derivative of each output along `step` in input i, by central differences."""
         if not step.size:
             return [np.zeros_like(v) for v in self.values()]
         with _moved(self.inputs[i], self.eps * step):
@@ -229,13 +240,13 @@ class _Check(NamedTuple):
 
 
 def _random(rng: np.random.Generator, shape: tuple) -> np.ndarray:
-    """Numbers away from zero, so that no derivative is left out."""
+    """Return random numbers away from zero, so that every derivative counts."""
     return rng.uniform(0.5, 1.5, shape) * rng.choice([-1.0, 1.0], shape)
 
 
 @contextmanager
 def _moved(tensor: Tensor, step: np.ndarray) -> Iterator[None]:
-    """`tensor` with a moved copy for its array: the array itself is not touched."""
+    """Return `tensor` with its array replaced by a copy moved along `step`; the array itself stays as it is."""
     kept = tensor._array
     try:
         tensor._array = kept + tensor.device.asarray(step.astype(kept.dtype))

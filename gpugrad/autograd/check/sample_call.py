@@ -1,4 +1,5 @@
-"""A case of an op's samples as a call to repeat: in another dtype or layout, elsewhere, without device paths."""
+"""The sample call: a case of an op's samples, to be called in any dtype, layout and place, with or without device
+paths."""
 
 from __future__ import annotations
 
@@ -18,16 +19,16 @@ from ..op import Op
 from ..tensor import Tensor, wrap
 from .samples import Case
 
-# What two ways of computing the same value may differ by, relative to the largest value (at least 1).
+# The allowed difference between two ways to compute a value, relative to the largest value (at least 1).
 TOLERANCES = {"float64": 1e-10, "float32": 1e-5, "float16": 4e-3, "bfloat16": 3e-2}
 
 
 class CheckFailure(AssertionError):
-    """A check that failed."""
+    """An exception that says why a check failed."""
 
 
 class SampleCall:
-    """`op` with the arguments of `case` on `device`; floats are cast to `dtype`, `arrange` sets the layout."""
+    """A call of `op` with the arguments of `case` on `device`. `dtype` is that of floats, `arrange` sets the layout."""
 
     def __init__(self, op: Op, case: Case, device: Device, dtype: Any, arrange: Callable | None = None):
         given, attributes = op.signature.bind(case.args, dict(case.kwargs))
@@ -50,7 +51,7 @@ class SampleCall:
         return type(value)(self._placed(v) for v in value) if type(value) in (list, tuple) else value
 
     def __call__(self, inputs: Sequence | None = None, generic: bool = False) -> tuple:
-        """The outputs, always a tuple; `generic`: by the op's body alone, without device paths and short ways."""
+        """Return the outputs, always a tuple. `generic`: compute them by the op's body, without device paths."""
         inputs = self.inputs if inputs is None else inputs
         args = (list(inputs),) if self.op.many else inputs
         with without_paths(self.op) if generic else _nothing():
@@ -58,7 +59,7 @@ class SampleCall:
         return out if isinstance(out, tuple) else (out,)
 
     def function(self) -> tuple[Callable, list]:
-        """(f, tensors): the call as a function of its differentiable inputs."""
+        """Return (f, tensors): the call as a function of its differentiable inputs, and these inputs."""
 
         def f(*tensors: Tensor) -> tuple:
             inputs = list(self.inputs)
@@ -69,9 +70,10 @@ class SampleCall:
         return f, [self.inputs[i] for i in self.checked]
 
     def gradients(self, generic: bool = False, only: int | None = None, upstream: Callable | None = None) -> dict:
-        """Input number -> gradient, from upstream gradients that depend on the shapes of the outputs alone.
+        """Return {input number: gradient}, from upstream gradients that depend on the shapes of the outputs alone.
 
-        only: the one input that requires a gradient. upstream: changes the array of an upstream gradient.
+        only: the one input that requires a gradient. upstream: a function that changes the array of an upstream
+        gradient.
         """
         for i in self.checked:
             self.inputs[i].requires_grad_(only is None or i == only)
@@ -95,7 +97,7 @@ class SampleCall:
         return wrap(make(self.device.asarray(array)) if make else self.device.asarray(array), self.device, None)
 
     def given(self, i: int, value: Any) -> SampleCall:
-        """This call with `value`, a constant, for input i."""
+        """Return this call with `value`, a constant, for input i."""
         made = copy.copy(self)
         made.inputs = [value if j == i else t for j, t in enumerate(self.inputs)]
         made.checked = [j for j in self.checked if j != i]
@@ -103,14 +105,14 @@ class SampleCall:
         return made
 
     def name(self, i: int) -> str:
-        """Input i as messages call it."""
+        """Return the name of input i for messages."""
         return f"{self.op.inputs[0]}[{i}]" if self.op.many else self.op.input_name(i)
 
     def _bytes(self) -> list[bytes]:
         return [host(t).tobytes() for t in self.inputs if isinstance(t, Tensor)]
 
     def unchanged(self, what: str) -> None:
-        """Raise CheckFailure if an input is not what it was."""
+        """Raise CheckFailure if an input has changed."""
         tensors = [i for i, t in enumerate(self.inputs) if isinstance(t, Tensor)]
         for i, before, now in zip(tensors, self._before, self._bytes(), strict=True):
             if before != now:
@@ -118,13 +120,13 @@ class SampleCall:
 
 
 def host(tensor: Tensor) -> np.ndarray:
-    """The values of any Tensor."""
+    """Return the values of any Tensor as a NumPy array."""
     return np.asarray(tensor.device.to_host(tensor._array))
 
 
 @contextmanager
 def without_paths(op: Op) -> Iterator[None]:
-    """`op` without its device paths."""
+    """Strip `op` of its device paths within a `with` block."""
     paths, op.paths = op.paths, defaultdict(lambda: None)
     try:
         yield
@@ -148,7 +150,7 @@ def agree(got: Tensor, expected: Tensor, what: str, tolerance: float | None = No
     finite = np.abs(b[np.isfinite(b)])
     allowed = tolerance * (max(1.0, finite.max()) if finite.size else 1.0)
     right = (np.abs(a - b) <= allowed) | (a == b) | (np.isnan(a) & np.isnan(b))
-    if is_low(got.dtype):  # what is too large for it may be infinite or its largest number
+    if is_low(got.dtype):  # a value beyond its range may become infinite or its largest number
         limit = finfo(got.dtype).max
         right |= (np.abs(b) >= limit) & (np.abs(a) >= limit) & (np.sign(a) == np.sign(b))
     wrong = ~right
@@ -161,7 +163,7 @@ def agree(got: Tensor, expected: Tensor, what: str, tolerance: float | None = No
 
 
 def all_agree(got: Sequence, expected: Sequence, what: str, tolerance: float | None = None) -> None:
-    """`agree` for outputs, which must also have the same dtypes."""
+    """Raise CheckFailure unless the outputs agree (see `agree`) and have the same dtypes."""
     if len(got) != len(expected):
         raise CheckFailure(f"{what}: {len(got)} outputs, expected {len(expected)}")
     for j, (a, b) in enumerate(zip(got, expected, strict=True)):
@@ -172,7 +174,7 @@ def all_agree(got: Sequence, expected: Sequence, what: str, tolerance: float | N
 
 
 def gradients_agree(call: SampleCall, got: dict, expected: dict, what: str, tolerance: float | None = None) -> None:
-    """`agree` for what `SampleCall.gradients` gives; a gradient that one of the two lacks must be zero in the other."""
+    """Raise CheckFailure unless two results of `SampleCall.gradients` agree; a gradient in only one must be zero."""
     for i in sorted(got.keys() | expected.keys()):
         zeros = wrap(np.zeros(call.inputs[i].shape, np.float32), call.device, None)
         agree(got.get(i, zeros), expected.get(i, zeros), f"{what} for {call.name(i)}", tolerance)
@@ -182,7 +184,7 @@ def gradients_agree(call: SampleCall, got: dict, expected: dict, what: str, tole
 
 
 def strided(array: Any) -> Any:
-    """The same values, every second element of a larger array, in reverse."""
+    """Return the same values as every second element of a larger array, in reverse."""
     if not array.ndim:
         return array
     wide = xp(array).zeros((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
@@ -192,5 +194,5 @@ def strided(array: Any) -> Any:
 
 
 def fortran(array: Any) -> Any:
-    """The same values with the first axis innermost."""
+    """Return the same values with the first axis innermost."""
     return xp(array).asfortranarray(array) if array.ndim > 1 else strided(array)

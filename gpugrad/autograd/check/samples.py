@@ -1,4 +1,4 @@
-"""Inputs for the checks, stated beside each op.
+"""The inputs for the checks, stated beside each op.
 
 A `samples` function receives a Sampler and returns cases: `lambda s: [s.case(s(3, 4), axis=1)]`. Arrays are float64 and
 reproducible; the checks cast them for other dtypes.
@@ -37,39 +37,39 @@ class Case:
 
 
 class Sampler:
-    """Makes arrays: `s(3, 4)` normal, `s.uniform(lo, hi, 3, 4)`, `s.ints(hi, 5)`, `s.distinct(3, 4)`, `s.spd(2, 3)`."""
+    """A maker of arrays: `s(3, 4)` normal, `s.uniform(lo, hi, 3, 4)`, `s.ints(hi, 5)`, `s.distinct(4)`, `s.spd(3)`."""
 
     def __init__(self, seed: int = 0):
         self.rng = np.random.default_rng(seed)
 
     def __call__(self, *shape: int) -> np.ndarray:
-        """Standard normal values."""
+        """Draw standard normal values."""
         return np.asarray(self.rng.standard_normal(shape))
 
     def uniform(self, low: float, high: float, *shape: int) -> np.ndarray:
-        """Values between `low` and `high`."""
+        """Draw values between `low` and `high`."""
         return np.asarray(self.rng.uniform(low, high, shape))
 
     def away(self, *shape: int, gap: float = 0.2) -> np.ndarray:
-        """Normal values at least `gap` from zero, for functions with a kink or a pole there."""
+        """Draw normal values at least `gap` from zero, for functions with a kink or a pole there."""
         values = self(*shape)
         return values + np.copysign(gap, values)
 
     def distinct(self, *shape: int) -> np.ndarray:
-        """Values in random order that differ by at least 0.1 (and from another call's at all), for comparing."""
+        """Draw values in random order that differ by at least 0.1 (and from another call's at all), for comparisons."""
         n = int(np.prod(shape))
         return np.asarray((self.rng.permutation(n).reshape(shape) - n / 2 + self.rng.uniform(0.1, 0.4)) * 0.1)
 
     def ints(self, high: int, *shape: int) -> np.ndarray:
-        """Integers from 0 to `high` - 1 (int64)."""
+        """Draw integers from 0 to `high` - 1 (int64)."""
         return np.asarray(self.rng.integers(0, high, shape))
 
     def bools(self, *shape: int) -> np.ndarray:
-        """True or False, evenly."""
+        """Draw True or False, equally often."""
         return np.asarray(self.rng.random(shape) < 0.5)
 
     def spd(self, *shape: int) -> np.ndarray:
-        """Symmetric positive definite matrices (..., n, n); give (..., n)."""
+        """Draw symmetric positive definite matrices (..., n, n); the arguments are (..., n)."""
         a = self(*shape, shape[-1])
         return a @ np.swapaxes(a, -1, -2) + shape[-1] * np.eye(shape[-1])
 
@@ -77,12 +77,12 @@ class Sampler:
     def case(
         *args: Any, smooth: bool = True, gradient: dict | None = None, symmetric: bool = False, **kwargs: Any
     ) -> Case:
-        """The call `op(*args, **kwargs)`; see `Case` for the other arguments."""
+        """Return the call `op(*args, **kwargs)` as a case; see `Case` for the other arguments."""
         return Case(args, kwargs, smooth, gradient, symmetric)
 
 
 def unary(low: float = -2.0, high: float = 2.0, smooth: bool = True) -> Callable[[Sampler], list[Case]]:
-    """Cases for a function of one array with values in [low, high]: ranks 0 to 3, empty, transposed, strided."""
+    """Return cases for a function of one array with values in [low, high]: ranks 0 to 3, empty, transposed, strided."""
 
     def cases(s: Sampler) -> list[Case]:
         def u(*shape: int) -> np.ndarray:
@@ -97,7 +97,7 @@ def unary(low: float = -2.0, high: float = 2.0, smooth: bool = True) -> Callable
 def binary(
     left: tuple[float, float] = (-2, 2), right: tuple[float, float] = (-2, 2), smooth: bool = True
 ) -> Callable[[Sampler], list[Case]]:
-    """Cases for a function of two arrays: equal shapes, every kind of broadcasting, empty, transposed."""
+    """Return cases for a function of two arrays: equal shapes, every kind of broadcasting, empty, transposed."""
 
     def cases(s: Sampler) -> list[Case]:
         shapes = [((3, 4), (3, 4)), ((3, 4), (4,)), ((3, 1), (1, 4)), ((), (2, 3)), ((2, 3), ()), ((), ())]

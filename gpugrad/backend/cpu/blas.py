@@ -1,4 +1,5 @@
-"""What NumPy's BLAS can do and NumPy does not offer: use fewer threads, and y = alpha x + beta y in one pass."""
+"""Two things that NumPy's BLAS can do and NumPy does not offer: set the threads, and y = alpha x + beta y in one
+pass."""
 
 import ctypes
 from collections.abc import Callable, Iterable, Iterator
@@ -10,20 +11,20 @@ import numpy as np
 
 
 def get_num_threads() -> list[int]:
-    """The number of each library."""
+    """Return the number of threads of each BLAS library."""
     return [get() for get, _ in _libraries()]
 
 
 def set_num_threads(counts: Iterable[int]) -> None:
-    """Set the number of each library."""
+    """Set the number of threads of each BLAS library."""
     for (_, change), count in zip(_libraries(), counts, strict=True):
         change(count)
 
 
 def axpby(alpha: float, x: np.ndarray, beta: float, y: np.ndarray) -> bool:
-    """y = alpha x + beta y, where OpenBLAS can: contiguous arrays of one size and dtype. False if nothing was done.
+    """Compute y = alpha x + beta y with OpenBLAS, for contiguous arrays of one size and dtype; returns whether it did.
 
-    A factor of 0 is refused: to BLAS it means that the array is not read, even if there is infinity or NaN in it.
+    A factor of 0 is refused: BLAS does not read the array then, so infinity or NaN in it would be lost.
     """
     function = _axpby(y.dtype)
     same = x.dtype == y.dtype and x.shape == y.shape and x.flags.c_contiguous and y.flags.c_contiguous
@@ -64,7 +65,7 @@ def _controllers() -> list:
 
 
 def _named(library: Any, name: str) -> Iterator[tuple[Callable, str]]:
-    """The functions that OpenBLAS's builds call so, and what stands behind the name: `64` where integers are long."""
+    """Return OpenBLAS's functions of this name in each of its builds, with the suffix `64` if integers are long."""
     for before, after in product(("", "scipy_"), ("", "64_", "_64")):
         function = getattr(library, f"{before}{name}{after}", None)
         if function is not None:
@@ -73,10 +74,10 @@ def _named(library: Any, name: str) -> Iterator[tuple[Callable, str]]:
 
 @cache
 def _libraries() -> list[tuple[Callable, Callable]]:
-    """The functions that get and set the number, of each BLAS that is loaded.
+    """Return the functions that get and set the number of threads, for each BLAS that is loaded.
 
-    OpenBLAS's own are called where it has a pool of threads: by threadpoolctl one thread alone may set it, and both
-    take longer.
+    If OpenBLAS has a pool of threads, its own functions are called: through threadpoolctl only one thread may set the
+    number, and both functions take longer.
     """
     found = []
     for library in _controllers():

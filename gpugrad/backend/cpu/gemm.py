@@ -13,30 +13,35 @@ import numpy as np
 
 from . import memory, threads
 
-ALONE = 1 << 18  # multiply-adds up to which a BLAS uses one thread anyway
+ONE_THREAD = 1 << 18  # multiply-adds up to which a BLAS uses one thread anyway
 SHARE = 3 << 20  # multiply-adds that are worth a thread
-TILE = 10**6  # multiply-adds of a tile: OpenBLAS copies no operand
-UNIT = 12  # rows that OpenBLAS takes at a time, and the least of a tile
-SIDES = {True: (16, 64), False: (32, 32)}  # of a tile that has not all columns, by whether both operands lie row by row
-LONG, FEW = 256, 64  # products of each element from which such a tile gains, or rows up to which it does
-CACHED = 1 << 19  # numbers on the right that stay in the cache while it is walked over once for each row of tiles
-DEEP = 64  # rows of a piece of `transposed`, below which adding up the pieces costs more than they gain
+TILE = 10**6  # multiply-adds of a tile, up to which OpenBLAS copies no operand
+UNIT = 12  # rows that OpenBLAS multiplies at a time, so a tile has a multiple of them
+# (Rows, columns) of a tile that is narrower than the product, by whether both operands are contiguous along their rows.
+SIDES = {True: (16, 64), False: (32, 32)}
+# Such a tile is faster if each element is a sum of at least LONG products, or if the product has at most FEW rows.
+LONG, FEW = 256, 64
+CACHED = 1 << 19  # elements of w that stay in the cache; w is read once for each row of tiles
+DEEP = 64  # rows of a piece of `transposed`; with fewer, adding up the pieces costs more than they gain
 
 
 def matmul(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """NumPy's x @ y, by `product` where that is one."""
+    """Return NumPy's x @ y, computed by `product` if both are matrices (or batches of them) of one dtype."""
     if x.ndim > 1 < y.ndim and x.dtype == y.dtype and x.shape[-1] == y.shape[-2]:
         return product(x, y)
-    return x @ y
+    if x.size + y.size <= ONE_THREAD:
+        return x @ y
+    with threads.blas_turn:
+        return x @ y
 
 
 def product(x: np.ndarray, w: np.ndarray) -> np.ndarray:
-    """x (..., M, K) @ w (..., K, N), leading axes broadcast."""
+    """Return x (..., M, K) @ w (..., K, N), with leading axes broadcast."""
     lead = x.shape[:-2]
     lead = lead if lead == w.shape[:-2] else np.broadcast_shapes(lead, w.shape[:-2])
     shape = *lead, x.shape[-2], w.shape[-1]
     work = prod(shape) * x.shape[-1]
-    if work <= ALONE:
+    if work <= ONE_THREAD:
         return x @ w
     if lead and lead[0] == 1:
         return product(*(operand[0] if operand.ndim == len(shape) else operand for operand in (x, w)))[None]
@@ -46,17 +51,20 @@ def product(x: np.ndarray, w: np.ndarray) -> np.ndarray:
 
 
 def compute(*products: tuple, then: Callable[[tuple[slice, slice]], Any] | None = None) -> None:
-    """out = x @ w for each of the `products` (x, w, out), all in one hand-over to the threads. The first axis of out is
-    cut; of a matrix, the longer one. Each thread calls `then` with the index of its part of the last one."""
+    """Compute out = x @ w for each of the `products` (x, w, out), as one task per thread.
+
+    The first axis of out is cut into one part per thread; of a matrix, the longer axis. Each thread calls `then` with
+    the index of its part of the last product.
+    """
     work = sum([out.size * x.shape[-1] for x, _, out in products])
-    if work <= ALONE:
+    if work <= ONE_THREAD:
         for x, w, out in products:
             np.matmul(x, w, out=out)
         if then is not None:
             then((slice(None), slice(None)))
         return
     length = max([_length(out) for *_, out in products])
-    count = threads.worth(length, 1 + SHARE * length // work)
+    count = threads.thread_count(length, 1 + SHARE * length // work)
 
     def run(number: int) -> None:
         for x, w, out in products:
@@ -74,9 +82,9 @@ def compute(*products: tuple, then: Callable[[tuple[slice, slice]], Any] | None 
 def _compute_part(x: np.ndarray, w: np.ndarray, out: np.ndarray, number: int, count: int) -> tuple[slice, slice]:
     """Compute part `number` of `count` of out = x @ w. Returns its index."""
     length = _length(out)
-    cut = threads.one_of(length, number, count)
+    cut = threads.nth_cut(length, number, count)
     if out.ndim > 2:
-        multiply(_along(x, out, cut), _along(w, out, cut), out[cut])
+        multiply(_part_of(x, out, cut), _part_of(w, out, cut), out[cut])
     elif out.shape[0] < length:
         multiply(x, w[:, cut], out[:, cut])
         return slice(None), cut
@@ -89,35 +97,39 @@ def _length(out: np.ndarray) -> int:
     return out.shape[0] if out.ndim > 2 else max(out.shape)
 
 
-def _along(operand: np.ndarray, out: np.ndarray, part: slice) -> np.ndarray:
-    """What `out[part]` needs of an operand that broadcasts to `out`."""
+def _part_of(operand: np.ndarray, out: np.ndarray, part: slice) -> np.ndarray:
+    """Return the part of an operand that `out[part]` is computed from; the operand broadcasts to `out`."""
     return operand[part] if operand.ndim == out.ndim and len(operand) > 1 else operand
 
 
 def multiply(x: np.ndarray, w: np.ndarray, out: np.ndarray) -> None:
-    """out = x (..., M, K) @ w (..., K, N), by tiles, on this thread."""
+    """Compute out = x (..., M, K) @ w (..., K, N), by tiles, on this thread."""
     rows, columns = out.shape[-2:]
     height, width = _tile(x, w)
     if height >= rows and width >= columns:
         np.matmul(x, w, out=out)
         return
-    below, beside = rows - rows % height, columns - columns % width
-    if beside < columns:
-        np.matmul(x[..., :below, :], w[..., beside:], out=out[..., :below, beside:])
-    if below < rows:
-        np.matmul(x[..., below:, :], w, out=out[..., below:, :])
-        x = x[..., :below, :]
-    down, across = below // height, beside // width
-    tiles = x.reshape(*x.shape[:-2], down, 1, height, x.shape[-1])
-    strips = w[..., :beside].reshape(*w.shape[:-1], across, width).swapaxes(-3, -2)
-    results = out[..., :below, :beside].reshape(*out.shape[:-2], down, height, across, width).swapaxes(-3, -2)
+    tiled_rows, tiled_columns = rows - rows % height, columns - columns % width
+    if tiled_columns < columns:
+        np.matmul(x[..., :tiled_rows, :], w[..., tiled_columns:], out=out[..., :tiled_rows, tiled_columns:])
+    if tiled_rows < rows:
+        np.matmul(x[..., tiled_rows:, :], w, out=out[..., tiled_rows:, :])
+        x = x[..., :tiled_rows, :]
+    rows_of_tiles, columns_of_tiles = tiled_rows // height, tiled_columns // width
+    tiles = x.reshape(*x.shape[:-2], rows_of_tiles, 1, height, x.shape[-1])
+    strips = w[..., :tiled_columns].reshape(*w.shape[:-1], columns_of_tiles, width).swapaxes(-3, -2)
+    results = (
+        out[..., :tiled_rows, :tiled_columns]
+        .reshape(*out.shape[:-2], rows_of_tiles, height, columns_of_tiles, width)
+        .swapaxes(-3, -2)
+    )
     np.matmul(tiles, strips[..., None, :, :, :], out=results)
 
 
 def transposed(x: np.ndarray, y: np.ndarray, out: np.ndarray) -> None:
-    """out = x^T y for x (..., M, K) and y (..., M, N), as a sum over pieces of rows if K and N are small."""
+    """Compute out = x^T y for x (..., M, K) and y (..., M, N), as a sum over pieces of rows if K and N are small."""
     rows, work = x.shape[-2], x.shape[-1] * y.shape[-1]
-    size = _even(rows, TILE // max(1, work))
+    size = _piece_size(rows, TILE // max(1, work))
     if not DEEP <= size < rows:
         multiply(x.swapaxes(-1, -2), y, out)
         return
@@ -129,7 +141,7 @@ def transposed(x: np.ndarray, y: np.ndarray, out: np.ndarray) -> None:
 
 
 def _tile(x: np.ndarray, w: np.ndarray) -> tuple[int, int]:
-    """Rows and columns of a tile of x @ w; those of the whole product where smaller ones gain nothing."""
+    """Return (rows, columns) of a tile of x @ w; those of the whole product if smaller tiles would not be faster."""
     (rows, inner), columns = x.shape[-2:], w.shape[-1]
     area = TILE // max(1, inner)
     if rows * columns > area:
@@ -143,12 +155,12 @@ def _tile(x: np.ndarray, w: np.ndarray) -> tuple[int, int]:
     return max(1, rows), max(1, columns)
 
 
-def _even(count: int, most: int) -> int:
-    """The size of equal pieces of `count` that have at most so many."""
+def _piece_size(count: int, most: int) -> int:
+    """Return the size of the pieces if `count` is cut into equal pieces of at most `most`."""
     return -(-count // -(-count // most)) if 0 < most < count else max(1, count)
 
 
 def _cut(matrix: np.ndarray, size: int) -> np.ndarray:
-    """(..., M, K) as a view (..., M / size, size, K)."""
+    """Return (..., M, K) as a view (..., M / size, size, K)."""
     *lead, rows, columns = matrix.shape
     return matrix.reshape(*lead, rows // size, size, columns)

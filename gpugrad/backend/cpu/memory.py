@@ -1,11 +1,11 @@
-"""Memory for CPU results: large buffers are kept and handed out again.
+"""Memory for CPU results: large buffers are kept and reused.
 
 A fresh page costs more than the arithmetic done on it (three ops on 2 MB arrays: 2.1 ms in fresh memory, 0.17 ms in
-reused memory). Two remedies, one per size:
+reused memory). There are two remedies, one per size:
 
-* below 32 MB, glibc is told once to keep freed memory in its heap instead of returning it to the system, and the heap
-  gets pages of 2 MB, so that fewer of their addresses have to be looked up;
-* from 32 MB on (where glibc always maps fresh pages), `empty` keeps its own list of buffers. A buffer is free when
+- Below 32 MB, glibc is told once to keep freed memory in its heap instead of returning it to the system. The heap gets
+  pages of 2 MB, so that fewer of their addresses have to be looked up.
+- From 32 MB on (where glibc always maps fresh pages), `empty` keeps its own list of buffers. A buffer is free when
   nothing but the list refers to it, which its reference count says: there is nothing to release by hand.
 """
 
@@ -22,7 +22,7 @@ LARGE = 32 << 20  # bytes from which glibc maps fresh pages whatever its setting
 KEEP = 256 << 20  # bytes of free buffers that are kept for later
 
 PIECE = LARGE - (1 << 20)  # bytes that glibc still takes from its heap
-HEAP = KEEP // LARGE - 1  # such pieces that get huge pages; all free, they are less than what glibc keeps
+HEAP = KEEP // LARGE - 1  # pieces with huge pages; when all are free, glibc still keeps them
 
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3  # of mallopt
 _MADV_HUGEPAGE = 14
@@ -33,7 +33,7 @@ _lock = threading.Lock()
 def keep_heap() -> None:
     """Tell glibc to keep freed memory below `LARGE` bytes, and the system to give it huge pages.
 
-    No effect without glibc, or with GPUGRAD_MALLOC=system.
+    It does nothing without glibc, or with GPUGRAD_MALLOC=system.
     """
     libc = _glibc()
     if libc is not None:
@@ -44,8 +44,10 @@ def keep_heap() -> None:
 
 
 def take_huge_pages(pieces: int) -> None:
-    """Ask for huge pages for the next `pieces` * `PIECE` bytes of the heap from which this thread takes memory. They
-    become resident when they are used, as ever."""
+    """Ask for huge pages for the next `pieces` * `PIECE` bytes of the heap from which this thread takes memory.
+
+    They become resident when they are used, as always.
+    """
     libc = _glibc()
     if libc is None:
         return
@@ -59,7 +61,7 @@ def take_huge_pages(pieces: int) -> None:
 
 
 def _glibc() -> Any:
-    """The C library if it is glibc and may be told what to keep, else None."""
+    """Return the C library if it is glibc and may be told what to keep, else None."""
     if os.environ.get("GPUGRAD_MALLOC") == "system" or not sys.platform.startswith("linux"):
         return None
     libc = ctypes.CDLL(None)
@@ -67,18 +69,18 @@ def _glibc() -> Any:
 
 
 def empty(shape: tuple[int, ...], dtype) -> np.ndarray:
-    """An uninitialised C-contiguous array, taken from the kept buffers when it is large."""
+    """Return an uninitialised C-contiguous array; a large one reuses a kept buffer."""
     dtype = np.dtype(dtype)
     size = math.prod(shape) * dtype.itemsize
     if size < LARGE:
         return np.empty(shape, dtype)
-    with _lock:  # until the buffer is referred to from here, another thread might take it too
+    with _lock:  # else another thread might take the same buffer before this one refers to it
         buffer = _buffer(size)
     return buffer[:size].view(dtype).reshape(shape)
 
 
 def empty_like(array: np.ndarray) -> np.ndarray:
-    """`empty` with the shape, dtype and memory order of `array` (a permuted array stays permuted)."""
+    """Return `empty` with the shape, dtype and memory order of `array` (a permuted array stays permuted)."""
     if array.nbytes < LARGE:
         return np.empty_like(array)
     order = sorted(range(array.ndim), key=lambda axis: -abs(array.strides[axis]))
@@ -102,7 +104,7 @@ def _buffer(size: int) -> np.ndarray:
 
 
 def is_exclusive(array: Any) -> bool:
-    """Whether nothing but `array`, which the caller holds in one variable, can see its memory."""
+    """Return whether nothing but `array`, which the caller holds in one variable, can see its memory."""
     base = array.base
     if base is None:
         return True

@@ -1,4 +1,4 @@
-"""Work on the rows of a matrix: blocks of them that stay in cache, on two threads."""
+"""Work on the rows of a matrix, cut into one part per thread and into blocks that stay in cache."""
 
 from typing import Any
 
@@ -6,16 +6,16 @@ import numpy as np
 
 from . import threads
 
-BLOCK = 1 << 19  # elements of a block: a share of the caches, and few enough calls for threads to overlap
+BLOCK = 1 << 19  # elements of a block: it fits the cache, and calls are few enough for threads to overlap
 SHARE = 1 << 17  # elements that are worth a thread
-WIDE = 512  # elements of a row from which NumPy broadcasts over it faster without a buffer
+WIDE = 512  # elements of a row from which on NumPy broadcasts faster without a buffer
 
 
 class unbuffered(np.errstate):
-    """np.errstate in which NumPy broadcasts over rows of `width` elements without its buffer, if they are wide.
+    """An np.errstate in which NumPy broadcasts over rows of `width` elements without its buffer, if they are wide.
 
-    What is broadcast to rows shorter than the buffer, of 8192 elements, is copied into it first, and x * y[:, None]
-    takes almost twice as long.
+    If rows are shorter than the buffer (8192 elements), NumPy first copies a broadcast operand into it, and x * y[:,
+    None] takes almost twice as long.
     """
 
     def __init__(self, width: int, **kinds: Any):
@@ -29,9 +29,9 @@ class unbuffered(np.errstate):
 
 
 def over_parts(task, count: int, size: int, width: int, share: int = SHARE) -> list:
-    """`[task(part)]` for the slices of range(count) that threads take; an item has `size` elements, rows of `width`.
+    """Return `[task(part)]`, where the parts are slices of range(count), one per thread.
 
-    `share`: the elements that are worth a thread.
+    size: elements of one item. width: elements of one of its rows. share: the elements that are worth a thread.
     """
 
     def run(part: slice) -> Any:
@@ -42,7 +42,7 @@ def over_parts(task, count: int, size: int, width: int, share: int = SHARE) -> l
 
 
 def over_rows(task, rows: np.ndarray) -> list:
-    """`[task(block) for block in blocks]` over slices of rows (M, K), by two threads if M * K is large."""
+    """Return `[task(block) for block in blocks]` over slices of rows (M, K), on several threads if M * K is large."""
     count, width = rows.shape
     if rows.size == 0:
         return []

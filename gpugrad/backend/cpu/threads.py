@@ -1,9 +1,9 @@
 """Several Python threads over one batch: NumPy releases the GIL, so large work splits along an axis.
 
-Work is cut by the number of threads alone, so results do not depend on timing. How it is handed over: `worker`.
+The number of threads alone decides how work is cut, so results do not depend on timing. `worker` passes it on.
 
-BLAS is held to one thread each meanwhile, and large products are cut like everything else (`gemm`): a BLAS that starts
-threads of its own lets them spin for a while afterwards, on the core that the next op wants.
+Meanwhile each BLAS call uses one thread, and large products are cut like everything else (`gemm`): a BLAS that starts
+threads of its own lets them spin for a while afterwards, on the core that the next op needs.
 """
 
 import os
@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ...errors import OptionError
 from . import blas, memory
 
 _affinity = getattr(os, "sched_getaffinity", None)
@@ -21,36 +22,47 @@ _turn = threading.RLock()
 
 
 def get_num_threads() -> int:
-    """Threads that CPU ops may use."""
+    """Return the number of threads that CPU ops may use.
+
+    >>> gg.get_num_threads() >= 1
+    True
+    """
     return _count
 
 
 def set_num_threads(count: int) -> None:
-    """Let CPU ops (and BLAS) use `count` threads, at least one."""
+    """Let CPU ops (and BLAS) use `count` threads, at least one.
+
+    >>> before = gg.get_num_threads()
+    >>> gg.set_num_threads(1)
+    >>> gg.get_num_threads()
+    1
+    >>> gg.set_num_threads(before)
+    """
     global _count
     if not isinstance(count, int) or count < 1:
-        raise ValueError(f"set_num_threads: expected a positive int, got {count!r}")
+        raise OptionError(f"set_num_threads: expected a positive int, got {count!r}")
     _count = count
     blas.set_num_threads([count] * len(blas.get_num_threads()))
 
 
 def chunks(n: int, least: int = 1) -> list[slice]:
-    """`range(n)` cut into one slice per thread, each of at least `least` items (one slice if it is not worth more)."""
-    return cut(slice(0, n), worth(n, least))
+    """Cut `range(n)` into one slice per thread, each of at least `least` items (one slice if `n` is not worth more)."""
+    return cut(slice(0, n), thread_count(n, least))
 
 
-def worth(n: int, least: int = 1) -> int:
-    """How many threads get at least `least` of `n` items each; one if that is not worth more."""
+def thread_count(n: int, least: int = 1) -> int:
+    """Return how many threads to use for `n` items if each is to get at least `least` of them."""
     return 1 if getattr(_state, "inside", False) else max(1, min(_count, n // max(least, 1)))
 
 
 def blocks(part: slice, size: int) -> list[slice]:
-    """`part` cut into slices of about `size` items, all of a length: a short last one would cost as many calls."""
+    """Cut `part` into equal slices of about `size` items: a short last one would cost as many calls."""
     return cut(part, max(1, round((part.stop - part.start) / max(1, size))))
 
 
 def cut(part: slice, count: int) -> list[slice]:
-    """`part` cut into `count` slices, as equal as can be."""
+    """Cut `part` into `count` slices of equal length, or as equal as possible."""
     if count == 1:
         return [part]
     length = part.stop - part.start
@@ -58,34 +70,34 @@ def cut(part: slice, count: int) -> list[slice]:
     return [slice(a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
 
 
-def one_of(length: int, number: int, count: int) -> slice:
-    """`cut(slice(0, length), count)[number]` without the others."""
+def nth_cut(length: int, number: int, count: int) -> slice:
+    """Return `cut(slice(0, length), count)[number]` without making the others."""
     return slice(length * number // count, length * (number + 1) // count)
 
 
 def parallel(task: Callable[[Any], Any], parts: Iterable) -> list:
-    """`[task(part) for part in parts]`: each on a thread, the first on the caller's own; errors are re-raised."""
+    """Return `[task(part) for part in parts]`, one thread per task, the first on the caller's. Errors are re-raised."""
     first, *rest = parts
     if not rest or getattr(_state, "inside", False):
         return [task(part) for part in (first, *rest)]
-    with Beside() as beside:
+    with Concurrent() as jobs:
         for part in rest:
-            beside.add(task, part, pause=True)
+            jobs.add(task, part, pause=True)
         result = _inside(task, first)
-    return [result, *beside.results]
+    return [result, *jobs.results]
 
 
-class Beside:
-    """Tasks that other threads take, in order, while the caller goes on; it takes some itself while it waits.
+class Concurrent:
+    """Tasks that other threads run, in order, while the caller goes on; while it waits, the caller runs some itself.
 
-        with Beside() as beside:
-            number = beside.add(task, part)
+        with Concurrent() as jobs:
+            number = jobs.add(task, part)
             ...                                # the caller's own work
-            beside.wait(number)
-        beside.results                         # what each task returned
+            jobs.wait(number)
+        jobs.results                           # the values that the tasks returned
 
-    Leaving the block waits for all. The error of a task is raised where it is waited for. Where it is not `helped`, the
-    caller takes all of them.
+    Leaving the block waits for all. The error of a task is raised by the `wait` for it. With helped=False, the caller
+    runs all of them.
     """
 
     def __init__(self, helped: bool = True) -> None:
@@ -93,7 +105,7 @@ class Beside:
         self._first = 0  # all jobs before this one have been taken
         self._others = 0 if not helped or getattr(_state, "inside", False) else _count - 1
 
-    def __enter__(self) -> "Beside":
+    def __enter__(self) -> "Concurrent":
         one_blas_thread.__enter__()
         return self
 
@@ -108,11 +120,14 @@ class Beside:
 
     @property
     def results(self) -> list:
-        """What the tasks returned, as far as they are done."""
+        """Return the values that the tasks returned, None for those that are not done."""
         return [job.result for job in self._jobs]
 
     def add(self, task: Callable[[Any], Any], part: Any, pause: bool = False) -> int:
-        """Let a thread run `task(part)`; its number among the results. pause: leave it the GIL until it has begun."""
+        """Let a thread run `task(part)`, and return its number among the results.
+
+        pause: release the GIL until the thread has begun.
+        """
         number, job = len(self._jobs), _Job(task, part)
         self._jobs.append(job)
         if self._others:
@@ -127,14 +142,14 @@ class Beside:
                 raise error
 
     def _stop(self) -> None:
-        """Leave undone what has not begun, and wait for the rest."""
+        """Drop the jobs that have not begun, and wait for the rest."""
         for job in self._jobs:
             job.drop()
         for job in self._jobs:
             job.wait()
 
     def _finish(self, number: int, watch: bool = False) -> None:
-        """Take jobs until `number` is done, or runs on another thread; then wait for that one."""
+        """Run jobs here until `number` is done or runs on another thread; then wait for that one."""
         job = self._jobs[number]
         while not job.done and self._first < len(self._jobs):
             self._first += 1
@@ -146,7 +161,7 @@ class Beside:
 
 
 class _Job:
-    """A task for one part, run by the thread to which it was given or by the caller: by whoever comes first."""
+    """A task for one part, which runs once: on the thread it was given to or on the caller's, whichever is first."""
 
     __slots__ = ("done", "error", "result", "_ended", "_free", "_part", "_task")
 
@@ -159,7 +174,7 @@ class _Job:
         self._ended.acquire()
 
     def run(self) -> None:
-        """Run it unless somebody else does, or has done, or it was dropped."""
+        """Run the task unless a thread has begun it or it was dropped."""
         if self._free.acquire(False):
             try:
                 self.result = self._task(self._part)
@@ -168,7 +183,7 @@ class _Job:
             self._end()
 
     def drop(self) -> None:
-        """Never run it, if it has not begun."""
+        """Keep the task from running, if it has not begun."""
         if self._free.acquire(False):
             self._end()
 
@@ -184,7 +199,7 @@ class _Job:
 
 
 def _inside(function: Callable, *args: Any) -> Any:
-    """`function(*args)`, in which nothing is cut over threads again."""
+    """Return `function(*args)`; nothing in it is cut over threads again."""
     before, _state.inside = getattr(_state, "inside", False), True
     try:
         return function(*args)
@@ -196,9 +211,9 @@ _workers: list = []
 
 
 def _worker(number: int) -> Any:
-    """Worker `number`, which is started if need be."""
+    """Return worker `number`; start it if it is not running yet."""
     while len(_workers) <= number:
-        from .worker import Worker  # only a process that has use for one needs a millisecond for its queue's module
+        from .worker import Worker  # late, because importing its queue's module takes a millisecond
 
         _workers.append(Worker(f"gpugrad-{len(_workers) + 1}", _prepare_worker, lambda: _count <= _cores))
     return _workers[number]
@@ -212,7 +227,7 @@ def _prepare_worker() -> None:
 class _OneBlasThread:
     """A context in which BLAS calls use one thread; afterwards they use as many as before.
 
-    The number is the process's, so one user's thread at a time has its turn; it may enter again.
+    The number belongs to the process, so one user's thread at a time may enter; the same thread may enter again.
     """
 
     def __init__(self) -> None:
@@ -237,8 +252,27 @@ class _OneBlasThread:
 one_blas_thread = _OneBlasThread()
 
 
+class _BlasTurn:
+    """A context in which no other thread of the user changes the number of BLAS threads.
+
+    Products and factorizations that leave the threads to BLAS are computed in a turn, because their last bits depend on
+    that number: so a model gives the same bits whether or not others run beside it.
+    """
+
+    def __enter__(self) -> None:
+        if not getattr(_state, "inside", False):
+            _turn.acquire()
+
+    def __exit__(self, *exc: object) -> None:
+        if not getattr(_state, "inside", False):
+            _turn.release()
+
+
+blas_turn = _BlasTurn()
+
+
 def _start_anew() -> None:
-    """In a forked process, which has no other threads: nobody works there, and a turn that one had would never end."""
+    """Reset the state in a forked process: it has no workers, and a turn that another thread had would never end."""
     global _turn
     _workers.clear()
     _turn, one_blas_thread.depth = threading.RLock(), 0

@@ -1,6 +1,6 @@
 """The geometry that convolution and pooling share: where windows lie, and how an output is cut into blocks.
 
-Arrays are channels-last here, (N, *S, C); `last` and `first` are the views that go there and back.
+Arrays are channels-last here, (N, *S, C); `channels_last` and `channels_first` convert to it and back, as views.
 """
 
 import math
@@ -12,18 +12,18 @@ import numpy as np
 
 from . import threads
 
-THREAD_WORK = 1 << 21  # multiply-adds worth handing to another thread
+THREAD_WORK = 1 << 21  # multiply-adds that are worth another thread
 
 
 class Block(NamedTuple):
-    """Some samples and some rows (first spatial axis) of an output: whole samples, or rows of a single one."""
+    """A part of an output: some samples and some rows (first spatial axis); all rows, unless it has a single sample."""
 
     samples: slice
     rows: slice
 
 
 class Windows(NamedTuple):
-    """Windows over d spatial axes. `low` is the padding before each axis; a negative one skips inputs."""
+    """The windows over d spatial axes. `low` is the padding before each axis; a negative one skips inputs."""
 
     kernel: tuple[int, ...]
     stride: tuple[int, ...]
@@ -37,13 +37,13 @@ class Windows(NamedTuple):
         return cls(tuple(kernel), tuple(stride), tuple(dilation), tuple(low), tuple(out))
 
     def offsets(self) -> list[tuple[int, ...]]:
-        """The positions in a window, in row-major order."""
+        """Return the positions in a window, in row-major order."""
         return list(np.ndindex(*self.kernel))
 
     def spans(self, rows: slice) -> list[tuple[int, int]]:
-        """For each axis, the first input position that output `rows` see and the one after the last.
+        """Return, for each axis, the first input position that output `rows` read and the one after the last.
 
-        They may reach into the padding.
+        Both may lie in the padding.
         """
         ranges = [rows, *(slice(0, o) for o in self.out[1:])]
         axes = zip(ranges, self.kernel, self.stride, self.dilation, self.low, strict=True)
@@ -52,8 +52,9 @@ class Windows(NamedTuple):
     def places(self, shape: Sequence[int]) -> Callable[[slice], list[tuple[tuple, tuple]]]:
         """Return a function of output rows that gives, for each kernel offset, the indices (outputs, inputs).
 
-        They pick the outputs, out of (n, *rows, W), whose input at this offset is not padding, and that input, out of
-        (n, *shape, W).
+        `outputs` selects, from (n, *rows, W), the outputs whose input at this offset is not padding; `inputs` selects
+        these inputs from (n, *shape, W). For a kernel of 3 over 4 inputs with a padding of 1, offset 0 gives outputs
+        1:4 and inputs 0:3.
         """
         shape = tuple(shape)
         return lambda rows: _all_places(self, shape, rows.start, rows.stop)
@@ -70,29 +71,28 @@ class Windows(NamedTuple):
         return tuple(outputs), tuple(inputs)
 
 
-@lru_cache(1024)  # a network asks for the same ones in every step, and 25 take 80 us
+@lru_cache(1024)  # every step of a network asks for the same ones, and making 25 takes 80 us
 def _all_places(windows: Windows, shape: tuple[int, ...], start: int, stop: int) -> list[tuple[tuple, tuple]]:
     return [windows._places(offset, shape, slice(start, stop)) for offset in windows.offsets()]
 
 
-def last(x: np.ndarray) -> np.ndarray:
-    """(N, C, *S) seen as (N, *S, C)."""
+def channels_last(x: np.ndarray) -> np.ndarray:
+    """Return (N, C, *S) as a view (N, *S, C)."""
     return x.transpose(0, *range(2, x.ndim), 1)
 
 
-def first(x: np.ndarray) -> np.ndarray:
-    """(N, *S, C) seen as (N, C, *S)."""
+def channels_first(x: np.ndarray) -> np.ndarray:
+    """Return (N, *S, C) as a view (N, C, *S)."""
     return x.transpose(0, x.ndim - 1, *range(1, x.ndim - 1))
 
 
 def split(samples: int, out: tuple[int, ...], *, pixels: int, work: int, whole: bool = False) -> list:
     """Cut (samples, *out) pixels into blocks of about `pixels`. Returns one list of blocks for each thread.
 
-    There are as many threads as the work is worth, a pixel taking `work` multiply-adds. With `whole`, no two threads
-    work on the same sample.
+    work: multiply-adds of one pixel, which decide the number of threads. whole: no two threads work on the same sample.
     """
     count = samples * math.prod(out)
-    return _blocks(samples, out, pixels, whole, threads.worth(count * work, THREAD_WORK)) if count else []
+    return _blocks(samples, out, pixels, whole, threads.thread_count(count * work, THREAD_WORK)) if count else []
 
 
 @lru_cache(128)
@@ -101,7 +101,7 @@ def _blocks(samples: int, out: tuple[int, ...], pixels: int, whole: bool, parts:
     rows = max(1, min(pixels // row, samples * height // parts))
     if rows >= height:
         count = -(-samples // (rows // height))
-        step = -(-samples // (-(-count // parts) * parts))  # as many blocks for each thread
+        step = -(-samples // (-(-count // parts) * parts))  # every thread gets the same number of blocks
         blocks = [Block(slice(n, min(n + step, samples)), slice(0, height)) for n in range(0, samples, step)]
         unit = 1
     else:
@@ -114,5 +114,14 @@ def _blocks(samples: int, out: tuple[int, ...], pixels: int, whole: bool, parts:
 
 
 def each(task, parts: list) -> list:
-    """Run `task(blocks)` for each list of `split`, on a thread each. Returns the results, none for an empty batch."""
+    """Run `task(blocks)` on one thread for each list from `split`. Returns the results; an empty batch has none."""
     return threads.parallel(task, parts) if parts else []
+
+
+def multiply_each(task, parts: list) -> list:
+    """Run tasks that call BLAS as `each` does, on one BLAS thread even if there is a single task.
+
+    The last bits of a product depend on the number of BLAS threads, which other threads may change at any moment.
+    """
+    with threads.one_blas_thread:
+        return each(task, parts)

@@ -1,13 +1,16 @@
-"""A thread that takes work within microseconds.
+"""A thread that starts a task within microseconds.
 
-A thread that sleeps takes 30 to 60 us to wake, and one that wants the GIL while another holds it sleeps again. So for a
-millisecond a worker watches for its next task instead of sleeping, outside the GIL, and is told of it by a caller that
-has just released the GIL, and leaves it to the worker until this one has begun and prepared its first NumPy call. One
-thread is at work then after 30 us, both after 50.
+A sleeping thread takes 30 to 60 us to wake, and one that wants the GIL while another holds it falls asleep again. So
+after a task, a worker does not sleep at once: for a millisecond it watches for the next one, without the GIL. A caller
+that has a task releases the GIL, rings the worker's bell, and stays without the GIL until the worker has begun and
+prepared its first NumPy call. The worker runs after 30 us, both run after 50.
 
-NumPy serves for all this. `logical_or.reduce` over a row that repeats one byte reads this byte until it is True or the
-row ends; and if a row before it repeats a True one, the result of that row becomes True at once, but without the GIL:
-whoever watches for it can have it.
+    caller   put the task, ring (no GIL) ............ goes on with its own part
+    worker   watches (no GIL) ...... takes the task and the GIL, calls NumPy (no GIL)
+
+NumPy serves for watching and ringing, because it releases the GIL. `logical_or.reduce` over a row that repeats one byte
+reads this byte until it is True or the row ends: that is watching. The same call with a second row that repeats a True
+byte writes True as the result of that row at once, still without the GIL: that is ringing.
 """
 
 import threading
@@ -23,8 +26,10 @@ PATIENCE = 4  # pauses for which it waits at most until the worker has begun
 
 
 class Worker:
-    """A thread that calls the functions it is given, one after the other, and `prepare` before them. It watches for the
-    next one while `watches()`, else it sleeps."""
+    """A thread that calls `prepare`, and then the functions it is given, one after the other.
+
+    While `watches()` is true it watches for the next function, else it sleeps.
+    """
 
     def __init__(self, name: str, prepare: Callable[[], Any], watches: Callable[[], bool]) -> None:
         self._given: SimpleQueue = SimpleQueue()
@@ -40,7 +45,7 @@ class Worker:
         threading.Thread(target=self._work, name=name, daemon=True).start()
 
     def give(self, function: Callable[[], Any], pause: bool) -> None:
-        """Let it call `function`. pause: leave it the GIL until it has begun, if it does not sleep."""
+        """Let the worker call `function`. pause: release the GIL until it has begun, unless it sleeps."""
         self._idle[0] = False
         self._given.put(function)
         if self._watching:
@@ -51,7 +56,7 @@ class Worker:
                 self._bell[1] = True
 
     def watch(self) -> None:
-        """Wait, at most about a millisecond, until it has nothing to do."""
+        """Wait until the worker has nothing to do, at most about a millisecond."""
         if not self._idle[0]:
             np.logical_or.reduce(self._idle_row, axis=1)
 
@@ -70,5 +75,5 @@ class Worker:
 
 
 def repeated(cells: np.ndarray, count: int) -> np.ndarray:
-    """A row for each cell that repeats it, in no memory of its own."""
+    """Return an array with one row per cell that repeats it `count` times, without memory of its own."""
     return np.broadcast_to(cells[:, None], (len(cells), count))

@@ -1,4 +1,4 @@
-"""Kernel arguments in the form in which the CUDA driver takes them: an array of pointers, one to each value."""
+"""Kernel arguments as the CUDA driver takes them: an array of pointers, one to each value."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 
 class Packed:
-    """`pointers[i]` is the address of argument i; `values` keeps what they point to alive."""
+    """The packed arguments: `pointers[i]` is the address of argument i, and `values` keeps the values alive."""
 
     __slots__ = ("values", "pointers")
 
@@ -20,7 +20,7 @@ class Packed:
 
 
 def pack(args: Sequence, address: Callable[[Any], int]) -> Packed:
-    """Arrays (by their `address`), NumPy scalars, ctypes structures and None as kernel arguments."""
+    """Pack arrays (by their `address`), NumPy scalars, ctypes structures and None as kernel arguments."""
     return Packed([_value(value, address) for value in args])
 
 

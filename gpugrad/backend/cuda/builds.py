@@ -1,4 +1,4 @@
-"""Where compiled kernels are kept on disk: in `$GPUGRAD_CACHE`, or else in `~/.cache/gpugrad`."""
+"""The disk cache of compiled kernels: `$GPUGRAD_CACHE`, or else `~/.cache/gpugrad`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ...errors import KernelError
 
 
 def folder(kind: str) -> Path:
-    """The folder of one kind of builds: "cubin" or "emulator"."""
+    """Return the folder of one kind of builds: "cubin" or "emulator"."""
     given = os.environ.get("GPUGRAD_CACHE")
     return (Path(given) if given else Path.home() / ".cache" / "gpugrad") / kind
 
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """A path to write to, which becomes `target` at the end: others see a whole file or none, whoever else makes it.
+    """Yield a path to write to, and rename it to `target` at the end: so others see a whole file or none.
 
     Raises KernelError if its folder cannot be made.
     """

@@ -10,12 +10,12 @@ import numpy as np
 from ...errors import KernelError
 from .gemm import Operand, Product
 
-_WORKSPACE = 32 << 20  # bytes; what NVIDIA recommends for Hopper
-_ALIGNMENT = 256  # bytes; what fresh arrays have, and as far as the heuristic asks
+_WORKSPACE = 32 << 20  # bytes, as NVIDIA recommends for Hopper
+_ALIGNMENT = 256  # bytes: new arrays have it, and the heuristic uses no more
 
 
 class _Plan(NamedTuple):
-    """Everything about a product but its addresses."""
+    """Everything that cuBLASLt needs for a product except its addresses."""
 
     descriptor: int
     layouts: tuple[int, int, int]
@@ -25,7 +25,7 @@ class _Plan(NamedTuple):
 
 
 class CublasLt:
-    """The library on one device. Plans are made once for each kind of product; calls take turns."""
+    """The cuBLASLt library on one device. It makes a plan once for each kind of product; its calls take turns."""
 
     def __init__(self, cupy: Any):
         from nvmath import CudaDataType
@@ -97,7 +97,7 @@ class CublasLt:
         self._lt.matmul_desc_set_attribute(descriptor, name, given.ctypes.data, given.nbytes)
 
     def _algorithm(self, asked: Product, descriptor: int, layouts: tuple, alignment: tuple) -> np.ndarray:
-        """The heuristic's first choice within the workspace and for these alignments."""
+        """Return the heuristic's first choice for this workspace and these alignments."""
         lt, names = self._lt, self._lt.MatmulPreferenceAttribute
         preference = lt.matmul_preference_create()
         a, b, d = alignment

@@ -23,7 +23,7 @@ _INSTALL = "pip install 'gpugrad[cuda13]' (CUDA 13 driver) or 'gpugrad[cuda12]'"
 
 
 class CudaDevice(Device):
-    """One GPU. Results stay there: only `to_host` synchronises."""
+    """One GPU. Results stay there: only `to_host` waits for them."""
 
     __slots__ = (
         "_cupy", "_kernels", "_modules", "_granted", "_products",
@@ -52,13 +52,13 @@ class CudaDevice(Device):
             return self._cupy.asnumpy(array, out=out, blocking=False)
 
     def pinned(self, shape: tuple, dtype: np.dtype) -> np.ndarray:
-        """A host array in page-locked memory, which a GPU copies to and from while the program goes on."""
+        """Return a host array in page-locked memory, which a GPU copies to and from while the program goes on."""
         import cupyx
 
         return cupyx.empty_pinned(shape, dtype)
 
     def synchronize(self) -> None:
-        """Wait until all that was asked of this device is done."""
+        """Wait until this device has finished all its work."""
         with self.selected():
             self._cupy.cuda.runtime.deviceSynchronize()
 
@@ -78,7 +78,7 @@ class CudaDevice(Device):
 
         with self.selected():
             function = self._function(source, instance)
-            if shared > self._granted.get(function, 0):  # beyond 48 KiB with the static part it must be asked for
+            if shared > self._granted.get(function, 0):  # more than 48 KiB (with the static part) must be requested
                 driver.funcSetAttribute(function, driver.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, shared)
                 self._granted[function] = shared
             stream = self._cupy.cuda.get_current_stream().ptr
@@ -97,7 +97,7 @@ class CudaDevice(Device):
             self._products.multiply(asked, first, second, out, bias, aux)
 
     def _function(self, source: Source, instance: str) -> int:
-        """The loaded kernel; compiled on its first use."""
+        """Return the loaded kernel; its first use compiles it."""
         if (source, instance) not in self._kernels:
             from cupy_backends.cuda.api import driver
 
@@ -111,18 +111,18 @@ class CudaDevice(Device):
         return self._kernels[source, instance]
 
     def stream(self) -> Any:
-        """A new queue of work, which does not wait for the default one."""
+        """Return a new stream, which does not wait for the default one."""
         with self.selected():
             return self._cupy.cuda.Stream(non_blocking=True)
 
     def current_stream(self) -> Any:
-        """The queue of work in use."""
+        """Return the stream in use."""
         with self.selected():
             return self._cupy.cuda.get_current_stream()
 
     @property
     def arch(self) -> str:
-        """What NVRTC compiles for: "sm_80", and "sm_90a" for Hopper, whose own instructions need the a."""
+        """Return NVRTC's name of the architecture: "sm_80", or "sm_90a" for Hopper with its own instructions."""
         capability = self._cupy.cuda.Device(self.index).compute_capability
         return f"sm_{capability}" + ("a" if int(capability) >= 90 else "")
 
@@ -155,7 +155,7 @@ def _allocate(size: int) -> Any:
 
 @cache
 def _arrays(cupy: Any) -> Any:
-    """CuPy's namespace, registered as that of its arrays; CuPy's allocations then go through `CudaMemory`."""
+    """Return CuPy's namespace, registered as that of its arrays; CuPy's allocations then go through `CudaMemory`."""
     cupy.cuda.set_allocator(_allocate)
 
     made = namespace.Namespace(cupy, "cuda")
@@ -165,19 +165,19 @@ def _arrays(cupy: Any) -> Any:
 
 
 def _connected(index: int) -> Any:
-    """The device with this index, connected now if an array of it is the first thing seen of it."""
+    """Return the device with this index; connect it if an array on it was made before anyone asked for the device."""
     return CONNECTED.get(index) or register(connect(index))
 
 
 def count() -> int:
-    """How many GPUs there are."""
+    """Return the number of GPUs."""
     import cupy
 
     return cupy.cuda.runtime.getDeviceCount()
 
 
 def connect(index: int) -> Device:
-    """The GPU with this index. Raises DeviceError, with the command that mends it, where there is none."""
+    """Return the GPU with this index. Raises DeviceError, with the command that helps, if there is none."""
     problem = diagnose()
     if problem is not None:
         raise DeviceError(f'device "cuda:{index}": {problem}')
@@ -189,7 +189,7 @@ def connect(index: int) -> Device:
 
 
 def diagnose() -> str | None:
-    """What keeps cuda from working here and how to mend it, or None."""
+    """Return why cuda does not work here and what to do, or None if it works."""
     try:
         import cupy
     except ImportError as error:

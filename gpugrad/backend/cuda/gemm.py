@@ -1,9 +1,12 @@
 """Matrix products on cuda devices, by cuBLASLt: 16-bit floats with float32 sums, transposes without copies, epilogues.
 
-cuBLASLt thinks in columns. A row-major (M, N) result is a column-major (N, M) one, so out = a b is asked for as
-out^T = b^T a^T: its first operand is b, and a view whose rows are contiguous is "not transposed". What is asked for is
-a `Product`, numbers and addresses; `CudaDevice` gives it to cuBLASLt, the emulated device computes it from the same
-numbers.
+cuBLASLt stores matrices by columns. A row-major (M, N) result is a column-major (N, M) one in the same memory, so out =
+a b is requested as out^T = b^T a^T: the first operand is b, and a view whose rows are contiguous is "not transposed".
+Example: for row-major a (2, 3) and b (3, 4), `first` is b as (4, 3) with ld 4, `second` is a as (3, 2) with ld 3, and
+`out` is (4, 2) with ld 4.
+
+A request is a `Product`, numbers and addresses; `CudaDevice` passes it to cuBLASLt, the emulated device computes it
+from the same numbers.
 """
 
 from __future__ import annotations
@@ -14,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import precision
 from ..device import device_of
 from ..namespace import xp
+from ..precision import get_float32_matmul_precision
 from .launch import dense
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
@@ -24,8 +27,11 @@ DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 @dataclass(frozen=True)
 class Operand:
-    """A batch of column-major matrices in memory: (rows, columns), `ld` elements from column to column, `stride` from
-    matrix to matrix. `transposed`: the product takes its transpose."""
+    """A batch of column-major matrices in memory, (rows, columns).
+
+    ld: elements from column to column. stride: elements from matrix to matrix. transposed: the product takes its
+    transpose.
+    """
 
     rows: int
     columns: int
@@ -36,11 +42,11 @@ class Operand:
 
 @dataclass(frozen=True)
 class Product:
-    """out = op(first) op(second), `batch` times, all column-major, then `epilogue`; hashable, for plans to be kept.
+    """A request for out = op(first) op(second), `batch` times, all column-major, and then `epilogue`.
 
-    epilogue: "default"; "bias" adds one number per row of out; "relu_bias" then applies ReLU, "gelu_aux_bias" GELU (its
-    tanh form), keeping what it was applied to in aux; "bgradb" also writes, into bias, the sums of the second operand
-    over k.
+    It is hashable, so that plans can be kept. epilogue: "default"; "bias" adds one number per row of out; "relu_bias"
+    then applies ReLU; "gelu_aux_bias" applies GELU (its tanh form) and keeps its argument in aux; "bgradb" writes the
+    sums of the second operand over k to bias.
     """
 
     dtype: str
@@ -56,13 +62,13 @@ class Product:
 
 
 def supports(*arrays: Any) -> bool:
-    """Whether the device has cuBLASLt, and that can multiply these dtypes; otherwise the array library multiplies."""
+    """Return whether the device has cuBLASLt for these dtypes; otherwise the array library multiplies."""
     dtypes = {a.dtype for a in arrays if a is not None}
     return len(dtypes) == 1 and np.dtype(dtypes.pop()).name in DTYPES and device_of(arrays[0]).has_products
 
 
 def product(a: Any, b: Any, *, epilogue: str = "default", bias: Any = None, aux: Any = None) -> Any:
-    """a b for a (M, K) or (B, M, K) and b (K, N) or (B, K, N), of one dtype: (M, N) or (B, M, N).
+    """Return a b for a (M, K) or (B, M, K) and b (K, N) or (B, K, N), of one dtype: (M, N) or (B, M, N).
 
     epilogue: see `Product`. bias (N,) is added, or for "bgradb" (M,) written: the sums of a over k; aux (M, N) is
     written. An operand is copied only if neither its rows nor its columns are contiguous.
@@ -76,14 +82,14 @@ def product(a: Any, b: Any, *, epilogue: str = "default", bias: Any = None, aux:
     m, n, k = shape[-1], shape[-2], a.shape[-1]
     asked = Product(
         np.dtype(a.dtype).name, m, n, k, prod(shape[:-2]), first, second, Operand(m, n, m, m * n), epilogue,
-        precision.get() != "highest" and a.dtype == np.float32,
+        get_float32_matmul_precision() != "highest" and a.dtype == np.float32,
     )  # fmt: skip
     device_of(a).multiply(asked, b, a, out, bias, aux)
     return out
 
 
 def _operand(array: Any) -> tuple[Any, Operand]:
-    """`array` (.., R, C), copied if it must be, as a column-major (C, R) matrix or, transposed, as (R, C)."""
+    """Return `array` (.., R, C) as a column-major (C, R) matrix or, transposed, as (R, C); copied if it is neither."""
     for candidate in (array, None):
         if candidate is None:
             array = dense(array.copy())
@@ -105,7 +111,7 @@ def _described(array: Any) -> Operand | None:
 
 
 def emulate(asked: Product, first: Any, second: Any, out: Any, bias: Any, aux: Any) -> None:
-    """What cuBLASLt does, on host arrays and from the numbers of `asked` alone."""
+    """Compute what cuBLASLt computes, on host arrays and from the numbers of `asked` alone."""
     wide = np.float64 if asked.dtype == "float64" else np.float32
     a, b, d = (_matrices(array, operand, asked.batch) for array, operand in (
         (first, asked.first), (second, asked.second), (out, asked.out)))  # fmt: skip
@@ -123,7 +129,7 @@ def emulate(asked: Product, first: Any, second: Any, out: Any, bias: Any, aux: A
 
 
 def _matrices(array: np.ndarray, operand: Operand, batch: int) -> np.ndarray:
-    """The (batch, rows, columns) view that an operand describes, transposed if it says so."""
+    """Return the (batch, rows, columns) view that an operand describes, transposed if it says so."""
     size = array.itemsize
     view = np.lib.stride_tricks.as_strided(
         array, (max(batch, 1), operand.rows, operand.columns), (operand.stride * size, size, operand.ld * size)

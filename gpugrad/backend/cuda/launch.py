@@ -3,8 +3,8 @@
     softmax = Kernels("softmax.cu", lambda: [f"softmax_forward<{T}>" for T in FLOATS])
     softmax.launch(f"softmax_forward<{ctype(x)}>", grid=(rows,), block=(256,), args=(out, x, np.int64(columns)))
 
-Nothing is compiled before the first launch of an instance. On a GPU it is compiled by NVRTC for that GPU, on the
-emulated device by the C++ compiler; both keep what they built on disk.
+Nothing is compiled before the first launch of an instance. NVRTC compiles it for a GPU, the C++ compiler for the
+emulated device; both keep their builds on disk.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy as np
 from ...errors import DTypeError, KernelError
 from ..device import Device, device_of
 from ..namespace import xp
+from .sizes import launch_sizes
 from .sources import Source, kernels
 
 FLOATS = ("float", "double", "__half", "__nv_bfloat16")
@@ -27,11 +28,14 @@ _CTYPES = {
     "float32": "float", "float64": "double", "float16": "__half", "bfloat16": "__nv_bfloat16", "bool": "bool",
     "int8": "signed char", "uint8": "unsigned char", "int16": "short", "int32": "int", "int64": "long long",
 }  # fmt: skip
-_LIMITS = (2**31 - 1, 65_535, 65_535)  # blocks in a grid along x, y, z
 
 
 def ctype(array: Any) -> str:
-    """The C++ type of an array's elements, or of a dtype."""
+    """Return the C++ type of an array's elements, or of a dtype.
+
+    >>> gg.cuda.ctype(gg.float16), gg.cuda.ctype(np.zeros(3, np.int64))
+    ('__half', 'long long')
+    """
     dtype = np.dtype(getattr(array, "dtype", array))
     if dtype.name not in _CTYPES:
         raise DTypeError(f"CUDA kernels have no type for {dtype}; they know {', '.join(_CTYPES)}")
@@ -39,17 +43,27 @@ def ctype(array: Any) -> str:
 
 
 def dense(array: Any) -> Any:
-    """`array` if its elements lie in memory in C order, else a copy that does."""
+    """Return `array` if its elements lie in memory in C order, else a copy in C order.
+
+    >>> array = np.ones((2, 3))
+    >>> gg.cuda.dense(array) is array, gg.cuda.dense(array.T).flags.c_contiguous
+    (True, True)
+    """
     return array if array.flags.c_contiguous else xp(array).ascontiguousarray(array)
 
 
 def aligned(*arrays: Any) -> bool:
-    """Whether each array begins at a multiple of 16 bytes, as loads of 16 bytes need it; None counts as aligned."""
+    """Return whether each array (or None) begins at a multiple of 16 bytes, which loads of 16 bytes need."""
     return all(array is None or device_of(array).address(array) % 16 == 0 for array in arrays)
 
 
 class Strided:
-    """An array for a kernel that was told its strides: launched as it is, contiguous or not."""
+    """A marker around an array whose strides the kernel knows: it is launched as it is, contiguous or not.
+
+    >>> array = np.ones((2, 3)).T
+    >>> gg.cuda.Strided(array).array is array
+    True
+    """
 
     __slots__ = ("array",)
 
@@ -58,11 +72,17 @@ class Strided:
 
 
 class Kernels:
-    """The kernels of one CUDA source.
+    """The kernels of one CUDA source, which are compiled when they are first launched.
 
-    source: the name of a file in `kernels/`, a path, or a `Source`. instances: gives every instance that may be
-    launched, so that all can be compiled ahead; None allows any. spills: which of them (patterns of `fnmatch`) may
-    spill registers to memory, and why.
+    source: the name of a file in `kernels/`, a path, or a `Source`.
+    instances: returns every instance that may be launched, so that all can be compiled ahead; None allows any.
+    spills: the instances (patterns of `fnmatch`) that may spill registers to memory, and why.
+
+    >>> text = '__global__ void fill(float* out, long long n) { if (threadIdx.x < n) out[threadIdx.x] = 7; }'
+    >>> kernels = gg.cuda.Kernels(gg.cuda.Source(text=text))
+    >>> if gg.cuda.is_available():
+    ...     out = gg.xp(gg.zeros(1, device="cuda")._array).zeros(4, np.float32)
+    ...     kernels.launch("fill", grid=(1,), block=(32,), args=(out, np.int64(4)))
     """
 
     families: list[Kernels] = []
@@ -80,7 +100,7 @@ class Kernels:
 
     @cached_property
     def source(self) -> Source:
-        """The translation unit."""
+        """Return the translation unit."""
         given = self._given
         if isinstance(given, Source):
             return given
@@ -88,7 +108,7 @@ class Kernels:
         return Source(kernels() / path if len(path.parts) == 1 and not path.is_file() else path)
 
     def instances(self) -> list[str]:
-        """Every declared instance, as C++ names it."""
+        """Return every declared instance, as C++ names it."""
         return list(dict.fromkeys(self._instances())) if self._instances is not None else []
 
     @cached_property
@@ -96,27 +116,24 @@ class Kernels:
         return None if self._instances is None else frozenset(self.instances())
 
     def launch(self, instance: str, *, grid: Sequence, block: Sequence, args: Sequence, shared: int = 0) -> None:
-        """Run `instance` on the device of its arrays, in order with what else that device does.
+        """Run `instance` on the device of its arrays, in order with the other work of that device.
 
-        grid, block: one to three sizes; an empty grid runs nothing. args: device arrays in C order (or `Strided`),
-        NumPy scalars of exactly the parameters' types, `ctypes.Structure`s by value, None for a null pointer. shared:
-        bytes of dynamic shared memory. Raises KernelError for what the device or the kernel cannot take.
+        grid, block: one to three sizes; an empty grid runs nothing.
+        args: device arrays in C order (or `Strided`), NumPy scalars of exactly the parameters' types,
+        `ctypes.Structure`s by value, None for a null pointer.
+        shared: bytes of dynamic shared memory.
+        Raises KernelError for what the device or the kernel cannot take.
         """
         if self._known is not None and instance not in self._known:
             raise KernelError(f"{self.source.name}: {instance} is not among its declared instances")
-        grid, block = tuple(map(int, grid)), tuple(map(int, block))
-        if 0 in grid:
+        blocks, threads, shared = launch_sizes(instance, grid, block, shared)
+        if 0 in blocks:
             return
-        grid, block = (grid + (1, 1))[:3], (block + (1, 1))[:3]
-        if any(not 0 < n <= limit for n, limit in zip(grid, _LIMITS, strict=True)):
-            raise KernelError(f"{instance}: a grid of {grid} blocks; the limits are {_LIMITS}")
-        if not 0 < block[0] * block[1] * block[2] <= 1024 or block[2] > 64:
-            raise KernelError(f"{instance}: a block of {block} threads; at most 1024, and 64 along z")
         device, plain = self._checked(instance, args)
-        device.launch(self.source, instance, grid, block, plain, shared)
+        device.launch(self.source, instance, blocks, threads, plain, shared)
 
     def _checked(self, instance: str, args: Sequence) -> tuple[Device, list]:
-        """The device of the arrays among `args`, and the arguments as the device takes them."""
+        """Return the device of the arrays among `args`, and the arguments as that device takes them."""
         device, plain = None, []
         for i, value in enumerate(args):
             if value is not None and not isinstance(value, (np.generic, ctypes.Structure)):

@@ -1,4 +1,4 @@
-"""What a cuda device's memory holds, its limit, and the error when there is no room."""
+"""The memory of a cuda device: what it holds, its limit, and the error when an array finds no room."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from ...errors import OutOfMemoryError
 
 
 class Memory(NamedTuple):
-    """Bytes: in live arrays, kept for reuse besides, the most that was ever in live arrays, and the most allowed."""
+    """Numbers of bytes: in live arrays, kept for reuse, the most that was ever in live arrays, and the most allowed.
+
+    >>> print(gg.cuda.Memory(allocated=1024, cached=0, peak=2048, limit=1 << 30).peak)
+    2048
+    """
 
     allocated: int
     cached: int
@@ -28,7 +32,12 @@ class Memory(NamedTuple):
 
 
 def readable(size: int) -> str:
-    """Bytes for people: "1.50 GiB"."""
+    """Return a number of bytes as people read it.
+
+    >>> from gpugrad.backend.cuda.memory import readable
+    >>> readable(3 << 29)
+    '1.50 GiB'
+    """
     value, unit = float(size), 0
     while abs(value) >= 1024 and unit < 4:
         value, unit = value / 1024, unit + 1
@@ -36,7 +45,7 @@ def readable(size: int) -> str:
 
 
 def out_of_memory(device: str, asked: int, held: Memory) -> OutOfMemoryError:
-    """The error of an array of `asked` bytes that finds no room."""
+    """Return the error for an array of `asked` bytes that finds no room."""
     return OutOfMemoryError(
         f"{device}: no room for an array of {readable(asked)}: {readable(held.allocated)} are in live arrays and "
         f"{readable(held.cached)} cached, of at most {readable(held.limit)}. Try a smaller batch, 16-bit floats, "
@@ -46,7 +55,7 @@ def out_of_memory(device: str, asked: int, held: Memory) -> OutOfMemoryError:
 
 
 class CudaMemory:
-    """CuPy's memory pool of one device, with a peak and an error that says what is held."""
+    """CuPy's memory pool of one device, with a peak and an error that lists what is held."""
 
     def __init__(self, cupy: Any, index: int):
         self._cupy, self._index, self._peak = cupy, index, 0
@@ -54,7 +63,7 @@ class CudaMemory:
         self._lock = threading.Lock()
 
     def allocate(self, malloc: Callable, size: int) -> Any:
-        """A block of `size` bytes from `malloc`."""
+        """Return a block of `size` bytes from `malloc`."""
         try:
             block = malloc(size)
         except self._cupy.cuda.memory.OutOfMemoryError:
@@ -66,7 +75,7 @@ class CudaMemory:
         return block
 
     def state(self) -> Memory:
-        """What is held now."""
+        """Return what is held now."""
         with self._cupy.cuda.Device(self._index):
             used, total = self._pool.used_bytes(), self._pool.total_bytes()
             limit = self._pool.get_limit() or self._cupy.cuda.runtime.memGetInfo()[1]

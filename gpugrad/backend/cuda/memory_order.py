@@ -1,4 +1,4 @@
-"""The two orders in memory of x (N, C, *S) that kernels work on without a copy."""
+"""The two memory orders of x (N, C, *S) that kernels take without a copy: channels last or channels first."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from .launch import dense
 
 
 class MemoryOrder(NamedTuple):
-    """Says whether channels are last in memory, (N, *S, C), or in front, (N, C, *S)."""
+    """A memory order: channels are last in memory, (N, *S, C), or in front, (N, C, *S)."""
 
     last: bool
 
     @classmethod
     def of(cls, x: Any) -> MemoryOrder:
-        """Return the order of x, if it has one of the two; with one place per channel both are the same, `last`."""
+        """Return the order of x: `last` if its channels are last in memory or each has one place only, else first."""
         return cls(math.prod(x.shape[2:]) == 1 or not x.flags.c_contiguous and _channels_last(x).flags.c_contiguous)
 
     def arranged(self, x: Any) -> Any:

@@ -1,8 +1,8 @@
 """Compile CUDA C++ for a GPU with NVRTC: neither a GPU nor a driver is needed, only NVIDIA's wheels.
 
-Compiled code is kept on disk, in `$GPUGRAD_CACHE` or `~/.cache/gpugrad`, in the folder `cubin`: code under the hash of
-its contents, and for each instance of a kernel an entry that names the code holding it. So the instances that were
-compiled together ahead of time are found one by one when they are launched.
+Compiled code is kept on disk, in `$GPUGRAD_CACHE` or `~/.cache/gpugrad`, in the folder `cubin`. A file of code is named
+by the hash of its contents. Each instance of a kernel has an entry that names the file with its code, so that instances
+that were compiled together are found one by one when they are launched.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from ...errors import KernelError
 from . import builds
 from .sources import Source
 
-# No -ftz and no fast math: denormals survive, as on the CPU. The log of `-v` is what `resources` reads.
+# No -ftz and no fast math: denormals survive, as on the CPU. `resources` reads the log of `-v`.
 _OPTIONS = ("-std=c++17", "-lineinfo", "--ptxas-options=-v")
 _INSTALL = "pip install 'gpugrad[cuda13]' (CUDA 13 driver) or 'gpugrad[cuda12]'"
 _NAMES = "__nv_name_map"  # the file that NVRTC writes the instances' names to
-_SHOWN = 5  # errors of one compilation
+_SHOWN = 5  # errors that a message shows
 
 
 @dataclass(frozen=True)
 class Cubin:
-    """Machine code for one architecture: what a driver loads from `path`, which several instances may share.
+    """Machine code for one architecture: a driver loads it from `path`, which several instances may share.
 
-    names: instance -> the kernel's mangled name. log: what the compiler said, with each kernel's registers and memory.
+    names: instance -> the kernel's mangled name. log: the compiler's output, with each kernel's registers and memory.
     """
 
     path: Path
@@ -50,7 +50,7 @@ class Toolchain:
 
 @cache
 def toolchain() -> Toolchain:
-    """What there is to compile with. Raises KernelError, with the command that gets it, where something is missing."""
+    """Return NVRTC and the CUDA headers. Raises KernelError, with the command that installs them, if one is missing."""
     try:
         import cuda.bindings.nvrtc as nvrtc
         from cuda.pathfinder import find_nvidia_header_directory
@@ -67,7 +67,7 @@ def toolchain() -> Toolchain:
 
 
 def diagnose() -> str | None:
-    """What keeps kernels from being compiled here and how to mend it, or None."""
+    """Return why kernels cannot be compiled here and what to do, or None if they can."""
     try:
         toolchain()
     except KernelError as error:
@@ -76,10 +76,10 @@ def diagnose() -> str | None:
 
 
 def compile(source: Source, instances: Sequence[str], arch: str, *, options: Sequence[str] = ()) -> Cubin:
-    """Machine code of `instances`, C++ name expressions such as `softmax_forward<float, 4>`, for `arch` ("sm_90a").
+    """Compile `instances`, C++ name expressions such as `softmax_forward<float, 4>`, for `arch` ("sm_90a").
 
-    Taken from the disk cache where it is there. Raises KernelError for code that does not compile (with file, line and
-    the compiler's message), for an unknown architecture and where NVRTC or the CUDA headers are missing.
+    The disk cache is used if it has the code. Raises KernelError for code that does not compile (with file, line and
+    the compiler's message), for an unknown architecture, and if NVRTC or the CUDA headers are missing.
     """
     if not instances:
         raise KernelError(f"{source.name}: no instance to compile")
@@ -97,7 +97,7 @@ def compile(source: Source, instances: Sequence[str], arch: str, *, options: Seq
 
 
 def lookup(source: Source, instances: Sequence[str], arch: str, *, options: Sequence[str] = ()) -> Cubin | None:
-    """What `compile` would give if the disk cache has all of it in one undamaged piece, else None."""
+    """Return what `compile` would return if the disk cache has all of it in one undamaged file, else None."""
     keys = _keys(source, instances, arch, options)
     try:
         entries = {instance: json.loads((_folder() / f"{key}.json").read_bytes()) for instance, key in keys.items()}
@@ -118,7 +118,7 @@ def _folder() -> Path:
 
 
 def _keys(source: Source, instances: Sequence[str], arch: str, options: Sequence[str]) -> dict[str, str]:
-    """The key of each instance: everything that decides its machine code."""
+    """Return the key of each instance, made of everything that decides its machine code."""
     tools = toolchain()
     common = [source.digest(), arch, *_OPTIONS, *options, f"{tools.version} {tools.headers_version}"]
     return {i: hashlib.sha256("\0".join([*common, i]).encode()).hexdigest() for i in instances}
@@ -133,7 +133,7 @@ def _options(source: Source, arch: str) -> list[str]:
 
 
 def _run(source: Source, instances: Sequence[str], options: Sequence[str]) -> tuple[bytes, dict[str, str], str]:
-    """Compile: (machine code, mangled names, log). The bindings release the GIL, so threads compile side by side."""
+    """Compile and return (machine code, mangled names, log). The bindings release the GIL, for threads in parallel."""
     import cuda.bindings.nvrtc as nvrtc
 
     ok = nvrtc.nvrtcResult.NVRTC_SUCCESS
@@ -160,7 +160,7 @@ def _run(source: Source, instances: Sequence[str], options: Sequence[str]) -> tu
 
 
 def _value(answer: tuple) -> Any:
-    """The value in a binding's (status, value)."""
+    """Return the value in a binding's (status, value)."""
     status, *values = answer
     if int(status):
         raise KernelError(f"NVRTC fails: {_error_name(status)}")
@@ -174,21 +174,21 @@ def _error_name(status: Any) -> str:
 
 
 def _buffer(size: Any, fill: Any, program: Any) -> bytes:
-    """The bytes of a pair of calls: one that tells the size, one that fills a buffer of that size."""
+    """Return the bytes from a pair of calls: `size` tells how many there are, `fill` writes them to a buffer."""
     content = bytes(_value(size(program)))
     _value(fill(program, content))
     return content
 
 
-# ---- what went wrong
+# ---- errors
 
 
 def _errors(log: str, source: Source) -> str:
-    """The errors of a log, each as file:line: error: message, the source line, and where it was instantiated."""
+    """Return the errors of a log, each as file:line: error: message, the source line, and where it was instantiated."""
     assembler = re.findall(r"ptxas (?:error|fatal) *: .*", log)
     blocks = assembler or [b.strip("\n") for b in re.split(r"\n\s*\n", log) if re.search(r"\berror: ", b)]
     own = [block for block in blocks if not block.startswith(_NAMES)]
-    if blocks and not own:  # several errors about each name: the first says it
+    if blocks and not own:  # there are several errors about each name: the first is enough
         return re.sub(r"^.*?: ", f"{source.name}: instance: ", blocks[0])
     text = [re.sub(r"^(.+?)\((\d+)\): ", r"\1:\2: ", block) for block in own[:_SHOWN]]
     if assembler:
@@ -197,7 +197,7 @@ def _errors(log: str, source: Source) -> str:
 
 
 def _refused(log: str, options: Sequence[str]) -> str:
-    """Why NVRTC refused the options: nearly always an architecture newer or older than it knows."""
+    """Say why NVRTC refused the options: nearly always an architecture newer or older than it knows."""
     import cuda.bindings.nvrtc as nvrtc
 
     known = ", ".join(f"sm_{number}" for number in nvrtc.nvrtcGetSupportedArchs()[1])

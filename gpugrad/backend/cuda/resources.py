@@ -1,4 +1,5 @@
-"""What kernels take of a multiprocessor: registers, spills, shared memory and stack, as the assembler reports them."""
+"""The resources that kernels take of a multiprocessor: registers, spills, shared memory and stack, from the assembler's
+log."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ _SHARED = re.compile(r"(\d+) bytes smem")
 
 @dataclass(frozen=True)
 class Resources:
-    """Registers a thread, bytes of spill stores and loads in the code, static shared bytes a block, stack a thread."""
+    """Registers per thread, bytes of spill stores and loads in the code, static shared bytes per block, stack bytes."""
 
     registers: int = 0
     spill_bytes: int = 0
@@ -27,7 +28,7 @@ class Resources:
 
 
 def resources(cubin: Cubin) -> dict[str, Resources]:
-    """The resources of each instance in `cubin`.
+    """Return the resources of each instance in `cubin`.
 
     A device function that was not inlined has its own row, under its mangled name: its spills are in no kernel's row.
     """

@@ -1,4 +1,4 @@
-"""Where the CUDA sources are, and what a build of one depends on."""
+"""The CUDA sources: where they are, and which files a build of one depends on."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"]+)"', re.MULTILINE)
 
 @cache
 def kernels() -> Path:
-    """The folder of gpugrad's .cu and .cuh files: in the wheel, or beside the package in a checkout.
+    """Return the folder of gpugrad's .cu and .cuh files: in the wheel, or beside the package in a checkout.
 
     Raises KernelError if the installation lacks it.
     """
@@ -26,9 +26,12 @@ def kernels() -> Path:
 
 
 class Source:
-    """One translation unit of CUDA C++: a `.cu` file, or text that was given as such (`name` then stands for it).
+    """One translation unit of CUDA C++: a `.cu` file, or a text (`name` then stands for the file).
 
     `#include "..."` is looked up beside the including file, then among gpugrad's own kernels.
+
+    >>> gg.cuda.Source(text="__global__ void nothing() {}", name="nothing.cu")
+    <CUDA source nothing.cu>
     """
 
     def __init__(self, path: Path | None = None, *, text: str | None = None, name: str = "kernel.cu"):
@@ -43,17 +46,17 @@ class Source:
 
     @property
     def text(self) -> str:
-        """The CUDA C++ itself. Raises KernelError if the file cannot be read."""
+        """Return the CUDA C++ itself. Raises KernelError if the file cannot be read."""
         return _read(self.path) if self.path is not None else self._text or ""
 
     @property
     def include_folders(self) -> list[Path]:
-        """Where quoted includes are found."""
+        """List the folders in which quoted includes are looked up."""
         own = [self.path.parent] if self.path is not None else []
         return list(dict.fromkeys([*own, kernels()]))
 
     def headers(self) -> dict[Path, str]:
-        """The local headers that it includes, directly or not, with their texts."""
+        """Return the local headers that it includes, directly or not, with their texts."""
         found: dict[Path, str] = {}
         waiting = [(self.path, self.text)]
         while waiting:
@@ -67,7 +70,7 @@ class Source:
         return found
 
     def digest(self) -> str:
-        """A hash of the text and of every header it includes: the part of a cache key that the source decides."""
+        """Return a hash of the text and of every header that it includes, for keys of the cache."""
         parts = [self.text, *(text for _, text in sorted(self.headers().items()))]
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""Transforms of images, as in torchvision: shapes, colours, mixtures.
+"""Transforms of images, as in torchvision: of shapes, of colours, and mixtures of images.
 
 Each takes one image (C, H, W), a batch (N, C, H, W) or a picture of Pillow's, on any device, outside the graph. In a
 batch every image has random numbers of its own. They come from `generator`, or the default one, so that inside a

@@ -1,4 +1,4 @@
-"""What all transforms share."""
+"""The parts that all transforms share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,12 @@ from ...errors import DTypeError, ShapeError
 
 
 class Compose:
-    """One transform after the other."""
+    """Applies one transform after the other.
+
+    >>> transform = gg.data.transforms.Compose([gg.data.transforms.CenterCrop(2), gg.data.transforms.ToTensor()])
+    >>> transform(gg.ones(3, 4, 4)).shape
+    (3, 2, 2)
+    """
 
     def __init__(self, transforms: Sequence[Callable[[Any], Any]]):
         self.transforms = transforms
@@ -31,7 +36,14 @@ class Compose:
 
 
 class Transform:
-    """The base of transforms of images. Subclasses define `apply` on raw arrays (N, C, H, W)."""
+    """The base of transforms of images. Subclasses define `apply` on raw arrays (N, C, H, W).
+
+    >>> class Negative(gg.data.transforms.Transform):
+    ...     def apply(self, images, device):
+    ...         return 1 - images
+    >>> Negative()(gg.ones(1, 1, 2))
+    tensor([[[0., 0.]]])
+    """
 
     generator: Generator | None = None
 
@@ -45,7 +57,7 @@ class Transform:
             return wrap(device.xp.ascontiguousarray(out if images.ndim == 4 else out[0]), device, None)
 
     def apply(self, images: Any, device: Device) -> Any:
-        """The transformed array of images (N, C, H, W) on `device`."""
+        """Return the transformed array of images (N, C, H, W) on `device`."""
         raise NotImplementedError(f"{type(self).__name__} does not define apply()")
 
     def __repr__(self) -> str:
@@ -54,14 +66,17 @@ class Transform:
 
     @property
     def random(self) -> np.random.Generator:
-        """Where random numbers come from."""
+        """The generator that random numbers come from."""
         return (default_generator() if self.generator is None else self.generator).numpy
 
 
 class ToTensor:
-    """A picture or an array (H, W) or (H, W, C) as a Tensor (C, H, W); uint8 becomes float in [0, 1].
+    """Turns a picture or an array (H, W) or (H, W, C) into a Tensor (C, H, W); uint8 becomes float in [0, 1].
 
     A Tensor keeps its axes, so that it may also be a batch.
+
+    >>> gg.data.transforms.ToTensor()(np.full((1, 2), 255, np.uint8))
+    tensor([[[1., 1.]]])
     """
 
     def __call__(self, pic: Any) -> Tensor:
@@ -75,7 +90,7 @@ class ToTensor:
 
 
 def as_tensor(picture: Any) -> Tensor:
-    """A Tensor outside the graph; of a picture or an array (H, W[, C]) one of (C, H, W)."""
+    """Return a Tensor outside the graph; a picture or an array (H, W[, C]) becomes one of (C, H, W)."""
     if isinstance(picture, Tensor):
         return picture.detach()
     if not isinstance(picture, np.ndarray) and not hasattr(picture, "getbands"):
@@ -87,7 +102,7 @@ def as_tensor(picture: Any) -> Tensor:
 
 
 def in_floats(change: Callable[[Any], Any], images: Any, device: Device) -> Any:
-    """`change` applied to images as floats; uint8 is scaled to [0, 1] for it, and rounded afterwards."""
+    """Apply `change` to images as floats; uint8 is scaled to [0, 1] for it, and rounded afterwards."""
     if images.dtype != uint8:
         return change(images)
     changed = change(images.astype(float32) / np.float32(255))

@@ -10,18 +10,22 @@ import numpy as np
 from ...backend.devices import Device
 from ...backend.dtypes import is_float
 from ...backend.random import Generator
-from ...errors import DTypeError
+from ...errors import DTypeError, OptionError
 from .base import Transform, in_floats
 
 _GRAY = (0.2989, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
 
 
 class Normalize(Transform):
-    """(x - mean) / std for each channel of floating-point images. Raises DTypeError for others."""
+    """Computes (x - mean) / std for each channel of floating-point images. Raises DTypeError for others.
+
+    >>> gg.data.transforms.Normalize(mean=[0.5], std=[0.25])(gg.ones(1, 1, 2))
+    tensor([[[2., 2.]]])
+    """
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]):
         if not np.all(np.asarray(std)):
-            raise ValueError(f"Normalize: std must not be 0, got {std}")
+            raise OptionError(f"Normalize: std must not be 0, got {std}")
         self.mean, self.std = mean, std
 
     def apply(self, images: Any, device: Device) -> Any:
@@ -32,11 +36,15 @@ class Normalize(Transform):
 
 
 class ColorJitter(Transform):
-    """Brightness, contrast, saturation and hue changed at random, in a random order.
+    """Changes brightness, contrast, saturation and hue at random, in a random order.
 
     brightness, contrast, saturation: the largest change of the factor 1, or the range (least, largest) of the factor.
-    hue: the largest shift, or its range; a shift of 1 is the whole circle of colours, at most 0.5 is allowed. Images
-    of one channel have neither saturation nor hue. Values are in [0, 1], or uint8.
+    hue: the largest shift, or its range; a shift of 1 is the whole circle of colours, at most 0.5 is allowed. Images of
+    one channel have neither saturation nor hue. Values are in [0, 1], or uint8.
+
+    >>> jitter = gg.data.transforms.ColorJitter(brightness=(0.5, 0.5))
+    >>> jitter(gg.ones(3, 1, 1)).reshape(-1)
+    tensor([0.5, 0.5, 0.5])
     """
 
     def __init__(
@@ -80,12 +88,12 @@ def _range(name: str, given: Any, middle: float, least: float, most: float) -> t
         given = (max(middle - given, 0) if middle else -given, middle + given)
     low, high = map(float, given)
     if not least <= low <= high <= most:
-        raise ValueError(f"ColorJitter: {name} must be a range within [{least}, {most}], got {given}")
+        raise OptionError(f"ColorJitter: {name} must be a range within [{least}, {most}], got {given}")
     return low, high
 
 
 def _gray(images: Any) -> Any:
-    """The brightness of each pixel: (N, C, H, W) -> (N, 1, H, W)."""
+    """Return the brightness of each pixel: (N, C, H, W) -> (N, 1, H, W)."""
     if images.shape[1] == 1:
         return images
     red, green, blue = (images[:, i : i + 1] * np.asarray(w, images.dtype)[()] for i, w in enumerate(_GRAY))
@@ -93,7 +101,7 @@ def _gray(images: Any) -> Any:
 
 
 def _shift_hue(ns: Any, images: Any, shift: Any) -> Any:
-    """RGB images with their hue turned: to HSV and back (Smith 1978, "Color gamut transform pairs")."""
+    """Turn the hue of RGB images: to HSV and back (Smith 1978, "Color gamut transform pairs")."""
     red, green, blue = (images[:, i] for i in range(3))
     value, least = images.max(axis=1), images.min(axis=1)
     chroma = value - least

@@ -10,23 +10,26 @@ import numpy as np
 from ...autograd.tensor import wrap
 from ...backend.devices import Device
 from ...backend.random import Generator
-from ...errors import ShapeError
+from ...errors import OptionError, ShapeError
 from ...nn.functional import interpolate
 from .base import Transform, in_floats
 
 
 def pair(size: Any) -> tuple[int, int]:
-    """(height, width) of one number or two."""
+    """Return (height, width) of one number or two."""
     height, width = (size, size) if isinstance(size, int) else tuple(size) * (3 - len(size))
     return int(height), int(width)
 
 
 class RandomCrop(Transform):
-    """A window of `size` (height, width) at a random place.
+    """Cuts out a window of `size` (height, width) at a random place.
 
-    padding: how much is put around before: one number, (left and right, top and bottom) or (left, top, right, bottom),
-    as `padding_mode` says: "constant" (`fill`), "edge", "reflect" or "symmetric". pad_if_needed: also around images
-    that are too small. Raises ShapeError for images that are too small.
+    padding: the border that is put around before: one number, (left and right, top and bottom) or (left, top, right,
+    bottom). padding_mode: its values, "constant" (`fill`), "edge", "reflect" or "symmetric". pad_if_needed: put a
+    border also around images that are too small. Raises ShapeError for images that are too small.
+
+    >>> gg.data.transforms.RandomCrop(2, padding=1)(gg.ones(3, 4, 4)).shape
+    (3, 2, 2)
     """
 
     def __init__(
@@ -67,7 +70,12 @@ class RandomCrop(Transform):
 
 
 class CenterCrop(Transform):
-    """The window of `size` (height, width) in the middle; smaller images get a border of zeros."""
+    """Cuts out the window of `size` (height, width) in the middle; smaller images get a border of zeros.
+
+    >>> gg.data.transforms.CenterCrop(2)(gg.arange(16).reshape(1, 4, 4))
+    tensor([[[ 5,  6],
+             [ 9, 10]]])
+    """
 
     def __init__(self, size: int | Sequence[int]):
         self.size = pair(size)
@@ -81,7 +89,7 @@ class CenterCrop(Transform):
 
 
 class _RandomFlip(Transform):
-    """Images mirrored along `axis`, each with probability p."""
+    """Mirrors images along `axis`, each with probability p."""
 
     axis = -1
 
@@ -94,20 +102,31 @@ class _RandomFlip(Transform):
 
 
 class RandomHorizontalFlip(_RandomFlip):
-    """Left and right exchanged, with probability p."""
+    """Exchanges left and right, with probability p.
+
+    >>> gg.data.transforms.RandomHorizontalFlip(p=1)(gg.tensor([[[1, 2]]]))
+    tensor([[[2, 1]]])
+    """
 
 
 class RandomVerticalFlip(_RandomFlip):
-    """Top and bottom exchanged, with probability p."""
+    """Exchanges top and bottom, with probability p.
+
+    >>> gg.data.transforms.RandomVerticalFlip(p=0)(gg.tensor([[[1], [2]]])).tolist()
+    [[[1], [2]]]
+    """
 
     axis = -2
 
 
 class Resize(Transform):
-    """Images resized to `size`: (height, width), or the length of the shorter edge.
+    """Resizes images to `size`: (height, width), or the length of the shorter edge.
 
-    interpolation: "nearest", "nearest-exact", "bilinear" or "bicubic". max_size: the longer edge's limit, for one
-    number as size. antialias: filter before an image gets smaller.
+    interpolation: "nearest", "nearest-exact", "bilinear" or "bicubic". max_size: the longer edge's limit, if `size` is
+    one number. antialias: filter before an image gets smaller.
+
+    >>> gg.data.transforms.Resize(2)(gg.ones(3, 4, 8)).shape
+    (3, 2, 4)
     """
 
     def __init__(
@@ -119,7 +138,7 @@ class Resize(Transform):
     ):
         self.size, self.interpolation, self.max_size, self.antialias = size, interpolation, max_size, antialias
         if max_size is not None and (not isinstance(size, int) or max_size <= size):
-            raise ValueError(f"Resize: max_size {max_size} needs one number as size, and a smaller one; got {size}")
+            raise OptionError(f"Resize: max_size {max_size} needs one number as size, and a smaller one; got {size}")
 
     def apply(self, images: Any, device: Device) -> Any:
         size = self._edges(*images.shape[2:])
@@ -141,11 +160,14 @@ class Resize(Transform):
 
 
 class RandomAffine(Transform):
-    """Each image rotated, scaled, sheared and shifted at random about its middle.
+    """Rotates, scales, shears and shifts each image at random about its middle.
 
     degrees: the largest rotation. translate: the largest shift, as a fraction of the image. scale: the largest change
     of the size, as the natural logarithm of a factor, for each axis by itself. shear: the largest horizontal shift per
     row. Values between pixels are bilinear, beyond the border 0. The numbers come from `generator`, or the default one.
+
+    >>> gg.data.transforms.RandomAffine(degrees=10, translate=0.1)(gg.ones(1, 4, 4)).shape
+    (1, 4, 4)
     """
 
     def __init__(
@@ -174,13 +196,13 @@ class RandomAffine(Transform):
 
 
 def _gather(images: Any, device: Device, y: np.ndarray, x: np.ndarray) -> Any:
-    """Images (N, C, H, W) at the pixels y (N, H', 1), x (N, 1, W'), or both (N, H', W'): (N, C, H', W')."""
+    """Return images (N, C, H, W) at the pixels y (N, H', 1), x (N, 1, W'), or both (N, H', W'): (N, C, H', W')."""
     which = device.asarray(np.arange(len(images))[:, None, None])
     return images[which, :, device.asarray(y), device.asarray(x)].transpose(0, 3, 1, 2)
 
 
 def _bilinear(device: Device, images: Any, y: np.ndarray, x: np.ndarray) -> Any:
-    """Images (N, C, H, W) at the places y, x (N, H', W'), in pixels: (N, C, H', W')."""
+    """Return images (N, C, H, W) at the places y, x (N, H', W'), in pixels: (N, C, H', W')."""
     height, width = images.shape[2:]
     padded = device.xp.pad(images, ((0, 0), (0, 0), (1, 1), (1, 1)))
     # A border of zeros, then everything farther out is on its last pixel.

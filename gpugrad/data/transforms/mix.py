@@ -10,20 +10,25 @@ from ...autograd.tensor import Tensor, wrap
 from ...backend.devices import Device
 from ...backend.dtypes import default_dtype, is_float
 from ...backend.random import Generator, default_generator
-from ...errors import DTypeError, ShapeError
+from ...errors import DTypeError, OptionError, ShapeError
 
 
 class MixUp:
-    """Each image of a batch blended with the one before it: x_i <- a x_i + (1 - a) x_(i-1), a drawn from Beta(alpha,
-    alpha) (Zhang et al. 2018, arXiv 1710.09412).
+    """Blends each image of a batch with the one before it: x_i <- a x_i + (1 - a) x_(i-1), a drawn from Beta(alpha,
+    alpha).
 
-    Called with images (N, C, H, W), floating-point, and labels, int (N,) or shares (N, num_classes); gives both
-    mixed, labels as shares, which `cross_entropy` takes.
+    It is called with images (N, C, H, W), floating-point, and labels, int (N,) or shares (N, num_classes). It gives
+    both mixed; labels become shares, which `cross_entropy` takes. H. Zhang et al., "mixup" (2018), arXiv 1710.09412.
+
+    >>> mixup = gg.data.MixUp(num_classes=3)
+    >>> images, labels = mixup(gg.ones(2, 1, 4, 4), gg.tensor([0, 2]))
+    >>> images.shape, labels.sum(axis=1)
+    ((2, 1, 4, 4), tensor([1., 1.]))
     """
 
     def __init__(self, *, alpha: float = 1.0, num_classes: int | None = None, generator: Generator | None = None):
         if alpha <= 0:
-            raise ValueError(f"{type(self).__name__}: alpha must be positive, got {alpha}")
+            raise OptionError(f"{type(self).__name__}: alpha must be positive, got {alpha}")
         self.alpha, self.num_classes, self.generator = alpha, num_classes, generator
 
     def __call__(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -40,7 +45,7 @@ class MixUp:
             return wrap(mixed, device, None), wrap(shares, device, None)
 
     def _mix(self, images: Any, share: float, random: np.random.Generator, device: Device) -> tuple[Any, float]:
-        """The mixed images, and how much of the first is in each."""
+        """Return the mixed images, and how much of the first is in each."""
         return images * share + device.xp.roll(images, 1, 0) * (1 - share), share
 
     def _shares(self, labels: Tensor, device: Device) -> Any:
@@ -52,10 +57,15 @@ class MixUp:
 
 
 class CutMix(MixUp):
-    """A box of each image of a batch replaced by that of the one before it; called like MixUp.
+    """Replaces a box of each image of a batch by that of the one before it; it is called like MixUp.
 
     The box holds the share 1 - a of the image, a drawn from Beta(alpha, alpha), at a random place and cut off at the
-    border; labels are mixed by the share that it then has (Yun et al. 2019, arXiv 1905.04899).
+    border; labels are mixed by the share that it then has. S. Yun et al., "CutMix" (2019), arXiv 1905.04899.
+
+    >>> cutmix = gg.data.CutMix(num_classes=3)
+    >>> images, labels = cutmix(gg.ones(2, 1, 4, 4), gg.tensor([0, 2]))
+    >>> images.shape, labels.shape
+    ((2, 1, 4, 4), (2, 3))
     """
 
     def _mix(self, images: Any, share: float, random: np.random.Generator, device: Device) -> tuple[Any, float]:

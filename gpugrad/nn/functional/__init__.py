@@ -3,10 +3,9 @@
 The functions turn PyTorch's arguments into those of ops; the arithmetic is in the ops.
 """
 
-from ...autograd.autocast import governed as _governed
-from ...autograd.autocast import governed_names as _governed_names
-from ...autograd.op import OPS as _OPS
 from ...ops.embedding import one_hot
+from ..arguments import named
+from . import activation
 from .activation import *
 from .adaptive_pool import *
 from .arrange import *
@@ -31,9 +30,21 @@ from .resample import *
 from .softmax import *
 from .unpool import *
 
-# Functions that are made of several ops have one autocast policy as a whole.
-globals().update({name: _governed(globals()[name]) for name in (_governed_names() & globals().keys()) - _OPS.keys()})
-
 __all__ = sorted(  # pyright: ignore[reportUnsupportedDunderAll]
-    name for name, value in globals().items() if not name.startswith("_") and callable(value)
+    name for name, value in globals().items() if not name.startswith("_") and callable(value) and name != "named"
 )
+
+# Whose whole work is one op, which names itself and its arguments in its errors.
+_ONE_OP = frozenset([*activation.__all__, "linear"]) - {"glu", "prelu", "rrelu", "rrelu_"}
+
+
+def _named(name: str) -> None:
+    """Give a function errors that name it, in this namespace; the files of this package call it without."""
+    function = globals()[name] = named(globals()[name])
+    function.__name__ = function.__qualname__ = name
+    function.__module__ = __name__
+
+
+for _name in __all__:
+    if _name not in _ONE_OP:
+        _named(_name)

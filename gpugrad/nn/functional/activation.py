@@ -5,11 +5,13 @@ from functools import wraps
 from inspect import Parameter, Signature, cleandoc
 from typing import Any
 
+from ...arguments import ordered
+from ...autograd.autocast import governed
 from ...autograd.convert import asarray
 from ...autograd.op import OPS, Op
 from ...autograd.tensor import Tensor
 from ...backend.random import default_generator
-from ...errors import ShapeError
+from ...errors import DTypeError, ShapeError
 from ...ops import elementwise as ops
 from ...ops.shape import axis_of
 
@@ -79,6 +81,8 @@ def _always_inplace(op: Op, arguments: str = "") -> Callable[..., Tensor]:
 
 def _written_into(input: Tensor, op: Callable[..., Tensor], args: tuple, kwargs: dict) -> Tensor:
     """Overwrite `input` with `op` of it and the other arguments, and return it."""
+    if not isinstance(input, Tensor):
+        raise DTypeError(f"{op.__name__}: only a Tensor can be overwritten in place, got {type(input).__name__}")
     kept = input.clone() if input.requires_grad else input  # the gradient may need what is written over
     return input.copy_(op(kept, *args, **kwargs))
 
@@ -121,6 +125,7 @@ def rrelu(
     tensor([-0.2292,  0.    ,  2.    ])
     """
     input = asarray(input)
+    ordered("rrelu", "lower", lower, "upper", upper)
     if inplace:
         return _written_into(input, rrelu, (lower, upper, training), {})
     if not training:
@@ -153,6 +158,7 @@ def glu(input: Any, dim: int = -1) -> Tensor:
     return a * OPS["sigmoid"](b)
 
 
+@governed("low")
 def prelu(input: Any, weight: Any) -> Tensor:
     """Compute max(0, input) + weight * min(0, input); weight has one element, or one per channel of (N, C, ...).
 

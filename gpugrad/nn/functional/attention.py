@@ -3,13 +3,14 @@
 import math
 from typing import Any
 
+from ...arguments import number
 from ...autograd.convert import asarray
 from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
 from ...backend.random import default_generator
-from ...errors import DTypeError, ShapeError
+from ...errors import DTypeError, OptionError, ShapeError
 from ...ops.attention import attention
-from .dropout import dropout
+from .dropout import check_probability, dropout
 
 __all__ = ["scaled_dot_product_attention"]
 
@@ -28,14 +29,19 @@ def scaled_dot_product_attention(
     Ev).
 
     attn_mask is broadcast to (..., H, L, S): bool (True takes part) or numbers that are added. With is_causal, position
-    i sees 0..i. scale is 1 / sqrt(E) unless given. With enable_gqa, key and value may have fewer heads, a divisor of H
-    (J. Ainslie et al. 2023, section 2.2). A row that sees nothing gives zeros. Raises ShapeError where the shapes do
-    not agree, DTypeError unless 0 <= dropout_p <= 1. See A. Vaswani et al. 2017, section 3.2.1.
+    i sees 0..i; attn_mask must then be None. scale is 1 / sqrt(E) unless given. With enable_gqa, key and value may have
+    fewer heads, a divisor of H (J. Ainslie et al. 2023, section 2.2). A row that sees nothing gives zeros. Raises
+    ShapeError where the shapes do not agree, OptionError for a mask with is_causal, DTypeError unless 0 <= dropout_p
+    <= 1. See A. Vaswani et al. 2017, section 3.2.1.
 
     >>> q, k, v = gg.ones((1, 2, 5, 4)), gg.ones((1, 2, 7, 4)), gg.ones((1, 2, 7, 3))
     >>> F.scaled_dot_product_attention(q, k, v).shape
     (1, 2, 5, 3)
     """
+    if is_causal and attn_mask is not None:
+        raise OptionError(
+            "scaled_dot_product_attention: is_causal must be False where attn_mask is given; put the causal mask in it"
+        )
     query, key, value = asarray(query), asarray(key), asarray(value)
     if min(query.ndim, key.ndim, value.ndim) < 2 or not query.ndim == key.ndim == value.ndim:
         raise ShapeError(f"scaled_dot_product_attention: got query {query.shape}, key {key.shape}, value {value.shape}")
@@ -45,10 +51,11 @@ def scaled_dot_product_attention(
         raise ShapeError(
             f"scaled_dot_product_attention: query has {q.shape[1]} heads, key {k.shape[1]}; enable_gqa=True groups them"
         )
+    if scale is not None:
+        number("scaled_dot_product_attention", "scale", scale)
     scale = 1 / math.sqrt(max(q.shape[-1], 1)) if scale is None else scale
     mask = None if attn_mask is None else _checked_mask(attn_mask, q, k)
-    if not 0 <= dropout_p <= 1:
-        raise DTypeError(f"scaled_dot_product_attention: expected dropout_p in [0, 1], got {dropout_p}")
+    check_probability("scaled_dot_product_attention", dropout_p, "dropout_p")
     if mask is not None and mask.requires_grad:
         out = _composed_attention(q, k, v, mask, dropout_p, is_causal, scale)
     else:

@@ -4,6 +4,7 @@ norm)."""
 import math
 from typing import Any
 
+from ...arguments import non_negative, number, positive
 from ...autograd.convert import asarray
 from ...autograd.mode import no_grad
 from ...autograd.tensor import Tensor
@@ -36,7 +37,10 @@ def batch_norm(
             [ 1.]])
     """
     input = asarray(input)
+    if input.ndim < 2:
+        raise ShapeError(f"batch_norm: expected input (N, C, *S), got {input.shape}")
     if not training:
+        non_negative("batch_norm", "eps", eps)
         if running_mean is None or running_var is None:
             raise ShapeError("batch_norm: running_mean and running_var are needed unless training")
         rstd = (running_var.to(dtype=input.dtype) + eps) ** -0.5
@@ -44,9 +48,11 @@ def batch_norm(
         shift = -running_mean.to(dtype=input.dtype) * scale
         shift = shift if bias is None else shift + bias
         return channel_affine(input, scale, shift)
+    positive("batch_norm", "eps", eps)
     count = math.prod(input.shape) // max(input.shape[1], 1)
     if count == 1:
         raise ShapeError(f"batch_norm: training needs more than one value per channel, got input {input.shape}")
+    number("batch_norm", "momentum", momentum)
     out, mean, var = batch_norm_op(input, weight, bias, eps=eps)
     if not count:
         return out
@@ -80,6 +86,8 @@ def instance_norm(
     input = asarray(input)
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+    if input.ndim < 3:
+        raise ShapeError(f"instance_norm: expected input (N, C, *S), got {input.shape}")
     if math.prod(input.shape[2:]) == 1:
         raise ShapeError(f"instance_norm: needs more than one value per channel, got input {input.shape}")
     if running_mean is not None and running_var is not None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ...arguments import integer, number, positive
 from ...autograd.convert import asarray
 from ...autograd.mode import no_grad
 from ...autograd.op import OPS
@@ -50,10 +51,12 @@ def embedding(
     """
     index, weight = asarray(input), asarray(weight)
     if padding_idx is not None:
+        integer("embedding", "padding_idx", padding_idx)
         if not -weight.shape[0] <= padding_idx < weight.shape[0]:
             raise OutOfRangeError(f"embedding: padding_idx {padding_idx} is outside a table of {weight.shape[0]} rows")
         padding_idx %= weight.shape[0]
     if max_norm is not None:
+        positive("embedding", "max_norm", max_norm), number("embedding", "norm_type", norm_type)
         _limit_norms(weight, index, max_norm, norm_type)
     rows = ops.embedding(index, weight, padding_idx=padding_idx)
     return _divide_gradient_by_count(rows, index, weight.shape[0]) if scale_grad_by_freq else rows

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from ...autograd.autocast import governed
 from ...autograd.convert import asarray
 from ...autograd.op import OPS
 from ...autograd.tensor import wrap
@@ -72,6 +73,7 @@ def _fractional_max_pool(dims, input, kernel_size, output_size, output_ratio, re
     return tuple(outs) if return_indices else outs[0]
 
 
+@governed({"cpu": "float32"})
 def fractional_max_pool2d(
     input, kernel_size, output_size=None, output_ratio=None, return_indices=False, _random_samples=None
 ) -> Any:
@@ -88,6 +90,7 @@ def fractional_max_pool2d(
     return _fractional_max_pool(2, input, kernel_size, output_size, output_ratio, return_indices, _random_samples)
 
 
+@governed({"cpu": "float32"})
 def fractional_max_pool3d(
     input, kernel_size, output_size=None, output_ratio=None, return_indices=False, _random_samples=None
 ) -> Any:

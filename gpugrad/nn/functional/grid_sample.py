@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ...autograd.autocast import governed
 from ...autograd.convert import asarray
 from ...autograd.op import OPS
 from ...autograd.tensor import Tensor, wrap
@@ -113,6 +114,7 @@ def _check(x: Tensor, grid: Tensor, mode: str, padding: str) -> None:
         raise ShapeError(f"grid_sample: nothing to sample in input {x.shape}")
 
 
+@governed({"cpu": "float32"})
 def grid_sample(
     input: Any, grid: Any, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool | None = None
 ) -> Tensor:

@@ -4,6 +4,7 @@ neighbouring channels."""
 import math
 from typing import Any
 
+from ...arguments import non_negative, positive_int
 from ...autograd.convert import asarray
 from ...autograd.tensor import Tensor
 from ...backend.dtypes import finfo
@@ -34,7 +35,7 @@ def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any 
     tensor([[-1.,  1.],
             [-1.,  1.]])
     """
-    input = asarray(input)
+    input = input if isinstance(input, Tensor) else asarray(input)
     return layer_norm_op(input, weight, bias, ndim=_trailing("layer_norm", input, normalized_shape), eps=eps)
 
 
@@ -62,7 +63,9 @@ def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None
     tensor([-1.,  1., -1.,  1.])
     """
     input = asarray(input)
-    if input.ndim < 2 or num_groups < 1 or input.shape[1] % num_groups:
+    positive_int("group_norm", "num_groups", num_groups)
+    non_negative("group_norm", "eps", eps)
+    if input.ndim < 2 or input.shape[1] % num_groups:
         raise ShapeError(f"group_norm: input {input.shape} has no number of channels that {num_groups} groups divide")
     grouped = input.reshape((input.shape[0], num_groups, math.prod(input.shape[1:]) // num_groups))
     out = layer_norm_op(grouped, None, None, ndim=1, eps=eps).reshape(input.shape)
@@ -79,6 +82,7 @@ def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float 
              [0.5946, 0.5946, 0.5946]]])
     """
     input = asarray(input)
+    positive_int("local_response_norm", "size", size)
     if input.ndim < 3:
         raise ShapeError(f"local_response_norm: expected input (N, C, *S), got {input.shape}")
     if 0 in input.shape:

@@ -4,12 +4,15 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+from ...arguments import number
+from ...arguments import positive as above_zero
+from ...autograd.autocast import governed
 from ...autograd.convert import asarray
 from ...autograd.op import OPS
 from ...autograd.tensor import Tensor, wrap
 from ...errors import ShapeError
 from .distance import pairwise_distance
-from .loss import reduced
+from .loss import class_weights, pair, reduced, same_shape
 
 __all__ = [
     "cosine_embedding_loss", "hinge_embedding_loss", "margin_ranking_loss", "multi_margin_loss",
@@ -23,23 +26,27 @@ def _hinge(x: Tensor) -> Tensor:
     return OPS["clip"](x, 0.0)
 
 
+@governed("float32")
 def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, reduction: str = "mean") -> Tensor:
     """Compute input where target is 1, and max(0, margin - input) where it is -1.
 
     >>> F.hinge_embedding_loss(gg.tensor([0.5, 0.25]), gg.tensor([1, -1])).item()
     0.625
     """
-    input, target = asarray(input), asarray(target)
+    number("hinge_embedding_loss", "margin", margin)
+    input, target = pair("hinge_embedding_loss", input, target)
     near = OPS["where"](target != -1, input, 0.0)
     return reduced("hinge_embedding_loss", near + OPS["where"](target != 1, _hinge(margin - input), 0.0), reduction)
 
 
+@governed("float32")
 def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0, reduction: str = "mean") -> Tensor:
     """Compute max(0, -target (input1 - input2) + margin): target 1 wants input1 to be the larger one, -1 the other.
 
     >>> F.margin_ranking_loss(gg.tensor([1.0, 1.0]), gg.tensor([2.0, 0.0]), gg.tensor([1, 1]), margin=0.5).item()
     0.75
     """
+    number("margin_ranking_loss", "margin", margin)
     input1, input2, target = asarray(input1), asarray(input2), asarray(target)
     if not input1.ndim == input2.ndim == target.ndim:
         raise ShapeError(
@@ -49,6 +56,7 @@ def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0
     return reduced("margin_ranking_loss", _hinge(-target * (input1 - input2) + margin), reduction)
 
 
+@governed("float32")
 def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float = 0, reduction: str = "mean") -> Tensor:
     """Compute 1 - cos where target is 1, and max(0, cos - margin) where it is -1: inputs (N, D) and target (N,), or
     without N.
@@ -56,6 +64,7 @@ def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float =
     >>> F.cosine_embedding_loss(gg.tensor([[1.0, 0.0]]), gg.tensor([[1.0, 1.0]]), gg.tensor([1])).round(decimals=4)
     tensor(0.2929)
     """
+    number("cosine_embedding_loss", "margin", margin)
     input1, input2, target = asarray(input1), asarray(input2), asarray(target)
     if target.ndim > 1 or input1.ndim != target.ndim + 1 or input2.ndim != target.ndim + 1:
         raise ShapeError(
@@ -69,18 +78,18 @@ def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float =
     return reduced("cosine_embedding_loss", losses, reduction)
 
 
+@governed("float32")
 def soft_margin_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     """Compute log(1 + exp(-target * input)), target being 1 or -1.
 
     >>> F.soft_margin_loss(gg.tensor([0.0, 2.0]), gg.tensor([1.0, -1.0])).round(decimals=4)
     tensor(1.41)
     """
-    input, target = asarray(input), asarray(target)
-    if input.shape != target.shape:
-        raise ShapeError(f"soft_margin_loss: target must have input's shape {input.shape}, got {target.shape}")
+    input, target = same_shape("soft_margin_loss", input, target)
     return reduced("soft_margin_loss", OPS["softplus"](-target * input), reduction)
 
 
+@governed("float32")
 def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, reduction: str = "mean") -> Tensor:
     """Compute the mean over the last axis of weight * binary cross-entropy with logits: input and target (N, C) give
     (N,).
@@ -88,7 +97,7 @@ def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, red
     >>> F.multilabel_soft_margin_loss(gg.tensor([[0.0, 2.0]]), gg.tensor([[1.0, 0.0]])).round(decimals=4)
     tensor(1.41)
     """
-    input, target = asarray(input), asarray(target)
+    input, target = pair("multilabel_soft_margin_loss", input, target)
     losses = target * OPS["softplus"](-input) + (1 - target) * OPS["softplus"](input)
     losses = losses if weight is None else losses * weight
     return reduced("multilabel_soft_margin_loss", losses.mean(axis=-1), reduction)
@@ -100,6 +109,7 @@ def _rows(input: Tensor) -> Tensor:
     return input.reshape((math.prod(input.shape[:-1]), classes))
 
 
+@governed("float32")
 def multi_margin_loss(
     input: Any, target: Any, p: int = 1, margin: float = 1.0, weight: Any = None, reduction: str = "mean"
 ) -> Tensor:
@@ -113,19 +123,22 @@ def multi_margin_loss(
     """
     input, target = asarray(input), asarray(target)
     if p not in (1, 2):
-        raise ShapeError(f"multi_margin_loss: p must be 1 or 2, got {p}")
+        raise ShapeError(f"multi_margin_loss: p must be 1 or 2, got {p!r}")
+    number("multi_margin_loss", "margin", margin)
     rows, classes = _rows(input), target.reshape((math.prod(target.shape), 1))
     if input.ndim > 2 or rows.shape[0] != classes.shape[0]:
         raise ShapeError(f"multi_margin_loss: target must be {input.shape[:-1]} for {input.shape}, got {target.shape}")
+    weight = class_weights("multi_margin_loss", weight, rows)
     terms = OPS["relu"](margin - OPS["take_along_axis"](rows, classes, axis=1) + rows)
     terms = terms if p == 1 else terms * terms
     others = asarray(rows.device.xp.arange(rows.shape[1]), device=rows.device) != classes
     if weight is not None:
-        terms = terms * OPS["take"](asarray(weight, dtype=rows.dtype), classes, axis=0)
+        terms = terms * OPS["take"](weight, classes, axis=0)
     losses = OPS["where"](others, terms, 0.0).sum(axis=1) / max(rows.shape[1], 1)
     return reduced("multi_margin_loss", losses.reshape(target.shape), reduction)
 
 
+@governed("float32")
 def multilabel_margin_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor:
     """Compute the sum over labels t and other classes i of max(0, 1 - input[t] + input[i]) / C: input (N, C) or (C,).
 
@@ -152,6 +165,7 @@ def multilabel_margin_loss(input: Any, target: Any, reduction: str = "mean") -> 
     return reduced("multilabel_margin_loss", losses if input.ndim == 2 else losses.squeeze(0), reduction)
 
 
+@governed("float32")
 def triplet_margin_loss(
     anchor: Any,
     positive: Any,
@@ -176,6 +190,7 @@ def triplet_margin_loss(
     )  # fmt: skip
 
 
+@governed("float32")
 def triplet_margin_with_distance_loss(
     anchor: Any,
     positive: Any,
@@ -194,6 +209,7 @@ def triplet_margin_with_distance_loss(
     >>> F.triplet_margin_with_distance_loss(a, p, n, distance_function=lambda x, y: (x - y).abs().sum(axis=1)).item()
     7.0
     """
+    above_zero("triplet_margin_loss", "margin", margin)
     anchor, positive, negative = asarray(anchor), asarray(positive), asarray(negative)
     if not anchor.ndim == positive.ndim == negative.ndim:
         raise ShapeError(

@@ -13,6 +13,16 @@ __all__ = ["pad"]
 _MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
+def _check_reach(mode: str, shape: tuple, widths: tuple) -> None:
+    """Raise ShapeError for a padding that reflects, or goes around, more than once."""
+    for axis, (n, (low, high)) in enumerate(zip(shape, widths, strict=True)):
+        most = n - 1 if mode == "reflect" else n
+        if max(low, high) > max(most, 0):
+            raise ShapeError(
+                f"pad: {(low, high)} along axis {axis} of {shape} must be at most {max(most, 0)} with mode {mode!r}"
+            )
+
+
 def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> Tensor:
     """Pad the last axes: `pad` is (low, high) of the last axis, then of the one before, and so on; negative amounts cut
     off.
@@ -33,4 +43,6 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
         raise ShapeError(f"pad: {tuple(pad)} cuts more off than {input.shape} has")
     cut = tuple(slice(max(-low, 0), n - max(-high, 0)) for n, (low, high) in zip(input.shape, widths, strict=True))
     widths = tuple((max(low, 0), max(high, 0)) for low, high in widths)
+    if mode in ("reflect", "circular"):
+        _check_reach(mode, input.shape, widths)
     return ops.pad(input[cut], widths, mode=_MODES[mode], constant_values=0.0 if value is None else value)

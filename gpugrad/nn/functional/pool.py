@@ -8,10 +8,13 @@ import functools
 import math
 from collections.abc import Callable
 from functools import wraps
+from inspect import signature
 from typing import Any
 
 import numpy as np
 
+from ...arguments import not_zero
+from ...autograd.autocast import governed
 from ...autograd.convert import asarray
 from ...autograd.tensor import Tensor
 from ...errors import ShapeError
@@ -28,12 +31,10 @@ def window_attributes(name: str, dims: int, kernel: Any, stride: Any, padding: A
     """Return the attributes of the pooling ops. Raises ShapeError for numbers that make no windows."""
     kernel = per_axis(kernel, dims, f"{name}: kernel_size")
     stride = kernel if stride is None else per_axis(stride, dims, f"{name}: stride")
-    pads = per_axis(padding, dims, f"{name}: padding")
+    pads = per_axis(padding, dims, f"{name}: padding", 0)
     dilation = per_axis(dilation, dims, f"{name}: dilation")
     if any(p < 0 or 2 * p > (f - 1) * d + 1 for p, f, d in zip(pads, kernel, dilation, strict=True)):
         raise ShapeError(f"{name}: padding {pads} must be between 0 and half of kernel_size {kernel}")
-    if any(n < 1 for n in (*kernel, *stride, *dilation)):
-        raise ShapeError(f"{name}: kernel_size {kernel}, stride {stride} and dilation {dilation} must be positive")
     return dict(kernel=kernel, stride=stride, padding=tuple((p, p) for p in pads), dilation=dilation)
 
 
@@ -107,11 +108,9 @@ def _avg_pool(dims, input, kernel_size, stride, padding, ceil_mode, count_includ
     x, single = batched(name, dims, input)
     sums, window = _window_sums(name, dims, x, kernel_size, stride, padding, ceil_mode)
     if divisor_override is not None:
-        if divisor_override == 0:
-            raise ShapeError(f"{name}: divisor_override must not be zero")
-        out = sums * (1 / divisor_override)
+        out = sums * (1 / not_zero(name, "divisor_override", divisor_override))
     else:
-        pads = per_axis(padding, dims, name) if count_include_pad else (0,) * dims
+        pads = per_axis(padding, dims, f"{name}: padding", 0) if count_include_pad else (0,) * dims
         out = sums * _reciprocal_counts(x, window, pads, sums.shape[2:])
     return out.squeeze(0) if single else out
 
@@ -153,6 +152,7 @@ def avg_pool2d(
     return _avg_pool(2, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
+@governed({"cpu": "float32"})
 def avg_pool3d(
     input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True, divisor_override=None
 ) -> Tensor:
@@ -168,6 +168,7 @@ def _lp_pool(dims, input, norm_type, kernel_size, stride, ceil_mode) -> Tensor:
     """Check the arguments of Lp pooling over `dims` axes, and compute it."""
     name = f"lp_pool{dims}d"
     x, single = batched(name, dims, input)
+    not_zero(name, "norm_type", norm_type)
     means = _avg_pool(dims, x**norm_type, kernel_size, stride, 0, ceil_mode, True)
     sums = means * math.prod(per_axis(kernel_size, dims, f"{name}: kernel_size"))
     some = (sums != 0).to(dtype=sums.dtype)
@@ -210,9 +211,11 @@ def with_indices(function: Callable, arguments: str = "2") -> Callable[..., tupl
     The example calls it with `arguments` that make two windows of four elements along each axis.
     """
 
+    parameters = tuple(signature(function).parameters)
+
     @wraps(function)
     def both(*args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
-        given = dict(zip(function.__code__.co_varnames, args, strict=False))
+        given = dict(zip(parameters, args, strict=False))
         return function(**{**given, **kwargs, "return_indices": True})
 
     name = both.__name__ = f"{function.__name__}_with_indices"

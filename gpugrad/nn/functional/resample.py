@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ...autograd.autocast import governed
 from ...autograd.convert import asarray
 from ...autograd.tensor import Tensor
 from ...errors import ShapeError
@@ -124,6 +125,7 @@ def _check(x: Tensor, mode: str, align_corners: bool | None, antialias: bool) ->
         raise ShapeError("interpolate: lanczos needs antialias=True and has no align_corners")
 
 
+@governed({"cuda": "float32"})
 def interpolate(
     input: Any,
     size: Any = None,

@@ -2,12 +2,13 @@
 
 import math
 
+from ...autograd.autocast import governed
 from ...autograd.convert import asarray
 from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
 from ...errors import ShapeError
 from .pool import window_attributes
-from .spatial import batched
+from .spatial import batched, per_axis
 
 __all__ = ["max_unpool1d", "max_unpool2d", "max_unpool3d"]
 
@@ -20,7 +21,9 @@ def _max_unpool(dims, input, indices, kernel_size, stride, padding, output_size)
     parts = zip(x.shape[2:], window["stride"], window["padding"], window["kernel"], strict=True)
     size = tuple((n - 1) * s - 2 * p + f for n, s, (p, _), f in parts)
     if output_size is not None:
-        size = tuple(output_size)[-dims:]
+        size = per_axis(
+            output_size if isinstance(output_size, int) else output_size[-dims:], dims, f"{name}: output_size"
+        )
     plane = math.prod(size)
     flat = (*x.shape[:2], math.prod(x.shape[2:]))
     at = asarray(indices).reshape(flat)
@@ -32,6 +35,7 @@ def _max_unpool(dims, input, indices, kernel_size, stride, padding, output_size)
     return out.reshape((*x.shape[1 if single else 0 : 2], *size))
 
 
+@governed({"cpu": "float32"})
 def max_unpool1d(input, indices, kernel_size, stride=None, padding=0, output_size=None) -> Tensor:
     """Apply `max_unpool2d` to input (N, C, L).
 
@@ -41,6 +45,7 @@ def max_unpool1d(input, indices, kernel_size, stride=None, padding=0, output_siz
     return _max_unpool(1, input, indices, kernel_size, stride, padding, output_size)
 
 
+@governed({"cpu": "float32"})
 def max_unpool2d(input, indices, kernel_size, stride=None, padding=0, output_size=None) -> Tensor:
     """Put the maxima that `max_pool2d` took back at their `indices`, and zeros elsewhere.
 
@@ -54,6 +59,7 @@ def max_unpool2d(input, indices, kernel_size, stride=None, padding=0, output_siz
     return _max_unpool(2, input, indices, kernel_size, stride, padding, output_size)
 
 
+@governed({"cpu": "float32"})
 def max_unpool3d(input, indices, kernel_size, stride=None, padding=0, output_size=None) -> Tensor:
     """Apply `max_unpool2d` to input (N, C, D, H, W).
 

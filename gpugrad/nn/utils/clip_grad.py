@@ -19,7 +19,7 @@ def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
 
 
 def _p_norm(xp: Any, array: Any, p: float) -> Any:
-    """Return the p-norm of all elements, a 0-d array: of 16-bit floats in float32, where their squares are finite."""
+    """Return the p-norm of all elements, as a 0-d array; in float32 for 16-bit floats, whose squares overflow."""
     flat = array.reshape(-1).astype(np.float32 if is_low(array.dtype) else array.dtype, copy=False)
     if p == float("inf"):
         return xp.abs(flat).max() if flat.size else xp.zeros((), flat.dtype)
@@ -40,10 +40,10 @@ def get_total_norm(
 ) -> Tensor:
     """Return the norm of all elements of all tensors together, as a 0-d Tensor outside the graph.
 
-    norm_type: the p of the p-norm; float("inf") and -float("inf") give the largest and the least absolute value. As in
-    PyTorch it is the norm of the tensors' norms: 0, which counts what is not 0, counts tensors. The norm of 16-bit
-    tensors is in float32. The device is not waited for, unless error_if_nonfinite asks for a GradientError where the
-    norm is NaN or infinite. foreach changes nothing.
+    norm_type is the p of the p-norm; float("inf") and -float("inf") stand for the largest and the least absolute value.
+    As in PyTorch, the result is the norm of the tensors' norms, so that 0 counts the tensors that are not all 0. The
+    norm of 16-bit tensors is in float32. The device is not waited for, unless error_if_nonfinite asks for a
+    GradientError if the norm is NaN or infinite. foreach changes nothing.
 
     >>> nn.utils.get_total_norm([gg.tensor([3.0]), gg.tensor([4.0])])
     tensor(5.)

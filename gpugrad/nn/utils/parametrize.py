@@ -13,7 +13,7 @@ from typing import Any
 
 from ...autograd.mode import no_grad
 from ...autograd.tensor import Tensor
-from ...errors import ShapeError
+from ...errors import OptionError, ShapeError
 from ..container import ModuleDict, ModuleList
 from ..members import ComputedAttributes
 from ..module import Module
@@ -142,7 +142,7 @@ def register_parametrization(
         return module
     original = module._parameters.get(tensor_name, module._buffers.get(tensor_name))
     if original is None:
-        raise ValueError(f"{type(module).__name__} has no parameter or buffer {tensor_name!r} to parametrize")
+        raise OptionError(f"{type(module).__name__} has no parameter or buffer {tensor_name!r} to parametrize")
     made = ParametrizationList([parametrization], original, unsafe)
     delattr(module, tensor_name)
     if not is_parametrized(module):
@@ -158,10 +158,10 @@ def remove_parametrizations(module: Module, tensor_name: str, leave_parametrized
     parametrized, or has several originals and leave_parametrized is False.
     """
     if not is_parametrized(module, tensor_name):
-        raise ValueError(f"{type(module).__name__} has no parametrization of {tensor_name!r}")
+        raise OptionError(f"{type(module).__name__} has no parametrization of {tensor_name!r}")
     parametrizations = module.parametrizations[tensor_name]
     if not parametrizations.is_tensor and not leave_parametrized:
-        raise ValueError(f"{tensor_name!r} has {parametrizations.ntensors} originals: no one value to leave it with")
+        raise OptionError(f"{tensor_name!r} has {parametrizations.ntensors} originals: no one value to leave it with")
     value = parametrizations().detach() if leave_parametrized else None
     del module.parametrizations[tensor_name]
     if not len(module.parametrizations):

@@ -32,7 +32,7 @@ def _transposed(x: Any) -> Any:
 
 
 def _bias(q: Any, k: Any, mask: Any, causal: bool) -> Any:
-    """Return what is added to the scores, (B or 1, Hkv or 1, G or 1, Tq, Tk), -inf hiding a key; or None."""
+    """Return the summand of the scores, (B or 1, Hkv or 1, G or 1, Tq, Tk), in which -inf hides a key; or None."""
     bias = None
     if mask is not None:
         mask = getattr(mask, "_array", mask)
@@ -111,7 +111,7 @@ def _products(q: Any, k: Any, v: Any, causal: bool) -> tuple:
     return 2 * once, 5 * once
 
 
-@op(samples=_cases, bench=_heads, flops=_products)
+@op(samples=_cases, bench=_heads, flops=_products, autocast="low")
 def attention(q, k, v, mask: Fixed = None, *, causal, scale, dropout_p=0.0, seed=0):
     """Return softmax(q k^T * scale + mask) v, (B, H, Tq, Dv): scaled dot-product attention.
 

@@ -33,7 +33,7 @@ def check_channels(x: Any, **arrays: Any) -> None:
         ),
     ],
     bench=lambda s: (s.case(s(n, 64, 56, 56), s(64), s(64), eps=1e-5) for n in (32, 1, 8, 128)),
-    flops=lambda x: (8 * x.size, 12 * x.size),
+    flops=lambda x: (8 * x.size, 12 * x.size), autocast="first",
 )  # fmt: skip
 def batch_norm(x, weight=None, bias=None, *, eps):
     """Normalise each channel by the statistics of this batch: x (N, C, *S), weight and bias (C,).
@@ -66,7 +66,7 @@ def _batch_norm_x(g, x, weight, eps):
 
 
 def statistics_gradient(x, g_mean, g_var):
-    """Return what the mean and the variance, which are outputs too, pass back to x."""
+    """Return the gradient that x gets from the mean and the variance, which are outputs too."""
     axes, wide = _channels(x)
     share = x.shape[1] / max(math.prod(x.shape), 1)
     return (g_mean.reshape(wide) + g_var.reshape(wide) * 2 * (x - mean_over(x, axes))) * share
@@ -83,7 +83,7 @@ batch_norm.vjp(
     samples=lambda s: [
         s.case(s(4, 3), s(3), s(3)), s.case(s(2, 3, 2, 3), s(3), None), s.case(s(2, 4, 3), None, s(4)),
         s.case(s(2, 3, 2, 2).transpose(0, 3, 1, 2), s(2), s(2)), s.case(s(0, 3), s(3), s(3)), s.case(s(3, 2, 4)),
-    ]
+    ], autocast="first",
 )  # fmt: skip
 def channel_affine(x, scale=None, shift=None):
     """Return x * scale + shift, where every channel has its own: x (N, C, *S), scale and shift (C,)."""

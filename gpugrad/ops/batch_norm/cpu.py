@@ -9,7 +9,7 @@ import numpy as np
 
 from ...backend.cpu import memory
 from ...backend.cpu.rows import BLOCK, WIDE, over_parts, over_rows
-from ...backend.cpu.windows import last
+from ...backend.cpu.windows import channels_last
 from . import batch_norm, statistics_gradient
 
 
@@ -138,7 +138,7 @@ def _over_channels(task, *arrays: np.ndarray) -> None:
     size = filled.size // channels
     if _is_channels_last(filled):
         joined = next(k for k in range(max(1, WIDE // channels), 0, -1) if size % k == 0)
-        views = [last(array).reshape(-1, joined * channels) for array in arrays]
+        views = [channels_last(array).reshape(-1, joined * channels) for array in arrays]
         with np.errstate(all="ignore"):
             return task(_ChannelsLast(views[-1], channels), *views, slice(0, channels))
     views = [array.reshape(batch, channels, -1) for array in arrays]
@@ -153,7 +153,7 @@ def _over_channels(task, *arrays: np.ndarray) -> None:
 
 
 def _is_channels_last(x: np.ndarray) -> bool:
-    return last(x).flags.c_contiguous
+    return channels_last(x).flags.c_contiguous
 
 
 def _ordered(x: np.ndarray) -> np.ndarray:

@@ -24,7 +24,7 @@ __all__ = ["convolution"]
 
 
 def _windows(x: Any, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple) -> Any:
-    """The windows (N, C, *O, *F) of x padded with zeros, as a view."""
+    """Return the windows (N, C, *O, *F) of x padded with zeros, as a view."""
     ns = xp(x)
     x = ns.pad(x, ((0, 0), (0, 0), *padding))
     extent = tuple((f - 1) * d + 1 for f, d in zip(kernel, dilation, strict=True))
@@ -40,7 +40,7 @@ def _split_groups(array: Any, axis: int, groups: int) -> Any:
 
 
 def output_size(size: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple) -> tuple[int, ...]:
-    """The spatial sizes of the output. Raises ValueError if the kernel does not fit the padded input."""
+    """Return the spatial sizes of the output. Raises ValueError if the kernel does not fit the padded input."""
     if 0 in kernel:
         raise ValueError(f"a kernel has at least one element along each axis, got {tuple(kernel)}")
     parts = zip(size, kernel, stride, padding, dilation, strict=True)
@@ -80,6 +80,8 @@ _CASES = [
     dict(x=(2, 2, 6, 5), w=(4, 2, 3, 2), stride=(2, 3), padding=((1, 0), (0, 2)), dilation=(2, 1)),
     dict(x=(1, 3, 4, 4), w=(6, 1, 3, 3), padding=((1, 1), (1, 1)), groups=3), dict(x=(0, 2, 3, 3), w=(1, 2, 2, 2)),
     dict(x=(1, 2, 3, 4, 3), w=(2, 2, 2, 2, 2), stride=(1, 2, 1), padding=((1, 1), (0, 0), (0, 1))),
+    # A y that is smaller than x has windows for, as the input of a transposed convolution with output padding is.
+    dict(x=(1, 2, 7), w=(3, 2, 2), dilation=(4,), y=(1,)), dict(x=(2, 2, 5, 6), w=(2, 2, 2, 1), y=(3, 5)),
 ]  # fmt: skip
 
 
@@ -93,12 +95,12 @@ def _arguments(case: dict) -> dict:
 
 def _output_shape(case: dict) -> tuple:
     a = _arguments(case)
-    size = output_size(case["x"][2:], case["w"][2:], a["stride"], a["padding"], a["dilation"])
+    size = case.get("y") or output_size(case["x"][2:], case["w"][2:], a["stride"], a["padding"], a["dilation"])
     return (case["x"][0], case["w"][0], *size)
 
 
 def _layers(s: Any) -> Iterator:
-    """3x3 convolutions as in ResNets."""
+    """Yield 3x3 convolutions as in ResNets."""
     same = {"stride": [1, 1], "padding": [[1, 1], [1, 1]], "dilation": [1, 1], "groups": 1}
     for n, c, size in ((32, 64, 32), (1, 64, 56), (8, 128, 28), (64, 256, 14), (64, 64, 56)):
         yield s.case(s(n, c, size, size), s(c, c, 3, 3), s(c), **same)
@@ -110,9 +112,10 @@ def _layers(s: Any) -> Iterator:
     ],
     bench=_layers,
     flops=lambda weight, out: 2 * out.size * weight[0].size,
+    autocast="low",
 )
 def convolution(x, weight, bias=None, *, stride, padding, dilation, groups):
-    """The convolution of x (N, C, *S) with weight (K, C/groups, *F), plus bias (K,): (N, K, *O).
+    """Return the convolution of x (N, C, *S) with weight (K, C/groups, *F), plus bias (K,): (N, K, *O).
 
     y[n, k, o] = sum over c and f of x[n, c, o * stride + f * dilation - pad] weight[k, c, f], where `padding` has a
     pair (low, high) for each spatial axis. A guide: Dumoulin and Visin, arXiv:1603.07285.
@@ -152,9 +155,12 @@ convolution.vjp(
 )
 
 
-@op(samples=lambda s: [s.case(s(*_output_shape(c)), s(*c["w"]), shape=c["x"], **_arguments(c)) for c in _CASES])
+@op(
+    samples=lambda s: [s.case(s(*_output_shape(c)), s(*c["w"]), shape=c["x"], **_arguments(c)) for c in _CASES],
+    autocast="low",
+)
 def convolution_input_gradient(y, weight, *, shape, stride, padding, dilation, groups):
-    """The adjoint of `convolution` in its input: y (N, K, *O), weight (K, C/groups, *F) -> `shape` (N, C, *S).
+    """Return the adjoint of `convolution` in its input: y (N, K, *O), weight (K, C/groups, *F) -> `shape` (N, C, *S).
 
     It gives the gradient of the input, and is also the transposed convolution.
 
@@ -181,9 +187,15 @@ def convolution_input_gradient(y, weight, *, shape, stride, padding, dilation, g
     return out[(slice(None), slice(None), slice(None), *inside)].reshape(shape)
 
 
+def _cropped_convolution(g: Any, weight: Any, y_shape: tuple, **window: Any) -> Any:
+    """Return the convolution of g as far as y goes: more windows than y has may fit into x."""
+    y = xp(g).convolution(g, weight, None, **window)
+    return y if y.shape == y_shape else y[tuple([slice(0, n) for n in y_shape])]
+
+
 convolution_input_gradient.vjp(
-    y=lambda g, weight, stride, padding, dilation, groups: xp(g).convolution(
-        g, weight, None, stride=stride, padding=padding, dilation=dilation, groups=groups
+    y=lambda g, weight, y_shape, stride, padding, dilation, groups: _cropped_convolution(
+        g, weight, y_shape, stride=stride, padding=padding, dilation=dilation, groups=groups
     ),
     weight=lambda g, y, weight_shape, stride, padding, dilation, groups: xp(g).convolution_weight_gradient(
         y, g, shape=weight_shape, stride=stride, padding=padding, dilation=dilation, groups=groups
@@ -193,7 +205,7 @@ convolution_input_gradient.vjp(
 
 @op(samples=lambda s: [s.case(s(*_output_shape(c)), s(*c["x"]), shape=c["w"], **_arguments(c)) for c in _CASES])
 def convolution_weight_gradient(y, x, *, shape, stride, padding, dilation, groups):
-    """The adjoint of `convolution` in its weight: y (N, K, *O), x (N, C, *S) -> `shape` (K, C/groups, *F).
+    """Return the adjoint of `convolution` in its weight: y (N, K, *O), x (N, C, *S) -> `shape` (K, C/groups, *F).
 
     >>> from gpugrad.ops.conv import convolution_weight_gradient
     >>> y, x = gg.tensor([[[1.0, 10.0]]]), gg.tensor([[[1.0, 2.0, 3.0]]])
@@ -215,8 +227,8 @@ def convolution_weight_gradient(y, x, *, shape, stride, padding, dilation, group
 
 
 convolution_weight_gradient.vjp(
-    y=lambda g, x, stride, padding, dilation, groups: xp(g).convolution(
-        x, g, None, stride=stride, padding=padding, dilation=dilation, groups=groups
+    y=lambda g, x, y_shape, stride, padding, dilation, groups: _cropped_convolution(
+        x, g, y_shape, stride=stride, padding=padding, dilation=dilation, groups=groups
     ),
     x=lambda g, y, x_shape, stride, padding, dilation, groups: xp(g).convolution_input_gradient(
         y, g, shape=x_shape, stride=stride, padding=padding, dilation=dilation, groups=groups

@@ -21,14 +21,14 @@ __all__ = [
 
 
 def index_along(ndim: int, axis: int, part: slice) -> tuple:
-    """The index that takes `part` of `axis`. Raises IndexError for an axis that x does not have."""
+    """Return the index that takes `part` of `axis`. Raises IndexError for an axis that x does not have."""
     if not -ndim <= axis < ndim:
         raise IndexError(f"axis {axis} is out of bounds for {ndim} axes")
     return (slice(None),) * (axis % ndim) + (part,)
 
 
 def flipped(x: Any, axis: int) -> Any:
-    """x in the opposite order along `axis`."""
+    """Return x in the opposite order along `axis`."""
     return x[index_along(x.ndim, axis, slice(None, None, -1))]
 
 
@@ -38,7 +38,7 @@ def shifted(first: Any, x: Any, axis: int) -> Any:
 
 
 def shape_along(ndim: int, axis: int) -> list:
-    """The shape in which a 1-d array lies along `axis`."""
+    """Return the shape in which a 1-d array lies along `axis`."""
     return [-1 if i == axis % ndim else 1 for i in range(ndim)]
 
 
@@ -77,7 +77,7 @@ def _doubling(combine: Any, arrays: tuple, axis: int) -> tuple:
     ]
 )  # fmt: skip
 def linear_scan(a, b, *, axis=-1):
-    """The linear recurrence out_i = a_i * out_(i-1) + b_i along `axis`, starting from 0; a and b are broadcast.
+    """Return the linear recurrence out_i = a_i * out_(i-1) + b_i along `axis`, starting from 0; a and b are broadcast.
 
     It takes log2(n) steps, as in G. Blelloch, Prefix sums and their applications, 1990.
 
@@ -103,7 +103,7 @@ def _cases(s: Any) -> list:
 
 
 def _long(s: Any) -> list:
-    """Lines so long that the CPU path cuts them into pieces, and many short lines side by side."""
+    """Yield lines so long that the CPU path cuts them into pieces, and many short lines side by side."""
     return [s.case(s(3, 2500), axis=1, smooth=False), s.case(s(130, 70), axis=0, smooth=False)]
 
 
@@ -115,9 +115,11 @@ def _flat_cases(s: Any) -> list:
     return [*_cases(s), s.case(s(3, 4)), s.case(s()), s.case(s(3), axis=0, dtype="float64"), s.case(s(3, 0), axis=1)]
 
 
-@op(samples=lambda s: [*_flat_cases(s), *_long(s)], bench=_rows)
+@op(samples=lambda s: [*_flat_cases(s), *_long(s)], bench=_rows, autocast={"cuda": "float32"})
 def cumsum(x, *, axis=None, dtype=None):
-    """The running sum along `axis`, or of the flattened x; of integers and bools in int64 unless `dtype` is given.
+    """Return the running sum along `axis`, or of the flattened x.
+
+    Integers and bools are added up in int64 unless `dtype` is given.
 
     >>> gg.cumsum(gg.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=1)
     tensor([[1., 3.],
@@ -139,11 +141,11 @@ def _cumprod_cases(s: Any) -> list:
     return [*_flat_cases(s), s.case(zeros, axis=1), s.case(zeros, axis=0)]
 
 
-@op(samples=_cumprod_cases, bench=_rows)
+@op(samples=_cumprod_cases, bench=_rows, autocast={"cuda": "float32"})
 def cumprod(x, *, axis=None, dtype=None):
-    """The running product along `axis`, or of the flattened x; of integers and bools in int64 unless `dtype` is given.
+    """Return the running product along `axis`, or of the flattened x.
 
-    Its gradient is right where there are zeros.
+    Integers and bools are multiplied in int64 unless `dtype` is given. Its gradient is right for zeros too.
 
     >>> gg.cumprod(gg.tensor([1.0, 2.0, 3.0]))
     tensor([1., 2., 6.])
@@ -169,12 +171,12 @@ def _logcumsumexp_cases(s: Any) -> list:
     return [*_cases(s), s.case(s(3, 4)), s.case(extreme, axis=1, smooth=False, gradient=sums)]
 
 
-@op(samples=_logcumsumexp_cases, dtypes="float", bench=_rows)
+@op(samples=_logcumsumexp_cases, dtypes="float", bench=_rows, autocast={"cuda": "float32"})
 def logcumsumexp(x, *, axis=-1):
-    """The logarithm of the running sum of exponentials, log(cumsum(exp(x))), along `axis`, without overflow.
+    """Return the logarithm of the running sum of exponentials, log(cumsum(exp(x))), along `axis`, without overflow.
 
-    >>> gg.logcumsumexp(gg.tensor([0.0, 0.0, 0.0]))
-    tensor([0.       , 0.6931472, 1.0986123])
+    >>> gg.logcumsumexp(gg.tensor([0.0, 0.0, 0.0])).round(decimals=4)
+    tensor([0.    , 0.6931, 1.0986])
     """
     return _doubling(lambda a, b: (xp(a).logaddexp(a, b),), (x,), axis)[0]
 
@@ -209,7 +211,7 @@ def _extreme_cases(s: Any, of_ties: list) -> list:
 
 @op(samples=lambda s: _extreme_cases(s, [1, 1, 2, 0, 1]), bench=_rows)
 def cummax(x, *, axis=-1):
-    """The largest value so far along `axis`, without its position. Of equal values the latest gets the gradient.
+    """Return the largest value so far along `axis`, without its position. Of equal values the latest gets the gradient.
 
     >>> gg.cummax(gg.tensor([1.0, 3.0, 2.0]))
     tensor([1., 3., 3.])
@@ -219,7 +221,8 @@ def cummax(x, *, axis=-1):
 
 @op(samples=lambda s: _extreme_cases(s, [1, 4, 0, 0, 0]), bench=_rows)
 def cummin(x, *, axis=-1):
-    """The smallest value so far along `axis`, without its position. Of equal values the latest gets the gradient.
+    """Return the smallest value so far along `axis`, without its position. Of equal values the latest gets the
+    gradient.
 
     >>> gg.cummin(gg.tensor([3.0, 1.0, 2.0]))
     tensor([3., 1., 1.])
@@ -239,12 +242,20 @@ cummin.vjp(x=_extreme_x)
 
 
 def cumulative_sum(x, axis=None, dtype=None, include_initial=False):
-    """The array API's `cumsum`: `axis` may be left out for a 1-d x; with `include_initial` it starts with 0."""
+    """Return the array API's `cumsum`: `axis` may be left out for a 1-d x; with `include_initial` it starts with 0.
+
+    >>> gg.cumulative_sum(gg.tensor([1, 2, 3]), include_initial=True)
+    tensor([0, 1, 3, 6])
+    """
     return _cumulative(cumsum, 0, asarray(x), axis, dtype, include_initial)
 
 
 def cumulative_prod(x, axis=None, dtype=None, include_initial=False):
-    """The array API's `cumprod`: `axis` may be left out for a 1-d x; with `include_initial` it starts with 1."""
+    """Return the array API's `cumprod`: `axis` may be left out for a 1-d x; with `include_initial` it starts with 1.
+
+    >>> gg.cumulative_prod(gg.tensor([1, 2, 3]))
+    tensor([1, 2, 6])
+    """
     return _cumulative(cumprod, 1, asarray(x), axis, dtype, include_initial)
 
 
@@ -261,9 +272,13 @@ def _cumulative(running: Any, initial: int, x: Any, axis: Any, dtype: Any, inclu
 
 
 def diff(x, n=1, axis=-1, prepend=None, append=None):
-    """Differences of neighbours along `axis`, taken n times; of bools whether they differ.
+    """Return the differences of neighbours along `axis`, taken n times; for bools, whether they differ.
 
-    `prepend` and `append` are put before and after x first: numbers, or arrays of x's rank."""
+    `prepend` and `append` are put before and after x first: numbers, or arrays of x's rank.
+
+    >>> gg.diff(gg.tensor([1, 4, 9]))
+    tensor([3, 5])
+    """
     x = asarray(x)
     if n < 0:
         raise ShapeError(f"diff: n must not be negative, got {n}")
@@ -280,7 +295,11 @@ def diff(x, n=1, axis=-1, prepend=None, append=None):
 
 
 def trapezoid(y, x=None, dx=1.0, axis=-1):
-    """The integral of the samples y along `axis` by trapezoids, at the places x (1-d or of y's shape) or dx apart."""
+    """Integrate the samples y along `axis` by trapezoids; they lie at the places x (1-d or of y's shape), or dx apart.
+
+    >>> gg.trapezoid(gg.tensor([0.0, 1.0, 2.0]))
+    tensor(2.)
+    """
     y = asarray(y)
     axis_of("trapezoid", y, axis)
     later, earlier = index_along(y.ndim, axis, slice(1, None)), index_along(y.ndim, axis, slice(0, -1))

@@ -2,8 +2,8 @@
 
 NumPy's `accumulate` takes 3 ns for an element, since each waits for the one before. Sums, products and extremes are
 faster by doubling: in each of log2(n) passes, every element takes in the one 1, 2, 4, ... places before it, with vector
-instructions and in the cache. For this, lines are cut into pieces, and what the pieces before add to a piece is the
-running result of their totals.
+instructions and in the cache. For this, lines are cut into pieces, and the contribution of the pieces
+before a piece is the running result of their totals.
 """
 
 from collections.abc import Callable
@@ -74,7 +74,7 @@ def cummin_cpu(x, *, axis):
 @cummax_cpu.backward
 @cummin_cpu.backward
 def extreme_cpu_backward(g, x, out, axis):
-    """The gradient of x. Of equal elements the latest gets it.
+    """Return the gradient of x. Of equal elements the latest gets it.
 
     An element that equals the extreme so far (or is NaN) is that of all places up to the next such element.
     """

@@ -10,7 +10,7 @@ __all__ = []  # ops that nn.functional calls
 
 @op(samples=lambda s: [s.case(s(3, 4), s.bools(3, 4), scale=2.0), s.case(s(2, 3, 4), s.bools(2, 3, 1), scale=1.25)])
 def apply_mask(x, mask: Fixed, *, scale):
-    """x * mask * scale, with the mask (bool) broadcast to x: dropout with a mask that was drawn before.
+    """Return x * mask * scale, with the mask (bool) broadcast to x: dropout with a mask that was drawn before.
 
     >>> from gpugrad.ops.dropout import apply_mask
     >>> apply_mask(gg.tensor([1.0, 2.0, 3.0]), gg.tensor([True, False, True]), scale=2.0)
@@ -23,12 +23,14 @@ apply_mask.vjp(x=lambda g, mask, scale: g * (mask * g.dtype.type(scale)))
 
 
 def drop_limit(p: float) -> int:
-    """The number that the upper 24 bits of a random word must reach for an element to be kept: 2**24 p, rounded up."""
+    """Return the number that the upper 24 bits of a random word must reach for an element to be kept: 2**24 p, rounded
+    up.
+    """
     return math.ceil(p * 2**24)
 
 
 def drop_scale(p: float) -> float:
-    """The factor for the elements that are kept, so that the mean stays: 1 / (1 - p)."""
+    """Return the factor for the elements that are kept, so that the mean stays: 1 / (1 - p)."""
     return 0.0 if p == 1 else 1 / (1 - p)
 
 
@@ -41,11 +43,11 @@ def drop_scale(p: float) -> float:
     bench=lambda s: (s.case(s(n, 1024), p=0.1, seed=1) for n in (1024, 64, 32768)),
 )  # fmt: skip
 def seeded_dropout(x, *, p, seed, share=1):
-    """Dropout (Srivastava et al. 2014): each element becomes 0 with probability p, else x / (1 - p).
+    """Return x with each element 0 with probability p, else divided by 1 - p: dropout (Srivastava et al. 2014).
 
-    What is dropped depends on nothing but the seed (an int below 2**64) and the element's number i in C order, through
-    the generator Philox4x32-10. So it is the same on every device, and nothing is kept for the gradient. With `share`,
-    that many neighbouring elements have one decision, that of number i // share.
+    The decision on an element depends only on the seed (an int below 2**64) and the element's number i in C order,
+    through the generator Philox4x32-10. So it is the same on every device, and nothing is kept for the gradient.
+    `share` neighbouring elements have one decision, that of number i // share.
 
     >>> from gpugrad.ops.dropout import seeded_dropout
     >>> seeded_dropout(gg.tensor([1.0, 2.0, 3.0, 4.0]), p=0.5, seed=0)

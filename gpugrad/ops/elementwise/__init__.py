@@ -1,113 +1,36 @@
 """Elementwise ops, one module per subject. Every functor of kernels/elementwise.cu is a CUDA path of one of them."""
 
-from .activation import gelu, logsigmoid, mish, silu, softplus, softsign, tanhshrink
-from .arithmetic import (
-    abs,
-    absolute,
-    add,
-    cbrt,
-    divide,
-    floor_divide,
-    fmod,
-    hypot,
-    lerp,
-    multiply,
-    negative,
-    positive,
-    pow,
-    power,
-    reciprocal,
-    remainder,
-    rsqrt,
-    sqrt,
-    square,
-    subtract,
-    true_divide,
+from . import (
+    activation,
+    arithmetic,
+    comparison,
+    exponential,
+    piecewise,
+    rounding,
+    selection,
+    special,
+    trigonometric,
 )
+from .activation import *
+from .arithmetic import *
 from .bias_activation import bias_activation
-from .comparison import (
-    allclose,
-    array_equal,
-    bitwise_and,
-    bitwise_invert,
-    bitwise_left_shift,
-    bitwise_not,
-    bitwise_or,
-    bitwise_right_shift,
-    bitwise_xor,
-    equal,
-    greater,
-    greater_equal,
-    invert,
-    isclose,
-    isfinite,
-    isinf,
-    isnan,
-    left_shift,
-    less,
-    less_equal,
-    logical_and,
-    logical_not,
-    logical_or,
-    logical_xor,
-    not_equal,
-    right_shift,
-    signbit,
-)
-from .exponential import exp, exp2, expm1, log, log1p, log2, log10, logaddexp
-from .piecewise import (
-    celu,
-    elu,
-    hardshrink,
-    hardsigmoid,
-    hardswish,
-    hardtanh,
-    leaky_relu,
-    relu,
-    relu6,
-    selu,
-    softshrink,
-    threshold,
-)
-from .rounding import ceil, floor, rint, round, sign, trunc
-from .selection import clip, copysign, fmax, fmin, heaviside, maximum, minimum, nan_to_num, where
-from .special import erf, erfc, erfinv, sigmoid
-from .trigonometric import (
-    acos,
-    acosh,
-    arccos,
-    arccosh,
-    arcsin,
-    arcsinh,
-    arctan,
-    arctan2,
-    arctanh,
-    asin,
-    asinh,
-    atan,
-    atan2,
-    atanh,
-    cos,
-    cosh,
-    deg2rad,
-    rad2deg,
-    sin,
-    sinh,
-    tan,
-    tanh,
-)
+from .comparison import *
+from .exponential import *
+from .piecewise import *
+from .rounding import *
+from .selection import *
+from .special import *
+from .trigonometric import *
 
-__all__ = [
-    "abs", "absolute", "acos", "acosh", "add", "allclose", "arccos", "arccosh", "arcsin", "arcsinh", "arctan",
-    "arctan2", "arctanh", "array_equal", "asin", "asinh", "atan", "atan2", "atanh", "bias_activation", "bitwise_and",
-    "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "cbrt",
-    "ceil", "celu", "clip", "copysign", "cos", "cosh", "deg2rad", "divide", "elu", "equal", "erf", "erfc", "erfinv",
-    "exp", "exp2", "expm1", "floor", "floor_divide", "fmax", "fmin", "fmod", "gelu", "greater", "greater_equal",
-    "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "heaviside", "hypot", "invert", "isclose", "isfinite",
-    "isinf", "isnan", "leaky_relu", "left_shift", "lerp", "less", "less_equal", "log", "log10", "log1p", "log2",
-    "logaddexp", "logical_and", "logical_not", "logical_or", "logical_xor", "logsigmoid", "maximum", "minimum", "mish",
-    "multiply", "nan_to_num", "negative", "not_equal", "positive", "pow", "power", "rad2deg", "reciprocal", "relu",
-    "relu6", "remainder", "right_shift", "rint", "round", "rsqrt", "selu", "sigmoid", "sign", "signbit", "silu", "sin",
-    "sinh", "softplus", "softshrink", "softsign", "sqrt", "square", "subtract", "tan", "tanh", "tanhshrink",
-    "threshold", "true_divide", "trunc", "where",
-]  # fmt: skip
+__all__ = [  # pyright: ignore[reportUnsupportedDunderAll]
+    "bias_activation",
+    *activation.__all__,
+    *arithmetic.__all__,
+    *comparison.__all__,
+    *exponential.__all__,
+    *piecewise.__all__,
+    *rounding.__all__,
+    *selection.__all__,
+    *special.__all__,
+    *trigonometric.__all__,
+]

@@ -65,7 +65,7 @@ silu.vjp(x=_silu_x)
 
 
 def _log1p_exp(x: Any) -> Any:
-    """log(1 + exp(x)) without overflow."""
+    """Return log(1 + exp(x)) without overflow."""
     return xp(x).maximum(x, 0) + xp(x).log1p(xp(x).exp(-abs(x)))
 
 
@@ -87,7 +87,7 @@ def _mish_x(g: Any, x: Any) -> Any:
 mish.vjp(x=_mish_x)
 
 
-@elementwise(samples=activation_cases(beta=2.0, threshold=3.0), dtypes="float")
+@elementwise(samples=activation_cases(beta=2.0, threshold=3.0), dtypes="float", autocast={"cuda": "float32"})
 def softplus(x, *, beta=1.0, threshold=20.0):
     """Return log(1 + exp(beta * x)) / beta, and x itself where beta * x > threshold.
 

@@ -39,7 +39,7 @@ def _hidden(s):
     return (s.case(s(n, 3072), s(3072), activation="gelu") for n in (1024, 64, 8192))
 
 
-@op(samples=_cases, dtypes="float", bench=_hidden, flops=lambda x: (15 * x.size, 20 * x.size))
+@op(samples=_cases, dtypes="float", bench=_hidden, flops=lambda x: (15 * x.size, 20 * x.size), autocast="first")
 def bias_activation(x, bias, *, activation, axis=-1):
     """Return activation(x + bias), where the bias (C,) lies along the axis of x that has C elements.
 

@@ -235,12 +235,20 @@ def right_shift(x, y):
 
 
 def allclose(x, y, rtol=1e-5, atol=1e-8, equal_nan=False) -> bool:
-    """Whether x and y are close everywhere (see `isclose`), as a Python bool."""
+    """Return whether x and y are close everywhere (see `isclose`), as a Python bool.
+
+    >>> gg.allclose(gg.tensor([1.0]), gg.tensor([1.0 + 1e-9]))
+    True
+    """
     return bool(isclose(x, y, rtol=rtol, atol=atol, equal_nan=equal_nan).all())
 
 
 def array_equal(x, y) -> bool:
-    """Whether x and y have the same shape and values, as a Python bool."""
+    """Return whether x and y have the same shape and values, as a Python bool.
+
+    >>> gg.array_equal([1, 2], gg.tensor([1, 2]))
+    True
+    """
     x, y = asarray(x), asarray(y)
     return x.shape == y.shape and bool(equal(x, y).all())
 

@@ -111,7 +111,7 @@ def _gelu(out, distribution, x):
 
 
 def _gelu_gradient(gx, x, distribution, g):
-    """g * (Phi(x) + x * phi(x)), phi the density of the normal distribution."""
+    """Compute g * (Phi(x) + x * phi(x)), phi the density of the normal distribution."""
     density = np.multiply(x, x)
     np.multiply(density, -0.5, out=density)
     np.exp(density, out=density)
@@ -129,9 +129,9 @@ def _gelu_tanh(out, x):
 
 
 def _gelu_tanh_gradient(gx, x, g):
-    """g * h * (1 + (1 - h) * 2 * x * a'), where a is the argument of tanh and h = (1 + tanh(a)) / 2.
+    """Compute g * h * (1 + (1 - h) * 2 * x * a'), where a is the argument of tanh and h = (1 + tanh(a)) / 2.
 
-    h is computed as sigmoid(2 * a), which keeps its digits where it is small and the other factor large.
+    h is computed as sigmoid(2 * a), which keeps its digits if it is small and the other factor large.
     """
     half = _tanh_argument(x)
     np.multiply(half, 2, out=half)
@@ -162,7 +162,7 @@ def _rational_argument(x, cap: float, coefficients: np.ndarray):
     for i in range(2, len(powers) + 1):
         np.multiply(powers[i // 2 - 1], powers[i - i // 2 - 1], out=powers[i - 1])
     values = np.empty((2, *x.shape), x.dtype)
-    with threads.one_blas_thread if x.size * coefficients.size > gemm.ALONE else nullcontext():
+    with threads.one_blas_thread if x.size * coefficients.size > gemm.ONE_THREAD else nullcontext():
         for part in threads.blocks(slice(0, x.shape[-1]), gemm.TILE // coefficients.size):
             np.matmul(coefficients[:, 1:], powers[:, part], out=values[:, part])
     np.add(values, coefficients[:, :1], out=values)
@@ -185,7 +185,7 @@ def _silu(out, x):
 
 
 def _silu_gradient(gx, x, g):
-    """g * s * (1 + x * (1 - s)), s = sigmoid(x)."""
+    """Compute g * s * (1 + x * (1 - s)), s = sigmoid(x)."""
     s = np.empty_like(x)
     _sigmoid(s, x)
     slope = np.subtract(1, s)

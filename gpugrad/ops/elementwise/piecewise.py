@@ -15,17 +15,17 @@ __all__ = [
 
 
 def _between(g: Any, x: Any, low: float, high: float) -> Any:
-    """g where low < x < high, else 0."""
+    """Return g where low < x < high, else 0."""
     return xp(g).keep_where(g, (x > low) & (x < high))
 
 
 def _either(x: Any, positive: Any, other: Any) -> Any:
-    """`positive` where x > 0, else `other`: by products, which NumPy takes less time for than for `where`."""
+    """Return `positive` where x > 0, else `other`: by products, which NumPy takes less time for than for `where`."""
     mask = (x > 0).astype(x.dtype)
     return mask * positive + (1 - mask) * other
 
 
-@elementwise(samples=activation_cases(0.0), dtypes="float")
+@elementwise(samples=activation_cases(0.0), dtypes="float", inplace=True)
 def relu(x):
     """Return max(x, 0); its gradient at 0 is 0.
 
@@ -65,7 +65,7 @@ leaky_relu.vjp(x=lambda g, x, negative_slope: g * _either(x, 1, negative_slope))
 
 
 def _elu(x: Any, alpha: float, scale: float, sharpness: float) -> Any:
-    """scale * x where x > 0, else scale * alpha * (exp(sharpness * x) - 1)."""
+    """Return scale * x where x > 0, else scale * alpha * (exp(sharpness * x) - 1)."""
     return xp(x).maximum(x, 0) * scale + xp(x).expm1(xp(x).minimum(x, 0) * sharpness) * (scale * alpha)
 
 

@@ -1,4 +1,4 @@
-"""Elementwise choices between values: where, clip, maximum, and others whose gradient goes to what was chosen."""
+"""Elementwise choices between values: where, clip, maximum, and others whose gradient goes to the chosen value."""
 
 from typing import Any
 
@@ -65,9 +65,9 @@ def _clip_cases(s: Any) -> list:
     return [*bounds, *arrays, s.case(s(), low), on_bounds, nan, no_room]
 
 
-@op(samples=_clip_cases)
+@op(samples=_clip_cases, inplace=True)
 def clip(x, min=None, max=None):
-    """Hold x between `min` and `max`, numbers or arrays; None is no bound. `max` wins where it is below `min`.
+    """Hold x between `min` and `max`, numbers or arrays; None is no bound. A `max` below `min` wins.
 
     The gradient goes to x inside the bounds and on them, and to the bound that replaced x elsewhere. NaN stays NaN.
 
@@ -111,12 +111,12 @@ def _pairs(s: Any, of_equal: float = 0.5, of_nan: float = 1) -> list:
 
 
 def _share(g: Any, x: Any, y: Any) -> Any:
-    """g where x is the smaller of x and y, or NaN; half of it where they are equal."""
+    """Return g where x is the smaller of x and y, or NaN; half of it where they are equal."""
     g = xp(g).keep_where(g, ~(x > y))
     return g - 0.5 * xp(g).keep_where(g, x == y)
 
 
-@ufunc(samples=_pairs)
+@ufunc(samples=_pairs, inplace=True)
 def maximum(x, y):
     """Return the larger of x and y; NaN where either is NaN. Equal values share the gradient evenly.
 
@@ -128,7 +128,7 @@ def maximum(x, y):
 maximum.vjp(x=lambda g, x, y: _share(g, -x, -y), y=lambda g, x, y: _share(g, -y, -x))
 
 
-@ufunc(samples=_pairs)
+@ufunc(samples=_pairs, inplace=True)
 def minimum(x, y):
     """Return the smaller of x and y; NaN where either is NaN. Equal values share the gradient evenly.
 

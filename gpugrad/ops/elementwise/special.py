@@ -92,7 +92,7 @@ def _chebyshev(coefficients: Any, x: Any) -> Any:
     return b0 + b1 * x
 
 
-@elementwise(samples=unary(), dtypes="float")
+@elementwise(samples=unary(), dtypes="float", inplace=True)
 def erf(x):
     """Return the error function, 2/sqrt(pi) times the integral of exp(-t**2) from 0 to x.
 
@@ -108,7 +108,7 @@ erf.vjp(x=lambda g, x: g * xp(g).exp(-x * x) * (2 / math.sqrt(math.pi)))
 
 @elementwise(samples=unary(-3, 6), dtypes="float")
 def erfc(x):
-    """Return 1 - erf(x), accurate where that is small.
+    """Return 1 - erf(x), accurate also if that is small.
 
     >>> gg.erfc([0.0, 1.0]).round(decimals=4)
     tensor([1.    , 0.1573])
@@ -126,7 +126,7 @@ def erfc(x):
 erfc.vjp(x=lambda g, x: g * xp(g).exp(-x * x) * (-2 / math.sqrt(math.pi)))
 
 
-@elementwise(samples=unary(-0.95, 0.95), dtypes="float")
+@elementwise(samples=unary(-0.95, 0.95), dtypes="float", autocast={"cuda": "float32"})
 def erfinv(x):
     """Return the inverse of erf: infinite at -1 and 1, NaN beyond.
 
@@ -151,7 +151,7 @@ def _sigmoid_cases(s: Any) -> list:
     return [*unary(-4, 4)(s), s.case(np.array([-1000.0, 1000.0, -np.inf, np.inf]), smooth=False)]
 
 
-@elementwise(samples=_sigmoid_cases, dtypes="float")
+@elementwise(samples=_sigmoid_cases, dtypes="float", inplace=True)
 def sigmoid(x):
     """Return 1 / (1 + exp(-x)), without overflow.
 

@@ -16,7 +16,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-@ufunc(samples=unary(), dtypes="float")
+@ufunc(samples=unary(), dtypes="float", inplace=True)
 def sin(x):
     """Return the sine of x radians.
 
@@ -28,7 +28,7 @@ def sin(x):
 sin.vjp(x=lambda g, x: g * xp(g).cos(x))
 
 
-@ufunc(samples=unary(), dtypes="float")
+@ufunc(samples=unary(), dtypes="float", inplace=True)
 def cos(x):
     """Return the cosine of x radians.
 
@@ -40,7 +40,7 @@ def cos(x):
 cos.vjp(x=lambda g, x: -g * xp(g).sin(x))
 
 
-@ufunc(samples=unary(-1.2, 1.2), dtypes="float")
+@ufunc(samples=unary(-1.2, 1.2), dtypes="float", inplace=True, autocast={"cuda": "float32"})
 def tan(x):
     """Return the tangent of x radians.
 
@@ -52,7 +52,7 @@ def tan(x):
 tan.vjp(x=lambda g, out: g * (1 + out * out))
 
 
-@ufunc(samples=unary(-0.8, 0.8), dtypes="float")
+@ufunc(samples=unary(-0.8, 0.8), dtypes="float", autocast={"cuda": "float32"})
 def arcsin(x):
     """Return the angle in [-pi/2, pi/2] whose sine is x.
 
@@ -64,7 +64,7 @@ def arcsin(x):
 arcsin.vjp(x=lambda g, x: g / xp(g).sqrt((1 - x) * (1 + x)))
 
 
-@ufunc(samples=unary(-0.8, 0.8), dtypes="float")
+@ufunc(samples=unary(-0.8, 0.8), dtypes="float", autocast={"cuda": "float32"})
 def arccos(x):
     """Return the angle in [0, pi] whose cosine is x.
 
@@ -114,7 +114,7 @@ def _turn(g: Any, x: Any, y: Any, leg: Any) -> Any:
 arctan2.vjp(x=lambda g, x, y: _turn(g, x, y, y), y=lambda g, x, y: _turn(g, x, y, -x))
 
 
-@ufunc(samples=unary(), dtypes="float")
+@ufunc(samples=unary(), dtypes="float", autocast={"cuda": "float32"})
 def sinh(x):
     """Return the hyperbolic sine of x.
 
@@ -126,7 +126,7 @@ def sinh(x):
 sinh.vjp(x=lambda g, x: g * xp(g).cosh(x))
 
 
-@ufunc(samples=unary(), dtypes="float")
+@ufunc(samples=unary(), dtypes="float", autocast={"cuda": "float32"})
 def cosh(x):
     """Return the hyperbolic cosine of x.
 
@@ -138,7 +138,7 @@ def cosh(x):
 cosh.vjp(x=lambda g, x: g * xp(g).sinh(x))
 
 
-@ufunc(samples=unary(), dtypes="float")
+@ufunc(samples=unary(), dtypes="float", inplace=True)
 def tanh(x):
     """Return the hyperbolic tangent of x.
 

@@ -29,7 +29,7 @@ NARROW = 8  # elements of a slice up to which `segment_sum` adds element by elem
     bench=lambda s: (s.case(s.ints(32000, n), s(32000, 768)) for n in (8192, 512, 65536)),
 )
 def embedding(input: Fixed, weight, *, padding_idx=None):
-    """Rows of `weight` (V, D) at the indices `input` (...): (..., D). The row `padding_idx` gets no gradient.
+    """Return rows of `weight` (V, D) at the indices `input` (...): (..., D). The row `padding_idx` gets no gradient.
 
     An index outside of the table raises OutOfRangeError. On cuda, where the check would have to wait for the device, it
     gives NaN.
@@ -63,7 +63,7 @@ embedding.vjp(weight=_weight_gradient)
     ],
 )
 def segment_sum(x, segments: Fixed, *, num_segments):
-    """The sums of the slices of x that have the same id: x (n, ...), ids `segments` (n,) -> (num_segments, ...).
+    """Return the sums of the slices of x that have the same id: x (n, ...), ids `segments` (n,) -> (num_segments, ...).
 
     out[s] is the sum of x[i] over all i with segments[i] = s, in a fixed order, so that a rerun gives the same bits. An
     id outside of the range raises OutOfRangeError. On cuda, where the check would have to wait for the device, slices
@@ -105,9 +105,14 @@ segment_sum.vjp(x=lambda g, segments: xp(g).take(g, segments, axis=0))
 
 
 def one_hot(input, num_classes: int = -1):
-    """Ones at the classes `input` (...) and zeros elsewhere, int64: (..., num_classes).
+    """Return ones at the classes `input` (...) and zeros elsewhere, int64: (..., num_classes).
 
-    `num_classes` -1 means one more than the largest class."""
+    `num_classes` -1 means one more than the largest class.
+
+    >>> gg.one_hot(gg.tensor([0, 2]), num_classes=3)
+    tensor([[1, 0, 0],
+            [0, 0, 1]])
+    """
     input = asarray(input)
     if input.dtype.kind not in "iu":
         raise DTypeError(f"one_hot: classes must be integers, got {input.dtype}")

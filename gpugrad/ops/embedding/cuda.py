@@ -24,14 +24,14 @@ kernels = Kernels("embedding.cu", _instances)
 
 
 def _grid(rows: int, width: int, itemsize: int) -> tuple[tuple, tuple]:
-    """(grid, block) for rows of `width` elements that are moved 16 bytes at a time."""
+    """Return (grid, block) for rows of `width` elements that are moved 16 bytes at a time."""
     threads = min(power_of_two(-(-width * itemsize // 16)), 128)
     each = 128 // threads
     return (-(-rows // each),), (threads, each)
 
 
 def gather_rows(table: Any, index: Any) -> Any:
-    """table[index] for a table (V, ...) and an index of any shape; rows that do not exist are NaN."""
+    """Return table[index] for a table (V, ...) and an index of any shape; rows that do not exist are NaN."""
     table, index = dense(table), dense(index.astype(np.int64, copy=False))
     out = xp(table).empty((*index.shape, *table.shape[1:]), table.dtype)
     width = prod(table.shape[1:])
@@ -43,7 +43,7 @@ def gather_rows(table: Any, index: Any) -> Any:
 
 
 def sum_rows(x: Any, ids: Any, segments: int, skipped: int = -1) -> Any:
-    """The sums (segments, width) of the rows of x (n, width) with equal ids (n,).
+    """Return the sums (segments, width) of the rows of x (n, width) with equal ids (n,).
 
     Rows with an id outside of [0, segments), or with the id `skipped`, are left out.
     """

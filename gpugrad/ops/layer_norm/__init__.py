@@ -37,7 +37,12 @@ def _layer_rows(s):
     return (s.case(s(n, 1024), s(1024), s(1024), ndim=1, eps=1e-5) for n in (4096, 64, 512, 32768))
 
 
-@op(samples=_layer_cases, bench=_layer_rows, flops=lambda x: (8 * x.size, 12 * x.size))
+@op(
+    samples=_layer_cases,
+    bench=_layer_rows,
+    flops=lambda x: (8 * x.size, 12 * x.size),
+    autocast={"cpu": "first", "cuda": "float32"},
+)
 def layer_norm(x, weight=None, bias=None, *, ndim, eps):
     """Return xhat * weight + bias, with xhat = (x - mean) / sqrt(var + eps) over the last `ndim` axes.
 
@@ -67,7 +72,12 @@ def _without(bias, cases):
     return lambda s: (s.case(*c.args[:bias], **c.kwargs) for c in cases(s))
 
 
-@op(samples=_without(2, _layer_cases), bench=_without(2, _layer_rows), flops=lambda x: (5 * x.size, 10 * x.size))
+@op(
+    samples=_without(2, _layer_cases),
+    bench=_without(2, _layer_rows),
+    flops=lambda x: (5 * x.size, 10 * x.size),
+    autocast={"cpu": "first", "cuda": "float32"},
+)
 def rms_norm(x, weight=None, *, ndim, eps):
     """Return x * weight / sqrt(mean(x^2) + eps) over the last `ndim` axes: x (..., *M), weight (*M).
 
@@ -107,7 +117,12 @@ def _summed(cases):
 _sum_cases, _sum_rows = _summed(_layer_cases), _summed(_layer_rows)
 
 
-@op(samples=_sum_cases, bench=_sum_rows, flops=lambda x: (9 * x.size, 13 * x.size))
+@op(
+    samples=_sum_cases,
+    bench=_sum_rows,
+    flops=lambda x: (9 * x.size, 13 * x.size),
+    autocast={"cpu": "first", "cuda": "float32"},
+)
 def add_layer_norm(x, residual, weight=None, bias=None, *, ndim, eps):
     """Return the `layer_norm` of x + residual, and that sum: x, residual (..., *M), weight, bias (*M).
 
@@ -131,7 +146,12 @@ add_layer_norm.vjp(
 )
 
 
-@op(samples=_without(3, _sum_cases), bench=_without(3, _sum_rows), flops=lambda x: (6 * x.size, 11 * x.size))
+@op(
+    samples=_without(3, _sum_cases),
+    bench=_without(3, _sum_rows),
+    flops=lambda x: (6 * x.size, 11 * x.size),
+    autocast={"cpu": "first", "cuda": "float32"},
+)
 def add_rms_norm(x, residual, weight=None, *, ndim, eps):
     """Return the `rms_norm` of x + residual, and that sum: x, residual (..., *M), weight (*M).
 

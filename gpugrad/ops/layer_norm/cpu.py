@@ -1,7 +1,7 @@
 """The CPU paths of layer norm and RMS norm.
 
-Variance is the mean of (x - mean)^2. In narrow rows it is the mean of x^2 less the square of the mean where that is
-safe: the difference loses digits when the mean is large. Rows are taken in blocks that stay in cache for all passes, by
+Variance is the mean of (x - mean)^2. In narrow rows it is the mean of x^2 less the square of the mean, if the mean is
+small: for a large one the difference loses digits. Rows are taken in blocks that stay in cache for all passes, by
 two threads if there are many.
 """
 
@@ -185,8 +185,8 @@ def _affine(rows: np.ndarray, scale: Any, shift: Any, weight: Any, bias: Any, ou
 
     scale and shift have a number for each row, weight and bias one for each column; None leaves them out.
 
-    What NumPy broadcasts to narrow rows it copies into its buffer first (`rows.unbuffered`). Therefore BLAS writes what
-    they are multiplied by, and what is added to them: products with inner length 2.
+    NumPy copies an array that it broadcasts to narrow rows into its buffer first (`rows.unbuffered`). Therefore BLAS
+    writes their factors and their summands, as products with inner length 2.
     """
     if rows.shape[1] >= WIDE:
         np.multiply(rows, scale[:, None], out=out)

@@ -26,9 +26,10 @@ __all__ = ["linear", "linear_gelu", "linear_relu"]
     bench=lambda s: (s.case(s(n, 1024), s(1024, 1024), s(1024)) for n in (1024, 32, 256, 4096, 16384)),
     flops=lambda x, out: products(x, out),
     broadcasts=True,
+    autocast="low",
 )
 def linear(x, weight, bias=None):
-    """y = x weight^T + bias: x (..., in), weight (out, in), bias (out,) -> (..., out).
+    """Return y = x weight^T + bias: x (..., in), weight (out, in), bias (out,) -> (..., out).
 
     All rows are multiplied in one matrix product. Raises ShapeError if the sizes `in` or `out` differ.
 
@@ -70,9 +71,10 @@ linear.vjp(
     bench=lambda s: (s.case(s(n, 784), s(512, 784), s(512)) for n in (256, 32, 4096)),
     flops=lambda x, out: products(x, out),
     broadcasts=True,
+    autocast="low",
 )
 def linear_relu(x, weight, bias=None):
-    """relu(x weight^T + bias): x (..., in), weight (out, in), bias (out,) -> (..., out).
+    """Return relu(x weight^T + bias): x (..., in), weight (out, in), bias (out,) -> (..., out).
 
     On cuda it is one matrix product, whose last step applies bias and ReLU. Raises ShapeError if the sizes `in` or
     `out` differ.
@@ -84,7 +86,7 @@ def linear_relu(x, weight, bias=None):
 
 
 def _before_relu(g: Any, out: Any) -> Any:
-    """The gradient of what ReLU was applied to."""
+    """Return the gradient of the input of ReLU."""
     return relu.rules["x"](g, out)
 
 
@@ -100,22 +102,22 @@ linear_relu.vjp(
         s.case(s(3, 4), s(8, 4), s(8)), s.case(s(2, 3, 4), s(5, 4), s(5)), s.case(s(0, 3), s(2, 3), s(2)),
     ],
     bench=lambda s: (s.case(s(n, 768), s(3072, 768), s(3072)) for n in (1024, 128, 8192)),
-    flops=lambda x, out: products(x, out), broadcasts=True,
+    flops=lambda x, out: products(x, out), broadcasts=True, autocast="low",
 )  # fmt: skip
 def linear_gelu(x, weight, bias):
-    """gelu(x weight^T + bias) with GELU's tanh form: x (..., in), weight (out, in), bias (out,) -> (..., out).
+    """Return gelu(x weight^T + bias) with GELU's tanh form: x (..., in), weight (out, in), bias (out,) -> (..., out).
 
     On cuda it is one matrix product, whose last step applies bias and GELU. Raises ShapeError if the sizes `in` or
     `out` differ. GELU: Hendrycks and Gimpel, arXiv:1606.08415.
 
-    >>> gg.linear_gelu(gg.tensor([1.0, 2.0]), gg.tensor([[0.0, 0.5]]), gg.tensor([0.0]))
-    tensor([0.841192])
+    >>> gg.linear_gelu(gg.tensor([1.0, 2.0]), gg.tensor([[0.0, 0.5]]), gg.tensor([0.0])).round(decimals=4)
+    tensor([0.8412])
     """
     return xp(x).gelu(linear.forward(x, weight, bias), approximate="tanh")
 
 
 def _before_gelu(g: Any, x: Any, weight: Any, bias: Any) -> Any:
-    """The gradient of what GELU was applied to."""
+    """Return the gradient of the input of GELU."""
     return gelu.rules["x"](g, xp(g).linear(x, weight, bias), "tanh")
 
 

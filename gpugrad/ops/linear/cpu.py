@@ -59,7 +59,7 @@ def _layer(x: np.ndarray, weight: np.ndarray, bias: Any, relu: bool) -> np.ndarr
 
 
 def _repeated(bias: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    """`bias` (K,) repeated for as many rows of `rows` (M, K) as `_add_line` takes at once."""
+    """Return `bias` (K,) repeated for as many rows of `rows` (M, K) as `_add_line` takes at once."""
     line = np.empty((max(1, LINE // max(1, bias.size)) if rows.size > LINE else 1, bias.size), bias.dtype)
     line[...] = bias
     return line.reshape(-1)
@@ -72,7 +72,7 @@ def _add_line(rows: np.ndarray, line: np.ndarray) -> None:
 
 
 def _gradients(g: np.ndarray, x: np.ndarray, weight: np.ndarray, needs: tuple[bool, ...]) -> tuple:
-    """The gradients of x (..., I), weight (O, I) and bias (O,) from g (..., O); None where `needs` says so."""
+    """Return the gradients of x (..., I), weight (O, I) and bias (O,) from g (..., O); None where `needs` says so."""
     need_x, need_weight, need_bias = needs
     g, rows = rows_of(g), rows_of(x)
     gx = memory.empty(rows.shape, g.dtype) if need_x else None

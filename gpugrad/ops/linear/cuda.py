@@ -18,13 +18,13 @@ _AUX = 8  # what the number of features must be a multiple of for GELU's argumen
 
 
 def _is_supported(x: Any, weight: Any, bias: Any) -> bool:
-    """Whether the shapes fit and cuBLASLt can multiply; if not, the op's body says what is wrong."""
+    """Return whether the shapes fit and cuBLASLt can multiply; if not, the op's body raises the error."""
     fit = weight.ndim == 2 and x.ndim > 0 and x.shape[-1] == weight.shape[1]
     return fit and (bias is None or bias.shape == weight.shape[:1]) and supports(x, weight, bias)
 
 
 def _has_epilogue(x: Any, bias: Any) -> bool:
-    """Whether cuBLASLt can add the bias within the product."""
+    """Return whether cuBLASLt can add the bias within the product."""
     return bias is not None and x.dtype != np.float64 and bias.flags.c_contiguous and x.size > 0
 
 
@@ -48,7 +48,7 @@ def linear_cuda_backward(g, x, weight, needs):
 
 
 def _linear_gradients(rows: Any, x: Any, weight: Any, needs: tuple) -> tuple:
-    """The gradients of x, weight and bias from that of the product, (rows, out)."""
+    """Return the gradients of x, weight and bias from that of the product, (rows, out)."""
     gx = product(rows, weight).reshape(x.shape) if needs[0] else None
     gw = gb = None
     if needs[1] and needs[2] and rows.dtype != np.float64 and rows.size and x.size:

@@ -47,7 +47,7 @@ def kept_rows(logits: Any, target: Any, weight: Any, ignore_index: int) -> Any:
 
 
 def divisor(target: Any, weight: Any, ignore_index: int, reduction: str, dtype: Any) -> Any:
-    """Return what divides the sum of the losses: for "mean" the weight of the rows that count, NaN if none does."""
+    """Return the divisor of the sum of the losses: for "mean" the weight of the rows that count, NaN if none does."""
     if reduction not in ("mean", "sum"):
         raise ValueError(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
     if reduction == "sum":
@@ -79,6 +79,7 @@ def divided(g: Any, total: Any) -> Any:
     ],
     bench=lambda s: (s.case(s(n, c), s.ints(c, n)) for n, c in ((1024, 8192), (256, 10), (256, 1000), (4096, 32000))),
     flops=lambda logits: (4 * logits.size, 4 * logits.size),
+    autocast="float32",
 )
 def cross_entropy_rows(
     logits, target: Fixed, weight: Fixed = None, *, ignore_index=-100, label_smoothing=0.0, reduction="none"

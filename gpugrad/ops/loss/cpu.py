@@ -109,7 +109,7 @@ def _weighted(values, factor, block: slice):
 
 
 def _peaks(x: np.ndarray) -> np.ndarray | None:
-    """Return what the rows of x are shifted by so that exp(x) stays finite: their maxima, or None if x is small.
+    """Return the shifts of the rows of x with which exp(x) stays finite: their maxima, or None if x is small.
 
     The shift cancels out, and leaving it out saves a pass.
     """

@@ -23,24 +23,24 @@ __all__ = [
 def dense(x: Any, w: Any) -> Any:
     """Compute x @ w for a matrix w and any x (..., K), arrays or Tensors, as one product over all leading axes of x.
 
-    Where that would copy x, the axes stay as they are."""
+    If that would copy x, its axes are not merged."""
     if x.ndim > 2 and (isinstance(x, Tensor) or x.flags.c_contiguous or x.itemsize not in x.strides[-2:]):
         return dense(x.reshape(prod(x.shape[:-1]), x.shape[-1]), w).reshape(*x.shape[:-1], w.shape[-1])
     return xp(x).matmul(x, w)
 
 
 def products(x: Any, out: Any) -> int:
-    """The multiplications and additions of a product of x (..., K) that gives `out`."""
+    """Return the multiplications and additions of a product of x (..., K) that gives `out`."""
     return 2 * out.size * x.shape[-1]
 
 
 def rows_of(x: Any) -> Any:
-    """x (..., K) as a matrix (N, K); a 1-d x is its only row."""
+    """Return x (..., K) as a matrix (N, K); a 1-d x is its only row."""
     return x if x.ndim == 2 else x.reshape(prod(x.shape[:-1]), x.shape[-1])
 
 
 def _columns(x: Any) -> Any:
-    """x (..., K, N) as a matrix (K, everything else)."""
+    """Return x (..., K, N) as a matrix (K, everything else)."""
     moved = xp(x).moveaxis(x, -2, 0)
     return moved.reshape(moved.shape[0], prod(moved.shape[1:]))
 
@@ -68,9 +68,10 @@ def _columns(x: Any) -> Any:
     bench=lambda s: (s.case(s(n, n), s(n, n)) for n in (1024, 128, 256, 512, 2048, 4096)),
     flops=lambda x, out: products(x, out),
     broadcasts=True,
+    autocast="low",
 )
 def matmul(x, y):
-    """The matrix product x @ y: (..., M, K) @ (..., K, N) -> (..., M, N).
+    """Return the matrix product x @ y: (..., M, K) @ (..., K, N) -> (..., M, N).
 
     out[..., i, j] = sum_k x[..., i, k] y[..., k, j]. The leading axes are broadcast; a 1-d x is a row, a 1-d y a
     column. Raises ShapeError if the K differ or an input has no axis.
@@ -78,7 +79,21 @@ def matmul(x, y):
     >>> gg.matmul(gg.tensor([[1.0, 2.0], [3.0, 4.0]]), gg.tensor([10.0, 1.0]))
     tensor([12., 34.])
     """
-    return dense(x, y) if y.ndim == 2 else xp(x).matmul(x, y)
+    try:
+        return dense(x, y) if y.ndim == 2 else xp(x).matmul(x, y)
+    except ValueError:
+        raise ValueError(mismatch(x.shape, y.shape)) from None
+
+
+def mismatch(x_shape: tuple, y_shape: tuple) -> str:
+    """Say why x @ y cannot be computed."""
+    product = f"{x_shape} @ {y_shape}"
+    if not x_shape or not y_shape:
+        return f"{product}: a number is no matrix; use * to multiply by it"
+    columns, rows = x_shape[-1], y_shape[-2 if len(y_shape) > 1 else 0]
+    if columns != rows:
+        return f"{product}: {columns} columns meet {rows} rows"
+    return f"{product}: the leading axes {x_shape[:-2]} and {y_shape[:-2]} do not broadcast"
 
 
 def _matmul_x(g: Any, y: Any, x_shape: tuple) -> Any:
@@ -107,10 +122,14 @@ matmul.vjp(x=_matmul_x, y=_matmul_y)
 
 
 def tensordot(x: Any, y: Any, axes: Any = 2) -> Tensor:
-    """The sum of products over pairs of axes of x and y.
+    """Return the sum of products over pairs of axes of x and y.
 
     `axes` is a number n, for the last n axes of x and the first n of y, or a pair (axes of x, axes of y). The other
-    axes of x come first in the result, then those of y. Raises ShapeError if paired lengths differ."""
+    axes of x come first in the result, then those of y. Raises ShapeError if paired lengths differ.
+
+    >>> gg.tensordot(gg.ones(2, 3), gg.ones(4, 3), axes=(1, 1)).shape
+    (2, 4)
+    """
     x, y = asarray(x), asarray(y)
     if isinstance(axes, int):
         axes = (range(x.ndim - axes, x.ndim), range(axes))
@@ -125,13 +144,19 @@ def tensordot(x: Any, y: Any, axes: Any = 2) -> Tensor:
 
 
 def _letters(numbers: Any) -> str:
-    """Subscripts for axis numbers below 52."""
+    """Return the subscripts of einsum for axis numbers below 52."""
     return "".join(chr(ord("a") + n if n < 26 else ord("A") + n - 26) for n in numbers)
 
 
 def dot(x: Any, y: Any) -> Tensor:
-    """NumPy's dot: the product of vectors or matrices, a multiple for a scalar, else the sum over x's last and y's
-    last but one axis: (..., K), (..., K, N) -> (..., ..., N)."""
+    """Return NumPy's dot: (..., K), (..., K, N) -> (..., ..., N).
+
+    It is the product of vectors or matrices, a multiple for a scalar, and otherwise the sum over the last axis of x and
+    the last but one of y.
+
+    >>> gg.dot(gg.tensor([1.0, 2.0]), gg.tensor([3.0, 4.0]))
+    tensor(11.)
+    """
     x, y = asarray(x), asarray(y)
     if not x.ndim or not y.ndim:
         return x * y
@@ -141,23 +166,40 @@ def dot(x: Any, y: Any) -> Tensor:
 
 
 def vdot(x: Any, y: Any) -> Tensor:
-    """The sum of products of the elements of x and y, both flattened."""
+    """Return the sum of products of the elements of x and y, both flattened.
+
+    >>> gg.vdot(gg.ones(2, 2), gg.ones(2, 2))
+    tensor(4.)
+    """
     return matmul(ravel(x), ravel(y))
 
 
 def inner(x: Any, y: Any) -> Tensor:
-    """The sum of products over the last axes: (..., K), (..., K) -> (..., ...)."""
+    """Return the sum of products over the last axes: (..., K), (..., K) -> (..., ...).
+
+    >>> gg.inner(gg.tensor([[1, 2], [3, 4]]), gg.tensor([1, 1]))
+    tensor([3, 7])
+    """
     x, y = asarray(x), asarray(y)
     return tensordot(x, y, axes=(-1, -1)) if x.ndim and y.ndim else x * y
 
 
 def outer(x: Any, y: Any) -> Tensor:
-    """x_i y_j for the elements of x and y, both flattened: (M,), (N,) -> (M, N)."""
+    """Return the products x_i y_j of the elements of x and y, both flattened: (M,), (N,) -> (M, N).
+
+    >>> gg.outer(gg.tensor([1, 2]), gg.tensor([3, 4]))
+    tensor([[3, 4],
+            [6, 8]])
+    """
     return reshape(x, shape=(-1, 1)) * reshape(y, shape=(1, -1))
 
 
 def kron(x: Any, y: Any) -> Tensor:
-    """The Kronecker product: y multiplied by each element of x, side by side; shapes multiply."""
+    """Return the Kronecker product: y multiplied by each element of x, side by side; shapes multiply.
+
+    >>> gg.kron(gg.tensor([1, 2]), gg.tensor([1, 1]))
+    tensor([1, 1, 2, 2])
+    """
     x, y = asarray(x), asarray(y)
     n = max(x.ndim, y.ndim)
     a, b = (1,) * (n - x.ndim) + x.shape, (1,) * (n - y.ndim) + y.shape
@@ -166,7 +208,11 @@ def kron(x: Any, y: Any) -> Tensor:
 
 
 def vecdot(x: Any, y: Any, axis: int = -1) -> Tensor:
-    """The sum of products along `axis`, the other axes broadcast."""
+    """Return the sum of products along `axis`; the other axes are broadcast.
+
+    >>> gg.vecdot(gg.tensor([[1, 2], [3, 4]]), gg.tensor([1, 1]))
+    tensor([3, 7])
+    """
     x, y = asarray(x), asarray(y)
     if x.shape[axis] != y.shape[axis]:
         raise ShapeError(f"vecdot: axis {axis} has different lengths in {x.shape} and {y.shape}")
@@ -176,17 +222,30 @@ def vecdot(x: Any, y: Any, axis: int = -1) -> Tensor:
 
 
 def matvec(x: Any, v: Any) -> Tensor:
-    """Matrices times vectors: (..., M, K), (..., K) -> (..., M)."""
+    """Multiply matrices by vectors: (..., M, K), (..., K) -> (..., M).
+
+    >>> gg.matvec(gg.tensor([[1, 2], [3, 4]]), gg.tensor([1, 1]))
+    tensor([3, 7])
+    """
     return einsum("...ij,...j->...i", x, v)
 
 
 def vecmat(v: Any, x: Any) -> Tensor:
-    """Vectors times matrices: (..., K), (..., K, N) -> (..., N)."""
+    """Multiply vectors by matrices: (..., K), (..., K, N) -> (..., N).
+
+    >>> gg.vecmat(gg.tensor([1, 1]), gg.tensor([[1, 2], [3, 4]]))
+    tensor([4, 6])
+    """
     return einsum("...i,...ij->...j", v, x)
 
 
 def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Tensor:
-    """beta * input + alpha * (mat1 @ mat2)."""
+    """Return beta * input + alpha * (mat1 @ mat2).
+
+    >>> gg.addmm(gg.ones(2, 2), gg.eye(2), gg.eye(2), alpha=2)
+    tensor([[3., 1.],
+            [1., 3.]])
+    """
     product = matmul(mat1, mat2)
     product = product if alpha == 1 else product * alpha
     return product + (input if beta == 1 else asarray(input) * beta) if beta else product

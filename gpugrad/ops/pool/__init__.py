@@ -19,12 +19,12 @@ __all__ = ["max_pool", "sum_pool"]
 
 
 def kernel_offsets(kernel: tuple) -> Any:
-    """The positions in a window of this size, in row-major order."""
+    """Return the positions in a window of this size, in row-major order."""
     return itertools.product(*map(range, kernel))
 
 
 def elements_at(offset: tuple, out: tuple, stride: tuple, dilation: tuple) -> tuple:
-    """The index of the elements at one offset of the kernel, one for each window, in a padded input."""
+    """Return the index of the elements at one offset of the kernel, one for each window, in a padded input."""
     parts = zip(offset, out, stride, dilation, strict=True)
     return (..., *(slice(o * d, o * d + (n - 1) * s + 1, s) for o, n, s, d in parts))
 
@@ -34,7 +34,7 @@ def _padded(x: Any, padding: tuple, value: float) -> Any:
 
 
 def _argmax_positions(x: Any, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple) -> Any:
-    """The position (N, C, *O) of each window's first maximum, counted through the input's spatial plane."""
+    """Return the position (N, C, *O) of each window's first maximum, counted through the input's spatial plane."""
     ns = xp(x)
     out = output_size(x.shape[2:], kernel, stride, padding, dilation)
     numbers = _padded(ns.arange(math.prod(x.shape[2:])).reshape(1, 1, *x.shape[2:]), padding, -1)
@@ -72,7 +72,7 @@ def _undilated() -> list[dict]:
 
 
 def _halved(s: Any, **more: Any) -> Iterator:
-    """Inputs for 2x2 windows side by side."""
+    """Return inputs for 2x2 windows side by side."""
     sides = {"kernel": [2, 2], "stride": [2, 2], "padding": [[0, 0], [0, 0]]}
     return (s.case(s(n, 64, 56, 56), **sides, **more) for n in (32, 1, 8, 128))
 
@@ -84,7 +84,7 @@ def _halved(s: Any, **more: Any) -> Iterator:
     flops=lambda x, out: (x.size, out.size),
 )
 def max_pool(x, *, kernel, stride, padding, dilation):
-    """The maximum of each window: x (N, C, *S) -> (N, C, *O). A NaN in a window is its maximum.
+    """Return the maximum of each window: x (N, C, *S) -> (N, C, *O). A NaN in a window is its maximum.
 
     >>> x = gg.tensor([[[1.0, 3.0, 2.0, 0.0]]])
     >>> gg.max_pool(x, kernel=(2,), stride=(2,), padding=((0, 0),), dilation=(1,))
@@ -108,7 +108,7 @@ max_pool.vjp(
 
 @op(samples=lambda s: [s.case(s.distinct(*x), **a) for x, a in map(_split, _CASES)])
 def max_pool_indices(x: Fixed, *, kernel, stride, padding, dilation):
-    """The positions of the maxima, int64 (N, C, *O), counted through the input's spatial plane as PyTorch does.
+    """Return the positions of the maxima, int64 (N, C, *O), counted through the input's spatial plane as PyTorch does.
 
     >>> from gpugrad.ops.pool import max_pool_indices
     >>> x = gg.tensor([[[1.0, 3.0, 2.0, 0.0]]])
@@ -143,7 +143,7 @@ max_pool_scatter.vjp(
 
 @op(samples=lambda s: [s.case(s(*c["x"]), s.distinct(*c["x"]), **_split(c)[1]) for c in _CASES])
 def max_pool_gather(y, x: Fixed, *, kernel, stride, padding, dilation):
-    """The elements (N, C, *O) of y (N, C, *S) where x, of the same shape, has the maxima of its windows.
+    """Return the elements (N, C, *O) of y (N, C, *S) where x, of the same shape, has the maxima of its windows.
 
     >>> from gpugrad.ops.pool import max_pool_gather
     >>> x, y = gg.tensor([[[1.0, 3.0, 2.0, 0.0]]]), gg.tensor([[[5.0, 6.0, 7.0, 8.0]]])
@@ -169,7 +169,7 @@ max_pool_gather.vjp(
     flops=lambda x, out: (x.size, out.size),
 )
 def sum_pool(x, *, kernel, stride, padding):
-    """The sum of each window: x (N, C, *S) -> (N, C, *O).
+    """Return the sum of each window: x (N, C, *S) -> (N, C, *O).
 
     >>> gg.sum_pool(gg.tensor([[[1.0, 3.0, 2.0, 0.0]]]), kernel=(2,), stride=(2,), padding=((0, 0),))
     tensor([[[4., 2.]]])

@@ -14,7 +14,7 @@ import math
 import numpy as np
 
 from ...backend.cpu import memory
-from ...backend.cpu.windows import Windows, each, first, last, split
+from ...backend.cpu.windows import Windows, channels_first, channels_last, each, split
 from ..conv import output_size
 from . import max_pool, max_pool_indices, sum_pool, sum_pool_adjoint
 
@@ -204,15 +204,15 @@ def _flat(x: np.ndarray):
     An array that is contiguous in both orders, such as (N, C, 1, 1), counts as channels-last, as in convolutions.
     """
     count, channels = x.shape[:2]
-    if last(x).flags.c_contiguous:
-        return last(x), first
+    if channels_last(x).flags.c_contiguous:
+        return channels_last(x), channels_first
     flat = np.ascontiguousarray(x).reshape(count * channels, *x.shape[2:], 1)
     return flat, lambda a: a.reshape(count, channels, *a.shape[1:-1])
 
 
 def _like(g: np.ndarray, other: np.ndarray) -> np.ndarray:
     """g (N, C, *O) as a C-contiguous array with the layout (M, *O, W) of `other`."""
-    return np.ascontiguousarray(last(g) if other.shape[0] == g.shape[0] else g).reshape(other.shape)
+    return np.ascontiguousarray(channels_last(g) if other.shape[0] == g.shape[0] else g).reshape(other.shape)
 
 
 def _are_disjoint(windows: Windows) -> bool:

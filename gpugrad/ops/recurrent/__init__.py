@@ -1,12 +1,12 @@
 """Recurrent layers, each direction of a layer as one op.
 
-x (S, I) holds the rows of all steps, step after step; `sizes` says how many sequences run at each step (see
+x (S, I) holds the rows of all steps, step after step; `sizes` holds the number of sequences at each step (see
 `packed_steps`): (N,) * T for a batch of N sequences of length T. h0, c0 (N, H) are the states at the start. Weights
 w_ih (G, I), w_hh (G, H) and biases b_ih, b_hh (G) are PyTorch's, G being the number of gates times H. The outputs have
 the states after each step, (S, H). With `reverse` the steps are taken from the last one to the first.
 
 The gates' sums depend on the inputs in one product, which is taken before the loop over time. Backward does not repeat
-the loop: all states are known, so the gates follow from one product too, and what remains for the loop is
+the loop: all states are known, so the gates follow from one product too, and the loop only computes
 
     gradient of a step's sums  =  (gradient of its state) * (a factor known beforehand).
 """
@@ -57,7 +57,7 @@ def _joined(parts: list, axis: int = 0) -> Any:
 
 
 def _weights(pre: Any, x: Any, w: Any) -> tuple:
-    """The gradients of x, w and a bias in `_sums`, from that of the sums."""
+    """Return the gradients of x, w and a bias in `_sums`, from that of the sums."""
     return dense(pre, w), dense(pre.T, x), pre.sum(axis=0)
 
 
@@ -68,9 +68,10 @@ def _lstm_sums(x, h_before, w_ih, w_hh, b_ih, b_hh):
     return _sums(x, w_ih, b_ih, b_hh) + dense(h_before, w_hh.T)
 
 
-@op(samples=samples(4, cells=True, projected=True), bench=measured(4, cells=True), flops=products)
+@op(samples=samples(4, cells=True, projected=True), bench=measured(4, cells=True), flops=products, autocast="low")
 def lstm_layer(x, h0, c0, w_ih, w_hh, b_ih=None, b_hh=None, w_hr=None, *, sizes, reverse=False):
-    """The states h (S, P) and c (S, H) after each step of a long short-term memory, with gates in the order i, f, g, o:
+    """Return the states h (S, P) and c (S, H) after each step of a long short-term memory, with gates in the order i,
+    f, g, o:
 
     i, f, o = sigmoid, g = tanh of x w_ih^T + b_ih + h w_hh^T + b_hh;  c' = f c + i g;  h' = o tanh(c') [w_hr^T].
     w_hr (P, H) projects the output, else P = H. Raises ShapeError for a shape that does not fit.
@@ -131,9 +132,9 @@ lstm_layer.vjp(**dict.fromkeys(lstm_layer.inputs, _lstm_rule))
 # GRU
 
 
-@op(samples=samples(3), bench=measured(3), flops=products)
+@op(samples=samples(3), bench=measured(3), flops=products, autocast="low")
 def gru_layer(x, h0, w_ih, w_hh, b_ih=None, b_hh=None, *, sizes, reverse=False):
-    """The states h (S, H) after each step of a gated recurrent unit, with gates in the order r, z, n:
+    """Return the states h (S, H) after each step of a gated recurrent unit, with gates in the order r, z, n:
 
     r, z = sigmoid(x w_ih^T + b_ih + h w_hh^T + b_hh), n = tanh(x w_ih^T + b_ih + r (h w_hh^T + b_hh)), each with its
     rows of the weights;  h' = (1 - z) n + z h.  Raises ShapeError for a shape that does not fit.
@@ -197,9 +198,10 @@ gru_layer.vjp(**dict.fromkeys(gru_layer.inputs, _gru_rule))
     ],
     bench=measured(1),
     flops=products,
+    autocast="low",
 )
 def rnn_layer(x, h0, w_ih, w_hh, b_ih=None, b_hh=None, *, sizes, reverse=False, nonlinearity="tanh"):
-    """The states h (S, H) after each step of a recurrent network: h' = tanh(x w_ih^T + b_ih + h w_hh^T + b_hh).
+    """Return the states h (S, H) after each step of a recurrent network: h' = tanh(x w_ih^T + b_ih + h w_hh^T + b_hh).
 
     `nonlinearity` is "tanh" or "relu". Raises ShapeError for a shape that does not fit. Source: Elman 1990.
 

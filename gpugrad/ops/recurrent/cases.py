@@ -4,7 +4,9 @@ from typing import Any
 
 
 def samples(gates: int, cells: bool = False, projected: bool = False) -> Any:
-    """Cases for a layer with `gates` gates: one step, several, packed sequences, both directions, without biases."""
+    """Return cases for a layer with `gates` gates: one step, several, packed sequences, both directions, without
+    biases.
+    """
 
     def cases(s: Any) -> list:
         def case(sizes: tuple, inputs: int, hidden: int, bias: bool = True, out: int = 0, **attributes: Any) -> Any:
@@ -22,7 +24,7 @@ def samples(gates: int, cells: bool = False, projected: bool = False) -> Any:
 
 
 def measured(gates: int, cells: bool = False) -> Any:
-    """Cases to time: 64 steps of a batch, all of one width."""
+    """Return a function that yields cases to time: 64 steps of a batch, all of one width."""
 
     def cases(s: Any) -> Any:
         for batch, width in ((32, 128), (8, 64), (64, 512)):
@@ -35,6 +37,6 @@ def measured(gates: int, cells: bool = False) -> Any:
 
 
 def products(x: Any, w_ih: Any, w_hh: Any) -> tuple[int, int]:
-    """The arithmetic operations of forward and backward."""
+    """Return the arithmetic operations of forward and backward."""
     once = 2 * x.shape[0] * (w_ih.size + w_hh.size)
     return once, 2 * once

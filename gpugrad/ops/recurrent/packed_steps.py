@@ -87,7 +87,7 @@ class PackedSteps:
 
 @lru_cache(maxsize=256)
 def packed_steps(sizes: tuple[int, ...], reverse: bool) -> PackedSteps:
-    """The PackedSteps of these sizes, made once."""
+    """Return the PackedSteps of these sizes, made once."""
     return PackedSteps(sizes, reverse)
 
 

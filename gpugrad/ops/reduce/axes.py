@@ -1,4 +1,4 @@
-"""What every reduction shares: its axes, the shapes before and after it, and the sums' dtype."""
+"""The parts that all reductions share: axes, the shapes before and after, and the dtype of sums."""
 
 import math
 from collections.abc import Callable
@@ -11,25 +11,27 @@ from ...backend.dtypes import as_dtype, float32, int64, is_low
 
 
 def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
-    """`axis` as a tuple of non-negative ints. Raises AxisError (and so ShapeError) for an axis that x does not have."""
+    """Return `axis` as a tuple of non-negative ints. Raises AxisError (and so ShapeError) for an axis that x does not
+    have.
+    """
     if axis is None:
         return tuple(range(ndim))
     return np.lib.array_utils.normalize_axis_tuple(tuple(axis) if isinstance(axis, list) else axis, ndim, "axis")
 
 
 def kept_shape(shape: tuple, axis: Any) -> tuple:
-    """`shape` with ones in place of the reduced axes, as a reduction with `keepdims` gives it."""
+    """Return `shape` with ones in place of the reduced axes, as a reduction with `keepdims` gives it."""
     axes = axes_of(axis, len(shape))
     return tuple([1 if i in axes else n for i, n in enumerate(shape)])
 
 
 def reduced_count(shape: tuple, axis: Any) -> int:
-    """How many elements of an array of this shape go into each result."""
+    """Return the number of elements of an array of this shape that go into each result."""
     return math.prod(shape[i] for i in axes_of(axis, len(shape)))
 
 
 def divide_or_nan(total: Any, n: float) -> Any:
-    """total / n, or NaN where n is not positive: the mean of nothing."""
+    """Return total / n, or NaN where n is not positive: the mean of nothing."""
     return total / n if n > 0 else total * math.nan
 
 
@@ -44,6 +46,11 @@ def accumulate(method: Callable, x: Any, dtype: Any, **where: Any) -> Any:
 
     Without one, integers and bools are added up as int64. 16-bit floats are added up as float32 and rounded once.
     """
+    if dtype is True or dtype is False:
+        raise TypeError(
+            f"dtype must be a dtype, got {dtype}: after axis comes NumPy's dtype; write keepdims={dtype}, or PyTorch's "
+            f"keepdim={dtype}"
+        )
     wanted = as_dtype(dtype) if dtype is not None else int64 if x.dtype.kind in "iub" else x.dtype
     out = method(dtype=float32 if is_low(wanted) else wanted, **where)
     return out.astype(wanted) if is_low(wanted) else out
@@ -62,7 +69,7 @@ def from_rows(rows: Any, shape: tuple, axes: tuple) -> Any:
 
 
 def sample_cases(s: Any) -> list:
-    """Samples for the checks of any reduction: axes, memory layouts, keepdims, one element."""
+    """Return samples for the checks of any reduction: axes, memory layouts, keepdims, one element."""
     x = s.distinct(2, 3, 4)
     axes = [s.case(x, axis=axis) for axis in (0, -1, (0, 2), (-2,))]
     layouts = [s.case(s.distinct(4, 3).T, axis=1), s.case(s.distinct(3, 8)[:, ::2], axis=0), s.case(s.distinct(1))]
@@ -71,5 +78,5 @@ def sample_cases(s: Any) -> list:
 
 
 def bench_cases(s: Any) -> Any:
-    """Rows of 1024 elements, to measure a reduction on."""
+    """Return rows of 1024 elements, to measure a reduction on."""
     return (s.case(s(n, 1024), axis=-1) for n in (4096, 64, 512, 32768))

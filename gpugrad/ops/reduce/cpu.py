@@ -42,7 +42,7 @@ def mean_cpu(x, *, axis, dtype, keepdims):
 
 
 def sum_over(x: np.ndarray, axis: tuple[int, ...], keepdims: bool = False) -> np.ndarray:
-    """x.sum(axis, keepdims=keepdims) for a float32 or float64 array and non-negative axes."""
+    """Return x.sum(axis, keepdims=keepdims) for a float32 or float64 array and non-negative axes."""
     order = sorted(range(x.ndim), key=lambda i: -abs(x.strides[i]))
     dense = x.transpose(order)
     if x.size < SMALL or not dense.flags.c_contiguous:
@@ -81,7 +81,7 @@ def _reduce_last(x: np.ndarray, groups: list[bool]) -> tuple[np.ndarray, list[bo
 
 
 def _sum_rows(x: np.ndarray) -> np.ndarray:
-    """The sums of the rows: (m, n) -> (m,)."""
+    """Return the sums of the rows: (m, n) -> (m,)."""
     m, n = x.shape
     if n <= RUN:
         return np.einsum("ij->i", x)
@@ -91,7 +91,7 @@ def _sum_rows(x: np.ndarray) -> np.ndarray:
 
 
 def _sum_runs(x: np.ndarray, runs: int) -> np.ndarray:
-    """The sums of each row's `runs` whole runs, and of the shorter rest after them."""
+    """Return the sums of each row's `runs` whole runs, and of the shorter rest after them."""
     parts = np.empty((len(x), runs + 1), x.dtype)
     whole = x[:, : runs * RUN]
     strides = (x.strides[0], x.strides[1] * RUN, x.strides[1])
@@ -101,7 +101,7 @@ def _sum_runs(x: np.ndarray, runs: int) -> np.ndarray:
 
 
 def _sum_columns(x: np.ndarray) -> np.ndarray:
-    """The sums over the middle axis: (p, n, m) -> (p, m)."""
+    """Return the sums over the middle axis: (p, n, m) -> (p, m)."""
     p, n, m = x.shape
     side = next((k for k in range(WIDE // m, 1, -1) if n % k == 0), 1)
     if side == 1:

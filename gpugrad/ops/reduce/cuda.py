@@ -37,7 +37,7 @@ _LEAST = 8192  # elements for a block that shares a reduction
 
 
 class MergedAxes:
-    """The array x seen as (outer, n, inner), where n is what is reduced.
+    """Views the array x as (outer, n, inner), of which n is reduced.
 
     With `several`, a second run of reduced axes before it is allowed: (outer, m, middle, n, inner). `x` is contiguous;
     `kept` are the axes that stay, in memory order.
@@ -140,19 +140,19 @@ def _reduced(x: Any, axis: Any, functor: str, divisor: float, keepdims: bool, dt
 
 
 def sum_reduced(x: Any, axes: tuple) -> Any:
-    """The sum of a float array with elements over `axes`."""
+    """Return the sum of a float array with elements over `axes`."""
     return _reduced(x, axes, "Total", 1, False)
 
 
 def sum_rows(sums: Any, dtype: np.dtype) -> Any:
-    """The sum of the rows (n, C) of partial sums, in `dtype`: (C,)."""
+    """Return the sum of the rows (n, C) of partial sums, in `dtype`: (C,)."""
     out, one = xp(sums).empty(sums.shape[1:], dtype), sums.dtype.type(1)
     _join_states("Total", ctype(dtype), out, sums, (1, *sums.shape), (one, one))
     return out
 
 
 def _is_supported(x: Any, dtype: Any = None) -> bool:
-    """Whether the kernels can reduce x: a float array with elements, to be reduced in its own dtype."""
+    """Return whether the kernels can reduce x: a float array with elements, to be reduced in its own dtype."""
     return is_float(x.dtype) and x.size > 0 and (dtype is None or as_dtype(dtype) == x.dtype)
 
 
@@ -204,7 +204,7 @@ extremes.argmin.path("cuda")(_position("FirstSmallest"))
 
 
 def _moment(functor: str) -> Callable:
-    """A path in two passes: the mean, then the sum of the squared differences from it."""
+    """Return a path in two passes: the mean, then the sum of the squared differences from it."""
 
     def path(x, *, axis, ddof, keepdims, correction):
         if not _is_supported(x):

@@ -18,7 +18,7 @@ def _extreme_cases(s: Any, of_nans: list) -> list:
 
 @op(samples=lambda s: _extreme_cases(s, [[0, 1], [1, 0]]), bench=bench_cases, flops=lambda x: x.size)
 def max(x, *, axis=None, keepdims=False):
-    """The largest value over `axis`; NaN if an element is NaN. Equal largest elements share the gradient evenly.
+    """Return the largest value over `axis`; NaN if an element is NaN. Equal largest elements share the gradient evenly.
 
     Raises ShapeError over an axis without elements.
 
@@ -30,7 +30,8 @@ def max(x, *, axis=None, keepdims=False):
 
 @op(samples=lambda s: _extreme_cases(s, [[1, 1], [0, 0]]), bench=bench_cases, flops=lambda x: x.size)
 def min(x, *, axis=None, keepdims=False):
-    """The smallest value over `axis`; NaN if an element is NaN. Equal smallest elements share the gradient evenly.
+    """Return the smallest value over `axis`; NaN if an element is NaN. Equal smallest elements share the gradient
+    evenly.
 
     Raises ShapeError over an axis without elements.
 
@@ -58,7 +59,7 @@ def _arg_cases(s: Any) -> list:
 
 @op(samples=_arg_cases, bench=bench_cases, flops=lambda x: x.size)
 def argmax(x, *, axis=None, keepdims=False):
-    """The position (int64) of the first largest value along the int `axis`, or in the flattened x.
+    """Return the position (int64) of the first largest value along the int `axis`, or in the flattened x.
 
     >>> gg.argmax(gg.tensor([[1.0, 5.0], [3.0, 3.0]]), axis=1)
     tensor([1, 0])
@@ -68,7 +69,7 @@ def argmax(x, *, axis=None, keepdims=False):
 
 @op(samples=_arg_cases, bench=bench_cases, flops=lambda x: x.size)
 def argmin(x, *, axis=None, keepdims=False):
-    """The position (int64) of the first smallest value along the int `axis`, or in the flattened x.
+    """Return the position (int64) of the first smallest value along the int `axis`, or in the flattened x.
 
     >>> gg.argmin(gg.tensor([[1.0, 5.0], [3.0, 2.0]]), axis=1)
     tensor([0, 1])
@@ -84,7 +85,7 @@ def _truth_cases(s: Any) -> list:
 
 @op(samples=_truth_cases)
 def any(x, *, axis=None, keepdims=False):
-    """Whether any element over `axis` is not zero (bool); False over an axis without elements.
+    """Return whether any element over `axis` is not zero (bool); False over an axis without elements.
 
     >>> gg.any(gg.tensor([[0, 1], [0, 0]]), axis=1)
     tensor([ True, False])
@@ -94,7 +95,7 @@ def any(x, *, axis=None, keepdims=False):
 
 @op(samples=_truth_cases)
 def all(x, *, axis=None, keepdims=False):
-    """Whether all elements over `axis` are not zero (bool); True over an axis without elements.
+    """Return whether all elements over `axis` are not zero (bool); True over an axis without elements.
 
     >>> gg.all(gg.tensor([[0, 1], [2, 3]]), axis=1)
     tensor([False,  True])
@@ -104,7 +105,7 @@ def all(x, *, axis=None, keepdims=False):
 
 @op(samples=_truth_cases)
 def count_nonzero(x, *, axis=None, keepdims=False):
-    """How many elements over `axis` are not zero (int64).
+    """Count the elements over `axis` that are not zero (int64).
 
     >>> gg.count_nonzero(gg.tensor([[0, 1], [2, 3]]), axis=1)
     tensor([1, 2])

@@ -19,7 +19,7 @@ def _freedom(shape: tuple, axis: Any, ddof: Any, correction: Any) -> Any:
 
 @op(samples=_moment_cases, dtypes="float", bench=bench_cases, flops=lambda x: 3 * x.size)
 def var(x, *, axis=None, ddof=0, keepdims=False, correction=None):
-    """The variance over `axis`: the sum of (x - mean)**2 divided by n - ddof, NaN where that is not positive.
+    """Return the variance over `axis`: the sum of (x - mean)**2 divided by n - ddof, NaN unless that is positive.
 
     `correction` is the array API's name of `ddof`.
 
@@ -46,7 +46,7 @@ var.vjp(x=_var_x)
     flops=lambda x: 3 * x.size,
 )
 def std(x, *, axis=None, ddof=0, keepdims=False, correction=None):
-    """The standard deviation over `axis`: the root of `var`. Its gradient is 0 where all values are equal.
+    """Return the standard deviation over `axis`: the root of `var`. Its gradient is 0 where all values are equal.
 
     >>> gg.std(gg.tensor([[1.0, 3.0], [2.0, 6.0]]), axis=1)
     tensor([1., 2.])

@@ -27,9 +27,9 @@ def _sum_cases(s: Any) -> list:
     return [*sample_cases(s), *empty, *large, s.case(s(3, 4), dtype="float64"), s.case(s(3), axis=())]
 
 
-@op(samples=_sum_cases, bench=bench_cases, flops=lambda x: x.size)
+@op(samples=_sum_cases, bench=bench_cases, flops=lambda x: x.size, autocast={"cuda": "float32"})
 def sum(x, *, axis=None, dtype=None, keepdims=False):
-    """The sum over `axis`.
+    """Return the sum over `axis`.
 
     >>> gg.sum(gg.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=0)
     tensor([4., 6.])
@@ -42,7 +42,7 @@ sum.vjp(x=lambda g, axis, x_shape, x_dtype: expand_reduced(g, x_shape, axis, x_d
 
 @op(samples=_sum_cases, dtypes="float", bench=bench_cases, flops=lambda x: x.size)
 def mean(x, *, axis=None, dtype=None, keepdims=False):
-    """The mean over `axis`; of integers in the default float dtype. It is NaN over an axis without elements.
+    """Return the mean over `axis`; of integers in the default float dtype. It is NaN over an axis without elements.
 
     >>> gg.mean(gg.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=1)
     tensor([1.5, 3.5])
@@ -63,9 +63,9 @@ def _prod_cases(s: Any) -> list:
     return [*sample_cases(s), *zeros, s.case(s(0, 3), axis=0), s.case(s(3), dtype="float64")]
 
 
-@op(samples=_prod_cases, bench=bench_cases, flops=lambda x: x.size)
+@op(samples=_prod_cases, bench=bench_cases, flops=lambda x: x.size, autocast="float32")
 def prod(x, *, axis=None, dtype=None, keepdims=False):
-    """The product over `axis`. Nothing is divided in the gradient, so it is right where there are zeros.
+    """Return the product over `axis`. Its gradient is computed without division, so it is right for zeros too.
 
     >>> gg.prod(gg.tensor([[1.0, 2.0], [3.0, 4.0]]), axis=1)
     tensor([ 2., 12.])
@@ -98,9 +98,15 @@ def _logsumexp_cases(s: Any) -> list:
     return [*sample_cases(s), special, s.case(s(0, 3), axis=1), s.case(s(3, 0), axis=0)]
 
 
-@op(samples=_logsumexp_cases, dtypes="float", bench=bench_cases, flops=lambda x: 4 * x.size)
+@op(
+    samples=_logsumexp_cases,
+    dtypes="float",
+    bench=bench_cases,
+    flops=lambda x: 4 * x.size,
+    autocast={"cuda": "float32"},
+)
 def logsumexp(x, *, axis=None, keepdims=False):
-    """The logarithm of the sum of exponentials, log(sum(exp(x))), over `axis`.
+    """Return the logarithm of the sum of exponentials, log(sum(exp(x))), over `axis`.
 
     The largest element is subtracted first, so that nothing overflows. The result is -inf where all elements are; its
     gradient is 0 there.

@@ -20,7 +20,7 @@ def _rows(s):
     return (s.case(s(n, 1024)) for n in (4096, 64, 512, 32768))
 
 
-@op(samples=_cases, bench=_rows, flops=lambda x: (5 * x.size, 4 * x.size))
+@op(samples=_cases, bench=_rows, flops=lambda x: (5 * x.size, 4 * x.size), autocast={"cuda": "float32"})
 def softmax(x, *, axis=-1):
     """Divide exp(x) by its sum along `axis`: (..., C, ...) -> the same shape. out_i = exp(x_i) / sum_j exp(x_j).
 
@@ -34,7 +34,7 @@ def softmax(x, *, axis=-1):
 softmax.vjp(x=lambda g, out, axis: out * (g - (g * out).sum(axis=axis, keepdims=True)))
 
 
-@op(samples=_cases, bench=_rows, flops=lambda x: (5 * x.size, 4 * x.size))
+@op(samples=_cases, bench=_rows, flops=lambda x: (5 * x.size, 4 * x.size), autocast={"cuda": "float32"})
 def log_softmax(x, *, axis=-1):
     """Return the logarithm of `softmax`, x_i - log sum_j exp(x_j), without taking that of a small number.
 
@@ -65,7 +65,7 @@ def _scores(s):
     return (s.case(s(n, 512, 512), causal=True, scale=0.125) for n in (8, 1, 64))
 
 
-@op(samples=_masked_cases, bench=_scores, flops=lambda x: (6 * x.size, 5 * x.size))
+@op(samples=_masked_cases, bench=_scores, flops=lambda x: (6 * x.size, 5 * x.size), autocast={"cuda": "float32"})
 def masked_softmax(x, mask: Fixed = None, *, causal=False, scale=1.0):
     """Return softmax(scale * x + mask) along the last axis: x (..., Tq, Tk) -> the same shape.
 

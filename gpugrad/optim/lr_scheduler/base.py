@@ -19,7 +19,6 @@ class LRScheduler:
     one. A subclass defines `get_lr`, or `_group_lr` for one group alone, and `_closed_form_lr` if the rate of any epoch
     is known without the one before (PyTorch's torch.optim.lr_scheduler.LRScheduler).
 
-    >>> import gpugrad as gg
     >>> class HalfLR(gg.optim.lr_scheduler.LRScheduler):
     ...     def get_lr(self):
     ...         return [base / 2**self.last_epoch for base in self.base_lrs]

@@ -44,7 +44,6 @@ class SequentialLR(_CombinedScheduler):
     """One scheduler follows the other: at each of the milestones the next begins, from its own epoch 0 (PyTorch's
     SequentialLR).
 
-    >>> import gpugrad as gg
     >>> optimizer = gg.optim.SGD([gg.ones(1, requires_grad=True)], lr=1.0)
     >>> warm_up = gg.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.5, total_iters=2)
     >>> decay = gg.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
@@ -105,7 +104,6 @@ class SequentialLR(_CombinedScheduler):
 class ChainedScheduler(_CombinedScheduler):
     """All schedulers step together; each changes the lr that the one before has set (PyTorch's ChainedScheduler).
 
-    >>> import gpugrad as gg
     >>> optimizer = gg.optim.SGD([gg.ones(1, requires_grad=True)], lr=1.0)
     >>> constant = gg.optim.lr_scheduler.ConstantLR(optimizer, factor=0.5, total_iters=2)
     >>> decay = gg.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)

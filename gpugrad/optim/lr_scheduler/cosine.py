@@ -15,7 +15,6 @@ class CosineAnnealingLR(LRScheduler):
 
     lr = eta_min + (initial lr - eta_min) (1 + cos(pi epoch / T_max)) / 2.
 
-    >>> import gpugrad as gg
     >>> optimizer = gg.optim.SGD([gg.ones(1, requires_grad=True)], lr=1.0)
     >>> scheduler = gg.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=4)
     >>> rates = []
@@ -52,7 +51,6 @@ class CosineAnnealingWarmRestarts(LRScheduler):
 
     `step(epoch)` takes fractions of epochs.
 
-    >>> import gpugrad as gg
     >>> optimizer = gg.optim.SGD([gg.ones(1, requires_grad=True)], lr=1.0)
     >>> scheduler = gg.optim.lr_scheduler.CosineAnnealingWarmRestarts(optimizer, T_0=2)
     >>> rates = []

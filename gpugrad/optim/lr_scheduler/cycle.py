@@ -30,7 +30,6 @@ class CyclicLR(LRScheduler):
     is multiplied by gamma^step ("exp_range"). scale_fn(cycle), or scale_fn(step) with scale_mode "iterations", replaces
     it. With cycle_momentum, the momentum meanwhile falls from max_momentum to base_momentum and rises back.
 
-    >>> import gpugrad as gg
     >>> optimizer = gg.optim.SGD([gg.ones(1, requires_grad=True)], lr=1.0)
     >>> scheduler = gg.optim.lr_scheduler.CyclicLR(
     ...     optimizer, base_lr=0.0, max_lr=1.0, step_size_up=2, cycle_momentum=False
@@ -132,7 +131,6 @@ class OneCycleLR(LRScheduler):
     three_phase, the lr first falls as it rose and then goes on falling. With cycle_momentum, the momentum meanwhile
     falls from max_momentum to base_momentum and rises back.
 
-    >>> import gpugrad as gg
     >>> optimizer = gg.optim.SGD([gg.ones(1, requires_grad=True)], lr=1.0)
     >>> scheduler = gg.optim.lr_scheduler.OneCycleLR(
     ...     optimizer, max_lr=1.0, total_steps=6, pct_start=0.5, cycle_momentum=False

@@ -47,7 +47,6 @@ class _LambdaScheduler(LRScheduler):
 class LambdaLR(_LambdaScheduler):
     """The lr is the initial one times lr_lambda(epoch), a function or one for each group (PyTorch's LambdaLR).
 
-    >>> import gpugrad as gg
     >>> optimizer = gg.optim.SGD([gg.ones(1, requires_grad=True)], lr=1.0)
     >>> scheduler = gg.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 1 / (1 + epoch))
     >>> rates = []
@@ -66,7 +65,6 @@ class LambdaLR(_LambdaScheduler):
 class MultiplicativeLR(_LambdaScheduler):
     """The lr is multiplied by lr_lambda(epoch) at every epoch after the first (PyTorch's MultiplicativeLR).
 
-    >>> import gpugrad as gg
     >>> optimizer = gg.optim.SGD([gg.ones(1, requires_grad=True)], lr=1.0)
     >>> scheduler = gg.optim.lr_scheduler.MultiplicativeLR(optimizer, lambda epoch: 0.5)
     >>> rates = []
@@ -85,7 +83,6 @@ class MultiplicativeLR(_LambdaScheduler):
 class StepLR(LRScheduler):
     """The lr is multiplied by gamma every step_size epochs (PyTorch's StepLR).
 
-    >>> import gpugrad as gg
     >>> optimizer = gg.optim.SGD([gg.ones(1, requires_grad=True)], lr=1.0)
     >>> scheduler = gg.optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.5)
     >>> rates = []
@@ -112,7 +109,6 @@ class StepLR(LRScheduler):
 class MultiStepLR(LRScheduler):
     """The lr is multiplied by gamma at each of the milestones (PyTorch's MultiStepLR).
 
-    >>> import gpugrad as gg
     >>> optimizer = gg.optim.SGD([gg.ones(1, requires_grad=True)], lr=1.0)
     >>> scheduler = gg.optim.lr_scheduler.MultiStepLR(optimizer, milestones=[1, 4], gamma=0.5)
     >>> rates = []
@@ -139,7 +135,6 @@ class ConstantLR(LRScheduler):
     """The lr is factor times the initial one until epoch total_iters, and the initial one from then on (PyTorch's
     ConstantLR).
 
-    >>> import gpugrad as gg
     >>> optimizer = gg.optim.SGD([gg.ones(1, requires_grad=True)], lr=1.0)
     >>> scheduler = gg.optim.lr_scheduler.ConstantLR(optimizer, factor=0.5, total_iters=3)
     >>> rates = []
@@ -172,7 +167,6 @@ class LinearLR(LRScheduler):
     """The lr goes from start_factor to end_factor times the initial one in total_iters equal steps (PyTorch's
     LinearLR). As a warm-up, see Goyal et al. 2017, "Accurate, large minibatch SGD", section 2.2.
 
-    >>> import gpugrad as gg
     >>> optimizer = gg.optim.SGD([gg.ones(1, requires_grad=True)], lr=1.0)
     >>> scheduler = gg.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.25, total_iters=3)
     >>> rates = []
@@ -216,7 +210,6 @@ class LinearLR(LRScheduler):
 class ExponentialLR(LRScheduler):
     """The lr is multiplied by gamma at every epoch (PyTorch's ExponentialLR).
 
-    >>> import gpugrad as gg
     >>> optimizer = gg.optim.SGD([gg.ones(1, requires_grad=True)], lr=1.0)
     >>> scheduler = gg.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
     >>> rates = []
@@ -243,7 +236,6 @@ class PolynomialLR(LRScheduler):
     """The lr is the initial one times (1 - epoch / total_iters)^power, and 0 after total_iters (PyTorch's
     PolynomialLR).
 
-    >>> import gpugrad as gg
     >>> optimizer = gg.optim.SGD([gg.ones(1, requires_grad=True)], lr=1.0)
     >>> scheduler = gg.optim.lr_scheduler.PolynomialLR(optimizer, total_iters=4, power=2.0)
     >>> rates = []

@@ -19,7 +19,6 @@ class ReduceLROnPlateau(LRScheduler):
     share of the best metric ("rel") or an amount ("abs"). After a reduction, cooldown epochs are not counted. The lr
     does not fall below min_lr, and changes of up to eps are not made.
 
-    >>> import gpugrad as gg
     >>> optimizer = gg.optim.SGD([gg.ones(1, requires_grad=True)], lr=1.0)
     >>> scheduler = gg.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=1)
     >>> for loss in (3.0, 2.0, 2.0, 2.0):

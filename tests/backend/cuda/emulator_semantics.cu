@@ -9,6 +9,26 @@ __constant__ float table[4] = {1.0f, 10.0f, 100.0f, 1000.0f};
 
 // ---- the grid, memory
 
+__device__ int counts[4];
+__global__ void device_variables(int* y) {
+    if (threadIdx.x < 4) counts[threadIdx.x] = 0;
+    __syncthreads();
+    atomicAdd(counts + threadIdx.x % 4, 1);
+    __syncthreads();
+    y[threadIdx.x] = counts[threadIdx.x % 4];
+}
+
+__global__ void copies(float* y, const float* x) {
+    __shared__ float tile[64];
+    if (threadIdx.x == 0) memset(tile, 0, sizeof tile);
+    __syncthreads();
+    float4 own;
+    memcpy(&own, x + 4 * threadIdx.x, sizeof own);
+    memcpy(tile + 4 * threadIdx.x, &own, sizeof own);
+    __syncthreads();
+    memcpy(y + 4 * threadIdx.x, tile + 60 - 4 * threadIdx.x, 16);
+}
+
 __global__ void positions(int* y) {
     const dim3 size = blockDim;
     const int block = (blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
@@ -81,6 +101,61 @@ __global__ void barrier_votes(int* y) {
     y[threadIdx.x] = __syncthreads_count(odd) + 1000 * __syncthreads_and(odd) + 2000 * __syncthreads_or(odd);
 }
 
+// y[i] is the sum of its warp's x, of the warps that x has. The others return early, before the barriers.
+__global__ void early_return(float* y, const float* x, int n) {
+    __shared__ float tile[128];
+    const int i = threadIdx.x;
+    if (i >= n) return;
+    for (int step = 0;; ++step) {
+        tile[i] = x[i] + step;
+        __syncthreads();
+        const float other = tile[i ^ 1];
+        __syncthreads();
+        y[i] = other;
+        if (step == i / 32) return;  // warp after warp leaves the loop
+    }
+}
+
+// ---- blocks that wait for one another: all of them run at once, as on a GPU that has room for them
+
+// y[b] is the sum of x up to block b, which waits for the one before it. A block draws its number when it begins.
+__global__ void look_back(float* y, const float* x, unsigned* drawn, int* ready) {
+    __shared__ unsigned number;
+    __shared__ float before;
+    if (threadIdx.x == 0) {
+        number = blockIdx.x;
+        before = 0;
+        if (number > 0) {
+            while (atomicAdd(ready + number - 1, 0) == 0) {}
+            before = y[number - 1];
+        }
+        y[number] = before + x[number];
+        __threadfence();
+        atomicExch(ready + number, 1);
+        atomicAdd(drawn, 1u);
+    }
+    __syncthreads();
+    if (threadIdx.x == 1) assert(number == blockIdx.x && before == y[number] - x[number]);
+}
+
+// Every block reads what all others wrote: a barrier of the whole grid.
+__global__ void grid_barrier(float* y, float* partial, const float* x, unsigned* arrived) {
+    __shared__ float own;
+    if (threadIdx.x == 0) {
+        own = x[blockIdx.x];
+        partial[blockIdx.x] = own;
+        __threadfence();
+        atomicAdd(arrived, 1u);
+        while (atomicAdd(arrived, 0u) < gridDim.x) __nanosleep(100);
+    }
+    __syncthreads();
+    float sum = 0;
+    if (threadIdx.x == 0) {
+        for (int i = 0; i < gridDim.x; ++i) sum += partial[i];
+        y[blockIdx.x] = sum + 1000 * own;
+    }
+}
+
 // ---- atomics
 
 __global__ void histogram(int* y, const int* x, int n) {
@@ -148,6 +223,16 @@ __global__ void integers(long long* y) {
         __dp4a(0x01020304, 0x01010101, 5), __popcll(~0ull), __clzll(1),
     };
     for (int i = 0; i < sizeof(results) / sizeof(long long); ++i) y[i] = results[i];
+}
+
+__global__ void to_integers(int* narrow, long long* wide, unsigned* positive, const float* x, int n) {
+    for (int i = threadIdx.x; i < n; i += blockDim.x) {
+        narrow[i] = (int)x[i];
+        narrow[n + i] = static_cast<int>(double(x[i]));
+        wide[i] = x[i];
+        wide[n + i] = double(x[i]);
+        positive[i] = x[i] >= 0 ? unsigned(x[i]) : 0;
+    }
 }
 
 template <typename T> __global__ void to_storage(T* y, const float* x, const double* wide, int n) {

@@ -14,6 +14,23 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 import pytest
+from reliability.planted_faults import (
+    FAULT_NAMES,
+    FOUND_ALWAYS,
+    FOUND_BY_THE_COMPILER,
+    FOUND_IN_CHECK_MODE,
+    SHOWN_AS_A_PATTERN,
+    SHOWN_AS_NAN,
+    WITHOUT_LINE,
+    WITHOUT_THREAD,
+    WRONG_LAUNCHES,
+    array,
+    count,
+    empty,
+    fault,
+    line_of,
+    run_fault,
+)
 
 from gpugrad.backend.cuda import emulator
 from gpugrad.backend.cuda.emulator import allocate, build, current, options
@@ -23,10 +40,10 @@ from gpugrad.errors import EmulatorError, KernelError
 pytestmark = pytest.mark.skipif(emulator.available() is not None, reason=str(emulator.available()))
 
 HERE = Path(__file__).parent
-FAULTS, SEMANTICS = HERE / "planted_faults.cu", HERE / "emulator_semantics.cu"
-FAULT_NAMES = re.findall(r"__global__ void (\w+)\(", FAULTS.read_text())
+SEMANTICS = HERE / "emulator_semantics.cu"
 SEMANTICS_NAMES = """
-    positions by_value reversed row_sums<float> row_sums<__half> row_sums<__nv_bfloat16> row_sums<double>
+    positions device_variables copies early_return look_back grid_barrier to_integers
+    by_value reversed row_sums<float> row_sums<__half> row_sums<__nv_bfloat16> row_sums<double>
     warp_operations warps_without_barriers barrier_votes histogram more_atomics lock_within_a_block last_block
     mathematics integers to_storage<__half> to_storage<__nv_bfloat16> storage_operators<__half>
     storage_operators<__nv_bfloat16> pairs product_16bit<__half> product_16bit<__nv_bfloat16> product_tf32
@@ -36,23 +53,8 @@ MODES = [dict(), dict(schedule="reverse"), *(dict(schedule="random", seed=seed) 
 MODES += [dict(check=True), dict(check=True, schedule="random", seed=7), dict(check=True, schedule="reverse")]
 
 
-def fault(name):
-    return build(Source(FAULTS), FAULT_NAMES, check=current().check)[name]
-
-
 def good(name):
     return build(Source(SEMANTICS), SEMANTICS_NAMES, check=current().check)[name]
-
-
-def array(values, dtype=np.float32):
-    values = np.asarray(values, dtype)
-    made = allocate(values.nbytes).view(dtype).reshape(values.shape)
-    made[...] = values
-    return made
-
-
-def empty(shape, dtype=np.float32):
-    return allocate(math.prod(np.atleast_1d(shape).tolist()) * np.dtype(dtype).itemsize).view(dtype).reshape(shape)
 
 
 @pytest.fixture(params=MODES, ids=lambda mode: "-".join(map(str, mode.values())) or "forward")
@@ -63,58 +65,6 @@ def mode(request):
 
 # ---- planted faults
 
-RACES = dict.fromkeys(
-    "missing_barrier broadcast_without_barrier buffer_used_again missing_syncwarp half_of_a_warp_is_not_ordered "
-    "threads_add_without_atomic neighbours_write_bytes atomic_and_plain another_reads_the_copy".split(),
-    "race: this .* and an earlier .* by thread .* no barrier between",
-)
-FOUND_IN_CHECK_MODE = RACES | {
-    "blocks_add_without_atomic": r"race: this read and an earlier write by block \(0,0,0\)",
-    "last_block_without_fence": r"race: this read and an earlier write by block \(0,0,0\)",
-    "write_past_the_end": "out-of-bounds write of 4 bytes at offset 256 of parameter 0, which has 256 bytes",
-    "read_before_the_start": "out-of-bounds read of 4 bytes at offset -4 of parameter 1",
-    "vector_past_the_end": r"out-of-bounds write of 16 bytes at offset \d+ of parameter 0",
-    "static_shared_index": "out-of-bounds index of an array",
-    "misaligned_vector": "misaligned access: .* is not a multiple of 16",
-    "offset_overflow": "signed integer overflow in a multiplication",
-    "fault_in_a_function": "out-of-bounds write",
-}
-FOUND_ALWAYS = {
-    "dynamic_shared_past_the_end": "out-of-bounds",
-    "misaligned_copy": "cp.async of 16 bytes: the shared address .* is misaligned",
-    "null_pointer": "through a null pointer",
-    "barrier_in_a_branch": "divergent barrier.* 32 threads, .*; 32 threads, .* ended",
-    "two_barriers": "divergent barrier: this thread is in __syncthreads .* is in __syncthreads",
-    "shuffle_in_a_branch": "__shfl_xor_sync: the mask ffffffff names lanes that have ended|divergent warp operation",
-    "shuffle_from_an_absent_lane": "lane 0 reads lane 20, which does not take part",
-    "copy_never_waited_for": "cp.async that it never waited for",
-    "endless_loop": "time limit",
-    "waits_for_another_block": "time limit",
-    "stack_overflow": "stack overflow",
-    "division_by_zero": "integer division by zero",
-    "failed_assert": r"assert\(n == 3\) failed",
-}
-SHOWN_AS_NAN = ["unwritten_output", "uninitialised_shared", "missing_wait"]
-ZERO_FIRST = {"last_block_without_fence", "waits_for_another_block", "atomic_and_plain"}
-GRIDS = {"blocks_add_without_atomic": 4, "last_block_without_fence": 4}
-
-
-def run_fault(name):
-    function = fault(name)
-    y, x = empty(64), array(np.arange(1, 65))
-    if name in ZERO_FIRST:
-        y[:] = 0
-    y = y.view({1: np.uint8, 4: y.dtype}[function.parameters[0].item])
-    shared = 256 if "dynamic" in name else 0
-    function.launch((GRIDS.get(name, 1),), (64,), [y, x, np.int32(64)], shared)
-    return y
-
-
-def line_of(name):
-    text = FAULTS.read_text()
-    start = text.index(f"__global__ void {name}(")
-    return text.count("\n", 0, text.index("// here", start)) + 1
-
 
 def assert_found(name, words):
     with pytest.raises(EmulatorError, match=words) as caught:
@@ -122,9 +72,9 @@ def assert_found(name, words):
     text = str(caught.value)
     assert text.startswith(f"{name}: ")
     assert re.search(r"block \(\d+,0,0\)", text)
-    if name not in ("stack_overflow", "waits_for_another_block", "barrier_in_a_branch"):
+    if name not in WITHOUT_THREAD:
         assert re.search(r", thread \(\d+,0,0\)$", text)
-    if name not in ("stack_overflow", "waits_for_another_block", "another_reads_the_copy"):
+    if name not in WITHOUT_LINE:
         assert f"planted_faults.cu:{line_of(name)}" in text
     assert_usable()
 
@@ -136,7 +86,15 @@ def assert_usable():
 
 
 def test_every_planted_fault_is_tested():
-    assert sorted(FAULT_NAMES) == sorted([*FOUND_IN_CHECK_MODE, *FOUND_ALWAYS, *SHOWN_AS_NAN])
+    assert sorted(FAULT_NAMES) == sorted(
+        [*FOUND_IN_CHECK_MODE, *FOUND_ALWAYS, *FOUND_BY_THE_COMPILER, *SHOWN_AS_NAN, *SHOWN_AS_A_PATTERN]
+    )
+
+
+def test_planted_faults_are_counted():
+    found = count()
+    assert (found.caught, found.missed) == (found.planted, [])
+    assert str(found) == f"planted faults caught: {len(FAULT_NAMES) + len(WRONG_LAUNCHES)} of {found.planted}"
 
 
 @pytest.mark.parametrize("name", [*FOUND_IN_CHECK_MODE, *FOUND_ALWAYS])
@@ -146,7 +104,7 @@ def test_check_mode_finds(name, schedule):
         words = (FOUND_IN_CHECK_MODE | FOUND_ALWAYS)[name]
         if schedule == "random":  # who comes first is drawn
             words = words.replace("read and an earlier write by", ".* and an earlier .* by")
-            words = words.replace(r"\(0,0,0\)", ".*").replace("lane 0", "lane .*")
+            words = words.replace(r"\(0,0,0\)", ".*").replace("lane 0", "lane .*").replace("offset 0", r"offset \d+")
         assert_found(name, words)
 
 
@@ -156,12 +114,44 @@ def test_normal_mode_finds(name):
         assert_found(name, FOUND_ALWAYS[name])
 
 
-@pytest.mark.parametrize("name", SHOWN_AS_NAN)
-@pytest.mark.parametrize("check", [False, True])
+SHOWN_OUTSIDE_CHECK_MODE = ["uninitialised_shared", "uninitialised_dynamic", "missing_wait"]
+
+
+@pytest.mark.parametrize(
+    "name, check",
+    [
+        *((name, check) for name in SHOWN_AS_NAN for check in (False, True)),
+        *((n, False) for n in SHOWN_OUTSIDE_CHECK_MODE),
+    ],
+)
 def test_what_was_never_written_is_nan(name, check):
     with options(check=check):
         y = run_fault(name)
     assert np.isnan(y).nonzero()[0].tolist() == [7]
+
+
+def test_a_copy_that_has_not_arrived_is_nan_although_the_stage_was_used_before():
+    assert np.isnan(run_fault("waits_for_one_group_too_few")).all()
+
+
+@pytest.mark.parametrize("name", FOUND_BY_THE_COMPILER)
+def test_check_builds_refuse_variables_that_may_be_uninitialised(name):
+    words = FOUND_BY_THE_COMPILER[name]
+    with options(check=True), pytest.raises(KernelError, match=rf"planted_faults\.cu:{line_of(name)}:\d+: .*{words}"):
+        fault(name)
+
+
+def test_a_local_array_begins_with_a_pattern_in_check_mode():
+    with options(check=True):
+        y = run_fault("uninitialised_local_array")
+    assert y[7] < -1e38
+
+
+def test_an_error_in_a_text_names_its_line():
+    text = "__global__ void shift(float* y, const float* x) {\n    y[threadIdx.x + 1] = x[threadIdx.x];\n}\n"
+    function = build(Source(text=text, name="shift.cu"), ["shift"], check=True)["shift"]
+    with options(check=True), pytest.raises(EmulatorError, match=r"out-of-bounds write .*, at shift\.cu:2, block"):
+        function.launch((1,), (64,), [empty(64), empty(64)])
 
 
 def test_a_race_shows_in_the_values_under_some_schedule():
@@ -258,6 +248,59 @@ def test_barrier_votes(mode):
     y = empty(48, np.int32)
     good("barrier_votes").launch((1,), (48,), [y])
     assert set(y.tolist()) == {24 + 2000}
+
+
+@pytest.mark.parametrize("n", [128, 96, 32])
+def test_threads_may_return_before_a_barrier_of_the_others(mode, n):
+    x, y = array(np.arange(128)), array(np.full(128, -1))
+    good("early_return").launch((1,), (128,), [y, x, np.int32(n)])
+    i = np.arange(128)
+    np.testing.assert_array_equal(y, np.where(i < n, (i ^ 1) + i // 32, -1))
+
+
+def test_a_block_may_wait_for_another(mode):
+    x, y = array(np.arange(12)), array(np.zeros(12))
+    good("look_back").launch((12,), (64,), [y, x, array([0], np.uint32), array(np.zeros(12), np.int32)])
+    np.testing.assert_array_equal(y, np.cumsum(x))
+
+
+def test_a_barrier_of_the_grid(mode):
+    x, y, partial = array(np.arange(1, 33)), empty(32), empty(32)
+    good("grid_barrier").launch((32,), (96,), [y, partial, x, array([0], np.uint32)])
+    np.testing.assert_array_equal(y, x.sum() + 1000 * x)
+
+
+def test_more_waiting_blocks_than_run_at_once_are_an_error():
+    x = array(np.zeros(40))
+    with (
+        options(timeout=0.2),
+        pytest.raises(EmulatorError, match="blocks have begun and wait, and no more of this size"),
+    ):
+        good("grid_barrier").launch((40,), (1024,), [x, x, x, array([0], np.uint32)])
+
+
+def test_device_variables(mode):
+    y = empty(32, np.int32)
+    good("device_variables").launch((1,), (32,), [y])
+    assert (y == 8).all()
+
+
+def test_copies_by_the_c_library(mode):
+    x, y = array(np.arange(64)), empty(64)
+    good("copies").launch((1,), (16,), [y, x])
+    np.testing.assert_array_equal(y, x.reshape(16, 4)[::-1].ravel())
+
+
+def test_conversions_to_integers_saturate(mode):
+    x = array([1e20, 3e9, np.nan, -1e20, -3e9, 2.9, -2.9, np.inf, 2147483520, -(2.0**31), 9.3e18, 0])
+    n = x.size
+    narrow, wide, positive = empty(2 * n, np.int32), empty(2 * n, np.int64), empty(n, np.uint32)
+    good("to_integers").launch((1,), (32,), [narrow, wide, positive, x, np.int32(n)])
+    for y in (narrow, wide):
+        limits = np.iinfo(y.dtype)
+        whole = [0 if v != v else int(np.clip(float(v), -1e30, 1e30)) for v in x]
+        assert y.tolist() == [min(max(v, limits.min), limits.max) for v in whole] * 2
+    assert positive[[0, 1, 2, 5]].tolist() == [2**32 - 1, 3_000_000_000, 0, 2]
 
 
 def test_atomics(mode):
@@ -387,9 +430,9 @@ SINGLES = np.zeros(4, np.float32)
 @pytest.mark.parametrize(
     "arguments, words",
     [
-        ([np.zeros(4), SINGLES], "argument 0 is an array of float64, expected a pointer to 4 bytes"),
+        ([np.zeros(4), SINGLES], "argument 0 is an array of float64, expected a pointer to 4 bytes, a float"),
         ([SINGLES], "1 arguments given, expected 2"),
-        ([SINGLES, np.float32(1)], "argument 1 is a scalar of float32, expected a const pointer to 4 bytes"),
+        ([SINGLES, np.float32(1)], "argument 1 is a scalar of float32, expected a const pointer to 4 bytes, a float"),
         ([SINGLES, 1.5], "argument 1 is float 1.5"),
         ([np.broadcast_to(SINGLES, 4), SINGLES], "argument 0 is a read-only array"),
     ],
@@ -397,6 +440,13 @@ SINGLES = np.zeros(4, np.float32)
 def test_wrong_arguments_are_refused(arguments, words):
     with pytest.raises(KernelError, match=words):
         good("reversed").launch((1,), (4,), arguments, 16)
+
+
+@pytest.mark.parametrize("name", WRONG_LAUNCHES)
+def test_wrong_launches_are_refused(name):
+    launch, words = WRONG_LAUNCHES[name]
+    with pytest.raises(KernelError, match=words):
+        launch()
 
 
 @pytest.mark.parametrize("value", [3, np.int64(3), np.uint32(3), np.float32(3), None, np.zeros(1, np.int32)])
@@ -446,7 +496,7 @@ def test_arrays_that_overlap_share_what_is_known_of_their_accesses():
     with options(check=True):
         x = array(np.arange(65))
         with pytest.raises(EmulatorError, match="race"):
-            fault("missing_wait").launch((1,), (64,), [x[:-1], x[1:], np.int32(64)])
+            fault("unwritten_output").launch((1,), (64,), [x[:-1], x[1:], np.int32(64)])
 
 
 def test_blocks_run_on_several_cores_and_without_the_gil():

@@ -25,21 +25,20 @@ def agree(op, x, function, dtype="float32", **attributes):
     g = rounded(draw(*x.shape, seed=1), dtype)
     x = rounded(x, dtype)
     got = ours(op, gg.device("cuda"), x, g, dtype, **attributes)
-    same, exact = (theirs(function, x, g, d) for d in (dtype, "float64"))
-    judge(got, same, exact, dtype, g)
+    judge(got, theirs(function, x, g), dtype, g)
 
 
 # ---- accuracy
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
-def test_activations_are_as_accurate_as_torchs(cuda, name):
+def test_activations_are_accurate(cuda, name):
     agree(OPS[name], draw(3001), ACTIVATIONS[name])
     agree(OPS[name], np.array([-1e4, -88.0, -20.0, -1e-6, 1e-6, 20.0, 88.0, 1e4]), ACTIVATIONS[name])
 
 
 @pytest.mark.parametrize("name", ["exp", "log", "sin", "erf", "log1p", "expm1", "rsqrt", "arctan"])
-def test_functions_are_as_accurate_as_torchs(cuda, name):
+def test_functions_are_accurate(cuda, name):
     torchs = getattr(torch, {"arctan": "atan"}.get(name, name))
     agree(OPS[name], np.abs(draw(2049)) + 1e-3, torchs)
 

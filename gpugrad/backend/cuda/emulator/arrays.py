@@ -1,9 +1,9 @@
-"""The arrays of an emulated cuda device: CuPy's manners over host memory.
+"""The arrays of an emulated cuda device: they behave like CuPy's, over host memory.
 
-An `EmulatedArray` holds a NumPy array but is none. Functions of the `library` below and NumPy's ufuncs take and give
-EmulatedArrays; a NumPy array among them is refused, as CuPy refuses it, and so are arrays of two devices or of a device
-that is not the current one. Reductions give arrays without axes, never scalars. Code that runs here has made every move
-between host and device that it needs on a GPU.
+An `EmulatedArray` holds a NumPy array but is none. Functions of the `library` below and NumPy's ufuncs take and return
+EmulatedArrays. They refuse a NumPy array among them, as CuPy does, and arrays of two devices or of a device that is not
+the current one. Reductions return arrays without axes, never scalars. So code that runs here moves everything between
+host and device that it must move on a GPU.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _current = threading.local()
 
 
 def current_device() -> int:
-    """The device on which this thread makes arrays and launches kernels."""
+    """Return the index of the device on which this thread makes arrays and launches kernels."""
     return getattr(_current, "index", 0)
 
 
@@ -40,7 +40,7 @@ def use_device(index: int) -> Iterator[None]:
 
 
 def waits() -> int:
-    """How often this thread has waited for values of a device so far: each would be a pause of a GPU's queue."""
+    """Return how often this thread has waited for values of a device so far; each time would stall a GPU's queue."""
     return getattr(_current, "waits", 0)
 
 
@@ -66,7 +66,7 @@ class EmulatedArray(NDArrayOperatorsMixin):
 
     @property
     def host(self) -> np.ndarray:
-        """The memory itself, as the emulator and transfers see it."""
+        """Return the memory itself, as the emulator and transfers see it."""
         return self._array
 
     @property
@@ -78,20 +78,20 @@ class EmulatedArray(NDArrayOperatorsMixin):
         return _wrapped(self._array.T, [self])
 
     def get(self) -> np.ndarray:
-        """A copy on the host."""
+        """Return a copy on the host."""
         return self._arrived().copy(order="K")
 
     def _arrived(self) -> np.ndarray:
-        """The values on the host, for which a program on a GPU waits."""
+        """Return the values on the host, for which a program on a GPU waits."""
         _current.waits = waits() + 1
         return self._array
 
     def item(self, *index: Any) -> Any:
-        """One element as a Python number."""
+        """Return one element as a Python number."""
         return self._arrived().item(*index)
 
     def tolist(self) -> Any:
-        """The values as nested lists."""
+        """Return the values as nested lists."""
         return self._arrived().tolist()
 
     def __len__(self) -> int:
@@ -135,7 +135,7 @@ class EmulatedArray(NDArrayOperatorsMixin):
 
 
 class Function:
-    """A function of NumPy's on device arrays; `owner` is the array whose method it is."""
+    """A function of NumPy's that takes device arrays; `owner` is the array whose method it is."""
 
     def __init__(self, function: Callable, owner: EmulatedArray | None = None):
         self._function, self._owner = function, owner
@@ -148,7 +148,7 @@ class Function:
 
 
 class _Library:
-    """A module of NumPy's whose functions take and give device arrays."""
+    """A module of NumPy's whose functions take and return device arrays."""
 
     def __init__(self, module: ModuleType):
         self.__name__ = module.__name__
@@ -162,7 +162,7 @@ class _Library:
 
 
 class _Arrays(_Library):
-    """NumPy itself. New arrays start as NaN, so that a kernel that leaves an element out is found."""
+    """NumPy itself, but new arrays start as NaN, which shows an element that a kernel did not write."""
 
     ndarray = EmulatedArray
 
@@ -179,7 +179,7 @@ class _Arrays(_Library):
         return self.empty(array.shape if shape is None else shape, array.dtype if dtype is None else dtype)
 
     def full(self, shape: Any, value: Any, dtype: Any = None) -> EmulatedArray:
-        """An array of one value."""
+        """Return an array of one value."""
         made = self.empty(shape, np.asarray(value).dtype if dtype is None else dtype)
         made[...] = value
         return made
@@ -191,7 +191,7 @@ class _Arrays(_Library):
         return self.full(shape, 1, dtype)
 
     def asarray(self, array: Any, dtype: Any = None) -> EmulatedArray:
-        """`array` in device memory: copied if it comes from the host, from another device or has another dtype."""
+        """Return `array` in device memory; it is copied from the host or another device, or to change its dtype."""
         if isinstance(array, EmulatedArray):
             if array._index == current_device() and dtype in (None, array.dtype):
                 return array
@@ -215,7 +215,7 @@ library = _Arrays(np)
 
 
 def _call(function: Callable, args: tuple, kwargs: dict, owner: EmulatedArray | None = None) -> Any:
-    """`function` on the memory behind device arrays, its results as device arrays."""
+    """Call `function` on the memory behind device arrays, and return its results as device arrays."""
     (args, kwargs), parents = _plain((args, kwargs))
     parents = parents if owner is None else [owner, *parents]
     _check(parents)
@@ -223,7 +223,7 @@ def _call(function: Callable, args: tuple, kwargs: dict, owner: EmulatedArray | 
 
 
 def _plain(value: Any) -> tuple[Any, list[EmulatedArray]]:
-    """`value` with the device arrays in it (also inside tuples, lists and dicts) as NumPy arrays, and those arrays."""
+    """Return `value` with NumPy arrays for device arrays (also inside tuples, lists and dicts), and those arrays."""
     found: list[EmulatedArray] = []
     return _walk(value, found), found
 
@@ -246,7 +246,7 @@ def _check(arrays: list[EmulatedArray]) -> None:
 
 
 def _wrapped(value: Any, parents: list[EmulatedArray]) -> Any:
-    """NumPy's arrays and scalars in `value` as device arrays; a view belongs to the array whose memory it shows."""
+    """Return `value` with device arrays for NumPy's arrays and scalars; a view belongs to the array with its memory."""
     if isinstance(value, (np.ndarray, np.generic)):
         array = np.asarray(value)
         for parent in parents:

@@ -1,4 +1,4 @@
-"""From a CUDA source to functions that can be launched: g++ with the emulator's header in front of the kernel."""
+"""Build functions that can be launched from a CUDA source: g++ compiles the kernel behind the emulator's header."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ from .toolchain import available
 _DYNAMIC_SHARED = re.compile(
     r"extern\s+__shared__\s+(?:(?:__align__|alignas)\s*\([^()]*\)\s*)?([\w:<>, ]+?)\s*\b(\w+)\s*\[\s*\]\s*;"
 )
+_TOKEN = re.compile(
+    r"""//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])'|\breturn\s*;|\b__global__\b|[{};]""", re.DOTALL
+)
 _MESSAGE_LENGTH = 6000  # of g++'s output that an error quotes
 
 _digests: dict[Path | str, tuple[dict, str]] = {}  # of each source: when its files were changed, and its digest
@@ -28,10 +31,11 @@ _lock = threading.Lock()
 def build(
     source: Source, instances: Sequence[str], *, check: bool = False, defines: Sequence[str] = ()
 ) -> dict[str, Function]:
-    """Compile the named instances ("softmax_forward<float, 4>") of a source's kernels; {name: function}.
+    """Compile the named instances ("softmax_forward<float, 4>") of a source's kernels; returns {name: function}.
 
-    check: for check mode. defines: macros, "NAME" or "NAME=VALUE". Results are cached on disk and in this process.
-    Raises KernelError: g++ refuses the source (its message follows), or this machine cannot run the emulator.
+    check: compile for check mode. defines: macros, "NAME" or "NAME=VALUE". Results are cached on disk and in this
+    process. Raises KernelError if g++ refuses the source (its message follows), or if this machine cannot run the
+    emulator.
     """
     if (lacking := available()) is not None:
         raise KernelError(lacking)
@@ -46,7 +50,7 @@ def build(
 
 
 def _digest(source: Source) -> str:
-    """`source.digest()`, whose files are read again only if one of them has changed: this is called at every launch."""
+    """Return `source.digest()`; each launch calls this, so the files are read again only if one has changed."""
     key = source.path or source.text
     stamps, digest = _digests.get(key, ({}, ""))
     if not digest or any(_stamp(file) != stamp for file, stamp in stamps.items()):
@@ -68,7 +72,7 @@ def _stamp(file: Path) -> tuple[int, int]:
 def _load(source: Source, instances: list[str], check: bool, defines: list[str]) -> dict[str, Function]:
     load_runtime(_runtime)
     library = _compile(source, instances, check, defines)
-    return load(library, instances, check)
+    return load(library, instances, check, source.name)
 
 
 def _compile(source: Source, instances: list[str], check: bool, defines: list[str]) -> Path:
@@ -92,11 +96,11 @@ def _translation_unit(source: Source, instances: list[str], defines: list[str]) 
     for number, instance in enumerate(instances):
         entries += [f'#line 1 "instance {instance}"', f"EMULATOR_ENTRY({number}, {instance})"]
     place = str(source.path or source.name)
-    return "\n".join([*macros, f'#line 1 "{place}"', _with_dynamic_shared(source), *entries, ""])
+    return "\n".join([*macros, f'#line 1 "{place}"', _with_marked_returns(_with_dynamic_shared(source)), *entries, ""])
 
 
 def _with_dynamic_shared(source: Source) -> str:
-    """The source, with pointers to the launch's dynamic shared memory instead of arrays of no size."""
+    """Return the source with pointers to the launch's dynamic shared memory instead of arrays of no size."""
 
     def pointer(match: re.Match[str]) -> str:
         if match.start() == 0 or text[match.start() - 1] == "\n":
@@ -104,12 +108,37 @@ def _with_dynamic_shared(source: Source) -> str:
             raise KernelError(f"{source.name}:{line}: for the emulator, declare `{match[0]}` inside the kernel")
         return f"{match[1]}* {match[2]} = ::emulator::dynamic_shared<{match[1]}>();" + "\n" * match[0].count("\n")
 
-    text = source.text
+    text = re.sub(r"\bstatic\s+__shared__", "__shared__", source.text)  # they are static already
     return _DYNAMIC_SHARED.sub(pointer, text)
 
 
+def _with_marked_returns(text: str) -> str:
+    """Within kernels, `return;` tells the runtime: a thread that has left is not one that went around a barrier."""
+    depth, kernel, inside = 0, False, False
+
+    def mark(match: re.Match[str]) -> str:
+        nonlocal depth, kernel, inside
+        token = match[0]
+        if token == "__global__":
+            kernel = True
+        elif token == ";":
+            kernel = kernel and inside  # else it was a declaration
+        elif token == "{":
+            depth += 1
+            if kernel and not inside:
+                inside, kernel, depth = True, False, 1
+        elif token == "}":
+            depth -= 1
+            inside = inside and depth > 0
+        elif token.startswith("return") and inside:
+            return "return ::emulator::end_early();"
+        return token
+
+    return _TOKEN.sub(mark, text)
+
+
 def _precompiled_header(check: bool) -> Path:
-    """emulator.h beside its precompiled form, which g++ takes for it (or not: then it only takes longer)."""
+    """Return emulator.h beside its precompiled form, which g++ uses instead if it can (else it only takes longer)."""
     flags = toolchain.flags(check)
     key = toolchain.digest(*flags, toolchain.shim_digest(), toolchain.version())
     header = toolchain.write(f"{key}/emulator.h", f'#include "{toolchain.INCLUDE / "emulator.h"}"\n')

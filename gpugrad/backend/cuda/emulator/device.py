@@ -44,7 +44,7 @@ class EmulatedDevice(Device):
         return self.asarray(np.full(shape, value, dtype))
 
     def stream(self) -> EmulatedStream:
-        """A queue of work."""
+        """Return a stream."""
         return EmulatedStream()
 
     current_stream = stream
@@ -67,7 +67,7 @@ class EmulatedDevice(Device):
 
 @cache
 def _arrays() -> Any:
-    """The namespace of emulated arrays."""
+    """Return the namespace of emulated arrays."""
     made = namespace.Namespace(library, "cuda")
     namespace.register_type(EmulatedArray, made)
     register_arrays(EmulatedArray, lambda array: _connected(array.device_index))
@@ -75,21 +75,21 @@ def _arrays() -> Any:
 
 
 def _connected(index: int) -> Device:
-    """The device with this index, connected now if an array of it is the first thing seen of it."""
+    """Return the device with this index; connect it if an array on it was made before anyone asked for the device."""
     return CONNECTED.get(index) or register(connect(index))
 
 
 class EmulatedStream:
-    """A queue of work that is always empty: the emulator has done everything when a call returns."""
+    """A stream that is always empty: the emulator has done everything when a call returns."""
 
     def synchronize(self) -> None:
-        """Nothing to wait for."""
+        """Return at once: there is nothing to wait for."""
 
     def record(self) -> None:
-        """Nothing to mark."""
+        """Do nothing: there is nothing to mark."""
 
     def wait_event(self, event: Any) -> None:
-        """Nothing to wait for."""
+        """Return at once: there is nothing to wait for."""
 
     def __enter__(self) -> EmulatedStream:
         return self
@@ -99,12 +99,12 @@ class EmulatedStream:
 
 
 def count() -> int:
-    """How many emulated devices there are."""
+    """Return the number of emulated devices."""
     return len(pools)
 
 
 def connect(index: int) -> Device:
-    """The emulated device with this index. Raises DeviceError where the emulator cannot run."""
+    """Return the emulated device with this index. Raises DeviceError if the emulator cannot run."""
     problem = diagnose()
     if problem is not None:
         raise DeviceError(f'device "cuda:{index}": {problem}')
@@ -114,5 +114,5 @@ def connect(index: int) -> Device:
 
 
 def diagnose() -> str | None:
-    """What keeps the emulator from running here, or None."""
+    """Return why the emulator cannot run here, or None if it can."""
     return available()

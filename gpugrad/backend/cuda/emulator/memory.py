@@ -1,4 +1,5 @@
-"""Device memory of the emulator: NaN until it is written, and in check mode between pages that nothing may touch."""
+"""The device memory of the emulator: it is NaN until it is written; in check mode it lies between pages that nothing
+may touch."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ _watched: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
 
 
 def allocate(nbytes: int) -> np.ndarray:
-    """A uint8 array of `nbytes` bytes, each 0xff (a NaN in every float type). Raises OutOfMemoryError."""
+    """Return a uint8 array of `nbytes` bytes, each 0xff (a NaN in every float type). Raises OutOfMemoryError."""
     try:
         return _guarded_array(nbytes) if current().check else _plain_array(nbytes)
     except (MemoryError, OSError) as error:
@@ -32,13 +33,13 @@ def allocate(nbytes: int) -> np.ndarray:
 
 
 def live() -> list[tuple[int, int]]:
-    """(address, bytes) of each check-mode array that is alive: where a pointer within a structure may lead."""
+    """Return (address, bytes) of each live check-mode array, to which a pointer inside a structure may point."""
     bounds = [byte_bounds(owner.host) for owner in list(_watched.values())]
     return [*_guarded.items(), *((begin, end - begin) for begin, end in bounds)]
 
 
 def watch(owner: Any) -> None:
-    """In check mode, count the memory of `owner.host`, wherever it is from, to what is alive as long as `owner` is."""
+    """In check mode, count the memory of `owner.host`, wherever it is from, as alive for as long as `owner` is."""
     if current().check:
         _watched[id(owner)] = owner
 

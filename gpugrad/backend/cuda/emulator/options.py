@@ -1,4 +1,4 @@
-"""How kernels are run: in check mode or not, in which order, on how many cores, for how long."""
+"""The options of running kernels: check mode, the order of blocks and threads, the number of cores, the time limit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SCHEDULES = ("forward", "reverse", "random")
 
 @dataclass(frozen=True)
 class Options:
-    """`seed` decides the random schedule, `timeout` is in seconds of CPU time that a block may take."""
+    """The options in force. `seed` decides the random schedule; `timeout` limits a block's CPU time, in seconds."""
 
     check: bool
     schedule: str = "forward"
@@ -33,7 +33,7 @@ _stack = _Stack()
 
 
 def current() -> Options:
-    """This thread's options. Without any, GPUGRAD_EMULATOR=check in the environment turns check mode on."""
+    """Return this thread's options. By default GPUGRAD_EMULATOR=check in the environment turns check mode on."""
     if _stack.options:
         return _stack.options[-1]
     return Options(os.environ.get("GPUGRAD_EMULATOR") == "check", workers=len(os.sched_getaffinity(0)))
@@ -48,11 +48,11 @@ def options(
     workers: int | None = None,
     timeout: float | None = None,
 ) -> Iterator[Options]:
-    """Within the block, this thread's kernels run so; what is not given stays as it is.
+    """Set the options of this thread's kernels within a `with` block; an option that is not given keeps its value.
 
     schedule: the order of blocks and of a block's threads: "forward", "reverse", or "random", drawn from `seed`.
-    workers: cores to use at most (check mode uses one). timeout: CPU seconds in which some block has to end, else the
-    launch is stopped; 0 is for ever.
+    workers: the most cores to use (check mode uses one).
+    timeout: CPU seconds within which some block has to end, else the launch is stopped; 0 sets no limit.
     Raises KernelError for a schedule that does not exist or a negative number.
     """
     if schedule is not None and schedule not in SCHEDULES:

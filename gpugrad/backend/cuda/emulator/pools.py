@@ -1,4 +1,4 @@
-"""The memory of the emulated devices: counted and limited as a GPU's is."""
+"""The memory pools of the emulated devices, which count and limit memory as a GPU's pool does."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ _ROOM = 80 << 30  # bytes that a device has
 
 
 class EmulatedMemory:
-    """The memory of one emulated device: what `empty` takes of it is counted."""
+    """The memory of one emulated device; it counts what `empty` takes."""
 
     def __init__(self, index: int):
         self._index, self._used, self._peak, self._limit = index, 0, 0, _ROOM
 
     def allocate(self, size: int) -> np.ndarray:
-        """`size` bytes. Raises OutOfMemoryError beyond the limit."""
+        """Return `size` bytes. Raises OutOfMemoryError beyond the limit."""
         if self._used + size > self._limit:
             raise out_of_memory(f"cuda:{self._index}", size, self.state())
         self._used += size
@@ -25,11 +25,11 @@ class EmulatedMemory:
         return allocate(size)
 
     def give_back(self, size: int) -> None:
-        """An array of `size` bytes is gone."""
+        """Subtract an array of `size` bytes that was freed."""
         self._used -= size
 
     def state(self) -> Memory:
-        """What is held now."""
+        """Return what is held now."""
         return Memory(self._used, 0, self._peak, self._limit)
 
     def set_limit(self, size: int) -> None:

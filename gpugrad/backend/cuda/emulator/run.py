@@ -1,4 +1,5 @@
-"""Launching: arguments are checked against the kernel's parameters and packed; a fault becomes an exception."""
+"""Launch kernels: check the arguments against the kernel's parameters, pack them, and turn a fault into an
+exception."""
 
 from __future__ import annotations
 
@@ -15,19 +16,26 @@ import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
 from ....errors import EmulatorError, KernelError
+from ..sizes import launch_sizes
 from . import memory
 from .options import SCHEDULES, current
 from .toolchain import INCLUDE
 
-_MAX_THREADS, _MAX_BLOCK_Z, _MAX_GRID_X, _MAX_GRID_YZ = 1024, 64, 2**31 - 1, 65535
 _MAX_SHARED, _MAX_STATIC_SHARED = 227 << 10, 48 << 10
-_WORDS = {"i": "a signed integer", "u": "an unsigned integer", "f": "a float", "s": "a structure"}
-_NUMPY_KINDS = {"i": "i", "u": "ub", "f": "fV"}  # bfloat16's kind is V
+_WORDS = {
+    "i": "a signed integer", "u": "an unsigned integer", "f": "a float", "b": "a bfloat16", "s": "a structure",
+    "p": "a pointer",
+}  # fmt: skip
+_NUMPY_KINDS = {"i": "i", "u": "ub", "f": "f", "b": "V"}  # bfloat16's kind is V
+_ELEMENT_KINDS = _NUMPY_KINDS | dict.fromkeys("ups", "biufcV")  # unsigned: words of any kind, which a kernel moves
 _ALLOCATION = -3  # Region::kAllocation
 
 
 class _Parameter(ctypes.Structure):
-    _fields_ = [("size", ctypes.c_int), ("kind", ctypes.c_char), ("item", ctypes.c_int), ("constant", ctypes.c_int)]
+    _fields_ = [
+        ("size", ctypes.c_int), ("kind", ctypes.c_char), ("item_kind", ctypes.c_char),
+        ("item", ctypes.c_int), ("constant", ctypes.c_int),
+    ]  # fmt: skip
 
 
 class _Entry(ctypes.Structure):
@@ -35,7 +43,10 @@ class _Entry(ctypes.Structure):
 
 
 class _Region(ctypes.Structure):
-    _fields_ = [("begin", ctypes.c_void_p), ("bytes", ctypes.c_int64), ("parameter", ctypes.c_int32)]
+    _fields_ = [
+        ("begin", ctypes.c_void_p), ("bytes", ctypes.c_int64), ("parameter", ctypes.c_int32),
+        ("constant", ctypes.c_int32),
+    ]  # fmt: skip
 
 
 class _Fault(ctypes.Structure):
@@ -78,35 +89,34 @@ def _open(path: Path, mode: int) -> ctypes.CDLL:
         raise KernelError(f"cannot load a compiled kernel: {error}; GPUGRAD_CACHE may name another folder") from None
 
 
-def load(path: Path, instances: Sequence[str], check: bool) -> dict[str, Function]:
-    """The functions of a kernel's library."""
+def load(path: Path, instances: Sequence[str], check: bool, source: str) -> dict[str, Function]:
+    """Return the functions of a kernel's library. source: the name of the file that it was made from."""
     library = _open(path, ctypes.RTLD_LOCAL)
     functions = {}
     for number, name in enumerate(instances):
         entry = _Entry.in_dll(library, f"emulator_entry_{number}")
-        functions[name] = Function(name, path, entry, check)
-        shared = _runtime.emulator_shared_bytes(functions[name].handle)
-        if len(instances) == 1 and shared > _MAX_STATIC_SHARED:
-            raise KernelError(f"{name}: {shared} bytes of static shared memory, the device allows {_MAX_STATIC_SHARED}")
+        functions[name] = Function(name, path, entry, check, source, alone=len(instances) == 1)
     return functions
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A kernel's parameter. kind: 'p' pointer, 'i' or 'u' integer, 'f' float, 's' structure."""
+    """A kernel's parameter. kind: 'p' pointer, 'i' or 'u' integer, 'f' float, 'b' bfloat16, 's' structure."""
 
     size: int
     kind: str
-    item: int  # bytes of what a pointer points to; 0 for void*
+    item_kind: str  # of what a pointer points to
+    item: int  # its bytes; 0 for void*
     const: bool  # whether a kernel only reads what it points to
 
     def __str__(self) -> str:
         if self.kind != "p":
             return f"{_WORDS[self.kind]} of {self.size} bytes"
-        return f"{'a const' if self.const else 'a'} pointer to {f'{self.item} bytes' if self.item else 'void'}"
+        target = f"{self.item} bytes, {_WORDS[self.item_kind]}" if self.item else "void"
+        return f"{'a const' if self.const else 'a'} pointer to {target}"
 
     def pack(self, value: Any) -> bytes:
-        """The parameter's bytes. Raises KernelError, saying what was expected, if the value does not fit."""
+        """Return the parameter's bytes. Raises KernelError, saying what was expected, if the value does not fit."""
         if self.kind == "p":
             return self._pack_pointer(value)
         if self.kind == "s":
@@ -120,12 +130,16 @@ class Parameter:
     def _pack_pointer(self, value: Any) -> bytes:
         if value is None:
             return bytes(8)
-        if not isinstance(value, np.ndarray) or self.item not in (0, value.itemsize):
+        if not isinstance(value, np.ndarray) or not self._points_to(value.dtype):
             raise KernelError(f"is {_describe(value)}, expected {self}")
         address, readonly = value.__array_interface__["data"]
         if readonly and not self.const:
             raise KernelError("is a read-only array, but the kernel's parameter is not a pointer to const")
         return struct.pack("=Q", address)
+
+    def _points_to(self, dtype: np.dtype) -> bool:
+        """Whether elements of this dtype are what the kernel takes them for."""
+        return not self.item or (dtype.itemsize == self.item and dtype.kind in _ELEMENT_KINDS[self.item_kind])
 
 
 def _may_hold_pointers(value: Any) -> bool:
@@ -143,15 +157,22 @@ def _describe(value: Any) -> str:
 
 
 class Function:
-    """An instance of a kernel, compiled."""
+    """A compiled instance of a kernel."""
 
-    def __init__(self, name: str, library: Path, entry: _Entry, check: bool):
-        self.name, self.check = name, check
+    def __init__(self, name: str, library: Path, entry: _Entry, check: bool, source: str, alone: bool):
+        self.name, self.check, self._source = name, check, source
         self.handle = _runtime.emulator_find(ctypes.addressof(entry))
         self.parameters = [
-            Parameter(p.size, p.kind.decode(), p.item, bool(p.constant)) for p in entry.parameters[: entry.count]
+            Parameter(p.size, p.kind.decode(), p.item_kind.decode(), p.item, bool(p.constant))
+            for p in entry.parameters[: entry.count]
         ]
         self._library, self._entry = library, entry  # the entry keeps the loaded library alive
+        # What several instances of one library have is only known together.
+        self._static_shared = _runtime.emulator_shared_bytes(self.handle) if alone else 0
+        if self._static_shared > _MAX_STATIC_SHARED:
+            raise KernelError(
+                f"{name}: {self._static_shared} bytes of static shared memory, the device allows {_MAX_STATIC_SHARED}"
+            )
 
     def __repr__(self) -> str:
         return f"<emulated kernel {self.name}>"
@@ -163,9 +184,14 @@ class Function:
         ctypes structures, None for a null pointer. Raises KernelError for arguments or sizes that the kernel or the
         device do not allow, EmulatorError for what went wrong in the kernel.
         """
-        grid, block = (*grid, 1, 1)[:3], (*block, 1, 1)[:3]
+        grid, block, shared = launch_sizes(self.name, grid, block, shared)
         packed = self._pack(args)
-        if not self._check_sizes(grid, block, shared):
+        if self._static_shared + shared > _MAX_SHARED:
+            raise KernelError(
+                f"{self.name}: {self._static_shared} bytes of static and {shared} of dynamic shared memory, "
+                f"a block has {_MAX_SHARED}"
+            )
+        if 0 in grid:
             return
         now = current()
         configuration = struct.pack(
@@ -188,25 +214,15 @@ class Function:
                 raise KernelError(f"{self.name}: argument {number} {error}") from None
         return b"".join(parts)
 
-    def _check_sizes(self, grid: tuple, block: tuple, shared: int) -> bool:
-        threads = block[0] * block[1] * block[2]
-        if min(block) < 1 or threads > _MAX_THREADS or block[2] > _MAX_BLOCK_Z:
-            raise KernelError(f"{self.name}: block {block}: 1 to {_MAX_THREADS} threads, z at most {_MAX_BLOCK_Z}")
-        if min(grid) < 0 or grid[0] > _MAX_GRID_X or max(grid[1:]) > _MAX_GRID_YZ:
-            raise KernelError(f"{self.name}: grid {grid}: x at most {_MAX_GRID_X}, y and z at most {_MAX_GRID_YZ}")
-        if not 0 <= shared <= _MAX_SHARED:
-            raise KernelError(f"{self.name}: {shared} bytes of dynamic shared memory, at most {_MAX_SHARED} exist")
-        return min(grid) > 0
-
     def _regions(self, args: Sequence[Any]) -> tuple[ctypes.Array, int]:
-        """The memory that the kernel may touch: its arrays, and all others if it may have pointers to them."""
+        """Return the memory that the kernel may touch: its arrays, and all others if it may have pointers to them."""
         found = []
         for number, value in enumerate(args):
             if isinstance(value, np.ndarray) and value.size:
                 begin, end = byte_bounds(value)
-                found.append(_Region(begin, end - begin, number))
+                found.append(_Region(begin, end - begin, number, self.parameters[number].const))
         if any(map(_may_hold_pointers, args)):
-            found += [_Region(begin, size, _ALLOCATION) for begin, size in memory.live() if size]
+            found += [_Region(begin, size, _ALLOCATION, False) for begin, size in memory.live() if size]
         return (_Region * (len(found) + 1))(*found), len(found)
 
     def _explain(self) -> str:
@@ -214,18 +230,24 @@ class Function:
         _runtime.emulator_fault(ctypes.byref(fault))
         text = fault.message.decode(errors="replace")
         if fault.other:
-            text += f" (the earlier at {_place(self._library, [fault.other])})"
+            text += f" (the earlier at {self._place([fault.other])})"
         if fault.frame_count:
-            text += f", at {_place(self._library, fault.frames[: fault.frame_count])}"
+            text += f", at {self._place(fault.frames[: fault.frame_count])}"
         if fault.has_block:
             text += f", block ({','.join(map(str, fault.block))})"
         if fault.has_thread:
             text += f", thread ({','.join(map(str, fault.thread))})"
         return text
 
+    def _place(self, offsets: Sequence[int]) -> str:
+        return _place(self._library, self._source, offsets)
 
-def _place(library: Path, offsets: Sequence[int]) -> str:
-    """The source lines of these offsets in a library, innermost first: "a.cuh:3, called from b.cu:7"."""
+
+def _place(library: Path, source: str, offsets: Sequence[int]) -> str:
+    """Return the source lines of these offsets in a library, innermost first: "a.cuh:3, called from b.cu:7".
+
+    g++ read the source from its standard input, and names that, or the file, as its debug information has it.
+    """
     command = ["addr2line", "-i", "-e", str(library), *(hex(offset) for offset in offsets)]
     try:
         found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")
@@ -234,8 +256,8 @@ def _place(library: Path, offsets: Sequence[int]) -> str:
     lines: list[str] = []
     for place in (line.split(" (")[0] for line in found):
         file, _, line = place.rpartition(":")
-        own = file.startswith(str(INCLUDE)) or "instance " in file or file.endswith("<stdin>")
-        short = f"{Path(file).name}:{line}"
+        own = file.startswith(str(INCLUDE)) or "instance " in file
+        short = f"{source if file.endswith('<stdin>') else Path(file).name}:{line}"
         if file and not own and line.isdigit() and lines[-1:] != [short]:
             lines.append(short)
     return ", called from ".join(lines[:4]) or "an unknown line"

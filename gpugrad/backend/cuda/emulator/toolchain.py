@@ -1,4 +1,4 @@
-"""g++, its flags, and the folder that keeps what it made."""
+"""g++, its flags, and the folder that keeps its output."""
 
 from __future__ import annotations
 
@@ -23,9 +23,13 @@ _INSTALL = "install g++ 11 or newer (Debian, Ubuntu: apt install g++; Fedora: dn
 # Both builds keep frame pointers: an error's lines are found by walking the frames. Kernels cast pointers freely, as
 # CUDA lets them; no sanitizer library is linked (runtime/hooks.cpp).
 _COMMON = "-std=c++17 -fPIC -g -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-exceptions -fno-rtti".split()
-_COMMON += "-fvisibility=hidden -fno-gnu-unique -fno-strict-aliasing -fno-math-errno -w".split()
-_NORMAL = ["-O2"]
-_CHECK = "-O1 -fsanitize=thread,bounds,alignment,shift,signed-integer-overflow".split()
+_COMMON += "-fvisibility=hidden -fno-gnu-unique -fno-strict-aliasing -fno-math-errno".split()
+# A large frame touches its pages one by one, and so meets the guard page. The rest is for conversions.h.
+_COMMON += "-fstack-clash-protection -mno-red-zone -fno-tree-vectorize".split()
+_NORMAL = "-O2 -w".split()
+_CHECK = "-O1 -fsanitize=thread,bounds,alignment,shift,signed-integer-overflow,object-size".split()
+# These two passes take the value that is known for one that may be unknown, and then nothing is left to warn of.
+_CHECK += "-Werror=uninitialized -Werror=maybe-uninitialized -fno-tree-ccp -fno-tree-fre".split()
 _CHECK += ["--param=tsan-instrument-func-entry-exit=0"]
 LINK = "-shared -nodefaultlibs -lm -lc -lgcc".split()
 
@@ -34,7 +38,7 @@ _locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
 
 @cache
 def available() -> str | None:
-    """None if this machine can run the emulator, else what it lacks and how to mend that."""
+    """Return None if this machine can run the emulator, else what is missing and how to get it."""
     if sys.platform != "linux" or platform.machine() != "x86_64":
         return f"the emulator runs on x86-64 Linux; this is {platform.machine()} {platform.system()}"
     if shutil.which("g++") is None:
@@ -46,18 +50,21 @@ def available() -> str | None:
 
 @cache
 def version() -> str:
-    """g++'s version, "12.2.0"."""
+    """Return g++'s version, "12.2.0"."""
     return subprocess.run(["g++", "-dumpfullversion"], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def flags(check: bool) -> list[str]:
-    """What kernels and the precompiled header are compiled with: they must not differ."""
-    return ["g++", *_COMMON, *(_CHECK if check else _NORMAL), _architecture(), f"-I{INCLUDE}"]
+    """Return the flags for kernels and for the precompiled header, which must not differ."""
+    chosen = _CHECK if check else _NORMAL
+    if check and int(version().split(".")[0]) >= 12:
+        chosen = [*chosen, "-ftrivial-auto-var-init=pattern"]  # -1.7e38 in a float: what was not initialised shows
+    return ["g++", *_COMMON, *chosen, _architecture(), f"-I{INCLUDE}"]
 
 
 @cache
 def _architecture() -> str:
-    """AVX2, FMA and half-precision conversions where the CPU has them."""
+    """Return the flag that allows AVX2, FMA and half-precision conversions if the CPU has them."""
     try:
         words = set(Path("/proc/cpuinfo").read_text().split())
     except OSError:
@@ -67,23 +74,23 @@ def _architecture() -> str:
 
 @cache
 def shim_digest() -> str:
-    """A hash of the emulator's own C++ files."""
+    """Return a hash of the emulator's own C++ files."""
     files = sorted(file for folder in (INCLUDE, RUNTIME) for file in folder.rglob("*") if file.is_file())
     return digest(*(f"{file.relative_to(file.parents[1])}\0{file.read_text()}" for file in files))
 
 
 def digest(*parts: str) -> str:
-    """A key for the cache."""
+    """Return a key for the cache."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
 def make(name: str, command: list[str], text: str = "", within: Path | None = None) -> Path:
-    """The file `name` in the cache, made by `command` unless it is there already.
+    """Return the file `name` in the cache; run `command` to make it unless it is there already.
 
-    text: the command's input, within: the folder it is started in.
+    text: the command's input. within: the folder it is started in.
 
-    Safe with other threads and processes: they may make it as well, and each sees a whole file.
-    Raises KernelError with the compiler's messages.
+    Other threads and processes may make the same file at the same time; each sees a whole file. Raises KernelError with
+    the compiler's messages.
     """
     target = builds.folder("emulator") / name
     with _locks[str(target)]:
@@ -100,7 +107,7 @@ def _run(command: list[str], text: str, within: Path) -> None:
 
 
 def write(name: str, text: str) -> Path:
-    """The file `name` in the cache, with this text."""
+    """Return the file `name` in the cache, and write this text to it unless it is there already."""
     target = builds.folder("emulator") / name
     if not target.exists():
         builds.store(target, text.encode())

@@ -1,11 +1,11 @@
 """Convolution on the CPU in 1 to 3 spatial dimensions: forward, input gradient, weight gradient.
 
-Shapes are (N, C, *S), memory is channels-last: results are views of C-contiguous (N, *O, K) arrays, and inputs that are
-laid out like that are used as they are. Work goes block by block (see `columns`), and threads share the blocks:
+Shapes are (N, C, *S), memory is channels-last: results are views of C-contiguous (N, *O, K) arrays, and inputs in
+this layout are not copied. Work goes block by block (see `columns`), and threads share the blocks:
 
 * forward: columns of x times the weights;
 * weight gradient: the transposed gradient of the output times columns of x, summed over blocks in a fixed order;
-* input gradient: with stride 1 a convolution of g with the flipped kernel. With other strides, and where it is less
+* input gradient: with stride 1 a convolution of g with the flipped kernel. With other strides, and if it is less
   work, the gradient of the columns is computed and added back to the inputs, one kernel offset after the other.
 
 Depthwise convolutions, whose products would be a single row wide, are in `depthwise`. 3x3 kernels with many channels,
@@ -17,7 +17,7 @@ import math
 import numpy as np
 
 from ....backend.cpu import gemm, memory
-from ....backend.cpu.windows import Block, Windows, each, first, last, split
+from ....backend.cpu.windows import Block, Windows, channels_first, channels_last, multiply_each, split
 from .. import (
     check_shapes,
     convolution,
@@ -41,7 +41,7 @@ def convolution_cpu(x, weight, bias, *, stride, padding, dilation, groups):
     kernel = weight.shape[2:]
     out = output_size(x.shape[2:], kernel, stride, padding, dilation)
     windows = Windows.of(kernel, stride, dilation, (low for low, _ in padding), out)
-    return first(_convolve(last(x), weight, bias, windows, groups)), {}
+    return channels_first(_convolve(channels_last(x), weight, bias, windows, groups)), {}
 
 
 @convolution_input_gradient.path("cpu")
@@ -53,12 +53,12 @@ def convolution_input_gradient_cpu(y, weight, *, shape, stride, padding, dilatio
         reach = ((k - 1) * d for k, d in zip(kernel, dilation, strict=True))
         low = (r - pad[0] for r, pad in zip(reach, padding, strict=True))
         windows = Windows.of(kernel, stride, dilation, low, shape[2:])
-        return first(_convolve(last(y), _flipped(weight, groups), None, windows, groups)), {}
+        return channels_first(_convolve(channels_last(y), _flipped(weight, groups), None, windows, groups)), {}
     windows = Windows.of(kernel, stride, dilation, (low for low, _ in padding), y.shape[2:])
     shape = (shape[0], *shape[2:], shape[1])
     if _is_depthwise(weight, groups):
-        return first(depthwise.input_gradient(last(y), weight, shape, windows)), {}
-    return first(_add_columns_back(last(y), weight, shape, windows, groups)), {}
+        return channels_first(depthwise.input_gradient(channels_last(y), weight, shape, windows)), {}
+    return channels_first(_add_columns_back(channels_last(y), weight, shape, windows, groups)), {}
 
 
 @convolution_weight_gradient.path("cpu")
@@ -66,7 +66,7 @@ def convolution_weight_gradient_cpu(y, x, *, shape, stride, padding, dilation, g
     if not (y.size and x.size):
         return NotImplemented
     windows = Windows.of(shape[2:], stride, dilation, (low for low, _ in padding), y.shape[2:])
-    y, x = last(y), last(x)
+    y, x = channels_last(y), channels_last(x)
     if groups > 1 and shape[1] == 1:
         return depthwise.weight_gradient(y, x, shape, windows), {}
     if groups == 1 and winograd.is_faster(len(x), shape[1], shape[0], windows, x.dtype):
@@ -75,7 +75,7 @@ def convolution_weight_gradient_cpu(y, x, *, shape, stride, padding, dilation, g
 
 
 def _multiply_columns(g: np.ndarray, x: np.ndarray, shape: tuple, windows: Windows, groups: int) -> np.ndarray:
-    """The gradient of the weight, of `shape` (K, C/G, *F), from g (N, *O, K) and x (N, *S, C)."""
+    """Return the gradient of the weight, of `shape` (K, C/G, *F), from g (N, *O, K) and x (N, *S, C)."""
     depth = math.prod(shape[1:])
 
     def part(blocks: list[Block]) -> np.ndarray:
@@ -87,13 +87,13 @@ def _multiply_columns(g: np.ndarray, x: np.ndarray, shape: tuple, windows: Windo
             total += product
         return total
 
-    sums = each(part, _split(x, windows, depth * groups, depth * shape[0]))
+    sums = multiply_each(part, _split(x, windows, depth * groups, depth * shape[0]))
     if not sums:
         return np.zeros(shape, x.dtype)
     for more in sums[1:]:
         sums[0] += more
     grad = sums[0].swapaxes(1, 2).reshape(shape[0], *windows.kernel, shape[1])
-    return np.ascontiguousarray(first(grad))
+    return np.ascontiguousarray(channels_first(grad))
 
 
 def _convolve(x: np.ndarray, weight: np.ndarray, bias, windows: Windows, groups: int) -> np.ndarray:
@@ -116,12 +116,12 @@ def _convolve(x: np.ndarray, weight: np.ndarray, bias, windows: Windows, groups:
                 total = out[block.samples, block.rows]
                 total += line[: total.shape[-2]]
 
-    each(part, _split(x, windows, depth * groups, depth * features))
+    multiply_each(part, _split(x, windows, depth * groups, depth * features))
     return out
 
 
 def _add_columns_back(g: np.ndarray, weight: np.ndarray, shape: tuple, windows: Windows, groups: int) -> np.ndarray:
-    """The gradient (N, *S, C) of the input, from g (N, *O, K): compute that of the columns and add it back.
+    """Return the gradient (N, *S, C) of the input, from g (N, *O, K): compute that of the columns and add it back.
 
     For each kernel offset, the product (pixels, K) times (K, C) is the gradient of the inputs that the windows have at
     this offset. It is added to them line by line. The products of a block are one call.
@@ -149,7 +149,7 @@ def _add_columns_back(g: np.ndarray, weight: np.ndarray, shape: tuple, windows: 
                 target = into[inputs]
                 target += column[outputs]
 
-    each(part, _split(g, windows, depth * groups, depth * features, size=LONG_BLOCK, whole=True))
+    multiply_each(part, _split(g, windows, depth * groups, depth * features, size=LONG_BLOCK, whole=True))
     return out
 
 
@@ -161,14 +161,14 @@ def _split(x: np.ndarray, windows: Windows, columns: int, work: int, *, size: in
 
 
 def _pixels(array: np.ndarray, block: Block, groups: int) -> np.ndarray:
-    """A block of (N, *O, K) as (G, pixels, K/G); a view if the array is C-contiguous."""
+    """Return a block of (N, *O, K) as (G, pixels, K/G); a view if the array is C-contiguous."""
     features = array.shape[-1]
     return array[block.samples, block.rows].reshape(-1, groups, features // groups).swapaxes(0, 1)
 
 
 def _matrix(weight: np.ndarray, groups: int) -> np.ndarray:
     """Weight (K, C/G, *F) as (G, K/G, prod(F) * C/G), in the order of the columns."""
-    return np.ascontiguousarray(last(weight)).reshape(groups, weight.shape[0] // groups, -1)
+    return np.ascontiguousarray(channels_last(weight)).reshape(groups, weight.shape[0] // groups, -1)
 
 
 def _flipped(weight: np.ndarray, groups: int) -> np.ndarray:
@@ -183,7 +183,7 @@ def _is_depthwise(weight: np.ndarray, groups: int) -> bool:
 
 
 def _flipping_is_faster(weight_shape: tuple, groups: int, size: tuple, out: tuple) -> bool:
-    """Whether a convolution with the flipped kernel takes less time than adding columns back.
+    """Return whether a convolution with the flipped kernel takes less time than adding columns back.
 
     Both are counted in multiply-adds per kernel offset. Copying a number to the columns costs about as much as 4,
     adding one back as 25. A product less than 8 wide takes as long as one 8 wide. Depthwise convolutions copy nothing

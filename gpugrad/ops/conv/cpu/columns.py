@@ -14,7 +14,7 @@ import math
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from ....backend.cpu.windows import Block, Windows, last
+from ....backend.cpu.windows import Block, Windows, channels_last
 
 FEW = 4  # up to this many channels per group, columns are planes
 
@@ -28,7 +28,7 @@ class Columns:
         self.padded = self.buffer = self.relay = None
 
     def __call__(self, block: Block) -> np.ndarray:
-        """The columns (G, pixels, prod(kernel) * C/G) of a block."""
+        """Return the columns (G, pixels, prod(kernel) * C/G) of a block."""
         windows, groups, d = self.view(block), self.groups, len(self.windows.kernel)
         if groups == 1 and math.prod(self.windows.kernel) == 1 and windows.flags.c_contiguous:
             return windows.reshape(1, -1, windows.shape[-1])
@@ -44,7 +44,7 @@ class Columns:
         return columns.reshape(groups, -1, rows).swapaxes(1, 2) if self.planes else columns.reshape(groups, rows, -1)
 
     def view(self, block: Block) -> np.ndarray:
-        """The windows (n, *pixel, *kernel, C) of a block, a view of its inputs."""
+        """Return the windows (n, *pixel, *kernel, C) of a block, a view of its inputs."""
         inputs, windows = self.inputs(block), self.windows
         samples, *steps, channel = inputs.strides
         moves = (step * stride for step, stride in zip(steps, windows.stride, strict=True))
@@ -53,7 +53,9 @@ class Columns:
         return as_strided(inputs, shape, (samples, *moves, *jumps, channel))
 
     def inputs(self, block: Block) -> np.ndarray:
-        """The inputs (n, *spans, C) of a block with zeros in the padding: a view of x if that will do, or a buffer."""
+        """Return the inputs (n, *spans, C) of a block with zeros in the padding: a view of x if that will do, or a
+        buffer.
+        """
         spans = self.windows.spans(block.rows)
         sizes = self.x.shape[1:-1]
         bounds = [(min(max(a, 0), n), max(min(b, n), 0)) for (a, b), n in zip(spans, sizes, strict=True)]
@@ -71,12 +73,12 @@ class Columns:
         return padded
 
     def _buffer(self, samples: int, sizes: list[int]) -> np.ndarray:
-        """A (samples, *sizes, C) part of the padded buffer, whose memory is planes if the columns are."""
+        """Return a (samples, *sizes, C) part of the padded buffer, whose memory is planes if the columns are."""
         if self.padded is None or self.padded.shape[0] < samples or self.padded.shape[1] < sizes[0]:
             channels = self.x.shape[-1]
             shape = (samples, channels, *sizes) if self.planes else (samples, *sizes, channels)
             padded = np.zeros(shape, self.x.dtype)
-            self.padded = last(padded) if self.planes else padded
+            self.padded = channels_last(padded) if self.planes else padded
         return self.padded[:samples, : sizes[0]]
 
     def _fill(self, target: np.ndarray, x: np.ndarray) -> None:
@@ -92,6 +94,6 @@ class Columns:
         pixels = math.prod(sizes)
         if self.relay is None or self.relay.shape[0] < n or self.relay.shape[2] < pixels:
             self.relay = np.empty((n, channels, pixels + 64 // x.itemsize), x.dtype)
-        relay = last(self.relay[:n, :, :pixels].reshape(n, channels, *sizes))
+        relay = channels_last(self.relay[:n, :, :pixels].reshape(n, channels, *sizes))
         relay[...] = x
         target[...] = relay

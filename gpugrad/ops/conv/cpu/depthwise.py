@@ -43,7 +43,7 @@ def forward(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, windows:
 
 
 def weight_gradient(g: np.ndarray, x: np.ndarray, shape: tuple, windows: Windows) -> np.ndarray:
-    """The gradient of the weight, of `shape` (C * m, 1, *F), from g (N, *O, C * m) and x (N, *S, C)."""
+    """Return the gradient of the weight, of `shape` (C * m, 1, *F), from g (N, *O, C * m) and x (N, *S, C)."""
     features, width = shape[0], windows.out[-1]
 
     def part(blocks: list[Block]) -> np.ndarray:
@@ -69,7 +69,7 @@ def weight_gradient(g: np.ndarray, x: np.ndarray, shape: tuple, windows: Windows
 
 
 def input_gradient(g: np.ndarray, weight: np.ndarray, shape: tuple, windows: Windows) -> np.ndarray:
-    """The gradient of the input, of `shape` (N, *S, C), from g (N, *O, C * m) and weight (C * m, 1, *F)."""
+    """Return the gradient of the input, of `shape` (N, *S, C), from g (N, *O, C * m) and weight (C * m, 1, *F)."""
     features, channels = weight.shape[0], shape[-1]
     out = memory.empty(shape, g.dtype)
     lines = _lines(weight, windows.out[-1])
@@ -100,13 +100,13 @@ def _lines(weight: np.ndarray, width: int) -> np.ndarray:
 
 
 def _repeated(views: np.ndarray, offset: tuple[int, ...], features: int) -> np.ndarray:
-    """The inputs (n, *O, K) at one offset of the windows (n, *O, *F, C), with the channels repeated."""
+    """Return the inputs (n, *O, K) at one offset of the windows (n, *O, *F, C), with the channels repeated."""
     view = views[(..., *offset, slice(None))]
     return view if view.shape[-1] == features else np.repeat(view, features // view.shape[-1], axis=-1)
 
 
 def _scratch(buffer: np.ndarray | None, like: np.ndarray) -> np.ndarray:
-    """A C-contiguous array of the shape of `like`: the buffer of the block before, if that has this shape."""
+    """Return a C-contiguous array of the shape of `like`: the buffer of the block before, if that has this shape."""
     return buffer if buffer is not None and buffer.shape == like.shape else np.empty(like.shape, like.dtype)
 
 

@@ -1,4 +1,4 @@
-"""Convolution with 3x3 kernels by Winograd's minimal filtering F(2x2, 3x3): 16 products give what 36 would.
+"""Convolution with 3x3 kernels by Winograd's minimal filtering F(2x2, 3x3): 16 products replace 36.
 
 A. Lavin and S. Gray, "Fast algorithms for convolutional neural networks" (2015). An output tile of 2x2 pixels looks at
 4x4 inputs. With x such a tile of inputs, w the kernel and y the outputs, in one dimension (in two, along either axis):
@@ -23,7 +23,7 @@ import math
 import numpy as np
 
 from ....backend.cpu import gemm, memory
-from ....backend.cpu.windows import Block, Windows, each, split
+from ....backend.cpu.windows import Block, Windows, multiply_each, split
 from .columns import Columns
 
 BLOCK = 1 << 19  # elements of the transformed tiles of a block
@@ -35,7 +35,7 @@ _KERNELS = np.einsum("ia,jb->ijab", _KERNEL, _KERNEL).reshape(16, 9)
 
 
 def is_faster(samples: int, channels: int, features: int, windows: Windows, dtype) -> bool:
-    """Whether this module can do a convolution without groups over `windows`, and is faster than columns."""
+    """Return whether this module can do a convolution without groups over `windows`, and is faster than columns."""
     if windows.kernel != (3, 3) or max(windows.stride) > 1 or max(windows.dilation) > 1 or dtype != np.float32:
         return False
     return min(channels, features) >= CHANNELS and samples * windows.out[0] * windows.out[1] >= PIXELS
@@ -58,12 +58,12 @@ def forward(x: np.ndarray, weight: np.ndarray, bias, windows: Windows) -> np.nda
                 products[1, 1] += bias  # A adds this product to every output
             _transform_back(products, out[block.samples, block.rows], spare)
 
-    each(part, _split(x, features, windows))
+    multiply_each(part, _split(x, features, windows))
     return out
 
 
 def weight_gradient(g: np.ndarray, x: np.ndarray, windows: Windows) -> np.ndarray:
-    """The gradient (K, C, 3, 3) of the weight, from g (N, *O, K) and x (N, H, W, C)."""
+    """Return the gradient (K, C, 3, 3) of the weight, from g (N, *O, K) and x (N, H, W, C)."""
     features, channels = g.shape[-1], x.shape[-1]
     pixels = Windows((1, 1), (1, 1), (1, 1), (0, 0), _even(windows.out))
 
@@ -79,7 +79,7 @@ def weight_gradient(g: np.ndarray, x: np.ndarray, windows: Windows) -> np.ndarra
             total += product
         return total
 
-    sums = each(part, _split(x, features, windows))
+    sums = multiply_each(part, _split(x, features, windows))
     for more in sums[1:]:
         sums[0] += more
     grad = _KERNELS.T.astype(x.dtype) @ sums[0].reshape(16, -1)
@@ -107,7 +107,7 @@ class _Tiles:
         self.rows, self.tiles = _Buffer(x.dtype), _Buffer(x.dtype)
 
     def __call__(self, block: Block) -> np.ndarray:
-        """(4, 4, samples, tiles down, tiles across, C) of a block with an even number of rows."""
+        """Return (4, 4, samples, tiles down, tiles across, C) of a block with an even number of rows."""
         x = self.inputs(block)
         n, height, width, channels = x.shape
         rows = self.rows((4, n, height // 2 - 1, width, channels))

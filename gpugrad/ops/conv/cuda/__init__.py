@@ -1,6 +1,6 @@
-"""Convolutions on cuda devices: kernels/conv.cu for every shape, kernels/conv_depthwise.cu where groups are one wide.
+"""Convolutions on cuda devices: kernels/conv.cu for every shape, kernels/conv_depthwise.cu if groups are one wide.
 
-All of them read and write channels-first and channels-last memory as it is; results have their input's layout. 16-bit
+All of them read and write channels-first and channels-last memory directly; results have their input's layout. 16-bit
 floats go to tensor cores (tensor_cores.py). A 1 x 1 convolution of dense arrays is a plain matrix product, for which
 cuBLAS has kernels tuned to each GPU.
 """
@@ -77,7 +77,7 @@ def convolution_weight_gradient_cuda(y, x, *, shape, stride, padding, dilation, 
 
 
 def _is_supported(*arrays: Any) -> bool:
-    """Whether the arrays have one dtype, which the kernels have, and elements."""
+    """Return whether the arrays have one dtype, which the kernels have, and elements."""
     dtypes = {a.dtype for a in arrays if a is not None}
     filled = all(a.size for a in arrays if a is not None)
     return filled and len(dtypes) == 1 and dtypes.pop().name in ("float16", "bfloat16", "float32", "float64")
@@ -87,7 +87,7 @@ def _is_supported(*arrays: Any) -> bool:
 
 
 def _gather(source: Any, shape: tuple, weight: Any, bias: Any, *, adjoint: bool, groups: int, **window: Any) -> Any:
-    """Compute the result of `shape`, y from x or (adjoint) x from y, and return what a device path returns."""
+    """Compute the result of `shape`, y from x or (adjoint) x from y, and return the results of a device path."""
     to = empty(shape, source, channels_last=is_channels_last(source))
     c = geometry(source, to, weight.shape[2:], adjoint=adjoint, groups=groups, **window)
     if c is None:
@@ -112,17 +112,17 @@ def _gather(source: Any, shape: tuple, weight: Any, bias: Any, *, adjoint: bool,
 
 
 def _set_aside_bytes(length: int) -> int:
-    """The bytes of shared memory in which sums over `length` numbers are set aside."""
+    """Return the bytes of shared memory in which sums over `length` numbers are set aside."""
     return 32 << 10 if length > _TABLE else 0
 
 
 def _tile_rows(array: Any) -> int:
-    """The rows of a tile of kernels/conv.cu."""
+    """Return the rows of a tile of kernels/conv.cu."""
     return 64 if array.dtype == np.float64 else 128
 
 
 def _is_pointwise(array: Any, weight: Any, stride: tuple, padding: tuple, groups: int) -> bool:
-    """Whether the convolution is a product of dense matrices, and the device has a library for these."""
+    """Return whether the convolution is a product of dense matrices, and the device has a library for these."""
     plain = set(weight.shape[2:]) == {1} == set(stride) and groups == 1 and not any(map(any, padding))
     whole = xp(array).moveaxis(array, 1, -1) if is_channels_last(array) else array
     has_library = array.dtype.itemsize > 2 or device_of(array).has_products

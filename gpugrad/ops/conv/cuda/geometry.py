@@ -79,18 +79,18 @@ def _axis(to: int, source: int, taps: int, stride: int, pads: tuple, dilation: i
 
 
 def elements(array: Any) -> list[int]:
-    """The strides of an array, in elements."""
+    """Return the strides of an array, in elements."""
     return [s // array.dtype.itemsize for s in array.strides]
 
 
 def strides(array: Any) -> tuple:
-    """The strides of an array (N, C, *S), in elements, with spatial axes put in front until there are three."""
+    """Return the strides of an array (N, C, *S), in elements, with spatial axes put in front until there are three."""
     sample, channel, *axes = elements(array)
     return (sample, channel, *[0] * (3 - len(axes)), *axes)
 
 
 def is_channels_last(array: Any) -> bool:
-    """Whether neighbouring channels of an array (N, C, *S) are neighbours in memory, and positions are not."""
+    """Return whether neighbouring channels of an array (N, C, *S) are neighbours in memory, and positions are not."""
     return array.shape[1] > 1 and array.strides[1] == array.dtype.itemsize and math.prod(array.shape[2:]) > 1
 
 

@@ -1,4 +1,4 @@
-"""Convolutions on tensor cores: kernels/conv_mma.cu, for 16-bit floats and, where it was asked for, float32 as TF32.
+"""Convolutions on tensor cores: kernels/conv_mma.cu, for 16-bit floats and, on request, float32 as TF32.
 
 The kernels read channels-last memory in chunks of 16 bytes. Other arrays are copied to that order, with zeros after the
 channels of each group up to a whole chunk. Results are channels-last.
@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ....backend import precision
 from ....backend.cuda.launch import Kernels, Strided, aligned, ctype, dense
 from ....backend.devices import device_of
 from ....backend.namespace import xp
+from ....backend.precision import get_float32_matmul_precision
 from .geometry import Convolution, empty, geometry, strides, with_weight
 from .partial_sums import add_parts, empty_parts, split_sum
 
@@ -42,14 +42,14 @@ class _Source(ctypes.Structure):
 
 
 def supports(array: Any, channels: int, outputs: int, groups: int) -> bool:
-    """Whether a convolution from `channels` to `outputs` channels can run on tensor cores."""
-    has_type = array.dtype.itemsize == 2 or (array.dtype == np.float32 and precision.get() != "highest")
+    """Return whether a convolution from `channels` to `outputs` channels can run on tensor cores."""
+    has_type = array.dtype.itemsize == 2 or (array.dtype == np.float32 and get_float32_matmul_precision() != "highest")
     # Narrower groups would be zeros for the most part.
     return has_type and (groups == 1 or min(channels, outputs) // groups >= _chunk_elements(array))
 
 
 def gather(source: Any, shape: tuple, weight: Any, bias: Any, *, adjoint: bool, groups: int, **window: Any) -> Any:
-    """Compute the result of `shape`, y from x or (adjoint) x from y, and return what a device path returns."""
+    """Compute the result of `shape`, y from x or (adjoint) x from y, and return the results of a device path."""
     kernel = weight.shape[2:]
     to = empty(shape, source, channels_last=True)
     if adjoint:
@@ -77,7 +77,7 @@ def gather(source: Any, shape: tuple, weight: Any, bias: Any, *, adjoint: bool, 
 
 
 def weight_gradient(y: Any, x: Any, shape: tuple, *, groups: int, **window: Any) -> Any:
-    """Compute the weight's gradient of `shape`, and return what a device path returns."""
+    """Compute the weight's gradient of `shape`, and return the results of a device path."""
     y, x = _channels_last(y, groups), _channels_last(x, groups)
     c = geometry(x, y, shape[2:], adjoint=False, groups=groups, **window)
     if c is None:
@@ -105,17 +105,17 @@ def _launch_weight_gradient(c: Convolution, out: Any, y: Any, x: Any) -> None:
 
 
 def _stages(array: Any, columns: int) -> np.int32:
-    """The number of slices in shared memory at once: three if they fit, else two."""
+    """Return the number of slices in shared memory at once: three if they fit, else two."""
     return np.int32(3 if 3 * (_ROWS + columns) * _SLICE + _STATIC <= device_of(array).shared_bytes else 2)
 
 
 def _chunk_elements(array: Any) -> int:
-    """The number of elements in a chunk."""
+    """Return the number of elements in a chunk."""
     return _CHUNK // array.dtype.itemsize
 
 
 def _channels_last(array: Any, groups: int) -> Any:
-    """`array` (N, C, *S), or a copy of it, in the memory order (N, *S, C) with each group in whole chunks."""
+    """Return `array` (N, C, *S), or a copy of it, in the memory order (N, *S, C) with each group in whole chunks."""
     ns, per = xp(array), _chunk_elements(array)
     depth = array.shape[1] // groups
     padded = -(-depth // per) * per

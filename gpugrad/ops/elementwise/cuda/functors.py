@@ -22,7 +22,7 @@ _DECLARED = re.compile(r"^(MAP|TEST)\((\w+)_(forward|backward)(?:_(\w+))?, \(([^
 
 
 class Functor:
-    """Is a functor of the source: `arrays` and `parameters` name what it takes, in order; `result`: "bool" or None."""
+    """Is a functor of the source: `arrays` and `parameters` name its arguments, in order; `result`: "bool" or None."""
 
     def __init__(self, kind: str, op: str, which: str, of: str | None, declared: str):
         self.op, self.which, self.of = op, which, of
@@ -42,7 +42,7 @@ class Functor:
         return f"map<{self.name}, {self.result or T}, {', '.join(inputs)}>"
 
     def __call__(self, arrays: Sequence, parameters: Sequence[float] = ()) -> Any:
-        """Return the result, broadcast from the arrays; NotImplemented for what the kernel does not support."""
+        """Return the result, broadcast from the arrays; NotImplemented for unsupported arguments."""
         dtype: Any = getattr(arrays[self.bools.index(False)], "dtype", None)
         for array, truth in zip(arrays, self.bools, strict=True):
             if not hasattr(array, "strides") or array.dtype != (np.bool_ if truth else dtype):

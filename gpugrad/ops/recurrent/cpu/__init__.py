@@ -21,7 +21,7 @@ def _fit(state: np.ndarray, start: np.ndarray, count: int) -> np.ndarray:
 
 
 def _halved(hidden: int, sigmoids: list[bool], dtype: np.dtype) -> np.ndarray:
-    """The factors of the gates' sums: 1/2 for a sigmoid."""
+    """Return the factors of the gates' sums: 1/2 for a sigmoid."""
     return np.repeat(np.where(sigmoids, 0.5, 1.0), hidden).astype(dtype)
 
 

@@ -45,25 +45,25 @@ def run_steps(
             first, size = steps.rows[t].start, steps.sizes[t]
             step(slice(first + min(part.start, size), first + min(part.stop, size)))
 
-    with threads.Beside(len(pieces) > 1) as beside:
+    with threads.Concurrent(len(pieces) > 1) as jobs:
         if ahead is not None:
             for rows, _ in pieces:
-                beside.add(ahead, rows)
+                jobs.add(ahead, rows)
         if len(parts) == 1:
             step = start(parts[0])
             for number, (rows, order) in enumerate(pieces):
                 if ahead is not None:
-                    beside.wait(number)
+                    jobs.wait(number)
                 take(step, parts[0], order)
                 if after is not None:
-                    beside.add(after, rows)
+                    jobs.add(after, rows)
         else:
-            beside.wait()
+            jobs.wait()
             threads.parallel(lambda part: take(start(part), part, [t for _, order in pieces for t in order]), parts)
             if after is not None:
                 for rows, _ in pieces:
-                    beside.add(after, rows)
-    return beside.results if ahead is None else beside.results[len(pieces) :]
+                    jobs.add(after, rows)
+    return jobs.results if ahead is None else jobs.results[len(pieces) :]
 
 
 def deferred_linear(x: np.ndarray, w: np.ndarray, bias: Optional, scale: Any = None) -> tuple[np.ndarray, Callable]:
@@ -82,10 +82,10 @@ def deferred_linear(x: np.ndarray, w: np.ndarray, bias: Optional, scale: Any = N
 def deferred_gradients(
     pre: np.ndarray, x: np.ndarray, w: np.ndarray, needs: tuple[bool, ...]
 ) -> tuple[Optional, Callable]:
-    """Make the array for the gradient of x, where `pre` will be the gradient of x w^T + b.
+    """Make the array for the gradient of x; `pre` will be the gradient of x w^T + b.
 
-    Returns it, and the function that computes given rows of it and returns what these rows add to the gradients of w
-    and b. `needs` says which of the three are wanted.
+    Returns it, and the function that computes given rows of it and returns the contributions of these rows to the
+    gradients of w and b. `needs` tells which of the three are wanted.
     """
     gx = memory.empty(x.shape, x.dtype) if needs[0] else None
 
@@ -101,5 +101,5 @@ def deferred_gradients(
 
 
 def sum_of_pieces(pieces: list[tuple]) -> Iterator[Optional]:
-    """Add up what the pieces of time gave, for each gradient that they have."""
+    """Add up the contributions of the pieces of time, for each gradient that they have."""
     return (None if each[0] is None else reduce(np.add, each) for each in zip(*pieces, strict=True))

@@ -17,6 +17,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "emulator/conversions.h"
 #include "emulator/language.h"
 #include "emulator/collectives.h"
 #include "emulator/atomics.h"

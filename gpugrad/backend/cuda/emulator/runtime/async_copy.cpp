@@ -1,6 +1,5 @@
-// cp.async: copied at the wait, the last moment that PTX allows, so that a missing wait shows.
-//
-// The checks see the write at the issue as well: the hardware may do it at any time from then on.
+// cp.async: copied at the wait, the last moment that PTX allows. Until then its target is NaN, so that a missing wait
+// shows although an earlier copy had left something there.
 
 #include <algorithm>
 #include <cstring>
@@ -10,15 +9,7 @@
 
 namespace emulator {
 
-// `frame` is that of the function with copy.pc, or null once it may be gone.
-static void observe(const Copy& copy, const void* frame) {
-    Checker* checker = worker->launch->checker;
-    if (!checker) return;
-    checker->observe(copy.to, copy.bytes, Access::write, copy.pc, frame);
-    if (copy.source_bytes) checker->observe(copy.from, copy.source_bytes, Access::read, copy.pc, frame);
-}
-
-void copy_async(void* shared, const void* global, int bytes, int source_bytes) {
+void begin_copy(void* shared, const void* global, int bytes, int source_bytes) {
     if (reinterpret_cast<uintptr_t>(shared) % bytes)
         fail("cp.async of %d bytes: the shared address %p is misaligned", bytes, shared);
     if (reinterpret_cast<uintptr_t>(global) % bytes)
@@ -28,13 +19,15 @@ void copy_async(void* shared, const void* global, int bytes, int source_bytes) {
     Fiber& fiber = *worker->running;
     const char* pc = static_cast<const char*>(__builtin_return_address(0)) - 1;
     fiber.copies.push_back({shared, global, bytes, source_bytes, fiber.copy_group, pc});
-    observe(fiber.copies.back(), *static_cast<void**>(__builtin_frame_address(0)));
+    if (Checker* checker = worker->launch->checker)
+        checker->begin_copy(fiber.copies.back(), *static_cast<void**>(__builtin_frame_address(0)));
+    memset(shared, 0xff, bytes);
 }
 
 void commit_copies() { ++worker->running->copy_group; }
 
 static void perform(const Copy& copy) {
-    observe(copy, nullptr);
+    if (Checker* checker = worker->launch->checker) checker->end_copy(copy);
     char* to = static_cast<char*>(copy.to);
     if (copy.source_bytes) memcpy(to, copy.from, copy.source_bytes);
     memset(to + copy.source_bytes, 0, copy.bytes - copy.source_bytes);

@@ -15,6 +15,7 @@ void leave_fiber() { emulator_switch(&worker->running->context, worker->schedule
 
 void yield() {
     worker->yielded = true;
+    ++worker->polls;
     leave_fiber();
 }
 
@@ -24,6 +25,7 @@ unsigned live_lanes() {
 }
 
 void Worker::resume(Fiber& fiber) {
+    ++turns;
     running = &fiber;
     self = &fiber;
     emulator_switch(&scheduler, fiber.context);
@@ -40,6 +42,7 @@ static void run_fiber() {
     fiber.warp->ready &= ~(1u << fiber.lane);
     fiber.warp->exited |= 1u << fiber.lane;
     ++worker->exited;
+    if (worker->barrier_is_complete()) worker->open_barrier();
     leave_fiber();
 }
 
@@ -68,13 +71,17 @@ void Worker::start_fiber(unsigned i) {
     fiber.number = i;
     fiber.state = State::ready;
     fiber.atomics = fiber.copy_group = 0;
+    fiber.returned = false;
+    fiber.barriers = 0;
     fiber.copies.clear();
     warp.lanes[fiber.lane] = &fiber;
     warp.present |= 1u << fiber.lane;
 }
 
 void Worker::start_block(uint64_t number) {
-    ++started_blocks;
+    ++progress->steps;
+    patience = launch->schedule == Schedule::random ? 64 * kYieldEvery : 64;  // there, every atomic is a poll
+    turns = polls = 0;
     block.index = position(number, launch->grid);
     exited = at_barrier = 0;
     random = (launch->seed + 1) * 0x9E3779B97F4A7C15u ^ (number + 1) * 0xD1B54A32D192ED03u;
@@ -119,7 +126,9 @@ bool Worker::run_ready_warps() {
             run_ready_lanes(warp);
             if (aborted) return true;
             if (launch->out_of_time) {
-                fail_block("time limit: the block does not end");
+                char text[200];
+                explain_time_limit(text, sizeof text);
+                fail_block("%s", text);
                 return true;
             }
             if (yielded || (schedule == Schedule::random && next_random() % 4 == 0)) break;
@@ -128,16 +137,24 @@ bool Worker::run_ready_warps() {
     return ran;
 }
 
-void Worker::run_block(uint64_t number) {
-    start_block(number);
+Worker::Outcome Worker::run_block() {
+    unsigned idle = 0;
     while (exited < threads) {
+        const uint64_t others = turns - polls;
         const bool ran = run_ready_warps();
-        if (aborted) return;
+        if (aborted) return Outcome::aborted;
         if (!ran) {
             report_deadlock();
-            return;
+            return Outcome::aborted;
         }
+        idle = turns - polls == others ? idle + 1 : 0;
+        if (idle < patience) continue;
+        patience = 1;  // from now on it only looks whether what it waits for has come
+        return Outcome::waits;
     }
+    if (launch->checker && launch->checker->report_unwritten()) return Outcome::aborted;
+    ++progress->steps;
+    return Outcome::ended;
 }
 
 const char* file_name(const char* path) {

@@ -18,7 +18,8 @@ struct Region {
     char* begin;
     int64_t bytes;
     int32_t parameter;  // or one of the kinds below
-    static constexpr int kStaticShared = -1, kDynamicShared = -2, kAllocation = -3;
+    int32_t constant;   // whether the parameter is a pointer to const
+    static constexpr int kStaticShared = -1, kDynamicShared = -2, kAllocation = -3, kVariables = -4;
 
     char* end() const { return begin + bytes; }
     bool contains(const void* address, int size) const { return address >= begin && (char*)address + size <= end(); }
@@ -36,12 +37,17 @@ struct Cell {
         uint16_t thread;
         bool several_warps, several_blocks;
     } reads;
+    struct Copying {  // cp.async that nobody has waited for: the one that writes here, how many read here
+        uint32_t pc;
+        uint16_t thread, readers;
+    } copying;
 };
 
 // The cells of a stretch of memory. Their granule begins at 4 bytes and shrinks to the smallest access seen.
 class Shadow {
 public:
     Shadow(char* begin, char* end, bool shared);
+    bool contains(const void* address) const { return address >= begin_ && address < end_; }
     bool begins_after(const void* address) const { return address < begin_; }
     bool is_shared() const { return shared_; }
     void refine(const void* address, int bytes);
@@ -63,11 +69,15 @@ private:
 class Checker {
 public:
     Checker(Worker& worker, const Region* regions, int count);
+    void enter(Worker& worker);  // what follows is about the block of this one
     void start_block(uint64_t number);
     void order_block();                              // a barrier of the block
     void order_lanes(unsigned warp, unsigned mask);  // a __syncwarp
-    void fence() { fenced_[block_] = epoch_; }
+    void fence() { fenced_[now_->block] = now_->epoch; }
     void observe(const void* address, int bytes, Access kind, const void* pc, const void* frame);
+    void begin_copy(const Copy& copy, const void* frame);
+    void end_copy(const Copy& copy);
+    bool report_unwritten();  // at a block's end: whether one of its threads read shared memory that none had written
 
 private:
     struct Present {  // who makes an access, and from where
@@ -80,11 +90,28 @@ private:
         uint32_t seen[kWarp][kWarp];  // [b][a]: lane a's accesses before this time come before what lane b does next
     };
 
+    struct BlockState {  // what is known of a block, and of the worker that runs it
+        Worker* worker;
+        std::vector<Region> regions;  // its shared memory
+        std::vector<Shadow> shadows;
+        std::vector<Range> own;  // the worker's memory, which is no business of the checks
+        std::vector<WarpClock> clocks;
+        uint32_t epoch = 0, block = 0;
+        bool acquired = false;  // whether the block has used an atomic, and so may have learned of another
+        bool read_unwritten = false;
+        Fault unwritten;  // the first such read. A race explains it better, if there is one
+    };
+
     bool is_private(const void* address) const;
     const Region* find(const void* address, int bytes);
+    bool may_write(const void* address, int bytes) const;
+    template <typename Visit> void visit(const void* address, int bytes, Visit visitor);
+    void look_at_copies(const Cell& cell, const Present& present) const;
+    void note_unwritten(const Present& present, int bytes);
+    const Fiber& fiber_of(uint16_t thread) const { return now_->worker->fibers[thread]; }
     Shadow& shadow_of(const void* address);
     bool published(uint32_t block, uint32_t epoch) const;
-    void look(Cell& cell, const Present& present, bool shared) const;
+    void look(Cell& cell, const Present& present, bool shared);
     bool races_with_write(const Cell::Write& write, const Present& present, bool shared) const;
     bool races_with_reads(const Cell::Reads& reads, const Present& present, bool shared) const;
     void add_read(Cell::Reads& reads, const Present& present) const;
@@ -92,18 +119,20 @@ private:
     static constexpr uint16_t kUnknown = 0xffff;  // a thread of another warp
     uint16_t other_reader(const Cell::Reads& reads, const Fiber& fiber) const;
     uint32_t offset(const void* pc) const;
+    void describe(char* text, size_t size, const Region& region) const;
+    long locate(const void* address, char* where, size_t size) const;
     [[noreturn]] void report_race(const Present& present, Access earlier, uint32_t block, uint16_t thread,
                                   uint32_t pc) const;
     [[noreturn]] void report_bounds(const Present& present, int bytes) const;
 
-    Worker& worker_;
-    std::vector<Region> regions_;
-    std::vector<Range> private_;  // memory that is no business of the checks: the runtime's own, the library's
+    const Launch& launch_;
+    std::vector<Region> regions_;  // global memory
+    std::vector<Range> private_;   // memory that is no business of the checks: the runtime's own, the library's
     std::vector<Shadow> shadows_;
-    size_t recent_ = 0;  // the region that was found last
-    std::vector<WarpClock> clocks_;
-    uint32_t epoch_ = 0, block_ = 0;
-    bool acquired_ = false;  // whether this block has used an atomic, and so may have learned of another
+    std::unordered_map<Worker*, BlockState> states_;
+    BlockState* now_ = nullptr;
+    Region recent_{};  // the one that was found last
+    uint32_t last_epoch_ = 0;
     std::unordered_map<uint32_t, uint32_t> fenced_;  // block -> the epoch of its last __threadfence
 };
 

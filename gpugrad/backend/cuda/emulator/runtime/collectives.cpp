@@ -17,11 +17,46 @@ static bool same_place(const Fiber& a, const Fiber& b) {
 static void check_same_barrier(const Fiber& fiber) {
     for (unsigned i = 0; i < worker->threads; ++i) {
         const Fiber& other = worker->fibers[i];
-        if (!same_place(fiber, other))
+        if (other.state != State::exited && !same_place(fiber, other))
             fail("divergent barrier: this thread is in %s (%s:%d), thread (%u,%u,%u) is in %s (%s:%d)", fiber.operation,
                  file_name(fiber.site.file), fiber.site.line, other.index.x, other.index.y, other.index.z,
                  other.operation, file_name(other.site.file), other.site.line);
     }
+}
+
+static uint64_t bit_of(Site barrier) { return uint64_t(1) << barrier.line % 64; }
+
+// Whether a thread that has ended left the kernel before it could come to this barrier: by a `return` above it, or in a
+// loop that it had passed it in. One that went around the barrier and ended later has missed it.
+static bool left_before(const Fiber& fiber, Site barrier) {
+    if (!fiber.returned) return false;
+    if (strcmp(fiber.return_site.file, barrier.file)) return true;  // within a function of another file
+    return fiber.return_site.line <= barrier.line || fiber.barriers & bit_of(barrier);
+}
+
+// A barrier waits for all threads that have not ended (compute capability 7.0 and later).
+bool Worker::barrier_is_complete() const {
+    if (at_barrier == 0 || at_barrier + exited < threads) return false;
+    Site site{};
+    for (unsigned i = 0; i < threads; ++i)
+        if (fibers[i].state == State::at_block) site = fibers[i].site;
+    for (unsigned i = 0; i < threads && exited; ++i)
+        if (fibers[i].state == State::exited && !left_before(fibers[i], site)) return false;
+    return true;
+}
+
+void Worker::open_barrier() {
+    int count = 0;
+    for (unsigned i = 0; i < threads; ++i) count += fibers[i].state == State::at_block && fibers[i].predicate;
+    for (unsigned i = 0; i < threads; ++i) {
+        if (fibers[i].state != State::at_block) continue;
+        fibers[i].state = State::ready;
+        fibers[i].answer = count;
+        fibers[i].barriers |= bit_of(fibers[i].site);
+    }
+    for (unsigned i = 0; i < warp_count; ++i) warps[i].ready = warps[i].present & ~warps[i].exited;
+    at_barrier = 0;
+    if (launch->checker) launch->checker->order_block();
 }
 
 int meet_block(const char* operation, Site site, bool predicate) {
@@ -32,21 +67,16 @@ int meet_block(const char* operation, Site site, bool predicate) {
     fiber.predicate = predicate;
     fiber.state = State::at_block;
     fiber.warp->ready &= ~(1u << fiber.lane);
-    if (++w.at_barrier < w.threads) {
-        leave_fiber();
-        return fiber.answer;
-    }
-    check_same_barrier(fiber);
-    int count = 0;
-    for (unsigned i = 0; i < w.threads; ++i) count += w.fibers[i].predicate;
-    for (unsigned i = 0; i < w.threads; ++i) {
-        w.fibers[i].state = State::ready;
-        w.fibers[i].answer = count;
-    }
-    for (unsigned i = 0; i < w.warp_count; ++i) w.warps[i].ready = w.warps[i].present;
-    w.at_barrier = 0;
-    if (w.launch->checker) w.launch->checker->order_block();
-    return count;
+    ++w.at_barrier;
+    if (w.at_barrier + w.exited == w.threads) check_same_barrier(fiber);
+    if (w.barrier_is_complete()) w.open_barrier();
+    else leave_fiber();
+    return fiber.answer;
+}
+
+void end_early(Site site) {
+    worker->running->returned = true;
+    worker->running->return_site = site;
 }
 
 // ---- warp

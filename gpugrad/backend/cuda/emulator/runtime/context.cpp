@@ -43,9 +43,11 @@ static char* reserve(size_t bytes) {
 
 size_t Stacks::size() { return kMaxThreads * (kPage + kStack); }
 
-Stacks::Stacks() {
-    memory_ = reserve(size());
-    for (unsigned i = 0; i < kMaxThreads; ++i) mprotect(bottom(i) - kPage, kPage, PROT_NONE);
+Stacks::Stacks() : memory_(reserve(size())) {}
+
+void Stacks::guard(unsigned count) {
+    for (; guarded_ < count; ++guarded_)
+        if (mprotect(bottom(guarded_) - kPage, kPage, PROT_NONE)) throw std::bad_alloc();
 }
 
 Stacks::~Stacks() { munmap(memory_, size()); }

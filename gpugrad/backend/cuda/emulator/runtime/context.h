@@ -18,12 +18,14 @@ public:
     ~Stacks();
     Stacks(const Stacks&) = delete;
     char* bottom(unsigned i) const { return memory_ + i * (kPage + kStack) + kPage; }  // the guard page is below
+    void guard(unsigned count);  // the first `count` stacks are in use
     char* top(unsigned i) const { return bottom(i) + kStack; }
     bool contains(const void* address) const { return address >= memory_ && address < memory_ + size(); }
 
 private:
     static size_t size();
     char* memory_;
+    unsigned guarded_ = 0;  // each guard page costs the system a mapping, of which it allows some 65,000
 };
 
 // Room for a block's dynamic shared memory between two pages that nothing may touch.

@@ -47,10 +47,10 @@ static void walk(Fault& fault, const Fiber& fiber, const void* frame) {
     }
 }
 
-void record(const void* pc, const void* frame, const void* other, const char* format, va_list values) {
-    Launch& launch = *worker->launch;
-    if (!claim(launch)) return;
-    Fault& fault = launch.fault;
+static void fill(Fault& fault, const void* pc, const void* frame, const void* other, const char* format,
+                 va_list values) {
+    const Launch& launch = *worker->launch;
+    fault = Fault{};
     vsnprintf(fault.message, sizeof fault.message, format, values);
     fault.has_block = fault.has_thread = 1;
     copy_index(fault.block, worker->block.index);
@@ -59,6 +59,21 @@ void record(const void* pc, const void* frame, const void* other, const char* fo
     if (kernel.contains(other)) fault.other = static_cast<const char*>(other) - kernel.base;
     if (pc) add_frame(fault, pc);
     walk(fault, *worker->running, frame);
+}
+
+void record(const void* pc, const void* frame, const void* other, const char* format, va_list values) {
+    if (claim(*worker->launch)) fill(worker->launch->fault, pc, frame, other, format, values);
+}
+
+void describe_fault(Fault& fault, const void* pc, const void* frame, const char* format, ...) {
+    va_list values;
+    va_start(values, format);
+    fill(fault, pc, frame, nullptr, format, values);
+    va_end(values);
+}
+
+void fail_with(const Fault& fault) {
+    if (claim(*worker->launch)) worker->launch->fault = fault;
 }
 
 [[noreturn]] static void abandon() {
@@ -172,10 +187,20 @@ thread_local Timer timer;
 
 }  // namespace
 
+void explain_time_limit(char* text, size_t size) {
+    const Progress& progress = *worker->progress;
+    if (progress.full)
+        snprintf(text, size, "time limit: %u blocks have begun and wait, and no more of this size run at once; a GPU has "
+                 "such a limit, too", progress.waiting + 1);
+    else
+        snprintf(text, size, "time limit: a loop that does not end, or that waits for another block or thread");
+}
+
 static void on_timer(int, siginfo_t*, void* data) {
     if (!worker) return;
-    if (worker->started_blocks != worker->blocks_at_tick) {
-        worker->blocks_at_tick = worker->started_blocks;
+    Progress& progress = *worker->progress;
+    if (progress.steps != progress.steps_at_tick) {
+        progress.steps_at_tick = progress.steps;
         return;
     }
     worker->launch->out_of_time = true;  // the scheduler looks at this
@@ -185,7 +210,9 @@ static void on_timer(int, siginfo_t*, void* data) {
     // Only the kernel's own code is interrupted: a library function may hold a lock. The next tick comes soon.
     if (!worker->running || !worker->launch->kernel->contains(pc)) return;
     const auto* frame = reinterpret_cast<const void*>(context->uc_mcontext.gregs[REG_RBP]);
-    record_signal(pc, frame, "time limit: a loop that does not end, or that waits for another block or thread");
+    char text[200];
+    explain_time_limit(text, sizeof text);
+    record_signal(pc, frame, "%s", text);
     divert(context, *worker->running);
 }
 

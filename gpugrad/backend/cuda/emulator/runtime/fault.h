@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdarg>
+#include <cstddef>
 #include <cstdint>
 
 namespace emulator {
@@ -28,12 +29,18 @@ void record(const void* pc, const void* frame, const void* other, const char* fo
 [[noreturn]] void fail_at(const void* pc, const void* frame, const void* other, const char* format, ...)
     __attribute__((format(printf, 4, 5)));
 
+// Fills in an error of the running fiber that may be reported later, with fail_with.
+void describe_fault(Fault& fault, const void* pc, const void* frame, const char* format, ...)
+    __attribute__((format(printf, 4, 5)));
+void fail_with(const Fault& fault);
+
 // An error of the block as a whole, from the scheduler.
 void fail_block(const char* format, ...) __attribute__((format(printf, 1, 2)));
 
 // While a launch runs: signals become faults, and the watchdog ends it if a block takes longer than that
 // of this OS thread's CPU time (up to twice as long: it looks once in that time).
 void watch_signals();
+void explain_time_limit(char* text, size_t size);
 class Watchdog {
 public:
     explicit Watchdog(unsigned milliseconds);

@@ -50,6 +50,9 @@ struct Mismatch {
 EXPORTED __ubsan_handle_type_mismatch_v1(const Mismatch* data, const void* address) {
     if (!self) return;
     if (!address) fail("access through a null pointer");
+    if (reinterpret_cast<uintptr_t>(address) % (uintptr_t(1) << data->log_alignment) == 0)  // -fsanitize=object-size
+        fail("out-of-bounds access at %p through a pointer to %s: past the end of the array it was made from", address,
+             data->type->name);
     fail("misaligned access: %p is not a multiple of %d, as type %s needs", address, 1 << data->log_alignment,
          data->type->name);
 }

@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -73,38 +74,120 @@ static void prepare_worker(Worker& w, Launch& launch) {
     w.warp_count = (w.threads + kWarp - 1) / kWarp;
     w.running = nullptr;
     w.aborted = false;
-    w.started_blocks = 0;
-    w.blocks_at_tick = 1;
+    w.stacks.guard(w.threads);
+    w.parked_shared.resize(launch.kernel->shared_bytes);
     w.static_shared = launch.kernel->static_shared();
     w.block.size = launch.block;
     w.block.grid = launch.grid;
     w.block.dynamic_shared = w.dynamic_shared.take(launch.dynamic_bytes);
 }
 
-// Runs blocks until there are none left; `pause` may end it earlier.
-template <typename Pause> static void run_blocks(Launch& launch, Pause pause) {
-    while (!launch.failed && !worker->aborted) {
-        const uint64_t i = launch.next++;
-        if (i >= launch.blocks) return;
-        worker->run_block(launch.nth_block(i));
-        if (pause()) return;
-    }
-}
-
-// Work of one OS thread on a launch.
+// Work of one OS thread on a launch. A block runs until it ends or waits: all its threads poll, with atomics or
+// __nanosleep. Then the next one begins beside it, as on a GPU, and those that wait take turns.
 class Shift {
 public:
-    Shift(Launch& launch, unsigned milliseconds) : worker_(take_worker()), watchdog_(milliseconds) {
-        prepare_worker(*worker_, launch);
-        worker = worker_.get();
+    Shift(Launch& launch, unsigned milliseconds)
+        : launch_(launch), limit_(kResidentThreads / (launch.block.x * launch.block.y * launch.block.z)),
+          watchdog_(milliseconds) {
+        worker = add_worker();
     }
     ~Shift() {
         worker = nullptr;
-        give_back(std::move(worker_));
+        for (auto& used : workers_) give_back(std::move(used));
+    }
+
+    // Runs blocks until none is left; `pause` may end it earlier.
+    template <typename Pause> void run_blocks(Pause pause) {
+        while (!launch_.failed && !worker->aborted) {
+            if (!busy_ && !begin_next() && !resume_oldest()) return;
+            switch (worker->run_block()) {
+            case Worker::Outcome::aborted: return;
+            case Worker::Outcome::ended:
+                busy_ = false;
+                if (pause()) return;
+                resume_oldest();  // this may be what it waits for
+                break;
+            case Worker::Outcome::waits:
+                waiting_.push_back(worker);
+                make_room();
+            }
+        }
     }
 
 private:
-    std::unique_ptr<Worker> worker_;
+    static constexpr unsigned kResidentThreads = 24 << 10;  // each takes two of the 65,000 mappings of a process
+
+    Worker* add_worker() {
+        auto made = take_worker();
+        made->progress = &progress_;
+        prepare_worker(*made, launch_);
+        workers_.push_back(std::move(made));
+        return workers_.back().get();
+    }
+
+    bool begin_next() {
+        if (launch_.next >= launch_.blocks) return false;
+        const uint64_t i = launch_.next++;
+        if (i >= launch_.blocks) return false;
+        worker->start_block(launch_.nth_block(i));
+        return busy_ = true;
+    }
+
+    bool resume_oldest() {
+        if (waiting_.empty()) return false;
+        if (!busy_) idle_.push_back(worker);
+        switch_to(waiting_.front());
+        waiting_.pop_front();
+        progress_.waiting = waiting_.size();
+        return busy_ = true;
+    }
+
+    // The present block waits: another one begins, or goes on.
+    void make_room() {
+        progress_.waiting = waiting_.size();
+        if (launch_.next < launch_.blocks && waiting_.size() < limit_) {
+            if (Worker* free = free_worker()) {
+                switch_to(free);
+                busy_ = false;
+                if (begin_next()) return;
+            }
+        }
+        progress_.full = launch_.next < launch_.blocks;
+        resume_oldest();
+    }
+
+    Worker* free_worker() {
+        if (idle_.empty()) {
+            try {
+                return add_worker();
+            } catch (const std::bad_alloc&) {
+                limit_ = waiting_.size();
+                return nullptr;
+            }
+        }
+        Worker* taken = idle_.back();
+        idle_.pop_back();
+        return taken;
+    }
+
+    // All blocks of an OS thread have their __shared__ variables at the same place.
+    void switch_to(Worker* next) {
+        if (next == worker) return;
+        if (const size_t bytes = launch_.kernel->shared_bytes) {
+            memcpy(worker->parked_shared.data(), worker->static_shared, bytes);
+            memcpy(next->static_shared, next->parked_shared.data(), bytes);
+        }
+        worker = next;
+        if (launch_.checker) launch_.checker->enter(*next);
+    }
+
+    Launch& launch_;
+    std::vector<std::unique_ptr<Worker>> workers_;
+    std::vector<Worker*> idle_;
+    std::deque<Worker*> waiting_;
+    size_t limit_;
+    bool busy_ = false;  // whether `worker` has a block
+    Progress progress_;
     SignalStack signal_stack_;
     Watchdog watchdog_;
 };
@@ -112,7 +195,7 @@ private:
 static void help(Launch& launch, unsigned milliseconds) {
     try {
         Shift shift(launch, milliseconds);
-        run_blocks(launch, [] { return false; });
+        shift.run_blocks([] { return false; });
     } catch (const std::bad_alloc&) {  // the others do the work
     }
 }
@@ -126,10 +209,10 @@ static void run_launch(Launch& launch, unsigned workers, unsigned milliseconds, 
         checker = std::make_unique<Checker>(*worker, regions, count);
         launch.checker = checker.get();
     }
-    if (workers <= 1 || launch.blocks == 1) return run_blocks(launch, [] { return false; });
+    if (workers <= 1 || launch.blocks == 1) return shift.run_blocks([] { return false; });
     const auto start = Clock::now();
     uint64_t done = 0;
-    run_blocks(launch, [&] {
+    shift.run_blocks([&] {
         const double each = std::chrono::duration<double, std::micro>(Clock::now() - start).count() / ++done;
         return each * (launch.blocks - done) > 200;
     });
@@ -140,7 +223,7 @@ static void run_launch(Launch& launch, unsigned workers, unsigned milliseconds, 
         for (uint64_t i = 1; i < wanted; ++i) helpers.emplace_back(help, std::ref(launch), milliseconds);
     } catch (const std::system_error&) {  // the system gives no more threads: fewer do the work
     }
-    run_blocks(launch, [] { return false; });
+    shift.run_blocks([] { return false; });
     for (auto& helper : helpers) helper.join();
 }
 

@@ -13,6 +13,7 @@
 
 namespace emulator {
 
+constexpr unsigned kYieldEvery = 64;  // atomics of a thread
 constexpr unsigned kMaxThreads = 1024, kWarp = 32, kMaxWarps = kMaxThreads / kWarp;
 
 class Checker;
@@ -46,6 +47,10 @@ struct Fiber : Thread {
     bool predicate;
     int answer;
 
+    bool returned;       // it ended by a `return;` of the kernel, on this line
+    Site return_site;
+    uint64_t barriers;   // those that it has passed: one bit for each line, modulo 64
+
     unsigned atomics;
     std::vector<Copy> copies;
     unsigned copy_group;
@@ -56,28 +61,41 @@ struct Warp {
     Fiber* lanes[kWarp];
 };
 
-// An OS thread's means to run blocks. It is used by one launch at a time and kept for the next.
+// What the watchdog looks at: whether any block of this OS thread began or ended since it last came by.
+struct Progress {
+    uint64_t steps = 0, steps_at_tick = 0;
+    unsigned waiting = 0;  // blocks that have begun and wait for others
+    bool full = false;     // whether others cannot begin because of them
+};
+
+// The means to run a block. It is used by one launch at a time and kept for the next.
 struct Worker {
     Launch* launch;
     Stacks stacks;
     std::vector<Fiber> fibers{kMaxThreads};
     Warp warps[kMaxWarps];
     Block block;
-    uint64_t started_blocks, blocks_at_tick;  // the watchdog sees whether any ended
+    Progress* progress;
     unsigned threads, exited, at_barrier, warp_count;
     Fiber* running;  // null while the scheduler runs
     void* scheduler;
     bool aborted, yielded;
+    uint64_t turns, polls;  // of threads; polls are those that ended in yield()
+    unsigned patience;      // how many rounds of nothing but polls make the block wait for others
     uint64_t random;
     char* static_shared;
+    std::vector<char> parked_shared;  // its contents while another block of this OS thread runs
     SharedMemory dynamic_shared;
 
     unsigned next_random();  // xorshift
-    void run_block(uint64_t number);
+    enum class Outcome { ended, waits, aborted };
+    void start_block(uint64_t number);
+    Outcome run_block();  // on from where it was
     void resume(Fiber& fiber);
+    bool barrier_is_complete() const;
+    void open_barrier();
 
 private:
-    void start_block(uint64_t number);
     void start_fiber(unsigned i);
     void run_ready_lanes(Warp& warp);
     bool run_ready_warps();

@@ -7,12 +7,10 @@
 
 namespace emulator {
 
-template <typename T> struct IsSmall : std::false_type {};
-template <typename Format> struct IsSmall<Small<Format>> : std::true_type {};
-
 template <typename T> constexpr char kind_of() {
     if constexpr (std::is_pointer_v<T>) return 'p';
-    else if constexpr (std::is_floating_point_v<T> || IsSmall<T>::value) return 'f';
+    else if constexpr (std::is_floating_point_v<T> || std::is_same_v<T, __half>) return 'f';
+    else if constexpr (std::is_same_v<T, __nv_bfloat16>) return 'b';
     else if constexpr (std::is_enum_v<T>) return kind_of<std::underlying_type_t<T>>();
     else if constexpr (std::is_integral_v<T>) return std::is_signed_v<T> ? 'i' : 'u';
     else return 's';
@@ -22,10 +20,10 @@ template <typename T> constexpr Parameter describe() {
     static_assert(!std::is_reference_v<T>, "a kernel cannot have a parameter that is a reference");
     if constexpr (std::is_pointer_v<T>) {
         using Element = std::remove_pointer_t<T>;
-        if constexpr (std::is_void_v<Element>) return {8, 'p', 0, std::is_const_v<Element>};
-        else return {8, 'p', int(sizeof(Element)), std::is_const_v<Element>};
+        if constexpr (std::is_void_v<Element>) return {8, 'p', 0, 0, std::is_const_v<Element>};
+        else return {8, 'p', kind_of<std::remove_cv_t<Element>>(), int(sizeof(Element)), std::is_const_v<Element>};
     } else {
-        return {int(sizeof(T)), kind_of<T>(), 0, 1};
+        return {int(sizeof(T)), kind_of<T>(), 0, 0, 1};
     }
 }
 

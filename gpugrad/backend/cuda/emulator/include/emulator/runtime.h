@@ -37,8 +37,9 @@ extern __thread Thread* self __attribute__((tls_model("initial-exec")));  // the
 // How the runtime calls a kernel.
 struct Parameter {
     int size;      // bytes
-    char kind;     // 'p' pointer, 'i' signed, 'u' unsigned integer, 'f' floating point, 's' struct
-    int element;   // bytes of what a pointer points to; 0 for void
+    char kind;     // 'p' pointer, 'i' signed, 'u' unsigned integer, 'f' floating point, 'b' bfloat16, 's' struct
+    char element_kind;  // of what a pointer points to
+    int element;   // its bytes; 0 for void
     int constant;  // whether the kernel cannot write there
 };
 
@@ -50,6 +51,8 @@ struct Entry {
 
 // Ends the launch with an error at the present place of the present thread.
 [[noreturn]] void fail(const char* format, ...) __attribute__((format(printf, 1, 2)));
+
+void end_early(Site site = Site::here());  // before each `return;` of a kernel
 
 // All threads of the block meet. Returns how many gave a predicate that is not zero.
 int meet_block(const char* operation, Site site, bool predicate);
@@ -63,7 +66,7 @@ void before_atomic(void* address, int bytes);
 void fence();
 void yield();
 
-void copy_async(void* shared, const void* global, int bytes, int source_bytes);
+void begin_copy(void* shared, const void* global, int bytes, int source_bytes);
 void commit_copies();
 void wait_copies(int groups_left);
 void read_shared(const void* address, int bytes, const char* operation);  // checks what ldmatrix reads

@@ -83,11 +83,32 @@ EMULATOR_UNCHECKED inline void load_fragments(void* const* payloads, unsigned) {
     }
 }
 
+// What the compiler knows of the array that a pointer leads into: how many bytes it has from there on.
+#if __has_builtin(__builtin_dynamic_object_size)
+#define EMULATOR_BYTES_LEFT(pointer) __builtin_dynamic_object_size(pointer, 0)
+#else
+#define EMULATOR_BYTES_LEFT(pointer) __builtin_object_size(pointer, 0)
+#endif
+
+// In the kernel itself, where the compiler sees the array.
+__forceinline__ void check_room(const char* operation, const void* at, size_t bytes) {
+    if (EMULATOR_BYTES_LEFT(at) < bytes)
+        fail("%s of %d bytes: %d are left of the array", operation, int(bytes), int(EMULATOR_BYTES_LEFT(at)));
+}
+
+__forceinline__ void copy_async(void* to, const void* from, int bytes, int source_bytes) {
+    check_room("cp.async", to, bytes);
+    begin_copy(to, from, bytes, source_bytes);
+}
+
 template <bool transposed, typename... Register>
-inline void ldmatrix(Site site, const void* row, Register&... registers) {
+__forceinline__ void ldmatrix(Site site, const void* row, Register&... registers) {
     constexpr int matrices = sizeof...(Register);
     constexpr const char* operation = transposed ? "ldmatrix.trans" : "ldmatrix";
-    if (int(self->lane) < 8 * matrices) read_shared(row, 16, operation);
+    if (int(self->lane) < 8 * matrices) {
+        check_room(operation, row, 16);
+        read_shared(row, 16, operation);
+    }
     unsigned out[matrices];
     MatrixRows rows{row, out, matrices, transposed};
     meet_warp(operation, site, 0xffffffffu, &rows, load_fragments, false);
