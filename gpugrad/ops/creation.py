@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from ..arguments import non_negative_int, not_zero
-from ..autograd.convert import asarray
+from ..autograd.convert import asarray, constant
+from ..autograd.mode import mode
+from ..autograd.op import OPS
 from ..autograd.tensor import Tensor, wrap
 from ..backend.devices import device as find_device
-from ..backend.dtypes import as_dtype, default_dtype
+from ..backend.dtypes import as_dtype, default_dtype, is_float, promote
 from ..errors import DeviceError, DTypeError, ShapeError
 
 __all__ = [
@@ -80,16 +82,21 @@ def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
 
 
 def full(size: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Return a tensor filled with `fill_value`; its dtype is the value's unless one is given.
+    """Return a tensor filled with `fill_value`, with its gradient; its dtype is the value's unless one is given.
 
     >>> gg.full((2, 2), 7.0)
     tensor([[7., 7.],
             [7., 7.]])
     """
     where = find_device(device)
-    shape = _shape((size,))
-    value = asarray(fill_value, dtype=dtype, device=where)._array
-    return _new_tensor(where.xp.full(shape, value, value.dtype), where, requires_grad)
+    return _filled(_shape((size,)), asarray(fill_value, dtype=dtype, device=where), where, requires_grad)
+
+
+def _filled(shape: tuple, value: Tensor, where: Any, requires_grad: bool) -> Tensor:
+    """Return a tensor of `shape` that holds `value`, broadcast: a constant, or what continues the graph of `value`."""
+    if mode.grad and value.requires_grad:
+        return OPS["broadcast_to"](value, shape=shape).clone()
+    return _new_tensor(where.xp.full(shape, value._array, value.dtype), where, requires_grad)
 
 
 def arange(
@@ -104,6 +111,8 @@ def arange(
     """
     if stop is None:
         start, stop = 0, start
+    given = {"start": start, "stop": stop, "step": step}
+    start, stop, step = (constant(n, "arange", name) for name, n in given.items())
     not_zero("arange", "step", step.item() if hasattr(step, "item") else step)
     floats = any(isinstance(n, float) for n in (start, stop, step))
     where = find_device(device)
@@ -128,6 +137,13 @@ def linspace(
     """
     where = find_device(device)
     non_negative_int("linspace", "num", num)
+    if isinstance(start, Tensor) or isinstance(stop, Tensor):  # whose gradients the numbers have
+        start, stop = asarray(start, dtype, device), asarray(stop, dtype, device)
+        where, wanted = start.device, promote(start.dtype, stop.dtype)
+        wanted = wanted if is_float(wanted) else default_dtype()
+        parts = asarray(np.linspace(0, 1, num, endpoint=endpoint), wanted, where)
+        made = OPS["lerp"](start, stop, parts)
+        return made.requires_grad_() if requires_grad else made
     values = np.linspace(start, stop, num, endpoint=endpoint)
     return _new_tensor(
         where.asarray(values, default_dtype() if dtype is None else as_dtype(dtype)), where, requires_grad
@@ -144,6 +160,8 @@ def logspace(
     """
     where = find_device(device)
     non_negative_int("logspace", "num", num)
+    if isinstance(start, Tensor) or isinstance(stop, Tensor):
+        return OPS["power"](base, linspace(start, stop, num, dtype=dtype, device=device))
     values = np.logspace(start, stop, num, base=base)
     return _new_tensor(where.asarray(values, default_dtype() if dtype is None else as_dtype(dtype)), where, False)
 
@@ -202,13 +220,16 @@ def empty_like(x: Any, dtype: Any = None, device: Any = None, requires_grad: boo
 
 
 def full_like(x: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Return a tensor filled with `fill_value`, with the shape, dtype and device of x.
+    """Return a tensor filled with `fill_value`, whose gradient it has, with the shape, dtype and device of x.
 
     >>> gg.full_like(gg.tensor([1.0, 2.0]), 0.5)
     tensor([0.5, 0.5])
     """
     made = empty_like(x, dtype, device)
-    made._array[...] = fill_value
+    value = asarray(fill_value, made.dtype, made.device)
+    if mode.grad and value.requires_grad:
+        return _filled(made.shape, value, made.device, requires_grad)
+    made._array[...] = value._array
     return made.requires_grad_(requires_grad)
 
 

@@ -185,6 +185,10 @@ def logdet(x: Any) -> Tensor:
     return xp(sign).where(sign < 0, float("nan"), logarithm)
 
 
+# What moves a matrix of rank 1 to one of rank 2 has no derivative; the gradient is of steps that keep the rank.
+_OF_CONSTANT_RANK = np.array([[1, 3, 1], [-5, 6, -5], [-11, 9, -11]]) / 196
+
+
 @op(
     samples=lambda s: [
         s.case(s(4, 2)),
@@ -192,7 +196,7 @@ def logdet(x: Any) -> Tensor:
         s.case(s(2, 3, 2)),
         s.case(s(3, 3).T),
         s.case(s(3, 0)),
-        s.case(np.outer([1.0, 2, 3], [1.0, 0, 1]), smooth=False),
+        s.case(np.outer([1.0, 2, 3], [1.0, 0, 1]), smooth=False, gradient={"x": _OF_CONSTANT_RANK}),
     ],
     dtypes="float",
     autocast={"cpu": "float32"},
@@ -300,6 +304,8 @@ def matrix_rank(x: Any, tol: Any = None, *, rtol: Any = None) -> Tensor:
     tensor(1)
     """
     values = svdvals(asarray(x).detach())
+    if not values.shape[-1]:  # without singular values there is no largest one
+        return (values > 0).sum(axis=-1)
     if tol is None:
         eps = max(asarray(x).shape[-2:]) * float(np.finfo(values.dtype).eps) if rtol is None else rtol
         tol = values.max(axis=-1, keepdims=True) * eps

@@ -14,6 +14,7 @@ from ..autograd.convert import asarray
 from ..autograd.explain import told
 from ..autograd.op import OPS
 from ..autograd.tensor import Tensor
+from ..backend.dtypes import is_float
 from ..errors import ShapeError
 from .join import array_split
 from .join import split as numpy_split
@@ -21,6 +22,7 @@ from .reduce import max as numpy_max
 from .reduce import min as numpy_min
 from .reduce import std as numpy_std
 from .reduce import var as numpy_var
+from .shape import axis_of
 from .sort import sort as numpy_sort
 from .statistics import median as numpy_median
 
@@ -47,8 +49,11 @@ def _extremum(name: str) -> Callable:
 def _median(x: Any, dim: int, keepdim: bool = False) -> Extremum:
     x = asarray(x)
     order = OPS["argsort"](x, axis=dim)
-    indices = OPS["take"](order, (x.shape[dim] - 1) // 2, axis=dim)
-    indices = OPS["expand_dims"](indices, axis=dim)
+    indices = OPS["expand_dims"](OPS["take"](order, (x.shape[dim] - 1) // 2, axis=dim), axis=dim)
+    if is_float(x.dtype):
+        nans = OPS["isnan"](x.detach())
+        first = OPS["argmax"](nans, axis=dim, keepdims=True)
+        indices = OPS["where"](OPS["any"](nans, axis=dim, keepdims=True), first, indices)
     values = OPS["take_along_axis"](x, indices, axis=dim)
     return Extremum(values, indices) if keepdim else Extremum(values.squeeze(dim), indices.squeeze(dim))
 
@@ -69,10 +74,23 @@ def _variance(name: str) -> Callable:
     return moment
 
 
+def _with_an_axis(call: Callable) -> Callable:
+    """`call` for what needs an axis; a 0-d x has one element along it, and stays 0-d."""
+
+    def with_axis(x: Any, *, dim: int = -1, **options: Any) -> Extremum:
+        x = asarray(x)
+        if x.ndim:
+            return call(x, dim=dim, **options)
+        values, indices = call(x.reshape((1,)), dim=dim, **options)
+        return Extremum(values.reshape(()), indices.reshape(()))
+
+    return with_axis
+
+
 def _split(x: Any, split_size: Any = None, *, dim: int = 0, split_size_or_sections: Any = None) -> tuple[Tensor, ...]:
     x = asarray(x)
     sizes = split_size if split_size is not None else split_size_or_sections
-    length = x.shape[dim]
+    length = x.shape[axis_of("split", x, dim)]
     if isinstance(sizes, int):
         if sizes < 1:
             raise ShapeError(f"split: expected a positive size, got {sizes}")
@@ -86,10 +104,10 @@ def _split(x: Any, split_size: Any = None, *, dim: int = 0, split_size_or_sectio
 
 # name -> (the PyTorch words that show whose call it is, what it then does)
 CLASHES: dict[str, tuple[frozenset[str], Callable]] = {
-    "max": (frozenset({"dim", "keepdim"}), _extremum("max")),
-    "min": (frozenset({"dim", "keepdim"}), _extremum("min")),
-    "median": (frozenset({"dim", "keepdim"}), _median),
-    "sort": (frozenset({"dim", "descending"}), _sort),
+    "max": (frozenset({"dim", "keepdim"}), _with_an_axis(_extremum("max"))),
+    "min": (frozenset({"dim", "keepdim"}), _with_an_axis(_extremum("min"))),
+    "median": (frozenset({"dim", "keepdim"}), _with_an_axis(_median)),
+    "sort": (frozenset({"dim", "descending"}), _with_an_axis(_sort)),
     "var": (frozenset({"dim", "unbiased", "keepdim"}), _variance("var")),
     "std": (frozenset({"dim", "unbiased", "keepdim"}), _variance("std")),
     "split": (frozenset({"dim", "split_size", "split_size_or_sections"}), _split),
