@@ -35,7 +35,7 @@ _FLAGS = (
     "causal density descending equal_nan full_matrices hermitian invert keepdims largest return_counts return_index "
     "return_inverse reverse right sorted stable upper"
 )
-CHECKED: dict[str, Check] = {
+CHECKED: dict[str, Check | None] = {
     **dict.fromkeys(_FLAGS.split(), flag),
     **dict.fromkeys("dilation kernel stride".split(), positive_ints),
     **dict.fromkeys("groups ndim share".split(), positive_int),
@@ -60,10 +60,11 @@ CHECKED: dict[str, Check] = {
     "nonlinearity": choice("tanh", "relu"),
     "subscripts": text,
     "batch_norm.eps": positive,
+    **dict.fromkeys(("pinv.rtol", "pinv.atol")),  # numbers or arrays, or None
     "celu.alpha": not_zero,
     "hardshrink.lambd": number,
 }  # fmt: skip
-EXPLAINED: dict[str, Check] = {
+EXPLAINED: dict[str, Check | None] = {
     **dict.fromkeys("axes axis dims reps".split(), optional(ints)),
     **dict.fromkeys("axis1 axis2 decimals destination indices_or_sections offset padding shape source".split(), ints),
     "step": not_zero,
@@ -71,7 +72,7 @@ EXPLAINED: dict[str, Check] = {
 }
 
 
-def checks_of(op: str, module: str, attributes: Iterable[str], table: dict[str, Check]) -> dict[str, Check]:
+def checks_of(op: str, module: str, attributes: Iterable[str], table: dict[str, Check | None]) -> dict[str, Check]:
     """Return attribute -> check of the table's checks that hold for this op; of the library's ops, not of a user's."""
     if not module.startswith("gpugrad."):
         return {}

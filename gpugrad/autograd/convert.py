@@ -47,8 +47,18 @@ def asarray(data: Any, dtype: Any = None, device: Any = None, copy: bool | None 
     data = joined(data)
     if isinstance(data, Tensor):
         return to_place(data, dtype, device, bool(copy))
+    if isinstance(data, (list, tuple)) and _in_graph(data):
+        return to_place(OPS["stack"]([asarray(item) for item in data]), dtype, device, False)
     array, where = _as_array(data, dtype, device)
     return wrap(array.copy() if copy else array, where, None)
+
+
+def _in_graph(data: Any) -> bool:
+    """Whether there is a Tensor in nested sequences that requires a gradient."""
+    return any(
+        item.requires_grad if isinstance(item, Tensor) else isinstance(item, (list, tuple)) and _in_graph(item)
+        for item in data
+    )
 
 
 def from_numpy(array: np.ndarray) -> Tensor:

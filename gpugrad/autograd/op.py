@@ -74,6 +74,7 @@ class Op:
         self.inputs, self.attributes = self.signature.inputs, self.signature.attributes
         self.positions, self.fixed, self.many = self.signature.positions, self.signature.fixed, self.signature.many
         self.scalar_axis = scalar_axis and "axis" in self.attributes and not self.many
+        self.other_form: tuple[frozenset[str], Callable] | None = None  # words that another function takes, and it
         self._flows = [False] * len(self.inputs)  # whether a gradient flows to each; `vjp` says so
 
     @property
@@ -124,7 +125,12 @@ class Op:
     # Calling
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        inputs, attributes = self.signature.bind(args, kwargs)
+        try:
+            inputs, attributes = self.signature.bind(args, kwargs)
+        except DTypeError:
+            if self.other_form is None or self.other_form[0].isdisjoint(kwargs):
+                raise
+            return self.other_form[1](*args, **kwargs)
         device, tensors, arrays = place(self, inputs)
         if self.scalar_axis and not arrays[0].shape and (axis := attributes["axis"]) is not None and axis != ():
             return self._along_scalar(tensors, attributes)

@@ -4,6 +4,7 @@ them."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ..errors import DTypeError, ShapeError
@@ -24,9 +25,10 @@ Many = Annotated[Any, "many"]
 # keeps its own meaning.
 _TORCH_WORDS = {
     "dim": ("axis", "axes"), "dims": ("axis", "axes"), "keepdim": ("keepdims",), "diagonal": ("k", "offset"),
+    "dim1": ("axis1",), "dim2": ("axis2",), "weight": ("weights",), "steps": ("num",), "offset": ("k",),
     "shifts": ("shift",), "size": ("shape",), "input": ("x", "input"), "elements": ("x",), "tensors": ("arrays",),
-    **dict.fromkeys("other exponent values end mat2 vec2 vec tensor".split(), ("y",)), "test_elements": ("test",),
-    "index": ("indices",), "src": ("source",),
+    **dict.fromkeys("other exponent values mat2 vec2 vec tensor".split(), ("y",)), "test_elements": ("test",),
+    "end": ("stop", "y"), "index": ("indices",), "src": ("source",),
 }  # fmt: skip
 
 
@@ -35,6 +37,19 @@ def translated(name: str, known: Any) -> str:
     if name in known:
         return name
     return next((ours for ours in _TORCH_WORDS.get(name, ()) if ours in known), name)
+
+
+def torch_words(function: Callable) -> Callable:
+    """Let `function` take its arguments under PyTorch's names too."""
+    code = function.__code__
+    own = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        meant = {translated(name, own): value for name, value in kwargs.items()} if kwargs else kwargs
+        return function(*args, **(meant if len(meant) == len(kwargs) else kwargs))
+
+    return call
 
 
 class Signature:

@@ -12,6 +12,7 @@ from ..arguments import non_negative_int, not_zero
 from ..autograd.convert import asarray, constant
 from ..autograd.mode import mode
 from ..autograd.op import OPS
+from ..autograd.signature import torch_words
 from ..autograd.tensor import Tensor, wrap
 from ..backend.devices import device as find_device
 from ..backend.dtypes import as_dtype, default_dtype, is_float, promote
@@ -99,6 +100,7 @@ def _filled(shape: tuple, value: Tensor, where: Any, requires_grad: bool) -> Ten
     return _new_tensor(where.xp.full(shape, value._array, value.dtype), where, requires_grad)
 
 
+@torch_words
 def arange(
     start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -120,12 +122,18 @@ def arange(
     return _new_tensor(where.asarray(np.arange(start, stop, step), wanted), where, requires_grad)
 
 
+def _float64(value: Any) -> np.ndarray:
+    """An end of a range, a number or a Tensor, in the precision that ranges are computed in."""
+    return np.asarray(value.detach() if isinstance(value, Tensor) else value, np.float64)
+
+
+@torch_words
 def linspace(
-    start: float,
-    stop: float,
+    start: Any,
+    stop: Any,
     num: int = 50,
-    *,
     endpoint: bool = True,
+    *,
     dtype: Any = None,
     device: Any = None,
     requires_grad: bool = False,
@@ -144,26 +152,43 @@ def linspace(
         parts = asarray(np.linspace(0, 1, num, endpoint=endpoint), wanted, where)
         made = OPS["lerp"](start, stop, parts)
         return made.requires_grad_() if requires_grad else made
-    values = np.linspace(start, stop, num, endpoint=endpoint)
-    return _new_tensor(
-        where.asarray(values, default_dtype() if dtype is None else as_dtype(dtype)), where, requires_grad
-    )
+    values = np.linspace(_float64(start), _float64(stop), num, endpoint=endpoint)
+    dtype = default_dtype() if dtype is None else as_dtype(dtype)
+    return _new_tensor(where.asarray(values, dtype), where, requires_grad)
 
 
+@torch_words
 def logspace(
-    start: float, stop: float, num: int = 50, base: float = 10.0, *, dtype: Any = None, device: Any = None
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool | float = True,
+    base: float | None = None,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
-    """Return `num` numbers from base**start to base**stop, evenly spaced on a logarithmic scale.
+    """Return `num` numbers from base**start to base**stop (base: 10), evenly spaced on a logarithmic scale.
+
+    The fourth argument is NumPy's `endpoint` if it is a bool, and PyTorch's `base` if it is another number.
 
     >>> gg.logspace(0, 3, 4)
     tensor([   1.,   10.,  100., 1000.])
     """
+    if not isinstance(endpoint, (bool, np.bool_)):
+        if base is not None:
+            raise DTypeError(f"logspace: endpoint is a bool, got {endpoint!r}")
+        endpoint, base = True, endpoint
     where = find_device(device)
     non_negative_int("logspace", "num", num)
     if isinstance(start, Tensor) or isinstance(stop, Tensor):
-        return OPS["power"](base, linspace(start, stop, num, dtype=dtype, device=device))
-    values = np.logspace(start, stop, num, base=base)
-    return _new_tensor(where.asarray(values, default_dtype() if dtype is None else as_dtype(dtype)), where, False)
+        exponents = linspace(start, stop, num, endpoint=bool(endpoint), dtype=dtype, device=device)
+        return OPS["power"](10.0 if base is None else base, exponents)
+    start, stop = _float64(start), _float64(stop)
+    values = np.logspace(start, stop, num, endpoint=bool(endpoint), base=10.0 if base is None else base)
+    dtype = default_dtype() if dtype is None else as_dtype(dtype)
+    return _new_tensor(where.asarray(values, dtype), where, requires_grad)
 
 
 def eye(

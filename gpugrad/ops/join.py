@@ -81,6 +81,7 @@ stack.vjp(arrays=lambda g, i, axis: g[(slice(None),) * (axis % g.ndim) + (i,)])
         s.case(s(5, 2), at=(2, 3)),
         s.case(s(2, 5), at=(1,), axis=-1),
         s.case(s(3), at=(0, 5)),
+        s.case(s(4, 2), at=(3, 1, -1)),
         s.case(s(0, 2), at=(), axis=1),
     ],
     exact=True,
@@ -92,7 +93,15 @@ def cut(x, *, at, axis=0):
     return tuple(x[index] for index in _pieces(x.shape, at, axis))
 
 
-cut.vjp(x=lambda g, axis: xp(g[0]).concatenate(g, axis=axis))
+def _cut_rule(g: Any, at: Sequence[int], axis: int, x_shape: tuple) -> Any:
+    bounds = [0, *at, x_shape[axis]]
+    if bounds == sorted(bounds):
+        return xp(g[0]).concatenate(g, axis=axis)
+    pieces = zip(g, _pieces(x_shape, at, axis), strict=True)  # they overlap, or leave gaps
+    return sum(xp(part).put_add(part, index=index, shape=x_shape) for part, index in pieces)
+
+
+cut.vjp(x=_cut_rule)
 
 
 def _pieces(shape: tuple, at: Sequence[int], axis: int) -> list[tuple]:
@@ -249,4 +258,16 @@ def column_stack(arrays: Sequence) -> Tensor:
     return concatenate([transpose(atleast_2d(a)) if a.ndim < 2 else a for a in columns], axis=1)
 
 
-concat = cat = concatenate
+def cat(tensors: Sequence, dim: int = 0, *, axis: int | None = None) -> Tensor:
+    """Join Tensors along `dim`: PyTorch's `concatenate`, in which those of shape (0,) go with any others.
+
+    >>> gg.cat([gg.zeros(0), gg.ones(2, 1)], dim=1)
+    tensor([[1.],
+            [1.]])
+    """
+    axis = dim if axis is None else axis
+    given = [asarray(t) for t in tensors] if isinstance(tensors, (list, tuple)) else tensors
+    return concatenate([t for t in given if t.shape != (0,)] or given, axis=axis)
+
+
+concat = concatenate

@@ -7,12 +7,13 @@ import numpy as np
 from ..autograd.convert import asarray
 from ..autograd.op import op, xp
 from ..autograd.plan import raised
+from ..autograd.signature import torch_words
 from ..autograd.tensor import Tensor
 from ..backend.cpu.threads import blas_turn
 from ..errors import ShapeError
 from .decompose import svdvals
 from .elementwise.arithmetic import infinite_for_zero
-from .shape import axis_of, expand_dims, moveaxis
+from .shape import expand_dims, moveaxis
 
 __all__ = ["matrix_norm", "norm", "vector_norm"]
 
@@ -71,7 +72,7 @@ def p_norm(x: Any, ord: float = 2, axis: Any = None, keepdims: bool = False) -> 
     dtypes="float",
     autocast={"cuda": "float32"},
 )
-def vector_norm(x, *, axis=None, keepdims=False, ord=2):
+def vector_norm(x, *, ord=2, axis=None, keepdims=False):
     """Return (sum |x_i|^ord)^(1/ord) over `axis`, or over all elements.
 
     ord=inf gives max |x_i|, -inf gives min |x_i|, and 0 the number of elements that are not zero. Elements that tie for
@@ -105,8 +106,11 @@ def _vector_norm_rule(g: Any, x: Any, out: Any, axis: Any, keepdims: bool, ord: 
 vector_norm.vjp(x=_vector_norm_rule)
 
 
-def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Tensor:
-    """Return the norm of matrices in the last two axes.
+@torch_words
+def matrix_norm(
+    x: Any, ord: Any = "fro", axis: tuple[int, int] = (-2, -1), keepdims: bool = False, *, dtype: Any = None
+) -> Tensor:
+    """Return the norm of the matrices in two axes, by default the last ones.
 
     ord: "fro" (root of the sum of squares), "nuc" (sum of the singular values), 2 and -2 (largest, smallest singular
     value), 1 and -1 (largest, smallest sum of a column), inf and -inf (of a row).
@@ -114,9 +118,12 @@ def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Tensor:
     >>> gg.matrix_norm(gg.tensor([[3.0, 0.0], [0.0, 4.0]]))
     tensor(5.)
     """
-    x = asarray(x)
-    if x.ndim < 2:
-        raise ShapeError(f"matrix_norm: expected at least two axes, got shape {x.shape}")
+    x = asarray(x, dtype=dtype)
+    if x.ndim < 2 or len(axis) != 2:
+        raise ShapeError(f"matrix_norm: expected two axes, got axis={axis} of shape {x.shape}")
+    if tuple(axis) != (-2, -1):
+        out = matrix_norm(moveaxis(x, tuple(axis), (-2, -1)), ord)
+        return expand_dims(out, axis=tuple(a % x.ndim for a in axis)) if keepdims else out
     if ord == "fro":
         return vector_norm(x, axis=(-2, -1), keepdims=keepdims)
     if ord in ("nuc", 2, -2):
@@ -130,7 +137,8 @@ def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Tensor:
     return expand_dims(out, axis=(-2, -1)) if keepdims else out
 
 
-def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Tensor:
+@torch_words
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> Tensor:
     """Return NumPy's norm: `vector_norm` over one axis, `matrix_norm` over two, and without `axis` and `ord` of all
     elements.
 
@@ -140,7 +148,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> T
     >>> gg.norm(gg.tensor([[3.0, 0.0], [0.0, 4.0]])), gg.norm(gg.tensor([[3.0, 4.0]]), axis=1)
     (tensor(5.), tensor([5.]))
     """
-    x = asarray(x)
+    x = asarray(x, dtype=dtype)
     if isinstance(ord, str) and (x.ndim if axis is None else len(axis) if isinstance(axis, (tuple, list)) else 1) != 2:
         raise ShapeError(f"norm: ord={ord!r} is defined over two axes, got axis={axis} of shape {x.shape}")
     if axis is None and (ord is None or x.ndim == 1):
@@ -151,6 +159,4 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> T
         raise ShapeError(f"norm: ord={ord!r} is defined over one axis or two, got axis={axis} of shape {x.shape}")
     if len(axes) == 1:
         return vector_norm(x, axis=axes[0], keepdims=keepdims, ord=2 if ord is None else ord)
-    axes = tuple(axis_of("norm", x, a) for a in axes)
-    out = matrix_norm(moveaxis(x, axes, (-2, -1)), ord="fro" if ord is None else ord)
-    return expand_dims(out, axis=axes) if keepdims else out
+    return matrix_norm(x, "fro" if ord is None else ord, axes, keepdims)

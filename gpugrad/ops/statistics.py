@@ -6,6 +6,7 @@ import numpy as np
 
 from ..autograd.convert import asarray, raw
 from ..autograd.op import op, xp
+from ..autograd.signature import torch_words
 from ..errors import ShapeError
 from .elementwise.selection import where
 from .reduce import mean, sum
@@ -109,23 +110,29 @@ def percentile(x, q, axis=None, keepdims=False):
     return quantile(x, q=np.asarray(q) / 100, axis=axis, keepdims=keepdims)
 
 
-def average(x, axis=None, weights=None, keepdims=False):
+def average(x, axis=None, weights=None, returned=False, *, keepdims=False):
     """Return the mean over `axis`, weighted by `weights`, which have x's shape, or are 1-d along an int `axis`.
+
+    returned: the sum of the weights comes second, in the shape of the mean.
 
     >>> gg.average(gg.tensor([1.0, 2.0]), weights=gg.tensor([3.0, 1.0]))
     tensor(1.25)
     """
     x = asarray(x)
     if weights is None:
-        return mean(x, axis=axis, keepdims=keepdims)
+        out = mean(x, axis=axis, keepdims=keepdims)
+        return (out, xp(out).full_like(out, x._array.size / max(out._array.size, 1))) if returned else out
     weights = asarray(weights, device=x.device)
     if weights.shape != x.shape:
         if weights.ndim != 1 or not isinstance(axis, int) or weights.shape[0] != x.shape[axis]:
             raise ShapeError(f"average: weights {weights.shape} do not fit x {x.shape} along axis {axis}")
         weights = weights.reshape([-1 if i == axis % x.ndim else 1 for i in range(x.ndim)]) * xp(x).ones_like(x)
-    return sum(x * weights, axis=axis, keepdims=keepdims) / sum(weights, axis=axis, keepdims=keepdims)
+    total = sum(weights, axis=axis, keepdims=keepdims)
+    out = sum(x * weights, axis=axis, keepdims=keepdims) / total
+    return (out, total) if returned else out
 
 
+@torch_words
 def nansum(x, axis=None, dtype=None, keepdims=False):
     """Return the sum over `axis`, with NaN taken as 0.
 
@@ -136,11 +143,12 @@ def nansum(x, axis=None, dtype=None, keepdims=False):
     return sum(where(x == x, x, 0), axis=axis, dtype=dtype, keepdims=keepdims)
 
 
-def nanmean(x, axis=None, keepdims=False):
+@torch_words
+def nanmean(x, axis=None, dtype=None, keepdims=False):
     """Return the mean over `axis` of the elements that are not NaN.
 
     >>> gg.nanmean(gg.tensor([1.0, float("nan"), 2.0]))
     tensor(1.5)
     """
     x = asarray(x)
-    return nansum(x, axis=axis, keepdims=keepdims) / sum(x == x, axis=axis, keepdims=keepdims)
+    return nansum(x, axis=axis, dtype=dtype, keepdims=keepdims) / sum(x == x, axis=axis, keepdims=keepdims)

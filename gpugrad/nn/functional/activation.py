@@ -172,6 +172,6 @@ def prelu(input: Any, weight: Any) -> Tensor:
         if input.ndim < 2 or input.shape[1] != weight.shape[0]:
             raise ShapeError(f"prelu: weight {weight.shape} must have one element or one per channel of {input.shape}")
         weight = weight.reshape((-1, *(1,) * (input.ndim - 2)))
-    elif not input.ndim:
+    elif weight.ndim == 1:
         weight = weight.reshape(())
     return OPS["where"](input > 0, input, weight * input)

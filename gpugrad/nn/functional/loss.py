@@ -334,8 +334,8 @@ def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = 
     if log_target:
         losses = OPS["exp"](target) * (target - input)
     else:
-        above = target > 0
-        losses = OPS["where"](above, target * OPS["log"](OPS["where"](above, target, 1.0)), 0.0) - target * input
+        some = target != 0
+        losses = OPS["where"](some, target * OPS["log"](OPS["where"](some, target, 1.0)), 0.0) - target * input
     if reduction == "batchmean":
         return losses.sum() / (input.shape[0] if input.ndim else 1)
     return reduced("kl_div", losses, reduction)

@@ -7,6 +7,7 @@ import numpy as np
 
 from ...autograd.convert import asarray, raw
 from ...autograd.op import op, xp
+from ...autograd.signature import torch_words
 from ...errors import ShapeError
 from ..elementwise.arithmetic import subtract
 from ..elementwise.comparison import not_equal
@@ -271,10 +272,12 @@ def _cumulative(running: Any, initial: int, x: Any, axis: Any, dtype: Any, inclu
     return xp(x).concatenate([first, out], axis=axis)
 
 
+@torch_words
 def diff(x, n=1, axis=-1, prepend=None, append=None):
     """Return the differences of neighbours along `axis`, taken n times; for bools, whether they differ.
 
-    `prepend` and `append` are put before and after x first: numbers, or arrays of x's rank.
+    `prepend` and `append` are put before and after x first: numbers, or arrays of x's rank. n=0 gives
+    x itself.
 
     >>> gg.diff(gg.tensor([1, 4, 9]))
     tensor([3, 5])
@@ -283,6 +286,8 @@ def diff(x, n=1, axis=-1, prepend=None, append=None):
     if n < 0:
         raise ShapeError(f"diff: n must not be negative, got {n}")
     axis_of("diff", x, axis)
+    if n == 0:
+        return x
     at = [index_along(x.ndim, axis, part) for part in (slice(0, 1), slice(1, None), slice(0, -1))]
     ends = [end if end is None else asarray(end, device=x.device) for end in (prepend, append)]
     ends = [end if end is None or end.ndim else xp(x).broadcast_to(end, x[at[0]].shape) for end in ends]
@@ -294,6 +299,7 @@ def diff(x, n=1, axis=-1, prepend=None, append=None):
     return x
 
 
+@torch_words
 def trapezoid(y, x=None, dx=1.0, axis=-1):
     """Integrate the samples y along `axis` by trapezoids; they lie at the places x (1-d or of y's shape), or dx apart.
 

@@ -212,12 +212,16 @@ def _nan_to_num_special(s: Any) -> list:
     ],
     exact=True,
 )  # fmt: skip
-def nan_to_num(x, *, nan=0.0, posinf=None, neginf=None):
+def nan_to_num(x, *, copy=True, nan=0.0, posinf=None, neginf=None):
     """Replace NaN and the infinities in x; by default the infinities become the largest numbers of the dtype.
+
+    Behind x, a bool is NumPy's `copy`, and a number PyTorch's `nan`.
 
     >>> gg.nan_to_num([1.0, gg.nan, gg.inf], posinf=9.0)
     tensor([1., 0., 9.])
     """
+    if copy is not True:
+        raise TypeError(f"copy is True, as functions give new tensors; got {copy!r}")
     if not is_float(x.dtype):
         return x
     limits, wide = finfo(x.dtype), raised(x)

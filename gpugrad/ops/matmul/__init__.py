@@ -9,6 +9,7 @@ from typing import Any
 
 from ...autograd.convert import asarray
 from ...autograd.op import op, xp
+from ...autograd.signature import torch_words
 from ...autograd.tensor import Tensor
 from ...errors import ShapeError
 from ..einsum import einsum
@@ -207,6 +208,7 @@ def kron(x: Any, y: Any) -> Tensor:
     return reshape(apart, shape=[p * q for p, q in zip(a, b, strict=True)])
 
 
+@torch_words
 def vecdot(x: Any, y: Any, axis: int = -1) -> Tensor:
     """Return the sum of products along `axis`; the other axes are broadcast.
 
