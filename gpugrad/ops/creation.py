@@ -121,8 +121,8 @@ def arange(
 
 
 def linspace(
-    start: float,
-    stop: float,
+    start: float | Tensor,
+    stop: float | Tensor,
     num: int = 50,
     *,
     endpoint: bool = True,
@@ -138,11 +138,11 @@ def linspace(
     where = find_device(device)
     non_negative_int("linspace", "num", num)
     if isinstance(start, Tensor) or isinstance(stop, Tensor):  # whose gradients the numbers have
-        start, stop = asarray(start, dtype, device), asarray(stop, dtype, device)
-        where, wanted = start.device, promote(start.dtype, stop.dtype)
+        first, last = asarray(start, dtype, device), asarray(stop, dtype, device)
+        where, wanted = first.device, promote(first.dtype, last.dtype)
         wanted = wanted if is_float(wanted) else default_dtype()
         parts = asarray(np.linspace(0, 1, num, endpoint=endpoint), wanted, where)
-        made = OPS["lerp"](start, stop, parts)
+        made = OPS["lerp"](first, last, parts)
         return made.requires_grad_() if requires_grad else made
     values = np.linspace(start, stop, num, endpoint=endpoint)
     return _new_tensor(
@@ -151,7 +151,13 @@ def linspace(
 
 
 def logspace(
-    start: float, stop: float, num: int = 50, base: float = 10.0, *, dtype: Any = None, device: Any = None
+    start: float | Tensor,
+    stop: float | Tensor,
+    num: int = 50,
+    base: float = 10.0,
+    *,
+    dtype: Any = None,
+    device: Any = None,
 ) -> Tensor:
     """Return `num` numbers from base**start to base**stop, evenly spaced on a logarithmic scale.
 
