@@ -84,7 +84,7 @@ def not_zero(op: str, name: str, value: Any) -> Any:
 def fraction(op: str, name: str, value: Any) -> Any:
     """A number from 0 to 1, both included."""
     if not isinstance(value, _NUMBERS) or not 0 <= value <= 1:
-        raise refuse(op, name, value, "a number between 0 and 1")
+        raise refuse(op, name, value, "a number from 0 to 1")
     return value
 
 
@@ -123,6 +123,11 @@ def int_array(op: str, name: str, value: Any) -> Any:
     if isinstance(value, np.ndarray) and value.dtype.kind in "iu":
         return value
     return ints(op, name, value)
+
+
+def pad_widths(op: str, name: str, value: Any) -> Any:
+    """Integers in any form that NumPy's pad takes, which is also a dict: axis -> widths."""
+    return ints(op, name, list(value.values())) and value if isinstance(value, dict) else int_array(op, name, value)
 
 
 def _all_ints(value: Any) -> bool:

@@ -20,14 +20,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MethodType
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
 from ..backend.devices import CPU, Device, device_of
 from ..backend.dtypes import FLOAT_KINDS, is_float, is_low
 from ..backend.namespace import Namespace, xp
-from ..errors import DTypeError
+from ..errors import DeviceError, DTypeError
 from .autocast import by_device
 from .explain import TOLD, explain
 from .graph import EMPTY, OpNode, OutputNode
@@ -67,7 +67,8 @@ class Op:
         self.dtypes, self.exact, self.view, self.broadcasts = dtypes, exact, view, broadcasts
         self.inplace, self.autocast = inplace, by_device(autocast)
         self.rules: dict[str, Callable] = {}
-        self.paths: Mapping[str, DevicePath | None] = Paths(self.__module__)
+        self._bound_paths = Paths(self.__module__)
+        self.paths: Mapping[str, DevicePath | None] = self._bound_paths
         self._plans: dict[tuple, Plan] = {}
         self.signature = Signature(self.name, forward, self.__module__)
         self.inputs, self.attributes = self.signature.inputs, self.signature.attributes
@@ -109,9 +110,12 @@ class Op:
 
     def path(self, kind: str) -> Callable[[Callable], DevicePath]:
         """Declare this op's own path on devices of `kind` ("cpu", "cuda"); it may return NotImplemented to decline."""
+        if kind not in ("cpu", "cuda"):
+            raise DeviceError(f'{self.name}.path: unknown kind of device {kind!r}: expected "cpu" or "cuda"')
 
         def declare(forward: Callable) -> DevicePath:
-            made = self.paths[kind] = DevicePath(forward, low=kind != "cpu")
+            made = DevicePath(forward, low=kind != "cpu")
+            self._bound_paths.declare(kind, made)
             self._plans.clear()
             return made
 
@@ -236,6 +240,10 @@ class Op:
         return call
 
 
+@overload
+def op(forward: Callable) -> Op: ...
+@overload
+def op(*, make: type[Op] = ..., **declared: Any) -> Callable[[Callable], Op]: ...
 def op(
     forward: Callable | None = None,
     *,

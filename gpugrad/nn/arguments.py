@@ -100,6 +100,8 @@ ARGUMENTS: dict[str, Callable] = {
     "rms_norm.eps": optional(non_negative),
     "cosine_similarity.dim": integer,
 }  # fmt: skip
+# What is an option of a layer and a tensor of a function.
+_TENSORS_OF_FUNCTIONS = frozenset(("bias", "value"))
 # What every network function that has it checks itself, however it is given.
 _CHECKED_BY_FUNCTIONS = frozenset(
     "dilation dropout_p groups kernel_size output_padding padding p reduction stride".split()
@@ -113,9 +115,18 @@ def checks_for(owner: str) -> dict[str, Callable]:
     return {**ARGUMENTS, **own}
 
 
+def function_checks(name: str) -> dict[str, Callable]:
+    """Return the table as it is for a network function, or for the call of a layer."""
+    return {
+        n: check
+        for n, check in checks_for(name).items()
+        if n not in _TENSORS_OF_FUNCTIONS or f"{name}.{n}" in ARGUMENTS
+    }
+
+
 def named(function: Callable) -> Callable:
     """Return a network function with errors that name it, and with its options checked where a call names them."""
-    checks = checks_for(function.__name__)
+    checks = function_checks(function.__name__)
     return told(function, checks, {n: c for n, c in checks.items() if n not in _CHECKED_BY_FUNCTIONS})
 
 

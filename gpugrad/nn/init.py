@@ -13,6 +13,7 @@ from typing import Any, ParamSpec
 
 import numpy as np
 
+from ..arguments import fraction, non_negative, number, ordered
 from ..autograd.tensor import Tensor
 from ..autograd.versions import changed
 from ..backend.dtypes import float32, float64
@@ -95,6 +96,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
     >>> bool((w >= -1).all()), bool((w < 1).all())
     (True, True)
     """
+    ordered("uniform_", "a", a, "b", b)
     random, dtype = _draw(tensor, generator)
     values = random.random(tensor.shape, dtype)
     return _fill(tensor, values * dtype.type(b - a) + dtype.type(a), "uniform_")
@@ -107,6 +109,7 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Gene
     >>> nn.init.normal_(gg.empty((2, 3)), std=0.0).sum().item()
     0.0
     """
+    number("normal_", "mean", mean), non_negative("normal_", "std", std)
     random, dtype = _draw(tensor, generator)
     values = random.standard_normal(tensor.shape, dtype)
     return _fill(tensor, values * dtype.type(std) + dtype.type(mean), "normal_")
@@ -127,6 +130,7 @@ def trunc_normal_(
     >>> bool((abs(w) <= 0.5).all())
     True
     """
+    non_negative("trunc_normal_", "std", std), ordered("trunc_normal_", "a", a, "b", b)
     if not (a < b and a < mean + 4 * std and b > mean - 4 * std):
         raise OptionError(f"trunc_normal_: no room between {a} and {b} for values around {mean} with std {std}")
     random, dtype = _draw(tensor, generator)
@@ -308,6 +312,7 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     """
     if tensor.ndim != 2:
         raise ShapeError(f"sparse_: expected a matrix, got shape {tensor.shape}")
+    fraction("sparse_", "sparsity", sparsity), non_negative("sparse_", "std", std)
     random, dtype = _draw(tensor, generator)
     values = random.standard_normal(tensor.shape, dtype) * dtype.type(std)
     zeros = math.ceil(sparsity * tensor.shape[0])

@@ -11,7 +11,7 @@ from ..backend.devices import Device
 from ..backend.devices import device as find_device
 from ..backend.dtypes import as_dtype, bfloat16, float16, float32, float64, is_float
 from ..errors import DTypeError
-from .arguments import ARGUMENTS, checked
+from .arguments import checked, function_checks
 from .hooks import Hook, ModuleHooks
 from .members import MemberRegistry, join
 from .state_dict import Keys, compare_states, drop_gradient, float_dtype, load_value, raise_mismatches, set_data
@@ -67,14 +67,14 @@ class Module(MemberRegistry):
                 if not type(self).__module__.startswith("gpugrad.nn."):
                     raise
                 error = caught
-            return retell(self.forward, type(self).__name__, error, ARGUMENTS, args, kwargs)
+            return retell(self.forward, type(self).__name__, error, function_checks(""), args, kwargs)
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         if cls.__module__.startswith("gpugrad.nn.") and "__init__" in vars(cls):
             cls.__init__ = checked(vars(cls)["__init__"])
 
-    def _fused_with(self, after: Module) -> Callable | None:
+    def _joined_with(self, after: Module) -> Callable | None:
         """Return the function that does this module's work and then that of `after` by one op, or None if there is
         none."""
         return None

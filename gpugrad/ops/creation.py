@@ -28,7 +28,7 @@ def _shape(size: tuple) -> tuple[int, ...]:
     given = size[0] if len(size) == 1 and isinstance(size[0], (tuple, list)) else size
     try:
         shape = tuple(int(n.__index__()) for n in given)
-    except (AttributeError, TypeError):
+    except (AttributeError, TypeError, ShapeError):
         raise DTypeError(f"sizes are ints, got {size!r}") from None
     if any(n < 0 for n in shape):
         raise ShapeError(f"sizes cannot be negative, got {shape}")

@@ -126,7 +126,10 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
     except TypeError as error:
         raise DTypeError(f"setitem: {error}") from None
     if not isinstance(value, Tensor):
-        value = asarray(value, self.dtype, self.device)
+        try:
+            value = asarray(value, self.dtype, self.device)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise DTypeError(f"setitem: the value cannot become {self.dtype} ({error}), got {value!r}") from None
     recording = mode.grad and (self._edge() is not None or value._edge() is not None)
     if recording:
         _check_leaf(self, "setitem")

@@ -6,7 +6,9 @@ import numpy as np
 
 from ..autograd.convert import asarray
 from ..autograd.op import op, xp
+from ..autograd.plan import raised
 from ..autograd.tensor import Tensor
+from ..backend.cpu.threads import blas_turn
 from ..errors import ShapeError
 from .decompose import svdvals
 from .elementwise.arithmetic import infinite_for_zero
@@ -25,6 +27,26 @@ def _with_kept_axes(value: Any, axis: Any, ndim: int, keepdims: bool) -> Any:
         return value.reshape((1,) * ndim)
     axes = axis if isinstance(axis, tuple) else (axis,)
     return xp(value).expand_dims(value, axis=tuple(a % ndim for a in axes))
+
+
+def p_norm(x: Any, ord: float = 2, axis: Any = None, keepdims: bool = False) -> Any:
+    """Return `vector_norm` of a raw array, in float32 for 16-bit floats."""
+    x, ns = raised(x), xp(x)
+    if ord == 2 and axis is None:
+        flat = x.reshape(-1)
+        with blas_turn:
+            out = ns.sqrt(ns.dot(flat, flat))
+        return out.reshape((1,) * x.ndim) if keepdims else out
+    if ord == 2:
+        return ns.sqrt((x * x).sum(axis=axis, keepdims=keepdims))
+    size = ns.abs(x)
+    if ord in (_INF, -_INF):
+        return (size.max if ord > 0 else size.min)(axis=axis, keepdims=keepdims)
+    if ord == 0:
+        return (x != 0).astype(x.dtype).sum(axis=axis, keepdims=keepdims)
+    if ord == 1:
+        return size.sum(axis=axis, keepdims=keepdims)
+    return (size**ord).sum(axis=axis, keepdims=keepdims) ** (1 / ord)
 
 
 @op(
@@ -58,17 +80,7 @@ def vector_norm(x, *, axis=None, keepdims=False, ord=2):
     >>> gg.vector_norm(gg.tensor([3.0, 4.0])), gg.vector_norm(gg.tensor([3.0, -4.0]), ord=1)
     (tensor(5.), tensor(7.))
     """
-    ns = xp(x)
-    if ord == 2:
-        return ns.sqrt((x * x).sum(axis=axis, keepdims=keepdims))
-    size = ns.abs(x)
-    if ord in (_INF, -_INF):
-        return (size.max if ord > 0 else size.min)(axis=axis, keepdims=keepdims)
-    if ord == 0:
-        return (x != 0).astype(x.dtype).sum(axis=axis, keepdims=keepdims)
-    if ord == 1:
-        return size.sum(axis=axis, keepdims=keepdims)
-    return (size**ord).sum(axis=axis, keepdims=keepdims) ** (1 / ord)
+    return p_norm(x, ord, axis, keepdims)
 
 
 def _vector_norm_rule(g: Any, x: Any, out: Any, axis: Any, keepdims: bool, ord: float) -> Any:

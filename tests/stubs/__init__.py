@@ -218,10 +218,10 @@ def contents() -> str:
     for family in gpugrad._FAMILIES:
         for name in family.__all__:
             home = getattr(getattr(gpugrad, name), "__module__", "")  # a family may have a module for each subject
-            module = sys.modules[home] if home.startswith(family.__name__) else family
+            module = sys.modules[home] if home.startswith("gpugrad.ops.") else family
             title = re.split(r"[.:;] |[.:;]?$", module.__doc__.split("\n\n")[0].replace("\n", " "))[0]
             families.setdefault(title, []).append(name)
-    families = {title: sorted(names) for title, names in families.items()}
+    families = {title: sorted(set(names)) for title, names in families.items()}
     seen, lines = set(), []
     for title, names in (*subjects.items(), *sorted(families.items())):
         names = [name for name in names if name not in seen]

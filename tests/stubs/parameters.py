@@ -46,10 +46,19 @@ _TYPES = {name: kind for kind, names in _BY_TYPE.items() for name in names.split
 _EXCEPTIONS = {
     "moveaxis.source": "Shape", "moveaxis.destination": "Shape", "movedim.source": "Shape",
     "movedim.destination": "Shape", "full.size": "Shape", "masked_fill.value": "TensorLike",
-    "tensordot.axes": "int | Sequence[Sequence[int]]", "histogram.bins": "TensorLike", "interpolate.size": "Shape",
+    "tensordot.axes": "int | Sequence[int | Sequence[int]]", "histogram.bins": "TensorLike",
+    "interpolate.size": "Shape",
     "broadcast_shapes.shapes": "tuple[int, ...]", "backward.gradient": "TensorLike", "to.args": "Any",
     "backward.inputs": "Tensor | Sequence[Tensor]", "squeeze.axis": "Axes", "grouped_mm.offs": "TensorLike",
-    "sort.dim": "int", "median.dim": "int",
+    "sort.dim": "int", "median.dim": "int", "scaled_dot_product_attention.value": "TensorLike",
+    "multi_head_attention_forward.value": "TensorLike",
+    "multi_head_attention_forward.in_proj_weight": "TensorLike | None",
+    "multi_head_attention_forward.in_proj_bias": "TensorLike | None",
+    "multi_head_attention_forward.bias_k": "TensorLike | None",
+    "multi_head_attention_forward.bias_v": "TensorLike | None",
+    "multi_head_attention_forward.out_proj_bias": "TensorLike | None",
+    "convolution.padding": "Sequence[Sequence[int]]", "max_pool.padding": "Sequence[Sequence[int]]",
+    "sum_pool.padding": "Sequence[Sequence[int]]",
 }  # fmt: skip
 # The result of ops that have as many outputs as a call asks for.
 RESULTS = {name: "tuple[Tensor, ...]" for name in ("nonzero", "unstack")}

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ...arguments import non_negative, number
-from ...autograd.autocast import governed
+from ...autograd.autocast import governed, in_float32
 from ...autograd.convert import asarray
 from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
@@ -14,6 +14,7 @@ from ...errors import ShapeError
 __all__ = ["cosine_similarity", "normalize", "pairwise_distance", "pdist"]
 
 
+@in_float32
 def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Tensor:
     """Return input / max(||input||_p, eps), the norm taken over `dim`.
 

@@ -9,6 +9,7 @@ from ...autograd.op import OPS
 from ...autograd.tensor import Tensor, wrap
 from ...errors import DTypeError, OutOfRangeError, ShapeError
 from ...ops import embedding as ops
+from ...ops.norm import p_norm
 
 __all__ = ["embedding", "embedding_bag"]
 
@@ -18,7 +19,7 @@ def _limit_norms(weight: Tensor, index: Tensor, max_norm: float, norm_type: floa
     with no_grad():
         used = weight.device.xp.zeros((weight.shape[0], 1), bool)
         used[index._array.reshape(-1)] = True
-        norm = OPS["vector_norm"](weight.detach(), ord=norm_type, axis=1, keepdims=True)
+        norm = wrap(p_norm(weight._array, norm_type, axis=1, keepdims=True), weight.device, None)
         long = (norm > max_norm) & wrap(used, weight.device, None)
         weight.copy_(weight * OPS["where"](long, max_norm / (norm + 1e-7), 1.0))
 

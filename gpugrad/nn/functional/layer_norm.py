@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 from ...arguments import non_negative, positive_int
+from ...autograd.autocast import in_float32
 from ...autograd.convert import asarray
 from ...autograd.tensor import Tensor
 from ...backend.dtypes import finfo
@@ -72,6 +73,7 @@ def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None
     return out if weight is None and bias is None else channel_affine(out, weight, bias)
 
 
+@in_float32
 def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
     """Return input (N, C, *S) / (k + alpha * mean of squares of `size` channels around)**beta.
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...arguments import fraction, integer, non_negative, positive, warn_user
-from ...autograd.autocast import governed
+from ...autograd.autocast import governed, in_float32
 from ...autograd.convert import asarray
 from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
@@ -257,9 +257,15 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     """
     positive("huber_loss", "delta", delta)
     input, target = pair("huber_loss", input, target)
+    terms = _huber_terms(input, target, delta)
+    return _weighted("huber_loss", terms, weight, reduction, mean_of_weights=False)
+
+
+def _huber_terms(input: Tensor, target: Tensor, delta: float) -> Tensor:
+    """Return d**2 / 2 where d = |input - target| is at most delta, else delta * (d - delta / 2)."""
     difference = input - target
     near = OPS["clip"](difference, -delta, delta)  # not |difference|, whose kink would cost the second derivative at 0
-    return _weighted("huber_loss", near * (difference - near * 0.5), weight, reduction, mean_of_weights=False)
+    return near * (difference - near * 0.5)
 
 
 @governed("float32")
@@ -275,8 +281,8 @@ def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float
     non_negative("smooth_l1_loss", "beta", beta)
     input, target = pair("smooth_l1_loss", input, target)
     if beta == 0:
-        return l1_loss(input, target, reduction)
-    return huber_loss(input, target, reduction, beta) / beta
+        return reduced("smooth_l1_loss", abs(input - target), reduction)
+    return reduced("smooth_l1_loss", _huber_terms(input, target, beta), reduction) / beta
 
 
 @governed({"cpu": "float32", "cuda": "refused"})
@@ -368,6 +374,7 @@ def _variances(input: Tensor, var: Any) -> Tensor:
     return var
 
 
+@in_float32
 def gaussian_nll_loss(
     input: Any, target: Any, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
 ) -> Tensor:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...arguments import not_zero
-from ...autograd.autocast import governed
+from ...autograd.autocast import governed, in_float32
 from ...autograd.convert import asarray
 from ...autograd.tensor import Tensor
 from ...errors import ShapeError
@@ -102,6 +102,7 @@ def _window_sums(
     return sum_pool(x, **window), window
 
 
+@in_float32
 def _avg_pool(dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override=None) -> Tensor:
     """Check the arguments of average pooling over `dims` axes, and compute it."""
     name = f"avg_pool{dims}d"
@@ -164,10 +165,15 @@ def avg_pool3d(
     return _avg_pool(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
+@in_float32
 def _lp_pool(dims, input, norm_type, kernel_size, stride, ceil_mode) -> Tensor:
     """Check the arguments of Lp pooling over `dims` axes, and compute it."""
     name = f"lp_pool{dims}d"
     x, single = batched(name, dims, input)
+    if norm_type in (math.inf, -math.inf):  # the largest or the least absolute value
+        sign = math.copysign(1, norm_type)
+        out = sign * _max_pool(dims, sign * abs(x), kernel_size, stride, 0, 1, ceil_mode, False)
+        return out.squeeze(0) if single else out
     not_zero(name, "norm_type", norm_type)
     means = _avg_pool(dims, x**norm_type, kernel_size, stride, 0, ceil_mode, True)
     sums = means * math.prod(per_axis(kernel_size, dims, f"{name}: kernel_size"))
@@ -188,7 +194,8 @@ def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False) -> Te
 def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False) -> Tensor:
     """Compute (sum of x**p over each window)**(1/p), p = norm_type, of input (N, C, H, W) or (C, H, W): (N, C, OH, OW).
 
-    The gradient is 0 where the sum is. With ceil_mode, a window that hangs over the end counts its mean for the rest.
+    norm_type may be infinite: the largest absolute value, or the least. The gradient is 0 where the sum is. With
+    ceil_mode, a window that hangs over the end counts its mean for the rest.
 
     >>> F.lp_pool2d(gg.ones((1, 3, 8, 8)), 2, 2).shape
     (1, 3, 4, 4)

@@ -7,6 +7,7 @@ class stays what it is.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -25,18 +26,23 @@ __all__ = [
     "transfer_parametrizations_and_params", "type_before_parametrizations",
 ]  # fmt: skip
 
-_cache: dict[tuple[int, str], Any] | None = None  # while `cached` is active
+
+class _Cached(threading.local):
+    values: dict[tuple[int, str], Any] | None = None  # of this thread, while it is inside of `cached`
+
+
+_cached = _Cached()
 
 
 @contextmanager
 def cached() -> Iterator[None]:
     """Compute each parametrized attribute once inside the block; parameters must not change meanwhile."""
-    global _cache
-    outer, _cache = _cache, {} if _cache is None else _cache
+    outer = _cached.values
+    _cached.values = {} if outer is None else outer
     try:
         yield
     finally:
-        _cache = outer
+        _cached.values = outer
 
 
 class ParametrizationList(ModuleList):
@@ -96,12 +102,13 @@ class _Parametrizations(ModuleDict, ComputedAttributes):
         return "ModuleDict"
 
     def value(self, name: str) -> Tensor:
-        if _cache is None:
+        values = _cached.values
+        if values is None:
             return self[name]()
         key = (id(self), name)
-        if key not in _cache:
-            _cache[key] = self[name]()
-        return _cache[key]
+        if key not in values:
+            values[key] = self[name]()
+        return values[key]
 
     def assign(self, name: str, value: Any) -> None:
         self[name].right_inverse(value)

@@ -19,8 +19,7 @@ from .parametrize import register_parametrization
 def _random_unit(size: int, like: Tensor) -> Tensor:
     """Return a random vector of length 1, with the device and the dtype of `like`."""
     values = default_generator().numpy.standard_normal(size)
-    made = Tensor(values, device=like.device).to(dtype=like.dtype)
-    return made / (made * made).sum() ** 0.5
+    return F.normalize(Tensor(values, device=like.device), dim=0).to(dtype=like.dtype)
 
 
 class _SpectralNorm(Module):

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ...arguments import ordered
 from ...autograd.op import op, xp
 from ...autograd.ufunc import elementwise
 from .activation_cases import activation_cases
@@ -122,6 +123,7 @@ def hardtanh(x, *, min_val=-1.0, max_val=1.0):
     >>> gg.hardtanh([-2.0, 0.5, 2.0])
     tensor([-1. ,  0.5,  1. ])
     """
+    ordered("hardtanh", "min_val", min_val, "max_val", max_val)
     return xp(x).clip(x, min_val, max_val)
 
 

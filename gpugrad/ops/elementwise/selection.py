@@ -6,7 +6,9 @@ import numpy as np
 
 from ...autograd.check.samples import binary
 from ...autograd.op import Fixed, op, xp
+from ...autograd.plan import raised
 from ...autograd.ufunc import elementwise, ufunc
+from ...backend.dtypes import finfo, is_float
 
 __all__ = ["clip", "copysign", "fmax", "fmin", "heaviside", "maximum", "minimum", "nan_to_num", "where"]
 
@@ -207,7 +209,8 @@ def _nan_to_num_special(s: Any) -> list:
 @elementwise(
     samples=lambda s: [
         s.case(s(3, 4)), s.case(s()), s.case(s(0, 3)), *_nan_to_num_special(s),
-    ]
+    ],
+    exact=True,
 )  # fmt: skip
 def nan_to_num(x, *, nan=0.0, posinf=None, neginf=None):
     """Replace NaN and the infinities in x; by default the infinities become the largest numbers of the dtype.
@@ -215,7 +218,11 @@ def nan_to_num(x, *, nan=0.0, posinf=None, neginf=None):
     >>> gg.nan_to_num([1.0, gg.nan, gg.inf], posinf=9.0)
     tensor([1., 0., 9.])
     """
-    return xp(x).nan_to_num(x, nan=nan, posinf=posinf, neginf=neginf)
+    if not is_float(x.dtype):
+        return x
+    limits, wide = finfo(x.dtype), raised(x)
+    posinf, neginf = limits.max if posinf is None else posinf, limits.min if neginf is None else neginf
+    return xp(x).nan_to_num(wide, nan=nan, posinf=posinf, neginf=neginf).astype(x.dtype)
 
 
 nan_to_num.vjp(x=lambda g, x: xp(g).keep_where(g, xp(x).isfinite(x)))
