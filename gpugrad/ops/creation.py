@@ -129,8 +129,8 @@ def _float64(value: Any) -> np.ndarray:
 
 @torch_words
 def linspace(
-    start: Any,
-    stop: Any,
+    start: float | Tensor,
+    stop: float | Tensor,
     num: int = 50,
     endpoint: bool = True,
     *,
@@ -146,11 +146,11 @@ def linspace(
     where = find_device(device)
     non_negative_int("linspace", "num", num)
     if isinstance(start, Tensor) or isinstance(stop, Tensor):  # whose gradients the numbers have
-        start, stop = asarray(start, dtype, device), asarray(stop, dtype, device)
-        where, wanted = start.device, promote(start.dtype, stop.dtype)
+        first, last = asarray(start, dtype, device), asarray(stop, dtype, device)
+        where, wanted = first.device, promote(first.dtype, last.dtype)
         wanted = wanted if is_float(wanted) else default_dtype()
         parts = asarray(np.linspace(0, 1, num, endpoint=endpoint), wanted, where)
-        made = OPS["lerp"](start, stop, parts)
+        made = OPS["lerp"](first, last, parts)
         return made.requires_grad_() if requires_grad else made
     values = np.linspace(_float64(start), _float64(stop), num, endpoint=endpoint)
     dtype = default_dtype() if dtype is None else as_dtype(dtype)
@@ -159,8 +159,8 @@ def linspace(
 
 @torch_words
 def logspace(
-    start: Any,
-    stop: Any,
+    start: float | Tensor,
+    stop: float | Tensor,
     num: int = 50,
     endpoint: bool | float = True,
     base: float | None = None,

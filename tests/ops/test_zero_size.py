@@ -309,7 +309,7 @@ def test_the_check_finds_a_division_by_a_length(report):
         """x over its length along an axis."""
         return x * (1 / x.shape[axis])
 
-    assert any("ZeroDivisionError" in m for m in report(share, lambda s: [s.case(s(3, 4), axis=1)], x=lambda g: g))
+    assert any("division by zero" in m for m in report(share, lambda s: [s.case(s(3, 4), axis=1)], x=lambda g: g))
 
 
 def test_the_check_finds_a_gradient_of_another_shape(report):
