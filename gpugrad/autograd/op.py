@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MethodType
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
@@ -246,10 +246,6 @@ class Op:
         return call
 
 
-@overload
-def op(forward: Callable) -> Op: ...
-@overload
-def op(*, make: type[Op] = ..., **declared: Any) -> Callable[[Callable], Op]: ...
 def op(
     forward: Callable | None = None,
     *,
