@@ -134,6 +134,7 @@ class Op:
         device, tensors, arrays = place(self, inputs)
         if self.scalar_axis and not arrays[0].shape and (axis := attributes["axis"]) is not None and axis != ():
             return self._along_scalar(tensors, attributes)
+        out: Any
         try:
             if device.is_only:
                 out, residuals, path = self._run(device, arrays, attributes)

@@ -241,7 +241,7 @@ put_along.vjp(x=lambda g, indices, axis: xp(g).take_along_axis(g, indices, axis=
 @op(
     samples=lambda s: [
         s.case(s(2, 3), np.array([[4, 0, 1], [3, 1, 2]]), size=5),
-        s.case(s(3), np.array([1, 1, 0]), size=2, smooth=False),
+        s.case(s(3), np.array([1, 1, 0]), size=2, smooth=False, gradient={"x": [1, 1, 1]}),
         s.case(s(0, 2), np.zeros((0, 2), np.int64), size=3),
     ]
 )
