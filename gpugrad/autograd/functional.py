@@ -14,11 +14,10 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from ..backend.cpu import memory
 from ..backend.dtypes import is_float
 from ..errors import DTypeError, GradientError, ShapeError
+from .convert import asarray
 from .graph import Node, walk
 from .mode import enable_grad
 from .table import OPS
@@ -156,7 +155,7 @@ def _upstream(out: Tensor, g: Any) -> Tensor:
                 "reduce it (for example .sum()) or pass gradient="
             )
         return wrap(out.device.xp.ones(out._array.shape, out._array.dtype), out.device, None)
-    g = g if isinstance(g, Tensor) else wrap(out.device.asarray(np.asarray(g, out.dtype)), out.device, None)
+    g = g if isinstance(g, Tensor) else asarray(g, out.dtype, out.device)
     if g.shape != out.shape:
         raise ShapeError(f"backward: the upstream gradient has shape {g.shape}, the tensor {out.shape}")
     return g if g.dtype == out.dtype else g.to(dtype=out.dtype)

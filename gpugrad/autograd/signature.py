@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from ..errors import DTypeError, ShapeError
 from .attributes import CHECKED, checks_of
-from .convert import raw
+from .convert import constant
 from .paths import parameters
 from .tensor import Tensor
 
@@ -84,7 +84,7 @@ class Signature:
         if plain and kwargs:
             attributes, checks = attributes.copy(), self.checks
             for name, value in kwargs.items():
-                attributes[name] = value = raw(value)
+                attributes[name] = value = constant(value, self.name, name)
                 if name in checks:
                     checks[name](self.name, name, value)
         if plain and len(attributes) == len(self.attributes):
@@ -96,12 +96,13 @@ class Signature:
     def _fill(self, args: tuple, kwargs: dict) -> tuple[list, dict]:
         count = len(self.inputs)
         given = dict(zip(self.inputs, args, strict=False))
-        attributes = {**self.defaults, **{n: raw(v) for n, v in zip(self.attributes, args[count:], strict=False)}}
+        placed = {n: constant(v, self.name, n) for n, v in zip(self.attributes, args[count:], strict=False)}
+        attributes = {**self.defaults, **placed}
         wrong = len(args) > count + len(self.attributes)
         for name, value in kwargs.items():
             name = translated(name, self.parameters)
             if name in self.attributes and name not in self.attributes[: max(len(args) - count, 0)]:
-                attributes[name] = raw(value)
+                attributes[name] = constant(value, self.name, name)
             elif name in self.positions and name not in given:
                 given[name] = value
             else:

@@ -103,7 +103,7 @@ def rot90(x: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tensor:
             [1, 3]])
     """
     x = asarray(x)
-    first, second = (axis % x.ndim for axis in axes)
+    first, second = (axis_of("rot90", x, axis) for axis in axes)
     if first == second:
         raise ShapeError(f"rot90: axes={tuple(axes)} name one axis of shape {x.shape} twice")
     turns = k % 4

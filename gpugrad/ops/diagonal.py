@@ -107,6 +107,9 @@ diagonal.vjp(
 )
 def diagonal_adjoint(x, *, shape, offset=0, axis1=0, axis2=1):
     """Return zeros of `shape` with x on the diagonal that `diagonal` with the same arguments reads: its adjoint."""
+    length = max(0, min(shape[axis1] + min(offset, 0), shape[axis2] - max(offset, 0)))
+    if x.shape != (*[n for i, n in enumerate(shape) if i not in (axis1 % len(shape), axis2 % len(shape))], length):
+        raise ValueError(f"a diagonal of {tuple(shape)} does not have the shape {x.shape}")
     ns = xp(x)
     out = ns.zeros(shape, x.dtype)
     steps = ns.arange(x.shape[-1])

@@ -74,6 +74,7 @@ getitem.vjp(x=lambda g, index, x_shape: xp(g).put_add(g, index=index, shape=x_sh
         s.case(s(2, 4), index=np.array([2, 2]), shape=(3, 4)),
         s.case(s(2), index=np.array([True, False, True]), shape=(3,)),
     ],
+    broadcasts=True,
 )
 def put_add(x, *, index, shape):
     """Return zeros of `shape` with x added at `index`, the adjoint of x[index]. Repeated positions add up in their
@@ -226,7 +227,8 @@ take_along_axis.vjp(x=lambda g, indices, axis, x_shape: xp(g).put_along(g, indic
     samples=lambda s: [
         s.case(s(3, 2), s.ints(4, 3, 2), axis=1, shape=(3, 4)),
         s.case(s(5, 4), s.ints(3, 5, 4), axis=0, shape=(3, 4)),
-    ]
+    ],
+    scalar_axis=False,
 )
 def put_along(x, indices: Fixed, *, axis, shape):
     """Return zeros of `shape` with x added at `indices` along `axis`: the adjoint of `take_along_axis`."""
@@ -239,7 +241,7 @@ put_along.vjp(x=lambda g, indices, axis: xp(g).take_along_axis(g, indices, axis=
 @op(
     samples=lambda s: [
         s.case(s(2, 3), np.array([[4, 0, 1], [3, 1, 2]]), size=5),
-        s.case(s(3), np.array([1, 1, 0]), size=2, smooth=False),
+        s.case(s(3), np.array([1, 1, 0]), size=2, smooth=False, gradient={"x": [1, 1, 1]}),
         s.case(s(0, 2), np.zeros((0, 2), np.int64), size=3),
     ]
 )
@@ -310,12 +312,13 @@ def gather(x, dim, index):
 
 
 def index_select(x, dim, index):
-    """Select the slices at a 1-d `index` along `dim`: `take` under PyTorch's name.
+    """Select the slices at a 1-d `index` along `dim`: `take` under PyTorch's name. A 0-d x stays 0-d.
 
     >>> gg.index_select(gg.tensor([[1, 2], [3, 4]]), 0, [1])
     tensor([[3, 4]])
     """
-    return take(x, index, axis=dim)
+    x = asarray(x)
+    return take(x, index, axis=dim) if x.ndim else take(x.reshape((1,)), index, axis=dim).reshape(())
 
 
 @op(samples=lambda s: [s.case(s(3, 4), s.bools(3, 4), s()), s.case(s(3, 4), s.bools(4), s())], inplace=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.convert import asarray
 from ..autograd.explain import explain
 from ..autograd.graph import OpNode
 from ..autograd.mode import mode
@@ -126,7 +127,7 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
         raise DTypeError(f"setitem: {error}") from None
     if not isinstance(value, Tensor):
         try:
-            value = wrap(self.device.asarray(np.asarray(value, self.dtype)), self.device, None)
+            value = asarray(value, self.dtype, self.device)
         except (ValueError, TypeError, OverflowError) as error:
             raise DTypeError(f"setitem: the value cannot become {self.dtype} ({error}), got {value!r}") from None
     recording = mode.grad and (self._edge() is not None or value._edge() is not None)

@@ -86,6 +86,7 @@ stack.vjp(arrays=lambda g, i, axis: g[(slice(None),) * (axis % g.ndim) + (i,)])
     ],
     exact=True,
     dtypes="own",
+    scalar_axis=False,
 )
 def cut(x, *, at, axis=0):
     """Cut x before each position in `at` along `axis` into len(at) + 1 views, whose gradients join in one array."""
@@ -105,6 +106,8 @@ cut.vjp(x=_cut_rule)
 
 def _pieces(shape: tuple, at: Sequence[int], axis: int) -> list[tuple]:
     """Return the indices of the pieces. As in NumPy, a piece that ends before it starts is empty."""
+    if not shape:
+        raise ShapeError("a 0-d tensor has no axis to cut")
     before = (slice(None),) * (axis % len(shape))
     length = shape[axis]
     bounds = [0, *at, length]
@@ -115,6 +118,7 @@ def _pieces(shape: tuple, at: Sequence[int], axis: int) -> list[tuple]:
     samples=lambda s: [s.case(s(3, 2)), s.case(s(2, 3), axis=-1), s.case(s(3)), s.case(s(2, 0), axis=0)],
     exact=True,
     dtypes="own",
+    scalar_axis=False,
 )
 def unstack(x, *, axis=0):
     """Return the slices of x along `axis`, without that axis: a tuple of x.shape[axis] views.
@@ -175,6 +179,8 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
 def chunk(x: Any, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """Cut x into at most `chunks` parts of equal length along `dim`, the last one perhaps shorter (PyTorch's chunk).
 
+    An axis without elements gives as many empty parts.
+
     >>> gg.chunk(gg.arange(5), 2)
     (tensor([0, 1, 2]), tensor([3, 4]))
     """
@@ -182,7 +188,9 @@ def chunk(x: Any, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     axis = axis_of("chunk", x, dim)
     if chunks < 1:
         raise ShapeError(f"chunk: the number of parts must be positive, got {chunks}")
-    each = max(1, -(-x.shape[axis] // chunks))
+    if not x.shape[axis]:
+        return tuple(_cut_views(x, [0] * (chunks - 1), axis))
+    each = -(-x.shape[axis] // chunks)
     return tuple(_cut_views(x, range(each, x.shape[axis], each), axis))
 
 

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from ..autograd.convert import asarray
 from ..autograd.op import op, xp
 from ..autograd.plan import raised
@@ -10,6 +12,7 @@ from ..autograd.tensor import Tensor
 from ..backend.cpu.threads import blas_turn
 from ..errors import ShapeError
 from .decompose import svdvals
+from .elementwise.arithmetic import infinite_for_zero
 from .shape import expand_dims, moveaxis
 
 __all__ = ["matrix_norm", "norm", "vector_norm"]
@@ -25,11 +28,6 @@ def _with_kept_axes(value: Any, axis: Any, ndim: int, keepdims: bool) -> Any:
         return value.reshape((1,) * ndim)
     axes = axis if isinstance(axis, tuple) else (axis,)
     return xp(value).expand_dims(value, axis=tuple(a % ndim for a in axes))
-
-
-def _is_zero(x: Any) -> Any:
-    """Return a constant that is 1 where x is 0, else 0, in x's dtype."""
-    return (x == 0).astype(x.dtype)
 
 
 def p_norm(x: Any, ord: float = 2, axis: Any = None, keepdims: bool = False) -> Any:
@@ -67,6 +65,8 @@ def p_norm(x: Any, ord: float = 2, axis: Any = None, keepdims: bool = False) -> 
         s.case(s.away(4, 3).T, axis=0),
         s.case(s(0, 3), axis=0),
         s.case(s.away(3) * 0, smooth=False),
+        *(s.case(np.array([0.0, 2.0, -3.0]), ord=o, smooth=False) for o in (-2, -1, 0, 0.5, 1.5, -_INF)),
+        s.case(np.array([2.0, -2.0]), ord=_INF, smooth=False),
         s.case(s.away(), axis=None),
     ],
     dtypes="float",
@@ -88,9 +88,9 @@ def _vector_norm_rule(g: Any, x: Any, out: Any, axis: Any, keepdims: bool, ord: 
     ns = xp(g)
     g, out = _with_kept_axes(g, axis, x.ndim, keepdims), _with_kept_axes(out, axis, x.ndim, keepdims)
     if ord == 2:
-        return x * (g / (out + _is_zero(out)))
+        return x * (g / infinite_for_zero(out))
     if ord == 0:
-        return x * 0
+        return xp(x).zeros_like(x)
     sign = ns.sign(x)
     if ord == 1:
         return g * sign
@@ -98,8 +98,9 @@ def _vector_norm_rule(g: Any, x: Any, out: Any, axis: Any, keepdims: bool, ord: 
     if ord in (_INF, -_INF):
         best = (size == out).astype(x.dtype)
         return g * sign * (best / best.sum(axis=axis, keepdims=True))
-    ratio = (size + _is_zero(size)) / (out + _is_zero(out))
-    return g * sign * ratio ** (ord - 1)
+    zero = (size == 0) | (out == 0)
+    ratio = ns.where(zero, 1.0, size / infinite_for_zero(out))
+    return ns.keep_where(g * sign * ratio ** (ord - 1), ~zero)
 
 
 vector_norm.vjp(x=_vector_norm_rule)

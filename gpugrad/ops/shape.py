@@ -131,6 +131,7 @@ moveaxis.vjp(x=lambda g, source, destination: xp(g).moveaxis(g, destination, sou
         s.case(s(), axis=0),
         s.case(s(0, 3), axis=1),
     ],
+    scalar_axis=False,
 )
 def expand_dims(x, *, axis):
     """Return x with an axis of length 1 at each position `axis` (an int or a tuple) of the result: a view.

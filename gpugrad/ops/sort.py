@@ -46,7 +46,7 @@ _SORTS: tuple[dict, ...] = ({}, {"axis": 0}, {"axis": 0, "descending": True}, {"
         s.case(s.distinct(4, 3).T),
         s.case(s(0, 3)),
         s.case(s(3, 0), descending=True),
-        s.case(s.ints(3, 2, 8) * 1.0, smooth=False),
+        s.case(np.tile(s.distinct(2, 4), (1, 2)), smooth=False),
     ],
 )
 def sort(x, *, axis=-1, kind=None, order=None, descending=False, stable=True):
@@ -99,7 +99,7 @@ def argsort(x, *, axis=-1, kind=None, order=None, descending=False, stable=True)
         s.case(s.distinct(3, 5), k=3, largest=False),
         s.case(s.distinct(6), k=0),
         s.case(s.distinct(5, 3).T, k=1),
-        s.case(s.ints(3, 2, 9) * 1.0, k=4, smooth=False),
+        s.case(np.tile(s.distinct(2, 4), (1, 2)), k=3, smooth=False),
     ],
 )
 def topk(x, *, k, axis=-1, largest=True, sorted=True):

@@ -25,12 +25,13 @@ def _max_unpool(dims, input, indices, kernel_size, stride, padding, output_size)
             output_size if isinstance(output_size, int) else output_size[-dims:], dims, f"{name}: output_size"
         )
     plane = math.prod(size)
-    at = asarray(indices).reshape((*x.shape[:2], -1))
+    flat = (*x.shape[:2], math.prod(x.shape[2:]))
+    at = asarray(indices).reshape(flat)
     checked = at.device.type == "cpu"  # to look at the indices would wait for a GPU, which leaves wrong ones out
     if checked and at._array.size and not (0 <= at._array.min() and at._array.max() < plane):
         most = int(at._array.max())
         raise ShapeError(f"{name}: indices up to {most} do not fit the output size {size}; pass output_size")
-    out = OPS["put_last"](x.reshape((*x.shape[:2], -1)), at, size=plane)
+    out = OPS["put_last"](x.reshape(flat), at, size=plane)
     return out.reshape((*x.shape[1 if single else 0 : 2], *size))
 
 
