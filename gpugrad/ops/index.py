@@ -308,6 +308,8 @@ def gather(x, dim, index):
             [3]])
     """
     x, index = asarray(x), asarray(index)
+    if not index._array.size:
+        return x.reshape(-1)[:0].reshape(index.shape)
     return take_along_axis(_cropped(x, index, dim) if x.ndim else x, index, axis=dim)
 
 

@@ -217,7 +217,9 @@ def added_at(name: str) -> Callable:
     """Return a function with PyTorch's order of arguments for index_add and scatter_add."""
 
     def call(x: Any, dim: int, index: Any, source: Any = None, *, src: Any = None, alpha: float = 1) -> Tensor:
-        source, index = asarray(src if source is None else source), asarray(index)
+        x, index, source = asarray(x), asarray(index), asarray(src if source is None else source)
+        if not x.ndim:
+            return call(x.reshape(1), dim, index.reshape(1), source.reshape(1), alpha=alpha).reshape(())
         if name == "scatter_add" and source.ndim == index.ndim:
             source = source[tuple(slice(n) for n in index.shape)]
         return OPS[name](x, index, source if alpha == 1 else source * alpha, axis=dim)
