@@ -17,7 +17,6 @@ from gpugrad.ops.methods import COMPARISONS, OPERATORS
 NUMPY_MEANING = {
     "linalg.solve": "b is a vector only if it has one axis",
     "squeeze": "an axis named has length 1",
-    "argsort": "an array without axes is one element: the order is [0]",
     "equal": "elementwise",
     "max": "the values alone",
     "median": "the mean of the two values in the middle",
