@@ -13,9 +13,10 @@ from gpugrad.autograd.op import OPS
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "gpugrad"
-LAYERS = (
-    "errors optional backend autograd typing ops linalg cuda nn optim amp data models io viz train utils cli".split()
-)
+LAYERS = [
+    "errors", "arguments", "optional", "backend", "autograd", "typing", "ops", "linalg", "cuda", "nn", "optim", "amp",
+    "data", "models", "io", "viz", "train", "utils", "cli",
+]  # fmt: skip
 
 
 def module_name(file):
@@ -149,9 +150,9 @@ def test_only_backend_imports_cupy():
 
 # Files of nn, and of its functional part, that are made of several families' ops, or are no layers.
 COMPOSED = {
-    "adaptive_pool", "adaptive_softmax", "activation", "container", "distance", "fractional_pool", "functional",
-    "grid_sample", "hooks", "init", "lazy", "margin_loss", "members", "module", "multihead_attention", "parameter",
-    "spatial", "state_dict", "summary", "transformer", "unpool", "utils",
+    "adaptive_pool", "adaptive_softmax", "activation", "arguments", "container", "distance", "fractional_pool",
+    "functional", "grid_sample", "hooks", "init", "lazy", "margin_loss", "members", "module", "multihead_attention",
+    "parameter", "spatial", "state_dict", "summary", "transformer", "unpool", "utils",
 }  # fmt: skip
 
 

@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from ..backend.dtypes import as_dtype, bfloat16, float16, float32, float64, is_float
+from ..backend.dtypes import as_dtype, bfloat16, float16, float32, float64, is_float, is_low
 from ..errors import DeviceError, DTypeError
 from .graph import FREED
-from .mode import _Switch, mode
+from .mode import Switch, mode
 from .tensor import Tensor
 from .versions import change_since, clock
 
@@ -50,6 +50,10 @@ class Region:
 
     def __init__(self, dtypes: dict[str, np.dtype], cache: dict | None):
         self.dtypes, self.cache = dtypes, cache
+
+    def again(self) -> Region:
+        """Return the region for a computation that is repeated: its casts are made anew."""
+        return Region(self.dtypes, None if self.cache is None else {})
 
     def inputs(self, name: str, policies: dict[str, str], inputs: Sequence) -> Sequence:
         """Cast the inputs of the function called `name` as its policies say."""
@@ -90,7 +94,7 @@ class Region:
         return made
 
 
-class autocast(_Switch):
+class autocast(Switch):
     """A region in which ops that gain from 16 bits run in 16 bits, and ops that need more digits run in float32.
 
     Use it as a `with` block or as a decorator. Networks stay in float32; run backward outside of the region. float64 is
@@ -108,7 +112,7 @@ class autocast(_Switch):
     """
 
     def __init__(self, device_type: str, dtype: Any = None, enabled: bool = True, cache_enabled: bool | None = None):
-        super().__init__(autocast=None)
+        super().__init__()
         if device_type not in KINDS:
             raise DeviceError(f"autocast: device_type must be 'cpu' or 'cuda', got {device_type!r}")
         self.device = device_type
@@ -118,19 +122,16 @@ class autocast(_Switch):
             enabled = False
         self._enabled, self._cache_enabled = enabled, cache_enabled is not False
 
-    def __enter__(self) -> autocast:  # type: ignore[override]
+    def _inside(self) -> dict[str, Any]:
         before = mode.autocast
         dtypes = {} if before is None else {k: d for k, d in before.dtypes.items() if k != self.device}
         if self._enabled:
             dtypes[self.device] = self.fast_dtype
         cache = before.cache if before is not None and before.cache is not None else {}
-        self._settings["autocast"] = Region(dtypes, cache if self._cache_enabled else None) if dtypes else None
-        super().__enter__()
-        return self
+        return {"autocast": Region(dtypes, cache if self._cache_enabled else None) if dtypes else None}
 
-    def _like(self, other: Any) -> autocast:
-        vars(self).update({**vars(other), "_settings": {}, "_saved": []})
-        self._settings["autocast"] = None
+    def __enter__(self) -> autocast:
+        super().__enter__()
         return self
 
 
@@ -155,11 +156,41 @@ def get_autocast_dtype(device_type: str) -> np.dtype:
     return float16 if device_type == "cuda" else bfloat16()
 
 
+def in_float32(function: Callable) -> Callable:
+    """Decorate a function of several ops: it takes 16-bit floats in float32 and rounds the result once, as ops do."""
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        floats = {v._array.dtype for v in (*args, *kwargs.values()) if isinstance(v, Tensor) and is_float(v.dtype)}
+        if not floats or not all(map(is_low, floats)):
+            return function(*args, **kwargs)
+        out = function(*map(_raised, args), **{key: _raised(value) for key, value in kwargs.items()})
+        if len(floats) > 1:
+            return out
+        (low,) = floats
+        return tuple(_in(low, o) for o in out) if isinstance(out, tuple) else _in(low, out)
+
+    return call
+
+
+def _in(low: np.dtype, out: Tensor) -> Tensor:
+    return out.to(dtype=low) if out.dtype == float32 else out
+
+
+def _raised(value: Any) -> Any:
+    return value.to(dtype=float32) if isinstance(value, Tensor) and is_low(value.dtype) else value
+
+
 def governed(policy: str | dict[str, str]) -> Callable[[Callable], Callable]:
-    """Decorate a function of several ops: its arguments are cast as `policy` says, and inside it autocast is off."""
+    """Decorate a function of several ops: its arguments are cast as `policy` says, and inside it autocast is off.
+
+    One that is to run in float32 does that for 16-bit floats also elsewhere (see `in_float32`).
+    """
     policies = by_device(policy)
 
     def decorate(function: Callable) -> Callable:
+        function = in_float32(function) if FLOAT32 in policies.values() else function
+
         @wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:
             region = mode.autocast
@@ -167,7 +198,7 @@ def governed(policy: str | dict[str, str]) -> Callable[[Callable], Callable]:
                 return function(*args, **kwargs)
             args = tuple(region.cast(value, *found) for value in args)
             kwargs = {key: region.cast(value, *found) for key, value in kwargs.items()}
-            with _Switch(autocast=None):
+            with Switch(autocast=None):
                 return function(*args, **kwargs)
 
         return call

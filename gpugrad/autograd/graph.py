@@ -110,10 +110,7 @@ class OpNode(Node):
         saved, low = self.saved, None
         if saved is not EMPTY or differentiable or self.outputs is not None or self.low is not None:
             if saved is FREED:
-                raise GradientError(
-                    f"{self.name}: what it saved for backward is freed already (made at {describe(self.site)}); "
-                    "pass retain_graph=True to the first backward to go through this graph twice"
-                )
+                raise freed(self)
             if changes and saved:
                 check_unchanged(self, saved.items())
             if self.outputs is not None:
@@ -176,6 +173,14 @@ class OpNode(Node):
         return tuple(
             wrap(a, self.device, OutputNode(self, i, count) if is_float(a.dtype) else None) for i, a in enumerate(value)
         )
+
+
+def freed(node: Node) -> GradientError:
+    """Return the error of a second backward through `node`, whose arrays the first one let go."""
+    return GradientError(
+        f"{node.name}: what it saved for backward is freed already (made at {describe(node.site)}); "
+        "pass retain_graph=True to the first backward to go through this graph twice"
+    )
 
 
 def check_unchanged(node: Node, saved: Iterable[tuple[str, Any]]) -> None:

@@ -44,18 +44,28 @@ class DevicePath:
 
 
 class Paths(dict[str, DevicePath | None]):
-    """A dictionary of an op's paths by kind of device, with None if it has none; `module` declares the op."""
+    """A dictionary of an op's paths by kind of device, with None if it has none; `module` declares the op.
+
+    A path is found here when the module that binds it was imported whole: another thread that ran it before could miss
+    its backward.
+    """
 
     def __init__(self, module: str):
         super().__init__()
         package = getattr(sys.modules.get(module), "__package__", None) or ""
         self._family = package if package.rpartition(".")[0] in FAMILIES else None
+        self._declared: dict[str, DevicePath] = {}
+
+    def declare(self, kind: str, path: DevicePath) -> None:
+        """Bind the path of a kind of device."""
+        self._declared[kind] = path
+        self.pop(kind, None)
 
     def __missing__(self, kind: str) -> DevicePath | None:
         """Import the family's module for this kind of device, which binds the paths of all its ops."""
         if self._family is not None and find_spec(f"{self._family}.{kind}"):
             import_module(f"{self._family}.{kind}")
-        return self.setdefault(kind, None)
+        return self.setdefault(kind, self._declared.get(kind))
 
 
 def rule_names(rule: Callable) -> tuple[str, ...]:

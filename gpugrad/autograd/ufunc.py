@@ -27,6 +27,7 @@ from .tensor import Tensor, wrap
 _ndarray = np.ndarray
 _LARGE = 1 << 20  # bytes of an array from which a call may take longer to save time
 _NUMBERS = frozenset((float, int))
+_MISSING: Any = object()  # an operand that was not given by position
 _CONSTANT = wrap(np.zeros(()), CPU, None)  # stands for a Python number, which needs no place in the graph
 
 
@@ -73,9 +74,9 @@ def elementwise(body: Callable | None = None, **flags: Any) -> Any:
 def _unary(op: Elementwise, function: Any, general: Callable) -> Callable:
     paths = op.paths
 
-    def call(x: Any, *args: Any, **kwargs: Any) -> Any:
+    def call(x: Any = _MISSING, *args: Any, **kwargs: Any) -> Any:
         if not isinstance(x, Tensor) or args or kwargs:
-            return general(x, *args, **kwargs)
+            return general(*args, **kwargs) if x is _MISSING else general(x, *args, **kwargs)
         a = x._array
         if (a.dtype is not float32 and a.dtype is not float64) or x.device is not CPU:
             return general(x)
@@ -98,13 +99,14 @@ def _unary(op: Elementwise, function: Any, general: Callable) -> Callable:
             node = OpNode(plan, (x._edge(),), saved, None, CPU)
         return wrap(out, CPU, node)
 
+    call.__name__ = call.__qualname__ = op.name
     return call
 
 
 def _binary(op: Elementwise, function: Any, general: Callable) -> Callable:
     plans: dict = {}
 
-    def call(x: Any, y: Any, *args: Any, **kwargs: Any) -> Any:
+    def call(x: Any = _MISSING, y: Any = _MISSING, *args: Any, **kwargs: Any) -> Any:
         if y.__class__ in _NUMBERS and (b := _number(y, x)) is not None:
             a, y = x._array, _CONSTANT
         elif x.__class__ in _NUMBERS and (a := _number(x, y)) is not None:
@@ -113,7 +115,7 @@ def _binary(op: Elementwise, function: Any, general: Callable) -> Callable:
             try:
                 a, b = x._array, y._array
             except AttributeError:
-                return general(x, y, *args, **kwargs)
+                return general(*[v for v in (x, y) if v is not _MISSING], *args, **kwargs)
         dtype = a.dtype
         if (
             dtype is not b.dtype
@@ -144,6 +146,7 @@ def _binary(op: Elementwise, function: Any, general: Callable) -> Callable:
                     node = OpNode(plan, (ex, ey), saved, None if same else (a.shape, b.shape), CPU)
         return wrap(out, CPU, node)
 
+    call.__name__ = call.__qualname__ = op.name
     return call
 
 

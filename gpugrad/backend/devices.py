@@ -29,7 +29,7 @@ def device(given: "str | Device | int | None" = None) -> Device:
     name = f"cuda:{given}" if isinstance(given, int) and not isinstance(given, bool) else given
     kind, _, index = name.partition(":") if isinstance(name, str) else ("", "", "")
     if kind != "cuda" or (index and not index.isdigit()) or name == "cuda:":
-        raise DeviceError(f'unknown device {given!r}: expected "cpu", "cuda" or "cuda:<index>"')
+        raise DeviceError(f'device: unknown device {given!r}: expected "cpu", "cuda" or "cuda:<index>"')
     from . import cuda
 
     found = cuda.connect(int(index or 0))

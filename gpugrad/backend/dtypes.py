@@ -21,6 +21,7 @@ _FLOATS = (float16, float32, float64)
 _NAMES = {d.name: d for d in (bool_, *_INTEGERS, *_FLOATS)} | {"half": float16, "float": float32, "double": float64}
 _NAMES |= {"int": int64, "long": int64, "short": int16}
 _DTYPES = {d: d for d in (bool_, *_INTEGERS, *_FLOATS)}
+DTYPE_NAMES = "bool, uint8, int8..int64, float16, bfloat16, float32, float64"
 _settings = threading.local()
 
 
@@ -49,8 +50,7 @@ def as_dtype(given) -> np.dtype:
     except TypeError:
         dtype = None
     if dtype is None or dtype.name not in _NAMES and dtype.name != "bfloat16":
-        names = "bool, uint8, int8..int64, float16, bfloat16, float32, float64"
-        raise DTypeError(f"unsupported dtype {given!r}: expected one of {names}")
+        raise DTypeError(f"unsupported dtype {given!r}: expected one of {DTYPE_NAMES}")
     return bfloat16() if dtype.name == "bfloat16" else _NAMES[dtype.name]
 
 
@@ -84,9 +84,12 @@ def set_default_dtype(dtype) -> None:
     dtype('float64')
     >>> gg.set_default_dtype("float32")
     """
-    dtype = as_dtype(dtype)
+    try:
+        given, dtype = dtype, as_dtype(dtype)
+    except DTypeError as error:
+        raise DTypeError(f"set_default_dtype: {error}") from None
     if not is_float(dtype):
-        raise DTypeError(f"set_default_dtype: expected a floating-point dtype, got {dtype}")
+        raise DTypeError(f"set_default_dtype: expected a floating-point dtype, got {given}")
     _settings.default = dtype
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..autograd.tensor import Tensor, wrap
 from ..backend.random import Generator, default_generator
-from ..errors import OutOfRangeError, ShapeError
+from ..errors import OptionError, OutOfRangeError, ShapeError
 from .fetch import sample_of
 
 
@@ -138,7 +138,7 @@ class ConcatDataset(Dataset):
     def __init__(self, datasets: Iterable[Any]):
         self.datasets = list(datasets)
         if not self.datasets or any(isinstance(d, IterableDataset) for d in self.datasets):
-            raise ValueError("ConcatDataset: expected at least one dataset, and none that is an IterableDataset")
+            raise OptionError("ConcatDataset: expected at least one dataset, and none that is an IterableDataset")
         self.cumulative_sizes = list(accumulate(len(d) for d in self.datasets))
 
     def __getitem__(self, index: int) -> Any:
@@ -165,7 +165,7 @@ class StackDataset(Dataset):
 
     def __init__(self, *args: Any, **kwargs: Any):
         if bool(args) == bool(kwargs):
-            raise ValueError("StackDataset: expected datasets, either all by position or all by keyword")
+            raise OptionError("StackDataset: expected datasets, either all by position or all by keyword")
         self.datasets: Any = args or kwargs
         lengths = self._each(len)
         if len(set(self._values(lengths))) != 1:
@@ -229,7 +229,7 @@ def random_split(dataset: Any, lengths: Sequence[float], generator: Generator | 
         for i in range(n - sum(sizes)):
             sizes[i % len(sizes)] += 1
     if sum(sizes) != n:
-        raise ValueError(f"random_split: the lengths {list(lengths)} do not add up to {n} samples")
+        raise OptionError(f"random_split: the lengths {list(lengths)} do not add up to {n} samples")
     order = (default_generator() if generator is None else generator).numpy.permutation(n)
     ends = [int(end) for end in accumulate(sizes)]
     return [Subset(dataset, order[start:end]) for start, end in zip([0, *ends], ends, strict=False)]

@@ -11,7 +11,7 @@ from ..backend.devices import CPU
 from ..backend.devices import device as find_device
 from ..backend.dtypes import uint8
 from ..backend.random import Generator, default_generator
-from ..errors import StateDictError
+from ..errors import OptionError, StateDictError
 from .dataset import IterableDataset
 from .fetch import End, Fetch, FetchNext, drawing_from, stream
 from .prefetch import pinned, prefetch
@@ -217,22 +217,22 @@ class DataLoader:
 
 def _check(stream: bool, batch_size: Any, shuffle: Any, sampler: Any, batch_sampler: Any, drop_last: bool) -> None:
     if stream and (shuffle or sampler is not None or batch_sampler is not None):
-        raise ValueError("DataLoader: a stream (IterableDataset) has no order to shuffle or sample")
+        raise OptionError("DataLoader: a stream (IterableDataset) has no order to shuffle or sample")
     if sampler is not None and shuffle:
-        raise ValueError("DataLoader: give sampler or shuffle, not both")
+        raise OptionError("DataLoader: give sampler or shuffle, not both")
     if batch_sampler is not None and (batch_size != 1 or shuffle or sampler is not None or drop_last):
-        raise ValueError("DataLoader: batch_sampler excludes batch_size, shuffle, sampler and drop_last")
+        raise OptionError("DataLoader: batch_sampler excludes batch_size, shuffle, sampler and drop_last")
     if batch_size is None and drop_last:
-        raise ValueError("DataLoader: drop_last needs batch_size")
+        raise OptionError("DataLoader: drop_last needs batch_size")
     if batch_size is not None and (not isinstance(batch_size, int) or batch_size < 1):
-        raise ValueError(f"DataLoader: batch_size must be positive, got {batch_size!r}")
+        raise OptionError(f"DataLoader: batch_size must be positive, got {batch_size!r}")
 
 
 def _check_workers(num_workers: int, timeout: float, prefetch_factor: int | None, persistent_workers: bool) -> None:
     if num_workers < 0 or timeout < 0 or prefetch_factor is not None and prefetch_factor < 1:
-        raise ValueError(
+        raise OptionError(
             "DataLoader: num_workers and timeout must not be negative and prefetch_factor must be positive, got "
             f"{num_workers}, {timeout} and {prefetch_factor}"
         )
     if not num_workers and (prefetch_factor is not None or timeout or persistent_workers):
-        raise ValueError("DataLoader: prefetch_factor, timeout and persistent_workers need num_workers > 0")
+        raise OptionError("DataLoader: prefetch_factor, timeout and persistent_workers need num_workers > 0")

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..backend.random import Generator, default_generator
+from ..errors import OptionError
 
 
 class Sampler:
@@ -116,9 +117,9 @@ class WeightedRandomSampler(Sampler):
         _check_count("WeightedRandomSampler", num_samples)
         self.weights = np.asarray(weights, np.float64)
         if self.weights.ndim != 1 or not (self.weights >= 0).all() or not 0 < self.weights.sum() < np.inf:
-            raise ValueError("WeightedRandomSampler: weights must be one list of numbers >= 0, not all of them 0")
+            raise OptionError("WeightedRandomSampler: weights must be one list of numbers >= 0, not all of them 0")
         if not replacement and num_samples > np.count_nonzero(self.weights):
-            raise ValueError(
+            raise OptionError(
                 f"WeightedRandomSampler: {num_samples} samples without replacement, but only "
                 f"{np.count_nonzero(self.weights)} weights are not 0"
             )
@@ -142,7 +143,7 @@ class BatchSampler(Sampler):
 
     def __init__(self, sampler: Iterable[Any], batch_size: int, drop_last: bool):
         if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
-            raise ValueError(f"batch_size must be positive, got {batch_size!r}")
+            raise OptionError(f"batch_size must be positive, got {batch_size!r}")
         self.sampler, self.batch_size, self.drop_last = sampler, batch_size, drop_last
 
     def __iter__(self) -> Iterator[list]:
@@ -162,4 +163,4 @@ class BatchSampler(Sampler):
 
 def _check_count(name: str, count: Any) -> None:
     if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-        raise ValueError(f"{name}: num_samples must be a positive int, got {count!r}")
+        raise OptionError(f"{name}: num_samples must be a positive int, got {count!r}")

@@ -5,6 +5,7 @@
 
 from typing import Any
 
+from ..arguments import ordered
 from ..autograd.tensor import Tensor
 from . import functional as F
 from . import init
@@ -281,6 +282,7 @@ class Hardtanh(Activation):
     function = staticmethod(F.hardtanh)
 
     def __init__(self, min_val: float = -1.0, max_val: float = 1.0, inplace: bool = False):
+        ordered(type(self).__name__, "min_val", min_val, "max_val", max_val)
         super().__init__(min_val=min_val, max_val=max_val, inplace=inplace)
 
 

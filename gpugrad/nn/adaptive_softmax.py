@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from ..autograd.op import OPS
 from ..autograd.tensor import Tensor, wrap
-from ..errors import OutOfRangeError, ShapeError
+from ..errors import OptionError, OutOfRangeError, ShapeError
 from . import functional as F
 from .container import ModuleList, Sequential
 from .linear import Linear
@@ -46,7 +46,7 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         super().__init__()
         cutoffs = list(cutoffs)
         if not cutoffs or cutoffs != sorted(set(cutoffs)) or cutoffs[0] < 1 or cutoffs[-1] >= n_classes:
-            raise ValueError(
+            raise OptionError(
                 f"AdaptiveLogSoftmaxWithLoss: cutoffs must rise and be from 1 to {n_classes - 1}, got {cutoffs}"
             )
         self.in_features, self.n_classes, self.cutoffs = in_features, n_classes, [*cutoffs, n_classes]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..autograd.tensor import Tensor
+from ..errors import OptionError
 from . import init
 from .functional.multihead_attention import attend_heads
 from .linear import Linear
@@ -40,7 +41,7 @@ class MultiheadAttention(Module):
     ):
         super().__init__()
         if embed_dim % num_heads:
-            raise ValueError(f"MultiheadAttention: embed_dim {embed_dim} cannot be divided into {num_heads} heads")
+            raise OptionError(f"MultiheadAttention: embed_dim {embed_dim} cannot be divided into {num_heads} heads")
         self.embed_dim, self.num_heads, self.dropout, self.batch_first = embed_dim, num_heads, dropout, batch_first
         self.head_dim, self.add_zero_attn = embed_dim // num_heads, add_zero_attn
         self.kdim, self.vdim = (embed_dim if dim is None else dim for dim in (kdim, vdim))

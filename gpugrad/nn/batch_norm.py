@@ -4,6 +4,7 @@ from typing import Any
 
 from ..autograd.tensor import Tensor, wrap
 from ..backend.devices import device as find_device
+from ..errors import OptionError
 from . import functional as F
 from . import init
 from .layer_norm import AffineNorm
@@ -47,7 +48,7 @@ class _RunningStatistics(AffineNorm):
     def _check(self, input: Tensor) -> None:
         if input.ndim not in self.ranks:
             expected = " or ".join(map(str, self.ranks))
-            raise ValueError(f"{type(self).__name__}: expected an input of {expected} axes, got shape {input.shape}")
+            raise OptionError(f"{type(self).__name__}: expected an input of {expected} axes, got shape {input.shape}")
 
     def extra_repr(self) -> str:
         return (

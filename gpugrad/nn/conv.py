@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from ..arguments import one_of
 from ..autograd.tensor import Tensor
+from ..errors import OptionError
 from . import functional as F
 from . import init
 from .functional.spatial import per_axis
@@ -35,12 +37,12 @@ class _Convolution(Module):
     ):
         super().__init__()
         if in_channels % groups or out_channels % groups:
-            raise ValueError(
-                f"{in_channels} input and {out_channels} output channels cannot be divided into {groups} groups"
+            raise OptionError(
+                f"{type(self).__name__}: {in_channels} input and {out_channels} output channels cannot be divided into "
+                f"{groups} groups"
             )
         modes = ("zeros",) if self.transposed else ("zeros", "reflect", "replicate", "circular")
-        if padding_mode not in modes:
-            raise ValueError(f"padding_mode must be one of {', '.join(modes)}; got {padding_mode!r}")
+        one_of(type(self).__name__, "padding_mode", padding_mode, modes)
         self.in_channels, self.out_channels, self.groups, self.padding_mode = (
             in_channels,
             out_channels,
@@ -49,14 +51,19 @@ class _Convolution(Module):
         )
         self.kernel_size = self._per_axis("kernel_size", kernel_size)
         self.stride, self.dilation = self._per_axis("stride", stride), self._per_axis("dilation", dilation)
-        self.padding: Any = padding if isinstance(padding, str) else self._per_axis("padding", padding)
+        text = isinstance(padding, str) and not self.transposed
+        self.padding: Any = (
+            one_of(type(self).__name__, "padding", padding, ("same", "valid"))
+            if text
+            else self._per_axis("padding", padding, 0)
+        )
         outer, inner = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
         self.weight = empty((outer, inner // groups, *self.kernel_size), device, dtype)
         self.register_parameter("bias", empty((out_channels,), device, dtype) if bias else None)
         self.reset_parameters()
 
-    def _per_axis(self, name: str, value: Size) -> tuple[int, ...]:
-        return per_axis(value, self.ndim, f"{type(self).__name__}: {name}")
+    def _per_axis(self, name: str, value: Any, least: int = 1) -> tuple[int, ...]:
+        return per_axis(value, self.ndim, f"{type(self).__name__}: {name}", least)
 
     def reset_parameters(self) -> None:
         """Draw new start values, uniform within 1 / sqrt(fan_in)."""
@@ -181,7 +188,7 @@ class _ConvTranspose(_Convolution):
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype
         )
-        self.output_padding = self._per_axis("output_padding", output_padding)
+        self.output_padding = self._per_axis("output_padding", output_padding, 0)
 
     def forward(self, input: Tensor, output_size: Any = None) -> Tensor:
         extra = self.output_padding if output_size is None else self._output_padding_for(input, tuple(output_size))
@@ -200,7 +207,9 @@ class _ConvTranspose(_Convolution):
         ]
         extra = tuple(w - n for w, n in zip(wanted, shortest, strict=True))
         if any(e < 0 or e >= max(s, d) for e, s, d in zip(extra, self.stride, self.dilation, strict=True)):
-            raise ValueError(f"output_size {wanted} cannot be reached: the smallest is {tuple(shortest)}")
+            raise OptionError(
+                f"{type(self).__name__}: output_size {wanted} cannot be reached: the smallest is {tuple(shortest)}"
+            )
         return extra
 
     def extra_repr(self) -> str:

@@ -6,6 +6,7 @@
 from typing import Any
 
 from ..autograd.tensor import Tensor
+from ..errors import OptionError
 from . import functional as F
 from .module import Module
 
@@ -18,7 +19,7 @@ class _Dropout(Module):
     def __init__(self, p: float = 0.5, inplace: bool = False):
         super().__init__()
         if not 0 <= p <= 1:
-            raise ValueError(f"{type(self).__name__}: p must be between 0 and 1, got {p}")
+            raise OptionError(f"{type(self).__name__}: p must be between 0 and 1, got {p}")
         self.p, self.inplace = p, inplace
 
     def forward(self, input: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..autograd.tensor import Tensor
+from ..errors import OptionError
 from . import functional as F
 from . import init
 from .module import Module
@@ -27,7 +28,7 @@ class _EmbeddingTable(Module):
     ):
         super().__init__()
         if padding_idx is not None and not -num_embeddings <= padding_idx < num_embeddings:
-            raise ValueError(
+            raise OptionError(
                 f"{type(self).__name__}: padding_idx {padding_idx} is outside a table of {num_embeddings} rows"
             )
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
@@ -38,7 +39,7 @@ class _EmbeddingTable(Module):
             self.weight = empty((num_embeddings, embedding_dim), device, dtype)
             self.reset_parameters()
         elif weight.shape != (num_embeddings, embedding_dim):
-            raise ValueError(
+            raise OptionError(
                 f"{type(self).__name__}: weight must be ({num_embeddings}, {embedding_dim}), got {weight.shape}"
             )
         else:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..autograd.tensor import Tensor
+from ..errors import OptionError
 from . import functional as F
 from .functional.conv import per_axis
 from .module import Module
@@ -25,13 +26,14 @@ class _FractionalMaxPool(Module):
     ):
         super().__init__()
         if (output_size is None) == (output_ratio is None):
-            raise ValueError(f"{type(self).__name__}: give either output_size or output_ratio")
-        self.kernel_size, self.return_indices = per_axis(kernel_size, self.ndim, "kernel_size"), return_indices
-        self.output_size = None if output_size is None else per_axis(output_size, self.ndim, "output_size")
+            raise OptionError(f"{type(self).__name__}: give either output_size or output_ratio")
+        name, self.return_indices = type(self).__name__, return_indices
+        self.kernel_size = per_axis(kernel_size, self.ndim, f"{name}: kernel_size")
+        self.output_size = None if output_size is None else per_axis(output_size, self.ndim, f"{name}: output_size")
         ratios = output_ratio if isinstance(output_ratio, (tuple, list)) else (output_ratio,) * self.ndim
         self.output_ratio = None if output_ratio is None else tuple(ratios)
         if self.output_ratio is not None and not all(0 < ratio < 1 for ratio in self.output_ratio):
-            raise ValueError(f"{type(self).__name__}: output_ratio must be between 0 and 1, got {output_ratio}")
+            raise OptionError(f"{type(self).__name__}: output_ratio must be between 0 and 1, got {output_ratio}")
         self.register_buffer("_random_samples", _random_samples)
 
     def forward(self, input: Tensor) -> Any:

@@ -13,11 +13,12 @@ from typing import Any, ParamSpec
 
 import numpy as np
 
+from ..arguments import fraction, non_negative, number, ordered
 from ..autograd.tensor import Tensor
 from ..autograd.versions import changed
 from ..backend.dtypes import float32, float64
 from ..backend.random import Generator, default_generator
-from ..errors import ShapeError
+from ..errors import OptionError, ShapeError
 
 _GAINS = {"tanh": 5 / 3, "relu": math.sqrt(2), "selu": 3 / 4}
 _ONES = ("linear", "conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d", "sigmoid")
@@ -71,7 +72,7 @@ def calculate_gain(nonlinearity: str, param: Any = None) -> float:
         return math.sqrt(2 / (1 + (0.01 if param is None else float(param)) ** 2))
     if nonlinearity not in _GAINS:
         known = ", ".join([*_ONES, "leaky_relu", *_GAINS])
-        raise ValueError(f"calculate_gain: unknown nonlinearity {nonlinearity!r}; known are {known}")
+        raise OptionError(f"calculate_gain: unknown nonlinearity {nonlinearity!r}; known are {known}")
     return _GAINS[nonlinearity]
 
 
@@ -95,6 +96,7 @@ def uniform_(tensor: Tensor, a: float = 0.0, b: float = 1.0, generator: Generato
     >>> bool((w >= -1).all()), bool((w < 1).all())
     (True, True)
     """
+    ordered("uniform_", "a", a, "b", b)
     random, dtype = _draw(tensor, generator)
     values = random.random(tensor.shape, dtype)
     return _fill(tensor, values * dtype.type(b - a) + dtype.type(a), "uniform_")
@@ -107,6 +109,7 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Gene
     >>> nn.init.normal_(gg.empty((2, 3)), std=0.0).sum().item()
     0.0
     """
+    number("normal_", "mean", mean), non_negative("normal_", "std", std)
     random, dtype = _draw(tensor, generator)
     values = random.standard_normal(tensor.shape, dtype)
     return _fill(tensor, values * dtype.type(std) + dtype.type(mean), "normal_")
@@ -127,8 +130,9 @@ def trunc_normal_(
     >>> bool((abs(w) <= 0.5).all())
     True
     """
+    non_negative("trunc_normal_", "std", std), ordered("trunc_normal_", "a", a, "b", b)
     if not (a < b and a < mean + 4 * std and b > mean - 4 * std):
-        raise ValueError(f"trunc_normal_: no room between {a} and {b} for values around {mean} with std {std}")
+        raise OptionError(f"trunc_normal_: no room between {a} and {b} for values around {mean} with std {std}")
     random, dtype = _draw(tensor, generator)
     values = random.standard_normal(math.prod(tensor.shape), dtype) * dtype.type(std) + dtype.type(mean)
     outside = np.flatnonzero((values < a) | (values > b))
@@ -236,7 +240,7 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | Non
 def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
     """Return gain / sqrt(fan), or 0 for a fan of 0. Raises ValueError for an unknown mode."""
     if mode not in ("fan_in", "fan_out"):
-        raise ValueError(f"kaiming initialisation: mode must be 'fan_in' or 'fan_out', got {mode!r}")
+        raise OptionError(f"kaiming initialisation: mode must be 'fan_in' or 'fan_out', got {mode!r}")
     fan = fans(tensor)[mode == "fan_out"]
     return calculate_gain(nonlinearity, a) / math.sqrt(fan) if fan else 0.0
 
@@ -308,6 +312,7 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     """
     if tensor.ndim != 2:
         raise ShapeError(f"sparse_: expected a matrix, got shape {tensor.shape}")
+    fraction("sparse_", "sparsity", sparsity), non_negative("sparse_", "std", std)
     random, dtype = _draw(tensor, generator)
     values = random.standard_normal(tensor.shape, dtype) * dtype.type(std)
     zeros = math.ceil(sparsity * tensor.shape[0])

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ..autograd.tensor import Tensor
-from ..errors import ShapeError
+from ..errors import OptionError, ShapeError
 from . import functional as F
 from . import init
 from .module import Module
@@ -117,7 +117,7 @@ class GroupNorm(AffineNorm):
     ):
         super().__init__()
         if num_channels % num_groups:
-            raise ValueError(f"GroupNorm: {num_channels} channels cannot be divided into {num_groups} groups")
+            raise OptionError(f"GroupNorm: {num_channels} channels cannot be divided into {num_groups} groups")
         self.num_groups, self.num_channels, self.eps, self.affine = num_groups, num_channels, eps, affine
         self._add_affine((num_channels,), affine, affine and bias, device, dtype)
 

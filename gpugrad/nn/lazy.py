@@ -1,15 +1,22 @@
 """Layers that find out the number of their input's features or channels in the first call.
 
 A lazy layer has no parameters before that call, and asking for them is an error: call the network once, on an input of
-the right shape, before its parameters are given to an optimizer or loaded. Afterwards it is an ordinary layer.
+the right shape, before its parameters are given to an optimizer. A state dict that is loaded also tells the shapes.
+Where the layer was moved to, and its dtype, are kept for the parameters. Afterwards it is an ordinary layer.
 """
 
+import inspect
 from collections.abc import Iterator
 from typing import Any
 
-from ..autograd.tensor import Tensor
+from ..autograd.tensor import Tensor, wrap
+from ..backend.devices import Device, default_device
+from ..backend.devices import device as find_device
+from ..backend.dtypes import as_dtype, default_dtype
+from ..errors import OptionError, ShapeError
 from .batch_norm import BatchNorm1d, BatchNorm2d, BatchNorm3d, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d
 from .conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
+from .hooks import Hook
 from .linear import Linear
 from .module import Module
 
@@ -26,26 +33,49 @@ class LazyModuleMixin(Module):
 
     layer: Any  # the class
     axis: int  # of the input, whose length the first argument is
+    stored: int = 0  # the axis of the weight that tells that length in a state dict
 
     def __init__(self, *args: Any, **kwargs: Any):
         Module.__init__(self)
         self.arguments = args, kwargs
+        given = self._bound(0).arguments
+        where, dtype = find_device(given.get("device")), given.get("dtype")
+        dtype = default_dtype() if dtype is None else as_dtype(dtype)
+        self._buffers["like"] = wrap(where.xp.empty(0, dtype), where, None)  # goes where the parameters are to be
+
+    def _bound(self, size: int) -> inspect.BoundArguments:
+        """Return the arguments of the layer for inputs of this length."""
+        given, options = self.arguments
+        return inspect.signature(self.layer.__init__).bind(self, size, *given, **options)
 
     def has_uninitialized_params(self) -> bool:
         """Return True: the layer was not called yet."""
         return True
 
-    def __call__(self, input: Tensor, *args: Any, **kwargs: Any) -> Any:
-        given, options = self.arguments
+    def _become_layer(self, size: int, device: Device | None = None) -> None:
+        """Make this an ordinary layer for inputs of this length, where it was moved to, or else on `device`."""
+        bound, like = self._bound(size), self._buffers["like"]
         training, hooks = self.training, self._hooks
-        self.layer.__init__(self, input.shape[self.axis], *given, **options)
+        assert like is not None
+        moved = device is None or like.device is not default_device()
+        bound.arguments.update(device=like.device if moved else device, dtype=like.dtype)
+        self.layer.__init__(*bound.args, **bound.kwargs)
         del self.arguments
         object.__setattr__(self, "__class__", self.layer)
         self.training, self._hooks = training, hooks
-        return self.to(input.device)(input, *args, **kwargs)
 
-    def _unknown(self) -> ValueError:
-        return ValueError(f"{type(self).__name__} has no parameters yet: call it, or the network it is in, once")
+    def __call__(self, input: Tensor, *args: Any, **kwargs: Any) -> Any:
+        if not isinstance(input, Tensor) or not -input.ndim <= self.axis < input.ndim:
+            got = f"shape {input.shape}" if isinstance(input, Tensor) else type(input).__name__
+            raise ShapeError(f"{type(self).__name__}: expected a Tensor with an axis {self.axis}, got {got}")
+        self._become_layer(input.shape[self.axis], input.device)
+        return self(input, *args, **kwargs)
+
+    def _hooks_of(self, kind: str) -> list[Hook]:
+        return [*super()._hooks_of(kind), *([(_read_size, {})] if kind == "load_pre" else [])]
+
+    def _unknown(self) -> OptionError:
+        return OptionError(f"{type(self).__name__} has no parameters yet: call it, or the network it is in, once")
 
     def _members(self, kind: str) -> dict[str, Any]:
         raise self._unknown()
@@ -58,6 +88,16 @@ class LazyModuleMixin(Module):
         return ", ".join(
             [*map(str, given), *(f"{name}={value}" for name, value in options.items() if value is not None)]
         )
+
+
+def _read_size(module: LazyModuleMixin, state: dict, prefix: str, *_: Any) -> None:
+    """Make `module` a layer whose parameters have the shapes in a state dict."""
+    groups = module._bound(0).arguments.get("groups", 1) if module.stored else 1
+    for name in ("weight", "running_mean"):
+        shape = getattr(state.get(prefix + name), "shape", ())
+        if len(shape) > module.stored:
+            module._become_layer(shape[module.stored] * groups)
+            return
 
 
 class _LazyInstanceNorm(LazyModuleMixin):
@@ -84,7 +124,7 @@ class LazyLinear(LazyModuleMixin, Linear):
     (2, 3)
     """
 
-    layer, axis = Linear, -1
+    layer, axis, stored = Linear, -1, 1
 
 
 class LazyConv1d(LazyModuleMixin, Conv1d):
@@ -94,7 +134,7 @@ class LazyConv1d(LazyModuleMixin, Conv1d):
     (1, 4, 6)
     """
 
-    layer, axis = Conv1d, -2
+    layer, axis, stored = Conv1d, -2, 1
 
 
 class LazyConv2d(LazyModuleMixin, Conv2d):
@@ -104,7 +144,7 @@ class LazyConv2d(LazyModuleMixin, Conv2d):
     (1, 4, 6, 6)
     """
 
-    layer, axis = Conv2d, -3
+    layer, axis, stored = Conv2d, -3, 1
 
 
 class LazyConv3d(LazyModuleMixin, Conv3d):
@@ -114,7 +154,7 @@ class LazyConv3d(LazyModuleMixin, Conv3d):
     (1, 4, 3, 3, 3)
     """
 
-    layer, axis = Conv3d, -4
+    layer, axis, stored = Conv3d, -4, 1
 
 
 class LazyConvTranspose1d(LazyModuleMixin, ConvTranspose1d):

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from ..autograd.tensor import Tensor
+from ..errors import OptionError
 from . import functional as F
 from .distance import PairwiseDistance
 from .loss import OptionLoss
@@ -73,7 +74,7 @@ class MultiMarginLoss(OptionLoss):
 
     def __init__(self, p: int = 1, margin: float = 1.0, weight: Tensor | None = None, reduction: str = "mean"):
         if p not in (1, 2):
-            raise ValueError(f"MultiMarginLoss: p must be 1 or 2, got {p}")
+            raise OptionError(f"MultiMarginLoss: p must be 1 or 2, got {p}")
         super().__init__(reduction, p=p, margin=margin, weight=weight)
 
 
@@ -120,7 +121,7 @@ class TripletMarginLoss(OptionLoss):
         self, margin: float = 1.0, p: float = 2.0, eps: float = 1e-6, swap: bool = False, reduction: str = "mean"
     ):
         if margin <= 0:
-            raise ValueError(f"TripletMarginLoss: margin must be positive, got {margin}")
+            raise OptionError(f"TripletMarginLoss: margin must be positive, got {margin}")
         super().__init__(reduction, margin=margin, p=p, eps=eps, swap=swap)
 
 
@@ -143,6 +144,6 @@ class TripletMarginWithDistanceLoss(OptionLoss):
         reduction: str = "mean",
     ):
         if margin <= 0:
-            raise ValueError(f"TripletMarginWithDistanceLoss: margin must be positive, got {margin}")
+            raise OptionError(f"TripletMarginWithDistanceLoss: margin must be positive, got {margin}")
         distance = PairwiseDistance() if distance_function is None else distance_function
         super().__init__(reduction, distance_function=distance, margin=margin, swap=swap)

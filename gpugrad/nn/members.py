@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Self
 
 from ..autograd.tensor import Tensor
+from ..errors import DTypeError, OptionError
 from .parameter import Buffer, Parameter
 
 
@@ -80,7 +81,7 @@ class MemberRegistry:
         for kind, expected in _KINDS.items():
             if name in members.get(kind, ()):
                 if value is not None and not isinstance(value, expected):
-                    raise TypeError(f"{name!r} is a {kind[1:-1]} and cannot become a {type(value).__name__}")
+                    raise DTypeError(f"{name!r} is a {kind[1:-1]} and cannot become a {type(value).__name__}")
                 members[kind][name] = value
                 return
         object.__setattr__(self, name, value)
@@ -101,7 +102,7 @@ class MemberRegistry:
         """Add a parameter as attribute `name`; None reserves the name."""
         self._check_name(name, param, Parameter, self._parameters)
         if param is not None and not param.is_leaf:
-            raise ValueError(f"register_parameter: {name!r} was made by a recorded op; a parameter must be a leaf")
+            raise OptionError(f"register_parameter: {name!r} was made by a recorded op; a parameter must be a leaf")
         self._parameters[name] = param
 
     def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
@@ -125,7 +126,7 @@ class MemberRegistry:
         if hasattr(self, name) and name not in members:
             raise KeyError(f"{type(self).__name__} has an attribute {name!r} already")
         if value is not None and not isinstance(value, expected):
-            raise TypeError(f"{name!r}: expected a {expected.__name__} or None, got {type(value).__name__}")
+            raise DTypeError(f"{name!r}: expected a {expected.__name__} or None, got {type(value).__name__}")
 
     # Walking
 
@@ -211,7 +212,9 @@ class MemberRegistry:
         """Put `module` at the dotted name `target`; with `strict` there must be one already. Raises AttributeError
         otherwise."""
         if not target or not isinstance(module, MemberRegistry):
-            raise ValueError(f"set_submodule: expected a name and a Module, got {target!r} and {type(module).__name__}")
+            raise OptionError(
+                f"set_submodule: expected a name and a Module, got {target!r} and {type(module).__name__}"
+            )
         path, _, name = target.rpartition(".")
         parent = self.get_submodule(path)
         if not isinstance(getattr(parent, name, module), MemberRegistry) or strict and not hasattr(parent, name):

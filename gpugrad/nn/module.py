@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar
 
+from ..autograd.explain import TOLD, retell
 from ..autograd.tensor import Handle, Tensor, wrap
 from ..backend.devices import Device
 from ..backend.devices import device as find_device
 from ..backend.dtypes import as_dtype, bfloat16, float16, float32, float64, is_float
 from ..errors import DTypeError
+from .arguments import checked, function_checks
 from .hooks import Hook, ModuleHooks
 from .members import MemberRegistry, join
 from .state_dict import Keys, compare_states, drop_gradient, float_dtype, load_value, raise_mismatches, set_data
@@ -57,11 +59,22 @@ class Module(MemberRegistry):
     else:
 
         def __call__(self, *args: Any, **kwargs: Any) -> Any:
-            if self._hooks is None:
-                return self.forward(*args, **kwargs)
-            return self._hooks.call(self, args, kwargs)
+            try:
+                if self._hooks is None:
+                    return self.forward(*args, **kwargs)
+                return self._hooks.call(self, args, kwargs)
+            except TOLD as caught:
+                if not type(self).__module__.startswith("gpugrad.nn."):
+                    raise
+                error = caught
+            return retell(self.forward, type(self).__name__, error, function_checks(""), args, kwargs)
 
-    def _fused_with(self, after: Module) -> Callable | None:
+    def __init_subclass__(cls, **kwargs: Any):
+        super().__init_subclass__(**kwargs)
+        if cls.__module__.startswith("gpugrad.nn.") and "__init__" in vars(cls):
+            cls.__init__ = checked(vars(cls)["__init__"])
+
+    def _joined_with(self, after: Module) -> Callable | None:
         """Return the function that does this module's work and then that of `after` by one op, or None if there is
         none."""
         return None
@@ -272,7 +285,7 @@ class Module(MemberRegistry):
         with `strict`, every missing and unexpected name.
         """
         if not isinstance(state_dict, Mapping):
-            raise TypeError(f"load_state_dict: expected a mapping of names to values, got {type(state_dict).__name__}")
+            raise DTypeError(f"load_state_dict: expected a mapping of names to values, got {type(state_dict).__name__}")
         given, members = dict(state_dict), list(self.named_modules(remove_duplicate=False))
         missing, unexpected, errors = [], [], []
         for path, module in members:

@@ -97,7 +97,8 @@ class AvgPool1d(_AvgPool):
         count_include_pad: bool = True,
     ):
         stride = kernel_size if stride is None else stride
-        kernel, step, pad = (per_axis(size, 1, "AvgPool1d") for size in (kernel_size, stride, padding))
+        kernel, step = per_axis(kernel_size, 1, "AvgPool1d: kernel_size"), per_axis(stride, 1, "AvgPool1d: stride")
+        pad = per_axis(padding, 1, "AvgPool1d: padding", 0)
         super().__init__(kernel, step, pad, ceil_mode, count_include_pad)
 
     def forward(self, input: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..autograd.tensor import Tensor, wrap
-from ..errors import ShapeError
+from ..errors import DTypeError, OptionError, ShapeError
 from ..ops.join import concatenate, stack
 from ..ops.recurrent import gru_layer, lstm_layer, rnn_layer
 from ..ops.recurrent.packed_steps import packed_steps
@@ -82,18 +82,18 @@ class RNNBase(Module):
     def _check_arguments(self) -> None:
         name = type(self).__name__
         if self.mode not in MODES:
-            raise ValueError(f"{name}: unknown mode {self.mode!r}; known: {', '.join(MODES)}")
+            raise OptionError(f"{name}: unknown mode {self.mode!r}; known: {', '.join(MODES)}")
         for size in ("input_size", "hidden_size", "num_layers"):
             if not isinstance(getattr(self, size), int):
-                raise TypeError(f"{name}: {size} must be an int, got {getattr(self, size)!r}")
+                raise DTypeError(f"{name}: {size} must be an int, got {getattr(self, size)!r}")
             if getattr(self, size) <= 0:
-                raise ValueError(f"{name}: {size} must be positive, got {getattr(self, size)}")
+                raise OptionError(f"{name}: {size} must be positive, got {getattr(self, size)}")
         if not 0 <= self.dropout <= 1:
-            raise ValueError(f"{name}: dropout must be between 0 and 1, got {self.dropout}")
+            raise OptionError(f"{name}: dropout must be between 0 and 1, got {self.dropout}")
         if not 0 <= self.proj_size < self.hidden_size:
-            raise ValueError(f"{name}: proj_size must be from 0 to hidden_size - 1, got {self.proj_size}")
+            raise OptionError(f"{name}: proj_size must be from 0 to hidden_size - 1, got {self.proj_size}")
         if self.dropout and self.num_layers == 1:
-            warnings.warn(f"{name}: dropout acts between layers, and there is only one", stacklevel=4)
+            warnings.warn(f"{name}: dropout acts between layers, and there is only one", stacklevel=6)
 
     def reset_parameters(self) -> None:
         """Draw new start values, uniform within 1 / sqrt(hidden_size)."""
@@ -108,7 +108,7 @@ class RNNBase(Module):
     def flatten_parameters(self) -> None:
         """Do nothing: there is no cuDNN whose order the weights would have to be in."""
 
-    def forward(self, input: Any, hx: Any = None) -> tuple:
+    def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
         if isinstance(input, PackedSequence):
             rows, sizes = input.data, tuple(input.batch_sizes.tolist())
             self._check_width(rows)
@@ -191,7 +191,7 @@ class RNN(RNNBase):
 
     def __init__(self, input_size: int, hidden_size: int, num_layers: int = 1, nonlinearity: str = "tanh", *args, **kw):
         if nonlinearity not in ("tanh", "relu"):
-            raise ValueError(f"RNN: nonlinearity must be 'tanh' or 'relu', got {nonlinearity!r}")
+            raise OptionError(f"RNN: nonlinearity must be 'tanh' or 'relu', got {nonlinearity!r}")
         self.nonlinearity = nonlinearity
         super().__init__(
             f"RNN_{nonlinearity.upper()}", input_size, hidden_size, num_layers, *args, **_without_projection(kw)
@@ -232,7 +232,7 @@ class GRU(RNNBase):
 def _without_projection(options: dict) -> dict:
     """Return the options. Raises ValueError if proj_size is among them."""
     if "proj_size" in options:
-        raise ValueError("proj_size: only LSTM has a projection")
+        raise OptionError("proj_size: only LSTM has a projection")
     return options
 
 
@@ -300,7 +300,7 @@ class RNNCell(RNNCellBase):
 
     def forward(self, input: Tensor, hx: Tensor | None = None) -> Tensor:
         if self.nonlinearity not in ("tanh", "relu"):
-            raise ValueError(f"RNNCell: nonlinearity must be 'tanh' or 'relu', got {self.nonlinearity!r}")
+            raise OptionError(f"RNNCell: nonlinearity must be 'tanh' or 'relu', got {self.nonlinearity!r}")
         return self._step(f"RNN_{self.nonlinearity.upper()}", input, hx)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from ..autograd.tensor import Tensor, wrap
 from ..backend.devices import device as find_device
 from ..backend.dtypes import as_dtype, default_dtype
-from ..errors import ShapeError
+from ..errors import OptionError, ShapeError
 from . import functional as F
 from . import init
 from .attention import MultiheadAttention
@@ -79,7 +79,7 @@ def _activation_function(given: Activation) -> Callable[[Tensor], Tensor]:
     """Return the function that is given, or that of a name. Raises ValueError for an unknown name."""
     known = {"relu": F.relu, "gelu": F.gelu}
     if isinstance(given, str) and given not in known:
-        raise ValueError(f"activation must be 'relu', 'gelu' or a function, got {given!r}")
+        raise OptionError(f"activation must be 'relu', 'gelu' or a function, got {given!r}")
     return known[given] if isinstance(given, str) else given
 
 

@@ -16,9 +16,10 @@ class _MaxUnpool(Module):
 
     def __init__(self, kernel_size: Any, stride: Any = None, padding: Any = 0):
         super().__init__()
-        self.kernel_size = per_axis(kernel_size, self.ndim, "kernel_size")
-        self.stride = self.kernel_size if stride is None else per_axis(stride, self.ndim, "stride")
-        self.padding = per_axis(padding, self.ndim, "padding")
+        name = type(self).__name__
+        self.kernel_size = per_axis(kernel_size, self.ndim, f"{name}: kernel_size")
+        self.stride = self.kernel_size if stride is None else per_axis(stride, self.ndim, f"{name}: stride")
+        self.padding = per_axis(padding, self.ndim, f"{name}: padding", 0)
 
     def forward(self, input: Tensor, indices: Tensor, output_size: Any = None) -> Tensor:
         return self.function(input, indices, self.kernel_size, self.stride, self.padding, output_size)

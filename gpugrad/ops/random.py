@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import integer, non_negative, non_negative_int, ordered, positive_int
 from ..autograd.convert import asarray
 from ..autograd.tensor import Tensor, wrap
 from ..backend.devices import device as find_device
 from ..backend.dtypes import as_dtype, default_dtype
 from ..backend.random import Generator, default_generator
-from ..errors import ShapeError
+from ..errors import OptionError, ShapeError
 from .creation import _shape
 
 __all__ = [
@@ -34,6 +35,12 @@ def _draw_floats(name: str, shape: tuple, dtype: Any, generator: Generator | Non
     dtype = default_dtype() if dtype is None else as_dtype(dtype)
     draw = np.float64 if dtype == np.float64 else np.float32
     return np.asarray(getattr(_stream(generator), name)(shape, draw)), dtype
+
+
+def _parameters(first: Any, second: Any, size: Any) -> tuple[Any, Any, tuple]:
+    """The parameters of a distribution, Tensors as arrays on the host, and the shape to draw."""
+    first, second = (p.device.to_host(p._array) if isinstance(p, Tensor) else p for p in (first, second))
+    return first, second, np.broadcast_shapes(np.shape(first), np.shape(second)) if size is None else _shape((size,))
 
 
 def rand(
@@ -61,37 +68,43 @@ def randn(
 
 
 def uniform(
-    low: float = 0.0,
-    high: float = 1.0,
-    size: Any = (),
+    low: Any = 0.0,
+    high: Any = 1.0,
+    size: Any = None,
     dtype: Any = None,
     device: Any = None,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Return uniform random numbers in [low, high).
+    """Return uniform random numbers in [low, high), which may be arrays.
 
     >>> x = gg.uniform(-1, 1, size=100)
     >>> x.shape, bool((x.abs() <= 1).all())
     ((100,), True)
     """
-    values, dtype = _draw_floats("random", _shape((size,)), dtype, generator)
+    if np.ndim(low) == np.ndim(high) == 0 and not isinstance(low, Tensor) and not isinstance(high, Tensor):
+        ordered("uniform", "low", low, "high", high)
+    low, high, size = _parameters(low, high, size)
+    values, dtype = _draw_floats("random", size, dtype, generator)
     return _to_device(values * (high - low) + low, dtype, device)
 
 
 def normal(
-    mean: float = 0.0,
-    std: float = 1.0,
-    size: Any = (),
+    mean: Any = 0.0,
+    std: Any = 1.0,
+    size: Any = None,
     dtype: Any = None,
     device: Any = None,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Return normal random numbers with this mean and standard deviation.
+    """Return normal random numbers with this mean and standard deviation, which may be arrays.
 
     >>> gg.normal(5.0, 0.1, size=(2, 2)).shape
     (2, 2)
     """
-    values, dtype = _draw_floats("standard_normal", _shape((size,)), dtype, generator)
+    if not isinstance(std, Tensor) and np.ndim(std) == 0:
+        non_negative("normal", "std", std)
+    mean, std, size = _parameters(mean, std, size)
+    values, dtype = _draw_floats("standard_normal", size, dtype, generator)
     return _to_device(values * std + mean, dtype, device)
 
 
@@ -113,6 +126,7 @@ def randint(
     if size is None and isinstance(high, (tuple, list)):
         high, size = None, high
     low, high = (0, low) if high is None else (low, high)
+    integer("randint", "low", low), integer("randint", "high", high)
     shape = () if size is None else _shape((size,))
     if high <= low:
         raise ShapeError(f"randint: expected low < high, got [{low}, {high})")
@@ -126,6 +140,7 @@ def randperm(n: int, dtype: Any = None, device: Any = None, generator: Generator
     >>> gg.sort(gg.randperm(4))
     tensor([0, 1, 2, 3])
     """
+    non_negative_int("randperm", "n", n)
     return _to_device(
         _stream(generator).permutation(n), np.dtype("int64") if dtype is None else as_dtype(dtype), device
     )
@@ -154,22 +169,27 @@ def randn_like(x: Tensor, dtype: Any = None, device: Any = None) -> Tensor:
     return randn(*x.shape, **_like(x, dtype, device))
 
 
-def randint_like(x: Tensor, low: int, high: int | None = None) -> Tensor:
+def randint_like(x: Tensor, low: int, high: int | None = None, dtype: Any = None, device: Any = None) -> Tensor:
     """Return random integers (`randint`) with the shape, dtype and device of x.
 
     >>> gg.randint_like(gg.ones(3), 1)
     tensor([0., 0., 0.])
     """
-    return randint(low, high, size=x.shape, dtype=x.dtype, device=x.device)
+    return randint(low, high, size=x.shape, **_like(x, dtype, device))
 
 
 def bernoulli(p: Any, generator: Generator | None = None) -> Tensor:
     """Return ones with the probabilities in p, else zeros, in p's shape and dtype.
 
+    Raises OptionError for numbers outside [0, 1]; on a cuda device they are not looked at, because an error would have
+    to wait for the device.
+
     >>> gg.bernoulli(gg.tensor([0.0, 1.0, 1.0]))
     tensor([0., 1., 1.])
     """
     p = asarray(p)
+    if p.device.type == "cpu" and not ((p._array >= 0) & (p._array <= 1)).all():
+        raise OptionError(f"bernoulli: p must be probabilities between 0 and 1, got {p.tolist() if not p.ndim else p}")
     values, _ = _draw_floats("random", p.shape, None, generator)
     return wrap((p.device.asarray(values) < p._array).astype(p.dtype), p.device, None)
 
@@ -186,6 +206,9 @@ def multinomial(
     tensor([1, 1, 1])
     """
     weights = asarray(weights)
+    positive_int("multinomial", "num_samples", num_samples)
+    if weights.ndim < 1:
+        raise ShapeError("multinomial: weights must have an axis, got a number")
     host = np.asarray(weights.device.to_host(weights._array), np.float64)
     rows = host.reshape(-1, host.shape[-1])
     if (rows < 0).any() or not np.isfinite(rows).all() or (rows.sum(1) <= 0).any():

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..arguments import integer
 from ..autograd.convert import asarray
 from ..autograd.op import op, xp
 from ..autograd.tensor import Tensor
@@ -42,6 +43,8 @@ def reshape(x, *, shape):
     tensor([[0, 1, 2],
             [3, 4, 5]])
     """
+    if (shape if shape.__class__ is int else min(shape, default=0)) < -1:
+        raise ValueError(f"sizes must be -1 or not negative, got {shape}")
     return x.reshape(shape)
 
 
@@ -128,6 +131,7 @@ moveaxis.vjp(x=lambda g, source, destination: xp(g).moveaxis(g, destination, sou
         s.case(s(), axis=0),
         s.case(s(0, 3), axis=1),
     ],
+    scalar_axis=False,
 )
 def expand_dims(x, *, axis):
     """Return x with an axis of length 1 at each position `axis` (an int or a tuple) of the result: a view.
@@ -193,7 +197,7 @@ broadcast_to.vjp(x=lambda g: g)
 
 def axis_of(name: str, x: Tensor, axis: int) -> int:
     """Return `axis` counted from the front. Raises ShapeError, in the name of a function, if x does not have it."""
-    if not -x.ndim <= axis < x.ndim:
+    if not -x.ndim <= integer(name, "axis", axis) < x.ndim:
         raise ShapeError(f"{name}: axis {axis} is outside shape {x.shape}")
     return axis % x.ndim
 
@@ -218,7 +222,7 @@ def flatten(x: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
     x = asarray(x)
     if not x.ndim:
         return reshape(x, shape=1)
-    first, last = start_dim % x.ndim, end_dim % x.ndim
+    first, last = axis_of("flatten", x, start_dim), axis_of("flatten", x, end_dim)
     if first > last:
         raise ShapeError(f"flatten: start_dim={start_dim} comes after end_dim={end_dim} in shape {x.shape}")
     shape = x.shape
@@ -232,12 +236,12 @@ def unflatten(x: Any, dim: int, sizes: Sequence[int]) -> Tensor:
     (2, 3, 4)
     """
     x = asarray(x)
-    axis = dim % x.ndim
+    axis = axis_of("unflatten", x, dim)
     sizes = tuple(sizes)
-    if -1 in sizes:
+    if sizes.count(-1) == 1:
         known = prod(n for n in sizes if n != -1)
         sizes = tuple((x.shape[axis] // known if known else 0) if n == -1 else n for n in sizes)
-    if prod(sizes) != x.shape[axis]:
+    if prod(sizes) != x.shape[axis] or any(n < 0 for n in sizes):
         raise ShapeError(f"unflatten: {sizes} does not multiply to the length of axis {dim} of shape {x.shape}")
     return reshape(x, shape=(*x.shape[:axis], *sizes, *x.shape[axis + 1 :]))
 
@@ -317,7 +321,7 @@ def broadcast_arrays(*arrays: Any) -> tuple[Tensor, ...]:
     >>> [x.shape for x in gg.broadcast_arrays(gg.ones(2, 1), gg.ones(3))]
     [(2, 3), (2, 3)]
     """
-    tensors = [asarray(a) for a in arrays]
+    tensors = [asarray(a) for a in _unpacked(arrays)]
     shape = broadcast_shapes(*[a.shape for a in tensors])
     return tuple(a if a.shape == shape else broadcast_to(a, shape=shape) for a in tensors)
 
@@ -354,8 +358,15 @@ def atleast_3d(*arrays: Any) -> Any:
 
 
 def _for_each(arrays: tuple, function: Any) -> Any:
-    made = tuple(function(asarray(a)) for a in arrays)
+    made = tuple(function(asarray(a)) for a in _unpacked(arrays))
     return made[0] if len(made) == 1 else made
+
+
+def _unpacked(arrays: tuple) -> tuple:
+    """The arrays, which PyTorch also takes as one sequence of Tensors."""
+    given = arrays[0] if len(arrays) == 1 else ()
+    packed = isinstance(given, (tuple, list)) and any(isinstance(a, Tensor) for a in given)
+    return tuple(given) if packed else arrays
 
 
 def meshgrid(*arrays: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Tensor, ...]:
@@ -374,6 +385,7 @@ def meshgrid(*arrays: Any, copy: bool = True, sparse: bool = False, indexing: st
     """
     if indexing not in ("xy", "ij"):
         raise ShapeError(f"meshgrid: indexing is 'xy' or 'ij', got {indexing!r}")
+    arrays = _unpacked(arrays)
     n = len(arrays)
     order = list(range(n))
     if indexing == "xy" and n > 1:

@@ -10,6 +10,7 @@ from ..autograd.tensor import Tensor, wrap
 from ..autograd.versions import changed
 from ..backend.dtypes import float32, is_low
 from ..errors import OptionError, ShapeError
+from ..ops.norm import p_norm
 from .optimizer import PerParameterOptimizer
 from .options import options
 
@@ -103,7 +104,7 @@ def orthogonalized(xp: Any, matrix: Any, coefficients: tuple[float, float, float
     a, b, c = coefficients
     tall = matrix.shape[0] > matrix.shape[1]
     x = matrix.T if tall else matrix
-    x = x / xp.maximum(xp.sqrt((x * x).sum()), eps)
+    x = x / xp.maximum(p_norm(x), eps)
     for _ in range(steps):
         gram = x @ x.T
         x = a * x + (b * gram + c * (gram @ gram)) @ x

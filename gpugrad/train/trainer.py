@@ -18,7 +18,7 @@ from ..autograd.mode import no_grad
 from ..autograd.tensor import Tensor
 from ..backend.devices import device as find_device
 from ..data.fetch import on_tensors
-from ..errors import StateDictError, TrainingError
+from ..errors import OptionError, StateDictError, TrainingError
 from ..io import load_training, save_training
 from ..nn import Module
 from ..nn.utils import clip_grad_norm_
@@ -64,7 +64,7 @@ class Trainer:
         checkpoint: str | os.PathLike | None = None,
     ):
         if scheduled not in ("epoch", "step"):
-            raise ValueError(f'Trainer: scheduled must be "epoch" or "step", got {scheduled!r}')
+            raise OptionError(f'Trainer: scheduled must be "epoch" or "step", got {scheduled!r}')
         self.model, self.optimizer, self.loss = model, optimizer, loss
         self.scheduler, self.scheduled, self.scaler, self.clip = scheduler, scheduled, scaler, clip
         self.device = None if device is None else find_device(device)

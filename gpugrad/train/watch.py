@@ -14,6 +14,7 @@ from ..autograd.tensor import Tensor
 from ..backend.dtypes import is_float
 from ..errors import TrainingError
 from ..nn import Module
+from ..ops.norm import p_norm
 
 
 def gradient_norms(model: Module) -> dict[str, float]:
@@ -29,14 +30,8 @@ def gradient_norms(model: Module) -> dict[str, float]:
         return {}
     device = next(iter(named.values())).device
     with device.selected():
-        squares = device.xp.stack([_square(device.xp, grad._array) for grad in named.values()])
-    return dict(zip(named, np.sqrt(device.to_host(squares)).tolist(), strict=True))
-
-
-def _square(ns: Any, array: Any) -> Any:
-    flat = array.reshape(-1)
-    flat = flat.astype(np.float32) if flat.itemsize == 2 else flat
-    return ns.dot(flat, flat)
+        norms = device.xp.stack([p_norm(grad._array) for grad in named.values()])
+    return dict(zip(named, device.to_host(norms).tolist(), strict=True))
 
 
 def check_gradients(model: Module, when: str) -> dict[str, float]:

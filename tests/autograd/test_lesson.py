@@ -45,7 +45,7 @@ def test_the_files_that_the_lesson_names_exist():
 def test_files_use_those_above_them():
     order = re.findall(r"\]\((\w+)\.py\)", PAGE.read_text().partition("\n| file |")[2].partition("\n\n")[0])
     assert len(order) > 12 and len(set(order)) == len(order)
-    known = {"table", "explain", "protocols"}
+    known = {"table", "explain", "stepwise", "protocols"}
     for name in order:
         assert used(PAGE.parent / f"{name}.py") <= known, name
         known.add(name)

@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import threading
 
 import numpy as np
 import pytest
@@ -452,6 +453,18 @@ def test_parameter_dictionary_is_a_mapping():
     assert list(modules) == []
 
 
+def test_threads_inside_of_cached_do_not_see_each_other():
+    layer = nn.utils.parametrizations.weight_norm(nn.Linear(3, 2))
+    seen = []
+    with nn.utils.parametrize.cached():
+        first = layer.weight
+        thread = threading.Thread(target=lambda: seen.extend([layer.weight, layer.weight]))
+        thread.start()
+        thread.join()
+        assert layer.weight is first
+    assert seen[0] is not seen[1] and seen[0] is not first
+
+
 # Lazy layers
 
 
@@ -480,6 +493,56 @@ def test_lazy_layers_become_ordinary_ones(name, args, shape):
     assert {n: p.shape for n, p in ours.state_dict().items()} == {
         n: tuple(p.shape) for n, p in theirs.state_dict().items()
     }
+
+
+LAZY = [
+    ("Linear", (4,), (2, 5, 3)), ("Conv1d", (4, 2), (2, 6, 5)), ("ConvTranspose2d", (4, 2), (2, 3, 4, 4)),
+    ("BatchNorm1d", (), (4, 3)), ("BatchNorm2d", (0.1, 0.2, False), (2, 3, 4, 4)), ("InstanceNorm1d", (), (2, 3, 5)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "args", "shape"), LAZY)
+@pytest.mark.parametrize("dtype", ["float64", "float16"])
+def test_lazy_layers_remember_the_dtype_that_they_were_given(name, args, shape, dtype):
+    found = []
+    for library, nn_ in LIBRARIES:
+        told, made, moved = (
+            getattr(nn_, f"Lazy{name}")(*args, **kwargs) for kwargs in ({"dtype": getattr(library, dtype)}, {}, {})
+        )
+        getattr(made, {"float64": "double", "float16": "half"}[dtype])()
+        net = nn_.Sequential(moved).to(getattr(library, dtype))
+        for layer in (told, made, copy.deepcopy(net) if nn_ is nn else net):  # PyTorch cannot copy theirs
+            out = layer(library.ones(shape, dtype=getattr(library, dtype)))
+            found.append([str(t.dtype).split(".")[-1] for t in (out, *layer.state_dict().values())])
+    assert found[:3] == found[3:] and found[0][0] == dtype
+
+
+def test_a_lazy_layer_draws_its_start_values_in_its_dtype():
+    layer = nn.LazyLinear(3).double()
+    layer(gg.ones((1, 50), dtype=gg.float64))
+    weight = layer.weight.detach().numpy()
+    assert not np.array_equal(weight, weight.astype("f"))
+
+
+@pytest.mark.parametrize(("name", "args", "shape"), LAZY)
+def test_lazy_layers_take_the_shapes_of_a_state_dict(name, args, shape):
+    if name == "Conv1d":
+        args = (*args, 1, 0, 1, 2)  # 2 groups
+    options = {"affine": True, "track_running_stats": True} if name == "InstanceNorm1d" else {}
+    source, lazy = (getattr(nn, f"Lazy{name}")(*args) for _ in range(2))
+    theirs = getattr(torch.nn, f"Lazy{name}")(*args)
+    x = values(*shape).astype("float32")
+    theirs(torch.tensor(x))
+    source(gg.tensor(x))
+    seen = []
+    lazy.register_forward_hook(lambda *_: seen.append(1))
+    net = nn.Sequential(lazy.double()).eval()
+    net.load_state_dict({f"0.{name}": value for name, value in theirs.state_dict().items()})
+    expected = getattr(torch.nn, name)(x.shape[-1 if name == "Linear" else 1], *args, **options).double()
+    expected.load_state_dict(theirs.state_dict())
+    got = net(gg.tensor(x).double()).detach().numpy()
+    np.testing.assert_allclose(got, expected.eval()(torch.tensor(x).double()).detach().numpy(), atol=1e-12)
+    assert seen == [1] and repr(lazy) == repr(source)
 
 
 # Fusion with batch normalisation, and modules without start values

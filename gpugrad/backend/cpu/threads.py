@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ...errors import OptionError
 from . import blas, memory
 
 _affinity = getattr(os, "sched_getaffinity", None)
@@ -40,7 +41,7 @@ def set_num_threads(count: int) -> None:
     """
     global _count
     if not isinstance(count, int) or count < 1:
-        raise ValueError(f"set_num_threads: expected a positive int, got {count!r}")
+        raise OptionError(f"set_num_threads: expected a positive int, got {count!r}")
     _count = count
     blas.set_num_threads([count] * len(blas.get_num_threads()))
 

@@ -10,7 +10,7 @@ import numpy as np
 from ...backend.devices import Device
 from ...backend.dtypes import is_float
 from ...backend.random import Generator
-from ...errors import DTypeError
+from ...errors import DTypeError, OptionError
 from .base import Transform, in_floats
 
 _GRAY = (0.2989, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
@@ -25,7 +25,7 @@ class Normalize(Transform):
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]):
         if not np.all(np.asarray(std)):
-            raise ValueError(f"Normalize: std must not be 0, got {std}")
+            raise OptionError(f"Normalize: std must not be 0, got {std}")
         self.mean, self.std = mean, std
 
     def apply(self, images: Any, device: Device) -> Any:
@@ -88,7 +88,7 @@ def _range(name: str, given: Any, middle: float, least: float, most: float) -> t
         given = (max(middle - given, 0) if middle else -given, middle + given)
     low, high = map(float, given)
     if not least <= low <= high <= most:
-        raise ValueError(f"ColorJitter: {name} must be a range within [{least}, {most}], got {given}")
+        raise OptionError(f"ColorJitter: {name} must be a range within [{least}, {most}], got {given}")
     return low, high
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ...autograd.tensor import wrap
 from ...backend.devices import Device
 from ...backend.random import Generator
-from ...errors import ShapeError
+from ...errors import OptionError, ShapeError
 from ...nn.functional import interpolate
 from .base import Transform, in_floats
 
@@ -138,7 +138,7 @@ class Resize(Transform):
     ):
         self.size, self.interpolation, self.max_size, self.antialias = size, interpolation, max_size, antialias
         if max_size is not None and (not isinstance(size, int) or max_size <= size):
-            raise ValueError(f"Resize: max_size {max_size} needs one number as size, and a smaller one; got {size}")
+            raise OptionError(f"Resize: max_size {max_size} needs one number as size, and a smaller one; got {size}")
 
     def apply(self, images: Any, device: Device) -> Any:
         size = self._edges(*images.shape[2:])

@@ -10,7 +10,7 @@ from ...autograd.tensor import Tensor, wrap
 from ...backend.devices import Device
 from ...backend.dtypes import default_dtype, is_float
 from ...backend.random import Generator, default_generator
-from ...errors import DTypeError, ShapeError
+from ...errors import DTypeError, OptionError, ShapeError
 
 
 class MixUp:
@@ -28,7 +28,7 @@ class MixUp:
 
     def __init__(self, *, alpha: float = 1.0, num_classes: int | None = None, generator: Generator | None = None):
         if alpha <= 0:
-            raise ValueError(f"{type(self).__name__}: alpha must be positive, got {alpha}")
+            raise OptionError(f"{type(self).__name__}: alpha must be positive, got {alpha}")
         self.alpha, self.num_classes, self.generator = alpha, num_classes, generator
 
     def __call__(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

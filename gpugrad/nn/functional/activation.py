@@ -5,13 +5,15 @@ from functools import wraps
 from inspect import Parameter, Signature, cleandoc
 from typing import Any
 
+from ...arguments import ordered
 from ...autograd.autocast import governed
 from ...autograd.convert import asarray
 from ...autograd.op import OPS, Op
 from ...autograd.tensor import Tensor
 from ...backend.random import default_generator
-from ...errors import ShapeError
+from ...errors import DTypeError, ShapeError
 from ...ops import elementwise as ops
+from ...ops.shape import axis_of
 
 __all__ = [
     "celu", "celu_", "elu", "elu_", "gelu", "glu", "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "hardtanh_",
@@ -79,6 +81,8 @@ def _always_inplace(op: Op, arguments: str = "") -> Callable[..., Tensor]:
 
 def _written_into(input: Tensor, op: Callable[..., Tensor], args: tuple, kwargs: dict) -> Tensor:
     """Overwrite `input` with `op` of it and the other arguments, and return it."""
+    if not isinstance(input, Tensor):
+        raise DTypeError(f"{op.__name__}: only a Tensor can be overwritten in place, got {type(input).__name__}")
     kept = input.clone() if input.requires_grad else input  # the gradient may need what is written over
     return input.copy_(op(kept, *args, **kwargs))
 
@@ -121,6 +125,7 @@ def rrelu(
     tensor([-0.2292,  0.    ,  2.    ])
     """
     input = asarray(input)
+    ordered("rrelu", "lower", lower, "upper", upper)
     if inplace:
         return _written_into(input, rrelu, (lower, upper, training), {})
     if not training:
@@ -146,10 +151,10 @@ def glu(input: Any, dim: int = -1) -> Tensor:
     tensor([[0.5, 1. ]])
     """
     input = asarray(input)
-    if input.shape[dim] % 2:
+    length = input.shape[axis_of("glu", input, dim)]
+    if length % 2:
         raise ShapeError(f"glu: axis {dim} of {input.shape} cannot be halved")
-    half = input.shape[dim] // 2
-    a, b = input.split(half, dim=dim)
+    a, b = input.split([length // 2, length // 2], dim=dim)
     return a * OPS["sigmoid"](b)
 
 
@@ -167,4 +172,6 @@ def prelu(input: Any, weight: Any) -> Tensor:
         if input.ndim < 2 or input.shape[1] != weight.shape[0]:
             raise ShapeError(f"prelu: weight {weight.shape} must have one element or one per channel of {input.shape}")
         weight = weight.reshape((-1, *(1,) * (input.ndim - 2)))
+    elif weight.ndim == 1:
+        weight = weight.reshape(())
     return OPS["where"](input > 0, input, weight * input)

@@ -1,11 +1,13 @@
 """Pooling to a given output size with PyTorch's arguments."""
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from ...arguments import sizes_or_none
 from ...autograd.autocast import governed
 from ...autograd.convert import asarray
 from ...autograd.op import OPS
@@ -30,7 +32,10 @@ def _window_bounds(n: int, out: int) -> tuple[np.ndarray, np.ndarray]:
 
 def _output_sizes(name: str, dims: int, x: Tensor, output_size: Any) -> tuple[int, ...]:
     """Return the output size of each axis. Raises ShapeError for sizes that cannot be made."""
-    given = (output_size,) * dims if isinstance(output_size, int) or output_size is None else tuple(output_size)
+    sizes_or_none(name, "output_size", output_size)
+    given = tuple(output_size) if isinstance(output_size, Sequence) else (output_size,) * dims
+    if len(given) != dims:
+        raise ShapeError(f"{name}: output_size must be one number or {dims}, got {output_size}")
     sizes = tuple(n if o is None else o for n, o in zip(x.shape[2:], given, strict=True))
     if any(o < 1 for o in sizes) or 0 in x.shape[2:]:
         raise ShapeError(f"{name}: cannot pool {x.shape} to output_size {output_size}")

@@ -4,6 +4,7 @@ norm)."""
 import math
 from typing import Any
 
+from ...arguments import non_negative, number, positive
 from ...autograd.convert import asarray
 from ...autograd.mode import no_grad
 from ...autograd.tensor import Tensor
@@ -28,15 +29,18 @@ def batch_norm(
     """Normalise input (N, C, *S) per channel, then multiply by weight and add bias (C,).
 
     In training it uses the batch's statistics, which also move running_mean and running_var (the unbiased variance) in
-    place by `momentum`; otherwise it uses those two. Raises ShapeError in training for one value per channel. See S.
-    Ioffe and C. Szegedy 2015, section 3.
+    place by `momentum` unless the batch is empty; otherwise it uses those two. Raises ShapeError in training for one
+    value per channel. See S. Ioffe and C. Szegedy 2015, section 3.
 
     >>> F.batch_norm(gg.tensor([[1.0], [3.0]]), None, None, training=True).round(decimals=3)
     tensor([[-1.],
             [ 1.]])
     """
     input = asarray(input)
+    if input.ndim < 2:
+        raise ShapeError(f"batch_norm: expected input (N, C, *S), got {input.shape}")
     if not training:
+        non_negative("batch_norm", "eps", eps)
         if running_mean is None or running_var is None:
             raise ShapeError("batch_norm: running_mean and running_var are needed unless training")
         rstd = (running_var.to(dtype=input.dtype) + eps) ** -0.5
@@ -44,10 +48,14 @@ def batch_norm(
         shift = -running_mean.to(dtype=input.dtype) * scale
         shift = shift if bias is None else shift + bias
         return channel_affine(input, scale, shift)
+    positive("batch_norm", "eps", eps)
     count = math.prod(input.shape) // max(input.shape[1], 1)
     if count == 1:
         raise ShapeError(f"batch_norm: training needs more than one value per channel, got input {input.shape}")
+    number("batch_norm", "momentum", momentum)
     out, mean, var = batch_norm_op(input, weight, bias, eps=eps)
+    if not count:
+        return out
     with no_grad():
         if running_mean is not None:
             running_mean.copy_(running_mean * (1 - momentum) + mean.detach().to(dtype=running_mean.dtype) * momentum)
@@ -78,6 +86,8 @@ def instance_norm(
     input = asarray(input)
     if not use_input_stats:
         return batch_norm(input, running_mean, running_var, weight, bias, False, momentum, eps)
+    if input.ndim < 3:
+        raise ShapeError(f"instance_norm: expected input (N, C, *S), got {input.shape}")
     if math.prod(input.shape[2:]) == 1:
         raise ShapeError(f"instance_norm: needs more than one value per channel, got input {input.shape}")
     if running_mean is not None and running_var is not None:
@@ -87,4 +97,4 @@ def instance_norm(
             var = input.var(axis=axes, ddof=1).mean(axis=0)
             running_mean.copy_(running_mean * (1 - momentum) + mean * momentum)
             running_var.copy_(running_var * (1 - momentum) + var * momentum)
-    return group_norm(input, input.shape[1], weight, bias, eps)
+    return group_norm(input, max(input.shape[1], 1), weight, bias, eps)

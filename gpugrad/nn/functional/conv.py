@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from ...arguments import positive_int
 from ...autograd.convert import asarray
+from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
 from ...errors import DTypeError, ShapeError
 from ...ops.conv import convolution, convolution_input_gradient
@@ -27,12 +29,22 @@ def _checked_operands(name: str, dims: int, input: Any, weight: Any) -> tuple[Te
     return (input.reshape((1, *input.shape)) if single else input), weight, single
 
 
+def _checked_bias(name: str, bias: Any, channels: int) -> Tensor:
+    """Return bias as a Tensor. Raises ShapeError unless it has one number for each output channel."""
+    bias = bias if isinstance(bias, Tensor) else asarray(bias)
+    if bias.shape != (channels,):
+        raise ShapeError(f"{name}: bias must be ({channels},), one number for each output channel, got {bias.shape}")
+    return bias
+
+
 def _conv(dims, input, weight, bias, stride, padding, dilation, groups) -> Tensor:
     """Check the arguments of a convolution over `dims` axes, and compute it."""
     name = f"conv{dims}d"
     input, weight, single = _checked_operands(name, dims, input, weight)
+    bias = None if bias is None else _checked_bias(name, bias, weight.shape[0])
     stride, dilation = per_axis(stride, dims, f"{name}: stride"), per_axis(dilation, dims, f"{name}: dilation")
     pairs = padding_pairs(padding, weight.shape[2:], stride, dilation, name)
+    positive_int(name, "groups", groups)
     out = convolution(input, weight, bias, stride=stride, padding=pairs, dilation=dilation, groups=groups)
     return out.squeeze(0) if single else out
 
@@ -73,12 +85,18 @@ def _conv_transpose(dims, input, weight, bias, stride, padding, output_padding, 
     name = f"conv_transpose{dims}d"
     input, weight, single = _checked_operands(name, dims, input, weight)
     stride, dilation = per_axis(stride, dims, f"{name}: stride"), per_axis(dilation, dims, f"{name}: dilation")
-    output_pads = per_axis(output_padding, dims, f"{name}: output_padding")
+    output_pads = per_axis(output_padding, dims, f"{name}: output_padding", 0)
     pairs = padding_pairs(padding, weight.shape[2:], stride, dilation, name)
-    if any(e >= max(s, d) or e < 0 for e, s, d in zip(output_pads, stride, dilation, strict=True)):
+    if any(e >= max(s, d) for e, s, d in zip(output_pads, stride, dilation, strict=True)):
         raise ShapeError(
             f"{name}: output_padding {output_pads} must be smaller than stride {stride} or dilation {dilation}"
         )
+    beyond = [0] * dims
+    if any(e >= s for e, s in zip(output_pads, stride, strict=True)):  # less padding, and then zeros, mean the same
+        beyond = [max(e - high, 0) for e, (_, high) in zip(output_pads, pairs, strict=True)]
+        pairs = tuple((low, max(high - e, 0)) for e, (low, high) in zip(output_pads, pairs, strict=True))
+        output_pads = (0,) * dims
+    positive_int(name, "groups", groups)
     if input.shape[1] != weight.shape[0] or input.shape[1] % groups:
         given, taken = input.shape[1], weight.shape[0]
         raise ShapeError(f"{name}: input has {given} channels, weight {weight.shape} takes {taken}, groups={groups}")
@@ -88,11 +106,14 @@ def _conv_transpose(dims, input, weight, bias, stride, padding, output_padding, 
         raise ShapeError(
             f"{name}: the output would have size {size}; input {input.shape}, weight {weight.shape}, padding {padding}"
         )
+    bias = None if bias is None else _checked_bias(name, bias, weight.shape[1] * groups)
     shape = (input.shape[0], weight.shape[1] * groups, *size)
     arguments = dict(shape=shape, stride=stride, padding=pairs, dilation=dilation, groups=groups)
     out = convolution_input_gradient(input, weight, **arguments)
+    if any(beyond):
+        out = OPS["pad"](out, pad_width=((0, 0), (0, 0), *((0, n) for n in beyond)))
     if bias is not None:
-        out = out + asarray(bias).reshape((-1, *(1,) * dims))
+        out = out + bias.reshape((-1, *(1,) * dims))
     return out.squeeze(0) if single else out
 
 

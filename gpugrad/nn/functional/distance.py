@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from ...autograd.autocast import governed
+from ...arguments import non_negative, number
+from ...autograd.autocast import governed, in_float32
 from ...autograd.convert import asarray
 from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
@@ -13,12 +14,14 @@ from ...errors import ShapeError
 __all__ = ["cosine_similarity", "normalize", "pairwise_distance", "pdist"]
 
 
+@in_float32
 def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> Tensor:
     """Return input / max(||input||_p, eps), the norm taken over `dim`.
 
     >>> F.normalize(gg.tensor([[3.0, 4.0]]))
     tensor([[0.6, 0.8]])
     """
+    number("normalize", "p", p), non_negative("normalize", "eps", eps)
     length = OPS["vector_norm"](input, ord=p, axis=dim, keepdims=True)
     return input / OPS["maximum"](length, eps)
 
@@ -37,6 +40,7 @@ def cosine_similarity(x1: Any, x2: Any, dim: int = 1, eps: float = 1e-8) -> Tens
     >>> F.cosine_similarity(gg.tensor([[1.0, 0.0]]), gg.tensor([[1.0, 1.0]])).round(decimals=4)
     tensor([0.7071])
     """
+    non_negative("cosine_similarity", "eps", eps)
     x1, x2 = asarray(x1), asarray(x2)
     shape = np.broadcast_shapes(x1.shape, x2.shape)
     x1, x2 = (t if t.shape == shape else OPS["broadcast_to"](t, shape=shape) for t in (x1, x2))
@@ -52,6 +56,7 @@ def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepd
     >>> F.pairwise_distance(gg.tensor([[0.0, 0.0]]), gg.tensor([[3.0, 4.0]])).round(decimals=4)
     tensor([5.])
     """
+    number("pairwise_distance", "p", p), number("pairwise_distance", "eps", eps)
     return _vector_norm(asarray(x1) - x2 + eps, p, keepdims=keepdim)
 
 
@@ -65,7 +70,7 @@ def pdist(input: Any, p: float = 2.0) -> Tensor:
     tensor([5.    , 1.    , 4.2426])
     """
     x = asarray(input)
-    if x.ndim != 2 or p < 0:
+    if x.ndim != 2 or number("pdist", "p", p) < 0:
         raise ShapeError(f"pdist: expected input (N, D) and p >= 0, got {x.shape} and p={p}")
     first, second = (asarray(i, device=x.device) for i in np.triu_indices(x.shape[0], 1))
     return _vector_norm(OPS["take"](x, first, axis=0) - OPS["take"](x, second, axis=0), p)

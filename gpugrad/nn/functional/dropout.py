@@ -14,10 +14,10 @@ from ...ops.dropout import apply_mask, drop_scale, seeded_dropout
 __all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout"]
 
 
-def _check_probability(name: str, p: float) -> None:
+def check_probability(name: str, p: float, argument: str = "p") -> None:
     """Raise DTypeError unless 0 <= p <= 1."""
-    if not 0 <= p <= 1:
-        raise DTypeError(f"{name}: expected a probability p in [0, 1], got {p}")
+    if not isinstance(p, (int, float, np.floating)) or not 0 <= p <= 1:
+        raise DTypeError(f"{name}: expected a probability {argument} in [0, 1], got {p!r}")
 
 
 def _keep_mask(x: Tensor, p: float, shape: tuple) -> Any:
@@ -28,7 +28,7 @@ def _keep_mask(x: Tensor, p: float, shape: tuple) -> Any:
 def _dropout(name: str, input: Any, p: float, training: bool, inplace: bool, per_channel: bool) -> Tensor:
     """Check the arguments of `dropout`, or of `dropout` per channel, and apply it."""
     x = asarray(input)
-    _check_probability(name, p)
+    check_probability(name, p)
     if not training or p == 0:
         return x
     if x.device.type == "cpu":
@@ -81,7 +81,7 @@ def dropout3d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
 def _alpha_dropout(name: str, input: Any, p: float, training: bool, inplace: bool, per_channel: bool) -> Tensor:
     """Check the arguments of `alpha_dropout`, or of `alpha_dropout` per channel, and apply it."""
     x = asarray(input)
-    _check_probability(name, p)
+    check_probability(name, p)
     if not training or p == 0:
         return x
     low = -1.7580993408473766  # SELU's limit at minus infinity

@@ -2,12 +2,14 @@
 
 from typing import Any
 
+from ...arguments import integer, number, positive
 from ...autograd.convert import asarray
 from ...autograd.mode import no_grad
 from ...autograd.op import OPS
 from ...autograd.tensor import Tensor, wrap
 from ...errors import DTypeError, OutOfRangeError, ShapeError
 from ...ops import embedding as ops
+from ...ops.norm import p_norm
 
 __all__ = ["embedding", "embedding_bag"]
 
@@ -17,7 +19,7 @@ def _limit_norms(weight: Tensor, index: Tensor, max_norm: float, norm_type: floa
     with no_grad():
         used = weight.device.xp.zeros((weight.shape[0], 1), bool)
         used[index._array.reshape(-1)] = True
-        norm = OPS["vector_norm"](weight.detach(), ord=norm_type, axis=1, keepdims=True)
+        norm = wrap(p_norm(weight._array, norm_type, axis=1, keepdims=True), weight.device, None)
         long = (norm > max_norm) & wrap(used, weight.device, None)
         weight.copy_(weight * OPS["where"](long, max_norm / (norm + 1e-7), 1.0))
 
@@ -50,10 +52,12 @@ def embedding(
     """
     index, weight = asarray(input), asarray(weight)
     if padding_idx is not None:
+        integer("embedding", "padding_idx", padding_idx)
         if not -weight.shape[0] <= padding_idx < weight.shape[0]:
             raise OutOfRangeError(f"embedding: padding_idx {padding_idx} is outside a table of {weight.shape[0]} rows")
         padding_idx %= weight.shape[0]
     if max_norm is not None:
+        positive("embedding", "max_norm", max_norm), number("embedding", "norm_type", norm_type)
         _limit_norms(weight, index, max_norm, norm_type)
     rows = ops.embedding(index, weight, padding_idx=padding_idx)
     return _divide_gradient_by_count(rows, index, weight.shape[0]) if scale_grad_by_freq else rows

@@ -14,13 +14,8 @@ __all__ = ["fold", "unfold"]
 
 def _window_attributes(name: str, kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> dict:
     """Return the attributes of the folding ops. Raises ShapeError for numbers that make no windows."""
-    kernel, pads = per_axis(kernel_size, 2, f"{name}: kernel_size"), per_axis(padding, 2, f"{name}: padding")
+    kernel, pads = per_axis(kernel_size, 2, f"{name}: kernel_size"), per_axis(padding, 2, f"{name}: padding", 0)
     steps, dilation = per_axis(stride, 2, f"{name}: stride"), per_axis(dilation, 2, f"{name}: dilation")
-    if any(n < 1 for n in (*kernel, *steps, *dilation)) or any(p < 0 for p in pads):
-        raise ShapeError(
-            f"{name}: kernel_size {kernel}, stride {steps} and dilation {dilation} must be positive, padding {pads} "
-            "not negative"
-        )
     return dict(kernel=kernel, stride=steps, padding=tuple((p, p) for p in pads), dilation=dilation)
 
 

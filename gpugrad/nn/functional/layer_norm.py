@@ -4,6 +4,8 @@ neighbouring channels."""
 import math
 from typing import Any
 
+from ...arguments import non_negative, positive_int
+from ...autograd.autocast import in_float32
 from ...autograd.convert import asarray
 from ...autograd.tensor import Tensor
 from ...backend.dtypes import finfo
@@ -34,6 +36,7 @@ def layer_norm(input: Any, normalized_shape: Any, weight: Any = None, bias: Any 
     tensor([[-1.,  1.],
             [-1.,  1.]])
     """
+    input = input if isinstance(input, Tensor) else asarray(input)
     return layer_norm_op(input, weight, bias, ndim=_trailing("layer_norm", input, normalized_shape), eps=eps)
 
 
@@ -46,6 +49,7 @@ def rms_norm(input: Any, normalized_shape: Any, weight: Any = None, eps: float |
     >>> F.rms_norm(gg.tensor([[3.0, 4.0]]), 2).round(decimals=4)
     tensor([[0.8485, 1.1314]])
     """
+    input = asarray(input)
     ndim = _trailing("rms_norm", input, normalized_shape)
     return rms_norm_op(input, weight, ndim=ndim, eps=finfo(input.dtype).eps if eps is None else eps)
 
@@ -60,6 +64,8 @@ def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None
     tensor([-1.,  1., -1.,  1.])
     """
     input = asarray(input)
+    positive_int("group_norm", "num_groups", num_groups)
+    non_negative("group_norm", "eps", eps)
     if input.ndim < 2 or input.shape[1] % num_groups:
         raise ShapeError(f"group_norm: input {input.shape} has no number of channels that {num_groups} groups divide")
     grouped = input.reshape((input.shape[0], num_groups, math.prod(input.shape[1:]) // num_groups))
@@ -67,6 +73,7 @@ def group_norm(input: Any, num_groups: int, weight: Any = None, bias: Any = None
     return out if weight is None and bias is None else channel_affine(out, weight, bias)
 
 
+@in_float32
 def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:
     """Return input (N, C, *S) / (k + alpha * mean of squares of `size` channels around)**beta.
 
@@ -77,8 +84,11 @@ def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float 
              [0.5946, 0.5946, 0.5946]]])
     """
     input = asarray(input)
+    positive_int("local_response_norm", "size", size)
     if input.ndim < 3:
         raise ShapeError(f"local_response_norm: expected input (N, C, *S), got {input.shape}")
+    if 0 in input.shape:
+        return input
     squares = (input * input).reshape((input.shape[0], 1, input.shape[1], math.prod(input.shape[2:])))
     window = dict(kernel=(size, 1), stride=(1, 1), padding=((size // 2, (size - 1) // 2), (0, 0)))
     sums = sum_pool(squares, **window).reshape(input.shape)

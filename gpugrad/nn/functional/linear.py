@@ -5,7 +5,7 @@ from typing import Any
 from ...autograd.autocast import governed
 from ...autograd.convert import asarray
 from ...autograd.tensor import Tensor
-from ...errors import ShapeError
+from ...errors import OptionError, ShapeError
 from ...ops import linear as ops
 from ...ops import matmul
 from ...ops.creation import zeros
@@ -52,7 +52,7 @@ def grouped_mm(mat_a: Any, mat_b: Any, *, offs: Any = None, bias: Any = None, ou
     a, b = asarray(mat_a), asarray(mat_b)
     ranks = a.ndim, b.ndim
     if bias is not None:
-        raise ValueError("grouped_mm: a bias is not supported; add it to the result")
+        raise OptionError("grouped_mm: a bias is not supported; add it to the result")
     if not {*ranks} <= {2, 3} or (offs is None) != (ranks == (3, 3)):
         raise ShapeError(
             f"grouped_mm: expected factors of 2 or 3 axes, and offs unless both have 3; got {a.shape} and {b.shape} "

@@ -3,12 +3,15 @@
 import math
 from typing import Any
 
-from ...autograd.autocast import governed
+import numpy as np
+
+from ...arguments import fraction, integer, non_negative, positive, warn_user
+from ...autograd.autocast import governed, in_float32
 from ...autograd.convert import asarray
 from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
-from ...errors import ShapeError
-from ...ops.loss import cross_entropy_rows, divisor
+from ...errors import DTypeError, OptionError, OutOfRangeError, ShapeError
+from ...ops.loss import binary_cross_entropy_elements, cross_entropy_rows, divisor
 
 __all__ = [
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "gaussian_nll_loss", "huber_loss",
@@ -23,15 +26,82 @@ def reduced(name: str, losses: Tensor, reduction: str) -> Tensor:
     return losses.mean() if reduction == "mean" else losses.sum() if reduction == "sum" else losses
 
 
+def pair(name: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:
+    """Return input and target as Tensors; warn, as PyTorch does, if they have different shapes and would be broadcast.
+
+    Raises ShapeError if they cannot be.
+    """
+    input, target = asarray(input), asarray(target)
+    if input.shape != target.shape:
+        if _broadcast_shape(input.shape, target.shape) is None:
+            raise ShapeError(f"{name}: target must have input's shape {input.shape}, got {target.shape}")
+        warn_user(
+            f"{name}: target {target.shape} is broadcast against input {input.shape}, which compares elements that do "
+            "not belong together; give them the same shape"
+        )
+    return input, target
+
+
+def _broadcast_shape(*shapes: tuple) -> tuple | None:
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        return None
+
+
+def same_shape(name: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:
+    """Return input and target as Tensors. Raises ShapeError unless they have the same shape."""
+    input, target = asarray(input), asarray(target)
+    if input.shape != target.shape:
+        raise ShapeError(f"{name}: target must have input's shape {input.shape}, got {target.shape}")
+    return input, target
+
+
+def _probabilities(name: str, argument: str, values: Tensor) -> None:
+    """Raise OptionError for probabilities outside [0, 1]; on the CPU only: a GPU would have to be waited for."""
+    array = values._array
+    if values.device.type == "cpu" and array.size and not (array.min() >= 0 and array.max() <= 1):
+        raise OptionError(
+            f"{name}: {argument} must be probabilities between 0 and 1, got {float(array.min())} to "
+            f"{float(array.max())}"
+        )
+
+
 def _classes_last(name: str, input: Tensor, target: Tensor) -> tuple[Tensor, Tensor, tuple]:
     """Return input (N, C, *S) as rows (M, C), target (N, *S) as (M,), and the shape of the target."""
+    if input.ndim == 0:
+        raise ShapeError(f"{name}: expected input (N, C, *S) or (C,), got {input.shape}")
     if input.ndim == 1:
-        return input.reshape((1, -1)), target.reshape((1,)), ()
+        return input.reshape((1, input.shape[0])), target.reshape((1,)), ()
     expected = (input.shape[0], *input.shape[2:])
     if target.shape != expected:
         raise ShapeError(f"{name}: target must be {expected} for input {input.shape}, got {target.shape}")
-    rows = input if input.ndim == 2 else input.moveaxis(1, -1).reshape((-1, input.shape[1]))
+    rows = input if input.ndim == 2 else input.moveaxis(1, -1).reshape((math.prod(expected), input.shape[1]))
     return rows, target if target.ndim == 1 else target.reshape((-1,)), expected
+
+
+def class_weights(name: str, weight: Any, rows: Tensor) -> Tensor | None:
+    """Return the factors of the classes as a Tensor like rows (N, C). Raises ShapeError unless there are C."""
+    if weight is None:
+        return None
+    weight = asarray(weight, dtype=rows.dtype)
+    if weight.shape != rows.shape[1:]:
+        raise ShapeError(f"{name}: weight must have one value per class, {rows.shape[1:]}, got {weight.shape}")
+    return weight
+
+
+def _check_classes(name: str, classes: Tensor, count: int, ignore_index: int) -> None:
+    """Raise DTypeError for classes that are no integers and OutOfRangeError for one that does not exist.
+
+    Values are looked at on the CPU only: a GPU would have to be waited for.
+    """
+    if classes.dtype.kind not in "iu":
+        raise DTypeError(f"{name}: class indices must be integers, got {classes.dtype}")
+    if classes.device.type == "cpu":
+        values = classes._array
+        wrong = ((values < 0) | (values >= count)) & (values != ignore_index)
+        if wrong.any():
+            raise OutOfRangeError(f"{name}: class {int(values[wrong][0])} among {count} classes")
 
 
 def cross_entropy(
@@ -53,6 +123,7 @@ def cross_entropy(
     tensor(0.41)
     """
     input, target = asarray(input), asarray(target)
+    fraction("cross_entropy", "label_smoothing", label_smoothing)
     if target.dtype.kind not in "iu":
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     rows, classes, shape = _classes_last("cross_entropy", input, target)
@@ -116,22 +187,28 @@ def linear_cross_entropy(
 def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean") -> Tensor:
     """Compute -input[target] of log-probabilities input (N, C, *S) or (C,) and class indices target (N, *S).
 
+    A class that does not exist raises OutOfRangeError; on cuda devices it gives NaN, because an error would have to
+    wait for the device.
+
     >>> F.nll_loss(gg.tensor([[-0.5, -1.0], [-2.0, -0.25]]), gg.tensor([0, 1])).item()
     0.375
     """
     input, target = asarray(input), asarray(target)
+    integer("nll_loss", "ignore_index", ignore_index)
     rows, classes, shape = _classes_last("nll_loss", input, target)
+    weight = class_weights("nll_loss", weight, rows)
+    _check_classes("nll_loss", classes, rows.shape[1], ignore_index)
     kept = classes != ignore_index
     safe = classes * kept
     scale = kept.to(dtype=rows.dtype)
     if weight is not None:
-        scale = scale * OPS["take"](asarray(weight, dtype=rows.dtype), safe, axis=0)
+        scale = scale * OPS["take"](weight, safe, axis=0)
     losses = -OPS["take_along_axis"](rows, safe.reshape((-1, 1)), axis=1).squeeze(1) * scale
     if reduction != "mean":
         return reduced("nll_loss", losses.reshape(shape), reduction)
-    w = None if weight is None else asarray(weight, dtype=rows.dtype)._array
-    total = divisor(classes._array, w, ignore_index, reduction, rows.dtype)
-    return losses.sum() / asarray(total, device=rows.device)
+    w = None if weight is None else weight._array
+    total = asarray(divisor(classes._array, w, ignore_index, reduction, rows.dtype), device=rows.device)
+    return losses.sum() / OPS["where"](OPS["isnan"](total), math.inf, total) + 0 * total  # NaN, but with gradient 0
 
 
 def _weighted(name: str, losses: Tensor, weight: Any, reduction: str, mean_of_weights: bool = True) -> Tensor:
@@ -153,7 +230,8 @@ def mse_loss(input: Any, target: Any, reduction: str = "mean", weight: Any = Non
     >>> F.mse_loss(gg.tensor([1.0, 3.0]), gg.tensor([1.0, 1.0]))
     tensor(2.)
     """
-    difference = asarray(input) - target
+    input, target = pair("mse_loss", input, target)
+    difference = input - target
     return _weighted("mse_loss", difference * difference, weight, reduction)
 
 
@@ -164,7 +242,8 @@ def l1_loss(input: Any, target: Any, reduction: str = "mean", weight: Any = None
     >>> F.l1_loss(gg.tensor([1.0, 3.0]), gg.tensor([1.0, 1.0]))
     tensor(1.)
     """
-    return _weighted("l1_loss", abs(asarray(input) - target), weight, reduction)
+    input, target = pair("l1_loss", input, target)
+    return _weighted("l1_loss", abs(input - target), weight, reduction)
 
 
 @governed("float32")
@@ -176,9 +255,17 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
     >>> F.huber_loss(gg.tensor([1.0, 4.0]), gg.tensor([0.0, 0.0]), delta=2.0).item()
     3.25
     """
-    d = abs(asarray(input) - target)
-    near = OPS["minimum"](d, delta)
-    return _weighted("huber_loss", near * (d - near * 0.5), weight, reduction, mean_of_weights=False)
+    positive("huber_loss", "delta", delta)
+    input, target = pair("huber_loss", input, target)
+    terms = _huber_terms(input, target, delta)
+    return _weighted("huber_loss", terms, weight, reduction, mean_of_weights=False)
+
+
+def _huber_terms(input: Tensor, target: Tensor, delta: float) -> Tensor:
+    """Return d**2 / 2 where d = |input - target| is at most delta, else delta * (d - delta / 2)."""
+    difference = input - target
+    near = OPS["clip"](difference, -delta, delta)  # not |difference|, whose kink would cost the second derivative at 0
+    return near * (difference - near * 0.5)
 
 
 @governed("float32")
@@ -191,22 +278,30 @@ def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float
     >>> F.smooth_l1_loss(gg.tensor([0.5, 3.0]), gg.tensor([0.0, 0.0])).item()
     1.3125
     """
+    non_negative("smooth_l1_loss", "beta", beta)
+    input, target = pair("smooth_l1_loss", input, target)
     if beta == 0:
-        return l1_loss(input, target, reduction)
-    return huber_loss(input, target, reduction, beta) / beta
+        return reduced("smooth_l1_loss", abs(input - target), reduction)
+    return reduced("smooth_l1_loss", _huber_terms(input, target, beta), reduction) / beta
 
 
 @governed({"cpu": "float32", "cuda": "refused"})
 def binary_cross_entropy(input: Any, target: Any, weight: Any = None, reduction: str = "mean") -> Tensor:
-    """Compute -(target log(input) + (1 - target) log(1 - input)) of probabilities; logarithms are cut off at -100, as
-    in PyTorch.
+    """Compute -(target log(input) + (1 - target) log(1 - input)) of probabilities.
+
+    As in PyTorch, logarithms are cut off at -100, and the gradient (input - target) / (input (1 - input)) has a divisor
+    of at least 1e-12.
+
+    Raises OptionError for inputs and targets outside [0, 1]; on cuda devices these are not looked at, because an error
+    would have to wait for the device.
 
     >>> F.binary_cross_entropy(gg.tensor([0.5, 0.25]), gg.tensor([1.0, 0.0])).round(decimals=4)
     tensor(0.4904)
     """
-    input, target = asarray(input), asarray(target)
-    ones, zeros = OPS["log"](input), OPS["log1p"](-input)
-    losses = -(target * OPS["maximum"](ones, -100.0) + (1 - target) * OPS["maximum"](zeros, -100.0))
+    input, target = same_shape("binary_cross_entropy", input, target)
+    _probabilities("binary_cross_entropy", "input", input)
+    _probabilities("binary_cross_entropy", "target", target)
+    losses = binary_cross_entropy_elements(input, target)
     return reduced("binary_cross_entropy", losses if weight is None else losses * weight, reduction)
 
 
@@ -219,28 +314,30 @@ def binary_cross_entropy_with_logits(
     >>> F.binary_cross_entropy_with_logits(gg.tensor([0.0, -2.0]), gg.tensor([1.0, 0.0])).round(decimals=4)
     tensor(0.41)
     """
-    input, target = asarray(input), asarray(target)
-    positive = OPS["softplus"](-input)  # -log sigmoid(input)
-    losses = (1 - target) * input + positive * (1 if pos_weight is None else (asarray(pos_weight) - 1) * target + 1)
+    input, target = same_shape("binary_cross_entropy_with_logits", input, target)
+    of_ones = OPS["softplus"](-input)  # -log sigmoid(input)
+    losses = (1 - target) * input + of_ones * (1 if pos_weight is None else (asarray(pos_weight) - 1) * target + 1)
     return reduced("binary_cross_entropy_with_logits", losses if weight is None else losses * weight, reduction)
 
 
 @governed("float32")
 def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """Compute target * (log target - input), input being log-probabilities; "batchmean" divides the sum by the first
-    axis.
+    axis, if there is one.
 
     >>> F.kl_div(gg.tensor([[0.5, 0.5]]).log(), gg.tensor([[1.0, 0.0]]), reduction="batchmean").round(decimals=4)
     tensor(0.6931)
     """
-    input, target = asarray(input), asarray(target)
+    if reduction not in ("mean", "sum", "none", "batchmean"):
+        raise ShapeError(f"kl_div: reduction must be 'mean', 'sum', 'none' or 'batchmean', got {reduction!r}")
+    input, target = pair("kl_div", input, target)
     if log_target:
         losses = OPS["exp"](target) * (target - input)
     else:
-        positive = target > 0
-        losses = OPS["where"](positive, target * OPS["log"](OPS["where"](positive, target, 1.0)), 0.0) - target * input
+        some = target != 0
+        losses = OPS["where"](some, target * OPS["log"](OPS["where"](some, target, 1.0)), 0.0) - target * input
     if reduction == "batchmean":
-        return losses.sum() / input.shape[0]
+        return losses.sum() / (input.shape[0] if input.ndim else 1)
     return reduced("kl_div", losses, reduction)
 
 
@@ -253,7 +350,8 @@ def poisson_nll_loss(
     >>> F.poisson_nll_loss(gg.tensor([0.0, 1.0]), gg.tensor([1.0, 2.0])).round(decimals=4)
     tensor(0.8591)
     """
-    input, target = asarray(input), asarray(target)
+    non_negative("poisson_nll_loss", "eps", eps)
+    input, target = pair("poisson_nll_loss", input, target)
     losses = OPS["exp"](input) - target * input if log_input else input - target * OPS["log"](input + eps)
     if full:
         large = OPS["maximum"](target, 1.0)
@@ -276,6 +374,7 @@ def _variances(input: Tensor, var: Any) -> Tensor:
     return var
 
 
+@in_float32
 def gaussian_nll_loss(
     input: Any, target: Any, var: Any, full: bool = False, eps: float = 1e-6, reduction: str = "mean"
 ) -> Tensor:
@@ -288,7 +387,8 @@ def gaussian_nll_loss(
     >>> F.gaussian_nll_loss(gg.tensor([1.0]), gg.tensor([3.0]), gg.tensor([4.0])).round(decimals=4)
     tensor(1.1931)
     """
-    input = asarray(input)
+    non_negative("gaussian_nll_loss", "eps", eps)
+    input, target = pair("gaussian_nll_loss", input, target)
     var = _variances(input, var)
     cut = var + (OPS["maximum"](var.detach(), eps) - var.detach())
     losses = 0.5 * (OPS["log"](cut) + (input - target) ** 2 / cut)

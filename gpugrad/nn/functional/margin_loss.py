@@ -1,15 +1,18 @@
 """Losses that want a margin between right and wrong, with PyTorch's arguments; `reduction` is as in `loss`."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
+from ...arguments import number
+from ...arguments import positive as above_zero
 from ...autograd.autocast import governed
 from ...autograd.convert import asarray
 from ...autograd.op import OPS
 from ...autograd.tensor import Tensor, wrap
 from ...errors import ShapeError
 from .distance import pairwise_distance
-from .loss import reduced
+from .loss import class_weights, pair, reduced, same_shape
 
 __all__ = [
     "cosine_embedding_loss", "hinge_embedding_loss", "margin_ranking_loss", "multi_margin_loss",
@@ -19,8 +22,8 @@ __all__ = [
 
 
 def _hinge(x: Tensor) -> Tensor:
-    """Return max(0, x)."""
-    return OPS["relu"](x)
+    """Return max(0, x); at 0 its gradient is 1, as in PyTorch, so that what just reaches the margin is still moved."""
+    return OPS["clip"](x, 0.0)
 
 
 @governed("float32")
@@ -30,7 +33,8 @@ def hinge_embedding_loss(input: Any, target: Any, margin: float = 1.0, reduction
     >>> F.hinge_embedding_loss(gg.tensor([0.5, 0.25]), gg.tensor([1, -1])).item()
     0.625
     """
-    input, target = asarray(input), asarray(target)
+    number("hinge_embedding_loss", "margin", margin)
+    input, target = pair("hinge_embedding_loss", input, target)
     near = OPS["where"](target != -1, input, 0.0)
     return reduced("hinge_embedding_loss", near + OPS["where"](target != 1, _hinge(margin - input), 0.0), reduction)
 
@@ -42,6 +46,7 @@ def margin_ranking_loss(input1: Any, input2: Any, target: Any, margin: float = 0
     >>> F.margin_ranking_loss(gg.tensor([1.0, 1.0]), gg.tensor([2.0, 0.0]), gg.tensor([1, 1]), margin=0.5).item()
     0.75
     """
+    number("margin_ranking_loss", "margin", margin)
     input1, input2, target = asarray(input1), asarray(input2), asarray(target)
     if not input1.ndim == input2.ndim == target.ndim:
         raise ShapeError(
@@ -59,6 +64,7 @@ def cosine_embedding_loss(input1: Any, input2: Any, target: Any, margin: float =
     >>> F.cosine_embedding_loss(gg.tensor([[1.0, 0.0]]), gg.tensor([[1.0, 1.0]]), gg.tensor([1])).round(decimals=4)
     tensor(0.2929)
     """
+    number("cosine_embedding_loss", "margin", margin)
     input1, input2, target = asarray(input1), asarray(input2), asarray(target)
     if target.ndim > 1 or input1.ndim != target.ndim + 1 or input2.ndim != target.ndim + 1:
         raise ShapeError(
@@ -79,9 +85,7 @@ def soft_margin_loss(input: Any, target: Any, reduction: str = "mean") -> Tensor
     >>> F.soft_margin_loss(gg.tensor([0.0, 2.0]), gg.tensor([1.0, -1.0])).round(decimals=4)
     tensor(1.41)
     """
-    input, target = asarray(input), asarray(target)
-    if input.shape != target.shape:
-        raise ShapeError(f"soft_margin_loss: target must have input's shape {input.shape}, got {target.shape}")
+    input, target = same_shape("soft_margin_loss", input, target)
     return reduced("soft_margin_loss", OPS["softplus"](-target * input), reduction)
 
 
@@ -93,10 +97,16 @@ def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, red
     >>> F.multilabel_soft_margin_loss(gg.tensor([[0.0, 2.0]]), gg.tensor([[1.0, 0.0]])).round(decimals=4)
     tensor(1.41)
     """
-    input, target = asarray(input), asarray(target)
+    input, target = pair("multilabel_soft_margin_loss", input, target)
     losses = target * OPS["softplus"](-input) + (1 - target) * OPS["softplus"](input)
     losses = losses if weight is None else losses * weight
     return reduced("multilabel_soft_margin_loss", losses.mean(axis=-1), reduction)
+
+
+def _rows(input: Tensor) -> Tensor:
+    """Return input (N, C), (C,) or () as (N, C)."""
+    classes = input.shape[-1] if input.ndim else 1
+    return input.reshape((math.prod(input.shape[:-1]), classes))
 
 
 @governed("float32")
@@ -104,7 +114,7 @@ def multi_margin_loss(
     input: Any, target: Any, p: int = 1, margin: float = 1.0, weight: Any = None, reduction: str = "mean"
 ) -> Tensor:
     """Compute sum_{i != t} w[t] max(0, margin - input[t] + input[i])**p / C: input (N, C), classes t (N,); or (C,) and
-    ().
+    (); or both ().
 
     weight (C,) has a factor for each class; p is 1 or 2. Raises ShapeError for other p and shapes that do not agree.
 
@@ -113,17 +123,19 @@ def multi_margin_loss(
     """
     input, target = asarray(input), asarray(target)
     if p not in (1, 2):
-        raise ShapeError(f"multi_margin_loss: p must be 1 or 2, got {p}")
-    rows, classes = input.reshape((-1, input.shape[-1])), target.reshape((-1, 1))
-    if input.ndim not in (1, 2) or rows.shape[0] != classes.shape[0]:
+        raise ShapeError(f"multi_margin_loss: p must be 1 or 2, got {p!r}")
+    number("multi_margin_loss", "margin", margin)
+    rows, classes = _rows(input), target.reshape((math.prod(target.shape), 1))
+    if input.ndim > 2 or rows.shape[0] != classes.shape[0]:
         raise ShapeError(f"multi_margin_loss: target must be {input.shape[:-1]} for {input.shape}, got {target.shape}")
-    terms = _hinge(margin - OPS["take_along_axis"](rows, classes, axis=1) + rows)
+    weight = class_weights("multi_margin_loss", weight, rows)
+    terms = OPS["relu"](margin - OPS["take_along_axis"](rows, classes, axis=1) + rows)
     terms = terms if p == 1 else terms * terms
     others = asarray(rows.device.xp.arange(rows.shape[1]), device=rows.device) != classes
     if weight is not None:
-        terms = terms * OPS["take"](asarray(weight, dtype=rows.dtype), classes, axis=0)
-    losses = OPS["where"](others, terms, 0.0).sum(axis=1) / rows.shape[1]
-    return reduced("multi_margin_loss", losses, reduction)
+        terms = terms * OPS["take"](weight, classes, axis=0)
+    losses = OPS["where"](others, terms, 0.0).sum(axis=1) / max(rows.shape[1], 1)
+    return reduced("multi_margin_loss", losses.reshape(target.shape), reduction)
 
 
 @governed("float32")
@@ -136,20 +148,20 @@ def multilabel_margin_loss(input: Any, target: Any, reduction: str = "mean") -> 
     tensor(0.2333)
     """
     input, target = asarray(input), asarray(target)
-    if input.ndim not in (1, 2) or target.shape != input.shape:
+    if input.ndim > 2 or target.shape != input.shape:
         raise ShapeError(
             f"multilabel_margin_loss: expected input (N, C) or (C,) and a target like it, got {input.shape} and "
             f"{target.shape}"
         )
-    rows, xp = input.reshape((-1, input.shape[-1])), input.device.xp
+    rows, xp = _rows(input), input.device.xp
     labels = target._array.reshape(rows.shape)
     used = (xp.cumsum(labels < 0, axis=1) == 0).astype(rows.dtype)
     labels = xp.where(used > 0, labels, 0)
     is_label = ((labels[:, :, None] == xp.arange(rows.shape[1])) & (used[:, :, None] > 0)).any(axis=1)
     counted = wrap(used[:, :, None] * ~is_label[:, None, :], rows.device, None)
     wanted = OPS["take_along_axis"](rows, wrap(labels, rows.device, None), axis=1)
-    terms = _hinge(1 - wanted.unsqueeze(2) + rows.unsqueeze(1)) * counted
-    losses = terms.sum(axis=(1, 2)) / rows.shape[1]
+    terms = OPS["relu"](1 - wanted.unsqueeze(2) + rows.unsqueeze(1)) * counted
+    losses = terms.sum(axis=(1, 2)) / max(rows.shape[1], 1)
     return reduced("multilabel_margin_loss", losses if input.ndim == 2 else losses.squeeze(0), reduction)
 
 
@@ -197,6 +209,7 @@ def triplet_margin_with_distance_loss(
     >>> F.triplet_margin_with_distance_loss(a, p, n, distance_function=lambda x, y: (x - y).abs().sum(axis=1)).item()
     7.0
     """
+    above_zero("triplet_margin_loss", "margin", margin)
     anchor, positive, negative = asarray(anchor), asarray(positive), asarray(negative)
     if not anchor.ndim == positive.ndim == negative.ndim:
         raise ShapeError(

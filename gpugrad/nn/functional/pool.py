@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ...autograd.autocast import governed
+from ...arguments import not_zero
+from ...autograd.autocast import governed, in_float32
 from ...autograd.convert import asarray
 from ...autograd.tensor import Tensor
 from ...errors import ShapeError
@@ -29,13 +30,11 @@ __all__ = [
 def window_attributes(name: str, dims: int, kernel: Any, stride: Any, padding: Any, dilation: Any = 1) -> dict:
     """Return the attributes of the pooling ops. Raises ShapeError for numbers that make no windows."""
     kernel = per_axis(kernel, dims, f"{name}: kernel_size")
-    stride = kernel if stride is None else per_axis(stride, dims, f"{name}: stride")
-    pads = per_axis(padding, dims, f"{name}: padding")
+    stride = kernel if stride is None or stride in ((), []) else per_axis(stride, dims, f"{name}: stride")
+    pads = per_axis(padding, dims, f"{name}: padding", 0)
     dilation = per_axis(dilation, dims, f"{name}: dilation")
     if any(p < 0 or 2 * p > (f - 1) * d + 1 for p, f, d in zip(pads, kernel, dilation, strict=True)):
         raise ShapeError(f"{name}: padding {pads} must be between 0 and half of kernel_size {kernel}")
-    if any(n < 1 for n in (*kernel, *stride, *dilation)):
-        raise ShapeError(f"{name}: kernel_size {kernel}, stride {stride} and dilation {dilation} must be positive")
     return dict(kernel=kernel, stride=stride, padding=tuple((p, p) for p in pads), dilation=dilation)
 
 
@@ -103,17 +102,16 @@ def _window_sums(
     return sum_pool(x, **window), window
 
 
+@in_float32
 def _avg_pool(dims, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override=None) -> Tensor:
     """Check the arguments of average pooling over `dims` axes, and compute it."""
     name = f"avg_pool{dims}d"
     x, single = batched(name, dims, input)
     sums, window = _window_sums(name, dims, x, kernel_size, stride, padding, ceil_mode)
     if divisor_override is not None:
-        if divisor_override == 0:
-            raise ShapeError(f"{name}: divisor_override must not be zero")
-        out = sums * (1 / divisor_override)
+        out = sums * (1 / not_zero(name, "divisor_override", divisor_override))
     else:
-        pads = per_axis(padding, dims, name) if count_include_pad else (0,) * dims
+        pads = per_axis(padding, dims, f"{name}: padding", 0) if count_include_pad else (0,) * dims
         out = sums * _reciprocal_counts(x, window, pads, sums.shape[2:])
     return out.squeeze(0) if single else out
 
@@ -167,10 +165,16 @@ def avg_pool3d(
     return _avg_pool(3, input, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
 
 
+@in_float32
 def _lp_pool(dims, input, norm_type, kernel_size, stride, ceil_mode) -> Tensor:
     """Check the arguments of Lp pooling over `dims` axes, and compute it."""
     name = f"lp_pool{dims}d"
     x, single = batched(name, dims, input)
+    if norm_type in (math.inf, -math.inf):  # the largest or the least absolute value
+        sign = math.copysign(1, norm_type)
+        out = sign * _max_pool(dims, sign * abs(x), kernel_size, stride, 0, 1, ceil_mode, False)
+        return out.squeeze(0) if single else out
+    not_zero(name, "norm_type", norm_type)
     means = _avg_pool(dims, x**norm_type, kernel_size, stride, 0, ceil_mode, True)
     sums = means * math.prod(per_axis(kernel_size, dims, f"{name}: kernel_size"))
     some = (sums != 0).to(dtype=sums.dtype)
@@ -190,7 +194,8 @@ def lp_pool1d(input, norm_type, kernel_size, stride=None, ceil_mode=False) -> Te
 def lp_pool2d(input, norm_type, kernel_size, stride=None, ceil_mode=False) -> Tensor:
     """Compute (sum of x**p over each window)**(1/p), p = norm_type, of input (N, C, H, W) or (C, H, W): (N, C, OH, OW).
 
-    The gradient is 0 where the sum is. With ceil_mode, a window that hangs over the end counts its mean for the rest.
+    norm_type may be infinite: the largest absolute value, or the least. The gradient is 0 where the sum is. With
+    ceil_mode, a window that hangs over the end counts its mean for the rest.
 
     >>> F.lp_pool2d(gg.ones((1, 3, 8, 8)), 2, 2).shape
     (1, 3, 4, 4)

@@ -3,25 +3,32 @@
 The public functions check their arguments here, once. The ops take tuples with one entry per axis and trust them.
 """
 
+from collections.abc import Sequence
 from typing import Any
+
+import numpy as np
 
 from ...autograd.convert import asarray
 from ...autograd.tensor import Tensor
 from ...errors import ShapeError
 
 
-def per_axis(value: Any, dims: int, name: str) -> tuple[int, ...]:
-    """Return an int, or a sequence of one int per spatial axis, as a tuple. Raises ShapeError for anything else."""
-    if type(value) is int:
+def per_axis(value: Any, dims: int, name: str, least: int = 1) -> tuple[int, ...]:
+    """Return an int, or a sequence of one int per spatial axis, as a tuple.
+
+    Raises ShapeError for anything else, and for numbers below `least`; `name` is "function: argument".
+    """
+    if type(value) is int and value >= least:
         return (value,) * dims
-    given = (value,) * dims if isinstance(value, int) else tuple(value)
+    given = tuple(value) if isinstance(value, Sequence) else (value,)
     if len(given) == 1:
         given *= dims
     fits = len(given) == dims
     for number in given:  # a loop, which unlike a generator adds no calls to every convolution
-        fits = fits and isinstance(number, int)
+        fits = fits and isinstance(number, (int, np.integer)) and number >= least
     if not fits:
-        raise ShapeError(f"{name}: expected an int or {dims} ints, got {value!r}")
+        kind = "positive" if least else "not negative"
+        raise ShapeError(f"{name} must be {kind}, an int or {dims} of them, got {value!r}")
     return given
 
 
@@ -49,14 +56,14 @@ def padding_pairs(
         return tuple((t // 2, t - t // 2) for t in total)
     if isinstance(padding, str):
         raise ShapeError(f"{name}: padding is 'same', 'valid' or numbers, got {padding!r}")
-    if not isinstance(padding, int) and padding and not isinstance(padding[0], int):
+    if isinstance(padding, Sequence) and padding and all(isinstance(pair, Sequence) for pair in padding):
         pairs = tuple(map(tuple, padding))
     else:
-        sides = per_axis(padding, dims, f"{name}: padding")
+        sides = per_axis(padding, dims, f"{name}: padding", 0)
         pairs = tuple(zip(sides, sides, strict=True))
     fits = len(pairs) == dims
     for pair in pairs:
-        fits = fits and len(pair) == 2 and pair[0] >= 0 and pair[1] >= 0
+        fits = fits and len(pair) == 2 and all([isinstance(n, (int, np.integer)) and n >= 0 for n in pair])
     if not fits:
         raise ShapeError(f"{name}: padding must be {dims} non-negative ints or pairs, got {padding!r}")
     return pairs

@@ -1,35 +1,20 @@
 """Functions that measure and clip gradients."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 
 from ...autograd.tensor import Tensor, wrap
 from ...autograd.versions import changed
 from ...backend.devices import default_device
-from ...backend.dtypes import is_low
 from ...errors import GradientError
+from ...ops.norm import p_norm
 
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
     """Return the gradients of the parameters that have one."""
     given = [parameters] if isinstance(parameters, Tensor) else parameters
     return [p.grad for p in given if p.grad is not None]
-
-
-def _p_norm(xp: Any, array: Any, p: float) -> Any:
-    """Return the p-norm of all elements, as a 0-d array; in float32 for 16-bit floats, whose squares overflow."""
-    flat = array.reshape(-1).astype(np.float32 if is_low(array.dtype) else array.dtype, copy=False)
-    if p == float("inf"):
-        return xp.abs(flat).max() if flat.size else xp.zeros((), flat.dtype)
-    if p == -float("inf"):
-        return xp.abs(flat).min() if flat.size else xp.full((), np.inf, flat.dtype)
-    if p == 0:
-        return (flat != 0).sum().astype(flat.dtype)
-    if p == 2:
-        return xp.sqrt(xp.dot(flat, flat))
-    return (xp.abs(flat) ** p).sum() ** (1 / p)
 
 
 def get_total_norm(
@@ -51,8 +36,8 @@ def get_total_norm(
     given = [tensors] if isinstance(tensors, Tensor) else list(tensors)
     device = given[0].device if given else default_device()
     xp = device.xp
-    norms = [_p_norm(xp, t._array, norm_type) for t in given]
-    total = xp.asarray(_p_norm(xp, xp.stack(norms), norm_type)) if norms else xp.zeros((), np.float32)
+    norms = [p_norm(t._array, norm_type) for t in given if t._array.size]  # an empty one adds nothing to any norm
+    total = xp.asarray(p_norm(xp.stack(norms), norm_type)) if norms else xp.zeros((), np.float32)
     if error_if_nonfinite and not np.isfinite(float(total)):
         raise GradientError(f"clip_grad_norm_: the norm of the gradients is {float(total)}")
     return wrap(total, device, None)

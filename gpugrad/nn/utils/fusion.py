@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from ...autograd.mode import no_grad
 from ...autograd.tensor import Tensor
-from ...errors import ShapeError
+from ...errors import OptionError, ShapeError
 from ...ops.creation import zeros
 from ..batch_norm import _BatchNorm
 from ..conv import _Convolution
@@ -98,9 +98,9 @@ def fuse_linear_bn_weights(
 def _check_evaluation(name: str, layer: Any, bn: _BatchNorm) -> None:
     """Raise ValueError in training, or if bn has no running statistics."""
     if layer.training or bn.training:
-        raise ValueError(f"{name}: both layers must be in evaluation mode: call eval() first")
+        raise OptionError(f"{name}: both layers must be in evaluation mode: call eval() first")
     if bn.running_mean is None or bn.running_var is None:
-        raise ValueError(f"{name}: bn has no running statistics (track_running_stats=False)")
+        raise OptionError(f"{name}: bn has no running statistics (track_running_stats=False)")
 
 
 def _fuse_copy(layer: Any, bn: Any, transpose: bool) -> Any:

@@ -2,6 +2,7 @@
 
 from typing import Any, TypeVar
 
+from ...errors import DTypeError
 from ..init import skip_filling
 from ..module import Module
 
@@ -18,6 +19,6 @@ def skip_init(module_cls: type[AnyModule], *args: Any, **kwargs: Any) -> AnyModu
     (3, 4)
     """
     if not (isinstance(module_cls, type) and issubclass(module_cls, Module)):
-        raise TypeError(f"skip_init: expected a subclass of Module, got {module_cls!r}")
+        raise DTypeError(f"skip_init: expected a subclass of Module, got {module_cls!r}")
     with skip_filling():
         return module_cls(*args, **kwargs)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ...errors import OptionError
 from ..module import Module
 
 
@@ -13,7 +14,7 @@ def install_hook(module: Module, hook: Any, kind: type) -> Module:
     if any(isinstance(found, kind) and found.name == hook.name for found, _ in module._hooks_of("forward_pre")):
         raise RuntimeError(f"{kind.__name__}: {type(module).__name__}.{hook.name} has one already")
     if hook.name not in module._parameters:
-        raise ValueError(f"{kind.__name__}: {type(module).__name__} has no parameter {hook.name!r}")
+        raise OptionError(f"{kind.__name__}: {type(module).__name__} has no parameter {hook.name!r}")
     hook.install(module)
     hook.handle = module.register_forward_pre_hook(hook)
     return module
@@ -26,4 +27,4 @@ def remove_hook(module: Module, name: str, kind: type) -> Module:
             hook.remove(module)
             hook.handle.remove()
             return module
-    raise ValueError(f"{kind.__name__}: {type(module).__name__}.{name} has none")
+    raise OptionError(f"{kind.__name__}: {type(module).__name__}.{name} has none")

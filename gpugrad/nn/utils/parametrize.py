@@ -7,13 +7,14 @@ class stays what it is.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from ...autograd.mode import no_grad
 from ...autograd.tensor import Tensor
-from ...errors import ShapeError
+from ...errors import OptionError, ShapeError
 from ..container import ModuleDict, ModuleList
 from ..members import ComputedAttributes
 from ..module import Module
@@ -25,18 +26,23 @@ __all__ = [
     "transfer_parametrizations_and_params", "type_before_parametrizations",
 ]  # fmt: skip
 
-_cache: dict[tuple[int, str], Any] | None = None  # while `cached` is active
+
+class _Cached(threading.local):
+    values: dict[tuple[int, str], Any] | None = None  # of this thread, while it is inside of `cached`
+
+
+_cached = _Cached()
 
 
 @contextmanager
 def cached() -> Iterator[None]:
     """Compute each parametrized attribute once inside the block; parameters must not change meanwhile."""
-    global _cache
-    outer, _cache = _cache, {} if _cache is None else _cache
+    outer = _cached.values
+    _cached.values = {} if outer is None else outer
     try:
         yield
     finally:
-        _cache = outer
+        _cached.values = outer
 
 
 class ParametrizationList(ModuleList):
@@ -96,12 +102,13 @@ class _Parametrizations(ModuleDict, ComputedAttributes):
         return "ModuleDict"
 
     def value(self, name: str) -> Tensor:
-        if _cache is None:
+        values = _cached.values
+        if values is None:
             return self[name]()
         key = (id(self), name)
-        if key not in _cache:
-            _cache[key] = self[name]()
-        return _cache[key]
+        if key not in values:
+            values[key] = self[name]()
+        return values[key]
 
     def assign(self, name: str, value: Any) -> None:
         self[name].right_inverse(value)
@@ -142,7 +149,7 @@ def register_parametrization(
         return module
     original = module._parameters.get(tensor_name, module._buffers.get(tensor_name))
     if original is None:
-        raise ValueError(f"{type(module).__name__} has no parameter or buffer {tensor_name!r} to parametrize")
+        raise OptionError(f"{type(module).__name__} has no parameter or buffer {tensor_name!r} to parametrize")
     made = ParametrizationList([parametrization], original, unsafe)
     delattr(module, tensor_name)
     if not is_parametrized(module):
@@ -158,10 +165,10 @@ def remove_parametrizations(module: Module, tensor_name: str, leave_parametrized
     parametrized, or has several originals and leave_parametrized is False.
     """
     if not is_parametrized(module, tensor_name):
-        raise ValueError(f"{type(module).__name__} has no parametrization of {tensor_name!r}")
+        raise OptionError(f"{type(module).__name__} has no parametrization of {tensor_name!r}")
     parametrizations = module.parametrizations[tensor_name]
     if not parametrizations.is_tensor and not leave_parametrized:
-        raise ValueError(f"{tensor_name!r} has {parametrizations.ntensors} originals: no one value to leave it with")
+        raise OptionError(f"{tensor_name!r} has {parametrizations.ntensors} originals: no one value to leave it with")
     value = parametrizations().detach() if leave_parametrized else None
     del module.parametrizations[tensor_name]
     if not len(module.parametrizations):

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...autograd.convert import asarray
 from ...autograd.tensor import Tensor
-from ...errors import ShapeError
+from ...errors import OptionError, ShapeError
 from ...ops.elementwise import where
 from ...ops.join import concatenate
 
@@ -157,7 +157,7 @@ def pad_sequence(
             [4, 0, 0]])
     """
     if padding_side not in ("left", "right"):
-        raise ValueError(f"pad_sequence: padding_side must be 'left' or 'right', got {padding_side!r}")
+        raise OptionError(f"pad_sequence: padding_side must be 'left' or 'right', got {padding_side!r}")
     sequences = list(sequences)
     lengths = np.array([len(s) for s in sequences], np.int64)
     if len({s.shape[1:] for s in sequences}) != 1:

@@ -5,6 +5,7 @@ from typing import Any
 from ...autograd.mode import no_grad
 from ...autograd.tensor import Tensor
 from ...backend.random import default_generator
+from ...errors import OptionError
 from ...ops.shape import moveaxis
 from .. import functional as F
 from ..conv import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
@@ -18,8 +19,7 @@ from .parametrize import register_parametrization
 def _random_unit(size: int, like: Tensor) -> Tensor:
     """Return a random vector of length 1, with the device and the dtype of `like`."""
     values = default_generator().numpy.standard_normal(size)
-    made = Tensor(values, device=like.device).to(dtype=like.dtype)
-    return made / (made * made).sum() ** 0.5
+    return F.normalize(Tensor(values, device=like.device), dim=0).to(dtype=like.dtype)
 
 
 class _SpectralNorm(Module):
@@ -30,7 +30,7 @@ class _SpectralNorm(Module):
         if not -weight.ndim <= dim < weight.ndim:
             raise IndexError(f"spectral_norm: dim {dim} is not an axis of the weight {weight.shape}")
         if n_power_iterations <= 0:
-            raise ValueError(f"spectral_norm: n_power_iterations must be positive, got {n_power_iterations}")
+            raise OptionError(f"spectral_norm: n_power_iterations must be positive, got {n_power_iterations}")
         self.n_power_iterations, self.dim, self.eps = n_power_iterations, dim % weight.ndim, eps
         if weight.ndim > 1:
             matrix = self.matrix(weight.detach())
@@ -87,7 +87,7 @@ def parametrized_spectral_norm(
     """
     weight = getattr(module, name, None)
     if not isinstance(weight, Tensor):
-        raise ValueError(f"spectral_norm: {type(module).__name__} has no parameter {name!r}")
+        raise OptionError(f"spectral_norm: {type(module).__name__} has no parameter {name!r}")
     made = _SpectralNorm(weight, n_power_iterations, _output_axis(module, dim), eps)
     return register_parametrization(module, name, made)
 
@@ -102,7 +102,7 @@ class SpectralNorm:
         """Replace the parameter by the original and the two singular vectors."""
         weight = module._parameters[self.name]
         if weight is None:
-            raise ValueError(f"spectral_norm: the parameter {self.name!r} of {type(module).__name__} is None")
+            raise OptionError(f"spectral_norm: the parameter {self.name!r} of {type(module).__name__} is None")
         self.norm = _SpectralNorm(weight, *self.options)
         delattr(module, self.name)
         module.register_parameter(f"{self.name}_orig", weight)

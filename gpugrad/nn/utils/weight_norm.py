@@ -4,6 +4,7 @@ from typing import Any
 
 from ...autograd.mode import no_grad
 from ...autograd.tensor import Tensor
+from ...ops.norm import vector_norm
 from ..module import Module
 from ..parameter import Parameter
 from .norm_hooks import install_hook, remove_hook
@@ -14,9 +15,9 @@ def norm_except_dim(weight: Tensor, dim: int | None) -> Tensor:
     """Return the norms of the slices of `weight` along `dim`, with axes of length 1 for the others; of all for None or
     -1."""
     if dim is None or dim == -1:
-        return (weight * weight).sum() ** 0.5
+        return vector_norm(weight)
     axes = tuple(i for i in range(weight.ndim) if i != dim % weight.ndim)
-    return (weight * weight).sum(axis=axes, keepdims=True) ** 0.5
+    return vector_norm(weight, axis=axes, keepdims=True)
 
 
 class _WeightNorm(Module):

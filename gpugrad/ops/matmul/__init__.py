@@ -9,10 +9,11 @@ from typing import Any
 
 from ...autograd.convert import asarray
 from ...autograd.op import op, xp
+from ...autograd.signature import torch_words
 from ...autograd.tensor import Tensor
 from ...errors import ShapeError
 from ..einsum import einsum
-from ..shape import ravel, reshape
+from ..shape import axis_of, ravel, reshape
 
 __all__ = [
     "addmm", "baddbmm", "bmm", "dot", "inner", "kron", "matmul", "matvec", "mm", "mv", "outer", "tensordot", "vdot",
@@ -79,7 +80,21 @@ def matmul(x, y):
     >>> gg.matmul(gg.tensor([[1.0, 2.0], [3.0, 4.0]]), gg.tensor([10.0, 1.0]))
     tensor([12., 34.])
     """
-    return dense(x, y) if y.ndim == 2 else xp(x).matmul(x, y)
+    try:
+        return dense(x, y) if y.ndim == 2 else xp(x).matmul(x, y)
+    except ValueError:
+        raise ValueError(mismatch(x.shape, y.shape)) from None
+
+
+def mismatch(x_shape: tuple, y_shape: tuple) -> str:
+    """Say why x @ y cannot be computed."""
+    product = f"{x_shape} @ {y_shape}"
+    if not x_shape or not y_shape:
+        return f"{product}: a number is no matrix; use * to multiply by it"
+    columns, rows = x_shape[-1], y_shape[-2 if len(y_shape) > 1 else 0]
+    if columns != rows:
+        return f"{product}: {columns} columns meet {rows} rows"
+    return f"{product}: the leading axes {x_shape[:-2]} and {y_shape[:-2]} do not broadcast"
 
 
 def _matmul_x(g: Any, y: Any, x_shape: tuple) -> Any:
@@ -120,7 +135,7 @@ def tensordot(x: Any, y: Any, axes: Any = 2) -> Tensor:
     if isinstance(axes, int):
         axes = (range(x.ndim - axes, x.ndim), range(axes))
     ours, theirs = ([a] if isinstance(a, int) else list(a) for a in axes)
-    ours, theirs = [a % x.ndim for a in ours], [a % y.ndim for a in theirs]
+    ours, theirs = ([axis_of("tensordot", t, a) for a in given] for t, given in ((x, ours), (y, theirs)))
     if [x.shape[a] for a in ours] != [y.shape[a] for a in theirs]:
         raise ShapeError(f"tensordot: axes {ours} of {x.shape} and {theirs} of {y.shape} differ in number or length")
     left = list(range(x.ndim))
@@ -193,6 +208,7 @@ def kron(x: Any, y: Any) -> Tensor:
     return reshape(apart, shape=[p * q for p, q in zip(a, b, strict=True)])
 
 
+@torch_words
 def vecdot(x: Any, y: Any, axis: int = -1) -> Tensor:
     """Return the sum of products along `axis`; the other axes are broadcast.
 

@@ -24,7 +24,10 @@ def matmul_cuda(x, y):
     if right.ndim == 2:
         out = product(rows_of(left), right).reshape(*left.shape[:-1], right.shape[-1])
     else:
-        lead = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
+        try:
+            lead = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
+        except ValueError:
+            return NotImplemented  # the body says why
         out = product(_batch(left, lead), _batch(right, lead))
         out = out.reshape(*lead, left.shape[-2], right.shape[-1])
     shape = out.shape if x.ndim > 1 else (*out.shape[:-2], out.shape[-1])

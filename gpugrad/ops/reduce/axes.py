@@ -46,6 +46,11 @@ def accumulate(method: Callable, x: Any, dtype: Any, **where: Any) -> Any:
 
     Without one, integers and bools are added up as int64. 16-bit floats are added up as float32 and rounded once.
     """
+    if dtype is True or dtype is False:
+        raise TypeError(
+            f"dtype must be a dtype, got {dtype}: after axis comes NumPy's dtype; write keepdims={dtype}, or PyTorch's "
+            f"keepdim={dtype}"
+        )
     wanted = as_dtype(dtype) if dtype is not None else int64 if x.dtype.kind in "iub" else x.dtype
     out = method(dtype=float32 if is_low(wanted) else wanted, **where)
     return out.astype(wanted) if is_low(wanted) else out
