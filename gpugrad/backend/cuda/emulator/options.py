@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 
 from ....errors import KernelError
 
@@ -36,7 +37,13 @@ def current() -> Options:
     """Return this thread's options. By default GPUGRAD_EMULATOR=check in the environment turns check mode on."""
     if _stack.options:
         return _stack.options[-1]
-    return Options(os.environ.get("GPUGRAD_EMULATOR") == "check", workers=len(os.sched_getaffinity(0)))
+    return _defaults(os.environ.get("GPUGRAD_EMULATOR") == "check", len(os.sched_getaffinity(0)))
+
+
+@cache
+def _defaults(check: bool, cores: int) -> Options:
+    """Return the options of a thread that set none; made once, since each allocation and each launch asks for them."""
+    return Options(check, workers=cores)
 
 
 @contextmanager
