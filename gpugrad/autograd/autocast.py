@@ -34,7 +34,7 @@ KINDS = ("cpu", "cuda")
 
 def by_device(policy: str | dict[str, str]) -> dict[str, str]:
     """Return the policy of each kind of device, given one for all kinds or a dictionary. Raises DTypeError."""
-    policies = policy if isinstance(policy, dict) else dict.fromkeys(KINDS, policy) if policy else {}
+    policies: dict[str, str] = policy if isinstance(policy, dict) else {kind: policy for kind in KINDS if policy}
     wrong = [*(policies.keys() - KINDS), *(set(policies.values()) - {LOW, FLOAT32, FIRST, PLAIN, REFUSED})]
     if wrong:
         raise DTypeError(f"autocast: unknown policy {wrong[0]!r}; policies: low, float32, first, plain, refused")

@@ -84,7 +84,7 @@ def _shown(name: str, value: Any) -> str:
 
 
 def told(
-    function: Callable, checks: Mapping[str, Callable] = EXPLAINED, options: Mapping[str, Callable] = _NO_CHECKS
+    function: Callable, checks: Mapping[str, Callable | None] = EXPLAINED, options: Mapping[str, Callable] = _NO_CHECKS
 ) -> Callable:
     """Return `function` with errors that name it and its argument, also called under PyTorch's names of parameters.
 

@@ -22,7 +22,8 @@ class Parameter(Tensor):
 
     def __new__(cls, data: Any, requires_grad: bool = True) -> "Parameter":
         source = data if isinstance(data, Tensor) else tensor(data)
-        return wrap(source._array, source.device, None, cls).requires_grad_(requires_grad)
+        made: Any = wrap(source._array, source.device, None, cls)
+        return made.requires_grad_(requires_grad)
 
     def __repr__(self) -> str:
         return f"Parameter containing:\n{super().__repr__()}"
@@ -44,7 +45,7 @@ class Buffer(Tensor):
 
     def __new__(cls, data: Any, persistent: bool = True) -> "Buffer":
         source = data if isinstance(data, Tensor) else tensor(data)
-        made = wrap(source._array, source.device, None, cls)
+        made: Any = wrap(source._array, source.device, None, cls)
         made.persistent = persistent
         return made
 

@@ -185,8 +185,8 @@ def logspace(
     if isinstance(start, Tensor) or isinstance(stop, Tensor):
         exponents = linspace(start, stop, num, endpoint=bool(endpoint), dtype=dtype, device=device)
         return OPS["power"](10.0 if base is None else base, exponents)
-    start, stop = _float64(start), _float64(stop)
-    values = np.logspace(start, stop, num, endpoint=bool(endpoint), base=10.0 if base is None else base)
+    ends = _float64(start), _float64(stop)
+    values = np.logspace(*ends, num, endpoint=bool(endpoint), base=10.0 if base is None else base)
     dtype = default_dtype() if dtype is None else as_dtype(dtype)
     return _new_tensor(where.asarray(values, dtype), where, requires_grad)
 
