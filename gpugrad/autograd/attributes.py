@@ -29,13 +29,11 @@ from ..arguments import (
     text,
 )  # fmt: skip
 
-Check = Callable
-
 _FLAGS = (
     "causal density descending equal_nan full_matrices hermitian invert keepdims largest return_counts return_index "
     "return_inverse reverse right sorted stable upper"
 )
-CHECKED: dict[str, Check] = {
+CHECKED: dict[str, Callable] = {
     **dict.fromkeys(_FLAGS.split(), flag),
     **dict.fromkeys("dilation kernel stride".split(), positive_ints),
     **dict.fromkeys("groups ndim share".split(), positive_int),
@@ -63,7 +61,7 @@ CHECKED: dict[str, Check] = {
     "celu.alpha": not_zero,
     "hardshrink.lambd": number,
 }  # fmt: skip
-EXPLAINED: dict[str, Check] = {
+EXPLAINED: dict[str, Callable] = {
     **dict.fromkeys("axes axis dims reps".split(), optional(ints)),
     **dict.fromkeys("axis1 axis2 decimals destination indices_or_sections offset padding shape source".split(), ints),
     "step": not_zero,
@@ -71,7 +69,7 @@ EXPLAINED: dict[str, Check] = {
 }
 
 
-def checks_of(op: str, module: str, attributes: Iterable[str], table: dict[str, Check]) -> dict[str, Check]:
+def checks_of(op: str, module: str, attributes: Iterable[str], table: dict[str, Callable]) -> dict[str, Callable]:
     """Return attribute -> check of the table's checks that hold for this op; of the library's ops, not of a user's."""
     if not module.startswith("gpugrad."):
         return {}

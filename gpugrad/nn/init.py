@@ -109,7 +109,8 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Gene
     >>> nn.init.normal_(gg.empty((2, 3)), std=0.0).sum().item()
     0.0
     """
-    number("normal_", "mean", mean), non_negative("normal_", "std", std)
+    number("normal_", "mean", mean)
+    non_negative("normal_", "std", std)
     random, dtype = _draw(tensor, generator)
     values = random.standard_normal(tensor.shape, dtype)
     return _fill(tensor, values * dtype.type(std) + dtype.type(mean), "normal_")
@@ -130,7 +131,8 @@ def trunc_normal_(
     >>> bool((abs(w) <= 0.5).all())
     True
     """
-    non_negative("trunc_normal_", "std", std), ordered("trunc_normal_", "a", a, "b", b)
+    non_negative("trunc_normal_", "std", std)
+    ordered("trunc_normal_", "a", a, "b", b)
     if not (a < b and a < mean + 4 * std and b > mean - 4 * std):
         raise OptionError(f"trunc_normal_: no room between {a} and {b} for values around {mean} with std {std}")
     random, dtype = _draw(tensor, generator)
@@ -312,7 +314,8 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     """
     if tensor.ndim != 2:
         raise ShapeError(f"sparse_: expected a matrix, got shape {tensor.shape}")
-    fraction("sparse_", "sparsity", sparsity), non_negative("sparse_", "std", std)
+    fraction("sparse_", "sparsity", sparsity)
+    non_negative("sparse_", "std", std)
     random, dtype = _draw(tensor, generator)
     values = random.standard_normal(tensor.shape, dtype) * dtype.type(std)
     zeros = math.ceil(sparsity * tensor.shape[0])

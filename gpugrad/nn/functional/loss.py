@@ -31,7 +31,8 @@ def pair(name: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:
 
     Raises ShapeError if they cannot be.
     """
-    input, target = asarray(input), asarray(target)
+    input = input if isinstance(input, Tensor) else asarray(input)
+    target = target if isinstance(target, Tensor) else asarray(target)
     if input.shape != target.shape:
         if _broadcast_shape(input.shape, target.shape) is None:
             raise ShapeError(f"{name}: target must have input's shape {input.shape}, got {target.shape}")
