@@ -54,7 +54,6 @@ CHECKED: dict[str, Callable] = {
     "rcond": optional(number),
     "softplus.beta": not_zero,
     "UPLO": choice("L", "U", "l", "u"),
-    "reduction": choice("mean", "sum", "none"),
     "nonlinearity": choice("tanh", "relu"),
     "subscripts": text,
     "batch_norm.eps": positive,
