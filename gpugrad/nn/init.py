@@ -61,7 +61,7 @@ def _skippable(fill: Callable[P, Tensor]) -> Callable[P, Tensor]:
 def calculate_gain(nonlinearity: str, param: Any = None) -> float:
     """Return the factor that keeps the size of values through a nonlinearity: sqrt(2) for relu, 5/3 for tanh, ...
 
-    param: the negative slope of leaky_relu (default 0.01). Raises ValueError for an unknown name.
+    param: the negative slope of leaky_relu (default 0.01). Raises OptionError for an unknown name.
 
     >>> round(nn.init.calculate_gain("relu"), 4)
     1.4142
@@ -240,7 +240,7 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | Non
 
 
 def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
-    """Return gain / sqrt(fan), or 0 for a fan of 0. Raises ValueError for an unknown mode."""
+    """Return gain / sqrt(fan), or 0 for a fan of 0. Raises OptionError for an unknown mode."""
     if mode not in ("fan_in", "fan_out"):
         raise OptionError(f"kaiming initialisation: mode must be 'fan_in' or 'fan_out', got {mode!r}")
     fan = fans(tensor)[mode == "fan_out"]
