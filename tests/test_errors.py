@@ -207,3 +207,11 @@ def test_attributes_of_the_users_ops_are_their_own(own_ops):
     place = {}
     exec(body, place)  # as in a notebook or a doctest, where functions may have no module
     assert gg.op(place["halved"])(X, groups=0, keepdims="x").sum().item() == 6.0
+
+
+def test_classes_that_do_not_exist_give_nan_on_cuda_devices(cuda):
+    rows, classes = ROWS.log().to(cuda), gg.tensor([0, 5, -100]).to(cuda)
+    for name in ("nll_loss", "cross_entropy"):
+        assert F.__dict__[name](rows, classes).isnan().item()
+        losses = F.__dict__[name](rows, classes, reduction="none").tolist()
+        assert [x == x for x in losses] == [True, False, True]
