@@ -68,14 +68,15 @@ Joining arrays, cutting them and repeating them
 Layer norm and RMS norm over trailing axes, also of a sum of two arrays
     add_layer_norm, add_rms_norm, layer_norm, rms_norm
 Linear algebra
-    cross, det, inv, inverse, logdet, lstsq, matmul, matrix_exp, matrix_norm, matrix_power, matrix_rank,
-    matrix_transpose, multi_dot, norm, outer, pinv, slogdet, solve, solve_triangular, tensordot, vecdot,
-    vector_norm
+    cross, det, inv, inverse, logdet, lstsq, matrix_power, matrix_rank, multi_dot, pinv, slogdet, solve,
+    solve_triangular
 Looking rows up in a table, and adding up rows that share an id
     embedding, one_hot, segment_sum
 New tensors
     arange, empty, empty_like, eye, from_dlpack, full, full_like, linspace, logspace, ones, ones_like, zeros,
     zeros_like
+Norms of vectors and matrices
+    matrix_norm, norm, vector_norm
 Order statistics and weighted means
     average, median, nanmean, nansum, percentile, quantile
 Padding
@@ -83,7 +84,7 @@ Padding
 Pooling over windows in one to three spatial dimensions
     max_pool, sum_pool
 Products of matrices and vectors
-    addmm, baddbmm, bmm, dot, inner, kron, matvec, mm, mv, vdot, vecmat
+    addmm, baddbmm, bmm, dot, inner, kron, matmul, matvec, mm, mv, outer, tensordot, vdot, vecdot, vecmat
 Random tensors, drawn from the default generator (`gpugrad.manual_seed`) or a given one
     bernoulli, multinomial, normal, rand, rand_like, randint, randint_like, randn, randn_like, randperm, uniform
 Rearranging along axes
@@ -96,8 +97,8 @@ Scaled dot-product attention
     attention
 Shape
     atleast_1d, atleast_2d, atleast_3d, broadcast_arrays, broadcast_shapes, broadcast_to, expand, expand_dims,
-    flatten, meshgrid, moveaxis, movedim, permute, permute_dims, ravel, reshape, squeeze, swapaxes, swapdims, t,
-    transpose, unflatten, unsqueeze
+    flatten, matrix_transpose, meshgrid, moveaxis, movedim, permute, permute_dims, ravel, reshape, squeeze,
+    swapaxes, swapdims, t, transpose, unflatten, unsqueeze
 Smooth activation functions, as PyTorch defines them
     gelu, logsigmoid, mish, silu, softplus, softsign, tanhshrink
 Softmax, its logarithm, and the softmax of masked scores
@@ -109,13 +110,15 @@ Sums, means, products and logsumexp over axes
     logsumexp, mean, prod, sum
 The error function and its relatives, and the sigmoid
     erf, erfc, erfinv, sigmoid
+The exponential of a matrix
+    matrix_exp
 The linear layer, alone and with the activation after it
     linear, linear_gelu, linear_relu
-The words of a call decide between PyTorch's and NumPy's meanings of a name
-    std, var
 Trigonometric and hyperbolic functions and their inverses
     acos, acosh, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, asin, asinh, atan, atan2, atanh,
     cos, cosh, deg2rad, rad2deg, sin, sinh, tan, tanh
+Variances and standard deviations over axes
+    std, var
 """
 
 import importlib as _importlib

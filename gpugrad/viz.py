@@ -18,6 +18,8 @@ from .backend.dtypes import float32
 from .errors import GradientError, MissingPackageError
 from .optional import need
 
+__all__ = ["Dot", "curves", "graph", "histograms"]
+
 
 class Dot(str):
     """Holds a graph in the DOT language; a notebook shows it as a picture if graphviz is installed.

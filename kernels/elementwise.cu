@@ -53,6 +53,11 @@ template <typename A> __device__ __forceinline__ A power(A x, A y) {  // most ex
     return y == A(2) ? x * x : y == A(3) ? x * x * x : pow(x, y);
 }
 
+template <typename A> __device__ __forceinline__ A turn(A x, A y, A leg) {  // leg / (x^2 + y^2), and 0 at the origin
+    const A distance = hypot(x, y);
+    return distance == A(0) ? A(0) : leg / distance / distance;
+}
+
 template <typename A> __device__ __forceinline__ A gelu_argument(A x) {  // of tanh: sqrt(2 / pi) (x + 0.044715 x^3)
     return A(0.7978845608028654) * (x + A(0.044715) * (x * x * x));
 }
@@ -101,7 +106,7 @@ MAP(remainder_forward, (A x, A y), remainder_of(x, y))
 MAP(fmod_forward, (A x, A y), fmod(x, y))
 MAP(power_forward, (A x, A y), power(x, y))
 MAP(power_backward_x, (A g, A x, A y), y == A(0) ? g * A(0) : g * (y * power(x, y - A(1))))
-MAP(power_backward_y, (A g, A x, A out), g * (out * log(x == A(0) ? A(1) : x)))
+MAP(power_backward_y, (A g, A x, A out), g * (out * log(x == A(0) && fabs(out) < infinity<A>() ? A(1) : x)))
 MAP(negative_forward, (A x), -x)
 MAP(absolute_forward, (A x), fabs(x))
 MAP(absolute_backward, (A g, A x), g * sign(x))
@@ -148,8 +153,8 @@ MAP(arccos_backward, (A g, A x), -g / sqrt((A(1) - x) * (A(1) + x)))
 MAP(arctan_forward, (A x), atan(x))
 MAP(arctan_backward, (A g, A x), g / (A(1) + x * x))
 MAP(arctan2_forward, (A x, A y), atan2(x, y))
-MAP(arctan2_backward_x, (A g, A x, A y), g * y / (x * x + y * y))
-MAP(arctan2_backward_y, (A g, A x, A y), -g * x / (x * x + y * y))
+MAP(arctan2_backward_x, (A g, A x, A y), g * turn(x, y, y))
+MAP(arctan2_backward_y, (A g, A x, A y), g * turn(x, y, -x))
 MAP(sinh_forward, (A x), sinh(x))
 MAP(sinh_backward, (A g, A x), g * cosh(x))
 MAP(cosh_forward, (A x), cosh(x))
@@ -215,8 +220,8 @@ MAP(softshrink_forward, (A x, A lambd), x - clamp(x, -lambd, lambd))
 MAP(softshrink_backward, (A g, A x, A lambd), fabs(x) > lambd ? g : A(0))
 MAP(hardshrink_forward, (A x, A lambd), fabs(x) <= lambd ? A(0) : x)
 MAP(hardshrink_backward, (A g, A x, A lambd), fabs(x) <= lambd ? A(0) : g)
-MAP(threshold_forward, (A x, A threshold, A value), x > threshold ? x : value)
-MAP(threshold_backward, (A g, A x, A threshold), x > threshold ? g : A(0))
+MAP(threshold_forward, (A x, A threshold, A value), x <= threshold ? value : x)
+MAP(threshold_backward, (A g, A x, A threshold), x <= threshold ? A(0) : g)
 
 // ---- rounding, choices
 

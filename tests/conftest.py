@@ -14,6 +14,10 @@ from gpugrad.backend.cuda.emulator.options import options
 DEVICES = ["cpu", "cuda"] if cuda.is_available() else ["cpu"]
 
 
+def pytest_addoption(parser):
+    parser.addoption("--whole", action="store_true", help="all samples of PyTorch's tables in tests/opinfo, not a part")
+
+
 @pytest.fixture(params=DEVICES)
 def device(request):
     """Each device that this machine has."""

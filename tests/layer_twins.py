@@ -1,10 +1,13 @@
 """A layer of ours and PyTorch's with the same weights: made, run, and compared in values and gradients."""
 
+import warnings
+
 import numpy as np
 import torch
 
 import gpugrad as gg
 from gpugrad import nn
+from gpugrad.errors import GpugradError
 
 S = (2, 4, 9)  # (N, C, L); images and volumes add axes
 I2, I3 = (2, 4, 9, 8), (2, 4, 6, 5, 7)
@@ -42,3 +45,35 @@ def agree(ours, theirs, *arrays, call=lambda layer, *inputs: layer(*inputs), rto
         close(p.grad, q.grad, name, rtol)
     for (name, p), q in zip(ours.named_buffers(), theirs.buffers(), strict=True):
         close(p, q, name, rtol)
+
+
+def agree_on_nothing(ours, theirs, shape):
+    """Compare outputs, gradients and buffers for an empty batch; what PyTorch refuses we may refuse too."""
+    shape, refused = (0, *shape[1:]), None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            want = _differentiated(torch, theirs, shape)
+        except (RuntimeError, ValueError, IndexError) as error:
+            refused = error
+    try:
+        got = _differentiated(gg, ours, shape)
+    except GpugradError as error:
+        assert refused, f"PyTorch takes it: {error}"
+        return
+    if refused:
+        return
+    for a, b in zip(got, want, strict=True):
+        b = np.zeros(a.shape) if b is None else b.detach().numpy()
+        assert a.shape == b.shape
+        np.testing.assert_array_equal(a.detach().numpy(), b)
+    for a, b in zip(ours.buffers(), theirs.buffers(), strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+def _differentiated(lib, layer, shape):
+    """The output for zeros, and the gradients of the input and the parameters."""
+    x = lib.tensor(np.zeros(shape), requires_grad=True)
+    out = layer(x)
+    out.sum().backward()
+    return [out, x.grad, *(p.grad for p in layer.parameters())]

@@ -7,7 +7,7 @@ only when a call has failed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from ..arguments import (
     choice,
@@ -32,7 +32,7 @@ _FLAGS = (
     "causal density descending equal_nan full_matrices hermitian invert keepdims largest return_counts return_index "
     "return_inverse reverse right sorted stable upper"
 )
-CHECKED: dict[str, Callable] = {
+CHECKED: dict[str, Callable | None] = {
     **dict.fromkeys(_FLAGS.split(), flag),
     **dict.fromkeys("dilation kernel stride".split(), positive_ints),
     **dict.fromkeys("groups ndim share".split(), positive_int),
@@ -55,10 +55,11 @@ CHECKED: dict[str, Callable] = {
     "UPLO": choice("L", "U", "l", "u"),
     "nonlinearity": choice("tanh", "relu"),
     "subscripts": text,
+    **dict.fromkeys(("pinv.rtol", "pinv.atol")),  # numbers or arrays, or None
     "celu.alpha": not_zero,
     "hardshrink.lambd": number,
 }  # fmt: skip
-EXPLAINED: dict[str, Callable] = {
+EXPLAINED: dict[str, Callable | None] = {
     **dict.fromkeys("axes axis dims reps".split(), optional(ints)),
     **dict.fromkeys("axis1 axis2 decimals destination indices_or_sections offset padding shape source".split(), ints),
     "step": not_zero,
@@ -67,7 +68,7 @@ EXPLAINED: dict[str, Callable] = {
 
 
 def checks_of(
-    op: str, module: str | None, attributes: Iterable[str], table: dict[str, Callable]
+    op: str, module: str | None, attributes: Iterable[str], table: Mapping[str, Callable | None]
 ) -> dict[str, Callable]:
     """Return attribute -> check of the table's checks that hold for this op; of the library's ops, not of a user's."""
     if not (module or "").startswith("gpugrad."):  # a function that was executed from a text has no module

@@ -23,7 +23,7 @@ def _mapped(change: Callable[[Tensor], Any], value: Any) -> Any:
         return change(value)
     if isinstance(value, (list, tuple)):
         items = [_mapped(change, item) for item in value]
-        return value._make(items) if hasattr(value, "_make") else type(value)(items)
+        return getattr(value, "_make", type(value))(items)  # a named tuple takes its items one by one
     if isinstance(value, dict):
         made = copy(value)
         made.update({key: _mapped(change, item) for key, item in value.items()})

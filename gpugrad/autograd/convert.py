@@ -3,13 +3,15 @@ them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ..backend.devices import CPU, Device, device
 from ..backend.dtypes import DTYPE_NAMES, as_dtype
-from ..errors import DTypeError, ShapeError
+from ..errors import DTypeError, GradientError, ShapeError
+from .mode import mode
 from .table import OPS
 from .tensor import Tensor, method, wrap
 
@@ -18,6 +20,7 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     """Return a Tensor with a copy of `data`: numbers, nested sequences, an array or a Tensor.
 
     Python floats become the default dtype, Python ints int64; an array keeps its dtype unless `dtype` is given.
+    The result is a leaf, as in PyTorch, also where Tensors inside `data` are in a graph; `asarray` stays in it.
 
     >>> gg.tensor([[1.0, 2.0], [3.0, 4.0]])
     tensor([[1., 2.],
@@ -25,14 +28,15 @@ def tensor(data: Any, dtype: Any = None, device: Any = None, requires_grad: bool
     >>> gg.tensor([1, 2]).dtype.name, gg.tensor([1, 2], dtype="float32").dtype.name
     ('int64', 'float32')
     """
-    array, where = _as_array(data, dtype, device)
+    array, where = _as_array(joined(data), dtype, device)
     return wrap(array.copy(), where, None).requires_grad_(requires_grad)
 
 
 def asarray(data: Any, dtype: Any = None, device: Any = None, copy: bool | None = None) -> Tensor:
     """Return a Tensor of `data` that shares its memory if possible; with `copy=True` it never does.
 
-    A Tensor that needs no change is returned as it is, with its place in the graph.
+    A Tensor that needs no change is returned as it is, with its place in the graph, and Tensors inside a sequence,
+    nested or not, are stacked, with theirs.
 
     >>> values = np.zeros(2)
     >>> shared = gg.asarray(values)
@@ -40,10 +44,21 @@ def asarray(data: Any, dtype: Any = None, device: Any = None, copy: bool | None 
     >>> shared
     tensor([5., 0.], dtype=float64)
     """
+    data = joined(data)
     if isinstance(data, Tensor):
         return to_place(data, dtype, device, bool(copy))
+    if isinstance(data, (list, tuple)) and _in_graph(data):
+        return to_place(OPS["stack"]([asarray(item) for item in data]), dtype, device, False)
     array, where = _as_array(data, dtype, device)
     return wrap(array.copy() if copy else array, where, None)
+
+
+def _in_graph(data: Any) -> bool:
+    """Whether there is a Tensor in nested sequences that requires a gradient."""
+    return any(
+        item.requires_grad if isinstance(item, Tensor) else isinstance(item, (list, tuple)) and _in_graph(item)
+        for item in data
+    )
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
@@ -59,6 +74,39 @@ def from_numpy(array: np.ndarray) -> Tensor:
         raise DTypeError(f"from_numpy: expected a numpy.ndarray, got {type(array).__name__}")
     as_dtype(array.dtype)
     return wrap(array, CPU, None)
+
+
+def joined(data: Any) -> Any:
+    """`data`; if it is a sequence that holds Tensors somewhere, one Tensor of it, with their gradients and dtypes."""
+    return OPS["stack"](data) if is_sequence(data) and _holds_tensor(data) else data
+
+
+def is_sequence(data: Any) -> bool:
+    """Whether an array is made of `data` item by item."""
+    return isinstance(data, (list, tuple)) or isinstance(data, Sequence) and not isinstance(data, (str, bytes))
+
+
+def _holds_tensor(data: Sequence) -> bool:
+    kinds = set(map(type, data))
+    if any(issubclass(kind, Tensor) for kind in kinds):
+        return True
+    if not any(issubclass(kind, Sequence) for kind in kinds):  # quickly said of many numbers
+        return False
+    return any(is_sequence(item) and _holds_tensor(item) for item in data)
+
+
+def constant(value: Any, owner: str, name: str) -> Any:
+    """`raw(value)`, for an argument that no gradient flows to. Raises GradientError if one would be lost there."""
+    kind = value.__class__
+    if kind is tuple or kind is list:
+        return kind([constant(v, owner, name) for v in value])
+    if not isinstance(value, Tensor):
+        return value
+    if mode.grad and value.requires_grad:
+        raise GradientError(
+            f"{owner}: no gradient flows to {name}, and the tensor given for it requires one; pass {name}.detach()"
+        )
+    return value._array
 
 
 def raw(value: Any) -> Any:
@@ -81,8 +129,6 @@ def _as_array(data: Any, dtype: Any, where: Any) -> tuple[Any, Device]:
             target = device(int(getattr(getattr(data, "device", 0), "id", 0)))
         wanted = as_dtype(data.dtype if dtype is None else dtype)
         return target.asarray(data, wanted), target
-    if isinstance(data, (list, tuple)) and any(isinstance(item, Tensor) for item in data):
-        data = [item.tolist() if isinstance(item, Tensor) else item for item in data]
     try:
         array = np.asarray(data)
     except ValueError as error:

@@ -117,13 +117,13 @@ class Function:
     """
 
     @staticmethod
-    def forward(ctx: Context, *args: Any) -> Any:
-        """Return the outputs, a Tensor or a tuple; nothing that it does with the arguments is recorded."""
+    def forward(*args: Any, **kwargs: Any) -> Any:  # (ctx, ...): checkers accept any parameters of a subclass so
+        """Return the outputs of `forward(ctx, ...)`, a Tensor or a tuple; nothing that is done here is recorded."""
         raise NotImplementedError("a Function needs a static method forward(ctx, ...)")
 
     @staticmethod
-    def backward(ctx: Context, *grads: Any) -> Any:
-        """Return the gradient of each argument of forward, from one gradient per output."""
+    def backward(*args: Any, **kwargs: Any) -> Any:  # (ctx, *grads)
+        """Return the gradient of each argument of forward: `backward(ctx, *grads)` gets one gradient per output."""
         raise NotImplementedError("a Function needs a static method backward(ctx, *grads)")
 
     @classmethod

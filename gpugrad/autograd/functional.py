@@ -14,11 +14,10 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from ..backend.cpu import memory
 from ..backend.dtypes import is_float
 from ..errors import DTypeError, GradientError, ShapeError
+from .convert import asarray
 from .graph import Node, walk
 from .mode import enable_grad
 from .table import OPS
@@ -89,7 +88,7 @@ def grad(
     retain_graph: bool | None = None,
     create_graph: bool = False,
     allow_unused: bool = False,
-) -> tuple:
+) -> tuple[Any, ...]:
     """Return the gradients of `outputs` with respect to `inputs`, a tuple; `.grad` stays as it is.
 
     create_graph: record the gradients themselves, so that they can be differentiated again.
@@ -140,7 +139,7 @@ def _roots(outputs: Sequence, upstream: Any, differentiable: bool) -> dict:
         if edge is None:
             raise GradientError(
                 f"backward: the tensor of shape {out.shape} does not require a gradient: no input of its ops had "
-                "requires_grad=True, or it was made under no_grad"
+                "requires_grad=True, or it was made under no_grad, or an op on the way has no gradient rule"
             )
         g = _upstream(out, g)
         g = g if differentiable else g._array
@@ -156,7 +155,7 @@ def _upstream(out: Tensor, g: Any) -> Tensor:
                 "reduce it (for example .sum()) or pass gradient="
             )
         return wrap(out.device.xp.ones(out._array.shape, out._array.dtype), out.device, None)
-    g = g if isinstance(g, Tensor) else wrap(out.device.asarray(np.asarray(g, out.dtype)), out.device, None)
+    g = g if isinstance(g, Tensor) else asarray(g, out.dtype, out.device)
     if g.shape != out.shape:
         raise ShapeError(f"backward: the upstream gradient has shape {g.shape}, the tensor {out.shape}")
     return g if g.dtype == out.dtype else g.to(dtype=out.dtype)
@@ -229,7 +228,7 @@ def _gradients(outputs: tuple, inputs: tuple, vectors: Any, create_graph: bool) 
     return _zeros_for_none(grads, inputs)
 
 
-def vjp(function: Callable, inputs: Any, v: Any = None, create_graph: bool = False) -> tuple:
+def vjp(function: Callable, inputs: Any, v: Any = None, create_graph: bool = False) -> tuple[Any, ...]:
     """Return (function(inputs), v^T J), the vector-Jacobian product; v has the outputs' shape (None for one element).
 
     >>> gg.autograd.vjp(lambda x: x**2, gg.tensor([1.0, 2.0]), gg.tensor([1.0, 10.0]))
@@ -246,7 +245,7 @@ def _detached(outputs: Any) -> Any:
     return outputs.detach() if isinstance(outputs, Tensor) else tuple(o.detach() for o in outputs)
 
 
-def jvp(function: Callable, inputs: Any, v: Any = None, create_graph: bool = False) -> tuple:
+def jvp(function: Callable, inputs: Any, v: Any = None, create_graph: bool = False) -> tuple[Any, ...]:
     """Return (function(inputs), J v), the Jacobian-vector product; v has the inputs' shapes (None for one element).
 
     It is computed as two vector-Jacobian products (Townsend 2017).
@@ -265,7 +264,7 @@ def jvp(function: Callable, inputs: Any, v: Any = None, create_graph: bool = Fal
     return outputs if create_graph else _detached(outputs), _like(products, single)
 
 
-def vhp(function: Callable, inputs: Any, v: Any = None, create_graph: bool = False) -> tuple:
+def vhp(function: Callable, inputs: Any, v: Any = None, create_graph: bool = False) -> tuple[Any, ...]:
     """Return (function(inputs), v^T H) for a function with one output element; H is symmetric, so `hvp` gives the same.
 
     >>> gg.autograd.vhp(lambda x: (x**3).sum(), gg.tensor([1.0, 2.0]), gg.tensor([1.0, 1.0]))
@@ -274,7 +273,7 @@ def vhp(function: Callable, inputs: Any, v: Any = None, create_graph: bool = Fal
     return hvp(function, inputs, v, create_graph)
 
 
-def hvp(function: Callable, inputs: Any, v: Any = None, create_graph: bool = False) -> tuple:
+def hvp(function: Callable, inputs: Any, v: Any = None, create_graph: bool = False) -> tuple[Any, ...]:
     """Return (function(inputs), H v), the Hessian-vector product of a function with one output element.
 
     H is never formed: the gradient is differentiated along v (Pearlmutter 1994, "Fast Exact Multiplication by the

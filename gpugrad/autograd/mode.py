@@ -4,9 +4,12 @@ own."""
 import threading
 from collections.abc import Callable
 from threading import get_ident
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from .stepwise import decorated
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 
 
 class _Mode(threading.local):
@@ -51,7 +54,7 @@ class Switch:
         if outer is not None:
             self._outside[get_ident()] = outer
 
-    def __call__(self, function: Callable) -> Callable:
+    def __call__(self, function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
         return decorated(function, self)
 
     def _inside(self) -> dict[str, Any]:

@@ -27,7 +27,7 @@ import numpy as np
 from ..backend.devices import CPU, Device, device_of
 from ..backend.dtypes import FLOAT_KINDS, is_float, is_low
 from ..backend.namespace import Namespace, xp
-from ..errors import DTypeError
+from ..errors import DeviceError, DTypeError
 from .autocast import by_device
 from .explain import TOLD, explain
 from .graph import EMPTY, OpNode, OutputNode
@@ -55,6 +55,7 @@ class Op:
         exact: bool,
         view: bool,
         broadcasts: bool,
+        scalar_axis: bool,
         inplace: bool,
         autocast: str | dict[str, str],
         bench: Callable | None,
@@ -72,6 +73,8 @@ class Op:
         self.signature = Signature(self.name, forward, self.__module__)
         self.inputs, self.attributes = self.signature.inputs, self.signature.attributes
         self.positions, self.fixed, self.many = self.signature.positions, self.signature.fixed, self.signature.many
+        self.scalar_axis = scalar_axis and "axis" in self.attributes and not self.many
+        self.other_form: tuple[frozenset[str], Callable] | None = None  # words that another function takes, and it
         self._flows = [False] * len(self.inputs)  # whether a gradient flows to each; `vjp` says so
 
     @property
@@ -108,6 +111,8 @@ class Op:
 
     def path(self, kind: str) -> Callable[[Callable], DevicePath]:
         """Declare this op's own path on devices of `kind` ("cpu", "cuda"); it may return NotImplemented to decline."""
+        if kind not in ("cpu", "cuda"):
+            raise DeviceError(f'{self.name}.path: unknown kind of device {kind!r}: expected "cpu" or "cuda"')
 
         def declare(forward: Callable) -> DevicePath:
             made = DevicePath(forward, low=kind != "cpu")
@@ -120,8 +125,16 @@ class Op:
     # Calling
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        inputs, attributes = self.signature.bind(args, kwargs)
+        try:
+            inputs, attributes = self.signature.bind(args, kwargs)
+        except DTypeError:
+            if self.other_form is None or self.other_form[0].isdisjoint(kwargs):
+                raise
+            return self.other_form[1](*args, **kwargs)
         device, tensors, arrays = place(self, inputs)
+        if self.scalar_axis and not arrays[0].shape and (axis := attributes["axis"]) is not None and axis != ():
+            return self._along_scalar(tensors, attributes)
+        out: Any
         try:
             if device.is_only:
                 out, residuals, path = self._run(device, arrays, attributes)
@@ -145,6 +158,18 @@ class Op:
         if self.view and out.base is not None:
             made._view = View.of(self, tensors[0], attributes, out)
         return made
+
+    def _along_scalar(self, tensors: Sequence, attributes: dict) -> Any:
+        """Call with an axis of one element for each 0-d input, and without it again in what all of them give.
+
+        So a 0-d input has the axes 0 and -1, as in PyTorch, in this order of derivative and all others."""
+        scalar = [t is not None and not t.shape for t in tensors]
+        vectors = [OPS["reshape"](t, shape=(1,)) if one else t for t, one in zip(tensors, scalar, strict=True)]
+        out = self(*vectors, **attributes)
+        if not all(one or t is None for t, one in zip(tensors, scalar, strict=True)):
+            return out
+        outs = [OPS["reshape"](o, shape=()) if o.shape == (1,) else o for o in (out if type(out) is tuple else (out,))]
+        return tuple(outs) if type(out) is tuple else outs[0]
 
     def _run(self, device: Device, arrays: list, attributes: dict) -> tuple[Any, dict, DevicePath | None]:
         """Compute and return the outputs, the residuals of the device path, and that path (None if it did not run).
@@ -230,6 +255,7 @@ def op(
     exact: bool = False,
     view: bool = False,
     broadcasts: bool = False,
+    scalar_axis: bool = True,
     inplace: bool = False,
     autocast: str | dict[str, str] = "",
     bench: Callable | None = None,
@@ -243,6 +269,7 @@ def op(
     leaves them alone.
     exact: the op moves values without arithmetic, so 16-bit floats need no conversion to float32.
     broadcasts: some axes of an input are broadcast and others not (matmul, linear), and gradients may keep them.
+    scalar_axis: with an attribute `axis`, a 0-d first input has the axes 0 and -1; False where it needs a real one.
     view: the result shares the first input's memory, and in-place changes go through it.
     inplace: the op is also a Tensor method that overwrites the tensor, under its name and an underscore: `x.relu_()`.
     autocast: the policy inside of `autocast` ("low", "float32", "first", "refused": see `autocast.py`), for all devices
@@ -270,6 +297,7 @@ def op(
             exact=exact,
             view=view,
             broadcasts=broadcasts,
+            scalar_axis=scalar_axis,
             inplace=inplace,
             autocast=autocast,
             bench=bench,

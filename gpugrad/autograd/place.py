@@ -10,7 +10,7 @@ import numpy as np
 from ..backend.devices import CPU, Device, default_device
 from ..backend.dtypes import as_dtype, default_dtype, is_float, promote, weak
 from ..errors import DeviceError, DTypeError
-from .convert import asarray
+from .convert import asarray, joined
 from .mode import mode
 from .tensor import Tensor, wrap
 
@@ -26,7 +26,7 @@ def place(op: Op, inputs: Sequence) -> tuple[Device, Sequence, list]:
     Returns the device, the inputs as Tensors (or None) on it, and their arrays.
     """
     if mode.autocast is not None:
-        inputs = mode.autocast.inputs(op.name, op.autocast, inputs)
+        inputs = mode.autocast.inputs(op.name, op.autocast, [joined(value) for value in inputs])
     device, dtype, arrays = None, None, []
     for i, t in enumerate(inputs):  # usually there is nothing to do: all are Tensors, on one device and of one dtype
         if t is None:
@@ -51,6 +51,7 @@ def place(op: Op, inputs: Sequence) -> tuple[Device, Sequence, list]:
 
 def _moved(op: Op, inputs: Sequence) -> tuple[Device, list]:
     """Do the work of `place` when an input has to be moved, cast or wrapped."""
+    inputs = [joined(value) for value in inputs]
     device = _common_device(op, inputs)
     free = [i for i in range(len(inputs)) if i not in op.fixed]
     scalars = [i for i in free if type(inputs[i]) in _SCALARS]

@@ -4,11 +4,12 @@ them."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any
 
 from ..errors import DTypeError, ShapeError
 from .attributes import CHECKED, checks_of
-from .convert import raw
+from .convert import constant
 from .paths import parameters
 from .tensor import Tensor
 
@@ -24,9 +25,10 @@ Many = Annotated[Any, "many"]
 # keeps its own meaning.
 _TORCH_WORDS = {
     "dim": ("axis", "axes"), "dims": ("axis", "axes"), "keepdim": ("keepdims",), "diagonal": ("k", "offset"),
+    "dim1": ("axis1",), "dim2": ("axis2",), "weight": ("weights",), "steps": ("num",), "offset": ("k",),
     "shifts": ("shift",), "size": ("shape",), "input": ("x", "input"), "elements": ("x",), "tensors": ("arrays",),
-    **dict.fromkeys("other exponent values end mat2 vec2 vec tensor".split(), ("y",)), "test_elements": ("test",),
-    "index": ("indices",), "src": ("source",),
+    **dict.fromkeys("other exponent values mat2 vec2 vec tensor".split(), ("y",)), "test_elements": ("test",),
+    "end": ("stop", "y"), "index": ("indices",), "src": ("source",),
 }  # fmt: skip
 
 
@@ -35,6 +37,19 @@ def translated(name: str, known: Any) -> str:
     if name in known:
         return name
     return next((ours for ours in _TORCH_WORDS.get(name, ()) if ours in known), name)
+
+
+def torch_words(function: Callable) -> Callable:
+    """Let `function` take its arguments under PyTorch's names too."""
+    code = function.__code__
+    own = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        meant = {translated(name, own): value for name, value in kwargs.items()} if kwargs else kwargs
+        return function(*args, **(meant if len(meant) == len(kwargs) else kwargs))
+
+    return call
 
 
 class Signature:
@@ -69,7 +84,7 @@ class Signature:
         if plain and kwargs:
             attributes, checks = attributes.copy(), self.checks
             for name, value in kwargs.items():
-                attributes[name] = value = raw(value)
+                attributes[name] = value = constant(value, self.name, name)
                 if name in checks:
                     checks[name](self.name, name, value)
         if plain and len(attributes) == len(self.attributes):
@@ -81,12 +96,13 @@ class Signature:
     def _fill(self, args: tuple, kwargs: dict) -> tuple[list, dict]:
         count = len(self.inputs)
         given = dict(zip(self.inputs, args, strict=False))
-        attributes = {**self.defaults, **{n: raw(v) for n, v in zip(self.attributes, args[count:], strict=False)}}
+        placed = {n: constant(v, self.name, n) for n, v in zip(self.attributes, args[count:], strict=False)}
+        attributes = {**self.defaults, **placed}
         wrong = len(args) > count + len(self.attributes)
         for name, value in kwargs.items():
             name = translated(name, self.parameters)
             if name in self.attributes and name not in self.attributes[: max(len(args) - count, 0)]:
-                attributes[name] = raw(value)
+                attributes[name] = constant(value, self.name, name)
             elif name in self.positions and name not in given:
                 given[name] = value
             else:

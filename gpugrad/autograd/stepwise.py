@@ -13,43 +13,55 @@ def decorated(function: Callable, context: Any) -> Callable:
     The context is entered anew for each stretch, so a thread may be in it several times.
     """
     if isasyncgenfunction(function):
-
-        @wraps(function)
-        async def inside(*args: Any, **kwargs: Any) -> Any:
-            steps = function(*args, **kwargs)
-            resume, given = steps.asend, None
-            try:
-                while True:
-                    made = await _stepped(resume(given), context)
-                    try:
-                        resume, given = steps.asend, (yield made)
-                    except GeneratorExit:
-                        raise
-                    except BaseException as error:
-                        resume, given = steps.athrow, error
-            except StopAsyncIteration:
-                pass
-            finally:
-                await _stepped(steps.aclose(), context)
-
+        made = _async_generator(function, context)
     elif iscoroutinefunction(function):
-
-        @wraps(function)
-        async def inside(*args: Any, **kwargs: Any) -> Any:
-            return await _stepped(function(*args, **kwargs), context)
-
+        made = _coroutine(function, context)
     elif isgeneratorfunction(function):
-
-        @wraps(function)
-        def inside(*args: Any, **kwargs: Any) -> Any:
-            return (yield from _steps(function(*args, **kwargs), context))
-
+        made = _generator(function, context)
     else:
+        made = _plain(function, context)
+    return wraps(function)(made)
 
-        @wraps(function)
-        def inside(*args: Any, **kwargs: Any) -> Any:
-            with context:
-                return function(*args, **kwargs)
+
+def _plain(function: Callable, context: Any) -> Callable:
+    def inside(*args: Any, **kwargs: Any) -> Any:
+        with context:
+            return function(*args, **kwargs)
+
+    return inside
+
+
+def _generator(function: Callable, context: Any) -> Callable:
+    def inside(*args: Any, **kwargs: Any) -> Any:
+        return (yield from _steps(function(*args, **kwargs), context))
+
+    return inside
+
+
+def _coroutine(function: Callable, context: Any) -> Callable:
+    async def inside(*args: Any, **kwargs: Any) -> Any:
+        return await _stepped(function(*args, **kwargs), context)
+
+    return inside
+
+
+def _async_generator(function: Callable, context: Any) -> Callable:
+    async def inside(*args: Any, **kwargs: Any) -> Any:
+        steps = function(*args, **kwargs)
+        resume, given = steps.asend, None
+        try:
+            while True:
+                made = await _stepped(resume(given), context)
+                try:
+                    resume, given = steps.asend, (yield made)
+                except GeneratorExit:
+                    raise
+                except BaseException as error:
+                    resume, given = steps.athrow, error
+        except StopAsyncIteration:
+            pass
+        finally:
+            await _stepped(steps.aclose(), context)
 
     return inside
 

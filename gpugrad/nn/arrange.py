@@ -100,8 +100,7 @@ class Unflatten(Module):
         self.dim, self.unflattened_size = dim, tuple(unflattened_size)
 
     def forward(self, input: Tensor) -> Tensor:
-        shape, axis = input.shape, self.dim % input.ndim
-        return input.reshape((*shape[:axis], *self.unflattened_size, *shape[axis + 1 :]))
+        return input.unflatten(self.dim, self.unflattened_size)
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}, unflattened_size={self.unflattened_size}"

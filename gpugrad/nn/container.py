@@ -88,9 +88,9 @@ class Sequential(_IndexedModules):
     def forward(self, input: Any) -> Any:
         modules, i = tuple(self._modules.values()), 0
         while i < len(modules):
-            fused = modules[i]._fused_with(modules[i + 1]) if i + 1 < len(modules) else None
-            input = modules[i](input) if fused is None else fused(input)
-            i += 1 if fused is None else 2
+            joined = modules[i]._joined_with(modules[i + 1]) if i + 1 < len(modules) else None
+            input = modules[i](input) if joined is None else joined(input)
+            i += 1 if joined is None else 2
         return input
 
     def __getitem__(self, index: int | slice) -> Any:

@@ -49,7 +49,7 @@ class Linear(Module):
     def forward(self, input: Tensor) -> Tensor:
         return F.linear(input, self.weight, self.bias)
 
-    def _fused_with(self, after: Module) -> Callable | None:
+    def _joined_with(self, after: Module) -> Callable | None:
         return self._with_relu if self._is_plain(Linear) and after._is_plain(ReLU) else None
 
     def _with_relu(self, input: Tensor) -> Tensor:

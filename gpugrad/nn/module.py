@@ -74,7 +74,7 @@ class Module(MemberRegistry):
         if cls.__module__.startswith("gpugrad.nn.") and "__init__" in vars(cls):
             cls.__init__ = checked(vars(cls)["__init__"])
 
-    def _fused_with(self, after: Module) -> Callable | None:
+    def _joined_with(self, after: Module) -> Callable | None:
         """Return the function that does this module's work and then that of `after` by one op, or None if there is
         none."""
         return None

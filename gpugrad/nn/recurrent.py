@@ -108,7 +108,7 @@ class RNNBase(Module):
     def flatten_parameters(self) -> None:
         """Do nothing: there is no cuDNN whose order the weights would have to be in."""
 
-    def forward(self, input: Any, hx: Any = None) -> tuple:
+    def forward(self, input: Any, hx: Any = None) -> tuple[Any, Any]:
         if isinstance(input, PackedSequence):
             rows, sizes = input.data, tuple(input.batch_sizes.tolist())
             self._check_width(rows)

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..autograd.convert import asarray
 from ..autograd.op import op, xp
+from ..autograd.signature import torch_words
 from ..autograd.tensor import Tensor
 from ..errors import ShapeError
 from .index import take
@@ -93,6 +94,7 @@ def flipud(x: Any) -> Tensor:
     return flip(x, axis=0)
 
 
+@torch_words
 def rot90(x: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tensor:
     """Return x turned by k quarter turns in the plane of `axes`, from the first towards the second.
 
@@ -101,7 +103,7 @@ def rot90(x: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Tensor:
             [1, 3]])
     """
     x = asarray(x)
-    first, second = (axis % x.ndim for axis in axes)
+    first, second = (axis_of("rot90", x, axis) for axis in axes)
     if first == second:
         raise ShapeError(f"rot90: axes={tuple(axes)} name one axis of shape {x.shape} twice")
     turns = k % 4
@@ -163,10 +165,15 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Tensor:
     return take(x, x.device.asarray(np.repeat(np.arange(length), counts)), axis=axis)
 
 
-def repeat_interleave(x: Any, repeats: Any, dim: int | None = None) -> Tensor:
+def repeat_interleave(x: Any, repeats: Any, dim: int | None = None, *, output_size: int | None = None) -> Tensor:
     """Repeat elements or slices: `repeat` under PyTorch's name.
+
+    Raises ShapeError if output_size is given and is not the length that the repeats give.
 
     >>> gg.repeat_interleave(gg.tensor([1, 2]), 2)
     tensor([1, 1, 2, 2])
     """
-    return repeat(x, repeats, axis=dim)
+    made = repeat(x, repeats, axis=dim)
+    if output_size is not None and made.shape[0 if dim is None else dim] != output_size:
+        raise ShapeError(f"repeat_interleave: output_size={output_size}, but the repeats give {made.shape}")
+    return made

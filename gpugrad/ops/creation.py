@@ -9,10 +9,13 @@ from typing import Any
 import numpy as np
 
 from ..arguments import non_negative_int, not_zero, optional
-from ..autograd.convert import asarray
+from ..autograd.convert import asarray, constant
+from ..autograd.mode import mode
+from ..autograd.op import OPS
+from ..autograd.signature import torch_words
 from ..autograd.tensor import Tensor, wrap
 from ..backend.devices import device as find_device
-from ..backend.dtypes import as_dtype, default_dtype
+from ..backend.dtypes import as_dtype, default_dtype, is_float, promote
 from ..errors import DeviceError, DTypeError, ShapeError
 
 __all__ = [
@@ -80,18 +83,24 @@ def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool
 
 
 def full(size: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Return a tensor filled with `fill_value`; its dtype is the value's unless one is given.
+    """Return a tensor filled with `fill_value`, with its gradient; its dtype is the value's unless one is given.
 
     >>> gg.full((2, 2), 7.0)
     tensor([[7., 7.],
             [7., 7.]])
     """
     where = find_device(device)
-    shape = _shape((size,))
-    value = asarray(fill_value, dtype=dtype, device=where)._array
-    return _new_tensor(where.xp.full(shape, value, value.dtype), where, requires_grad)
+    return _filled(_shape((size,)), asarray(fill_value, dtype=dtype, device=where), where, requires_grad)
 
 
+def _filled(shape: tuple, value: Tensor, where: Any, requires_grad: bool) -> Tensor:
+    """Return a tensor of `shape` that holds `value`, broadcast: a constant, or what continues the graph of `value`."""
+    if mode.grad and value.requires_grad:
+        return OPS["broadcast_to"](value, shape=shape).clone()
+    return _new_tensor(where.xp.full(shape, value._array, value.dtype), where, requires_grad)
+
+
+@torch_words
 def arange(
     start: Any, stop: Any = None, step: Any = 1, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
@@ -104,6 +113,8 @@ def arange(
     """
     if stop is None:
         start, stop = 0, start
+    given = {"start": start, "stop": stop, "step": step}
+    start, stop, step = (constant(n, "arange", name) for name, n in given.items())
     not_zero("arange", "step", step.item() if hasattr(step, "item") else step)
     floats = any(isinstance(n, float) for n in (start, stop, step))
     where = find_device(device)
@@ -111,12 +122,18 @@ def arange(
     return _new_tensor(where.asarray(np.arange(start, stop, step), wanted), where, requires_grad)
 
 
+def _float64(value: Any) -> np.ndarray:
+    """An end of a range, a number or a Tensor, in the precision that ranges are computed in."""
+    return np.asarray(value.detach() if isinstance(value, Tensor) else value, np.float64)
+
+
+@torch_words
 def linspace(
-    start: float,
-    stop: float,
+    start: float | Tensor,
+    stop: float | Tensor,
     num: int = 50,
-    *,
     endpoint: bool = True,
+    *,
     dtype: Any = None,
     device: Any = None,
     requires_grad: bool = False,
@@ -128,24 +145,50 @@ def linspace(
     """
     where = find_device(device)
     non_negative_int("linspace", "num", num)
-    values = np.linspace(start, stop, num, endpoint=endpoint)
-    return _new_tensor(
-        where.asarray(values, default_dtype() if dtype is None else as_dtype(dtype)), where, requires_grad
-    )
+    if isinstance(start, Tensor) or isinstance(stop, Tensor):  # whose gradients the numbers have
+        first, last = asarray(start, dtype, device), asarray(stop, dtype, device)
+        where, wanted = first.device, promote(first.dtype, last.dtype)
+        wanted = wanted if is_float(wanted) else default_dtype()
+        parts = asarray(np.linspace(0, 1, num, endpoint=endpoint), wanted, where)
+        made = OPS["lerp"](first, last, parts)
+        return made.requires_grad_() if requires_grad else made
+    values = np.linspace(_float64(start), _float64(stop), num, endpoint=endpoint)
+    dtype = default_dtype() if dtype is None else as_dtype(dtype)
+    return _new_tensor(where.asarray(values, dtype), where, requires_grad)
 
 
+@torch_words
 def logspace(
-    start: float, stop: float, num: int = 50, base: float = 10.0, *, dtype: Any = None, device: Any = None
+    start: float | Tensor,
+    stop: float | Tensor,
+    num: int = 50,
+    endpoint: bool | float = True,
+    base: float | None = None,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
-    """Return `num` numbers from base**start to base**stop, evenly spaced on a logarithmic scale.
+    """Return `num` numbers from base**start to base**stop (base: 10), evenly spaced on a logarithmic scale.
+
+    The fourth argument is NumPy's `endpoint` if it is a bool, and PyTorch's `base` if it is another number.
 
     >>> gg.logspace(0, 3, 4)
     tensor([   1.,   10.,  100., 1000.])
     """
+    if not isinstance(endpoint, (bool, np.bool_)):
+        if base is not None:
+            raise DTypeError(f"logspace: endpoint is a bool, got {endpoint!r}")
+        endpoint, base = True, endpoint
     where = find_device(device)
     non_negative_int("logspace", "num", num)
-    values = np.logspace(start, stop, num, base=base)
-    return _new_tensor(where.asarray(values, default_dtype() if dtype is None else as_dtype(dtype)), where, False)
+    if isinstance(start, Tensor) or isinstance(stop, Tensor):
+        exponents = linspace(start, stop, num, endpoint=bool(endpoint), dtype=dtype, device=device)
+        return OPS["power"](10.0 if base is None else base, exponents)
+    start, stop = _float64(start), _float64(stop)
+    values = np.logspace(start, stop, num, endpoint=bool(endpoint), base=10.0 if base is None else base)
+    dtype = default_dtype() if dtype is None else as_dtype(dtype)
+    return _new_tensor(where.asarray(values, dtype), where, requires_grad)
 
 
 def eye(
@@ -203,13 +246,16 @@ def empty_like(x: Any, dtype: Any = None, device: Any = None, requires_grad: boo
 
 
 def full_like(x: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
-    """Return a tensor filled with `fill_value`, with the shape, dtype and device of x.
+    """Return a tensor filled with `fill_value`, whose gradient it has, with the shape, dtype and device of x.
 
     >>> gg.full_like(gg.tensor([1.0, 2.0]), 0.5)
     tensor([0.5, 0.5])
     """
     made = empty_like(x, dtype, device)
-    made._array[...] = fill_value
+    value = asarray(fill_value, made.dtype, made.device)
+    if mode.grad and value.requires_grad:
+        return _filled(made.shape, value, made.device, requires_grad)
+    made._array[...] = value._array
     return made.requires_grad_(requires_grad)
 
 

@@ -88,7 +88,9 @@ def _losses_at_end(last: Any, ends: Any) -> Any:
 def _losses(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: Any, blank: int) -> Any:
     """Return the losses, computed by functions that arrays and Tensors have, so that log_probs may be either."""
     labels, skip, ends = _states(targets, target_lengths, blank)
-    return _losses_at_end(_alphas(_label_log_probs(log_probs, labels), skip, input_lengths)[-1], ends)
+    losses = _losses_at_end(_alphas(_label_log_probs(log_probs, labels), skip, input_lengths)[-1], ends)
+    nothing = _constant(xp(targets).where(target_lengths == 0, 0.0, math.inf), losses)  # what no input spells
+    return xp(losses).where(_constant(input_lengths > 0, losses), losses, nothing)
 
 
 @op(
@@ -97,6 +99,7 @@ def _losses(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: An
         s.case(np.log(s.uniform(0.1, 1, 3, 1, 2)), np.array([[1, 1]]), np.array([3]), np.array([2])),
         s.case(np.log(s.uniform(0.1, 1, 2, 2, 2)), np.zeros((2, 0), np.int64), np.array([2, 1]), np.array([0, 0])),
         s.case(np.log(s.uniform(0.1, 1, 2, 1, 3)), np.array([[0, 1]]), np.array([2]), np.array([2]), blank=2),
+        s.case(np.log(s.uniform(0.1, 1, 2, 3, 3)), np.array([[1], [1], [1]]), np.array([0, 0, 2]), np.array([0, 1, 1])),
         s.case(np.log(s.uniform(0.1, 1, 1, 0, 4)), np.zeros((0, 2), np.int64), np.zeros(0, int), np.zeros(0, int)),
     ],
     autocast={"cpu": "float32"},
@@ -104,7 +107,8 @@ def _losses(log_probs: Any, targets: Any, input_lengths: Any, target_lengths: An
 def ctc_losses(log_probs, targets: Fixed, input_lengths: Fixed, target_lengths: Fixed, *, blank=0):
     """Return -log of the probability of all alignments: log_probs (T, N, C), targets (N, S), lengths (N,) -> (N,).
 
-    It is inf, with a gradient of zero, if a target does not fit its input. Raises ShapeError for shapes that do not
+    It is inf, with a gradient of zero, if a target does not fit its input; an input of length 0 spells the empty target
+    alone. Raises ShapeError for shapes that do not
     agree.
     """
     t, n, c = log_probs.shape

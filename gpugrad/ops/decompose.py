@@ -7,6 +7,8 @@ agree."""
 
 from typing import Any
 
+import numpy as np
+
 from ..autograd.op import op, xp
 from .in_turn import InTurn
 
@@ -27,13 +29,12 @@ def _safe_inverse(x: Any) -> Any:
     return (1 - zero) / (x + zero)
 
 
-# Derivatives are checked by tests that make the input symmetric: moving one entry alone is no derivative here.
 @op(
     samples=lambda s: [
-        s.case(s.spd(3), smooth=False),
-        s.case(s.spd(2, 3), upper=True, smooth=False),
-        s.case(s.spd(0), smooth=False),
-        s.case(s.spd(3).T, smooth=False),
+        s.case(s.spd(3), smooth=False, symmetric=True),
+        s.case(s.spd(2, 3), upper=True, smooth=False, symmetric=True),
+        s.case(s.spd(0), smooth=False, symmetric=True),
+        s.case(s.spd(3).T, smooth=False, symmetric=True),
     ],
     dtypes="float",
     autocast={"cpu": "float32"},
@@ -70,10 +71,10 @@ cholesky.vjp(x=_cholesky_rule)
 
 @op(
     samples=lambda s: [
-        s.case(s.spd(3), smooth=False),
-        s.case(s.spd(2, 3), UPLO="U", smooth=False),
-        s.case(s.spd(0), smooth=False),
-        s.case(s.spd(3).T, smooth=False),
+        s.case(s.spd(3), smooth=False, symmetric=True),
+        s.case(s.spd(2, 3), UPLO="U", smooth=False, symmetric=True),
+        s.case(s.spd(0), smooth=False, symmetric=True),
+        s.case(s.spd(3).T, smooth=False, symmetric=True),
     ],
     dtypes="float",
     autocast={"cpu": "float32"},
@@ -102,7 +103,10 @@ eigh.vjp(x=_eigh_rule)
 
 
 @op(
-    samples=lambda s: [s.case(s.spd(3), smooth=False), s.case(s.spd(2, 3), UPLO="U", smooth=False)],
+    samples=lambda s: [
+        s.case(s.spd(3), smooth=False, symmetric=True),
+        s.case(s.spd(2, 3), UPLO="U", smooth=False, symmetric=True),
+    ],
     dtypes="float",
     autocast={"cpu": "float32"},
     make=InTurn,
@@ -133,7 +137,7 @@ eigvalsh.vjp(x=_eigvalsh_rule)
         s.case(s(3, 3)),
         s.case(s(2, 3, 2), full_matrices=False),
         s.case(s(3, 4).T, full_matrices=False),
-        s.case(s(4, 2), smooth=False),
+        s.case(np.eye(4, 2) * [2, 1], smooth=False, gradient={"x": [[1, 0], [0, 1], [0.5, 1], [0.5, 1]]}),
         s.case(s(0, 3), full_matrices=False),
     ],
     dtypes="float",

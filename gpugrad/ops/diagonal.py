@@ -4,6 +4,7 @@ from typing import Any
 
 from ..autograd.convert import asarray
 from ..autograd.op import op, xp
+from ..autograd.signature import torch_words
 from ..autograd.tensor import Tensor
 from ..errors import ShapeError
 from .shape import ravel
@@ -106,6 +107,9 @@ diagonal.vjp(
 )
 def diagonal_adjoint(x, *, shape, offset=0, axis1=0, axis2=1):
     """Return zeros of `shape` with x on the diagonal that `diagonal` with the same arguments reads: its adjoint."""
+    length = max(0, min(shape[axis1] + min(offset, 0), shape[axis2] - max(offset, 0)))
+    if x.shape != (*[n for i, n in enumerate(shape) if i not in (axis1 % len(shape), axis2 % len(shape))], length):
+        raise ValueError(f"a diagonal of {tuple(shape)} does not have the shape {x.shape}")
     ns = xp(x)
     out = ns.zeros(shape, x.dtype)
     steps = ns.arange(x.shape[-1])
@@ -116,6 +120,7 @@ def diagonal_adjoint(x, *, shape, offset=0, axis1=0, axis2=1):
 diagonal_adjoint.vjp(x=lambda g, offset, axis1, axis2: xp(g).diagonal(g, offset=offset, axis1=axis1, axis2=axis2))
 
 
+@torch_words
 def diagflat(x: Any, k: int = 0) -> Tensor:
     """Return a square matrix with the elements of x on diagonal k.
 
@@ -128,6 +133,7 @@ def diagflat(x: Any, k: int = 0) -> Tensor:
     return diagonal_adjoint(x, shape=(n, n), offset=k)
 
 
+@torch_words
 def diag(x: Any, k: int = 0) -> Tensor:
     """Return diagonal k of a matrix, or the matrix with a vector on diagonal k.
 
@@ -151,6 +157,8 @@ def diag_embed(x: Any, offset: int = 0, dim1: int = -2, dim2: int = -1) -> Tenso
     """
     x = asarray(x)
     n = x.shape[-1] + abs(offset)
+    if not all(-x.ndim - 1 <= d <= x.ndim for d in (dim1, dim2)):
+        raise ShapeError(f"diag_embed: dim1={dim1}, dim2={dim2} are outside the {x.ndim + 1} axes of the result")
     first, second = (d % (x.ndim + 1) for d in (dim1, dim2))
     shape = list(x.shape[:-1])
     for axis in sorted((first, second)):

@@ -52,6 +52,13 @@ class Einsum(InTurn):
             return super().__call__(operands, subscripts=args[0])
         return super().__call__(*args, **kwargs)
 
+    @property
+    def __signature__(self) -> Any:
+        from inspect import Parameter, Signature
+
+        subscripts = Parameter("subscripts", Parameter.POSITIONAL_ONLY)
+        return Signature([subscripts, Parameter("operands", Parameter.VAR_POSITIONAL)])
+
 
 @op(
     samples=lambda s: [
@@ -82,8 +89,7 @@ class Einsum(InTurn):
     autocast="low",
 )
 def einsum(operands: Many, *, subscripts):
-    """Return the sum of products of elements over every label that the result does not have: einsum(subscripts,
-    *operands).
+    """Return the sum of products of elements over every label that the result does not have.
 
     subscripts: one label per axis, operands separated by commas, then "->" and the labels of the result; without it,
     the labels that occur once, in alphabetical order. A label repeated in one operand takes its diagonal; "..." stands

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.convert import asarray
 from ..autograd.op import Fixed, op, xp
 
 __all__ = [
@@ -73,6 +74,7 @@ getitem.vjp(x=lambda g, index, x_shape: xp(g).put_add(g, index=index, shape=x_sh
         s.case(s(2, 4), index=np.array([2, 2]), shape=(3, 4)),
         s.case(s(2), index=np.array([True, False, True]), shape=(3,)),
     ],
+    broadcasts=True,
 )
 def put_add(x, *, index, shape):
     """Return zeros of `shape` with x added at `index`, the adjoint of x[index]. Repeated positions add up in their
@@ -202,8 +204,15 @@ def take_along_axis(x, indices: Fixed, *, axis=-1):
     )
 
 
+def _cropped(x: Any, indices: Any, axis: int) -> Any:
+    """x as far as `indices` reaches along the axes other than `axis`."""
+    if x.ndim != indices.ndim or all(n <= m for n, m in zip(x.shape, indices.shape, strict=True)):
+        return x
+    return x[tuple([slice(None) if i == axis % x.ndim else slice(n) for i, n in enumerate(indices.shape)])]
+
+
 def _other_axes_agree(x: Any, indices: Any, axis: int) -> bool:
-    """Return whether the other axes agree exactly (NumPy's own function also broadcasts them)."""
+    """Whether the other axes agree exactly (NumPy's own function also broadcasts them)."""
     a, b = list(x.shape), list(indices.shape)
     if len(a) != len(b):
         raise ValueError(f"indices has {len(b)} axes, x has {len(a)}")
@@ -218,7 +227,8 @@ take_along_axis.vjp(x=lambda g, indices, axis, x_shape: xp(g).put_along(g, indic
     samples=lambda s: [
         s.case(s(3, 2), s.ints(4, 3, 2), axis=1, shape=(3, 4)),
         s.case(s(5, 4), s.ints(3, 5, 4), axis=0, shape=(3, 4)),
-    ]
+    ],
+    scalar_axis=False,
 )
 def put_along(x, indices: Fixed, *, axis, shape):
     """Return zeros of `shape` with x added at `indices` along `axis`: the adjoint of `take_along_axis`."""
@@ -229,7 +239,32 @@ put_along.vjp(x=lambda g, indices, axis: xp(g).take_along_axis(g, indices, axis=
 
 
 @op(
-    samples=lambda s: [s.case(s(3, 4), s.ints(4, 3, 2), s(3, 2), axis=1), s.case(s(4), s.ints(4, 6), s(6), axis=0)],
+    samples=lambda s: [
+        s.case(s(2, 3), np.array([[4, 0, 1], [3, 1, 2]]), size=5),
+        s.case(s(3), np.array([1, 1, 0]), size=2, smooth=False, gradient={"x": [1, 1, 1]}),
+        s.case(s(0, 2), np.zeros((0, 2), np.int64), size=3),
+    ]
+)
+def put_last(x, indices: Fixed, *, size):
+    """Put the elements of x (..., K) at `indices` along the last axis of zeros (..., size).
+
+    Of repeated ones the last stays, and those outside are left out. The gradient goes to all of them.
+    """
+    ns = xp(x)
+    out = ns.zeros((*x.shape[:-1], size + 1), x.dtype)
+    out[_index_along_axis(ns.where((indices < 0) | (indices >= size), size, indices), -1)] = x
+    return out[..., :size]
+
+
+put_last.vjp(x=lambda g, indices: xp(g).take_along_axis(g, indices, axis=-1))
+
+
+@op(
+    samples=lambda s: [
+        s.case(s(3, 4), s.ints(4, 3, 2), s(3, 2), axis=1),
+        s.case(s(4), s.ints(4, 6), s(6), axis=0),
+        s.case(s(4, 3), s.ints(3, 2, 2), s(2, 2), axis=1),
+    ],
     inplace=True,
 )
 def scatter_add(x, indices: Fixed, source, *, axis=-1):
@@ -241,7 +276,9 @@ def scatter_add(x, indices: Fixed, source, *, axis=-1):
     return x + _add_at(x.shape, _index_along_axis(indices, axis), source)
 
 
-scatter_add.vjp(x=lambda g: g, source=lambda g, indices, axis: xp(g).take_along_axis(g, indices, axis=axis))
+scatter_add.vjp(
+    x=lambda g: g, source=lambda g, indices, axis: xp(g).take_along_axis(_cropped(g, indices, axis), indices, axis=axis)
+)
 
 
 @op(
@@ -262,22 +299,26 @@ index_add.vjp(x=lambda g: g, source=lambda g, indices, axis: xp(g).take(g, indic
 
 
 def gather(x, dim, index):
-    """Gather the elements at `index` along `dim`: `take_along_axis` under PyTorch's name.
+    """Gather the elements at `index` along `dim`, as PyTorch does.
+
+    It is `take_along_axis` for an index that may be shorter than x along the other axes, and that is not broadcast.
 
     >>> gg.gather(gg.tensor([[1, 2], [3, 4]]), 1, [[1], [0]])
     tensor([[2],
             [3]])
     """
-    return take_along_axis(x, index, axis=dim)
+    x, index = asarray(x), asarray(index)
+    return take_along_axis(_cropped(x, index, dim) if x.ndim else x, index, axis=dim)
 
 
 def index_select(x, dim, index):
-    """Select the slices at a 1-d `index` along `dim`: `take` under PyTorch's name.
+    """Select the slices at a 1-d `index` along `dim`: `take` under PyTorch's name. A 0-d x stays 0-d.
 
     >>> gg.index_select(gg.tensor([[1, 2], [3, 4]]), 0, [1])
     tensor([[3, 4]])
     """
-    return take(x, index, axis=dim)
+    x = asarray(x)
+    return take(x, index, axis=dim) if x.ndim else take(x.reshape((1,)), index, axis=dim).reshape(())
 
 
 @op(samples=lambda s: [s.case(s(3, 4), s.bools(3, 4), s()), s.case(s(3, 4), s.bools(4), s())], inplace=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.convert import asarray
 from ..autograd.explain import explain
 from ..autograd.graph import OpNode
 from ..autograd.mode import mode
@@ -101,9 +102,9 @@ def _unshare(node: Any, x: Tensor) -> None:
         }
 
 
-def _inplace(name: str) -> Callable:
+def _inplace(name: str, function: Callable) -> Callable:
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return replace(self, lambda: OPS[name](self, *args, **kwargs), f"{name}_")
+        return replace(self, lambda: function(self, *args, **kwargs), f"{name}_")
 
     method.__name__ = f"{name}_"
     method.__doc__ = f"`{name}` in place; returns the tensor."
@@ -126,7 +127,7 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
         raise DTypeError(f"setitem: {error}") from None
     if not isinstance(value, Tensor):
         try:
-            value = wrap(self.device.asarray(np.asarray(value, self.dtype)), self.device, None)
+            value = asarray(value, self.dtype, self.device)
         except (ValueError, TypeError, OverflowError) as error:
             raise DTypeError(f"setitem: the value cannot become {self.dtype} ({error}), got {value!r}") from None
     recording = mode.grad and (self._edge() is not None or value._edge() is not None)
@@ -172,14 +173,16 @@ def _zero_(self: Tensor) -> Tensor:
     return _fill_(self, 0)
 
 
-def attach(aliases: dict[str, str]) -> None:
-    """Give Tensor its in-place operators, and `name_` for each op that is declared to have it and for its aliases."""
+def attach(aliases: dict[str, str], functions: dict[str, Callable]) -> None:
+    """Give Tensor its in-place operators, and `name_` for each op that is declared to have it and for its aliases.
+
+    functions: what the ops of these names are called through."""
     for symbol, (word, name) in OPERATORS.items():
         setattr(Tensor, f"__{word}__", _operator(name, f"{symbol}="))
     names = {name: name for name in OPS} | {alias: name for alias, name in aliases.items() if name in OPS}
     for word, name in names.items():
         if OPS[name].inplace:
-            setattr(Tensor, f"{word}_", _inplace(name))
+            setattr(Tensor, f"{word}_", _inplace(name, functions.get(name, OPS[name])))
     Tensor.__setitem__ = _setitem
     for name, method in {"copy_": _copy_, "fill_": _fill_, "zero_": _zero_}.items():
         setattr(Tensor, name, method)

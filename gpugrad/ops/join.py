@@ -81,21 +81,33 @@ stack.vjp(arrays=lambda g, i, axis: g[(slice(None),) * (axis % g.ndim) + (i,)])
         s.case(s(5, 2), at=(2, 3)),
         s.case(s(2, 5), at=(1,), axis=-1),
         s.case(s(3), at=(0, 5)),
+        s.case(s(4, 2), at=(3, 1, -1)),
         s.case(s(0, 2), at=(), axis=1),
     ],
     exact=True,
     dtypes="own",
+    scalar_axis=False,
 )
 def cut(x, *, at, axis=0):
     """Cut x before each position in `at` along `axis` into len(at) + 1 views, whose gradients join in one array."""
     return tuple(x[index] for index in _pieces(x.shape, at, axis))
 
 
-cut.vjp(x=lambda g, axis: xp(g[0]).concatenate(g, axis=axis))
+def _cut_rule(g: Any, at: Sequence[int], axis: int, x_shape: tuple) -> Any:
+    bounds = [0, *at, x_shape[axis]]
+    if bounds == sorted(bounds):
+        return xp(g[0]).concatenate(g, axis=axis)
+    pieces = zip(g, _pieces(x_shape, at, axis), strict=True)  # they overlap, or leave gaps
+    return sum(xp(part).put_add(part, index=index, shape=x_shape) for part, index in pieces)
+
+
+cut.vjp(x=_cut_rule)
 
 
 def _pieces(shape: tuple, at: Sequence[int], axis: int) -> list[tuple]:
     """Return the indices of the pieces. As in NumPy, a piece that ends before it starts is empty."""
+    if not shape:
+        raise ShapeError("a 0-d tensor has no axis to cut")
     before = (slice(None),) * (axis % len(shape))
     length = shape[axis]
     bounds = [0, *at, length]
@@ -106,6 +118,7 @@ def _pieces(shape: tuple, at: Sequence[int], axis: int) -> list[tuple]:
     samples=lambda s: [s.case(s(3, 2)), s.case(s(2, 3), axis=-1), s.case(s(3)), s.case(s(2, 0), axis=0)],
     exact=True,
     dtypes="own",
+    scalar_axis=False,
 )
 def unstack(x, *, axis=0):
     """Return the slices of x along `axis`, without that axis: a tuple of x.shape[axis] views.
@@ -166,6 +179,8 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Tensor]:
 def chunk(x: Any, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     """Cut x into at most `chunks` parts of equal length along `dim`, the last one perhaps shorter (PyTorch's chunk).
 
+    An axis without elements gives as many empty parts.
+
     >>> gg.chunk(gg.arange(5), 2)
     (tensor([0, 1, 2]), tensor([3, 4]))
     """
@@ -173,7 +188,9 @@ def chunk(x: Any, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
     axis = axis_of("chunk", x, dim)
     if chunks < 1:
         raise ShapeError(f"chunk: the number of parts must be positive, got {chunks}")
-    each = max(1, -(-x.shape[axis] // chunks))
+    if not x.shape[axis]:
+        return tuple(_cut_views(x, [0] * (chunks - 1), axis))
+    each = -(-x.shape[axis] // chunks)
     return tuple(_cut_views(x, range(each, x.shape[axis], each), axis))
 
 
@@ -241,4 +258,16 @@ def column_stack(arrays: Sequence) -> Tensor:
     return concatenate([transpose(atleast_2d(a)) if a.ndim < 2 else a for a in columns], axis=1)
 
 
-concat = cat = concatenate
+def cat(tensors: Sequence, dim: int = 0, *, axis: int | None = None) -> Tensor:
+    """Join Tensors along `dim`: PyTorch's `concatenate`, in which those of shape (0,) go with any others.
+
+    >>> gg.cat([gg.zeros(0), gg.ones(2, 1)], dim=1)
+    tensor([[1.],
+            [1.]])
+    """
+    axis = dim if axis is None else axis
+    given = [asarray(t) for t in tensors] if isinstance(tensors, (list, tuple)) else tensors
+    return concatenate([t for t in given if t.shape != (0,)] or given, axis=axis)
+
+
+concat = concatenate

@@ -10,14 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd.convert import asarray
+from ..autograd.convert import asarray, raw
 from ..autograd.op import op, xp
+from ..autograd.signature import torch_words
 from ..autograd.tensor import Tensor
-from ..errors import ShapeError
+from ..errors import OptionError, ShapeError
 from .decompose import cholesky, eigh, eigvalsh, qr, svd, svdvals
 from .diagonal import diagonal as _diagonal
 from .diagonal import tril, triu
 from .einsum import einsum
+from .elementwise.arithmetic import absolute
 from .expm import expm
 from .in_turn import InTurn
 from .matmul import matmul, outer, tensordot, vecdot
@@ -185,6 +187,10 @@ def logdet(x: Any) -> Tensor:
     return xp(sign).where(sign < 0, float("nan"), logarithm)
 
 
+# What moves a matrix of rank 1 to one of rank 2 has no derivative; the gradient is of steps that keep the rank.
+_OF_CONSTANT_RANK = np.array([[1, 3, 1], [-5, 6, -5], [-11, 9, -11]]) / 196
+
+
 @op(
     samples=lambda s: [
         s.case(s(4, 2)),
@@ -192,31 +198,56 @@ def logdet(x: Any) -> Tensor:
         s.case(s(2, 3, 2)),
         s.case(s(3, 3).T),
         s.case(s(3, 0)),
-        s.case(np.outer([1.0, 2, 3], [1.0, 0, 1]), smooth=False),
+        s.case(np.outer([1.0, 2, 3], [1.0, 0, 1]), smooth=False, gradient={"x": _OF_CONSTANT_RANK}),
+        s.case(s.spd(3), hermitian=True, smooth=False, symmetric=True),
     ],
     dtypes="float",
     autocast={"cpu": "float32"},
     make=InTurn,
 )
-def pinv(x, *, rcond=None, hermitian=False):
+def pinv(x, *, rcond=None, hermitian=False, rtol=None, atol=None):
     """Return the Moore-Penrose inverse: (..., M, N) -> (..., N, M).
 
-    Singular values below rcond times the largest count as zero. Gradient, for constant rank: G. Golub, V. Pereyra, "The
+    Singular values below rtol (or rcond) times the largest, or below atol, count as zero. hermitian: x is symmetric,
+    and its lower triangle is read. Gradient, for constant rank: G. Golub, V. Pereyra, "The
     differentiation of pseudo-inverses ..." (1973), eq. 4.12.
 
     >>> gg.pinv(gg.tensor([[2.0, 0.0], [0.0, 0.0]]))
     tensor([[0.5, 0. ],
             [0. , 0. ]])
     """
-    cutoff = max(x.shape[-2:], default=0) * float(np.finfo(x.dtype).eps) if rcond is None else rcond
-    return xp(x).linalg.pinv(x, rcond=cutoff)
+    ns = xp(x)
+    relative, absolute = _cutoffs(x, rcond if rtol is None else rtol, atol)
+    if hermitian:
+        s, v = ns.linalg.eigh(x)
+        u, vh = v, _transposed(v)
+    else:
+        u, s, vh = ns.linalg.svd(x, full_matrices=False)
+    size = ns.abs(s)
+    least = ns.maximum(relative * size.max(axis=-1, keepdims=True, initial=0), absolute)
+    inverse = ns.where(size > least, 1 / ns.where(size > least, s, 1), 0)
+    return (_transposed(vh) * inverse[..., None, :]) @ _transposed(u)
 
 
-def _pinv_rule(g: Any, x: Any, out: Any) -> Any:
+def _cutoffs(x: Any, rtol: Any, atol: Any) -> tuple[Any, Any]:
+    """The relative and the absolute bound, as arrays (..., 1), below which a singular value of x counts as zero."""
+    if rtol is None:
+        eps = max(x.shape[-2:], default=0) * float(np.finfo(x.dtype).eps)
+        rtol = eps if atol is None else np.where(np.asarray(atol) > 0, 0.0, eps)
+    atol = 0.0 if atol is None else atol
+    ns = xp(x)
+    return ns.asarray(rtol, dtype=x.dtype)[..., None], ns.asarray(atol, dtype=x.dtype)[..., None]
+
+
+def _pinv_rule(g: Any, x: Any, out: Any, hermitian: bool) -> Any:
+    if hermitian:
+        lower = xp(x).tril(x)
+        x = lower + _transposed(xp(x).tril(x, -1))
     p, pt, gt = out, _transposed(out), _transposed(g)
     left = gt - x @ (p @ gt)
     right = gt - (gt @ p) @ x
-    return -(pt @ g @ pt) + (left @ p) @ pt + pt @ (p @ right)
+    gx = -(pt @ g @ pt) + (left @ p) @ pt + pt @ (p @ right)
+    return (gx + _transposed(gx)) / 2 if hermitian else gx
 
 
 pinv.vjp(x=_pinv_rule)
@@ -245,13 +276,14 @@ def cross(x, y, *, axis=-1):
 cross.vjp(x=lambda g, y, axis: xp(g).cross(y, g, axis=axis), y=lambda g, x, axis: xp(g).cross(g, x, axis=axis))
 
 
-def diagonal(x: Any, *, offset: int = 0) -> Tensor:
+@torch_words
+def diagonal(x: Any, *, offset: int = 0, axis1: int = -2, axis2: int = -1) -> Tensor:
     """Return diagonal `offset` of matrices: (..., M, N) -> (..., K), a read-only view. Only in `gpugrad.linalg`.
 
     >>> gg.linalg.diagonal(gg.ones(5, 2, 3)).shape
     (5, 2)
     """
-    return _diagonal(x, offset=offset, axis1=-2, axis2=-1)
+    return _diagonal(x, offset=offset, axis1=axis1, axis2=axis2)
 
 
 def trace(x: Any, *, offset: int = 0) -> Tensor:
@@ -263,26 +295,39 @@ def trace(x: Any, *, offset: int = 0) -> Tensor:
     return diagonal(x, offset=offset).sum(axis=-1)
 
 
-def solve_triangular(a: Any, b: Any, *, upper: bool) -> Tensor:
+def solve_triangular(a: Any, b: Any, *, upper: bool, left: bool = True, unitriangular: bool = False) -> Tensor:
     """Return the X with a X = b for a triangular a; its other triangle is not read, and its gradient is zero there.
+
+    left=False: the X with X a = b. unitriangular: the diagonal is not read either, and taken as ones.
 
     >>> gg.solve_triangular(gg.tensor([[2.0, 9.0], [0.0, 4.0]]), gg.tensor([2.0, 4.0]), upper=False)
     tensor([1., 1.])
     """
-    return solve(triu(a) if upper else tril(a), b)
+    a = asarray(a)
+    if unitriangular:
+        ones = asarray(a.device.xp.eye(a.shape[-1], dtype=a.dtype), device=a.device)
+        a = ones + (triu(a, k=1) if upper else tril(a, k=-1))
+    else:
+        a = triu(a) if upper else tril(a)
+    return solve(a, b) if left else matrix_transpose(solve(matrix_transpose(a), matrix_transpose(b)))
 
 
-def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def lstsq(
+    a: Any, b: Any, rcond: float | None = None, *, driver: str | None = None
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return the X of least norm that minimises |a X - b|: a (M, N), b (M,) or (M, K).
 
     The result is (X, residuals, rank, singular values of a); residuals, the squared norms of the columns of b - a X,
     are empty unless M > N and a has full rank. X and the residuals are differentiable (through `pinv`).
+    PyTorch's `driver`, the name of one of LAPACK's routines, also takes stacks of matrices (..., M, N) and (..., M, K).
 
     >>> x, residuals, rank, values = gg.lstsq(gg.tensor([[1.0], [1.0]]), gg.tensor([1.0, 3.0]))
     >>> gg.round(x, decimals=3), rank.item()
     (tensor([2.]), 1)
     """
     a, b = asarray(a), asarray(b)
+    if driver is not None:
+        return _stacked_lstsq(a, b, rcond, driver)
     if a.ndim != 2 or b.ndim not in (1, 2) or a.shape[0] != b.shape[0]:
         raise ShapeError(f"lstsq: expected a (M, N) and b (M,) or (M, K), got {a.shape} and {b.shape}")
     x = matmul(pinv(a, rcond=rcond), b)
@@ -293,17 +338,41 @@ def lstsq(a: Any, b: Any, rcond: float | None = None) -> tuple[Tensor, Tensor, T
     return x, rest.reshape(-1) if full else rest.reshape(-1)[:0], rank, values
 
 
-def matrix_rank(x: Any, tol: Any = None, *, rtol: Any = None) -> Tensor:
-    """Count the singular values that exceed `tol`, or `rtol` (by default max(M, N) eps) times the largest one.
+def _stacked_lstsq(a: Tensor, b: Tensor, rcond: float | None, driver: str) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """`lstsq` of stacks of matrices. What LAPACK's routine `driver` does not compute is empty, and so are residuals if
+    a matrix of the stack has none."""
+    if driver not in ("gels", "gelsy", "gelsd", "gelss"):
+        raise OptionError(f"lstsq: driver is 'gels', 'gelsy', 'gelsd' or 'gelss', got {driver!r}")
+    x = matmul(pinv(a, rcond=rcond), b)
+    rank, values = matrix_rank(a, rtol=rcond), svdvals(a.detach())
+    full = driver != "gelsy" and a.shape[-2] > a.shape[-1] and bool((rank == a.shape[-1]).all().item())
+    rest = ((b - matmul(a, x)) ** 2).sum(axis=-2)
+    return (
+        x,
+        rest if full else rest.reshape(-1)[:0],
+        rank.reshape(-1)[:0] if driver == "gels" else rank,
+        values if driver in ("gelsd", "gelss") else values.reshape(-1)[:0],
+    )
+
+
+def matrix_rank(x: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any = None, atol: Any = None) -> Tensor:
+    """Count the singular values that exceed `tol`, or the larger of `atol` and `rtol` times the largest one.
+
+    rtol is max(M, N) eps unless it or an atol is given. hermitian: the absolute eigenvalues are counted.
 
     >>> gg.matrix_rank(gg.ones(3, 3))
     tensor(1)
     """
-    values = svdvals(asarray(x).detach())
-    if tol is None:
-        eps = max(asarray(x).shape[-2:]) * float(np.finfo(values.dtype).eps) if rtol is None else rtol
-        tol = values.max(axis=-1, keepdims=True) * eps
-    return (values > tol).sum(axis=-1)
+    x = asarray(x).detach()
+    values = absolute(eigvalsh(x)) if hermitian else svdvals(x)
+    if not values.shape[-1]:
+        return values.sum(axis=-1).to(dtype="int64")
+    if tol is not None:
+        bound = asarray(tol, device=x.device).unsqueeze(-1)
+    else:
+        relative, least = (asarray(part, device=x.device) for part in _cutoffs(x._array, raw(rtol), raw(atol)))
+        bound = xp(values).maximum(values.max(axis=-1, keepdims=True) * relative, least)
+    return (values > bound).sum(axis=-1)
 
 
 def matrix_power(x: Any, n: int) -> Tensor:

@@ -8,9 +8,8 @@ from ..autograd.tensor import Tensor, wrap
 from ..backend.devices import CPU
 from ..backend.devices import device as find_device
 from ..backend.dtypes import is_float
-from ..errors import DTypeError, OutOfRangeError
+from ..errors import DTypeError, OutOfRangeError, ShapeError
 from . import inplace, torch_names
-from .shape import axis_of
 
 OPERATORS = {
     "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
@@ -34,7 +33,7 @@ ALIASES = {
 # Functions (not ops) that are methods too.
 FUNCTIONS = (
     "allclose", "array_split", "chunk", "diag", "diff", "dot", "flatten", "gather", "index_select", "inverse", "logdet",
-    "narrow", "outer", "ravel", "t", "unbind", "unflatten",
+    "narrow", "outer", "ravel", "split", "t", "unbind", "unflatten",
 )  # fmt: skip
 
 
@@ -78,13 +77,27 @@ def _permute(self: Tensor, *dims: int | Sequence[int]) -> Tensor:
     return OPS["transpose"](self, axes=tuple(dims[0]) if len(dims) == 1 and not isinstance(dims[0], int) else dims)
 
 
-def _size(self: Tensor, dim: int | None = None) -> Any:
-    """Return the shape, or the length of axis `dim` (PyTorch's size).
+class Size(int):
+    """The number of elements of a Tensor; a call is PyTorch's `size()`: the shape, or the length of axis `dim`."""
 
-    >>> gg.ones(2, 3).size(), gg.ones(2, 3).size(1)
-    ((2, 3), 3)
+    shape: tuple[int, ...]
+
+    def __call__(self, dim: int | None = None) -> Any:
+        if dim is not None and not -len(self.shape) <= dim < len(self.shape):
+            raise ShapeError(f"size: axis {dim} is outside shape {self.shape}")
+        return self.shape if dim is None else self.shape[dim]
+
+
+def _size(self: Tensor) -> Size:
+    """The number of elements, as in NumPy; `x.size()` is the shape and `x.size(0)` a length, as in PyTorch.
+
+    >>> x = gg.ones(2, 3)
+    >>> x.size, x.size(), x.size(1)
+    (6, (2, 3), 3)
     """
-    return self.shape if dim is None else self.shape[axis_of("size", self, dim)]
+    made = Size(self._array.size)
+    made.shape = self._array.shape
+    return made
 
 
 def _view(self: Tensor, *shape: int | Sequence[int]) -> Tensor:
@@ -266,7 +279,13 @@ def _is_cuda(self: Tensor) -> bool:
     return self.device.type == "cuda"
 
 
-PROPERTIES: dict[str, Callable] = {"T": _reversed_axes, "mT": _matrix_transposed, "is_cuda": _is_cuda}
+PROPERTIES: dict[str, Callable] = {
+    "T": _reversed_axes,
+    "mT": _matrix_transposed,
+    "mH": _matrix_transposed,
+    "is_cuda": _is_cuda,
+    "size": _size,
+}
 
 
 def _pin_memory(self: Tensor) -> Tensor:
@@ -278,7 +297,7 @@ def _pin_memory(self: Tensor) -> Tensor:
 
 
 METHODS: dict[str, Callable] = {
-    "transpose": _transpose, "permute": _permute, "size": _size, "view": _view, "astype": _astype,
+    "transpose": _transpose, "permute": _permute, "view": _view, "astype": _astype,
     "contiguous": _contiguous, "expand": _expand, "dim": _dim, "numel": _numel, "is_contiguous": _is_contiguous,
     "element_size": _element_size, "is_floating_point": _is_floating_point, "reshape_as": _reshape_as,
     "view_as": _reshape_as, "expand_as": _expand_as, "pin_memory": _pin_memory, "type_as": _type_as,
@@ -304,8 +323,9 @@ def attach(functions: Mapping[str, Any]) -> None:
     for method, name in {**public, **ALIASES}.items():
         if not hasattr(Tensor, method):
             setattr(Tensor, method, OPS[name])
-    for name in FUNCTIONS + tuple(torch_names.CLASHES):
-        setattr(Tensor, name, functions[name])
+    clashes = {name: name for name in torch_names.CLASHES if name in OPS}
+    for name, function in {**{name: name for name in FUNCTIONS}, **clashes, **torch_names.ALIASES}.items():
+        setattr(Tensor, name, functions[function])
     for method, attribute in {"reshape": "shape", "tile": "reps"}.items():
         setattr(Tensor, method, _varargs(method, functions[method], attribute))
     for name, method in METHODS.items():
@@ -313,7 +333,7 @@ def attach(functions: Mapping[str, Any]) -> None:
     for name, get in PROPERTIES.items():
         setattr(Tensor, name, property(get))
     Tensor.__getitem__ = _getitem
-    inplace.attach(ALIASES)
+    inplace.attach(ALIASES, {name: functions[name] for name in torch_names.CLASHES})
 
 
 def _getitem(self: Tensor, index: Any) -> Tensor:

@@ -2,13 +2,17 @@
 
 from typing import Any
 
+import numpy as np
+
 from ..autograd.convert import asarray
 from ..autograd.op import op, xp
 from ..autograd.plan import raised
+from ..autograd.signature import torch_words
 from ..autograd.tensor import Tensor
 from ..backend.cpu.threads import blas_turn
 from ..errors import ShapeError
 from .decompose import svdvals
+from .elementwise.arithmetic import infinite_for_zero
 from .shape import expand_dims, moveaxis
 
 __all__ = ["matrix_norm", "norm", "vector_norm"]
@@ -24,11 +28,6 @@ def _with_kept_axes(value: Any, axis: Any, ndim: int, keepdims: bool) -> Any:
         return value.reshape((1,) * ndim)
     axes = axis if isinstance(axis, tuple) else (axis,)
     return xp(value).expand_dims(value, axis=tuple(a % ndim for a in axes))
-
-
-def _is_zero(x: Any) -> Any:
-    """Return a constant that is 1 where x is 0, else 0, in x's dtype."""
-    return (x == 0).astype(x.dtype)
 
 
 def p_norm(x: Any, ord: float = 2, axis: Any = None, keepdims: bool = False) -> Any:
@@ -66,12 +65,14 @@ def p_norm(x: Any, ord: float = 2, axis: Any = None, keepdims: bool = False) -> 
         s.case(s.away(4, 3).T, axis=0),
         s.case(s(0, 3), axis=0),
         s.case(s.away(3) * 0, smooth=False),
+        *(s.case(np.array([0.0, 2.0, -3.0]), ord=o, smooth=False) for o in (-2, -1, 0, 0.5, 1.5, -_INF)),
+        s.case(np.array([2.0, -2.0]), ord=_INF, smooth=False),
         s.case(s.away(), axis=None),
     ],
     dtypes="float",
     autocast={"cuda": "float32"},
 )
-def vector_norm(x, *, axis=None, keepdims=False, ord=2):
+def vector_norm(x, *, ord=2, axis=None, keepdims=False):
     """Return (sum |x_i|^ord)^(1/ord) over `axis`, or over all elements.
 
     ord=inf gives max |x_i|, -inf gives min |x_i|, and 0 the number of elements that are not zero. Elements that tie for
@@ -87,9 +88,9 @@ def _vector_norm_rule(g: Any, x: Any, out: Any, axis: Any, keepdims: bool, ord: 
     ns = xp(g)
     g, out = _with_kept_axes(g, axis, x.ndim, keepdims), _with_kept_axes(out, axis, x.ndim, keepdims)
     if ord == 2:
-        return x * (g / (out + _is_zero(out)))
+        return x * (g / infinite_for_zero(out))
     if ord == 0:
-        return x * 0
+        return xp(x).zeros_like(x)
     sign = ns.sign(x)
     if ord == 1:
         return g * sign
@@ -97,15 +98,19 @@ def _vector_norm_rule(g: Any, x: Any, out: Any, axis: Any, keepdims: bool, ord: 
     if ord in (_INF, -_INF):
         best = (size == out).astype(x.dtype)
         return g * sign * (best / best.sum(axis=axis, keepdims=True))
-    ratio = (size + _is_zero(size)) / (out + _is_zero(out))
-    return g * sign * ratio ** (ord - 1)
+    zero = (size == 0) | (out == 0)
+    ratio = ns.where(zero, 1.0, size / infinite_for_zero(out))
+    return ns.keep_where(g * sign * ratio ** (ord - 1), ~zero)
 
 
 vector_norm.vjp(x=_vector_norm_rule)
 
 
-def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Tensor:
-    """Return the norm of matrices in the last two axes.
+@torch_words
+def matrix_norm(
+    x: Any, ord: Any = "fro", axis: tuple[int, int] = (-2, -1), keepdims: bool = False, *, dtype: Any = None
+) -> Tensor:
+    """Return the norm of the matrices in two axes, by default the last ones.
 
     ord: "fro" (root of the sum of squares), "nuc" (sum of the singular values), 2 and -2 (largest, smallest singular
     value), 1 and -1 (largest, smallest sum of a column), inf and -inf (of a row).
@@ -113,9 +118,12 @@ def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Tensor:
     >>> gg.matrix_norm(gg.tensor([[3.0, 0.0], [0.0, 4.0]]))
     tensor(5.)
     """
-    x = asarray(x)
-    if x.ndim < 2:
-        raise ShapeError(f"matrix_norm: expected at least two axes, got shape {x.shape}")
+    x = asarray(x, dtype=dtype)
+    if x.ndim < 2 or len(axis) != 2:
+        raise ShapeError(f"matrix_norm: expected two axes, got axis={axis} of shape {x.shape}")
+    if tuple(axis) != (-2, -1):
+        out = matrix_norm(moveaxis(x, tuple(axis), (-2, -1)), ord)
+        return expand_dims(out, axis=tuple(a % x.ndim for a in axis)) if keepdims else out
     if ord == "fro":
         return vector_norm(x, axis=(-2, -1), keepdims=keepdims)
     if ord in ("nuc", 2, -2):
@@ -129,7 +137,8 @@ def matrix_norm(x: Any, *, keepdims: bool = False, ord: Any = "fro") -> Tensor:
     return expand_dims(out, axis=(-2, -1)) if keepdims else out
 
 
-def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Tensor:
+@torch_words
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False, *, dtype: Any = None) -> Tensor:
     """Return NumPy's norm: `vector_norm` over one axis, `matrix_norm` over two, and without `axis` and `ord` of all
     elements.
 
@@ -139,7 +148,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> T
     >>> gg.norm(gg.tensor([[3.0, 0.0], [0.0, 4.0]])), gg.norm(gg.tensor([[3.0, 4.0]]), axis=1)
     (tensor(5.), tensor([5.]))
     """
-    x = asarray(x)
+    x = asarray(x, dtype=dtype)
     if isinstance(ord, str) and (x.ndim if axis is None else len(axis) if isinstance(axis, (tuple, list)) else 1) != 2:
         raise ShapeError(f"norm: ord={ord!r} is defined over two axes, got axis={axis} of shape {x.shape}")
     if axis is None and (ord is None or x.ndim == 1):
@@ -150,6 +159,4 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> T
         raise ShapeError(f"norm: ord={ord!r} is defined over one axis or two, got axis={axis} of shape {x.shape}")
     if len(axes) == 1:
         return vector_norm(x, axis=axes[0], keepdims=keepdims, ord=2 if ord is None else ord)
-    axes = tuple(a % x.ndim for a in axes)
-    out = matrix_norm(moveaxis(x, axes, (-2, -1)), ord="fro" if ord is None else ord)
-    return expand_dims(out, axis=axes) if keepdims else out
+    return matrix_norm(x, "fro" if ord is None else ord, axes, keepdims)

@@ -15,9 +15,13 @@ def _widths(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
     """Return (before, after) for each axis, from any of the forms that NumPy takes."""
     if isinstance(pad_width, dict):
         given: list = [(0, 0)] * ndim
+        if any(not -ndim <= axis < ndim for axis in pad_width):
+            raise ValueError(f"pad_width={pad_width!r} names an axis that an array of {ndim} axes does not have")
         for axis, width in pad_width.items():
             given[axis] = (width, width) if isinstance(width, int) else width
         pad_width = given
+    if not ndim and pad_width == []:
+        return []
     try:
         pairs = np.broadcast_to(np.asarray(pad_width, np.int64), (ndim, 2)).tolist()
     except ValueError:
@@ -59,8 +63,10 @@ def pad(x, *, pad_width, mode="constant", constant_values=0):
     if mode not in MODES:
         raise ValueError(f"mode must be one of {', '.join(MODES)}")
     widths = _widths(pad_width, x.ndim)
+    if not x.ndim:
+        return x.copy()
     if mode != "constant":
-        return xp(x).pad(x, widths, mode) if x.ndim else x.copy()
+        return xp(x).pad(x, widths, mode)
     if not isinstance(constant_values, (int, float)):
         return xp(x).pad(x, widths, mode, constant_values=constant_values)
     shape = [n + before + after for n, (before, after) in zip(x.shape, widths, strict=True)]
@@ -105,7 +111,7 @@ def pad_adjoint(x, *, pad_width, mode):
     return x
 
 
-pad_adjoint.vjp(x=lambda g, pad_width, mode: xp(g).pad(g, pad_width=pad_width, mode=mode))
+pad_adjoint.vjp(x=lambda g, pad_width, mode: xp(g).pad(g, pad_width=pad_width, mode=mode) if g.ndim else g * 1)
 
 
 def _runs(origin: np.ndarray, start: int, stop: int) -> list[tuple[int, int]]:

@@ -37,6 +37,12 @@ def _draw_floats(name: str, shape: tuple, dtype: Any, generator: Generator | Non
     return np.asarray(getattr(_stream(generator), name)(shape, draw)), dtype
 
 
+def _parameters(first: Any, second: Any, size: Any) -> tuple[Any, Any, tuple]:
+    """The parameters of a distribution, Tensors as arrays on the host, and the shape to draw."""
+    first, second = (p.device.to_host(p._array) if isinstance(p, Tensor) else p for p in (first, second))
+    return first, second, np.broadcast_shapes(np.shape(first), np.shape(second)) if size is None else _shape((size,))
+
+
 def rand(
     *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False, generator: Generator | None = None
 ) -> Tensor:
@@ -62,39 +68,43 @@ def randn(
 
 
 def uniform(
-    low: float = 0.0,
-    high: float = 1.0,
-    size: Any = (),
+    low: Any = 0.0,
+    high: Any = 1.0,
+    size: Any = None,
     dtype: Any = None,
     device: Any = None,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Return uniform random numbers in [low, high).
+    """Return uniform random numbers in [low, high), which may be arrays.
 
     >>> x = gg.uniform(-1, 1, size=100)
     >>> x.shape, bool((x.abs() <= 1).all())
     ((100,), True)
     """
-    ordered("uniform", "low", low, "high", high)
-    values, dtype = _draw_floats("random", _shape((size,)), dtype, generator)
+    if np.ndim(low) == np.ndim(high) == 0 and not isinstance(low, Tensor) and not isinstance(high, Tensor):
+        ordered("uniform", "low", low, "high", high)
+    low, high, size = _parameters(low, high, size)
+    values, dtype = _draw_floats("random", size, dtype, generator)
     return _to_device(values * (high - low) + low, dtype, device)
 
 
 def normal(
-    mean: float = 0.0,
-    std: float = 1.0,
-    size: Any = (),
+    mean: Any = 0.0,
+    std: Any = 1.0,
+    size: Any = None,
     dtype: Any = None,
     device: Any = None,
     generator: Generator | None = None,
 ) -> Tensor:
-    """Return normal random numbers with this mean and standard deviation.
+    """Return normal random numbers with this mean and standard deviation, which may be arrays.
 
     >>> gg.normal(5.0, 0.1, size=(2, 2)).shape
     (2, 2)
     """
-    non_negative("normal", "std", std)
-    values, dtype = _draw_floats("standard_normal", _shape((size,)), dtype, generator)
+    if not isinstance(std, Tensor) and np.ndim(std) == 0:
+        non_negative("normal", "std", std)
+    mean, std, size = _parameters(mean, std, size)
+    values, dtype = _draw_floats("standard_normal", size, dtype, generator)
     return _to_device(values * std + mean, dtype, device)
 
 
@@ -160,13 +170,13 @@ def randn_like(x: Tensor, dtype: Any = None, device: Any = None) -> Tensor:
     return randn(*x.shape, **_like(x, dtype, device))
 
 
-def randint_like(x: Tensor, low: int, high: int | None = None) -> Tensor:
+def randint_like(x: Tensor, low: int, high: int | None = None, dtype: Any = None, device: Any = None) -> Tensor:
     """Return random integers (`randint`) with the shape, dtype and device of x.
 
     >>> gg.randint_like(gg.ones(3), 1)
     tensor([0., 0., 0.])
     """
-    return randint(low, high, size=x.shape, dtype=x.dtype, device=x.device)
+    return randint(low, high, size=x.shape, **_like(x, dtype, device))
 
 
 def bernoulli(p: Any, generator: Generator | None = None) -> Tensor:

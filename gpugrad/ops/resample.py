@@ -71,6 +71,7 @@ def _example(s: Any, rows: int, taps: int, size: int) -> Taps:
         s.case(s(2, 3), axis=1, taps=_example(s, 0, 2, 3)),
     ],
     dtypes="own",
+    scalar_axis=False,
 )
 def resample(x, *, axis, taps):
     """Return x (..., S, ...) times the sparse matrix `taps` (O, S) along `axis`: (..., O, ...).

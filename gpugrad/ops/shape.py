@@ -131,6 +131,7 @@ moveaxis.vjp(x=lambda g, source, destination: xp(g).moveaxis(g, destination, sou
         s.case(s(), axis=0),
         s.case(s(0, 3), axis=1),
     ],
+    scalar_axis=False,
 )
 def expand_dims(x, *, axis):
     """Return x with an axis of length 1 at each position `axis` (an int or a tuple) of the result: a view.
@@ -322,7 +323,7 @@ def broadcast_arrays(*arrays: Any) -> tuple[Tensor, ...]:
     >>> [x.shape for x in gg.broadcast_arrays(gg.ones(2, 1), gg.ones(3))]
     [(2, 3), (2, 3)]
     """
-    tensors = [asarray(a) for a in arrays]
+    tensors = [asarray(a) for a in _unpacked(arrays)]
     shape = broadcast_shapes(*[a.shape for a in tensors])
     return tuple(a if a.shape == shape else broadcast_to(a, shape=shape) for a in tensors)
 
@@ -359,8 +360,15 @@ def atleast_3d(*arrays: Any) -> Any:
 
 
 def _for_each(arrays: tuple, function: Any) -> Any:
-    made = tuple(function(asarray(a)) for a in arrays)
+    made = tuple(function(asarray(a)) for a in _unpacked(arrays))
     return made[0] if len(made) == 1 else made
+
+
+def _unpacked(arrays: tuple) -> tuple:
+    """The arrays, which PyTorch also takes as one sequence of Tensors."""
+    given = arrays[0] if len(arrays) == 1 else ()
+    packed = isinstance(given, (tuple, list)) and any(isinstance(a, Tensor) for a in given)
+    return tuple(given) if packed else arrays
 
 
 def meshgrid(*arrays: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Tensor, ...]:
@@ -379,6 +387,7 @@ def meshgrid(*arrays: Any, copy: bool = True, sparse: bool = False, indexing: st
     """
     if indexing not in ("xy", "ij"):
         raise ShapeError(f"meshgrid: indexing is 'xy' or 'ij', got {indexing!r}")
+    arrays = _unpacked(arrays)
     n = len(arrays)
     order = list(range(n))
     if indexing == "xy" and n > 1:

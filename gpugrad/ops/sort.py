@@ -1,10 +1,14 @@
 """Sorting, searching and counting. Order is data: gradients go back to where the values came from."""
 
+from math import prod
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from ..autograd.convert import raw
 from ..autograd.op import Fixed, op, xp
 from ..autograd.tensor import Tensor
+from ..backend.dtypes import int32, int64
 
 __all__ = [
     "argsort", "argwhere", "bincount", "digitize", "flatnonzero", "histogram", "isin", "nonzero", "searchsorted",
@@ -25,6 +29,14 @@ def _order(x: Any, axis: int | None, descending: bool) -> Any:
     return x.shape[axis] - 1 - backwards
 
 
+def _check_kind(kind: Any, order: Any) -> None:
+    """Raise TypeError (and so DTypeError) for what NumPy's `kind` and `order` cannot be here."""
+    if kind not in (None, "quicksort", "mergesort", "heapsort", "stable"):
+        raise TypeError(f"kind is 'quicksort', 'mergesort', 'heapsort' or 'stable', got {kind!r}")
+    if order is not None:
+        raise TypeError(f"order names fields, which a Tensor does not have, got {order!r}")
+
+
 _SORTS: tuple[dict, ...] = ({}, {"axis": 0}, {"axis": 0, "descending": True}, {"axis": None})
 
 
@@ -34,16 +46,17 @@ _SORTS: tuple[dict, ...] = ({}, {"axis": 0}, {"axis": 0, "descending": True}, {"
         s.case(s.distinct(4, 3).T),
         s.case(s(0, 3)),
         s.case(s(3, 0), descending=True),
-        s.case(s.ints(3, 2, 8) * 1.0, smooth=False),
+        s.case(np.tile(s.distinct(2, 4), (1, 2)), smooth=False),
     ],
 )
-def sort(x, *, axis=-1, descending=False, stable=True):
+def sort(x, *, axis=-1, kind=None, order=None, descending=False, stable=True):
     """Return x in ascending order along `axis` (None: flattened). Equal elements keep their order; NaN counts as the
-    largest.
+    largest. kind (NumPy's names of algorithms) and stable change nothing.
 
     >>> gg.sort(gg.tensor([3, 1, 2])), gg.sort(gg.tensor([3, 1, 2]), axis=0, descending=True)
     (tensor([1, 2, 3]), tensor([3, 2, 1]))
     """
+    _check_kind(kind, order)
     ns = xp(x)
     out = ns.sort(x, axis=axis)
     return ns.flip(out, -1 if axis is None else axis) if descending else out
@@ -67,12 +80,15 @@ sort.vjp(x=_sort_rule)
         s.case(s(0, 3)),
     ],
 )
-def argsort(x, *, axis=-1, descending=False, stable=True):
+def argsort(x, *, axis=-1, kind=None, order=None, descending=False, stable=True):
     """Return the indices (int64) that sort x along `axis` (None: flattened). Equal elements keep their order.
+
+    The other arguments are those of `sort`.
 
     >>> gg.argsort(gg.tensor([3, 1, 2]))
     tensor([1, 2, 0])
     """
+    _check_kind(kind, order)
     return _order(x, axis, descending)
 
 
@@ -83,7 +99,7 @@ def argsort(x, *, axis=-1, descending=False, stable=True):
         s.case(s.distinct(3, 5), k=3, largest=False),
         s.case(s.distinct(6), k=0),
         s.case(s.distinct(5, 3).T, k=1),
-        s.case(s.ints(3, 2, 9) * 1.0, k=4, smooth=False),
+        s.case(np.tile(s.distinct(2, 4), (1, 2)), k=3, smooth=False),
     ],
 )
 def topk(x, *, k, axis=-1, largest=True, sorted=True):
@@ -116,17 +132,18 @@ topk.vjp(x=lambda g, out, axis, x_shape: xp(g[0]).put_along(g[0], out[1], axis=a
     ],
     dtypes="own",
 )
-def unique(x, *, return_index=False, return_inverse=False, return_counts=False, axis=None):
+def unique(x, *, return_index=False, return_inverse=False, return_counts=False, axis=None, equal_nan=True, sorted=True):
     """Return the distinct elements (slices along `axis`) in ascending order, and on request more about them.
 
     return_index: the position at which each first occurs. return_inverse: for each element of x, its number among the
-    distinct ones. return_counts: the number of its occurrences. Nothing is differentiable. The result's shape depends
+    distinct ones. return_counts: the number of its occurrences. equal_nan: NaN counts as one value. They are ascending
+    without `sorted` too. Nothing is differentiable. The result's shape depends
     on the values, so the program waits for a GPU.
 
     >>> gg.unique(gg.tensor([2, 1, 2])), gg.unique(gg.tensor([2, 1, 2]), return_counts=True)[1]
     (tensor([1, 2]), tensor([1, 2]))
     """
-    return xp(x).unique(x, return_index, return_inverse, return_counts, axis)
+    return xp(x).unique(x, return_index, return_inverse, return_counts, axis, equal_nan=equal_nan)
 
 
 class UniqueAll(NamedTuple):
@@ -196,17 +213,32 @@ def unique_values(x: Any) -> Tensor:
         s.case(s.distinct(3), s()),
         s.case(s(0), s(2)),
         s.case(s.ints(5, 6), s.ints(5, 3), sorter=s.ints(6, 6)),
+        s.case(np.sort(s.distinct(2, 4)), s(2, 3), right=True, out_int32=True),
     ],
 )
-def searchsorted(x, v, *, side="left", sorter=None):
+def searchsorted(x, v, *, side=None, sorter=None, right=False, out_int32=False):
     """Return, for each element of v, the index (int64) at which it goes into the sorted vector x to keep it sorted.
 
-    side: before ("left") or behind ("right") equal elements. sorter: the order that sorts x, if x itself is not sorted.
+    Rows (..., N) of x each take the elements of their own row (..., M) of v. side: before ("left") or behind ("right",
+    or right=True) equal elements. out_int32: the result is int32. sorter: the order that sorts x, if x itself
+    is not sorted.
 
     >>> gg.searchsorted(gg.tensor([1, 3, 5]), gg.tensor([3, 4]))
     tensor([1, 2])
     """
-    return xp(x).searchsorted(x, v, side=side, sorter=sorter)
+    if right and side == "left":
+        raise ValueError("side='left' contradicts right=True")
+    side = side or ("right" if right else "left")
+    if x.ndim > 1 and x.shape[:-1] != v.shape[:-1]:
+        raise ValueError("rows of x need as many rows of v")
+    ns = xp(x)
+    count = prod(x.shape[:-1])
+    rows = x.reshape(count, x.shape[-1])
+    orders = [None] * count if sorter is None else ns.asarray(sorter).reshape(rows.shape)
+    values = v.reshape(count, v.shape[-1]) if x.ndim > 1 else v[None]
+    found = [ns.searchsorted(a, b, side=side, sorter=c) for a, b, c in zip(rows, values, orders, strict=True)]
+    out = ns.stack(found).reshape(v.shape) if found else ns.zeros(v.shape, int64)
+    return out.astype(int32) if out_int32 else out
 
 
 @op(samples=lambda s: [s.case(s(5), _edges(s)), s.case(s(2, 3), _edges(s), right=True)])
@@ -285,19 +317,21 @@ bincount.vjp(weights=lambda g, x: xp(g).take(g, x, axis=0))
         s.case(s(20)),
         s.case(s(4, 5), bins=4, range=(-1.0, 1.0)),
         s.case(s(20), density=True),
+        s.case(s(6), bins=3, weights=s(6)),
     ],
     dtypes="own",
 )
-def histogram(x, *, bins=10, range=None, density=False):
+def histogram(x, *, bins=10, range=None, density=False, weights=None):
     """Count the elements in each of `bins` equal intervals over `range`, or between given edges: (counts, edges).
 
-    density: the counts are divided by their sum and the widths, so that the histogram integrates to 1. Not
+    weights: what each element counts. density: the counts are divided by their sum and the widths, so that
+    the histogram integrates to 1. Not
     differentiable.
 
     >>> gg.histogram(gg.tensor([0.0, 1.0, 1.5, 2.0]), bins=2)
     (tensor([1, 3]), tensor([0., 1., 2.]))
     """
-    counts, edges = xp(x).histogram(x, bins=bins, range=range, density=density)
+    counts, edges = xp(x).histogram(x, bins=bins, range=range, density=density, weights=weights)
     kind = x.dtype if x.dtype.kind == "f" else edges.dtype
     return counts.astype(kind) if density else counts, edges.astype(kind)
 
@@ -309,10 +343,12 @@ def histogram(x, *, bins=10, range=None, density=False):
         s.case(s.ints(3, 0), s.ints(3, 2)),
     ],
 )
-def isin(x, test, *, invert=False):
+def isin(x, test, *, assume_unique=False, invert=False):
     """Return whether each element of x is among those of `test` (with `invert`: is not), as a bool array of x's shape.
+
+    assume_unique: x and `test` have no element twice, which is faster.
 
     >>> gg.isin(gg.tensor([1, 2, 3]), [2, 5])
     tensor([False,  True, False])
     """
-    return xp(x).isin(x, test, invert=invert)
+    return xp(x).isin(x, test, assume_unique=assume_unique, invert=invert)

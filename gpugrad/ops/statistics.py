@@ -6,6 +6,7 @@ import numpy as np
 
 from ..autograd.convert import asarray, raw
 from ..autograd.op import op, xp
+from ..autograd.signature import torch_words
 from ..errors import ShapeError
 from .elementwise.selection import where
 from .reduce import mean, sum
@@ -32,7 +33,8 @@ def _quantile(x: Any, q: Any, axis: Any, keepdims: bool) -> Any:
     low, high, part = _neighbours(q, rows.shape[-1])
     ns = xp(x)
     rows, weight = ns.sort(rows, axis=-1), ns.asarray(part.astype(x.dtype))
-    out = rows[..., ns.asarray(low)] * (1 - weight) + rows[..., ns.asarray(high)] * weight
+    above = ns.where(weight == 0, ns.zeros((), x.dtype), rows[..., ns.asarray(high)])  # which may be infinite
+    out = rows[..., ns.asarray(low)] * (1 - weight) + above * weight
     last = rows[..., -1].reshape(rows.shape[:-1] + (1,) * low.ndim)
     out = ns.where(last != last, last, out)  # NaN is sorted to the end
     if low.ndim:
@@ -49,20 +51,29 @@ def _quantile_x(g: Any, x: Any, q: Any, axis: Any) -> Any:
     weight = ns.asarray(part.reshape(-1).astype(rows.dtype))
     order = ns.argsort(rows, axis=-1)
     places = order[..., ns.asarray(np.concatenate([low.reshape(-1), high.reshape(-1)]))]
+    last = ns.take_along_axis(rows, order[..., -1:], axis=-1)
+    places = ns.where(last != last, order[..., -1:], places)  # a NaN is the result
     g = xp(g).moveaxis(g.reshape((low.size, *rows.shape[:-1])), 0, -1)
     g = xp(g).concatenate([g * (1 - weight), g * weight], axis=-1)
     return from_rows(xp(g).put_along(g, places, axis=-1, shape=rows.shape), x.shape, axes)
 
 
-def _cases(s: Any, *values: Any) -> list:
+def _cases(s: Any, of_infinite: list, *values: Any) -> list:
+    """Cases of the quantiles `values`; `of_infinite`: the gradient for (-inf, 2, 1, 3, inf)."""
     x = s.distinct(2, 3, 4)
     axes = [s.case(x, *values, axis=axis) for axis in (0, -1, (0, 2))]
-    nan = s.case(np.array([1.0, np.nan, 2.0]), *values, smooth=False)
+    one = np.size(values) if values else 1
+    nan = s.case(np.array([1.0, np.nan, 2.0]), *values, smooth=False, gradient={"x": [0, one, 0]})
+    infinite = s.case(np.array([-np.inf, 2, 1, 3, np.inf]), *values, smooth=False, gradient={"x": of_infinite})
     layouts = [s.case(s.distinct(4, 3).T, *values, axis=0), s.case(s.distinct(1), *values)]
-    return [s.case(x, *values), *axes, s.case(x, *values, axis=1, keepdims=True), *layouts, nan]
+    return [s.case(x, *values), *axes, s.case(x, *values, axis=1, keepdims=True), *layouts, nan, infinite]
 
 
-@op(samples=lambda s: [*_cases(s, 0.3), *_cases(s, (0.0, 0.5, 1.0))], dtypes="float", autocast={"cpu": "float32"})
+def _quantile_cases(s: Any) -> list:
+    return [*_cases(s, [0, 0.2, 0.8, 0, 0], 0.3), *_cases(s, [1, 1, 0, 0, 1], (0.0, 0.5, 1.0))]
+
+
+@op(samples=_quantile_cases, dtypes="float", autocast={"cpu": "float32"})
 def quantile(x, *, q, axis=None, keepdims=False):
     """Return the values below which the fractions q (numbers from 0 to 1) of x lie, by linear interpolation.
 
@@ -77,7 +88,7 @@ def quantile(x, *, q, axis=None, keepdims=False):
 quantile.vjp(x=_quantile_x)
 
 
-@op(samples=lambda s: [*_cases(s), s.case(s.ints(9, 4, 3), axis=0)], dtypes="float")
+@op(samples=lambda s: [*_cases(s, [0, 1, 0, 0, 0]), s.case(s.ints(9, 4, 3), axis=0)], dtypes="float")
 def median(x, *, axis=None, keepdims=False):
     """Return the middle value over `axis`, or the mean of the two in the middle; NaN if there is a NaN.
 
@@ -99,23 +110,29 @@ def percentile(x, q, axis=None, keepdims=False):
     return quantile(x, q=np.asarray(q) / 100, axis=axis, keepdims=keepdims)
 
 
-def average(x, axis=None, weights=None, keepdims=False):
+def average(x, axis=None, weights=None, returned=False, *, keepdims=False):
     """Return the mean over `axis`, weighted by `weights`, which have x's shape, or are 1-d along an int `axis`.
+
+    returned: the sum of the weights comes second, in the shape of the mean.
 
     >>> gg.average(gg.tensor([1.0, 2.0]), weights=gg.tensor([3.0, 1.0]))
     tensor(1.25)
     """
     x = asarray(x)
     if weights is None:
-        return mean(x, axis=axis, keepdims=keepdims)
+        out = mean(x, axis=axis, keepdims=keepdims)
+        return (out, xp(out).full_like(out, x._array.size / max(out._array.size, 1))) if returned else out
     weights = asarray(weights, device=x.device)
     if weights.shape != x.shape:
         if weights.ndim != 1 or not isinstance(axis, int) or weights.shape[0] != x.shape[axis]:
             raise ShapeError(f"average: weights {weights.shape} do not fit x {x.shape} along axis {axis}")
         weights = weights.reshape([-1 if i == axis % x.ndim else 1 for i in range(x.ndim)]) * xp(x).ones_like(x)
-    return sum(x * weights, axis=axis, keepdims=keepdims) / sum(weights, axis=axis, keepdims=keepdims)
+    total = sum(weights, axis=axis, keepdims=keepdims)
+    out = sum(x * weights, axis=axis, keepdims=keepdims) / total
+    return (out, total) if returned else out
 
 
+@torch_words
 def nansum(x, axis=None, dtype=None, keepdims=False):
     """Return the sum over `axis`, with NaN taken as 0.
 
@@ -126,11 +143,12 @@ def nansum(x, axis=None, dtype=None, keepdims=False):
     return sum(where(x == x, x, 0), axis=axis, dtype=dtype, keepdims=keepdims)
 
 
-def nanmean(x, axis=None, keepdims=False):
+@torch_words
+def nanmean(x, axis=None, dtype=None, keepdims=False):
     """Return the mean over `axis` of the elements that are not NaN.
 
     >>> gg.nanmean(gg.tensor([1.0, float("nan"), 2.0]))
     tensor(1.5)
     """
     x = asarray(x)
-    return nansum(x, axis=axis, keepdims=keepdims) / sum(x == x, axis=axis, keepdims=keepdims)
+    return nansum(x, axis=axis, dtype=dtype, keepdims=keepdims) / sum(x == x, axis=axis, keepdims=keepdims)

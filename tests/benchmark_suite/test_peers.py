@@ -32,7 +32,7 @@ def _plain(name, case):
     return case.args[0].ndim > 1 and case.args[0].size > 12 and all(a is not None for a in case.args[:3])
 
 
-def test_generic_declines_where_there_is_no_fused_path(scaled):
+def test_generic_declines_where_there_is_no_device_path(scaled):
     problem = ops.Problem(scaled, next(iter(ops.cases_of(scaled))), "float32")
     with pytest.raises(contender.Absent, match="no device path"):
         contender.Generic(problem, "cpu")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from layer_twins import I2, I3, S, agree, close, twins
+from layer_twins import I2, I3, S, agree, agree_on_nothing, close, twins
 
 import gpugrad as gg
 from gpugrad import nn
@@ -85,6 +85,13 @@ def test_layers_agree_with_torch(name, args, options, shape):
         ours.zero_grad(), theirs.zero_grad()
         rough = name in ("CELU", "Hardsigmoid")  # where PyTorch's constants have float32's precision
         agree(ours, theirs, random.standard_normal(shape), rtol=1e-6 if rough else 1e-9)
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "options", "shape"), LAYERS, ids=[f"{i}-{x[0]}" for i, x in enumerate(LAYERS)]
+)
+def test_layers_take_an_empty_batch(name, args, options, shape):
+    agree_on_nothing(*twins(name, args, options), shape)
 
 
 def test_repr_is_torchs():

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from layer_twins import I2, I3, S, agree, close, to_numpy, twins
+from layer_twins import I2, I3, S, agree, agree_on_nothing, close, to_numpy, twins
 
 import gpugrad as gg
 from gpugrad import nn
@@ -53,6 +53,12 @@ def test_layers_agree_with_torch(name, args, options, shape):
     agree(ours, theirs, abs(x) if name.startswith("LP") else x)
     if not name.startswith("Fractional"):
         assert repr(ours) == repr(theirs)
+
+
+@pytest.mark.parametrize(("name", "args", "options", "shape"), LAYERS, ids=IDS)
+def test_layers_take_an_empty_batch(name, args, options, shape):
+    options = {n: v[:0] if n == "_random_samples" else v for n, v in options.items()}
+    agree_on_nothing(*pair(name, args, options), shape)
 
 
 def test_cross_map_norm():

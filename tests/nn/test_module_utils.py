@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import threading
 
 import numpy as np
 import pytest
@@ -450,6 +451,18 @@ def test_parameter_dictionary_is_a_mapping():
     modules = nn.ModuleDict({"x": nn.ReLU()})
     modules.clear()
     assert list(modules) == []
+
+
+def test_threads_inside_of_cached_do_not_see_each_other():
+    layer = nn.utils.parametrizations.weight_norm(nn.Linear(3, 2))
+    seen = []
+    with nn.utils.parametrize.cached():
+        first = layer.weight
+        thread = threading.Thread(target=lambda: seen.extend([layer.weight, layer.weight]))
+        thread.start()
+        thread.join()
+        assert layer.weight is first
+    assert seen[0] is not seen[1] and seen[0] is not first
 
 
 # Lazy layers

@@ -188,7 +188,7 @@ def test_second_order_gradients_agree_with_torch():
         close(a, b)
 
 
-def test_each_direction_of_a_layer_is_one_fused_op():
+def test_each_direction_of_a_layer_is_one_op():
     path = OPS["lstm_layer"].paths["cpu"]
     before = path.runs
     nn.LSTM(3, 4, 2, bidirectional=True)(gg.ones((5, 2, 3)))

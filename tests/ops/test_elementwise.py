@@ -303,3 +303,9 @@ def test_results_of_large_arrays(shapes, monkeypatch):
         assert given.dtype == op(x, y).dtype
     np.testing.assert_array_equal((2 - gg.tensor(x)).numpy(), 2 - x)
     assert np.getbufsize() == 8192  # the user's
+
+
+def test_gelu_keeps_digits_where_it_is_small():
+    x = np.linspace(-5, -0.01, 2000, dtype=np.float32)
+    exact = torch.nn.functional.gelu(torch.tensor(x, dtype=torch.float64)).numpy()
+    np.testing.assert_allclose(gg.gelu(gg.tensor(x)).numpy(), exact, rtol=1e-2)

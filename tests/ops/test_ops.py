@@ -156,10 +156,10 @@ def test_sound_op_passes(own_ops, body, rule, check):
     assert check_op(made, "cpu", [check])
 
 
-def fused_product(own_ops, forward=lambda x, y: x * y, pull=lambda g, x, y: (g * y, g * x)):
+def product_with_path(own_ops, forward=lambda x, y: x * y, backward=lambda g, x, y: (g * y, g * x)):
     made = op(product, samples=lambda s: [s.case(s(3, 4), s(3, 4))])
     made.vjp(x=lambda g, y: g * y, y=lambda g, x: g * x)
-    made.path("cpu")(lambda x, y: (forward(x, y), {}) if forward else NotImplemented).backward(pull)
+    made.path("cpu")(lambda x, y: (forward(x, y), {}) if forward else NotImplemented).backward(backward)
     return made
 
 
@@ -172,19 +172,19 @@ def needless(g, x, y, needs):
     [
         ("forward", {"forward": lambda x, y: x * y + 1e-3}, "device path against the generic body"),
         ("forward", {"forward": None}, "ran for no sample"),
-        ("gradient", {"pull": lambda g, x, y: (g * y, g * x * 1.001)}, "gradient against the generic rule for y"),
-        ("gradient", {"pull": needless}, "when no other is needed"),
-        ("gradient", {"pull": lambda g, x, y: (g * y, (g * x).astype(np.float64))}, "float32 is .* float64"),
+        ("gradient", {"backward": lambda g, x, y: (g * y, g * x * 1.001)}, "gradient against the generic rule for y"),
+        ("gradient", {"backward": needless}, "when no other is needed"),
+        ("gradient", {"backward": lambda g, x, y: (g * y, (g * x).astype(np.float64))}, "float32 is .* float64"),
     ],
 )
-def test_fault_of_a_fused_path_is_found(own_ops, check, how, words):
-    messages = report(fused_product(own_ops, **how), check)
+def test_fault_of_a_device_path_is_found(own_ops, check, how, words):
+    messages = report(product_with_path(own_ops, **how), check)
     assert any(re.search(words, message) for message in messages), messages
 
 
 @pytest.mark.parametrize("check", CHECKS)
-def test_sound_fused_op_passes(own_ops, check):
-    assert report(fused_product(own_ops), check) == []
+def test_sound_device_path_passes(own_ops, check):
+    assert report(product_with_path(own_ops), check) == []
 
 
 class Careless(Op):

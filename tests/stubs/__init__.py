@@ -38,7 +38,7 @@ from gpugrad.autograd.tensor import Tensor
 from gpugrad.backend.devices import Device
 from gpugrad.backend.random import Generator
 from gpugrad.ops.sort import UniqueAll, UniqueCounts, UniqueInverse
-from gpugrad.ops.torch_names import Extremum
+from gpugrad.ops.torch_meanings import SVD, Extremum
 from gpugrad.typing import Axes, Axis, DeviceLike, DTypeLike, Index, Shape, TensorLike
 """
 WORDS = {"axis": "dim", "keepdims": "keepdim"}  # NumPy's, and PyTorch's that ops take too
@@ -58,7 +58,7 @@ def forms(name: str, function: Callable) -> list[tuple[list[str], str]]:
     signature = inspect.signature(function)
     parameters, result = list(signature.parameters.values()), result_of(name, function)
     if name in torch_names.CLASHES:
-        theirs = torch_names.CLASHES[name][1]
+        theirs = torch_names.CLASHES[name].meaning
         other = list(inspect.signature(theirs).parameters.values())
         return [(written(name, parameters, op), result), (written(name, other), result_of(name, theirs))]
     if result == "Any" and "return_indices" in signature.parameters:
@@ -218,10 +218,10 @@ def contents() -> str:
     for family in gpugrad._FAMILIES:
         for name in family.__all__:
             home = getattr(getattr(gpugrad, name), "__module__", "")  # a family may have a module for each subject
-            module = sys.modules[home] if home.startswith(family.__name__) else family
+            module = sys.modules[home] if home.startswith("gpugrad.ops.") else family
             title = re.split(r"[.:;] |[.:;]?$", module.__doc__.split("\n\n")[0].replace("\n", " "))[0]
             families.setdefault(title, []).append(name)
-    families = {title: sorted(names) for title, names in families.items()}
+    families = {title: sorted(set(names)) for title, names in families.items()}
     seen, lines = set(), []
     for title, names in (*subjects.items(), *sorted(families.items())):
         names = [name for name in names if name not in seen]

@@ -27,6 +27,8 @@ from .kept import check_memory
 from .numerical import gradcheck, gradgradcheck
 from .sample_call import TOLERANCES, CheckFailure, SampleCall, agree, all_agree, fortran, gradients_agree, host, strided
 from .samples import Case, Sampler
+from .sizes import check_small, small_cases
+from .special import check_special_point
 
 SMALL = 48  # elements: below, every derivative is compared; above, one random direction
 
@@ -137,6 +139,8 @@ def check_gradient(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[
         if case.smooth:
             function, tensors = SampleCall(op, case, device, float64).function()
             _numbered(call, gradcheck, function, tensors)
+        else:
+            check_special_point(SampleCall(op, case, device, float64))
         return None
 
     yield from _each(cases, body, strict=True)
@@ -166,6 +170,25 @@ def _typed_like_inputs(call: SampleCall, gradients: dict) -> None:
         given = call.inputs[i]
         if (g.shape, g.dtype) != (given.shape, given.dtype):
             raise CheckFailure(f"the gradient of {call.name(i)} {given.shape} {given.dtype} is {g.shape} {g.dtype}")
+
+
+def check_sizes(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[Case | None, str]]:
+    """0-d and empty inputs give values and gradients of the right shapes, or are refused by an error of ours.
+
+    Along an axis, a 0-d input is refused only where the op says so (`scalar_axis=False`)."""
+
+    def body(case: Case) -> None:
+        call = SampleCall(op, case, device, float64)
+        try:
+            call()
+        except GpugradError as error:
+            missing = op.scalar_axis and isinstance(error.__cause__, np.exceptions.AxisError)
+            if missing or isinstance(error.__cause__, ZeroDivisionError):
+                raise
+            return
+        check_small(call)
+
+    yield from _each(small_cases(cases), body)
 
 
 def check_second_order(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[Case | None, str]]:
@@ -290,7 +313,7 @@ def check_kept(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[Case
 
 
 CHECKS: dict[str, Callable[[Op, list[Case], Device], Iterator[tuple[Case | None, str]]]] = {
-    "declared": check_declaration, "forward": check_forward, "gradient": check_gradient,
+    "declared": check_declaration, "forward": check_forward, "gradient": check_gradient, "sizes": check_sizes,
     "second order": check_second_order, "dtypes": check_dtypes, "layout": check_layout, "memory": check_kept,
     "deterministic": check_determinism,
 }  # fmt: skip

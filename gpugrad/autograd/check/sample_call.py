@@ -78,7 +78,7 @@ class SampleCall:
         for i in self.checked:
             self.inputs[i].requires_grad_(only is None or i == only)
         outputs = [o for o in self(generic=generic) if o.requires_grad]
-        vectors = [self._upstream(o, upstream) for o in outputs]
+        vectors = [self.upstream(o, upstream) for o in outputs]
         before = [host(v).tobytes() for v in vectors]
         wanted = [i for i in self.checked if only is None or i == only]
         found: Sequence = [None] * len(wanted)
@@ -91,7 +91,8 @@ class SampleCall:
         self.unchanged("backward")
         return {i: g for i, g in zip(wanted, found, strict=True) if g is not None}
 
-    def _upstream(self, output: Tensor, make: Callable | None) -> Tensor:
+    def upstream(self, output: Tensor, make: Callable | None = None) -> Tensor:
+        """The upstream gradient of an output; `make` changes its array."""
         array = np.random.default_rng(3).uniform(-1, 1, output.shape).astype(output.dtype)
         return wrap(make(self.device.asarray(array)) if make else self.device.asarray(array), self.device, None)
 

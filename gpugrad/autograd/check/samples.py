@@ -13,10 +13,19 @@ import numpy as np
 
 
 class Case:
-    """One call of an op: `op(*args, **kwargs)`. With `smooth=False` only values are checked, not derivatives."""
+    """One call of an op: `op(*args, **kwargs)`.
 
-    def __init__(self, args: tuple, kwargs: dict, smooth: bool = True):
-        self.args, self.kwargs, self.smooth = args, kwargs, smooth
+    smooth=False: a point at which central differences say nothing, a kink or the edge of a domain. `gradient` then
+    gives, by input, the gradient of the sum of all outputs; without it, the gradient must lie between the slopes on
+    both sides, and all must be finite. symmetric: only steps that keep the matrices symmetric are derivatives; then
+    derivatives along these are checked.
+    """
+
+    def __init__(
+        self, args: tuple, kwargs: dict, smooth: bool = True, gradient: dict | None = None, symmetric: bool = False
+    ):
+        self.args, self.kwargs = args, kwargs
+        self.smooth, self.gradient, self.symmetric = smooth, gradient, symmetric
 
     def __repr__(self) -> str:
         def show(value: Any) -> str:
@@ -65,9 +74,11 @@ class Sampler:
         return a @ np.swapaxes(a, -1, -2) + shape[-1] * np.eye(shape[-1])
 
     @staticmethod
-    def case(*args: Any, smooth: bool = True, **kwargs: Any) -> Case:
-        """Return the call `op(*args, **kwargs)` as a case."""
-        return Case(args, kwargs, smooth)
+    def case(
+        *args: Any, smooth: bool = True, gradient: dict | None = None, symmetric: bool = False, **kwargs: Any
+    ) -> Case:
+        """Return the call `op(*args, **kwargs)` as a case; see `Case` for the other arguments."""
+        return Case(args, kwargs, smooth, gradient, symmetric)
 
 
 def unary(low: float = -2.0, high: float = 2.0, smooth: bool = True) -> Callable[[Sampler], list[Case]]:

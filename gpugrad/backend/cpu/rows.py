@@ -6,7 +6,7 @@ import numpy as np
 
 from . import threads
 
-BLOCK = 1 << 19  # elements of a block: it fits the cache, and calls are few enough for threads to overlap
+BLOCK = 1 << 17  # elements of a block: a share of a core's own cache, and few enough calls for threads to overlap
 SHARE = 1 << 17  # elements that are worth a thread
 WIDE = 512  # elements of a row from which on NumPy broadcasts faster without a buffer
 

@@ -151,11 +151,10 @@ def glu(input: Any, dim: int = -1) -> Tensor:
     tensor([[0.5, 1. ]])
     """
     input = asarray(input)
-    axis_of("glu", input, dim)
-    if input.shape[dim] % 2:
+    length = input.shape[axis_of("glu", input, dim)]
+    if length % 2:
         raise ShapeError(f"glu: axis {dim} of {input.shape} cannot be halved")
-    half = input.shape[dim] // 2
-    a, b = input.split(half, dim=dim)
+    a, b = input.split([length // 2, length // 2], dim=dim)
     return a * OPS["sigmoid"](b)
 
 
@@ -173,4 +172,6 @@ def prelu(input: Any, weight: Any) -> Tensor:
         if input.ndim < 2 or input.shape[1] != weight.shape[0]:
             raise ShapeError(f"prelu: weight {weight.shape} must have one element or one per channel of {input.shape}")
         weight = weight.reshape((-1, *(1,) * (input.ndim - 2)))
+    elif weight.ndim == 1:
+        weight = weight.reshape(())
     return OPS["where"](input > 0, input, weight * input)

@@ -3,6 +3,8 @@
 import math
 from typing import Any
 
+import numpy as np
+
 from ...arguments import number
 from ...autograd.convert import asarray
 from ...autograd.op import OPS
@@ -43,14 +45,10 @@ def scaled_dot_product_attention(
             "scaled_dot_product_attention: is_causal must be False where attn_mask is given; put the causal mask in it"
         )
     query, key, value = asarray(query), asarray(key), asarray(value)
-    if min(query.ndim, key.ndim, value.ndim) < 2 or not query.ndim == key.ndim == value.ndim:
-        raise ShapeError(f"scaled_dot_product_attention: got query {query.shape}, key {key.shape}, value {value.shape}")
+    if not query.shape[:-2] == key.shape[:-2] == value.shape[:-2] or query.ndim < 2:
+        query, key, value = _one_batch(query, key, value, enable_gqa)
     lead = query.shape[:-3]
     q, k, v = (_as_four_axes(t) for t in (query, key, value))
-    if q.shape[1] != k.shape[1] and not enable_gqa:
-        raise ShapeError(
-            f"scaled_dot_product_attention: query has {q.shape[1]} heads, key {k.shape[1]}; enable_gqa=True groups them"
-        )
     if scale is not None:
         number("scaled_dot_product_attention", "scale", scale)
     scale = 1 / math.sqrt(max(q.shape[-1], 1)) if scale is None else scale
@@ -62,6 +60,24 @@ def scaled_dot_product_attention(
         seed = int(default_generator().numpy.integers(2**63)) if dropout_p else 0
         out = attention(q, k, v, mask, causal=is_causal, scale=scale, dropout_p=dropout_p, seed=seed)
     return out if query.ndim == 4 else out.reshape((*lead, *query.shape[-3:-1], value.shape[-1]))
+
+
+def _one_batch(query: Tensor, key: Tensor, value: Tensor, enable_gqa: bool) -> list[Tensor]:
+    """Broadcast what is before the last two axes of each; with enable_gqa without the axis of the heads. Raises
+    ShapeError if that cannot be."""
+    tensors, own = (query, key, value), 3 if enable_gqa else 2
+    if min(t.ndim for t in tensors) < own:
+        raise ShapeError(f"scaled_dot_product_attention: got query {query.shape}, key {key.shape}, value {value.shape}")
+    try:
+        lead = np.broadcast_shapes(*[t.shape[:-own] for t in tensors])
+    except ValueError:
+        heads = [t.shape[-3] if t.ndim > 2 else 1 for t in tensors]
+        hint = f"; query has {heads[0]} heads, key {heads[1]}; enable_gqa=True groups them" if len({*heads}) > 1 else ""
+        raise ShapeError(
+            f"scaled_dot_product_attention: got query {query.shape}, key {key.shape}, value {value.shape}{hint}"
+        ) from None
+    shapes = [(*lead, *t.shape[-own:]) for t in tensors]
+    return [t if t.shape == s else OPS["broadcast_to"](t, shape=s) for t, s in zip(tensors, shapes, strict=True)]
 
 
 def _as_four_axes(x: Tensor) -> Tensor:

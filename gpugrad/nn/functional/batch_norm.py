@@ -29,8 +29,8 @@ def batch_norm(
     """Normalise input (N, C, *S) per channel, then multiply by weight and add bias (C,).
 
     In training it uses the batch's statistics, which also move running_mean and running_var (the unbiased variance) in
-    place by `momentum`; otherwise it uses those two. Raises ShapeError in training for one value per channel. See S.
-    Ioffe and C. Szegedy 2015, section 3.
+    place by `momentum` unless the batch is empty; otherwise it uses those two. Raises ShapeError in training for one
+    value per channel. See S. Ioffe and C. Szegedy 2015, section 3.
 
     >>> F.batch_norm(gg.tensor([[1.0], [3.0]]), None, None, training=True).round(decimals=3)
     tensor([[-1.],
@@ -54,6 +54,8 @@ def batch_norm(
         raise ShapeError(f"batch_norm: training needs more than one value per channel, got input {input.shape}")
     number("batch_norm", "momentum", momentum)
     out, mean, var = batch_norm_op(input, weight, bias, eps=eps)
+    if not count:
+        return out
     with no_grad():
         if running_mean is not None:
             running_mean.copy_(running_mean * (1 - momentum) + mean.detach().to(dtype=running_mean.dtype) * momentum)
@@ -95,4 +97,4 @@ def instance_norm(
             var = input.var(axis=axes, ddof=1).mean(axis=0)
             running_mean.copy_(running_mean * (1 - momentum) + mean * momentum)
             running_var.copy_(running_var * (1 - momentum) + var * momentum)
-    return group_norm(input, input.shape[1], weight, bias, eps)
+    return group_norm(input, max(input.shape[1], 1), weight, bias, eps)

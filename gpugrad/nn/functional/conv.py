@@ -4,6 +4,7 @@ from typing import Any
 
 from ...arguments import positive_int
 from ...autograd.convert import asarray
+from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
 from ...errors import DTypeError, ShapeError
 from ...ops.conv import convolution, convolution_input_gradient
@@ -90,6 +91,11 @@ def _conv_transpose(dims, input, weight, bias, stride, padding, output_padding, 
         raise ShapeError(
             f"{name}: output_padding {output_pads} must be smaller than stride {stride} or dilation {dilation}"
         )
+    beyond = [0] * dims
+    if any(e >= s for e, s in zip(output_pads, stride, strict=True)):  # less padding, and then zeros, mean the same
+        beyond = [max(e - high, 0) for e, (_, high) in zip(output_pads, pairs, strict=True)]
+        pairs = tuple((low, max(high - e, 0)) for e, (low, high) in zip(output_pads, pairs, strict=True))
+        output_pads = (0,) * dims
     positive_int(name, "groups", groups)
     if input.shape[1] != weight.shape[0] or input.shape[1] % groups:
         given, taken = input.shape[1], weight.shape[0]
@@ -104,6 +110,8 @@ def _conv_transpose(dims, input, weight, bias, stride, padding, output_padding, 
     shape = (input.shape[0], weight.shape[1] * groups, *size)
     arguments = dict(shape=shape, stride=stride, padding=pairs, dilation=dilation, groups=groups)
     out = convolution_input_gradient(input, weight, **arguments)
+    if any(beyond):
+        out = OPS["pad"](out, pad_width=((0, 0), (0, 0), *((0, n) for n in beyond)))
     if bias is not None:
         out = out + bias.reshape((-1, *(1,) * dims))
     return out.squeeze(0) if single else out

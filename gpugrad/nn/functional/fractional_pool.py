@@ -56,6 +56,7 @@ def _fractional_max_pool(dims, input, kernel_size, output_size, output_ratio, re
     if samples is None:
         samples = default_generator().numpy.random((*x.shape[:2], dims)).astype(x.dtype)
     samples, xp = asarray(samples, device=x.device)._array, x.device.xp
+    samples = samples[:1] if single else samples  # PyTorch takes the first batch too
     if samples.shape != (*x.shape[:2], dims):
         raise ShapeError(f"{name}: _random_samples must be {(*x.shape[:2], dims)}, got {samples.shape}")
     places = xp.zeros((*x.shape[:2], 1, 1), int)

@@ -87,6 +87,8 @@ def local_response_norm(input: Any, size: int, alpha: float = 1e-4, beta: float 
     positive_int("local_response_norm", "size", size)
     if input.ndim < 3:
         raise ShapeError(f"local_response_norm: expected input (N, C, *S), got {input.shape}")
+    if 0 in input.shape:
+        return input
     squares = (input * input).reshape((input.shape[0], 1, input.shape[1], math.prod(input.shape[2:])))
     window = dict(kernel=(size, 1), stride=(1, 1), padding=((size // 2, (size - 1) // 2), (0, 0)))
     sums = sum_pool(squares, **window).reshape(input.shape)

@@ -11,7 +11,7 @@ from ...autograd.convert import asarray
 from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
 from ...errors import DTypeError, OptionError, OutOfRangeError, ShapeError
-from ...ops.loss import cross_entropy_rows, divisor
+from ...ops.loss import binary_cross_entropy_elements, cross_entropy_rows, divisor
 
 __all__ = [
     "binary_cross_entropy", "binary_cross_entropy_with_logits", "cross_entropy", "gaussian_nll_loss", "huber_loss",
@@ -70,12 +70,14 @@ def _probabilities(name: str, argument: str, values: Tensor) -> None:
 
 def _classes_last(name: str, input: Tensor, target: Tensor) -> tuple[Tensor, Tensor, tuple]:
     """Return input (N, C, *S) as rows (M, C), target (N, *S) as (M,), and the shape of the target."""
+    if input.ndim == 0:
+        raise ShapeError(f"{name}: expected input (N, C, *S) or (C,), got {input.shape}")
     if input.ndim == 1:
-        return input.reshape((1, -1)), target.reshape((1,)), ()
+        return input.reshape((1, input.shape[0])), target.reshape((1,)), ()
     expected = (input.shape[0], *input.shape[2:])
     if target.shape != expected:
         raise ShapeError(f"{name}: target must be {expected} for input {input.shape}, got {target.shape}")
-    rows = input if input.ndim == 2 else input.moveaxis(1, -1).reshape((-1, input.shape[1]))
+    rows = input if input.ndim == 2 else input.moveaxis(1, -1).reshape((math.prod(expected), input.shape[1]))
     return rows, target if target.ndim == 1 else target.reshape((-1,)), expected
 
 
@@ -212,8 +214,8 @@ def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -1
     if reduction != "mean":
         return reduced("nll_loss", losses.reshape(shape), reduction)
     w = None if weight is None else weight._array
-    total = divisor(classes._array, w, ignore_index, reduction, rows.dtype)
-    return losses.sum() / asarray(total, device=rows.device)
+    total = asarray(divisor(classes._array, w, ignore_index, reduction, rows.dtype), device=rows.device)
+    return losses.sum() / OPS["where"](OPS["isnan"](total), math.inf, total) + 0 * total  # NaN, but with gradient 0
 
 
 def _weighted(name: str, losses: Tensor, weight: Any, reduction: str, mean_of_weights: bool = True) -> Tensor:
@@ -268,9 +270,9 @@ def huber_loss(input: Any, target: Any, reduction: str = "mean", delta: float = 
 
 def _huber_terms(input: Tensor, target: Tensor, delta: float) -> Tensor:
     """Return d**2 / 2 where d = |input - target| is at most delta, else delta * (d - delta / 2)."""
-    d = abs(input - target)
-    near = OPS["minimum"](d, delta)
-    return near * (d - near * 0.5)
+    difference = input - target
+    near = OPS["clip"](difference, -delta, delta)  # not |difference|, whose kink would cost the second derivative at 0
+    return near * (difference - near * 0.5)
 
 
 @governed("float32")
@@ -292,8 +294,10 @@ def smooth_l1_loss(input: Any, target: Any, reduction: str = "mean", beta: float
 
 @governed({"cpu": "float32", "cuda": "refused"})
 def binary_cross_entropy(input: Any, target: Any, weight: Any = None, reduction: str = "mean") -> Tensor:
-    """Compute -(target log(input) + (1 - target) log(1 - input)) of probabilities; logarithms are cut off at -100, as
-    in PyTorch.
+    """Compute -(target log(input) + (1 - target) log(1 - input)) of probabilities.
+
+    As in PyTorch, logarithms are cut off at -100, and the gradient (input - target) / (input (1 - input)) has a divisor
+    of at least 1e-12.
 
     Raises OptionError for inputs and targets outside [0, 1]; on cuda devices these are not looked at, because an error
     would have to wait for the device.
@@ -304,8 +308,7 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any = None, reduction:
     input, target = same_shape("binary_cross_entropy", input, target)
     _probabilities("binary_cross_entropy", "input", input)
     _probabilities("binary_cross_entropy", "target", target)
-    ones, zeros = OPS["log"](input), OPS["log1p"](-input)
-    losses = -(target * OPS["maximum"](ones, -100.0) + (1 - target) * OPS["maximum"](zeros, -100.0))
+    losses = binary_cross_entropy_elements(input, target)
     return reduced("binary_cross_entropy", losses if weight is None else losses * weight, reduction)
 
 
@@ -327,7 +330,7 @@ def binary_cross_entropy_with_logits(
 @governed("float32")
 def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = False) -> Tensor:
     """Compute target * (log target - input), input being log-probabilities; "batchmean" divides the sum by the first
-    axis.
+    axis, if there is one.
 
     >>> F.kl_div(gg.tensor([[0.5, 0.5]]).log(), gg.tensor([[1.0, 0.0]]), reduction="batchmean").round(decimals=4)
     tensor(0.6931)
@@ -338,8 +341,8 @@ def kl_div(input: Any, target: Any, reduction: str = "mean", log_target: bool = 
     if log_target:
         losses = OPS["exp"](target) * (target - input)
     else:
-        above = target > 0
-        losses = OPS["where"](above, target * OPS["log"](OPS["where"](above, target, 1.0)), 0.0) - target * input
+        some = target != 0
+        losses = OPS["where"](some, target * OPS["log"](OPS["where"](some, target, 1.0)), 0.0) - target * input
     if reduction == "batchmean":
         return losses.sum() / (input.shape[0] if input.ndim else 1)
     return reduced("kl_div", losses, reduction)

@@ -1,5 +1,6 @@
 """Losses that want a margin between right and wrong, with PyTorch's arguments; `reduction` is as in `loss`."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -21,8 +22,8 @@ __all__ = [
 
 
 def _hinge(x: Tensor) -> Tensor:
-    """Return max(0, x)."""
-    return OPS["relu"](x)
+    """Return max(0, x); at 0 its gradient is 1, as in PyTorch, so that what just reaches the margin is still moved."""
+    return OPS["clip"](x, 0.0)
 
 
 @governed("float32")
@@ -102,12 +103,18 @@ def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, red
     return reduced("multilabel_soft_margin_loss", losses.mean(axis=-1), reduction)
 
 
+def _rows(input: Tensor) -> Tensor:
+    """Return input (N, C), (C,) or () as (N, C)."""
+    classes = input.shape[-1] if input.ndim else 1
+    return input.reshape((math.prod(input.shape[:-1]), classes))
+
+
 @governed("float32")
 def multi_margin_loss(
     input: Any, target: Any, p: int = 1, margin: float = 1.0, weight: Any = None, reduction: str = "mean"
 ) -> Tensor:
     """Compute sum_{i != t} w[t] max(0, margin - input[t] + input[i])**p / C: input (N, C), classes t (N,); or (C,) and
-    ().
+    (); or both ().
 
     weight (C,) has a factor for each class; p is 1 or 2. Raises ShapeError for other p and shapes that do not agree.
 
@@ -118,17 +125,17 @@ def multi_margin_loss(
     if p not in (1, 2):
         raise ShapeError(f"multi_margin_loss: p must be 1 or 2, got {p!r}")
     number("multi_margin_loss", "margin", margin)
-    rows, classes = input.reshape((-1, input.shape[-1])), target.reshape((-1, 1))
-    if input.ndim not in (1, 2) or rows.shape[0] != classes.shape[0]:
+    rows, classes = _rows(input), target.reshape((math.prod(target.shape), 1))
+    if input.ndim > 2 or rows.shape[0] != classes.shape[0]:
         raise ShapeError(f"multi_margin_loss: target must be {input.shape[:-1]} for {input.shape}, got {target.shape}")
     weight = class_weights("multi_margin_loss", weight, rows)
-    terms = _hinge(margin - OPS["take_along_axis"](rows, classes, axis=1) + rows)
+    terms = OPS["relu"](margin - OPS["take_along_axis"](rows, classes, axis=1) + rows)
     terms = terms if p == 1 else terms * terms
     others = asarray(rows.device.xp.arange(rows.shape[1]), device=rows.device) != classes
     if weight is not None:
         terms = terms * OPS["take"](weight, classes, axis=0)
-    losses = OPS["where"](others, terms, 0.0).sum(axis=1) / rows.shape[1]
-    return reduced("multi_margin_loss", losses, reduction)
+    losses = OPS["where"](others, terms, 0.0).sum(axis=1) / max(rows.shape[1], 1)
+    return reduced("multi_margin_loss", losses.reshape(target.shape), reduction)
 
 
 @governed("float32")
@@ -141,20 +148,20 @@ def multilabel_margin_loss(input: Any, target: Any, reduction: str = "mean") -> 
     tensor(0.2333)
     """
     input, target = asarray(input), asarray(target)
-    if input.ndim not in (1, 2) or target.shape != input.shape:
+    if input.ndim > 2 or target.shape != input.shape:
         raise ShapeError(
             f"multilabel_margin_loss: expected input (N, C) or (C,) and a target like it, got {input.shape} and "
             f"{target.shape}"
         )
-    rows, xp = input.reshape((-1, input.shape[-1])), input.device.xp
+    rows, xp = _rows(input), input.device.xp
     labels = target._array.reshape(rows.shape)
     used = (xp.cumsum(labels < 0, axis=1) == 0).astype(rows.dtype)
     labels = xp.where(used > 0, labels, 0)
     is_label = ((labels[:, :, None] == xp.arange(rows.shape[1])) & (used[:, :, None] > 0)).any(axis=1)
     counted = wrap(used[:, :, None] * ~is_label[:, None, :], rows.device, None)
     wanted = OPS["take_along_axis"](rows, wrap(labels, rows.device, None), axis=1)
-    terms = _hinge(1 - wanted.unsqueeze(2) + rows.unsqueeze(1)) * counted
-    losses = terms.sum(axis=(1, 2)) / rows.shape[1]
+    terms = OPS["relu"](1 - wanted.unsqueeze(2) + rows.unsqueeze(1)) * counted
+    losses = terms.sum(axis=(1, 2)) / max(rows.shape[1], 1)
     return reduced("multilabel_margin_loss", losses if input.ndim == 2 else losses.squeeze(0), reduction)
 
 

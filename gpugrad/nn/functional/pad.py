@@ -41,8 +41,17 @@ def pad(input: Any, pad: Sequence[int], mode: str = "constant", value: float | N
     widths = [(0, 0)] * (input.ndim - len(pairs)) + pairs
     if any(n + low + high < 0 for n, (low, high) in zip(input.shape, widths, strict=True)):
         raise ShapeError(f"pad: {tuple(pad)} cuts more off than {input.shape} has")
-    cut = tuple(slice(max(-low, 0), n - max(-high, 0)) for n, (low, high) in zip(input.shape, widths, strict=True))
+    cuts = [(max(-low, 0), max(-high, 0)) for low, high in widths]
     widths = tuple((max(low, 0), max(high, 0)) for low, high in widths)
     if mode in ("reflect", "circular"):
         _check_reach(mode, input.shape, widths)
-    return ops.pad(input[cut], widths, mode=_MODES[mode], constant_values=0.0 if value is None else value)
+    first = mode in ("reflect", "replicate")  # these pad with what is then cut off
+    x = input if first else _without(input, cuts)
+    x = ops.pad(x, widths, mode=_MODES[mode], constant_values=0.0 if value is None else value)
+    return _without(x, cuts) if first else x
+
+
+def _without(x: Tensor, cuts: list[tuple[int, int]]) -> Tensor:
+    """Return x without so many elements at the start and the end of each axis."""
+    kept = tuple(slice(low, n - high) for n, (low, high) in zip(x.shape, cuts, strict=True))
+    return x[kept] if any(low or high for low, high in cuts) else x

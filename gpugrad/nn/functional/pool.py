@@ -30,7 +30,7 @@ __all__ = [
 def window_attributes(name: str, dims: int, kernel: Any, stride: Any, padding: Any, dilation: Any = 1) -> dict:
     """Return the attributes of the pooling ops. Raises ShapeError for numbers that make no windows."""
     kernel = per_axis(kernel, dims, f"{name}: kernel_size")
-    stride = kernel if stride is None else per_axis(stride, dims, f"{name}: stride")
+    stride = kernel if stride is None or stride in ((), []) else per_axis(stride, dims, f"{name}: stride")
     pads = per_axis(padding, dims, f"{name}: padding", 0)
     dilation = per_axis(dilation, dims, f"{name}: dilation")
     if any(p < 0 or 2 * p > (f - 1) * d + 1 for p, f, d in zip(pads, kernel, dilation, strict=True)):

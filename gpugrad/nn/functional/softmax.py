@@ -72,6 +72,8 @@ def gumbel_softmax(logits: Any, tau: float = 1.0, hard: bool = False, eps: float
     """
     logits = asarray(logits)
     positive("gumbel_softmax", "tau", tau)
+    if not logits.ndim:
+        return gumbel_softmax(logits.reshape((1,)), tau, hard, eps, dim).reshape(())
     noise = default_generator().numpy.gumbel(size=logits.shape).astype(logits.dtype)
     soft = OPS["softmax"]((logits + asarray(noise, device=logits.device)) / tau, axis=dim)
     if not hard:

@@ -25,12 +25,13 @@ def _max_unpool(dims, input, indices, kernel_size, stride, padding, output_size)
             output_size if isinstance(output_size, int) else output_size[-dims:], dims, f"{name}: output_size"
         )
     plane = math.prod(size)
-    at = asarray(indices).reshape((*x.shape[:2], -1))
+    flat = (*x.shape[:2], math.prod(x.shape[2:]))
+    at = asarray(indices).reshape(flat)
     checked = at.device.type == "cpu"  # to look at the indices would wait for a GPU, which leaves wrong ones out
     if checked and at._array.size and not (0 <= at._array.min() and at._array.max() < plane):
         most = int(at._array.max())
         raise ShapeError(f"{name}: indices up to {most} do not fit the output size {size}; pass output_size")
-    out = OPS["put_along"](x.reshape((*x.shape[:2], -1)), at, axis=-1, shape=(*x.shape[:2], plane))
+    out = OPS["put_last"](x.reshape(flat), at, size=plane)
     return out.reshape((*x.shape[1 if single else 0 : 2], *size))
 
 
@@ -47,6 +48,9 @@ def max_unpool1d(input, indices, kernel_size, stride=None, padding=0, output_siz
 @governed({"cpu": "float32"})
 def max_unpool2d(input, indices, kernel_size, stride=None, padding=0, output_size=None) -> Tensor:
     """Put the maxima that `max_pool2d` took back at their `indices`, and zeros elsewhere.
+
+    Where windows overlap an index comes more than once: its last value stays, and the gradient goes to all of them, as
+    in PyTorch.
 
     Several sizes pool to that of the input; output_size, of which the last axes count, chooses one, by default the
     smallest. Raises ShapeError for indices outside of it; on cuda those are left out.

@@ -3,8 +3,10 @@
 import math
 from typing import Any
 
+import numpy as np
+
 from ...autograd.op import op
-from ..standardize import standardize, standardize_gradient
+from ..standardize import mean_over, standardize, standardize_gradient
 
 __all__ = ["batch_norm"]
 
@@ -25,13 +27,18 @@ def check_channels(x: Any, **arrays: Any) -> None:
     samples=lambda s: [
         s.case(s(4, 3), s(3), s(3), eps=1e-5), s.case(s(2, 3, 2, 3), s(3), s(3), eps=1e-3),
         s.case(s(3, 2, 4), None, None, eps=1e-5), s.case(s(2, 3, 2, 2).transpose(0, 3, 1, 2), s(2), s(2), eps=1e-5),
-        s.case(s(2, 2, 1, 1, 2), s(2), None, eps=1e-2),
+        s.case(s(2, 2, 1, 1, 2), s(2), None, eps=1e-2), s.case(
+            s(0, 3, 2), s(3), s(3), eps=1e-5, smooth=False,
+            gradient={"x": np.zeros((0, 3, 2)), "weight": 0, "bias": 0},
+        ),
     ],
     bench=lambda s: (s.case(s(n, 64, 56, 56), s(64), s(64), eps=1e-5) for n in (32, 1, 8, 128)),
     flops=lambda x: (8 * x.size, 12 * x.size), autocast="first",
 )  # fmt: skip
 def batch_norm(x, weight=None, bias=None, *, eps):
     """Normalise each channel by the statistics of this batch: x (N, C, *S), weight and bias (C,).
+
+    Statistics of an empty batch are NaN.
 
     Returns (out, mean (C,), biased variance (C,)). S. Ioffe and C. Szegedy, "Batch normalization: accelerating deep
     network training by reducing internal covariate shift" (2015).
@@ -41,12 +48,13 @@ def batch_norm(x, weight=None, bias=None, *, eps):
             [ 1.,  1.]]), tensor([1., 4.]), tensor([1., 9.]))
     """
     axes, wide = _channels(x)
-    if x.size == 0:
-        raise ValueError("batch statistics need at least one value per channel")
     check_channels(x, weight=weight, bias=bias)
     out, _ = standardize(x, axes, eps)
     out = out if weight is None else out * weight.reshape(wide)
-    return out if bias is None else out + bias.reshape(wide), x.mean(axis=axes), x.var(axis=axes)
+    out = out if bias is None else out + bias.reshape(wide)
+    mean = mean_over(x, axes)
+    centred = x - mean
+    return out, mean.reshape(-1), mean_over(centred * centred, axes).reshape(-1)
 
 
 def _batch_norm_x(g, x, weight, eps):
@@ -60,8 +68,8 @@ def _batch_norm_x(g, x, weight, eps):
 def statistics_gradient(x, g_mean, g_var):
     """Return the gradient that x gets from the mean and the variance, which are outputs too."""
     axes, wide = _channels(x)
-    share = x.shape[1] / math.prod(x.shape)
-    return (g_mean.reshape(wide) + g_var.reshape(wide) * 2 * (x - x.mean(axis=axes, keepdims=True))) * share
+    share = x.shape[1] / max(math.prod(x.shape), 1)
+    return (g_mean.reshape(wide) + g_var.reshape(wide) * 2 * (x - mean_over(x, axes))) * share
 
 
 batch_norm.vjp(

@@ -41,6 +41,8 @@ def _split_groups(array: Any, axis: int, groups: int) -> Any:
 
 def output_size(size: tuple, kernel: tuple, stride: tuple, padding: tuple, dilation: tuple) -> tuple[int, ...]:
     """Return the spatial sizes of the output. Raises ValueError if the kernel does not fit the padded input."""
+    if 0 in kernel:
+        raise ValueError(f"a kernel has at least one element along each axis, got {tuple(kernel)}")
     parts = zip(size, kernel, stride, padding, dilation, strict=True)
     out = tuple((n + low + high - d * (f - 1) - 1) // s + 1 for n, f, s, (low, high), d in parts)
     if any(n < 1 for n in out):
@@ -60,6 +62,16 @@ def check_shapes(x_shape: tuple, w_shape: tuple, groups: int) -> None:
             f"x has {x_shape[1]} channels; weight {w_shape} with groups={groups} takes {w_shape[1] * groups} "
             f"and its {w_shape[0]} outputs must divide by groups"
         )
+
+
+def _check_adjoint(
+    y_shape: tuple, x_shape: tuple, w_shape: tuple, stride: tuple, padding: tuple, dilation: tuple, groups: int
+) -> None:
+    """Raise ValueError unless y (N, K, *O) fits the convolution of the two others; more of its input may lie behind."""
+    check_shapes(x_shape, w_shape, groups)
+    size = output_size(x_shape[2:], w_shape[2:], stride, padding, dilation)
+    if y_shape[:2] != (x_shape[0], w_shape[0]) or any(not 0 < n <= m for n, m in zip(y_shape[2:], size, strict=True)):
+        raise ValueError(f"y {y_shape} does not fit x {tuple(x_shape)} and weight {tuple(w_shape)}")
 
 
 _CASES = [
@@ -158,6 +170,7 @@ def convolution_input_gradient(y, weight, *, shape, stride, padding, dilation, g
     >>> convolution_input_gradient(y, w, shape=(1, 1, 3), **window)
     tensor([[[ 2., 23., 30.]]])
     """
+    _check_adjoint(y.shape, shape, weight.shape, stride, padding, dilation, groups)
     ns, d = xp(y), y.ndim - 2
     padded = [n + low + high for n, (low, high) in zip(shape[2:], padding, strict=True)]
     out = ns.zeros((shape[0], groups, shape[1] // groups, *padded), y.dtype)
@@ -200,6 +213,7 @@ def convolution_weight_gradient(y, x, *, shape, stride, padding, dilation, group
     >>> convolution_weight_gradient(y, x, shape=(1, 1, 2), **window)
     tensor([[[21., 32.]]])
     """
+    _check_adjoint(y.shape, x.shape, shape, stride, padding, dilation, groups)
     d = x.ndim - 2
     windows = _windows(x, shape[2:], stride, padding, dilation)[(slice(None), slice(None), *map(slice, y.shape[2:]))]
     spatial, kernel = "opq"[:d], "fgh"[:d]

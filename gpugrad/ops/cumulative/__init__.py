@@ -1,16 +1,19 @@
 """Running sums, products and extremes along an axis, and differences."""
 
+import math
 from typing import Any
 
 import numpy as np
 
 from ...autograd.convert import asarray, raw
 from ...autograd.op import op, xp
+from ...autograd.signature import torch_words
 from ...errors import ShapeError
 from ..elementwise.arithmetic import subtract
 from ..elementwise.comparison import not_equal
 from ..elementwise.exponential import within_range
 from ..reduce.axes import accumulate
+from ..shape import axis_of
 
 __all__ = [
     "cummax", "cummin", "cumprod", "cumsum", "cumulative_prod", "cumulative_sum", "diff", "linear_scan", "logcumsumexp",
@@ -163,8 +166,10 @@ cumprod.vjp(x=_cumprod_x)
 
 
 def _logcumsumexp_cases(s: Any) -> list:
-    extreme = np.array([[-np.inf, -np.inf, 1.0, 1000.0], [1000.0, -1000.0, 0.0, 5.0]])
-    return [*_cases(s), s.case(s(3, 4)), s.case(extreme, axis=1, smooth=False)]
+    inf = np.inf
+    extreme = np.array([[-inf, -inf, 1, 1000], [1000, -1000, 0, 5], [0, inf, 1, inf], [inf, 0, -inf, 0]])
+    sums = {"x": [[0, 0, 1, 1], [4, 0, 0, 0], [1, 2.5, 0, 0.5], [4, 0, 0, 0]]}
+    return [*_cases(s), s.case(s(3, 4)), s.case(extreme, axis=1, smooth=False, gradient=sums)]
 
 
 @op(samples=_logcumsumexp_cases, dtypes="float", bench=_rows, autocast={"cuda": "float32"})
@@ -178,21 +183,34 @@ def logcumsumexp(x, *, axis=-1):
 
 
 def _logcumsumexp_x(g: Any, x: Any, out: Any, axis: int) -> Any:
-    """Compute exp(x_j) * sum over i >= j of g_i * exp(-out_i) as a recurrence with factors between 0 and 1."""
-    out = within_range(out)
-    ratio = xp(g).exp(shifted(out[index_along(out.ndim, axis, slice(0, 1))], out, axis) - out)
-    return xp(g).exp(x - out) * _scan_back(ratio, g, axis)
+    """Compute exp(x_j) * sum over i >= j of g_i * exp(-out_i) as a recurrence with factors between 0 and 1.
+
+    From the first +inf on, only infinities count, each like the others: x becomes 0 or -inf, and out log(how many)."""
+    ns, infinite = xp(g), raw(out) == math.inf
+    own = (raw(x) == math.inf).astype(g.dtype)
+    count = xp(own).cumsum(own, axis=axis)
+    x = ns.where(infinite, xp(own).where(own > 0, 0.0, -math.inf).astype(g.dtype), x)
+    level = ns.where(infinite, xp(own).log(xp(own).maximum(count, 1.0)), within_range(out))
+    before = shifted(level[index_along(out.ndim, axis, slice(0, 1))], level, axis)
+    begins = infinite & (count == own) & (own > 0)
+    ratio = ns.exp(ns.where(begins, -math.inf, before - level))
+    return ns.exp(x - level) * _scan_back(ratio, g, axis)
 
 
 logcumsumexp.vjp(x=_logcumsumexp_x)
 
 
-def _extreme_cases(s: Any) -> list:
+def _extreme_cases(s: Any, of_ties: list) -> list:
     ties = np.array([[1.0, 1.0, 3.0, 2.0, 3.0], [2.0, np.nan, 5.0, 1.0, 0.0]])
-    return [*_cases(s), s.case(ties, axis=1, smooth=False), s.case(s.ints(9, 3, 4)), *_long(s)]
+    return [
+        *_cases(s),
+        s.case(ties, axis=1, smooth=False, gradient={"x": [of_ties, [1, 4, 0, 0, 0]]}),
+        s.case(s.ints(9, 3, 4)),
+        *_long(s),
+    ]
 
 
-@op(samples=_extreme_cases, bench=_rows)
+@op(samples=lambda s: _extreme_cases(s, [1, 1, 2, 0, 1]), bench=_rows)
 def cummax(x, *, axis=-1):
     """Return the largest value so far along `axis`, without its position. Of equal values the latest gets the gradient.
 
@@ -202,7 +220,7 @@ def cummax(x, *, axis=-1):
     return _doubling(lambda a, b: (xp(a).maximum(a, b),), (x,), axis)[0]
 
 
-@op(samples=_extreme_cases, bench=_rows)
+@op(samples=lambda s: _extreme_cases(s, [1, 4, 0, 0, 0]), bench=_rows)
 def cummin(x, *, axis=-1):
     """Return the smallest value so far along `axis`, without its position. Of equal values the latest gets the
     gradient.
@@ -254,10 +272,12 @@ def _cumulative(running: Any, initial: int, x: Any, axis: Any, dtype: Any, inclu
     return xp(x).concatenate([first, out], axis=axis)
 
 
+@torch_words
 def diff(x, n=1, axis=-1, prepend=None, append=None):
     """Return the differences of neighbours along `axis`, taken n times; for bools, whether they differ.
 
-    `prepend` and `append` are put before and after x first: numbers, or arrays of x's rank.
+    `prepend` and `append` are put before and after x first: numbers, or arrays of x's rank. n=0 gives
+    x itself.
 
     >>> gg.diff(gg.tensor([1, 4, 9]))
     tensor([3, 5])
@@ -265,6 +285,9 @@ def diff(x, n=1, axis=-1, prepend=None, append=None):
     x = asarray(x)
     if n < 0:
         raise ShapeError(f"diff: n must not be negative, got {n}")
+    axis_of("diff", x, axis)
+    if n == 0:
+        return x
     at = [index_along(x.ndim, axis, part) for part in (slice(0, 1), slice(1, None), slice(0, -1))]
     ends = [end if end is None else asarray(end, device=x.device) for end in (prepend, append)]
     ends = [end if end is None or end.ndim else xp(x).broadcast_to(end, x[at[0]].shape) for end in ends]
@@ -276,6 +299,7 @@ def diff(x, n=1, axis=-1, prepend=None, append=None):
     return x
 
 
+@torch_words
 def trapezoid(y, x=None, dx=1.0, axis=-1):
     """Integrate the samples y along `axis` by trapezoids; they lie at the places x (1-d or of y's shape), or dx apart.
 
@@ -283,6 +307,7 @@ def trapezoid(y, x=None, dx=1.0, axis=-1):
     tensor(2.)
     """
     y = asarray(y)
+    axis_of("trapezoid", y, axis)
     later, earlier = index_along(y.ndim, axis, slice(1, None)), index_along(y.ndim, axis, slice(0, -1))
     if x is not None:
         x = asarray(x, device=y.device)

@@ -1,10 +1,12 @@
 """Elementwise arithmetic: sums, products, quotients, powers, roots."""
 
+import math
 from typing import Any
 
 import numpy as np
 
 from ...autograd.check.samples import binary, unary
+from ...autograd.convert import raw
 from ...autograd.op import op, xp
 from ...autograd.tensor import Tensor
 from ...autograd.ufunc import elementwise, ufunc
@@ -88,7 +90,7 @@ def remainder(x, y):
     """
 
 
-remainder.vjp(x=lambda g: g, y=lambda g, x, y: -g * xp(g).floor(x / y))
+remainder.vjp(x=lambda g: g, y=lambda g, x, y: -g * xp(g).floor_divide(x, y))
 
 
 @ufunc(samples=binary(left=(-3.9, -3.1), right=(1.6, 2)))
@@ -100,21 +102,25 @@ def fmod(x, y):
     """
 
 
-fmod.vjp(x=lambda g: g, y=lambda g, x, y: -g * xp(g).trunc(x / y))
+fmod.vjp(x=lambda g: g, y=lambda g, x, y: -g * xp(g).trunc(raw(x) / raw(y)))  # a constant between the steps
 
 
 def _power_cases(s: Any) -> list:
     constants = [s.case(s.away(3, 4), n) for n in (0, 1, 2, 3, 5.0, -2.0, -1)]
     constants += [s.case(s.uniform(0.5, 2, 3, 4), n) for n in (-0.5, 0.5, 2.5)] + [s.case(2.0, s(3))]
-    return [*binary(left=(0.5, 2))(s), *constants, s.case(np.zeros((2, 2)), np.array([2.0, 3.0]), smooth=False)]
+    at_zero = s.case(np.zeros((2, 2)), np.array([2.0, 3.0]), smooth=False)
+    # d/dx = y x^(y - 1), d/dy = x^y log(x): at x = 0 their limits from above
+    slopes = {"x": [0, 1, 0, -np.inf], "y": [0, 0, 0, -np.inf]}
+    limits = s.case(np.zeros(4), np.array([0.0, 1.0, 2.5, -1.0]), smooth=False, gradient=slopes)
+    return [*binary(left=(0.5, 2))(s), *constants, at_zero, limits]
 
 
 @elementwise(samples=_power_cases, inplace=True, autocast={"cuda": "float32"})
 def power(x, y):
     """Return x to the power y.
 
-    The gradient of a constant exponent is right at x = 0 too; that of y there is 0. Raises ShapeError for a negative
-    integer power of integers.
+    The gradient of a constant exponent is right at x = 0 too; that of y there is 0, and -inf where y < 0. Raises
+    ShapeError for a negative integer power of integers.
 
     >>> gg.power([1.0, 2.0, 3.0], 2)
     tensor([1., 4., 9.])
@@ -153,8 +159,8 @@ def _power_x(g: Any, x: Any, y: Any) -> Any:
 
 
 def _power_y(g: Any, x: Any, out: Any) -> Any:
-    """Return g * x**y * log(x), with log(0) taken as 0."""
-    return g * (out * xp(g).log(x + (x == 0).astype(x.dtype)))
+    """Return g * x**y * log(x), with log(0) taken as 0 unless x**y is infinite there."""
+    return g * (out * xp(g).log(x + ((x == 0) & (abs(out) < math.inf)).astype(x.dtype)))
 
 
 power.vjp(x=_power_x, y=_power_y)
@@ -262,12 +268,21 @@ def cbrt(x):
 cbrt.vjp(x=lambda g, out: g / (3 * (out * out)))
 
 
+def infinite_for_zero(x: Any) -> Any:
+    """x with infinity for 0: what is divided by it is 0 there, and so are all derivatives of the quotient."""
+    return xp(x).where(x == 0, math.inf, x)
+
+
 def _leg(g: Any, leg: Any, out: Any) -> Any:
     """Return the gradient of a leg of the triangle: g * leg / hypotenuse, and 0 where both are 0."""
-    return g * leg / (out + (out == 0).astype(out.dtype))
+    return g * leg / infinite_for_zero(out)
 
 
-@ufunc(samples=binary(left=(0.3, 2)), dtypes="float")
+def _hypot_cases(s: Any) -> list:
+    return [*binary(left=(0.3, 2))(s), s.case(np.zeros(2), np.zeros(2), smooth=False)]
+
+
+@ufunc(samples=_hypot_cases, dtypes="float")
 def hypot(x, y):
     """Return sqrt(x**2 + y**2) without overflow on the way; its gradient at (0, 0) is 0.
 

@@ -103,20 +103,30 @@ def within_range(x: Any) -> Any:
     return xp(x).clip(x, limits.min, limits.max)
 
 
+def below_infinity(x: Any) -> Any:
+    """Return x with the largest number for infinity; -inf, whose exponential is 0, stays."""
+    return xp(x).clip(x, None, finfo(x.dtype).max)
+
+
 def _logaddexp_cases(s: Any) -> list:
-    large = s.case(np.array([1000.0, -1000.0, -np.inf]), np.array([1000.0, 3.0, -np.inf]), smooth=False)
-    return [*binary()(s), large]
+    inf = np.inf
+    x, y = np.array([1000.0, -1000.0, -inf, inf, inf, inf, 1e30]), np.array([1000.0, 3.0, -inf, 0.0, inf, -inf, 1e30])
+    slopes = {"x": [0.5, 0, 0, 1, 0.5, 1, 0.5], "y": [0.5, 1, 0, 0, 0.5, 0, 0.5]}
+    return [*binary()(s), s.case(x, y, smooth=False, gradient=slopes)]
 
 
 @ufunc(samples=_logaddexp_cases, dtypes="float")
 def logaddexp(x, y):
-    """Return log(exp(x) + exp(y)) without overflow.
+    """Return log(exp(x) + exp(y)) without overflow. Its gradient is 0 where both are -inf.
 
     >>> gg.logaddexp(1000.0, 1000.0).round(decimals=4)
     tensor(1000.6932)
     """
 
 
-logaddexp.vjp(
-    x=lambda g, x, out: g * xp(g).exp(x - within_range(out)), y=lambda g, y, out: g * xp(g).exp(y - within_range(out))
-)
+def _share_of(g: Any, x: Any, y: Any) -> Any:
+    """g * exp(x) / (exp(x) + exp(y))."""
+    return g * xp(g).sigmoid(below_infinity(x) - within_range(y))
+
+
+logaddexp.vjp(x=lambda g, x, y: _share_of(g, x, y), y=lambda g, x, y: _share_of(g, y, x))

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from ...arguments import ordered
 from ...autograd.op import op, xp
 from ...autograd.ufunc import elementwise
@@ -180,14 +182,19 @@ def hardshrink(x, *, lambd=0.5):
 hardshrink.vjp(x=lambda g, x, lambd: xp(g).keep_where(g, ~(abs(x) <= lambd)))
 
 
-@op(samples=lambda s: [s.case(s.distinct(*n), threshold=0.01, value=20.0) for n in [(3, 4), (0, 3)]], dtypes="float")
+def _threshold_cases(s: Any) -> list:
+    special = s.case(np.array([0.0, np.nan, np.inf]), threshold=0.0, value=2.0, smooth=False, gradient={"x": [0, 1, 1]})
+    return [*(s.case(s.distinct(*n), threshold=0.01, value=20.0) for n in [(3, 4), (0, 3)]), special]
+
+
+@op(samples=_threshold_cases, dtypes="float")
 def threshold(x, *, threshold, value):
-    """Return x where x > threshold, else `value`.
+    """Return x where x > threshold, else `value`; NaN stays NaN.
 
     >>> gg.threshold([-2.0, 0.5], threshold=0.0, value=9.0)
     tensor([9. , 0.5])
     """
-    return xp(x).where(x > threshold, x, value)
+    return xp(x).where(x <= threshold, value, x)
 
 
-threshold.vjp(x=lambda g, x, threshold: xp(g).keep_where(g, x > threshold))
+threshold.vjp(x=lambda g, x, threshold: xp(g).keep_where(g, ~(x <= threshold)))

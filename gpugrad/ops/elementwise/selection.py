@@ -18,7 +18,7 @@ __all__ = ["clip", "copysign", "fmax", "fmin", "heaviside", "maximum", "minimum"
         s.case(s(3, 4), s.bools(3, 4)), s.case(s(3, 4), s.bools(4)), s.case(s(), s.bools()),
         s.case(s(0, 3), s.bools(0, 3)),
         s.case(s(70, 60).T, s.bools(60, 70), smooth=False),
-        s.case(np.array([np.inf, np.nan]), np.array([False, True]), smooth=False),
+        s.case(np.array([np.inf, np.nan]), np.array([False, True]), smooth=False, gradient={"x": [0, 1]}),
     ],
     exact=True,
     bench=lambda s: (s.case(s(n, 1024), s.bools(n, 1024)) for n in (4096, 64, 512, 32768)),
@@ -57,8 +57,14 @@ def _clip_cases(s: Any) -> list:
     x, low, high = s.distinct(3, 4), np.array(-0.31), np.array(0.32)
     bounds = [s.case(x, low), s.case(x, None, high), s.case(x, low, high), s.case(x), s.case(s(0, 3), low, high)]
     arrays = [s.case(x, s.uniform(-0.3, -0.1, 4), s.uniform(0.1, 0.3, 3, 1)), s.case(s.distinct(4, 3).T, low, high)]
-    on_bounds = s.case(np.array([-1.0, 0.0, 1.0, np.nan]), np.array(-1.0), np.array(1.0), smooth=False)
-    return [*bounds, *arrays, s.case(s(), low), on_bounds]
+    on_bounds = s.case(np.array([-1.0, 0.0, 1.0]), np.array(-1.0), np.array(1.0), smooth=False)
+    nan = s.case(
+        np.array([np.nan]), np.array(-1.0), np.array(1.0), smooth=False, gradient={"x": [0], "min": 0, "max": 0}
+    )
+    empty = [np.array([0.0, 1.0, 2.0, 1.0]), np.array([1.0, 1.0, 1.0, 2.0]), np.ones(4)]  # no room between the bounds
+    one = {"x": [0, 1, 0, 0], "min": [0, 0, 0, 0], "max": [1, 0, 1, 1]}  # each adds up to 1
+    no_room = s.case(*empty, smooth=False, gradient=one)
+    return [*bounds, *arrays, s.case(s(), low), on_bounds, nan, no_room]
 
 
 @op(samples=_clip_cases, inplace=True)
@@ -90,16 +96,19 @@ def _clip_min(g: Any, x: Any, min: Any, max: Any) -> Any:
 
 
 def _clip_max(g: Any, x: Any, min: Any, max: Any) -> Any:
-    return xp(g).keep_where(g, x > max if min is None else (x > max) | (min >= max))
+    return xp(g).keep_where(g, x > max if min is None else (x > max) | (min >= max) & (x < min))
 
 
 clip.vjp(x=_clip_x, min=_clip_min, max=_clip_max)
 
 
-def _pairs(s: Any) -> list:
+def _pairs(s: Any, of_equal: float = 0.5, of_nan: float = 1) -> list:
+    """Cases of two arrays. The gradient of x is `of_equal` where they are equal, and `of_nan` where x is NaN."""
     shapes = [((3, 4), (3, 4)), ((3, 4), (4,)), ((3, 1), (1, 4)), ((), (2, 3)), ((), ()), ((0, 3), (3,))]
     cases = [s.case(s.distinct(*a), s.distinct(*b) + 0.05) for a, b in shapes]
-    special = s.case(np.array([1.0, np.nan, 2.0, np.inf]), np.array([1.0, 3.0, np.nan, np.inf]), smooth=False)
+    x, y = np.array([1.0, np.nan, 2.0, np.inf]), np.array([1.0, 3.0, np.nan, np.inf])
+    slopes = {"x": [of_equal, of_nan, 1, of_equal], "y": [1 - of_equal, 1, of_nan, 1 - of_equal]}
+    special = s.case(x, y, smooth=False, gradient=slopes)
     return [*cases, special]
 
 
@@ -133,7 +142,7 @@ def minimum(x, y):
 minimum.vjp(x=lambda g, x, y: _share(g, x, y), y=lambda g, x, y: _share(g, y, x))
 
 
-@ufunc(samples=_pairs)
+@ufunc(samples=lambda s: _pairs(s, of_equal=1, of_nan=0))
 def fmax(x, y):
     """Return the larger of x and y, ignoring NaN where only one is NaN. Where they are equal the gradient goes to x.
 
@@ -148,7 +157,7 @@ fmax.vjp(
 )
 
 
-@ufunc(samples=_pairs)
+@ufunc(samples=lambda s: _pairs(s, of_equal=1, of_nan=0))
 def fmin(x, y):
     """Return the smaller of x and y, ignoring NaN where only one is NaN. Where they are equal the gradient goes to x.
 
@@ -191,19 +200,28 @@ def heaviside(x, y):
 heaviside.vjp(x=lambda g: xp(g).zeros_like(g), y=lambda g, x: xp(g).keep_where(g, x == 0))
 
 
+def _nan_to_num_special(s: Any) -> list:
+    x, kept = np.array([np.nan, np.inf, -np.inf, 1.0]), {"x": [0, 0, 0, 1]}
+    others = {"nan": 1.0, "posinf": 2.0, "neginf": 3.0}
+    return [s.case(x, smooth=False, gradient=kept), s.case(x, smooth=False, gradient=kept, **others)]
+
+
 @elementwise(
     samples=lambda s: [
-        s.case(s(3, 4)), s.case(s()), s.case(s(0, 3)), s.case(np.array([np.nan, np.inf, -np.inf, 1.0]), smooth=False),
-        s.case(np.array([np.nan, np.inf, -np.inf, 1.0]), nan=1.0, posinf=2.0, neginf=3.0, smooth=False),
+        s.case(s(3, 4)), s.case(s()), s.case(s(0, 3)), *_nan_to_num_special(s),
     ],
     exact=True,
 )  # fmt: skip
-def nan_to_num(x, *, nan=0.0, posinf=None, neginf=None):
+def nan_to_num(x, *, copy=True, nan=0.0, posinf=None, neginf=None):
     """Replace NaN and the infinities in x; by default the infinities become the largest numbers of the dtype.
+
+    Behind x, a bool is NumPy's `copy`, and a number PyTorch's `nan`.
 
     >>> gg.nan_to_num([1.0, gg.nan, gg.inf], posinf=9.0)
     tensor([1., 0., 9.])
     """
+    if copy is not True:
+        raise TypeError(f"copy is True, as functions give new tensors; got {copy!r}")
     if not is_float(x.dtype):
         return x
     limits, wide = finfo(x.dtype), raised(x)

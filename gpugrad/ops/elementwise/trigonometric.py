@@ -1,10 +1,14 @@
 """Trigonometric and hyperbolic functions and their inverses. Integers give the default float dtype."""
 
 import math
+from typing import Any
+
+import numpy as np
 
 from ...autograd.check.samples import binary, unary
 from ...autograd.op import xp
 from ...autograd.ufunc import ufunc
+from .arithmetic import infinite_for_zero
 
 __all__ = [
     "acos", "acosh", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "asin", "asinh", "atan",
@@ -84,16 +88,30 @@ def arctan(x):
 arctan.vjp(x=lambda g, x: g / (1 + x * x))
 
 
-@ufunc(samples=binary(right=(0.3, 2)), dtypes="float")
+def _arctan2_cases(s: Any) -> list:
+    sides = np.array([0.0, 0.0, 1e-30, -3e30]), np.array([0.0, 1e-30, 1e-30, 4e30])
+    slopes = {"x": [0, 1e30, 5e29, 1.6e-31], "y": [0, 0, -5e29, 1.2e-31]}  # y / (x^2 + y^2), -x / (x^2 + y^2)
+    return [*binary(right=(0.3, 2))(s), s.case(*sides, smooth=False, gradient=slopes)]
+
+
+@ufunc(samples=_arctan2_cases, dtypes="float")
 def arctan2(x, y):
     """Return the angle of the point (y, x), in [-pi, pi]: x is the opposite and y the adjacent side.
+
+    Its gradient at (0, 0) is 0.
 
     >>> gg.arctan2(1.0, -1.0).round(decimals=4)
     tensor(2.3562)
     """
 
 
-arctan2.vjp(x=lambda g, x, y: g * y / (x * x + y * y), y=lambda g, x, y: -g * x / (x * x + y * y))
+def _turn(g: Any, x: Any, y: Any, leg: Any) -> Any:
+    """g * leg / (x^2 + y^2), where no square leaves the range of numbers; 0 at the origin."""
+    distance = infinite_for_zero(xp(g).hypot(x, y))
+    return g * (leg / distance / distance)
+
+
+arctan2.vjp(x=lambda g, x, y: _turn(g, x, y, y), y=lambda g, x, y: _turn(g, x, y, -x))
 
 
 @ufunc(samples=unary(), dtypes="float", autocast={"cuda": "float32"})

@@ -18,7 +18,13 @@ NARROW = 8  # elements of a slice up to which `segment_sum` adds element by elem
         s.case(s.ints(5, 2, 3), s(5, 4)),
         s.case(np.array(2), s(5, 4)),
         s.case(np.zeros((0, 3), np.int64), s(5, 4)),
-        s.case(np.array([1, 1, 4]), s(5, 4), padding_idx=1, smooth=False),
+        s.case(
+            np.array([1, 1, 4]),
+            s(5, 4),
+            padding_idx=1,
+            smooth=False,
+            gradient={"weight": [[0] * 4] * 4 + [[1] * 4]},
+        ),
     ],
     bench=lambda s: (s.case(s.ints(32000, n), s(32000, 768)) for n in (8192, 512, 65536)),
 )

@@ -6,7 +6,7 @@ The gradients of weight and bias are sums over the axes along which those were b
 from typing import Any
 
 from ...autograd.op import op, xp
-from ..standardize import standardize, standardize_gradient
+from ..standardize import mean_over, standardize, standardize_gradient
 
 __all__ = ["add_layer_norm", "add_rms_norm", "layer_norm", "rms_norm"]
 
@@ -17,6 +17,8 @@ def _last(ndim: int) -> tuple:
 
 def check_affine(x: Any, ndim: int, **arrays: Any) -> None:
     """Raise ValueError unless the arrays have the shape of the last `ndim` axes of x."""
+    if ndim > x.ndim:
+        raise ValueError(f"x {x.shape} does not have {ndim} axes to normalise over")
     for name, array in arrays.items():
         if array is not None and array.shape != x.shape[x.ndim - ndim :]:
             raise ValueError(f"{name} {array.shape} must have the normalised shape {x.shape[x.ndim - ndim :]}")
@@ -91,12 +93,12 @@ def rms_norm(x, weight=None, *, ndim, eps):
 
 def _rrms(x: Any, ndim: int, eps: float) -> Any:
     """Return 1 / sqrt(mean(x^2) + eps)."""
-    return 1 / xp(x).sqrt((x * x).mean(axis=_last(ndim), keepdims=True) + eps)
+    return 1 / xp(x).sqrt(mean_over(x * x, _last(ndim)) + eps)
 
 
 def _rms_norm_x(g, x, weight, ndim, eps):
     rstd, h = _rrms(x, ndim, eps), g if weight is None else g * weight
-    return rstd * (h - x * rstd * rstd * (h * x).mean(axis=_last(ndim), keepdims=True))
+    return rstd * (h - x * rstd * rstd * mean_over(h * x, _last(ndim)))
 
 
 rms_norm.vjp(x=_rms_norm_x, weight=lambda g, x, ndim, eps: g * x * _rrms(x, ndim, eps))

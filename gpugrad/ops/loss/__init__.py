@@ -1,7 +1,10 @@
-"""Cross-entropy of logits and class indices, as one op that never keeps the table of probabilities."""
+"""Cross-entropy of logits and class indices, as one op that never keeps the table of probabilities; and of
+probabilities of two classes."""
 
 import math
 from typing import Any
+
+import numpy as np
 
 from ...autograd.op import Fixed, op, xp
 
@@ -14,7 +17,7 @@ def _coefficients(logits: Any, target: Any, weight: Any, ignore_index: int, labe
     count = logits.shape[1]
     kept = target != ignore_index
     ones = (ns.arange(count) == target[:, None]) & kept[:, None]
-    q = ones * (1 - label_smoothing) + kept[:, None] * (label_smoothing / count)
+    q = ones * (1 - label_smoothing) + kept[:, None] * (label_smoothing / max(count, 1))
     return (q if weight is None else q * weight).astype(logits.dtype)
 
 
@@ -54,9 +57,17 @@ def divisor(target: Any, weight: Any, ignore_index: int, reduction: str, dtype: 
     return xp(target).where(total == 0, math.nan, total).astype(dtype)
 
 
+def divided(g: Any, total: Any) -> Any:
+    """Return g / total for a `divisor`; 0 where that is NaN: the mean of no losses depends on nothing."""
+    return g / (xp(total).where(total != total, math.inf, total) if hasattr(total, "dtype") else total)
+
+
 @op(
     samples=lambda s: [
         s.case(s(4, 5), s.ints(5, 4)),
+        s.case(
+            s(2, 3), s.ints(1, 2), ignore_index=0, reduction="mean", smooth=False, gradient={"logits": np.zeros((2, 3))}
+        ),
         s.case(s(3, 2), s.ints(2, 3), s.uniform(0.5, 2, 2), label_smoothing=0.1),
         s.case(s(3, 4), s.ints(3, 3) * 0 + 1, ignore_index=1),
         s.case(s(0, 3), s.ints(3, 0)),
@@ -98,8 +109,52 @@ def cross_entropy_rows(
 def _logits_gradient(g, logits, target, weight, ignore_index, label_smoothing, reduction):
     target, weight = (getattr(a, "_array", a) for a in (target, weight))
     q = _coefficients(logits, target, weight, ignore_index, label_smoothing)
-    g = g[:, None] if reduction == "none" else g / divisor(target, weight, ignore_index, reduction, logits.dtype)
+    if reduction == "none":
+        g = g[:, None]
+    else:
+        g = divided(g, divisor(target, weight, ignore_index, reduction, logits.dtype))
     return g * (xp(logits).softmax(logits, axis=1) * q.sum(axis=1, keepdims=True) - q)
 
 
 cross_entropy_rows.vjp(logits=_logits_gradient)
+
+
+def _probability_cases(s: Any) -> list:
+    inside = [s.case(s.uniform(0.1, 0.9, *n), s.uniform(0.1, 0.9, *n)) for n in ((3, 4), (), (0, 3))]
+    broadcast = s.case(s.uniform(0.1, 0.9, 4, 3).T, s.uniform(0.1, 0.9, 4))
+    saturated, target = np.array([0.0, 1.0, 0.0, 1.0]), np.array([0.0, 1.0, 1.0, 0.0])
+    slopes = {"input": [0, 0, -1e12, 1e12], "target": [100, -100, 100, -100]}
+    return [*inside, broadcast, s.case(saturated, target, smooth=False, gradient=slopes)]
+
+
+@op(samples=_probability_cases, dtypes="float")
+def binary_cross_entropy_elements(input, target):
+    """Return -(t log(p) + (1 - t) log(1 - p)) of each probability p of `input`, logarithms being at least -100.
+
+    The gradient is (p - t) / max(p (1 - p), 1e-12), PyTorch's: 0 where p = t = 0 or 1.
+
+    >>> from gpugrad.ops.loss import binary_cross_entropy_elements
+    >>> binary_cross_entropy_elements(gg.tensor([0.5, 0.0]), gg.tensor([1.0, 0.0])).round(decimals=4)
+    tensor([0.6931, 0.    ])
+    """
+    ones, zeros = _logarithms(input)
+    return -(target * ones + (1 - target) * zeros)
+
+
+def _logarithms(p: Any) -> tuple:
+    """Return log(p) and log(1 - p), both at least -100; no logarithm of 0 is taken."""
+    ns = xp(p)
+    ones, zeros = ns.log(ns.where(p == 0, 1.0, p)), ns.log1p(-ns.where(p == 1, 0.0, p))
+    return ns.where(p == 0, -100.0, ns.maximum(ones, -100.0)), ns.where(p == 1, -100.0, ns.maximum(zeros, -100.0))
+
+
+def _of_probability(g: Any, input: Any, target: Any) -> Any:
+    return g * ((input - target) / xp(g).maximum(input * (1 - input), 1e-12))
+
+
+def _of_target(g: Any, input: Any) -> Any:
+    ones, zeros = _logarithms(input)
+    return g * (zeros - ones)
+
+
+binary_cross_entropy_elements.vjp(input=_of_probability, target=_of_target)

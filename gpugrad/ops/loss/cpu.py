@@ -10,7 +10,7 @@ import numpy as np
 
 from ...backend.cpu import memory
 from ...backend.cpu.rows import BLOCK, over_parts
-from . import cross_entropy_rows, divisor, kept_rows
+from . import cross_entropy_rows, divided, divisor, kept_rows
 
 SAFE = 40.0  # neither exp(x) nor its sum over a row leaves the numbers with all digits if no |x| is larger
 NARROW = 64  # classes of which NumPy finds the largest one slowly, row by row
@@ -66,7 +66,7 @@ def _losses(logits, target, kept, weight, label_smoothing: float):
 def cross_entropy_cpu_backward(g, logits, target, weight, label_smoothing, lse, kept, total):
     """Return the gradient of the logits (N, V); g is (N,), or () for all rows alike."""
     if total is not None:
-        g = g / total
+        g = divided(g, total)
     classes = logits.shape[1]
     safe, own, whole = _targets(logits, target, kept, weight, label_smoothing)
     if kept is not None:

@@ -8,7 +8,7 @@ from ...backend.cuda.launch import FLOATS, Kernels, Strided, ctype, dense
 from ...backend.cuda.rows import MOST_THREADS, accumulator, row_threads, rows_grid, scalar
 from ...backend.dtypes import is_float
 from ...backend.namespace import xp
-from . import check_shapes, cross_entropy_rows, divisor
+from . import check_shapes, cross_entropy_rows, divided, divisor
 
 KERNELS = Kernels("loss.cu", lambda: [f"cross_entropy_{way}<{T}>" for T in FLOATS for way in ("forward", "backward")])
 VECTORS = 4  # that a thread reads of a row before more threads share it
@@ -47,7 +47,7 @@ def cross_entropy_cuda(logits, target, weight, *, ignore_index, label_smoothing,
 def cross_entropy_cuda_backward(g, logits, target, lse, total, weight, ignore_index, label_smoothing):
     logits, gx = dense(logits), xp(logits).empty(logits.shape, logits.dtype)
     if total is not None:
-        g = xp(g).broadcast_to((g / total).astype(g.dtype), target.shape)
+        g = xp(g).broadcast_to(divided(g, total).astype(g.dtype), target.shape)
     first = (gx, Strided(g), np.int64(g.strides[0] // g.itemsize), lse)
     _launch("backward", first, logits, target, weight, ignore_index, label_smoothing)
     return gx

@@ -9,10 +9,11 @@ from typing import Any
 
 from ...autograd.convert import asarray
 from ...autograd.op import op, xp
+from ...autograd.signature import torch_words
 from ...autograd.tensor import Tensor
 from ...errors import ShapeError
 from ..einsum import einsum
-from ..shape import ravel, reshape
+from ..shape import axis_of, ravel, reshape
 
 __all__ = [
     "addmm", "baddbmm", "bmm", "dot", "inner", "kron", "matmul", "matvec", "mm", "mv", "outer", "tensordot", "vdot",
@@ -134,7 +135,7 @@ def tensordot(x: Any, y: Any, axes: Any = 2) -> Tensor:
     if isinstance(axes, int):
         axes = (range(x.ndim - axes, x.ndim), range(axes))
     ours, theirs = ([a] if isinstance(a, int) else list(a) for a in axes)
-    ours, theirs = [a % x.ndim for a in ours], [a % y.ndim for a in theirs]
+    ours, theirs = ([axis_of("tensordot", t, a) for a in given] for t, given in ((x, ours), (y, theirs)))
     if [x.shape[a] for a in ours] != [y.shape[a] for a in theirs]:
         raise ShapeError(f"tensordot: axes {ours} of {x.shape} and {theirs} of {y.shape} differ in number or length")
     left = list(range(x.ndim))
@@ -207,6 +208,7 @@ def kron(x: Any, y: Any) -> Tensor:
     return reshape(apart, shape=[p * q for p, q in zip(a, b, strict=True)])
 
 
+@torch_words
 def vecdot(x: Any, y: Any, axis: int = -1) -> Tensor:
     """Return the sum of products along `axis`; the other axes are broadcast.
 

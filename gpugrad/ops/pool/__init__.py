@@ -128,6 +128,8 @@ def max_pool_scatter(y, x: Fixed, *, kernel, stride, padding, dilation):
     tensor([[[0., 5., 6., 0.]]])
     """
     places = _argmax_positions(x, kernel, stride, padding, dilation)
+    if y.shape != places.shape:
+        raise ValueError(f"y {y.shape} must have the shape of the pooled x, {places.shape}")
     plane, outs = (*x.shape[:2], math.prod(x.shape[2:])), (*x.shape[:2], math.prod(y.shape[2:]))
     return xp(y).put_along(y.reshape(outs), places.reshape(outs), axis=-1, shape=plane).reshape(x.shape)
 
@@ -195,6 +197,8 @@ def sum_pool_adjoint(y, *, shape, kernel, stride, padding):
     tensor([[[4., 4., 2., 2.]]])
     """
     ones = (1,) * len(kernel)
+    if y.shape != (*shape[:2], *output_size(shape[2:], kernel, stride, padding, ones)):
+        raise ValueError(f"y {y.shape} must have the shape of the pooled x {tuple(shape)}")
     padded = [n + low + high for n, (low, high) in zip(shape[2:], padding, strict=True)]
     out = xp(y).zeros((*shape[:2], *padded), y.dtype)
     for offset in kernel_offsets(kernel):

@@ -121,6 +121,8 @@ def sum_pool_cpu(x, *, kernel, stride, padding):
 
 @sum_pool_adjoint.path("cpu")
 def sum_pool_adjoint_cpu(y, *, shape, kernel, stride, padding):
+    if not y.size:
+        return NotImplemented
     return sum_pool_cpu_backward(y, shape, kernel, stride, padding), {}
 
 

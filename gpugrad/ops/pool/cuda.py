@@ -124,6 +124,8 @@ def max_pool_scatter_cuda(y, x, *, kernel, stride, padding, dilation):
     if not _is_supported(x):
         return NotImplemented
     pool = _Pool(MemoryOrder.of(x), x.shape, kernel, stride, padding, dilation)
+    if y.shape != pool.out:
+        return NotImplemented  # the body says what is wrong
     offsets = pool.empty(x, pool.out, pool.offset)
     pool.maxima(pool.order.arranged(x), offsets=offsets)
     return pool.scatter_windows(y, offsets), {}

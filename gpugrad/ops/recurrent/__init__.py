@@ -84,8 +84,8 @@ def lstm_layer(x, h0, c0, w_ih, w_hh, b_ih=None, b_hh=None, w_hr=None, *, sizes,
     ((2, 1), (2, 1))
     """
     check_shapes(4, x, h0, w_ih, w_hh, b_ih, b_hh, sizes, c0, w_hr)
-    walk, ns = packed_steps(sizes, reverse), xp(x)
-    sums = walk.split(_sums(x, w_ih, b_ih, b_hh))
+    steps, ns = packed_steps(sizes, reverse), xp(x)
+    sums = steps.split(_sums(x, w_ih, b_ih, b_hh))
 
     def step(t: int, h: Any, c: Any) -> tuple:
         i, f, g, o = _gates(sums[t] + dense(h, w_hh.T), 4)
@@ -94,18 +94,18 @@ def lstm_layer(x, h0, c0, w_ih, w_hh, b_ih=None, b_hh=None, w_hr=None, *, sizes,
         h = h if w_hr is None else dense(h, w_hr.T)
         return (h, c), (h, c)
 
-    taken, _ = walk.run(step, (h0, c0))
+    taken, _ = steps.run(step, (h0, c0))
     return tuple(_joined(list(states)) for states in zip(*taken, strict=True))
 
 
 def lstm_gradients(g, x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, out, sizes, reverse):
-    walk, ns = packed_steps(sizes, reverse), xp(x)
-    h_before, c_before = walk.before(h0, out[0]), walk.before(c0, out[1])
+    steps, ns = packed_steps(sizes, reverse), xp(x)
+    h_before, c_before = steps.before(h0, out[0]), steps.before(c0, out[1])
     i, f, n, o = _gates(_lstm_sums(x, h_before, w_ih, w_hh, b_ih, b_hh), 4)
     i, f, n, o, tanh_c = _sigmoid(i), _sigmoid(f), ns.tanh(n), _sigmoid(o), ns.tanh(out[1])
     of_c = _joined([n * i * (1 - i), c_before * f * (1 - f), i * (1 - n * n)], axis=1)
     factors = of_c, tanh_c * o * (1 - o), o * (1 - tanh_c * tanh_c), f
-    known = list(zip(*(walk.split(a) for a in (*g, *factors)), strict=True))
+    known = list(zip(*(steps.split(a) for a in (*g, *factors)), strict=True))
 
     def step(t: int, dh: Any, dc: Any) -> tuple:
         gh, gc, of_c, of_o, through, f = known[t]
@@ -115,7 +115,7 @@ def lstm_gradients(g, x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, out, sizes, rever
         pre = _joined([_joined([dc, dc, dc], axis=1) * of_c, dm * of_o], axis=1)
         return (pre, dh), (dense(pre, w_hh), dc * f)
 
-    taken, (gh0, gc0) = walk.run(step, (ns.zeros_like(h0), ns.zeros_like(c0)), back=True)
+    taken, (gh0, gc0) = steps.run(step, (ns.zeros_like(h0), ns.zeros_like(c0)), back=True)
     pre, dh = (_joined(list(parts)) for parts in zip(*taken, strict=True))
     gx, gw_ih, gb = _weights(pre, x, w_ih)
     gw_hr = None if w_hr is None else dense(dh.T, o * tanh_c)
@@ -146,8 +146,8 @@ def gru_layer(x, h0, w_ih, w_hh, b_ih=None, b_hh=None, *, sizes, reverse=False):
     (2, 1)
     """
     check_shapes(3, x, h0, w_ih, w_hh, b_ih, b_hh, sizes)
-    walk, ns = packed_steps(sizes, reverse), xp(x)
-    sums = walk.split(_sums(x, w_ih, b_ih))
+    steps, ns = packed_steps(sizes, reverse), xp(x)
+    sums = steps.split(_sums(x, w_ih, b_ih))
 
     def step(t: int, h: Any) -> tuple:
         (xr, xz, xn), (hr, hz, hn) = _gates(sums[t], 3), _gates(_sums(h, w_hh, b_hh), 3)
@@ -155,19 +155,19 @@ def gru_layer(x, h0, w_ih, w_hh, b_ih=None, b_hh=None, *, sizes, reverse=False):
         h = n + _sigmoid(xz + hz) * (h - n)
         return h, (h,)
 
-    return _joined(walk.run(step, (h0,))[0])
+    return _joined(steps.run(step, (h0,))[0])
 
 
 def gru_gradients(g, x, h0, w_ih, w_hh, b_ih, b_hh, out, sizes, reverse):
-    walk, ns = packed_steps(sizes, reverse), xp(x)
-    h_before = walk.before(h0, out)
+    steps, ns = packed_steps(sizes, reverse), xp(x)
+    h_before = steps.before(h0, out)
     (xr, xz, xn), (hr, hz, hn) = _gates(_sums(x, w_ih, b_ih), 3), _gates(_sums(h_before, w_hh, b_hh), 3)
     r, z = _sigmoid(xr + hr), _sigmoid(xz + hz)
     n = ns.tanh(xn + r * hn)
     of_n = (1 - z) * (1 - n * n)
     of_r, of_z = of_n * hn * r * (1 - r), (h_before - n) * z * (1 - z)
     factors = _joined([of_r, of_z, of_n * r], axis=1)
-    known = list(zip(*(walk.split(a) for a in (g, factors, z)), strict=True))
+    known = list(zip(*(steps.split(a) for a in (g, factors, z)), strict=True))
 
     def step(t: int, dh: Any) -> tuple:
         gh, factor, z = known[t]
@@ -175,7 +175,7 @@ def gru_gradients(g, x, h0, w_ih, w_hh, b_ih, b_hh, out, sizes, reverse):
         pre = _joined([dh, dh, dh], axis=1) * factor
         return (pre, dh), (dh * z + dense(pre, w_hh),)
 
-    taken, (gh0,) = walk.run(step, (ns.zeros_like(h0),), back=True)
+    taken, (gh0,) = steps.run(step, (ns.zeros_like(h0),), back=True)
     pre_h, dh = (_joined(list(parts)) for parts in zip(*taken, strict=True))
     gx, gw_ih, gb_ih = _weights(_joined([dh * of_r, dh * of_z, dh * of_n], axis=1), x, w_ih)
     return gx, gh0, gw_ih, dense(pre_h.T, h_before), gb_ih, pre_h.sum(axis=0)
@@ -212,30 +212,30 @@ def rnn_layer(x, h0, w_ih, w_hh, b_ih=None, b_hh=None, *, sizes, reverse=False, 
             [3.]])
     """
     check_shapes(1, x, h0, w_ih, w_hh, b_ih, b_hh, sizes)
-    walk, squash = packed_steps(sizes, reverse), getattr(xp(x), nonlinearity)
-    sums = walk.split(_sums(x, w_ih, b_ih, b_hh))
+    steps, squash = packed_steps(sizes, reverse), getattr(xp(x), nonlinearity)
+    sums = steps.split(_sums(x, w_ih, b_ih, b_hh))
 
     def step(t: int, h: Any) -> tuple:
         h = squash(sums[t] + dense(h, w_hh.T))
         return h, (h,)
 
-    return _joined(walk.run(step, (h0,))[0])
+    return _joined(steps.run(step, (h0,))[0])
 
 
 def rnn_gradients(g, x, h0, w_ih, w_hh, out, sizes, reverse, nonlinearity):
-    walk, ns = packed_steps(sizes, reverse), xp(x)
+    steps, ns = packed_steps(sizes, reverse), xp(x)
     factor = 1 - out * out if nonlinearity == "tanh" else (out > 0).astype(out.dtype)
-    known = list(zip(walk.split(g), walk.split(factor), strict=True))
+    known = list(zip(steps.split(g), steps.split(factor), strict=True))
 
     def step(t: int, dh: Any) -> tuple:
         gh, factor = known[t]
         pre = (dh + gh) * factor
         return pre, (dense(pre, w_hh),)
 
-    taken, (gh0,) = walk.run(step, (ns.zeros_like(h0),), back=True)
+    taken, (gh0,) = steps.run(step, (ns.zeros_like(h0),), back=True)
     pre = _joined(taken)
     gx, gw_ih, gb = _weights(pre, x, w_ih)
-    return gx, gh0, gw_ih, dense(pre.T, walk.before(h0, out)), gb, gb
+    return gx, gh0, gw_ih, dense(pre.T, steps.before(h0, out)), gb, gb
 
 
 def _rnn_rule(g, i, x, h0, w_ih, w_hh, out, sizes, reverse, nonlinearity):

@@ -1,4 +1,4 @@
-"""Variable-length sequences packed by time step, and how a recurrent layer walks over them.
+"""Variable-length sequences packed by time step, and the order in which a recurrent layer takes their steps.
 
 All first elements come first, then all second ones, and so on. The longest sequence is the first of the batch, so the
 sequences that still run at a step are the first ones of the batch, and their number at each step, `sizes`, says
@@ -63,7 +63,7 @@ class PackedSteps:
         return xp(array).split(array, self.cuts) if self.cuts else [array]
 
     def pieces(self, count: int, back: bool = False) -> list[tuple[slice, Sequence[int]]]:
-        """Cut the walk into at most `count` pieces of time. Returns each one's rows, and its steps in order."""
+        """Cut the steps, in their order, into at most `count` pieces. Returns the rows and the steps of each."""
         order = self.order[::-1] if back else self.order
         bounds = [len(order) * i // count for i in range(count + 1)]
         parts = [order[a:b] for a, b in pairwise(bounds) if a < b]

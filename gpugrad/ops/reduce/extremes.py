@@ -9,13 +9,14 @@ from ...backend.dtypes import int64
 from .axes import axes_of, bench_cases, kept_shape, sample_cases
 
 
-def _extreme_cases(s: Any) -> list:
+def _extreme_cases(s: Any, of_nans: list) -> list:
     ties, nans = np.array([[1.0, 2.0, 2.0], [2.0, 0.0, 1.0]]), np.array([[1.0, np.nan], [np.inf, 3.0]])
-    extra = [s.case(ties, axis=1, smooth=False), s.case(ties, smooth=False), s.case(nans, axis=0, smooth=False)]
+    special = s.case(nans, axis=0, smooth=False, gradient={"x": of_nans})
+    extra = [s.case(ties, axis=1, smooth=False), s.case(ties, smooth=False), special]
     return [*sample_cases(s), *extra, s.case(s(0, 4), axis=1)]
 
 
-@op(samples=_extreme_cases, bench=bench_cases, flops=lambda x: x.size)
+@op(samples=lambda s: _extreme_cases(s, [[0, 1], [1, 0]]), bench=bench_cases, flops=lambda x: x.size)
 def max(x, *, axis=None, keepdims=False):
     """Return the largest value over `axis`; NaN if an element is NaN. Equal largest elements share the gradient evenly.
 
@@ -27,7 +28,7 @@ def max(x, *, axis=None, keepdims=False):
     return x.max(axis=axes_of(axis, x.ndim), keepdims=keepdims)
 
 
-@op(samples=_extreme_cases, bench=bench_cases, flops=lambda x: x.size)
+@op(samples=lambda s: _extreme_cases(s, [[1, 1], [0, 0]]), bench=bench_cases, flops=lambda x: x.size)
 def min(x, *, axis=None, keepdims=False):
     """Return the smallest value over `axis`; NaN if an element is NaN. Equal smallest elements share the gradient
     evenly.

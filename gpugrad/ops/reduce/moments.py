@@ -32,7 +32,7 @@ def var(x, *, axis=None, ddof=0, keepdims=False, correction=None):
 
 
 def _var_x(g: Any, x: Any, axis: Any, ddof: Any, correction: Any) -> Any:
-    d = x - xp(x).mean(x, axis=axes_of(axis, x.ndim), keepdims=True)
+    d = x - divide_or_nan(x.sum(axis=axes_of(axis, x.ndim), keepdims=True), reduced_count(x.shape, axis))
     return d * divide_or_nan(2 * g.reshape(kept_shape(x.shape, axis)), _freedom(x.shape, axis, ddof, correction))
 
 

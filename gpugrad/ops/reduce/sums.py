@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 
 from ...autograd.op import op, xp
-from ..elementwise.exponential import within_range
+from ..elementwise.arithmetic import infinite_for_zero
+from ..elementwise.exponential import below_infinity, within_range
 from .axes import (
     accumulate,
     axes_of,
@@ -90,8 +91,11 @@ prod.vjp(x=_prod_x)
 
 
 def _logsumexp_cases(s: Any) -> list:
-    extreme = np.array([[1000.0, 1000.0], [-1000.0, 0.0], [-np.inf, 1.0], [-np.inf, -np.inf], [np.inf, 0.0]])
-    return [*sample_cases(s), s.case(extreme, axis=1, smooth=False), s.case(s(0, 3), axis=1), s.case(s(3, 0), axis=0)]
+    inf = np.inf
+    extreme = np.array([[1000, 1000], [-1000, 0], [-inf, 1], [-inf, -inf], [inf, 0], [inf, inf], [1e30, 1e30]])
+    shares = {"x": [[0.5, 0.5], [0, 1], [0, 1], [0, 0], [1, 0], [0.5, 0.5], [0.5, 0.5]]}
+    special = s.case(extreme, axis=1, smooth=False, gradient=shares)
+    return [*sample_cases(s), special, s.case(s(0, 3), axis=1), s.case(s(3, 0), axis=0)]
 
 
 @op(
@@ -104,7 +108,8 @@ def _logsumexp_cases(s: Any) -> list:
 def logsumexp(x, *, axis=None, keepdims=False):
     """Return the logarithm of the sum of exponentials, log(sum(exp(x))), over `axis`.
 
-    The largest element is subtracted first, so that nothing overflows. The result is -inf where all elements are.
+    The largest element is subtracted first, so that nothing overflows. The result is -inf where all elements are; its
+    gradient is 0 there.
 
     >>> gg.logsumexp(gg.tensor([1000.0, 1000.0]))
     tensor(1000.6932)
@@ -120,7 +125,9 @@ def logsumexp(x, *, axis=None, keepdims=False):
 
 def _logsumexp_x(g: Any, x: Any, out: Any, axis: Any) -> Any:
     shape = kept_shape(x.shape, axis)
-    return g.reshape(shape) * xp(g).exp(x - within_range(out.reshape(shape)))
+    shares = xp(g).exp(below_infinity(x) - within_range(out.reshape(shape)))
+    total = shares.sum(axis=axes_of(axis, x.ndim), keepdims=True)  # 1, but for infinities and where `out` lost digits
+    return g.reshape(shape) * (shares / infinite_for_zero(total))
 
 
 logsumexp.vjp(x=_logsumexp_x)

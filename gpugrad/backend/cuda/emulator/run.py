@@ -95,7 +95,7 @@ def load(path: Path, instances: Sequence[str], check: bool, source: str) -> dict
     functions = {}
     for number, name in enumerate(instances):
         entry = _Entry.in_dll(library, f"emulator_entry_{number}")
-        functions[name] = Function(name, path, entry, check, source, alone=len(instances) == 1)
+        functions[name] = Function(name, path, entry, check, source, is_only=len(instances) == 1)
     return functions
 
 
@@ -159,7 +159,7 @@ def _describe(value: Any) -> str:
 class Function:
     """A compiled instance of a kernel."""
 
-    def __init__(self, name: str, library: Path, entry: _Entry, check: bool, source: str, alone: bool):
+    def __init__(self, name: str, library: Path, entry: _Entry, check: bool, source: str, is_only: bool):
         self.name, self.check, self._source = name, check, source
         self.handle = _runtime.emulator_find(ctypes.addressof(entry))
         self.parameters = [
@@ -168,7 +168,7 @@ class Function:
         ]
         self._library, self._entry = library, entry  # the entry keeps the loaded library alive
         # What several instances of one library have is only known together.
-        self._static_shared = _runtime.emulator_shared_bytes(self.handle) if alone else 0
+        self._static_shared = _runtime.emulator_shared_bytes(self.handle) if is_only else 0
         if self._static_shared > _MAX_STATIC_SHARED:
             raise KernelError(
                 f"{name}: {self._static_shared} bytes of static shared memory, the device allows {_MAX_STATIC_SHARED}"

@@ -35,6 +35,8 @@ LEAST_PIXELS = 256  # of a block: with fewer, a product spends its time loading 
 
 @convolution.path("cpu")
 def convolution_cpu(x, weight, bias, *, stride, padding, dilation, groups):
+    if not (x.size and weight.size):
+        return NotImplemented
     check_shapes(x.shape, weight.shape, groups)
     kernel = weight.shape[2:]
     out = output_size(x.shape[2:], kernel, stride, padding, dilation)
@@ -44,6 +46,8 @@ def convolution_cpu(x, weight, bias, *, stride, padding, dilation, groups):
 
 @convolution_input_gradient.path("cpu")
 def convolution_input_gradient_cpu(y, weight, *, shape, stride, padding, dilation, groups):
+    if not (y.size and weight.size):
+        return NotImplemented
     kernel = weight.shape[2:]
     if max(stride) == 1 and _flipping_is_faster(weight.shape, groups, shape[2:], y.shape[2:]):
         reach = ((k - 1) * d for k, d in zip(kernel, dilation, strict=True))
@@ -59,6 +63,8 @@ def convolution_input_gradient_cpu(y, weight, *, shape, stride, padding, dilatio
 
 @convolution_weight_gradient.path("cpu")
 def convolution_weight_gradient_cpu(y, x, *, shape, stride, padding, dilation, groups):
+    if not (y.size and x.size):
+        return NotImplemented
     windows = Windows.of(shape[2:], stride, dilation, (low for low, _ in padding), y.shape[2:])
     y, x = channels_last(y), channels_last(x)
     if groups > 1 and shape[1] == 1:

@@ -77,9 +77,10 @@ def convolution_weight_gradient_cuda(y, x, *, shape, stride, padding, dilation, 
 
 
 def _is_supported(*arrays: Any) -> bool:
-    """Return whether the arrays have one dtype, and the kernels have that."""
+    """Return whether the arrays have one dtype, which the kernels have, and elements."""
     dtypes = {a.dtype for a in arrays if a is not None}
-    return len(dtypes) == 1 and dtypes.pop().name in ("float16", "bfloat16", "float32", "float64")
+    filled = all(a.size for a in arrays if a is not None)
+    return filled and len(dtypes) == 1 and dtypes.pop().name in ("float16", "bfloat16", "float32", "float64")
 
 
 # ---- forward and input gradient
