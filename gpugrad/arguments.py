@@ -188,12 +188,6 @@ def optional(check: Callable[[str, str, Any], Any]) -> Callable[[str, str, Any],
     return checked
 
 
-def check_all(op: str, check: Callable[[str, str, Any], Any], **values: Any) -> None:
-    """Apply one check to several arguments: `check_all("Linear", positive_int, in_features=3, out_features=2)`."""
-    for name, value in values.items():
-        check(op, name, value)
-
-
 def ordered(op: str, low: str, low_value: Any, high: str, high_value: Any) -> None:
     """Two numbers of which the first is not above the second."""
     number(op, low, low_value)

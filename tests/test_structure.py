@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import gpugrad as gg
+from gpugrad.autograd import graph
 from gpugrad.autograd.op import OPS
 
 ROOT = Path(__file__).parent.parent
@@ -208,7 +209,7 @@ def gpugrad_calls(function):
     return calls, files
 
 
-def test_softmax_and_its_gradient_are_short_to_follow():
+def test_softmax_and_its_gradient_are_short_to_follow(monkeypatch):
     x = gg.tensor(np.arange(6.0).reshape(2, 3), requires_grad=True)
 
     def step():
@@ -217,6 +218,7 @@ def test_softmax_and_its_gradient_are_short_to_follow():
 
     step()  # imports the device paths
     x.grad = None
+    monkeypatch.setattr(graph, "changes", {})  # those of other tests, for which saved arrays are looked at once more
     calls, files = gpugrad_calls(step)
     assert len(files) <= 10, sorted(files)
     assert len(calls) <= 70, calls

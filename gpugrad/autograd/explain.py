@@ -52,7 +52,8 @@ def explain(op: Op, error: Exception, arrays: list, attributes: dict) -> Excepti
     names = [op.input_name(i) if not op.many else f"{op.inputs[0]}[{i}]" for i in range(len(arrays))]
     given = dict(zip(names, arrays, strict=True))
     axis, first = attributes.get("axis"), arrays[0] if arrays else None
-    if isinstance(error, IndexError) and axis.__class__ is int and first is not None and axis >= first.ndim:
+    untold = isinstance(error, IndexError) and not isinstance(error, ValueError)  # NumPy's AxisError is both
+    if untold and axis.__class__ is int and first is not None and axis >= first.ndim:
         return ShapeError(f"{op.name}: axis {axis} is outside shape {first.shape}")
     given |= {n: v for n, v in attributes.items() if v is not defaults.get(n) and not hasattr(v, "dtype")}
     return _translated_error(op.name, error, checks, attributes, given)

@@ -58,7 +58,7 @@ class Signature:
     They are read off the code object, because the inspect module costs 50 us for each op at import.
     """
 
-    def __init__(self, name: str, forward: Callable, module: str):
+    def __init__(self, name: str, forward: Callable, module: str | None):
         code, annotations = forward.__code__, forward.__annotations__
         names, defaults = parameters(forward), forward.__defaults__ or ()
         self.name, self.forward, self.parameters = name, forward, names

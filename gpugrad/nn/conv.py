@@ -197,7 +197,7 @@ class _ConvTranspose(_Convolution):
         )
 
     def _output_padding_for(self, input: Tensor, wanted: tuple[int, ...]) -> tuple[int, ...]:
-        """Return the output padding that gives the wanted size. Raises ValueError if none does."""
+        """Return the output padding that gives the wanted size. Raises OptionError if none does."""
         wanted = wanted[-self.ndim :]
         shortest = [
             (n - 1) * s - 2 * p + d * (k - 1) + 1

@@ -61,7 +61,7 @@ def _skippable(fill: Callable[P, Tensor]) -> Callable[P, Tensor]:
 def calculate_gain(nonlinearity: str, param: Any = None) -> float:
     """Return the factor that keeps the size of values through a nonlinearity: sqrt(2) for relu, 5/3 for tanh, ...
 
-    param: the negative slope of leaky_relu (default 0.01). Raises ValueError for an unknown name.
+    param: the negative slope of leaky_relu (default 0.01). Raises OptionError for an unknown name.
 
     >>> round(nn.init.calculate_gain("relu"), 4)
     1.4142
@@ -109,7 +109,8 @@ def normal_(tensor: Tensor, mean: float = 0.0, std: float = 1.0, generator: Gene
     >>> nn.init.normal_(gg.empty((2, 3)), std=0.0).sum().item()
     0.0
     """
-    number("normal_", "mean", mean), non_negative("normal_", "std", std)
+    number("normal_", "mean", mean)
+    non_negative("normal_", "std", std)
     random, dtype = _draw(tensor, generator)
     values = random.standard_normal(tensor.shape, dtype)
     return _fill(tensor, values * dtype.type(std) + dtype.type(mean), "normal_")
@@ -130,7 +131,8 @@ def trunc_normal_(
     >>> bool((abs(w) <= 0.5).all())
     True
     """
-    non_negative("trunc_normal_", "std", std), ordered("trunc_normal_", "a", a, "b", b)
+    non_negative("trunc_normal_", "std", std)
+    ordered("trunc_normal_", "a", a, "b", b)
     if not (a < b and a < mean + 4 * std and b > mean - 4 * std):
         raise OptionError(f"trunc_normal_: no room between {a} and {b} for values around {mean} with std {std}")
     random, dtype = _draw(tensor, generator)
@@ -238,7 +240,7 @@ def xavier_normal_(tensor: Tensor, gain: float = 1.0, generator: Generator | Non
 
 
 def _kaiming_std(tensor: Tensor, a: float, mode: str, nonlinearity: str) -> float:
-    """Return gain / sqrt(fan), or 0 for a fan of 0. Raises ValueError for an unknown mode."""
+    """Return gain / sqrt(fan), or 0 for a fan of 0. Raises OptionError for an unknown mode."""
     if mode not in ("fan_in", "fan_out"):
         raise OptionError(f"kaiming initialisation: mode must be 'fan_in' or 'fan_out', got {mode!r}")
     fan = fans(tensor)[mode == "fan_out"]
@@ -312,7 +314,8 @@ def sparse_(tensor: Tensor, sparsity: float, std: float = 0.01, generator: Gener
     """
     if tensor.ndim != 2:
         raise ShapeError(f"sparse_: expected a matrix, got shape {tensor.shape}")
-    fraction("sparse_", "sparsity", sparsity), non_negative("sparse_", "std", std)
+    fraction("sparse_", "sparsity", sparsity)
+    non_negative("sparse_", "std", std)
     random, dtype = _draw(tensor, generator)
     values = random.standard_normal(tensor.shape, dtype) * dtype.type(std)
     zeros = math.ceil(sparsity * tensor.shape[0])

@@ -230,7 +230,7 @@ class GRU(RNNBase):
 
 
 def _without_projection(options: dict) -> dict:
-    """Return the options. Raises ValueError if proj_size is among them."""
+    """Return the options. Raises OptionError if proj_size is among them."""
     if "proj_size" in options:
         raise OptionError("proj_size: only LSTM has a projection")
     return options

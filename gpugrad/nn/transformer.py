@@ -76,7 +76,7 @@ class _TransformerLayer(Module):
 
 
 def _activation_function(given: Activation) -> Callable[[Tensor], Tensor]:
-    """Return the function that is given, or that of a name. Raises ValueError for an unknown name."""
+    """Return the function that is given, or that of a name. Raises OptionError for an unknown name."""
     known = {"relu": F.relu, "gelu": F.gelu}
     if isinstance(given, str) and given not in known:
         raise OptionError(f"activation must be 'relu', 'gelu' or a function, got {given!r}")

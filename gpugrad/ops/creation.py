@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..arguments import non_negative_int, not_zero
+from ..arguments import non_negative_int, not_zero, optional
 from ..autograd.convert import asarray, constant
 from ..autograd.mode import mode
 from ..autograd.op import OPS
@@ -203,7 +203,8 @@ def eye(
     """
     where = find_device(device)
     dtype = default_dtype() if dtype is None else as_dtype(dtype)
-    non_negative_int("eye", "n", n), m is None or non_negative_int("eye", "m", m)
+    non_negative_int("eye", "n", n)
+    optional(non_negative_int)("eye", "m", m)
     return _new_tensor(where.xp.eye(n, m, k, dtype=dtype), where, requires_grad)
 
 

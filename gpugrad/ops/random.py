@@ -126,7 +126,8 @@ def randint(
     if size is None and isinstance(high, (tuple, list)):
         high, size = None, high
     low, high = (0, low) if high is None else (low, high)
-    integer("randint", "low", low), integer("randint", "high", high)
+    integer("randint", "low", low)
+    integer("randint", "high", high)
     shape = () if size is None else _shape((size,))
     if high <= low:
         raise ShapeError(f"randint: expected low < high, got [{low}, {high})")

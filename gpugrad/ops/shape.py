@@ -197,7 +197,9 @@ broadcast_to.vjp(x=lambda g: g)
 
 def axis_of(name: str, x: Tensor, axis: int) -> int:
     """Return `axis` counted from the front. Raises ShapeError, in the name of a function, if x does not have it."""
-    if not -x.ndim <= integer(name, "axis", axis) < x.ndim:
+    if axis.__class__ is not int:
+        integer(name, "axis", axis)
+    if not -x.ndim <= axis < x.ndim:
         raise ShapeError(f"{name}: axis {axis} is outside shape {x.shape}")
     return axis % x.ndim
 

@@ -21,7 +21,8 @@ def normalize(input: Any, p: float = 2.0, dim: Any = 1, eps: float = 1e-12) -> T
     >>> F.normalize(gg.tensor([[3.0, 4.0]]))
     tensor([[0.6, 0.8]])
     """
-    number("normalize", "p", p), non_negative("normalize", "eps", eps)
+    number("normalize", "p", p)
+    non_negative("normalize", "eps", eps)
     length = OPS["vector_norm"](input, ord=p, axis=dim, keepdims=True)
     return input / OPS["maximum"](length, eps)
 
@@ -56,7 +57,8 @@ def pairwise_distance(x1: Any, x2: Any, p: float = 2.0, eps: float = 1e-6, keepd
     >>> F.pairwise_distance(gg.tensor([[0.0, 0.0]]), gg.tensor([[3.0, 4.0]])).round(decimals=4)
     tensor([5.])
     """
-    number("pairwise_distance", "p", p), number("pairwise_distance", "eps", eps)
+    number("pairwise_distance", "p", p)
+    number("pairwise_distance", "eps", eps)
     return _vector_norm(asarray(x1) - x2 + eps, p, keepdims=keepdim)
 
 

@@ -57,7 +57,8 @@ def embedding(
             raise OutOfRangeError(f"embedding: padding_idx {padding_idx} is outside a table of {weight.shape[0]} rows")
         padding_idx %= weight.shape[0]
     if max_norm is not None:
-        positive("embedding", "max_norm", max_norm), number("embedding", "norm_type", norm_type)
+        positive("embedding", "max_norm", max_norm)
+        number("embedding", "norm_type", norm_type)
         _limit_norms(weight, index, max_norm, norm_type)
     rows = ops.embedding(index, weight, padding_idx=padding_idx)
     return _divide_gradient_by_count(rows, index, weight.shape[0]) if scale_grad_by_freq else rows

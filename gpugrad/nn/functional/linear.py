@@ -44,7 +44,7 @@ def grouped_mm(mat_a: Any, mat_b: Any, *, offs: Any = None, bias: Any = None, ou
     rows in (T, K), (G, K, N), which give (T, N); of the columns in (G, M, K), (K, T), which give (M, T); of the axis
     that is summed over in (M, T), (T, N), which give (G, M, N). The part beyond the last offset is ignored: its results
     are zeros. offs are integers that rise, read on the host, so a GPU is waited for. out_dtype is the dtype of the
-    result. Raises ShapeError for factors that do not fit, ValueError for a bias, which PyTorch refuses as well.
+    result. Raises ShapeError for factors that do not fit, OptionError for a bias, which PyTorch refuses as well.
 
     >>> F.grouped_mm(gg.ones((4, 3)), gg.ones((2, 3, 5)), offs=gg.tensor([1, 4])).shape
     (4, 5)

@@ -31,7 +31,8 @@ def pair(name: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:
 
     Raises ShapeError if they cannot be.
     """
-    input, target = asarray(input), asarray(target)
+    input = input if isinstance(input, Tensor) else asarray(input)
+    target = target if isinstance(target, Tensor) else asarray(target)
     if input.shape != target.shape:
         if _broadcast_shape(input.shape, target.shape) is None:
             raise ShapeError(f"{name}: target must have input's shape {input.shape}, got {target.shape}")
@@ -119,6 +120,9 @@ def cross_entropy(
     only). label_smoothing is the share of the target that is spread over all classes (C. Szegedy et al. 2016, section
     7).
 
+    A class that does not exist raises OutOfRangeError; on cuda devices it gives NaN, because an error would have to
+    wait for the device.
+
     >>> F.cross_entropy(gg.tensor([[2.0, 0.0], [0.0, 0.0]]), gg.tensor([0, 1])).round(decimals=4)
     tensor(0.41)
     """
@@ -199,8 +203,11 @@ def nll_loss(input: Any, target: Any, weight: Any = None, ignore_index: int = -1
     weight = class_weights("nll_loss", weight, rows)
     _check_classes("nll_loss", classes, rows.shape[1], ignore_index)
     kept = classes != ignore_index
-    safe = classes * kept
     scale = kept.to(dtype=rows.dtype)
+    if rows.device.type != "cpu":  # NaN for a class that does not exist: an error would have to wait for the device
+        exists = (classes >= 0) & (classes < rows.shape[1])
+        scale, kept = OPS["where"](exists | ~kept, scale, math.nan), kept & exists
+    safe = classes * kept
     if weight is not None:
         scale = scale * OPS["take"](weight, safe, axis=0)
     losses = -OPS["take_along_axis"](rows, safe.reshape((-1, 1)), axis=1).squeeze(1) * scale

@@ -18,7 +18,7 @@ AnyConv = TypeVar("AnyConv", bound=_Convolution)
 
 
 def fuse_conv_bn_eval(conv: AnyConv, bn: _BatchNorm, transpose: bool = False) -> AnyConv:
-    """Return a new convolution that computes bn(conv(x)). Raises ValueError in training, or if bn has no running
+    """Return a new convolution that computes bn(conv(x)). Raises OptionError in training, or if bn has no running
     statistics.
 
     transpose: conv is transposed; PyTorch does not see that by itself.

@@ -21,7 +21,7 @@ def install_hook(module: Module, hook: Any, kind: type) -> Module:
 
 
 def remove_hook(module: Module, name: str, kind: type) -> Module:
-    """Undo `install_hook` for the parameter `name`; returns the module. Raises ValueError if there is no such hook."""
+    """Undo `install_hook` for the parameter `name`; returns the module. Raises OptionError if there is no such hook."""
     for hook, _ in module._hooks_of("forward_pre"):
         if isinstance(hook, kind) and hook.name == name:
             hook.remove(module)

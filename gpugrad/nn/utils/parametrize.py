@@ -127,7 +127,7 @@ def register_parametrization(
 
     If the parametrization has a `right_inverse`, the original becomes right_inverse(value); a sequence of tensors makes
     several originals, which are its arguments. Another one for the same attribute is applied after those before. With
-    unsafe the shape may change. Returns the module. Raises ValueError if there is no such parameter or buffer, and
+    unsafe the shape may change. Returns the module. Raises OptionError if there is no such parameter or buffer, and
     ShapeError for another shape.
 
     >>> class Symmetric(nn.Module):
@@ -161,7 +161,7 @@ def register_parametrization(
 def remove_parametrizations(module: Module, tensor_name: str, leave_parametrized: bool = True) -> Module:
     """Make `tensor_name` an ordinary parameter or buffer again, with its present value.
 
-    With leave_parametrized=False it gets the original's value. Returns the module. Raises ValueError if it is not
+    With leave_parametrized=False it gets the original's value. Returns the module. Raises OptionError if it is not
     parametrized, or has several originals and leave_parametrized is False.
     """
     if not is_parametrized(module, tensor_name):

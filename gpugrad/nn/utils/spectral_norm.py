@@ -145,5 +145,5 @@ def spectral_norm(
 
 
 def remove_spectral_norm(module: Module, name: str = "weight") -> Module:
-    """Undo `spectral_norm`. Raises ValueError if there is none."""
+    """Undo `spectral_norm`. Raises OptionError if there is none."""
     return remove_hook(module, name, SpectralNorm)

@@ -100,5 +100,5 @@ def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Mo
 
 
 def remove_weight_norm(module: Module, name: str = "weight") -> Module:
-    """Undo `weight_norm`. Raises ValueError if there is none."""
+    """Undo `weight_norm`. Raises OptionError if there is none."""
     return remove_hook(module, name, WeightNorm)
