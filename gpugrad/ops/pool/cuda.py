@@ -167,4 +167,7 @@ def _scatter_sums(y: Any, pool: _Pool) -> Any:
 def sum_pool_adjoint_cuda(y, *, shape, kernel, stride, padding):
     if not _is_supported(y):
         return NotImplemented
-    return _scatter_sums(y, _Pool(MemoryOrder.of(y), tuple(shape), kernel, stride, padding, (1,) * len(kernel))), {}
+    pool = _Pool(MemoryOrder.of(y), tuple(shape), kernel, stride, padding, (1,) * len(kernel))
+    if y.shape != pool.out:
+        return NotImplemented  # the body says what is wrong
+    return _scatter_sums(y, pool), {}
