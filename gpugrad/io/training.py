@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..backend.random import get_rng_state, set_rng_state
-from ..errors import CheckpointError, GpugradError
+from ..errors import CheckpointError, StateDictError
 from .checkpoint import load, save
 from .tree import put_together, take_apart
 
@@ -123,7 +123,7 @@ def _load_all(parts: dict[str, Any], states: dict[str, Any]) -> None:
     except BaseException as error:
         for name in done:
             parts[name].load_state_dict(before[name])
-        if isinstance(error, GpugradError) or not isinstance(error, Exception):
+        if isinstance(error, (CheckpointError, StateDictError)) or not isinstance(error, Exception):
             raise
         text = f"{type(error).__name__}: {error}"
         raise CheckpointError(f"the state of {done[-1]} cannot be loaded ({text})") from error

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from ..autograd.convert import asarray
 from ..autograd.op import OPS
 from ..autograd.tensor import Tensor
+from ..backend.dtypes import is_float
 from ..errors import OptionError, ShapeError
 from .join import array_split
 from .matmul import tensordot
@@ -86,8 +87,12 @@ def median(x: Any, dim: int, keepdim: bool = False) -> Extremum:
     """Return the lower of the two values in the middle, and where it is."""
     x = asarray(x)
     order = OPS["argsort"](x, axis=dim)
-    indices = OPS["take"](order, (x.shape[dim] - 1) // 2, axis=dim)
-    return _picked(x, OPS["expand_dims"](indices, axis=dim), dim, keepdim)
+    indices = OPS["expand_dims"](OPS["take"](order, (x.shape[dim] - 1) // 2, axis=dim), axis=dim)
+    if is_float(x.dtype):  # NaN among them is the median
+        nans = OPS["isnan"](x.detach())
+        first = OPS["argmax"](nans, axis=dim, keepdims=True)
+        indices = OPS["where"](OPS["any"](nans, axis=dim, keepdims=True), first, indices)
+    return _picked(x, indices, dim, keepdim)
 
 
 _BETWEEN = {"linear": None, "lower": 0.0, "higher": 1.0, "midpoint": 0.5, "nearest": None}
