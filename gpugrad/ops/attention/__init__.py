@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ...autograd.convert import raw
 from ...autograd.op import Fixed, op, xp
 from ...backend.philox import kept
 
@@ -35,13 +36,13 @@ def _bias(q: Any, k: Any, mask: Any, causal: bool) -> Any:
     """Return the summand of the scores, (B or 1, Hkv or 1, G or 1, Tq, Tk), in which -inf hides a key; or None."""
     bias = None
     if mask is not None:
-        mask = getattr(mask, "_array", mask)
+        mask = raw(mask)
         bias = xp(mask).where(mask, 0.0, -np.inf) if mask.dtype == np.bool_ else mask
         bias = bias.reshape((1,) * (4 - bias.ndim) + bias.shape)
         heads = _grouped(q, k)[1:3] if bias.shape[1] != 1 else (1, 1)
         bias = bias.reshape(bias.shape[0], *heads, *bias.shape[2:]).astype(q.dtype)
     if causal:
-        ns = xp(getattr(q, "_array", q))
+        ns = xp(raw(q))
         later = ns.arange(k.shape[2]) > ns.arange(q.shape[2])[:, None]
         hidden = ns.where(later, -np.inf, 0.0).astype(q.dtype)
         bias = hidden if bias is None else bias + hidden
@@ -67,7 +68,7 @@ def _weights(p: Any, q: Any, k: Any, dropout_p: float, seed: int) -> Any:
 
 def _kept(q: Any, k: Any, dropout_p: float, seed: int) -> Any:
     """Return dropout's factors of the weights, (B, Hkv, G, Tq, Tk): each row draws for four keys at a time."""
-    ns = xp(getattr(q, "_array", q))
+    ns = xp(raw(q))
     fours = -(-k.shape[2] // 4)
     counter = ns.arange(math.prod(q.shape[:3]) * fours, dtype=np.uint64).reshape(*_grouped(q, k)[:4], fours)
     scale = q.dtype.type(1 / (1 - dropout_p) if dropout_p < 1 else 0)

@@ -102,7 +102,7 @@ def fmod(x, y):
     """
 
 
-fmod.vjp(x=lambda g: g, y=lambda g, x, y: -g * xp(g).trunc(raw(x) / raw(y)))  # a constant between the steps
+fmod.vjp(x=lambda g: g, y=lambda g, x, y: -g * xp(raw(g)).trunc(raw(x) / raw(y)))  # a constant between the steps
 
 
 def _power_cases(s: Any) -> list:
@@ -160,7 +160,7 @@ def _power_x(g: Any, x: Any, y: Any) -> Any:
 
 def _power_y(g: Any, x: Any, out: Any) -> Any:
     """Return g * x**y * log(x), with log(0) taken as 0 unless x**y is infinite there."""
-    return g * (out * xp(g).log(x + ((x == 0) & (abs(out) < math.inf)).astype(x.dtype)))
+    return g * (out * xp(g).log(x + ((x == 0) & (xp(out).absolute(out) < math.inf)).astype(x.dtype)))
 
 
 power.vjp(x=_power_x, y=_power_y)

@@ -32,7 +32,7 @@ def embedding(input: Fixed, weight, *, padding_idx=None):
     """Return rows of `weight` (V, D) at the indices `input` (...): (..., D). The row `padding_idx` gets no gradient.
 
     An index outside of the table raises OutOfRangeError. On cuda, where the check would have to wait for the device, it
-    gives NaN.
+    gives NaN, but in a table without rows it raises there too.
 
     >>> gg.embedding(gg.tensor([2, 0]), gg.tensor([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]]))
     tensor([[4., 5.],

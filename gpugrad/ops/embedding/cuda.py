@@ -69,6 +69,8 @@ def sum_rows(x: Any, ids: Any, segments: int, skipped: int = -1) -> Any:
 def embedding_cuda(input, weight, *, padding_idx):
     if input.dtype.kind not in "iu" or weight.ndim < 1 or not is_float(weight.dtype):
         return NotImplemented
+    if input.size and not weight.shape[0]:
+        return NotImplemented  # no index is right, and the body says so
     return gather_rows(weight, input), {}
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ...autograd.convert import raw
 from ...autograd.op import Fixed, op, xp
 
 __all__ = []
@@ -89,7 +90,8 @@ def cross_entropy_rows(
     loss = -(1 - s) w[t] log p[t] - s/C sum_c w[c] log p[c], with p = softmax(logits) and s = label_smoothing (Szegedy
     et al. 2016, section 7). Rows of `ignore_index` give 0. With reduction "sum" the result is the sum of all, (); with
     "mean" it is this divided by the sum of w[t] over the rows that count. A class that does not exist raises
-    OutOfRangeError; on cuda devices it gives NaN, because an error would have to wait for the device.
+    OutOfRangeError; on cuda devices it gives NaN, because an error would have to wait for the device (without classes
+    it raises there too).
 
     >>> from gpugrad.ops.loss import cross_entropy_rows
     >>> cross_entropy_rows(gg.tensor([[0.0, 0.0], [100.0, 0.0]]), gg.tensor([0, 1])).round(decimals=4)
@@ -107,7 +109,7 @@ def cross_entropy_rows(
 
 
 def _logits_gradient(g, logits, target, weight, ignore_index, label_smoothing, reduction):
-    target, weight = (getattr(a, "_array", a) for a in (target, weight))
+    target, weight = raw((target, weight))
     q = _coefficients(logits, target, weight, ignore_index, label_smoothing)
     if reduction == "none":
         g = g[:, None]
