@@ -36,7 +36,7 @@ _REWORDED = {
     re.compile(r"gufunc|core dimension"): "the shapes do not fit each other",
     re.compile(
         "object is not|not supported between|unhashable|has no attribute|unsupported operand|cannot be interpreted|"
-        "only integer scalar|indices must be integers"
+        "only integer scalar|indices must be integers(?!, got)"  # the ops' own words go on with what they got
     ): "an argument has a type that does not fit",
 }
 _NO_CHECKS: Mapping[str, Callable] = {}

@@ -40,7 +40,7 @@ _depthwise = Kernels(
 def convolution_cuda(x, weight, bias, *, stride, padding, dilation, groups):
     check_shapes(x.shape, weight.shape, groups)
     size = output_size(x.shape[2:], weight.shape[2:], stride, padding, dilation)
-    if not _is_supported(x, weight, bias):
+    if not weight.size or not _is_supported(x, weight, bias):
         return NotImplemented
     if _is_pointwise(x, weight, stride, padding, groups):
         return _pointwise(x, weight.reshape(weight.shape[:2]), bias), {}
@@ -62,7 +62,7 @@ def convolution_input_gradient_cuda(y, weight, *, shape, stride, padding, dilati
 
 @convolution_weight_gradient.path("cuda")
 def convolution_weight_gradient_cuda(y, x, *, shape, stride, padding, dilation, groups):
-    if not _is_supported(y, x):
+    if not math.prod(shape) or not _is_supported(y, x):
         return NotImplemented
     window = dict(stride=stride, padding=padding, dilation=dilation, groups=groups)
     if tensor_cores.supports(x, x.shape[1], y.shape[1], groups):
@@ -77,9 +77,12 @@ def convolution_weight_gradient_cuda(y, x, *, shape, stride, padding, dilation, 
 
 
 def _is_supported(*arrays: Any) -> bool:
-    """Return whether the arrays have one dtype, which the kernels have, and elements."""
+    """Return whether the arrays have one dtype, which the kernels have, and no empty axis after the first.
+
+    A batch of no samples launches nothing, or sums over nothing.
+    """
     dtypes = {a.dtype for a in arrays if a is not None}
-    filled = all(a.size for a in arrays if a is not None)
+    filled = all(math.prod(a.shape[1:]) for a in arrays if a is not None)
     return filled and len(dtypes) == 1 and dtypes.pop().name in ("float16", "bfloat16", "float32", "float64")
 
 
