@@ -27,9 +27,10 @@ What it finds
 - In check mode: races within a block and between blocks, on `__device__` variables and with copies under way
   (__syncthreads, __syncwarp, and __threadfence with an atomic order accesses; atomics do not race with each other);
   every access out of the bounds of its array, also of a local or shared one through a pointer whose origin g++ can
-  see; writes through a pointer to const; reads of shared memory that nobody has written; misaligned vectors, array
-  indices, signed overflow. For that, g++'s sanitizers mark every access; `runtime/hooks.cpp` is what they call, and
-  `runtime/checker.h` keeps the last accesses to each granule of memory.
+  see; writes through a pointer to const; reads of shared memory that nobody has written (but for what may be a
+  structure's padding); misaligned vectors, array indices, signed overflow. For that, g++'s sanitizers mark every
+  access; `runtime/hooks.cpp` is what they call, and `runtime/checker.h` keeps the last accesses to each granule of
+  memory.
 - A check build refuses variables that may be used uninitialised, as far as g++ sees it. With g++ 12 or newer, what
   remains (an array that is filled in part) begins as -1.7e38.
 - An error names kernel, file, line, block and thread; the process goes on, and can launch the next kernel.

@@ -262,6 +262,7 @@ void Checker::observe(const void* address, int bytes, Access kind, const void* p
             unwritten |= cell.write.block != now_->block && cell.atomic.block != now_->block;
         look(cell, present, shared);
     });
+    if (unwritten && kind == Access::read) unwritten = !has_only_padding_unwritten(address, bytes);
     if (unwritten) note_unwritten(present, bytes);
 }
 
@@ -299,6 +300,23 @@ void Checker::end_copy(const Copy& copy) {
 }
 
 // ---- shared memory that was never written
+
+// Whether what nobody wrote of the bytes may be a structure's padding: code that copies a structure reads that as well,
+// and code that sets its members does not write it. Padding is shorter than an alignment, so each aligned word (8
+// bytes, or 4 of a structure of 8) has a byte that was written.
+bool Checker::has_only_padding_unwritten(const void* address, int bytes) {
+    if (bytes < 8) return false;
+    const uintptr_t word = bytes > 8 ? 8 : 4, begin = reinterpret_cast<uintptr_t>(address), end = begin + bytes;
+    for (uintptr_t at = begin, next; at < end; at = next) {
+        next = std::min(at / word * word + word, end);
+        bool written = false;
+        visit(reinterpret_cast<const void*>(at), static_cast<int>(next - at), [&](Cell& cell, bool) {
+            written |= cell.write.block == now_->block || cell.atomic.block == now_->block;
+        });
+        if (!written) return false;
+    }
+    return true;
+}
 
 void Checker::note_unwritten(const Present& present, int bytes) {
     if (now_->read_unwritten) return;

@@ -107,6 +107,7 @@ private:
     bool may_write(const void* address, int bytes) const;
     template <typename Visit> void visit(const void* address, int bytes, Visit visitor);
     void look_at_copies(const Cell& cell, const Present& present) const;
+    bool has_only_padding_unwritten(const void* address, int bytes);
     void note_unwritten(const Present& present, int bytes);
     const Fiber& fiber_of(uint16_t thread) const { return now_->worker->fibers[thread]; }
     Shadow& shadow_of(const void* address);
