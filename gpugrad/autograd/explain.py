@@ -66,8 +66,9 @@ def _translated_error(name: str, error: Exception, checks: Mapping, checked: Map
         return error if _NAMED.match(str(error)) else type(error)(f"{name}: {error}")
     try:
         for argument, value in checked.items():
-            if argument in checks:
-                checks[argument](name, argument, value)
+            check = checks.get(argument)
+            if check is not None:
+                check(name, argument, value)
     except OptionError as cause:
         return cause
     given = ", ".join([_shown(n, v) for n, v in shown.items() if v is not None])
@@ -108,7 +109,7 @@ def told(
 
 
 def retell(
-    function: Callable, name: str, error: Exception, checks: Mapping[str, Callable], args: tuple, kwargs: dict
+    function: Callable, name: str, error: Exception, checks: Mapping[str, Callable | None], args: tuple, kwargs: dict
 ) -> Any:
     """Raise the error of a call as one of `name`; a call that is right under PyTorch's names of parameters is made."""
     import inspect
