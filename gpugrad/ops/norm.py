@@ -9,7 +9,6 @@ from ..autograd.op import op, xp
 from ..autograd.plan import raised
 from ..autograd.signature import torch_words
 from ..autograd.tensor import Tensor
-from ..backend.cpu.threads import blas_turn
 from ..errors import ShapeError
 from .decompose import svdvals
 from .elementwise.arithmetic import infinite_for_zero
@@ -35,8 +34,7 @@ def p_norm(x: Any, ord: float = 2, axis: Any = None, keepdims: bool = False) -> 
     x, ns = raised(x), xp(x)
     if ord == 2 and axis is None:
         flat = x.reshape(-1)
-        with blas_turn:
-            out = ns.sqrt(ns.dot(flat, flat))
+        out = ns.sqrt(ns.dot(flat, flat))
         return out.reshape((1,) * x.ndim) if keepdims else out
     if ord == 2:
         return ns.sqrt((x * x).sum(axis=axis, keepdims=keepdims))
