@@ -1,5 +1,6 @@
 """Defines whole networks, each architecture once: recipes, benchmarks and tests build them from here."""
 
+from .agents import ActorCritic, QNetwork
 from .alexnet import AlexNet
 from .gpt import GPT
 from .lenet import LeNet
@@ -9,6 +10,6 @@ from .resnet import BasicBlock, Bottleneck, CIFARResNet, ResNet, resnet18, resne
 from .vgg import VGG, vgg16
 
 __all__ = [
-    "AlexNet", "BasicBlock", "Bottleneck", "CIFARResNet", "GPT", "LSTMLanguageModel", "LeNet", "MLP", "ResNet", "VGG",
+    "ActorCritic", "AlexNet", "BasicBlock", "Bottleneck", "CIFARResNet", "GPT", "LSTMLanguageModel", "LeNet", "MLP", "QNetwork", "ResNet", "VGG",
     "resnet18", "resnet50", "vgg16",
 ]  # fmt: skip

@@ -1,0 +1,17 @@
+"""Reinforcement learning: environments with Gymnasium's interface, Markov decision processes, tabular methods, memory."""
+
+from .environment import Environment, VectorEnvironment, make, make_vector
+from .environments import Bandit, CartPole, GridWorld, MountainCar
+from .experience import ReplayBuffer, discounted_returns, generalized_advantages
+from .mdp import MDP, policy_iteration, value_iteration
+from .recipe import Acting, Experience
+from .rollouts import Rollout, collect, play
+from .spaces import Box, Discrete
+from .tabular import epsilon_greedy, q_learning, sarsa, td_zero
+
+__all__ = [
+    "Acting", "Bandit", "Box", "CartPole", "Discrete", "Environment", "Experience", "GridWorld", "MDP",
+    "MountainCar", "ReplayBuffer", "Rollout", "VectorEnvironment", "collect", "discounted_returns",
+    "epsilon_greedy", "generalized_advantages", "make", "make_vector", "play", "policy_iteration", "q_learning",
+    "sarsa", "td_zero", "value_iteration",
+]  # fmt: skip
