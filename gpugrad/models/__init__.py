@@ -6,9 +6,10 @@ from .lenet import LeNet
 from .lstm import LSTMLanguageModel
 from .mlp import MLP
 from .resnet import BasicBlock, Bottleneck, CIFARResNet, ResNet, resnet18, resnet50
+from .segmentation import FCN, SegNet, UNet
 from .vgg import VGG, vgg16
 
 __all__ = [
-    "AlexNet", "BasicBlock", "Bottleneck", "CIFARResNet", "GPT", "LSTMLanguageModel", "LeNet", "MLP", "ResNet", "VGG",
-    "resnet18", "resnet50", "vgg16",
+    "AlexNet", "BasicBlock", "Bottleneck", "CIFARResNet", "FCN", "GPT", "LSTMLanguageModel", "LeNet", "MLP", "ResNet",
+    "SegNet", "UNet", "VGG", "resnet18", "resnet50", "vgg16",
 ]  # fmt: skip
