@@ -13,7 +13,7 @@ from .layers import TopPatches, activations, filters, top_patches
 from .style import StyleLosses, StyleTransfer, gram_matrix, total_variation
 
 __all__ = [
-    "Dot", "StyleLosses", "StyleTransfer", "TopPatches", "activations", "color_classes", "curves", "deep_dream", "edges",
-    "filters", "grad_cam", "gram_matrix", "graph", "guided_backprop", "histograms", "image_grid", "input_gradient",
-    "maximize", "overlay", "saliency", "stretched", "top_patches", "total_variation",
+    "Dot", "StyleLosses", "StyleTransfer", "TopPatches", "activations", "color_classes", "curves", "deep_dream",
+    "edges", "filters", "grad_cam", "gram_matrix", "graph", "guided_backprop", "histograms", "image_grid",
+    "input_gradient", "maximize", "overlay", "saliency", "stretched", "top_patches", "total_variation",
 ]  # fmt: skip
