@@ -2,10 +2,12 @@
 
 from .classification import AugmentedTrainer, Classification, accuracy
 from .recipe import Goal, Options, Outcome, Recipe
+from .segmentation import class_ious, class_map, mean_iou, predicted_classes, segmented
 from .trainer import Trainer
 from .watch import DeadUnits, dead_units, gradient_norms, nan_watch
 
 __all__ = [
     "AugmentedTrainer", "Classification", "DeadUnits", "Goal", "Options", "Outcome", "Recipe", "Trainer", "accuracy",
-    "dead_units", "gradient_norms", "nan_watch",
+    "class_ious", "class_map", "dead_units", "gradient_norms", "mean_iou", "nan_watch", "predicted_classes",
+    "segmented",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .figures import figure_of, saved
+from .figures import new_figure, saved
 
 
 def spread(
@@ -22,7 +22,7 @@ def spread(
     >>> figure.axes[0].lines[0].get_ydata().tolist()
     [1.5, 2.0, 2.5]
     """
-    figure, axes = figure_of((7, 4))
+    figure, axes = new_figure((7, 4))
     for name, given in runs.items():
         longest = max((len(run) for run in given), default=0)
         rows = np.array([[*run, *[run[-1]] * (longest - len(run))] for run in given if len(run)], np.float64)
@@ -53,7 +53,7 @@ def grid_world(
     >>> [text.get_text() for text in figure.axes[0].texts]
     ['S 0.95', '1.00', 'G']
     """
-    figure, axes = figure_of((0.9 * fields.shape[1] * len(values) + 1, 0.9 * fields.shape[0] + 0.6), 1, len(values))
+    figure, axes = new_figure((0.9 * fields.shape[1] * len(values) + 1, 0.9 * fields.shape[0] + 0.6), 1, len(values))
     for place, (name, found) in zip(axes.flat, values.items(), strict=True):
         shown = np.where(fields == "#", np.nan, found.reshape(fields.shape))
         largest = np.nanmax(np.abs(shown)) or 1
