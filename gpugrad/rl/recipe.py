@@ -72,6 +72,7 @@ class Acting(Recipe):
     discount = 0.99
     lr = 1e-3
     solved = 495.0  # the mean return at which an agent need not learn more
+    variants: tuple[str, ...] = ("",)  # names of ways to learn, which are compared
     goals = {"return of 100 episodes, worst agent": Goal(475, form=".1f")}
 
     def network(self, observations: int, actions: int) -> Module:
@@ -82,14 +83,15 @@ class Acting(Recipe):
         """Return the scores of the actions, of which the best is taken in tests: (n, actions)."""
         raise NotImplementedError
 
-    def learn(self, model: Module, seed: int) -> tuple[Trainer, Experience]:
+    def learn(self, model: Any, seed: int, variant: str) -> tuple[Trainer, Experience]:
         """Return what trains an agent, and its experience."""
         raise NotImplementedError
 
     def build(self) -> Module:
         one = make_vector(self.environment, 1)
         sizes = int(np.prod(one.single_observation_space.shape)), int(one.single_action_space.n)
-        return ModuleDict({str(i): self.network(*sizes) for i in range(self.agents)})
+        names = [f"{variant}{i}" for variant in self.variants for i in range(self.agents)]
+        return ModuleDict({name: self.network(*sizes) for name in names})
 
     def tensor(self, array: np.ndarray) -> Tensor:
         """Return an array as a Tensor on the run's device."""
@@ -105,23 +107,24 @@ class Acting(Recipe):
         return act
 
     def train(self) -> None:
-        self.record["returns"] = []
-        for i, model in enumerate(self.model.values()):
-            manual_seed(self.options.seed + i)
-            trainer, experience = self.learn(model, self.options.seed + i)
-            self.fit(trainer, experience, name=f"agent-{i}")
-            self.record["returns"].append(experience.returns)
+        self.record["returns"] = {}
+        for variant in self.variants:
+            self.record["returns"][variant] = found = []
+            for i in range(self.agents):
+                manual_seed(self.options.seed + i)
+                trainer, experience = self.learn(self.model[f"{variant}{i}"], self.options.seed + i, variant)
+                self.fit(trainer, experience, name=f"{variant}{i}")
+                found.append(experience.returns)
 
     def evaluate(self) -> dict[str, float]:
-        many = make_vector(self.environment, 100)
-        means = [float(play(many, self.greedy(model), seed=123).mean()) for model in self.model.values()]
-        return {
-            "return of 100 episodes, worst agent": min(means),
-            "return of 100 episodes, mean of the agents": sum(means) / len(means),
-        }
+        many, figures = make_vector(self.environment, 100), {}
+        for variant in self.variants:
+            models = [self.model[f"{variant}{i}"] for i in range(self.agents)]
+            means = [float(play(many, self.greedy(model), seed=123).mean()) for model in models]
+            name = f"return of 100 episodes{variant and f', {variant}'}"
+            figures |= {f"{name}, worst agent": min(means), f"{name}, mean of the agents": sum(means) / len(means)}
+        return figures
 
     def draw(self) -> None:
-        spread(
-            {f"{self.name} on {self.environment}": self.record["returns"]},
-            self.picture("returns"), x="round", y="return of a test episode",
-        )  # fmt: skip
+        named = {variant or self.name: returns for variant, returns in self.record["returns"].items()}
+        spread(named, self.picture("returns"), x="round", y=f"return of an episode of {self.environment}")

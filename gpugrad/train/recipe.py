@@ -34,7 +34,7 @@ class Goal(NamedTuple):
 
     def is_met(self, figure: float) -> bool:
         """Return whether the figure reaches the bar; NaN does not."""
-        return figure <= self.bar if self.lower else figure >= self.bar
+        return bool(figure <= self.bar if self.lower else figure >= self.bar)
 
     def __str__(self) -> str:
         return f"at {'most' if self.lower else 'least'} {self.bar:{self.form}}"
@@ -119,6 +119,7 @@ class Recipe:
     goals: ClassVar[Mapping[str, Goal]] = {}
     quick: ClassVar[Mapping[str, Any]] = {}  # settings of a quick run
     epochs: int = 1
+    model: Any  # what `build` returned
 
     def __init__(self, options: Options | None = None):
         self.options = options = Options() if options is None else options
@@ -220,7 +221,7 @@ class Recipe:
             self.model = self.build().to(self.device)
             self.train()
             self.model.eval()
-            figures = self.evaluate()
+            figures = {name: float(value) for name, value in self.evaluate().items()}
             checkpoint = self._save(figures)
             self.draw()
         for file in self._parts:

@@ -43,7 +43,7 @@ def grid_world(
     policies: Mapping[str, np.ndarray],
     path: str | os.PathLike | None = None,
 ) -> Any:
-    """Return a picture of worlds of fields: values (S,) by name as colours, and policies (S,) of the same names as arrows.
+    """Return a picture of worlds of fields: values (S,) by name as colours, policies (S,) of the same names as arrows.
 
     fields: characters (rows, columns), as `gg.rl.GridWorld.fields`.
 
@@ -66,9 +66,8 @@ def grid_world(
             place.text(column, row + 0.28, value, ha="center", va="center", fontsize=7)
             if name in policies:
                 down, right = ((-1, 0), (0, 1), (1, 0), (0, -1))[policies[name].reshape(fields.shape)[row, column]]
-                place.arrow(
-                    column - 0.15 * right, row - 0.1 - 0.15 * down, 0.3 * right, 0.3 * down, head_width=0.12, color="black"
-                )  # fmt: skip
+                start = column - 0.15 * right, row - 0.1 - 0.15 * down
+                place.arrow(*start, 0.3 * right, 0.3 * down, head_width=0.12, color="black")
         place.set_title(name, fontsize=9)
         place.set_xticks([])
         place.set_yticks([])
