@@ -61,7 +61,7 @@ class _Layer(Module):
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         batch, length, width = x.shape
-        projections = self.attention["self"]
+        projections: Any = self.attention["self"]
         q, k, v = (
             projections[name](x).view(batch, length, self.heads, width // self.heads).transpose(1, 2)
             for name in ("query", "key", "value")
@@ -129,7 +129,7 @@ class BertModel(Module):
         layers = [
             _Layer(hidden_size, num_attention_heads, inside, hidden_dropout_prob) for _ in range(num_hidden_layers)
         ]
-        self.encoder = ModuleDict({"layer": ModuleList(layers)})
+        self.encoder: Any = ModuleDict({"layer": ModuleList(layers)})
         self.pooler = ModuleDict({"dense": Linear(hidden_size, hidden_size)}) if add_pooling_layer else None
         self.reset_parameters()
 
@@ -249,7 +249,8 @@ class _Head(Module):
         self, input_ids: Tensor, attention_mask: Tensor | None = None, token_type_ids: Tensor | None = None
     ) -> Any:
         found = self.bert(input_ids, attention_mask, token_type_ids)
-        return getattr(self, self.output)(self.dropout(found.pooler_output if self.pooled else found.last_hidden_state))
+        state: Any = found.pooler_output if self.pooled else found.last_hidden_state
+        return getattr(self, self.output)(self.dropout(state))
 
 
 class BertForSequenceClassification(_Head):
