@@ -1,13 +1,14 @@
 """Training in comfort: a loop, looks into a network, recipes. Loops of your own need none of this."""
 
 from .classification import AugmentedTrainer, Classification, accuracy
+from .photographs import PhotoNetwork, cut_after, layer_names
 from .recipe import Goal, Options, Outcome, Recipe
 from .segmentation import class_ious, class_map, mean_iou, predicted_classes, segmented
 from .trainer import Trainer
 from .watch import DeadUnits, dead_units, gradient_norms, nan_watch
 
 __all__ = [
-    "AugmentedTrainer", "Classification", "DeadUnits", "Goal", "Options", "Outcome", "Recipe", "Trainer", "accuracy",
-    "class_ious", "class_map", "dead_units", "gradient_norms", "mean_iou", "nan_watch", "predicted_classes",
-    "segmented",
+    "AugmentedTrainer", "Classification", "DeadUnits", "Goal", "Options", "Outcome", "PhotoNetwork", "Recipe",
+    "Trainer", "accuracy", "class_ious", "class_map", "cut_after", "dead_units", "gradient_norms", "layer_names",
+    "mean_iou", "nan_watch", "predicted_classes", "segmented",
 ]  # fmt: skip
