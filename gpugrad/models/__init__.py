@@ -7,8 +7,9 @@ from .lstm import LSTMLanguageModel
 from .mlp import MLP
 from .resnet import BasicBlock, Bottleneck, CIFARResNet, ResNet, resnet18, resnet50
 from .vgg import VGG, vgg16
+from .yolo import YOLO, tiny_yolo, yolo
 
 __all__ = [
     "AlexNet", "BasicBlock", "Bottleneck", "CIFARResNet", "GPT", "LSTMLanguageModel", "LeNet", "MLP", "ResNet", "VGG",
-    "resnet18", "resnet50", "vgg16",
+    "YOLO", "resnet18", "resnet50", "tiny_yolo", "vgg16", "yolo",
 ]  # fmt: skip
