@@ -65,7 +65,13 @@ class Options:
 
 @dataclass
 class Outcome:
-    """Holds what a run gave: figures by name, whether each goal is met, the seconds it took, the pictures' paths."""
+    """Holds what a run gave: figures by name, whether each goal is met, the seconds it took, the pictures' paths.
+
+    >>> from pathlib import Path
+    >>> outcome = gg.train.Outcome({"accuracy": 0.99}, {"accuracy": True}, 20.5, {"main": 0.02}, [], Path("a"))
+    >>> all(outcome.met.values())
+    True
+    """
 
     figures: dict[str, float]
     met: dict[str, bool]
