@@ -34,12 +34,13 @@ from .resnet import (
 )
 from .vgg import VGG, vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn
 from .vit import VisionTransformer, vit_b_16
+from .yolo import YOLO, tiny_yolo, yolo
 
 __all__ = [
     "AlexNet", "AlexNet2012", "BasicBlock", "Bottleneck", "CIFARResNet", "GPT", "GoogLeNet", "GoogLeNetOutputs",
     "Inception", "LSTMLanguageModel", "LeNet", "MLP", "MobileNetV2", "Network", "PlainBlock", "ResNet", "VGG",
-    "VisionTransformer", "alexnet", "alexnet_2012", "fitting", "googlenet", "mobilenet_v2", "plain110", "plain20",
+    "VisionTransformer", "YOLO", "alexnet", "alexnet_2012", "fitting", "googlenet", "mobilenet_v2", "plain110", "plain20",
     "plain32", "plain44", "plain56", "resnet101", "resnet110", "resnet152", "resnet18", "resnet20", "resnet32",
-    "resnet34", "resnet44", "resnet50", "resnet56", "vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn",
-    "vgg19", "vgg19_bn", "vit_b_16",
+    "resnet34", "resnet44", "resnet50", "resnet56", "tiny_yolo", "vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn",
+    "vgg19", "vgg19_bn", "vit_b_16", "yolo",
 ]  # fmt: skip

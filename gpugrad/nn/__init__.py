@@ -1,6 +1,6 @@
 """Networks, with PyTorch's names: modules, their functions (`functional`), their start values (`init`), utilities."""
 
-from . import functional, init, utils
+from . import detection, functional, init, utils
 from .activation import (
     CELU,
     ELU,
