@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..errors import CheckpointError
 from ..train import Outcome, Recipe
 from .suite import suite
@@ -34,10 +36,17 @@ def save_outcome(recipe: Recipe, outcome: Outcome, path: Path) -> None:
         "figures": figures,
         "seconds": outcome.seconds,
         "step_seconds": outcome.step_seconds,
+        "losses": {name: _thinned(losses) for name, losses in outcome.losses.items()},
         "pictures": [picture.name for picture in outcome.pictures],
         "environment": about,
     }
     path.write_text(json.dumps(row, indent=1) + "\n")
+
+
+def _thinned(losses: list[float], most: int = 200) -> list[float]:
+    """Return at most so many means of equally many losses in a row."""
+    parts = np.array_split(np.array(losses, np.float64), min(most, len(losses)) or 1)
+    return [float(part.mean()) for part in parts if len(part)]
 
 
 def write_report(page: Path, runs: Path, recipes: Iterable[str]) -> None:
@@ -68,31 +77,33 @@ def _machines(rows: list[dict[str, Any]]) -> list[str]:
     """Return a sentence for each machine, with the recipes that ran there if there are several."""
     found: dict[str, list[str]] = {}
     for row in rows:
-        about = row["environment"]
-        versions = ", ".join(
-            f"{name} {about['versions'][name]}" for name in ("gpugrad", "numpy") if name in about["versions"]
-        )
-        where = f"{about['cpu']} ({about['simd']['widest']}), {about['threads']} threads, on {row['environment']['devices'][0]}"
-        found.setdefault(f"{where}; {versions}, Python {about['python']}; {about['date'][:10]}", []).append(
-            row["recipe"]
-        )
+        found.setdefault(_machine(row["environment"]), []).append(row["recipe"])
     if len(found) == 1:
-        return [f"Full runs, `gpugrad train all`, on {next(iter(found))}."]
+        return [f"Runs of `gpugrad train all` on {next(iter(found))}."]
     return [f"{', '.join(names)}: on {where}." for where, names in found.items()]
+
+
+def _machine(about: Mapping[str, Any]) -> str:
+    versions = [
+        f"{name} {number}" for name, number in about["versions"].items() if name in ("gpugrad", "numpy", "cupy")
+    ]
+    hardware = about["gpu"] or f"{about['cpu']} ({about['simd']['widest']}), {about['threads']} threads"
+    return f"{hardware}; {', '.join(versions)}, Python {about['python']}; {about['date'][:10]}"
 
 
 def _line(row: Mapping[str, Any]) -> str:
     figures = row["figures"].items()
     first = "<br>".join(f"{name} {figure['text']}" for name, figure in figures)
-    goals = "<br>".join(
-        f"{figure['goal']}: {'reached' if figure['met'] else '**missed**'}" for _, figure in figures if figure["goal"]
-    )
+    goals = "<br>".join(f"{figure['goal']}: {_verdict(figure, row)}" for _, figure in figures if figure["goal"])
     steps = "<br>".join(f"{1e3 * seconds:.3g} ms" for seconds in list(row["step_seconds"].values())[:3])
-    short = "" if row["full"] else " (not a full run)"
     return (
-        f"| [{row['recipe']}](#{row['recipe'].replace('_', '_')}) | {row['description']}{short} | {first} | {goals} | "
+        f"| [{row['recipe']}](#{row['recipe']}) | {row['description']} | {first} | {goals} | "
         f"{row['seconds']:.0f} s | {steps} |"
     )
+
+
+def _verdict(figure: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+    return "of a full run" if not row["full"] else "reached" if figure["met"] else "**missed**"
 
 
 def _section(row: Mapping[str, Any], folder: str) -> str:
