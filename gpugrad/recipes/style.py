@@ -28,8 +28,8 @@ class Style(PhotoNetwork):
         for loss in ("content", "style")
     }
     quick = {"epochs": 1, "patches": 128, "height": 32, "steps": 10}
-    height = 128
-    steps = 150
+    height = 112
+    steps = 120
     content_layer = "relu3_1"
     style_layers = "relu1_1 relu2_1 relu3_1 relu4_1"
     content_weight = 1.0

@@ -9,7 +9,7 @@ from ..autograd.mode import no_grad
 from ..data import PhotoPatches, Split, TensorDataset
 from ..io import load_weights
 from ..models import VGG, vgg19
-from ..nn import BatchNorm2d, Conv2d, Flatten, MaxPool2d, Module, ReLU, Sequential
+from ..nn import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Flatten, Linear, MaxPool2d, Module, ReLU, Sequential
 from .classification import Classification
 
 _STAGES = [(16, 2), (32, 2), (64, 3), (96, 2)]
@@ -28,9 +28,9 @@ class PhotoNetwork(Classification):
     ['conv1_1', 'relu1_1', 'conv1_2', 'relu1_2', 'pool1']
     """
 
-    epochs = 5
-    patches = 4000
-    size = 32
+    epochs = 4
+    patches = 3000
+    size = 24
     lr = 0.05
     weight_decay = 5e-4
 
@@ -47,9 +47,8 @@ class PhotoNetwork(Classification):
         model = Sequential()
         model.add_module("standardize", BatchNorm2d(3, affine=False))
         if self.options.weights is None:
-            vgg = VGG(_STAGES, num_classes=48, dropout=0.0, batch_norm=True, hidden=64)
-            model.add_module("features", vgg.features)
-            model.add_module("head", Sequential(vgg.avgpool, Flatten(), vgg.classifier))
+            model.add_module("features", VGG(_STAGES, batch_norm=True, hidden=1).features)
+            model.add_module("head", Sequential(AdaptiveAvgPool2d(1), Flatten(), Linear(_STAGES[-1][0], 48)))
         else:
             model.add_module("features", vgg19().features)
         return model
