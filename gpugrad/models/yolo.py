@@ -10,7 +10,7 @@ import numpy as np
 from ..autograd.convert import asarray
 from ..autograd.mode import no_grad
 from ..autograd.tensor import Tensor
-from ..errors import OutOfRangeError, ShapeError
+from ..errors import OptionError, OutOfRangeError, ShapeError
 from ..nn import (
     BatchNorm2d,
     Conv2d,
@@ -25,6 +25,7 @@ from ..nn import (
 )
 from ..nn.detection import batched_nms, check_boxes, elementwise_box_iou
 from ..ops.creation import arange
+from ..ops.elementwise import where
 from ..ops.join import stack
 
 

@@ -16,7 +16,7 @@ class DeepDream(PhotoNetwork):
     grows; what it would be without octaves and without jitter is drawn beside.
     """
 
-    notes = ("N4 5.4",)
+    notes = ("5.4 Deep Dream",)
     minutes = 3
     goals = {"activations grew, least of the layers": Goal(2, form=".2f")}
     quick = {"epochs": 1, "patches": 128, "height": 48, "steps": 2}

@@ -20,7 +20,7 @@ class Style(PhotoNetwork):
     the content's, and neighbouring pixels alike. Measured: by how much both losses fall, the least of both pictures.
     """
 
-    notes = ("N4 5.5",)
+    notes = ("5.5 Style Transfer",)
     minutes = 4
     goals = {
         f"{loss} loss fell by {optimizer}": Goal(10, form=".1f")

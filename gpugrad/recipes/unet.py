@@ -24,7 +24,7 @@ class Segmentation(Recipe):
     the bottleneck loses most.
     """
 
-    notes = ("N4 5.2.3",)
+    notes = ("5.2.3 Semantic Segmentation",)
     minutes = 5
     goals = {"U-Net mean IoU": Goal(0.90), "U-Net better than the bottleneck": Goal(0.001, form="+.2%")}
     quick = {"epochs": 2, "scenes": 96, "width": 4}
@@ -58,7 +58,7 @@ class Segmentation(Recipe):
             optimizer = Adam(model.parameters(), lr=self.lr)
             steps = max(1, self.epochs * len(loader))
             schedule = LambdaLR(optimizer, lambda step, steps=steps: 1 - step / steps)
-            # N4 5.2.3, "a per-pixel classifier": scores (N, 11, S, S), classes (N, S, S)
+            # 5.2.3, "a per-pixel classifier": scores (N, 11, S, S), classes (N, S, S)
             trainer = self.trainer(model, optimizer, cross_entropy, scheduler=schedule, scheduled="step")
             self.fit(trainer, loader, name=name)
             losses[TITLES[name]] = trainer.losses

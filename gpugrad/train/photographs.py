@@ -9,7 +9,7 @@ from ..autograd.mode import no_grad
 from ..data import PhotoPatches, Split, TensorDataset
 from ..io import load_weights
 from ..models import VGG, vgg19
-from ..nn import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Flatten, Linear, MaxPool2d, Module, ReLU, Sequential
+from ..nn import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Flatten, Linear, MaxPool2d, Module, ReLU, Sequential, init
 from .classification import Classification
 
 _STAGES = [(16, 2), (32, 2), (64, 3), (96, 2)]
@@ -50,16 +50,17 @@ class PhotoNetwork(Classification):
             model.add_module("features", VGG(_STAGES, batch_norm=True, hidden=1).features)
             model.add_module("head", Sequential(AdaptiveAvgPool2d(1), Flatten(), Linear(_STAGES[-1][0], 48)))
         else:
-            model.add_module("features", vgg19().features)
+            with init.skip_filling():  # `train` reads the values
+                model.add_module("features", vgg19().features)
         return model
 
     def train(self) -> None:
         if self.options.weights is None:
             super().train()
         else:
-            given = load_weights(self.options.weights)
-            vgg = vgg19()
-            vgg.load_state_dict(given)
+            with init.skip_filling():
+                vgg = vgg19()
+            vgg.load_state_dict(load_weights(self.options.weights))
             self.model.features.load_state_dict(vgg.features.state_dict())
             with no_grad():
                 self.model.standardize.running_mean.copy_(asarray(np.float32(_MEAN), device="cpu"))

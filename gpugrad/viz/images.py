@@ -55,7 +55,8 @@ def image_grid(
 
     images: (N, C, H, W) with C = 1 or 3, or a list of images (C, H, W) of any sizes; values outside [0, 1] are cut
     off, see `stretched`. columns: the images in a row, by default about the square root of their number. side: inches
-    of an image across. colors: the name of matplotlib's map for images of one channel. Raises ShapeError for other shapes.
+    of an image across. colors: the name of the map of matplotlib for images of one channel. Raises ShapeError for other
+    shapes.
 
     >>> figure = gg.viz.image_grid(gg.zeros(6, 3, 8, 8), titles=list("abcdef"), columns=3)
     >>> len(figure.axes), figure.axes[5].get_title()
