@@ -20,8 +20,8 @@ class DeepDream(PhotoNetwork):
     minutes = 3
     goals = {"activations grew, least of the layers": Goal(2, form=".2f")}
     quick = {"epochs": 1, "patches": 128, "height": 48, "steps": 2}
-    height = 200
-    steps = 12
+    height = 160
+    steps = 10
     octaves = 4
     jitter = 8
     photograph = "china"

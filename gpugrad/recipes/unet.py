@@ -18,10 +18,10 @@ TITLES = {"unet": "U-Net", "segnet": "bottleneck", "fcn": "fully convolutional"}
 class Segmentation(Recipe):
     """Gives each pixel of a scene its class: U-Net against a bottleneck and a fully convolutional net.
 
-    Scenes of one to three digits on a textured canvas; each pixel is canvas or one of ten digits. All three networks have
-    the same widths, data and steps. Loss: the cross-entropy of the pixels' classes. Measured: the intersection over
-    union of each class in the test scenes, averaged over the classes; the same for the pixels at edges alone, where
-    the bottleneck loses most.
+    Scenes of one to three digits on a textured canvas; each pixel is canvas or one of ten digits. All three networks
+    have the same widths, data and steps. Loss: the cross-entropy of the pixels' classes. Measured: the intersection
+    over union of each class in the test scenes, averaged over the classes; the same for the pixels at edges alone,
+    where the bottleneck loses most.
     """
 
     notes = ("5.2.3 Semantic Segmentation",)
