@@ -33,21 +33,17 @@ class DeepDream(PhotoNetwork):
         if unknown := set(self.layers.split()) - names.keys():
             raise OptionError(f"deepdream: the network has no layer {sorted(unknown)}; it has {', '.join(names)}")
         original = load_photograph(self.photograph, self.height).to(device=self.device)
-        self.images: list[Tensor] = [original]
-        self.titles = [self.photograph]
+        self.images: list[Tensor] = []
         self.record["grew"] = {}
         for layer in self.layers.split():
-            features = cut_after(self.model, [names[layer]])
-            for title, octaves, jitter in (
-                (layer, self.octaves, self.jitter), (f"{layer}, one octave", 1, self.jitter),
-                (f"{layer}, no jitter", self.octaves, 0),
-            ):  # fmt: skip
-                dream = deep_dream(features, original, names[layer], octaves=octaves, steps=self.steps, jitter=jitter)
-                self.images.append(dream)
-                self.titles.append(title)
+            features, name = cut_after(self.model, [names[layer]]), names[layer]
+            whole, one, still = (
+                deep_dream(features, original, name, octaves=octaves, steps=self.steps, jitter=jitter)
+                for octaves, jitter in ((self.octaves, self.jitter), (1, self.jitter), (self.octaves, 0))
+            )
+            self.images += [original, whole, one, still]
             strength = [
-                float((activations(features, names[layer], image[None]).detach() ** 2).mean())
-                for image in (original, self.images[-3])
+                float((activations(features, name, image[None]).detach() ** 2).mean()) for image in (original, whole)
             ]
             self.record["grew"][layer] = strength[1] / strength[0]
 
@@ -61,5 +57,7 @@ class DeepDream(PhotoNetwork):
         }
 
     def draw(self) -> None:
-        images, titles = [self.images[0]] * 3 + self.images[1:], [self.titles[0], "", ""] + self.titles[1:]
-        image_grid(images, self.picture("dreams"), titles=titles, columns=3, side=3.5)
+        rows = [
+            [self.photograph, layer, f"{layer}, one octave", f"{layer}, no jitter"] for layer in self.layers.split()
+        ]
+        image_grid(self.images, self.picture("dreams"), titles=sum(rows, []), columns=4, side=3)
