@@ -63,8 +63,8 @@ class PhotoNetwork(Classification):
             vgg.load_state_dict(load_weights(self.options.weights))
             self.model.features.load_state_dict(vgg.features.state_dict())
             with no_grad():
-                self.model.standardize.running_mean.copy_(asarray(np.float32(_MEAN), device="cpu"))
-                self.model.standardize.running_var.copy_(asarray(np.float32(_DEVIATION) ** 2, device="cpu"))
+                self.model.standardize.running_mean.copy_(asarray(np.array(_MEAN, np.float32), device="cpu"))
+                self.model.standardize.running_var.copy_(asarray(np.array(_DEVIATION, np.float32) ** 2, device="cpu"))
         self.model.eval()
 
 
