@@ -3,7 +3,8 @@
 Each function returns what it drew or found; those that draw return matplotlib's Figure and write it to `path`.
 """
 
-from .charts import curves, histograms
+from .boxes import boxes
+from .charts import bars, curves, histograms, lines
 from .graphs import Dot, graph
 
-__all__ = ["Dot", "curves", "graph", "histograms"]
+__all__ = ["Dot", "bars", "boxes", "curves", "graph", "histograms", "lines"]
