@@ -18,7 +18,7 @@ from .cifar_resnet import (
 from .googlenet import GoogLeNet, GoogLeNetOutputs, Inception, googlenet
 from .gpt import GPT
 from .lenet import LeNet, LeNet5
-from .localisation import BoxRegressor, OverFeat, box_regressor, slide, sliding_windows
+from .localisation import BoxRegressor, OverFeat, slide, sliding_windows
 from .lstm import LSTMLanguageModel
 from .mlp import MLP
 from .mobilenet import MobileNetV2, mobilenet_v2
@@ -40,9 +40,9 @@ from .yolo import YOLO, tiny_yolo, yolo
 __all__ = [
     "AlexNet", "AlexNet2012", "BasicBlock", "Bottleneck", "BoxRegressor", "CIFARResNet", "GPT", "GoogLeNet",
     "GoogLeNetOutputs", "Inception", "LSTMLanguageModel", "LeNet", "LeNet5", "MLP", "MobileNetV2", "Network",
-    "OverFeat", "PlainBlock", "ResNet", "VGG", "VisionTransformer", "YOLO", "alexnet", "alexnet_2012", "box_regressor",
-    "fitting", "googlenet", "mobilenet_v2", "plain110", "plain20", "plain32", "plain44", "plain56", "resnet101",
-    "resnet110", "resnet152", "resnet18", "resnet20", "resnet32", "resnet34", "resnet44", "resnet50", "resnet56",
-    "slide", "sliding_windows", "tiny_yolo", "vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19",
-    "vgg19_bn", "vit_b_16", "yolo",
+    "OverFeat", "PlainBlock", "ResNet", "VGG", "VisionTransformer", "YOLO", "alexnet", "alexnet_2012", "fitting",
+    "googlenet", "mobilenet_v2", "plain110", "plain20", "plain32", "plain44", "plain56", "resnet101", "resnet110",
+    "resnet152", "resnet18", "resnet20", "resnet32", "resnet34", "resnet44", "resnet50", "resnet56", "slide",
+    "sliding_windows", "tiny_yolo", "vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn",
+    "vit_b_16", "yolo",
 ]  # fmt: skip

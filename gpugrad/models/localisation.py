@@ -5,50 +5,50 @@ from __future__ import annotations
 from ..autograd.tensor import Tensor
 from ..errors import ShapeError
 from ..nn import BatchNorm2d, Conv2d, Flatten, Linear, MaxPool2d, Module, ReLU, Sequential
-from ..nn.functional import conv2d, unfold
-from ..ops.elementwise import maximum, minimum, sigmoid
-from ..ops.join import concatenate
+from ..nn.functional import conv2d, softmax, softplus, unfold
+from ..ops.creation import arange
+from ..ops.join import concatenate, stack
+from ..ops.shape import meshgrid
 from .architecture import Network
 
 
 class BoxRegressor(Network):
-    """Gives one box of each image: (N, in_channels, size, size) -> (N, 4), corners in [0, 1], x1 <= x2, y1 <= y2.
+    """Gives one box of each image: (N, in_channels, H, W) -> (N, 4), corners (x1, y1, x2, y2) in pixels.
 
-    Four 3x3 convolutions with batch norm and max-pools, to `width` channels and more, and two linear layers.
+    Five 3x3 convolutions with batch norm and two max-pools give, for each cell of 4 x 4 pixels, a score and the
+    distances of the box's four sides from it; the boxes of all cells are averaged, weighted by the softmax of their
+    scores. `width` is that of the first convolution.
 
     >>> import gpugrad as gg
-    >>> gg.models.BoxRegressor(32, width=8)(gg.zeros(2, 1, 32, 32)).shape
-    (2, 4)
+    >>> found = gg.models.BoxRegressor(width=4)(gg.zeros(2, 1, 32, 32))
+    >>> found.shape, bool((found[:, :2] <= found[:, 2:]).all())
+    ((2, 4), True)
     """
 
-    def __init__(self, size: int, in_channels: int = 1, width: int = 16):
+    smallest = 4
+
+    def __init__(self, in_channels: int = 1, width: int = 12):
         super().__init__()
-        self.size, self.channels = size, in_channels
+        self.channels = in_channels
         layers: list[Module] = []
         inside = in_channels
-        for outside in (width, 2 * width, 4 * width, 4 * width):
-            layers += [Conv2d(inside, outside, 3, padding=1, bias=False), BatchNorm2d(outside), ReLU(), MaxPool2d(2)]
+        for number, outside in enumerate((width, 2 * width, 3 * width, 3 * width, 3 * width)):
+            layers += [Conv2d(inside, outside, 3, padding=1, bias=False), BatchNorm2d(outside), ReLU()]
+            layers += [MaxPool2d(2)] if number < 2 else []
             inside = outside
         self.features = Sequential(*layers)
-        self.head = Sequential(Flatten(), Linear(inside * (size // 16) ** 2, 128), ReLU(), Linear(128, 4))
+        self.head = Conv2d(inside, 5, 1)
 
     def forward(self, input: Tensor) -> Tensor:
-        if input.shape[2:] != (self.size, self.size):
-            raise ShapeError(f"BoxRegressor: made for images of {self.size} x {self.size}, got {input.shape}")
         self.check(input)
-        found = sigmoid(self.head(self.features(input)))
-        first, second = found[:, :2], found[:, 2:]
-        return concatenate([minimum(first, second), maximum(first, second)], 1)
-
-
-def box_regressor(size: int = 48) -> BoxRegressor:
-    """Build the regressor of the recipe `localisation`: (N, 1, size, size) -> (N, 4).
-
-    >>> import gpugrad as gg
-    >>> gg.models.box_regressor().head[1]
-    Linear(in_features=576, out_features=128, bias=True)
-    """
-    return BoxRegressor(size)
+        maps = self.head(self.features(input))
+        rows, columns = maps.shape[2:]
+        maps = maps.flatten(2)
+        weights = softmax(maps[:, :1], 2)
+        sides = 8 * softplus(maps[:, 1:])  # left, top, right, bottom, in pixels
+        y, x = meshgrid(arange(rows, device=input.device), arange(columns, device=input.device), indexing="ij")
+        middle = 4 * stack([x.flatten(), y.flatten()]).to(dtype=maps.dtype) + 2
+        return (weights * concatenate([middle - sides[:, :2], middle + sides[:, 2:]], 1)).sum(2)
 
 
 def sliding_windows(images: Tensor, size: int, stride: int) -> Tensor:

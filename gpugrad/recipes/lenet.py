@@ -11,7 +11,7 @@ class LeNet(DigitClassification):
     notes = ("5.1.3.1 LeNet",)
     minutes = 0.5
     goals = {"test accuracy": Goal(0.98)}
-    quick = {"epochs": 2, "train_samples": 400}
+    quick = {"epochs": 5, "train_samples": 400, "batch_size": 16}
     epochs = 30
 
     def build(self) -> Module:

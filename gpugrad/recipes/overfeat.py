@@ -97,13 +97,6 @@ class OverFeat(Recipe):
 
     # Windows one by one and by convolution
 
-    def _cropped(self, model: Network, images: Tensor) -> tuple[Tensor, ...]:
-        """Return what `model.slide` returns, from every window by itself."""
-        windows = sliding_windows(images, model.window, model.stride)
-        places = windows.shape[:3]
-        outs = model(windows.reshape(-1, *windows.shape[3:]))
-        return tuple(out.reshape(*places, out.shape[1]).permute(0, 3, 1, 2) for out in outs)
-
     def _speed_up(self) -> float:
         """Return how many times faster than cropped windows, in one batch, convolution is for a scene: best of 3."""
         image = self.scenes.tensors[0][:1].to(device=self.device)
@@ -114,7 +107,7 @@ class OverFeat(Recipe):
             return time.perf_counter() - start
 
         with no_grad():
-            cropped = min(seconds(lambda: self._cropped(self.model, image)) for _ in range(3))
+            cropped = min(seconds(lambda: _cropped(self.model, image)) for _ in range(3))
             return cropped / min(seconds(lambda: self.model.slide(image)) for _ in range(3))
 
     # Localisation
@@ -154,7 +147,7 @@ class OverFeat(Recipe):
         exact = copy.deepcopy(self.model).double().cpu()
         with no_grad():
             some = images[:2].to(dtype=np.float64)
-            pairs = zip(exact.slide(some), self._cropped(exact, some), strict=True)
+            pairs = zip(exact.slide(some), _cropped(exact, some), strict=True)
             difference = max(float(abs(a - b).max()) for a, b in pairs)
         found_labels, found = self._located()
         overlaps, right = elementwise_box_iou(found, truth[:, 0]), found_labels == labels[:, 0]
@@ -170,6 +163,14 @@ class OverFeat(Recipe):
         labels, found = self._located()
         shown = [{"boxes": found[i : i + 1], "labels": labels[i : i + 1]} for i in range(min(12, len(labels)))]
         boxes(self.scenes.tensors[0][: len(shown)], shown, self.picture("boxes"))
+
+
+def _cropped(model: Any, images: Tensor) -> tuple[Tensor, ...]:
+    """Return what `model.slide` returns, from every window by itself."""
+    windows = sliding_windows(images, model.window, model.stride)
+    places = windows.shape[:3]
+    outs = model(windows.reshape(-1, *windows.shape[3:]))
+    return tuple(out.reshape(*places, out.shape[1]).permute(0, 3, 1, 2) for out in outs)
 
 
 def _scaled(images: Tensor, scale: float) -> Tensor:

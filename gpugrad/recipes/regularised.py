@@ -46,9 +46,9 @@ class Regularised(DigitClassification):
     minutes = 3
     quick = {"epochs": 3, "train_samples": 96, "repeats": 1}
     size = 16
-    epochs = 40
+    epochs = 30
     train_samples = 150
-    repeats = 3
+    repeats = 2
     batch_size = 32
 
     def augment(self, images: Tensor) -> Tensor:

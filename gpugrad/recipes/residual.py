@@ -27,7 +27,7 @@ class Residual(DigitClassification):
     }
     quick = {"epochs": 3, "train_samples": 256, "batch_size": 32, "depths": "8,14", "width": 4}
     depths = "20,32,44"
-    size = 16
+    size = 8  # pixels that the digits really have
     width = 8
     epochs = 8
     lr = 0.1

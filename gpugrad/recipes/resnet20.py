@@ -12,8 +12,9 @@ class ResNet20(DigitClassification):
     minutes = 2
     goals = {"test accuracy": Goal(0.985)}
     quick = {"epochs": 2, "train_samples": 192, "size": 16}
-    epochs = 8
-    lr = 0.1
+    epochs = 5
+    batch_size = 32
+    lr = 0.05
     weight_decay = 1e-4
 
     def build(self) -> Module:

@@ -11,7 +11,7 @@ class VGG(DigitClassification):
     notes = ("5.1.3.3 VGG",)
     minutes = 1
     goals = {"test accuracy": Goal(0.985)}
-    quick = {"epochs": 2, "train_samples": 300}
+    quick = {"epochs": 3, "train_samples": 300, "batch_size": 20}
     epochs = 15
 
     def build(self) -> Module:

@@ -42,13 +42,17 @@ def test_gradients_reach_the_linear_layers():
         np.testing.assert_allclose(a.numpy(), b.numpy(), atol=1e-13)
 
 
-def test_boxes_have_their_corners_in_order():
-    gg.manual_seed(0)
-    model = models.BoxRegressor(32, width=4).eval()
-    found = (
-        model(gg.tensor(np.random.default_rng(0).standard_normal((9, 1, 32, 32)).astype(np.float32))).detach().numpy()
-    )
-    assert (found[:, :2] <= found[:, 2:]).all() and found.min() >= 0 and found.max() <= 1
+def test_a_box_is_the_mean_of_the_cells_boxes():
+    model = models.BoxRegressor(width=4).double().eval()
+    maps = np.random.default_rng(0).standard_normal((2, 5, 3, 4))
+    model.features, model.head = nn.Identity(), nn.Identity()
+    model.channels = 5
+    weights = np.exp(maps[:, 0]) / np.exp(maps[:, 0]).sum((1, 2), keepdims=True)
+    left, top, right, bottom = 8 * np.log1p(np.exp(maps[:, 1:])).transpose(1, 0, 2, 3)
+    x, y = 4 * np.arange(4) + 2, 4 * np.arange(3)[:, None] + 2
+    expected = [(weights * side).sum((1, 2)) for side in (x - left, y - top, x + right, y + bottom)]
+    model.smallest = 1
+    np.testing.assert_allclose(model(gg.tensor(maps)).numpy(), np.stack(expected, 1), rtol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -56,8 +60,8 @@ def test_boxes_have_their_corners_in_order():
     [
         (lambda: models.OverFeat(3)(gg.zeros(1, 1, 30, 28)), "windows are 28 x 28, got .*; see `slide`"),
         (lambda: models.OverFeat(3).slide(gg.zeros(1, 1, 30, 27)), r"at least 28 x 28, got \(1, 1, 30, 27\)"),
-        (lambda: models.BoxRegressor(32, width=4)(gg.zeros(1, 1, 33, 32)), "made for images of 32 x 32"),
-        (lambda: models.BoxRegressor(32, width=4)(gg.zeros(1, 3, 32, 32)), r"expected images \(N, 1, H, W\)"),
+        (lambda: models.BoxRegressor(width=4)(gg.zeros(1, 1, 3, 32)), "with H and W at least 4, got"),
+        (lambda: models.BoxRegressor(width=4)(gg.zeros(1, 3, 32, 32)), r"expected images \(N, 1, H, W\)"),
     ],
 )
 def test_images_that_do_not_fit_are_refused(call, words):
