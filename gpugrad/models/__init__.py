@@ -17,7 +17,8 @@ from .cifar_resnet import (
 )
 from .googlenet import GoogLeNet, GoogLeNetOutputs, Inception, googlenet
 from .gpt import GPT
-from .lenet import LeNet
+from .lenet import LeNet, LeNet5
+from .localisation import BoxRegressor, OverFeat, slide, sliding_windows
 from .lstm import LSTMLanguageModel
 from .mlp import MLP
 from .mobilenet import MobileNetV2, mobilenet_v2
@@ -38,10 +39,11 @@ from .vit import VisionTransformer, vit_b_16
 from .yolo import YOLO, tiny_yolo, yolo
 
 __all__ = [
-    "AlexNet", "AlexNet2012", "BasicBlock", "Bottleneck", "CIFARResNet", "FCN", "GPT", "GoogLeNet",
-    "GoogLeNetOutputs", "Inception", "LSTMLanguageModel", "LeNet", "MLP", "MobileNetV2", "Network", "PlainBlock",
-    "ResNet", "SegNet", "UNet", "VGG", "VisionTransformer", "YOLO", "alexnet", "alexnet_2012", "fitting", "googlenet",
-    "mobilenet_v2", "plain110", "plain20", "plain32", "plain44", "plain56", "resnet101", "resnet110", "resnet152",
-    "resnet18", "resnet20", "resnet32", "resnet34", "resnet44", "resnet50", "resnet56", "tiny_yolo", "vgg11",
-    "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn", "vit_b_16", "yolo",
+    "AlexNet", "AlexNet2012", "BasicBlock", "Bottleneck", "BoxRegressor", "CIFARResNet", "FCN", "GPT", "GoogLeNet",
+    "GoogLeNetOutputs", "Inception", "LSTMLanguageModel", "LeNet", "LeNet5", "MLP", "MobileNetV2", "Network",
+    "OverFeat", "PlainBlock", "ResNet", "SegNet", "UNet", "VGG", "VisionTransformer", "YOLO", "alexnet",
+    "alexnet_2012", "fitting", "googlenet", "mobilenet_v2", "plain110", "plain20", "plain32", "plain44", "plain56",
+    "resnet101", "resnet110", "resnet152", "resnet18", "resnet20", "resnet32", "resnet34", "resnet44", "resnet50",
+    "resnet56", "slide", "sliding_windows", "tiny_yolo", "vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16",
+    "vgg16_bn", "vgg19", "vgg19_bn", "vit_b_16", "yolo",
 ]  # fmt: skip

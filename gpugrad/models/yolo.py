@@ -10,7 +10,7 @@ import numpy as np
 from ..autograd.convert import asarray
 from ..autograd.mode import no_grad
 from ..autograd.tensor import Tensor
-from ..errors import OptionError, OutOfRangeError, ShapeError
+from ..errors import OutOfRangeError, ShapeError
 from ..nn import (
     BatchNorm2d,
     Conv2d,
@@ -25,7 +25,6 @@ from ..nn import (
 )
 from ..nn.detection import batched_nms, check_boxes, elementwise_box_iou
 from ..ops.creation import arange
-from ..ops.elementwise import where
 from ..ops.join import stack
 
 
@@ -143,9 +142,10 @@ class YOLO(Module):
         """
         with no_grad():
             boxes, classes = self._split(scores)
-            corners = self._corners(
-                boxes[:, :, 0], boxes[:, :, 1], boxes[:, :, 2] ** 2, boxes[:, :, 3] ** 2
-            ).clip(0, 1) * size  # (N, B, S, S, 4)
+            corners = (
+                self._corners(boxes[:, :, 0], boxes[:, :, 1], boxes[:, :, 2] ** 2, boxes[:, :, 3] ** 2).clip(0, 1)
+                * size
+            )  # (N, B, S, S, 4)
             values = boxes[:, :, None, 4] * classes[:, None]  # (N, B, C, S, S)
             image, box, label, row, column = (values >= score_threshold).nonzero()
             found, value = corners[image, box, row, column], values[image, box, label, row, column]
