@@ -269,14 +269,11 @@ class Recipe:
     def restore(cls, checkpoint: Path, options: Options) -> Recipe:
         """Return the recipe of a saved run with its trained network. Raises CheckpointError for another file."""
         tensors, about = load(checkpoint)
-        if (
-            not isinstance(about, dict)
-            or not {"recipe", "seed", "settings", "text", "weights", "record"} <= about.keys()
-        ):
+        if not isinstance(about, dict) or not {"recipe", "seed", "settings", "text", "record"} <= about.keys():
             raise CheckpointError(f"{checkpoint}: not written by `gpugrad train`")
         options.seed, options.settings = about["seed"], about["settings"]
-        for name in ("text", "weights"):
-            setattr(options, name, None if about[name] is None else Path(about[name]))
+        for name in ("text", "weights"):  # files of earlier versions have no weights
+            setattr(options, name, None if about.get(name) is None else Path(about[name]))
         self = cls(options)
         manual_seed(options.seed)
         self.model = self.build().to(self.device)
