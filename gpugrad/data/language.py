@@ -160,9 +160,9 @@ class DateTranslation(Dataset):
 
     >>> dates = gg.data.DateTranslation(5, seed=3)
     >>> dates.texts[0]
-    ('sat sep 27 1975', '1975-09-27')
+    ('february 24, 2031', '2031-02-24')
     >>> "".join(dates.target.decode(dates[0][1]))
-    '1975-09-27'
+    '2031-02-24'
     """
 
     source = Vocabulary("abcdefghijklmnopqrstuvwxyz0123456789 ,.")

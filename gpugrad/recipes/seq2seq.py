@@ -43,12 +43,12 @@ class SequenceToSequence(DatesToNumbers):
 
         The model without attention is taken, which errs more often.
         """
-        test, kept = self.pairs_to_test, 0
+        test, kept, plain = self.pairs_to_test, 0, self.model["none"]
         count = min(count, len(test))
         for i in range(count):
             source = test[i][0].to(device=self.device)
             beams = [
-                translate_by_beams(self.model["none"], source, test.target.start, test.target.end, width, 12)[0]
+                translate_by_beams(plain, source, test.target.start, test.target.end, width, 12)[0]
                 for width in (1, 4)
             ]
             kept += beams[1].log_probability >= beams[0].log_probability - 1e-5
