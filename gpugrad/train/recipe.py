@@ -189,14 +189,14 @@ class Recipe:
         Ctrl-C saves what is done, and a run that resumes goes on from there.
         """
         file = self.options.out / f"{self.name}-{name}.run"
-        self._parts.append(file)
-        if self.options.resume and file.exists():
+        if self.options.resume and file.exists() and file not in self._parts:
             saved = trainer.load(file, loader if hasattr(loader, "load_state_dict") else None)
             if saved["settings"] != self._identity():
                 raise CheckpointError(
                     f"{file}: of a run with {saved['settings']}, this one has {self._identity()}; remove the file, or "
                     "give the options of then"
                 )
+        self._parts.append(file)
         start, before = time.perf_counter(), trainer.step
         try:
             trainer.fit(loader, self.epochs if epochs is None else epochs, validation)
