@@ -13,6 +13,7 @@ from .dataset import (
 )
 from .fetch import default_collate, default_convert
 from .images import ImageFolder, load_cifar10, load_mnist, read_idx
+from .language import DateTranslation, Texts, Vocabulary, docstrings, padded, python_source
 from .loader import DataLoader
 from .photographs import PhotoPatches, load_photograph
 from .samplers import (
@@ -31,9 +32,10 @@ from .workers import get_worker_info
 
 __all__ = [
     "BatchSampler", "ByteTokenizer", "ChainDataset", "CharTokenizer", "ConcatDataset", "CutMix", "DataLoader",
-    "Dataset", "DigitScenes", "HuggingFaceTokenizer", "ImageFolder", "IterableDataset", "Lines", "MixUp",
-    "PhotoPatches", "RandomAffine", "RandomSampler", "Sampler", "Scene", "SequentialSampler", "Split",
-    "StackDataset", "Subset", "SubsetRandomSampler", "TensorDataset", "TokenDataset", "WeightedRandomSampler",
-    "default_collate", "default_convert", "get_worker_info", "load_cifar10", "load_digits", "load_mnist",
-    "load_photograph", "load_sklearn", "random_split", "read_idx", "transforms",
+    "Dataset", "DateTranslation", "DigitScenes", "HuggingFaceTokenizer", "ImageFolder", "IterableDataset", "Lines",
+    "MixUp", "PhotoPatches", "RandomAffine", "RandomSampler", "Sampler", "Scene", "SequentialSampler", "Split",
+    "StackDataset", "Subset", "SubsetRandomSampler", "TensorDataset", "Texts", "TokenDataset", "Vocabulary",
+    "WeightedRandomSampler", "default_collate", "default_convert", "docstrings", "get_worker_info", "load_cifar10",
+    "load_digits", "load_mnist", "load_photograph", "load_sklearn", "padded", "python_source", "random_split",
+    "read_idx", "transforms",
 ]  # fmt: skip

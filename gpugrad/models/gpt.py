@@ -1,9 +1,14 @@
 """Defines GPT-2, a transformer over tokens (Radford et al. 2019), with the names of Hugging Face's checkpoints."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from ..autograd.tensor import Tensor
 from ..errors import ShapeError
 from ..nn import GELU, Embedding, LayerNorm, Linear, Module, ModuleDict, ModuleList, Sequential, init
 from ..nn.functional import scaled_dot_product_attention
+from ..ops.creation import ones
+from .generation import KeyValueCache
 
 
 class _SelfAttention(Module):
@@ -15,11 +20,17 @@ class _SelfAttention(Module):
         self.c_attn = Linear(n_embd, 3 * n_embd, bias=qkv_bias)
         self.c_proj = Linear(n_embd, n_embd)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, cache: KeyValueCache | None = None, layer: int = 0) -> Tensor:
         batch, length, width = x.shape
         parts = self.c_attn(x).split(width, dim=2)
         q, k, v = (part.view(batch, length, self.n_head, width // self.n_head).transpose(1, 2) for part in parts)
-        mixed = scaled_dot_product_attention(q, k, v, is_causal=self.causal)
+        read = 0 if cache is None else cache.length
+        if cache is not None:
+            k, v = cache.append(layer, k, v)
+        seen = None  # one token more may look at all
+        if self.causal and read and length > 1:
+            seen = ones(length, read + length, dtype="bool", device=x.device).tril(read)
+        mixed = scaled_dot_product_attention(q, k, v, seen, is_causal=self.causal and not read)
         return self.c_proj(mixed.transpose(1, 2).reshape(batch, length, width))
 
 
@@ -33,8 +44,8 @@ class _Block(Module):
         wide, narrow = Linear(n_embd, 4 * n_embd), Linear(4 * n_embd, n_embd)
         self.mlp = Sequential({"c_fc": wide, "act": GELU(approximate), "c_proj": narrow})
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.attn(self.ln_1(x))
+    def forward(self, x: Tensor, cache: KeyValueCache | None = None, layer: int = 0) -> Tensor:
+        x = x + self.attn(self.ln_1(x), cache, layer)
         return x + self.mlp(self.ln_2(x))
 
 
@@ -98,13 +109,41 @@ class GPT(Module):
             elif name.endswith("bias"):
                 init.zeros_(parameter)
 
-    def forward(self, input: Tensor) -> Tensor:
+    def forward(self, input: Tensor, cache: KeyValueCache | None = None) -> Tensor:
+        """Return logits (N, T, vocab_size). With a cache, `input` goes on from the tokens that it has read."""
+        read = 0 if cache is None else cache.length
         length, positions = input.shape[1], self.transformer.wpe.weight
-        if length > self.n_positions:
-            raise ShapeError(f"GPT: a sequence may have at most {self.n_positions} tokens (n_positions), got {length}")
+        if read + length > self.n_positions:
+            raise ShapeError(
+                f"GPT: a sequence may have at most {self.n_positions} tokens (n_positions), got {read + length}"
+            )
         if length < self.n_positions:  # the whole table is added as it is, without an op that cuts it
-            positions = positions[:length]
+            positions = positions[read : read + length]
         x = self.transformer.wte(input) + positions
-        for block in self.transformer.h:
-            x = block(x)
+        for layer, block in enumerate(self.transformer.h):
+            x = block(x, cache, layer)
+        if cache is not None:
+            cache.advance(length)
         return self.lm_head(self.transformer.ln_f(x))
+
+    def load_hugging_face(self, tensors: Mapping[str, Any]) -> None:
+        """Load the tensors of a checkpoint of Hugging Face's GPT-2, such as a user's `model.safetensors`, by name.
+
+        Its Conv1D weights are transposed, names may lack "transformer.", the masks that old files hold are passed over,
+        and a tied output layer may be absent. Raises StateDictError for tensors of another architecture.
+
+        >>> import gpugrad as gg
+        >>> model = gg.models.GPT(vocab_size=11, n_positions=4, n_embd=6, n_layer=1, n_head=2)
+        >>> named = {name: value.T if "c_" in name and value.ndim == 2 else value for name, value in
+        ...          model.state_dict().items()}
+        >>> model.load_hugging_face(named)
+        """
+        state = {}
+        for name, value in tensors.items():
+            full = name if name.startswith(("transformer.", "lm_head.")) else f"transformer.{name}"
+            if full.endswith((".attn.bias", ".attn.masked_bias")):
+                continue
+            conv = full.rsplit(".", 2)[-2].startswith("c_") and full.endswith("weight")
+            state[full] = value.T if conv else value
+        state.setdefault("lm_head.weight", state.get("transformer.wte.weight"))
+        self.load_state_dict({name: value for name, value in state.items() if value is not None})

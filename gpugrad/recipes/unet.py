@@ -12,19 +12,19 @@ from ..train import Goal, Recipe, mean_iou, predicted_classes, segmented
 from ..viz import color_classes, curves, edges, image_grid
 
 CLASSES = 11  # the canvas and ten digits
-TITLES = {"segnet": "bottleneck", "fcn": "fully convolutional", "unet": "U-Net"}
+TITLES = {"unet": "U-Net", "segnet": "bottleneck", "fcn": "fully convolutional"}
 
 
 class Segmentation(Recipe):
     """Gives each pixel of a scene its class: U-Net against a bottleneck and a fully convolutional net.
 
-    Scenes of one or two digits on a textured canvas; each pixel is canvas or one of ten digits. All three networks have
-    the same widths, data and steps. Loss: the cross-entropy of the pixels' classes. Measured: the intersection over
-    union of each class in the test scenes, averaged over the classes; the same for the pixels at edges alone, where
-    the bottleneck loses most.
+    Scenes of one to three digits on a textured canvas; each pixel is canvas or one of ten digits. All three networks
+    have the same widths, data and steps. Loss: the cross-entropy of the pixels' classes. Measured: the intersection
+    over union of each class in the test scenes, averaged over the classes; the same for the pixels at edges alone,
+    where the bottleneck loses most.
     """
 
-    notes = ("N4 5.2.3",)
+    notes = ("5.2.3 Semantic Segmentation",)
     minutes = 5
     goals = {"U-Net mean IoU": Goal(0.90), "U-Net better than the bottleneck": Goal(0.001, form="+.2%")}
     quick = {"epochs": 2, "scenes": 96, "width": 4}
@@ -39,15 +39,18 @@ class Segmentation(Recipe):
     def split(self) -> Split:
         """Scenes to train on and to test on; no digit is in both."""
         count = {"train": self.scenes, "test": max(32, self.scenes // 8)}
-        made = [DigitScenes(n, self.size, digits=(1, 2), heights=(14, 22), part=part) for part, n in count.items()]
+        made = [
+            DigitScenes(n, self.size, digits=(1, 3), heights=(11, 15), overlap=0, part=part)
+            for part, n in count.items()
+        ]
         return Split(*map(segmented, made))
 
     def build(self) -> Module:
         return ModuleDict(
             {
+                "unet": UNet(1, CLASSES, self.width, depth=3),
                 "segnet": SegNet(1, CLASSES, self.width, depth=3),
                 "fcn": FCN(1, CLASSES, self.width, depth=3, skips=2),
-                "unet": UNet(1, CLASSES, self.width, depth=3),
             }
         )
 
@@ -58,7 +61,7 @@ class Segmentation(Recipe):
             optimizer = Adam(model.parameters(), lr=self.lr)
             steps = max(1, self.epochs * len(loader))
             schedule = LambdaLR(optimizer, lambda step, steps=steps: 1 - step / steps)
-            # N4 5.2.3, "a per-pixel classifier": scores (N, 11, S, S), classes (N, S, S)
+            # 5.2.3, "a per-pixel classifier": scores (N, 11, S, S), classes (N, S, S)
             trainer = self.trainer(model, optimizer, cross_entropy, scheduler=schedule, scheduled="step")
             self.fit(trainer, loader, name=name)
             losses[TITLES[name]] = trainer.losses

@@ -1,13 +1,20 @@
 """Training in comfort: a loop, looks into a network, recipes. Loops of your own need none of this."""
 
-from .classification import AugmentedTrainer, Classification, accuracy
+from .average_precision import average_precision, mean_average_precision
+from .classification import AugmentedTrainer, Classification, DigitClassification, accuracy
+from .detection import Detection, padded_scenes, truth_of
+from .language import LanguageModeling, NextToken, gzip_bits, ngram_bits
+from .photographs import PhotoNetwork, cut_after, layer_names
 from .recipe import Goal, Options, Outcome, Recipe
 from .segmentation import class_ious, class_map, mean_iou, predicted_classes, segmented
 from .trainer import Trainer
+from .translation import DatesToNumbers, Translation
 from .watch import DeadUnits, dead_units, gradient_norms, nan_watch
 
 __all__ = [
-    "AugmentedTrainer", "Classification", "DeadUnits", "Goal", "Options", "Outcome", "Recipe", "Trainer", "accuracy",
-    "class_ious", "class_map", "dead_units", "gradient_norms", "mean_iou", "nan_watch", "predicted_classes",
-    "segmented",
+    "AugmentedTrainer", "Classification", "DatesToNumbers", "DeadUnits", "Detection", "DigitClassification", "Goal",
+    "LanguageModeling", "NextToken", "Options", "Outcome", "PhotoNetwork", "Recipe", "Trainer", "Translation",
+    "accuracy", "average_precision", "class_ious", "class_map", "cut_after", "dead_units", "gradient_norms",
+    "gzip_bits", "layer_names", "mean_average_precision", "mean_iou", "nan_watch", "ngram_bits", "padded_scenes",
+    "predicted_classes", "segmented", "truth_of",
 ]  # fmt: skip

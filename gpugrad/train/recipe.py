@@ -189,14 +189,14 @@ class Recipe:
         Ctrl-C saves what is done, and a run that resumes goes on from there.
         """
         file = self.options.out / f"{self.name}-{name}.run"
-        self._parts.append(file)
-        if self.options.resume and file.exists():
+        if self.options.resume and file.exists() and file not in self._parts:
             saved = trainer.load(file, loader if hasattr(loader, "load_state_dict") else None)
             if saved["settings"] != self._identity():
                 raise CheckpointError(
                     f"{file}: of a run with {saved['settings']}, this one has {self._identity()}; remove the file, or "
                     "give the options of then"
                 )
+        self._parts.append(file)
         start, before = time.perf_counter(), trainer.step
         try:
             trainer.fit(loader, self.epochs if epochs is None else epochs, validation)
@@ -250,11 +250,11 @@ class Recipe:
 
     def _save(self, figures: Mapping[str, float]) -> Path:
         path = self.options.out / f"{self.name}.safetensors"
-        text = None if self.options.text is None else str(self.options.text)
-        about = {
-            "recipe": self.name, "seed": self.options.seed, "quick": self.options.quick, "settings": self.changed,
-            "text": text,
-        }  # fmt: skip
+        about: dict[str, Any] = {"recipe": self.name, "seed": self.options.seed, "quick": self.options.quick}
+        about["settings"] = self.changed
+        for name in ("text", "weights"):
+            file = getattr(self.options, name)
+            about[name] = None if file is None else str(file)
         save(path, self.model.state_dict(), {**about, "record": self.record, "figures": dict(figures)})
         return path
 
@@ -274,7 +274,8 @@ class Recipe:
         if not isinstance(about, dict) or not {"recipe", "seed", "quick", "settings", "text", "record"} <= about.keys():
             raise CheckpointError(f"{checkpoint}: not written by `gpugrad train`")
         options.seed, options.quick, options.settings = about["seed"], about["quick"], about["settings"]
-        options.text = None if about["text"] is None else Path(about["text"])
+        for name in ("text", "weights"):  # files of earlier versions have no weights
+            setattr(options, name, None if about.get(name) is None else Path(about[name]))
         self = cls(options)
         manual_seed(options.seed)
         self.model = self.build().to(self.device)

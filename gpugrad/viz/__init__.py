@@ -4,8 +4,10 @@ Those that draw return matplotlib's Figure and write it to `path`; those that fi
 `image_grid` draws.
 """
 
+from .attention import attention, attention_of
 from .attribution import grad_cam, guided_backprop, input_gradient, saliency
-from .charts import curves, histograms
+from .boxes import boxes
+from .charts import bars, curves, histograms, lines
 from .dreams import deep_dream, maximize
 from .graphs import Dot, graph
 from .images import color_classes, edges, image_grid, overlay, stretched
@@ -14,8 +16,8 @@ from .learning import grid_world, spread
 from .style import StyleLosses, StyleTransfer, gram_matrix, total_variation
 
 __all__ = [
-    "Dot", "StyleLosses", "StyleTransfer", "TopPatches", "activations", "color_classes", "curves", "deep_dream",
-    "edges", "filters", "grad_cam", "gram_matrix", "graph", "grid_world", "guided_backprop", "histograms",
-    "image_grid", "input_gradient", "maximize", "overlay", "saliency", "spread", "stretched", "top_patches",
-    "total_variation",
+    "Dot", "StyleLosses", "StyleTransfer", "TopPatches", "activations", "attention", "attention_of", "bars",
+    "boxes", "color_classes", "curves", "deep_dream", "edges", "filters", "grad_cam", "gram_matrix", "graph",
+    "grid_world", "guided_backprop", "histograms", "image_grid", "input_gradient", "lines", "maximize", "overlay",
+    "saliency", "spread", "stretched", "top_patches", "total_variation",
 ]  # fmt: skip

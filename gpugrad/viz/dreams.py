@@ -12,7 +12,7 @@ from ..autograd.convert import asarray
 from ..autograd.functional import grad
 from ..autograd.mode import enable_grad, no_grad
 from ..autograd.tensor import Tensor
-from ..backend.random import default_generator
+from ..backend.random import Generator, default_generator
 from ..errors import OptionError
 from ..nn import Module
 from ..nn.functional import interpolate
@@ -35,6 +35,7 @@ def maximize(
     clip_below: float = 0.0,
     jitter: int = 0,
     limits: tuple[float, float] | None = (0.0, 1.0),
+    generator: Generator | None = None,
 ) -> Tensor:
     """Return an image (C, H, W) = `shape` for each target that makes its score large: (targets, C, H, W).
 
@@ -43,7 +44,8 @@ def maximize(
     score of a class before the softmax or, with `layer`, the largest response of a neuron, a channel of the layer's
     output. Every `blur_every` steps the image is blurred by a Gaussian of `blur` pixels, and at the end of each step
     pixels that differ from x0 by less than `clip_below` of the largest difference go back to it. jitter: the image is
-    moved by up to so many pixels at random for each step. limits: values are cut off there.
+    moved by up to so many pixels at random for each step. limits: values are cut off there. generator: of the random
+    numbers, by default the one that `manual_seed` sets.
 
     >>> model = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
     >>> images = gg.viz.maximize(model, [0, 2], (1, 4, 4), steps=20)
@@ -53,7 +55,7 @@ def maximize(
     """
     targets = np.atleast_1d(np.asarray(target, np.int64))
     device = next(model.parameters()).device
-    random = default_generator().numpy
+    random = (default_generator() if generator is None else generator).numpy
     if start is None:
         noise = 0.5 + 0.01 * random.standard_normal((len(targets), *shape))
         start = asarray(noise.astype(np.float32), device=device)
@@ -116,14 +118,16 @@ def deep_dream(
     lr: float = 1.5,
     jitter: int = 8,
     limits: tuple[float, float] | None = (0.0, 1.0),
+    generator: Generator | None = None,
 ) -> Tensor:
     """Return image (C, H, W) with what a layer sees in it made stronger (Mordvintsev et al. 2015, "DeepDream").
 
     For each of `octaves` sizes, the smallest first and each `scale` times the one before, `steps` times: move the image
     by up to `jitter` pixels at random, compute the layer's activations a, take them as their own gradient (that is, go
     uphill on |a|^2 / 2), move back, and add lr times the gradient divided by its mean size. What was added at one size
-    is enlarged for the next. channels: of the layer's output, by default all. limits: values are cut off there. Raises
-    OptionError for octaves or a scale below 1.
+    is enlarged for the next. channels: of the layer's output, by default all. limits: values are cut off there.
+    generator: of the moves, by default the one that `manual_seed` sets. Raises OptionError for octaves or a scale below
+    1.
 
     >>> model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU())
     >>> gg.viz.deep_dream(model, gg.rand(3, 24, 32), "1", octaves=2, steps=2).shape
@@ -131,7 +135,7 @@ def deep_dream(
     """
     if octaves < 1 or scale < 1:
         raise OptionError(f"deep_dream: octaves and scale must be at least 1, got {octaves} and {scale}")
-    random = default_generator().numpy
+    random = (default_generator() if generator is None else generator).numpy
     device = next(model.parameters()).device
     original = image.detach().to(device=device)[None]
     height, width = original.shape[2:]

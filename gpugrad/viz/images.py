@@ -13,7 +13,7 @@ from ..autograd.convert import asarray
 from ..autograd.tensor import Tensor
 from ..errors import ShapeError
 from ..optional import need
-from .figures import new_figure, saved
+from .figures import blank_figure, saved
 
 # A color for each class of pixels, the background's first; they begin again where there are more classes.
 _PALETTE = np.array(
@@ -55,7 +55,8 @@ def image_grid(
 
     images: (N, C, H, W) with C = 1 or 3, or a list of images (C, H, W) of any sizes; values outside [0, 1] are cut
     off, see `stretched`. columns: the images in a row, by default about the square root of their number. side: inches
-    of an image. colors: the name of matplotlib's map for images of one channel. Raises ShapeError for other shapes.
+    of an image across. colors: the name of the map of matplotlib for images of one channel. Raises ShapeError for other
+    shapes.
 
     >>> figure = gg.viz.image_grid(gg.zeros(6, 3, 8, 8), titles=list("abcdef"), columns=3)
     >>> len(figure.axes), figure.axes[5].get_title()
@@ -64,14 +65,18 @@ def image_grid(
     pictures = [picture(image) for image in images]
     columns = columns or max(1, math.ceil(math.sqrt(len(pictures))))
     rows = max(1, -(-len(pictures) // columns))
-    extra = 0.25 if titles else 0.0
-    figure, axes = new_figure((side * columns, (side + extra) * rows), rows, columns)
-    for place in axes.flat:
-        place.set_axis_off()
-    for i, (place, values) in enumerate(zip(axes.flat, pictures, strict=False)):
+    gap, room = 0.06, 0.2 if titles else 0.0  # inches; a layout engine would take seconds for many axes
+    tallest = max((image.shape[0] / image.shape[1] for image in pictures), default=1.0)
+    width, height = side + gap, side * tallest + gap + room
+    figure = blank_figure((columns * width, rows * height))
+    for i, values in enumerate(pictures):
+        row, column = divmod(i, columns)
+        corner = (column / columns, (rows - 1 - row) / rows)
+        place = figure.add_axes((*corner, side / (columns * width), side * tallest / (rows * height)))
         place.imshow(values, cmap=colors, vmin=0, vmax=1, interpolation="nearest")
-        if titles and i < len(titles):
-            place.set_title(titles[i], fontsize=7)
+        place.set_axis_off()
+        if titles:
+            place.set_title(titles[i], fontsize=7, pad=2)
     return saved(figure, path)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ..autograd.functional import grad
 from ..autograd.mode import no_grad
 from ..autograd.tensor import Tensor
 from ..errors import OptionError, ShapeError
@@ -121,12 +122,11 @@ class StyleTransfer:
         history: dict[str, list[float]] = {name: [] for name in StyleLosses._fields}
 
         def closure() -> Any:
-            search.zero_grad()
             losses = self.losses(x)
             for name, value in losses._asdict().items():
                 history[name].append(value.item())
             total: Any = sum(weight * loss for weight, loss in zip(self.weights, losses, strict=True))
-            total.backward()
+            (x.grad,) = grad(total, [x])  # the network's parameters get none
             return total
 
         if optimizer == "lbfgs":

@@ -17,7 +17,7 @@ MODULES = [f"gpugrad.models.{module.name}" for module in pkgutil.iter_modules(mo
 @pytest.mark.parametrize("module", MODULES)
 def test_examples(module):
     found = importlib.import_module(module)
-    assert doctest.testmod(found).failed == 0
+    assert doctest.testmod(found, extraglobs={"gg": gg, "np": np}).failed == 0
     for name in models.__all__:
         shown = getattr(models, name)
         assert shown.__module__ != module or ">>>" in shown.__doc__, f"{name} has no example"
