@@ -107,5 +107,8 @@ def _verdict(figure: Mapping[str, Any], row: Mapping[str, Any]) -> str:
 
 
 def _section(row: Mapping[str, Any], folder: str) -> str:
-    shown = [f"![{name}]({folder}/{name})" for name in row["pictures"]]
+    shown = [
+        f"[{name}]({folder}/{name})" if name.endswith(".txt") else f"![{name}]({folder}/{name})"
+        for name in row["pictures"]
+    ]
     return "\n\n".join([f"## {row['recipe']}", row["description"], f"`gpugrad train {row['recipe']}`", *shown])

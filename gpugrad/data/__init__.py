@@ -28,6 +28,7 @@ from .scenes import DigitScenes, Scene
 from .tables import Split, load_digits, load_sklearn
 from .text import ByteTokenizer, CharTokenizer, HuggingFaceTokenizer, Lines, TokenDataset
 from .transforms import CutMix, MixUp, RandomAffine
+from .words import WordContexts, WordCorpus
 from .workers import get_worker_info
 
 __all__ = [
@@ -35,7 +36,7 @@ __all__ = [
     "Dataset", "DateTranslation", "DigitScenes", "HuggingFaceTokenizer", "ImageFolder", "IterableDataset", "Lines",
     "MixUp", "PhotoPatches", "RandomAffine", "RandomSampler", "Sampler", "Scene", "SequentialSampler", "Split",
     "StackDataset", "Subset", "SubsetRandomSampler", "TensorDataset", "Texts", "TokenDataset", "Vocabulary",
-    "WeightedRandomSampler", "default_collate", "default_convert", "docstrings", "get_worker_info", "load_cifar10",
-    "load_digits", "load_mnist", "load_photograph", "load_sklearn", "padded", "python_source", "random_split",
-    "read_idx", "transforms",
+    "WeightedRandomSampler", "WordContexts", "WordCorpus", "default_collate", "default_convert", "docstrings",
+    "get_worker_info", "load_cifar10", "load_digits", "load_mnist", "load_photograph", "load_sklearn", "padded",
+    "python_source", "random_split", "read_idx", "transforms",
 ]  # fmt: skip

@@ -38,6 +38,7 @@ from .segmentation import FCN, SegNet, UNet
 from .seq2seq import Attention, Seq2Seq, TransformerTranslator, translate, translate_by_beams
 from .vgg import VGG, vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn
 from .vit import VisionTransformer, vit_b_16
+from .word2vec import Word2Vec, cosines, odd_one_out
 from .yolo import YOLO, tiny_yolo, yolo
 
 __all__ = [
@@ -46,10 +47,10 @@ __all__ = [
     "Bottleneck", "BoxRegressor", "CIFARResNet", "FCN", "GPT", "GoogLeNet", "GoogLeNetOutputs", "Hypothesis",
     "Inception", "KeyValueCache", "LSTMLanguageModel", "LeNet", "LeNet5", "MLP", "MobileNetV2", "Network",
     "OverFeat", "PlainBlock", "PositionalEncoding", "QNetwork", "ResNet", "SegNet", "Seq2Seq",
-    "TransformerTranslator", "UNet", "VGG", "VisionTransformer", "YOLO", "alexnet", "alexnet_2012", "beam_search",
-    "fitting", "generate", "googlenet", "mobilenet_v2", "plain110", "plain20", "plain32", "plain44", "plain56",
-    "resnet101", "resnet110", "resnet152", "resnet18", "resnet20", "resnet32", "resnet34", "resnet44", "resnet50",
-    "resnet56", "rotate_positions", "sample", "scaled_embedding", "sinusoidal_positions", "slide",
-    "sliding_windows", "tiny_yolo", "translate", "translate_by_beams", "vgg11", "vgg11_bn", "vgg13", "vgg13_bn",
-    "vgg16", "vgg16_bn", "vgg19", "vgg19_bn", "vit_b_16", "yolo",
+    "TransformerTranslator", "UNet", "VGG", "VisionTransformer", "Word2Vec", "YOLO", "alexnet", "alexnet_2012",
+    "beam_search", "cosines", "fitting", "generate", "googlenet", "mobilenet_v2", "odd_one_out", "plain110",
+    "plain20", "plain32", "plain44", "plain56", "resnet101", "resnet110", "resnet152", "resnet18", "resnet20",
+    "resnet32", "resnet34", "resnet44", "resnet50", "resnet56", "rotate_positions", "sample", "scaled_embedding",
+    "sinusoidal_positions", "slide", "sliding_windows", "tiny_yolo", "translate", "translate_by_beams", "vgg11",
+    "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn", "vit_b_16", "yolo",
 ]  # fmt: skip

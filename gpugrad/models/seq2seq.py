@@ -9,7 +9,7 @@ import numpy as np
 from ..autograd.convert import asarray
 from ..autograd.mode import no_grad
 from ..autograd.tensor import Tensor
-from ..errors import OptionError
+from ..errors import OptionError, ShapeError
 from ..nn import GRU, Embedding, Linear, Module, Transformer
 from ..nn.functional import log_softmax
 from ..nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -31,7 +31,8 @@ class Attention(Module):
     - "values": the same, and the value is V h;
     - "learned": e = v . tanh(W q + U h) (Bahdanau et al. 2015), the value is h.
 
-    mask (N, S): where the memory holds something. Raises OptionError for another variant.
+    mask (N, S): where the memory holds something. Raises OptionError for another variant, ShapeError for a mask of
+    another shape.
 
     >>> context, weights = gg.models.Attention(8, "multiplicative")(gg.ones(1, 2, 8), gg.ones(1, 5, 8))
     >>> context.shape, weights.shape
@@ -57,6 +58,8 @@ class Attention(Module):
             both = self.query(states).expand_dims(2) + keys.expand_dims(1)
             scores = self.score(both.tanh())[..., 0]
         if mask is not None:
+            if mask.shape != memory.shape[:2]:
+                raise ShapeError(f"Attention: the mask must have the shape {memory.shape[:2]}, got {mask.shape}")
             scores = scores.masked_fill(~mask.expand_dims(1), -1e9)
         weights = scores.softmax(axis=2)
         return weights @ values, weights

@@ -10,16 +10,26 @@ from ..train import Goal, LanguageModeling
 class SmallGPT(LanguageModeling):
     """Learns Python's source code character by character with a small GPT, and writes some.
 
-    Radford et al. 2019; `--weights` is not needed: `gpugrad.models.GPT().load_hugging_face` reads the published files.
+    Radford et al. 2019. The cache is measured on a text of as many characters as the network was trained on at once;
+    `gpugrad.models.GPT().load_hugging_face` reads GPT-2's published weights.
     """
 
     minutes = 10
     goals = {
         "fewer than gzip": Goal(0, form=".3f"),
         "fewer than n-grams": Goal(0, form=".3f"),
-        "speed-up by the cache, 256 characters": Goal(3, form=".1f"),
+        "speed-up by the cache": Goal(3, form=".1f"),
     }
-    quick = {"characters": 20_000, "test_characters": 5000, "width": 48, "layers": 2, "length": 32, "written": 24}
+    quick = {
+        "characters": 20_000,
+        "test_characters": 5000,
+        "width": 48,
+        "layers": 2,
+        "length": 32,
+        "written": 24,
+        "batch_size": 32,
+        "epochs": 2,
+    }
     epochs = 3
     length = 256
     batch_size = 16
@@ -40,7 +50,7 @@ class SmallGPT(LanguageModeling):
             before = time.perf_counter()
             texts[cache] = generate(self.model, start, self.written, temperature=0, cache=cache).tolist()
             seconds[cache] = time.perf_counter() - before
-        name = f"speed-up by the cache, {self.written} characters"
+        name = "speed-up by the cache"
         self.record.setdefault(name, seconds[False] / seconds[True])
         self.record.setdefault("characters a second", self.written / seconds[True])
         same = float(texts[True] == texts[False])

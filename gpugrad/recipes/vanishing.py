@@ -37,11 +37,11 @@ class VanishingGradients(Recipe):
             x = asarray(inputs, device=self.device).requires_grad_()
             output, _ = network(x)
             (output[:, -1] * asarray(directions, device=self.device)).sum().backward()
-            norms = x.grad.norm(dim=2).cpu().numpy().mean(axis=0)[::-1]
+            norms = x.grad.square().sum(axis=2).sqrt().cpu().numpy().mean(axis=0)[::-1]
             self.record[name] = (norms / norms[0]).tolist()  # by distance, in parts of the last input's
 
     def evaluate(self) -> dict[str, float]:
-        last = {name: max(self.record[name][-1], 1e-30) for name in self.record}
+        last = {name: max(self.record[name][-1], 1e-30) for name in self.model}
         figures = {f"gradient left after {self.length - 1} steps, {name}": value for name, value in last.items()}
         return {"LSTM's gradient over RNN's, at the largest distance": last["LSTM"] / last["RNN"], **figures}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import math
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -22,12 +22,14 @@ from .trainer import Trainer
 
 
 def gzip_bits(text: str) -> float:
-    """Return the bits that gzip needs for a character of the text.
+    """Return the bits that gzip needs for a character of the text. Raises DataError for an empty one.
 
     >>> gg.train.gzip_bits("ab" * 500) < 1
     True
     """
-    return 8 * len(gzip.compress(text.encode(), 9)) / max(1, len(text))
+    if not text:
+        raise DataError("gzip_bits: the text is empty")
+    return 8 * len(gzip.compress(text.encode(), 9)) / len(text)
 
 
 def ngram_bits(train: Any, test: Any, order: int = 5) -> float:
@@ -35,11 +37,14 @@ def ngram_bits(train: Any, test: Any, order: int = 5) -> float:
 
     The probability after a context is interpolated with that after the shorter ones (Witten and Bell 1991): p(c | h) =
     (count(h c) + kinds(h) p(c | shorter h)) / (count(h) + kinds(h)), where kinds(h) counts the tokens seen after h.
+    Those of test that have fewer than order - 1 tokens before them are left out. Raises DataError for too few tokens.
 
     >>> gg.train.ngram_bits([0, 1] * 50, [0, 1] * 5, order=2) < 0.5
     True
     """
     train, test = np.asarray(train, np.int64), np.asarray(test, np.int64)
+    if min(len(train), len(test)) < order:
+        raise DataError(f"ngram_bits: {len(train)} and {len(test)} tokens are too few for order {order}")
     size = int(max(train.max(), test.max())) + 1
     if order * math.log2(size) > 62:
         raise DataError(f"ngram_bits: order {order} of {size} tokens is beyond what 64 bits can number")
@@ -90,14 +95,16 @@ class LanguageModeling(Recipe):
     """A recipe that learns characters of Python's source, or of `--text`. A recipe defines `build`.
 
     >>> sorted(gg.train.LanguageModeling.settings())
-    ['batch_size', 'characters', 'epochs', 'length', 'lr', 'order', 'test_characters']
+    ['batch_size', 'characters', 'epochs', 'length', 'lr', 'order', 'test_characters', 'test_length']
     """
 
+    kind: ClassVar[type[NextToken]] = NextToken
     batch_size = 32
     length = 128  # characters of a window
     lr = 2e-3
     characters = 2_000_000  # to learn from
     test_characters = 100_000
+    test_length = 0  # of a window to test on; 0: as long as those to learn from
     order = 5  # of the n-gram model
 
     @cached_property
@@ -116,14 +123,22 @@ class LanguageModeling(Recipe):
         """Both parts as numbers."""
         return tuple(self.tokenizer.encode(text).numpy() for text in self.texts)  # type: ignore[return-value]
 
+    def loader(self) -> DataLoader:
+        """Return the batches of an epoch."""
+        return DataLoader(TokenDataset(self.tokens[0], self.length), self.batch_size, shuffle=True, drop_last=True)
+
+    def prepare(self, trainer: Any, steps: int) -> None:
+        """Set what is special to a `kind` of trainer, which will make so many steps."""
+
     def train(self) -> None:
-        loader = DataLoader(TokenDataset(self.tokens[0], self.length), self.batch_size, shuffle=True, drop_last=True)
+        loader = self.loader()
         optimizer = AdamW(self.model.parameters(), lr=self.lr, weight_decay=0.01)
         steps = self.epochs * len(loader)
         schedule = LambdaLR(optimizer, lambda step: min(1, (step + 1) / 50) * (1 - step / (steps + 1)))
         trainer = self.trainer(
-            self.model, optimizer, kind=NextToken, scheduler=schedule, scheduled="step", clip=1.0, watch=False
+            self.model, optimizer, kind=self.kind, scheduler=schedule, scheduled="step", clip=1.0, watch=False
         )
+        self.prepare(trainer, steps)
         self.fit(trainer, loader)
         trainer.draw(self.picture("loss"))
 
@@ -140,7 +155,7 @@ class LanguageModeling(Recipe):
         """Return the mean of -log2 p over the text to test on, in windows as long as those to learn from."""
         total, count = 0.0, 0
         with no_grad():
-            for tokens, following in DataLoader(TokenDataset(self.tokens[1], self.length), 64):
+            for tokens, following in DataLoader(TokenDataset(self.tokens[1], self.test_length or self.length), 32):
                 tokens, following = (asarray(part, device=self.device) for part in (tokens, following))
                 output = self.model(tokens)
                 logits = output[0] if isinstance(output, tuple) else output

@@ -14,10 +14,11 @@ from .images import color_classes, edges, image_grid, overlay, stretched
 from .layers import TopPatches, activations, filters, top_patches
 from .learning import grid_world, spread
 from .style import StyleLosses, StyleTransfer, gram_matrix, total_variation
+from .words import word_map
 
 __all__ = [
     "Dot", "StyleLosses", "StyleTransfer", "TopPatches", "activations", "attention", "attention_of", "bars",
     "boxes", "color_classes", "curves", "deep_dream", "edges", "filters", "grad_cam", "gram_matrix", "graph",
     "grid_world", "guided_backprop", "histograms", "image_grid", "input_gradient", "lines", "maximize", "overlay",
-    "saliency", "spread", "stretched", "top_patches", "total_variation",
+    "saliency", "spread", "stretched", "top_patches", "total_variation", "word_map",
 ]  # fmt: skip
