@@ -1,6 +1,7 @@
 """Datasets, loaders, transforms of images, readers of files, tokenisers."""
 
 from . import transforms
+from .captions import Caption, SceneCaptions
 from .dataset import (
     ChainDataset,
     ConcatDataset,
@@ -13,9 +14,10 @@ from .dataset import (
 )
 from .fetch import default_collate, default_convert
 from .images import ImageFolder, load_cifar10, load_mnist, read_idx
-from .language import DateTranslation, Texts, Vocabulary, docstrings, padded, python_source
+from .language import DateTranslation, Texts, Vocabulary, docstrings, documents, padded, python_source
 from .loader import DataLoader
 from .photographs import PhotoPatches, load_photograph
+from .pseudowords import Occurrences, PseudoWords
 from .samplers import (
     BatchSampler,
     RandomSampler,
@@ -32,11 +34,12 @@ from .words import WordContexts, WordCorpus
 from .workers import get_worker_info
 
 __all__ = [
-    "BatchSampler", "ByteTokenizer", "ChainDataset", "CharTokenizer", "ConcatDataset", "CutMix", "DataLoader",
-    "Dataset", "DateTranslation", "DigitScenes", "HuggingFaceTokenizer", "ImageFolder", "IterableDataset", "Lines",
-    "MixUp", "PhotoPatches", "RandomAffine", "RandomSampler", "Sampler", "Scene", "SequentialSampler", "Split",
-    "StackDataset", "Subset", "SubsetRandomSampler", "TensorDataset", "Texts", "TokenDataset", "Vocabulary",
-    "WeightedRandomSampler", "WordContexts", "WordCorpus", "default_collate", "default_convert", "docstrings",
+    "BatchSampler", "ByteTokenizer", "Caption", "ChainDataset", "CharTokenizer", "ConcatDataset", "CutMix",
+    "DataLoader", "Dataset", "DateTranslation", "DigitScenes", "HuggingFaceTokenizer", "ImageFolder",
+    "IterableDataset", "Lines", "MixUp", "Occurrences", "PhotoPatches", "PseudoWords", "RandomAffine",
+    "RandomSampler", "Sampler", "Scene", "SceneCaptions", "SequentialSampler", "Split", "StackDataset", "Subset",
+    "SubsetRandomSampler", "TensorDataset", "Texts", "TokenDataset", "Vocabulary", "WeightedRandomSampler",
+    "WordContexts", "WordCorpus", "default_collate", "default_convert", "docstrings", "documents",
     "get_worker_info", "load_cifar10", "load_digits", "load_mnist", "load_photograph", "load_sklearn", "padded",
     "python_source", "random_split", "read_idx", "transforms",
 ]  # fmt: skip

@@ -90,17 +90,27 @@ def docstrings(modules: Sequence[str] | None = None) -> list[str]:
     >>> len(sentences) > 100, sentences[0].islower()
     (True, True)
     """
-    found: dict[str, None] = {}
+    return list(dict.fromkeys(sentence for text in documents(modules) for sentence in text))
+
+
+def documents(modules: Sequence[str] | None = None) -> list[list[str]]:
+    """Return the sentences of each docstring, in order; see `docstrings`.
+
+    >>> texts = gg.data.documents(["random"])
+    >>> sum(map(len, texts)) > len(texts) > 20
+    True
+    """
+    found: dict[tuple[str, ...], None] = {}
     for name in [""] if modules is None else modules:
         more = _docstrings_of(name)
         if not more:
             raise DataError(f"docstrings: the standard library has none in {name!r}")
         found.update(dict.fromkeys(more))
-    return list(found)
+    return [list(text) for text in found]
 
 
 @cache
-def _docstrings_of(module: str) -> tuple[str, ...]:
+def _docstrings_of(module: str) -> tuple[tuple[str, ...], ...]:
     folder = Path(sysconfig.get_path("stdlib"))
     files = [folder / f"{module}.py"] if module and (folder / f"{module}.py").is_file() else []
     found = []
@@ -108,8 +118,8 @@ def _docstrings_of(module: str) -> tuple[str, ...]:
         if not _UNREAD & set(file.relative_to(folder).parts):
             for node in ast.walk(_parsed(file)):
                 if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
-                    found += _sentences(ast.get_docstring(node) or "")
-    return tuple(found)
+                    found.append(tuple(_sentences(ast.get_docstring(node) or "")))
+    return tuple(text for text in found if text)
 
 
 def _parsed(file: Path) -> ast.Module:

@@ -11,6 +11,7 @@ from .bert import (
     BertForTokenClassification,
     BertModel,
 )
+from .captioning import Captioner
 from .cifar_resnet import (
     CIFARResNet,
     plain20,
@@ -24,6 +25,7 @@ from .cifar_resnet import (
     resnet56,
     resnet110,
 )
+from .elmo import ELMo, ScalarMix
 from .generation import Hypothesis, KeyValueCache, beam_search, generate, sample
 from .googlenet import GoogLeNet, GoogLeNetOutputs, Inception, googlenet
 from .gpt import GPT
@@ -44,13 +46,14 @@ from .yolo import YOLO, tiny_yolo, yolo
 __all__ = [
     "ActorCritic", "AlexNet", "AlexNet2012", "Attention", "BasicBlock", "BertForMaskedLM", "BertForPreTraining",
     "BertForQuestionAnswering", "BertForSequenceClassification", "BertForTokenClassification", "BertModel",
-    "Bottleneck", "BoxRegressor", "CIFARResNet", "FCN", "GPT", "GoogLeNet", "GoogLeNetOutputs", "Hypothesis",
-    "Inception", "KeyValueCache", "LSTMLanguageModel", "LeNet", "LeNet5", "MLP", "MobileNetV2", "Network",
-    "OverFeat", "PlainBlock", "PositionalEncoding", "QNetwork", "ResNet", "SegNet", "Seq2Seq",
-    "TransformerTranslator", "UNet", "VGG", "VisionTransformer", "Word2Vec", "YOLO", "alexnet", "alexnet_2012",
-    "beam_search", "cosines", "fitting", "generate", "googlenet", "mobilenet_v2", "odd_one_out", "plain110",
-    "plain20", "plain32", "plain44", "plain56", "resnet101", "resnet110", "resnet152", "resnet18", "resnet20",
-    "resnet32", "resnet34", "resnet44", "resnet50", "resnet56", "rotate_positions", "sample", "scaled_embedding",
-    "sinusoidal_positions", "slide", "sliding_windows", "tiny_yolo", "translate", "translate_by_beams", "vgg11",
-    "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn", "vit_b_16", "yolo",
+    "Bottleneck", "BoxRegressor", "CIFARResNet", "Captioner", "ELMo", "FCN", "GPT", "GoogLeNet", "GoogLeNetOutputs",
+    "Hypothesis", "Inception", "KeyValueCache", "LSTMLanguageModel", "LeNet", "LeNet5", "MLP", "MobileNetV2",
+    "Network", "OverFeat", "PlainBlock", "PositionalEncoding", "QNetwork", "ResNet", "ScalarMix", "SegNet",
+    "Seq2Seq", "TransformerTranslator", "UNet", "VGG", "VisionTransformer", "Word2Vec", "YOLO", "alexnet",
+    "alexnet_2012", "beam_search", "cosines", "fitting", "generate", "googlenet", "mobilenet_v2", "odd_one_out",
+    "plain110", "plain20", "plain32", "plain44", "plain56", "resnet101", "resnet110", "resnet152", "resnet18",
+    "resnet20", "resnet32", "resnet34", "resnet44", "resnet50", "resnet56", "rotate_positions", "sample",
+    "scaled_embedding", "sinusoidal_positions", "slide", "sliding_windows", "tiny_yolo", "translate",
+    "translate_by_beams", "vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn",
+    "vit_b_16", "yolo",
 ]  # fmt: skip

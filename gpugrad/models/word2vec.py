@@ -87,7 +87,8 @@ def odd_one_out(similarities: np.ndarray, groups: Sequence[Sequence[int]]) -> tu
     Each three of a group (in order, so as many as the group has words) are asked with each word of each other group;
     chance is a quarter. similarities: between all words. groups: the numbers of words, without one in common.
 
-    >>> gg.models.odd_one_out(np.array([[1, .9, .8, 0], [.9, 1, .7, 0], [.8, .7, 1, 0], [0, 0, 0, 1]]), [[0, 1, 2], [3]])
+    >>> similarities = np.array([[1, 0.9, 0.8, 0], [0.9, 1, 0.7, 0], [0.8, 0.7, 1, 0], [0, 0, 0, 1]])
+    >>> gg.models.odd_one_out(similarities, [[0, 1, 2], [3]])
     (3, 3)
     """
     right = asked = 0

@@ -4,7 +4,7 @@ Those that draw return matplotlib's Figure and write it to `path`; those that fi
 `image_grid` draws.
 """
 
-from .attention import attention, attention_of
+from .attention import attention, attention_of, words_on_image
 from .attribution import grad_cam, guided_backprop, input_gradient, saliency
 from .boxes import boxes
 from .charts import bars, curves, histograms, lines
@@ -20,5 +20,5 @@ __all__ = [
     "Dot", "StyleLosses", "StyleTransfer", "TopPatches", "activations", "attention", "attention_of", "bars",
     "boxes", "color_classes", "curves", "deep_dream", "edges", "filters", "grad_cam", "gram_matrix", "graph",
     "grid_world", "guided_backprop", "histograms", "image_grid", "input_gradient", "lines", "maximize", "overlay",
-    "saliency", "spread", "stretched", "top_patches", "total_variation", "word_map",
+    "saliency", "spread", "stretched", "top_patches", "total_variation", "word_map", "words_on_image",
 ]  # fmt: skip

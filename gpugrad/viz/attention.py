@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.convert import asarray
 from ..autograd.mode import no_grad
 from ..autograd.tensor import Tensor
 from ..errors import ShapeError
 from ..nn import Module, MultiheadAttention
+from ..nn.functional import interpolate
 from .figures import new_figure, saved
+from .images import image_grid, overlay
 
 
 def attention(
@@ -81,3 +84,23 @@ def attention_of(model: Module, *inputs: Any) -> dict[str, Tensor]:
         for handle in handles:
             handle.remove()
     return found
+
+
+def words_on_image(image: Tensor, weights: Any, words: Sequence[str], path: str | os.PathLike | None = None) -> Any:
+    """Return a picture of an image (1 or 3, H, W), and of where each word looks: weights (words, h, w).
+
+    The weights are spread over the image; the brightest place of each word has the same color.
+
+    >>> figure = gg.viz.words_on_image(gg.zeros(3, 8, 8), np.ones((2, 4, 4)), ["a", "dot"])
+    >>> [axes.get_title() for axes in figure.axes]
+    ['', 'a', 'dot']
+    """
+    array = np.asarray(weights, np.float32)
+    if array.ndim != 3 or len(array) != len(words):
+        raise ShapeError(f"words_on_image: expected weights ({len(words)}, h, w), got shape {array.shape}")
+    array = array / np.maximum(array.max(axis=(1, 2), keepdims=True), 1e-12)
+    wide = asarray(array[:, None], device="cpu")
+    heat = interpolate(wide, size=image.shape[1:], mode="bilinear").clip(0, 1)
+    shown = overlay(image.expand_dims(0).broadcast_to((len(words), *image.shape)), heat, 0.6)
+    first = image if image.shape[0] == 3 else image.broadcast_to((3, *image.shape[1:]))
+    return image_grid([first, *shown], path, titles=["", *words], columns=5)
