@@ -50,7 +50,7 @@ def ngram_bits(train: Any, test: Any, order: int = 5) -> float:
         raise DataError(f"ngram_bits: order {order} of {size} tokens is beyond what 64 bits can number")
     probability = np.full(len(test) - order + 1, 1 / size)
     for length in range(order):  # of the context
-        joint, seen = (_numbered(tokens, length + 1, size, order) for tokens in (train, test))
+        joint, seen = (_numbered(train, length + 1, size, length + 1), _numbered(test, length + 1, size, order))
         keys, counts = np.unique(joint, return_counts=True)
         contexts, first, kinds = np.unique(keys // size, return_index=True, return_counts=True)
         totals = np.add.reduceat(counts, first)

@@ -1,0 +1,24 @@
+"""Recipes of words, contexts and captions."""
+
+import numpy as np
+import pytest
+from recipes.runs import quick_run
+
+
+@pytest.mark.parametrize("name", ["word2vec", "elmo", "captioning"])
+def test_quick_runs(name, tmp_path):
+    run = quick_run(name, tmp_path)
+    assert run.losses_fall
+    if name != "captioning":
+        assert "\nnear " in run.printed
+
+
+def test_features_before_training_do_not_tell_meanings_apart_but_the_task_is_fair():
+    """Which word it was is nowhere in the windows."""
+    from gpugrad.data import PseudoWords, WordCorpus
+
+    corpus = WordCorpus(["see the cat run", "see the dog run", "the dog sat there", "the cat sat there"], 1)
+    made = PseudoWords(corpus, [("cat", "dog")])
+    found = made.occurrences(1)
+    assert found.meaning.tolist() == [0, 1, 1, 0]
+    assert np.unique(found.windows[:, 1]).tolist() == [corpus.number("cat")]
