@@ -15,8 +15,10 @@ from .dataset import (
 from .fetch import default_collate, default_convert
 from .images import ImageFolder, load_cifar10, load_mnist, read_idx
 from .language import DateTranslation, Texts, Vocabulary, docstrings, documents, padded, python_source
+from .language_tasks import asked_spans, joined_sentences, next_sentences, subjects
 from .loader import DataLoader
 from .photographs import PhotoPatches, load_photograph
+from .pieces import PieceSample, PieceSamples, mask_tokens, train_wordpiece
 from .pseudowords import Occurrences, PseudoWords
 from .samplers import (
     BatchSampler,
@@ -36,10 +38,11 @@ from .workers import get_worker_info
 __all__ = [
     "BatchSampler", "ByteTokenizer", "Caption", "ChainDataset", "CharTokenizer", "ConcatDataset", "CutMix",
     "DataLoader", "Dataset", "DateTranslation", "DigitScenes", "HuggingFaceTokenizer", "ImageFolder",
-    "IterableDataset", "Lines", "MixUp", "Occurrences", "PhotoPatches", "PseudoWords", "RandomAffine",
-    "RandomSampler", "Sampler", "Scene", "SceneCaptions", "SequentialSampler", "Split", "StackDataset", "Subset",
-    "SubsetRandomSampler", "TensorDataset", "Texts", "TokenDataset", "Vocabulary", "WeightedRandomSampler",
-    "WordContexts", "WordCorpus", "default_collate", "default_convert", "docstrings", "documents",
-    "get_worker_info", "load_cifar10", "load_digits", "load_mnist", "load_photograph", "load_sklearn", "padded",
-    "python_source", "random_split", "read_idx", "transforms",
+    "IterableDataset", "Lines", "MixUp", "Occurrences", "PhotoPatches", "PieceSample", "PieceSamples",
+    "PseudoWords", "RandomAffine", "RandomSampler", "Sampler", "Scene", "SceneCaptions", "SequentialSampler",
+    "Split", "StackDataset", "Subset", "SubsetRandomSampler", "TensorDataset", "Texts", "TokenDataset",
+    "Vocabulary", "WeightedRandomSampler", "WordContexts", "WordCorpus", "asked_spans", "default_collate",
+    "default_convert", "docstrings", "documents", "get_worker_info", "joined_sentences", "load_cifar10",
+    "load_digits", "load_mnist", "load_photograph", "load_sklearn", "mask_tokens", "next_sentences", "padded",
+    "python_source", "random_split", "read_idx", "subjects", "train_wordpiece", "transforms",
 ]  # fmt: skip

@@ -15,7 +15,7 @@ class TransformerOnDates(DatesToNumbers):
 
     minutes = 4
     goals = {"exact": Goal(0.99)}
-    quick = {"pairs": 256, "test_pairs": 20, "width": 32, "feedforward": 64, "epochs": 4}
+    quick = {"pairs": 256, "test_pairs": 20, "width": 32, "feedforward": 64, "epochs": 3, "warmup": 1}
     epochs = 12
     lr = 1e-3
     width = 64

@@ -5,6 +5,7 @@ from .classification import AugmentedTrainer, Classification, DigitClassificatio
 from .detection import Detection, padded_scenes, truth_of
 from .language import LanguageModeling, NextToken, gzip_bits, ngram_bits
 from .photographs import PhotoNetwork, cut_after, layer_names
+from .pieces import BertPretraining, FineTuning
 from .recipe import Goal, Options, Outcome, Recipe
 from .recurrent import Streams, TruncatedBackpropagation
 from .segmentation import class_ious, class_map, mean_iou, predicted_classes, segmented
@@ -14,10 +15,10 @@ from .watch import DeadUnits, dead_units, gradient_norms, nan_watch
 from .words import WordVectors, neighbours
 
 __all__ = [
-    "AugmentedTrainer", "Classification", "DatesToNumbers", "DeadUnits", "Detection", "DigitClassification", "Goal",
-    "LanguageModeling", "NextToken", "Options", "Outcome", "PhotoNetwork", "Recipe", "Streams", "Trainer",
-    "Translation", "TruncatedBackpropagation", "WordVectors", "accuracy", "average_precision", "class_ious",
-    "class_map", "cut_after", "dead_units", "gradient_norms", "gzip_bits", "layer_names", "mean_average_precision",
-    "mean_iou", "nan_watch", "neighbours", "ngram_bits", "padded_scenes", "predicted_classes", "segmented",
-    "truth_of",
+    "AugmentedTrainer", "BertPretraining", "Classification", "DatesToNumbers", "DeadUnits", "Detection",
+    "DigitClassification", "FineTuning", "Goal", "LanguageModeling", "NextToken", "Options", "Outcome",
+    "PhotoNetwork", "Recipe", "Streams", "Trainer", "Translation", "TruncatedBackpropagation", "WordVectors",
+    "accuracy", "average_precision", "class_ious", "class_map", "cut_after", "dead_units", "gradient_norms",
+    "gzip_bits", "layer_names", "mean_average_precision", "mean_iou", "nan_watch", "neighbours", "ngram_bits",
+    "padded_scenes", "predicted_classes", "segmented", "truth_of",
 ]  # fmt: skip
