@@ -23,7 +23,7 @@ class Captioning(Recipe):
 
     minutes = 5
     goals = {"exact": Goal(0.95)}
-    quick = {"scenes": 200, "test_scenes": 20, "width": 16, "layers": 1, "epochs": 2}
+    quick = {"scenes": 200, "test_scenes": 20, "width": 16, "layers": 1, "epochs": 2, "warmup": 1, "batch_size": 50}
     epochs = 16
     scenes = 10_000
     test_scenes = 1000

@@ -25,13 +25,8 @@ class CharacterRNN(LanguageModeling):
     }
     kind = TruncatedBackpropagation
     quick = {
-        "characters": 20_000,
-        "test_characters": 5000,
-        "hidden": 64,
-        "length": 32,
-        "test_length": 256,
-        "sampled": 0.1,
-    }
+        "characters": 8000, "test_characters": 2000, "hidden": 32, "length": 16, "test_length": 200, "epochs": 2,
+    }  # fmt: skip
     epochs = 4
     hidden = 256
     temperature = 0.7
@@ -61,4 +56,4 @@ class CharacterRNN(LanguageModeling):
         return self.tokenizer.decode(np.concatenate(written))
 
     def draw(self) -> None:
-        self.picture("sample", ".txt").write_text(self.write("def ", 600))
+        self.picture("sample", ".txt").write_text(self.write(self.beginning, 600))

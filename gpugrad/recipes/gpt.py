@@ -21,8 +21,8 @@ class SmallGPT(LanguageModeling):
         "speed-up by the cache": Goal(3, form=".1f"),
     }
     quick = {
-        "characters": 20_000,
-        "test_characters": 5000,
+        "characters": 8000,
+        "test_characters": 2000,
         "width": 48,
         "layers": 2,
         "length": 32,
@@ -44,7 +44,7 @@ class SmallGPT(LanguageModeling):
         return GPT(self.tokenizer.vocab_size, positions, self.width, self.layers, self.heads)
 
     def evaluate(self) -> dict[str, float]:
-        figures, start = super().evaluate(), self.tokenizer.encode("def ").reshape(1, -1)
+        figures, start = super().evaluate(), self.tokenizer.encode(self.beginning).reshape(1, -1)
         seconds, texts = {}, {}
         for cache in (True, False):
             before = time.perf_counter()
@@ -57,6 +57,6 @@ class SmallGPT(LanguageModeling):
         return {**figures, name: self.record[name], "the same text without the cache": same}
 
     def draw(self) -> None:
-        start = self.tokenizer.encode("def ").reshape(1, -1)
+        start = self.tokenizer.encode(self.beginning).reshape(1, -1)
         tokens = generate(self.model, start, self.length, temperature=0.8, top_k=20, seed=self.options.seed)
         self.picture("sample", ".txt").write_text(self.tokenizer.decode(tokens[0]))

@@ -113,6 +113,11 @@ class LanguageModeling(Recipe):
         train, test = python_source(self.options.text)
         return train[: self.characters], test[: self.test_characters]
 
+    @property
+    def beginning(self) -> str:
+        """The beginning of a text to be written: a definition, or the beginning of the user's text."""
+        return "def " if self.options.text is None else self.texts[0][:20]
+
     @cached_property
     def tokenizer(self) -> CharTokenizer:
         """Of the characters of both parts."""

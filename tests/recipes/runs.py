@@ -37,7 +37,7 @@ def quick_run(name, folder, *options):
     assert status == 0
     row = json.loads((folder / f"{name}.json").read_text())
     for picture in row["pictures"]:
-        assert (folder / picture).stat().st_size > 500, picture
+        assert (folder / picture).stat().st_size > (20 if picture.endswith(".txt") else 500), picture
     assert not list(folder.glob("*.run"))
     _, again = said("eval", folder / f"{name}.safetensors")
     assert again.splitlines() == [line for line in printed.splitlines() if line in again] and again
