@@ -73,7 +73,7 @@ class _Layer(Module):
 
 class BertOutput(NamedTuple):
     """What BERT makes of tokens: `last_hidden_state` (N, T, hidden_size), `pooler_output` (N, hidden_size), and
-    `hidden_states`, the embeddings and the output of each layer.
+    `hidden_states`, the embeddings and the output of each layer: features, of one layer or of a `ScalarMix` of all.
 
     >>> model = gg.models.BertModel(vocab_size=11, hidden_size=8, num_hidden_layers=2, num_attention_heads=2)
     >>> len(model(gg.tensor([[1, 2, 3]])).hidden_states)

@@ -50,7 +50,7 @@ class SmallBERT(Recipe):
     }  # fmt: skip
     quick = {
         "modules": "email turtle asyncio", "vocabulary": 400, "width": 24, "layers": 1, "epochs": 1,
-        "task_epochs": 1, "most": 160,
+        "task_epochs": 3, "most": 128, "batch_size": 32, "warmup": 2, "task_lr": 3e-3,
     }  # fmt: skip
     modules = ""  # of the standard library; all
     epochs = 10
@@ -64,6 +64,7 @@ class SmallBERT(Recipe):
     batch_size = 64
     lr = 1e-3
     task_lr = 5e-4
+    warmup = 50  # steps in which the learning rate rises
 
     @cached_property
     def texts(self) -> list[list[str]]:
@@ -121,7 +122,7 @@ class SmallBERT(Recipe):
             epochs = self.epochs if first else self.task_epochs
             steps, lr = epochs * len(loader), self.lr if first else self.task_lr
             optimizer = AdamW(model.parameters(), lr=lr, weight_decay=0.01)
-            schedule = LambdaLR(optimizer, lambda s, steps=steps: min(1, (s + 1) / 50) * (1 - s / (steps + 1)))
+            schedule = LambdaLR(optimizer, lambda s, steps=steps: min(1, (s + 1) / self.warmup) * (1 - s / (steps + 1)))
             kind = BertPretraining if first else FineTuning
             trainer = self.trainer(
                 model, optimizer, kind=kind, scheduler=schedule, scheduled="step", clip=1.0, watch=False

@@ -125,3 +125,68 @@ def test_captions_fit_the_scenes():
     assert [" ".join(captions.vocabulary.decode(row)) for row in captions.tokens] == captions.texts
     other = data.SceneCaptions(30, part="test", seed=4)
     assert not (other.images[:, None] == captions.images[None]).all((2, 3, 4)).any()
+
+
+def test_word_pieces_are_the_same_each_time():
+    texts = data.docstrings(["random"])
+    tokenizer, again = (data.train_wordpiece(texts, 200) for _ in range(2))
+    assert tokenizer.vocab_size == 200
+    assert tokenizer.tokenizer.get_vocab() == again.tokenizer.get_vocab()
+    assert [tokenizer.tokenizer.token_to_id(name) for name in ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")] == [
+        *range(5)
+    ]
+    assert tokenizer.decode(tokenizer.encode(texts[3])) == texts[3]
+    assert tokenizer.encode("é").tolist() == [tokenizer.tokenizer.token_to_id("e")]
+    assert tokenizer.encode("β").tolist() == [1]
+    with pytest.raises(DataError, match="1 texts have no letter"):
+        data.train_wordpiece([" 1 "])
+
+
+def test_shares_of_masked_tokens():
+    """15 % are chosen; of these 80 % are hidden, 10 % another token, 10 % as they were. Special tokens stay."""
+    tokens = np.where(np.arange(100_000) % 10, 7, np.arange(100_000) // 10 % 5)
+    given, wanted = data.mask_tokens(tokens, 1000, np.random.default_rng(0))
+    chosen = wanted != -100
+    assert chosen.sum() / (tokens == 7).sum() == pytest.approx(0.15, abs=0.005)
+    assert (wanted[chosen] == 7).all() and (given[~chosen] == tokens[~chosen]).all()
+    shares = [(given[chosen] == 4).mean(), (~np.isin(given[chosen], [4, 7])).mean(), (given[chosen] == 7).mean()]
+    np.testing.assert_allclose(shares, [0.8, 0.1, 0.1], atol=0.015)
+    assert given[chosen].min() >= 4
+
+
+def test_samples_of_two_parts_are_cut_and_padded():
+    samples = data.PieceSamples([[7, 8], [9]], [[5, 6, 5, 6], []], [0, 1], length=7)
+    assert samples.tokens.tolist() == [[2, 7, 8, 3, 5, 6, 5], [2, 9, 3, 0, 0, 0, 0]]
+    assert samples.segments.tolist() == [[0, 0, 0, 0, 1, 1, 1], [0] * 7]
+
+
+def test_next_sentences_are_next_where_the_target_says_so():
+    words = [f"word{chr(97 + i)}" for i in range(20)]
+    encode = lambda text: np.array([words.index(word) + 5 for word in text.split()])  # noqa: E731
+    texts = [[words[i], words[i + 1]] for i in range(0, 18, 2)] + [[" ".join(words[18:])]]
+    samples = data.next_sentences(encode, texts, 5, seed=1)
+    assert len(samples) == 10 and 0 < samples.targets.sum() < 10
+    for row, wrong in zip(samples.tokens, samples.targets, strict=True):
+        assert (row[3] != row[1] + 1) == wrong
+
+
+def test_spans_are_the_words_from_one_to_the_other():
+    tokenizer = data.train_wordpiece(data.docstrings(["random"]), 100)
+    sentences = data.docstrings(["random"])[:60]
+    samples = data.asked_spans(tokenizer.encode, sentences, 64)
+    assert len(samples) > 30
+    for row, (first, last) in zip(samples.tokens, samples.targets, strict=True):
+        question = row[1 : list(row).index(3)].tolist()
+        span = row[first : last + 1].tolist()
+        assert any(
+            span[:n] == question[:n] and span[n - len(question) :] == question[n:] for n in range(1, len(question))
+        )
+
+
+def test_subjects_are_by_module():
+    encode = data.ByteTokenizer().encode
+    samples = data.subjects(encode, ["random", "json"], 300)
+    own = [set(data.docstrings([name])) for name in ("random", "json")]
+    for row, target in zip(samples.tokens[::7], samples.targets[::7], strict=True):
+        text = bytes(row[1 : list(row).index(3)].tolist()).decode()
+        assert text in own[target]

@@ -245,3 +245,19 @@ def test_captioner_sees_the_picture_and_no_word_to_come():
     assert np.abs(first[:, 2] - second[:, 2]).max() > 1e-4 < np.abs(second - third).max()
     with pytest.raises(ShapeError):
         model(gg.zeros(1, 3, 64, 64), gg.tensor(words))
+
+
+def test_features_of_bert_from_any_layer_or_a_mix():
+    """A mix that counts one layer only is that layer; the first are the embeddings."""
+    model = models.BertModel(30, 8, 2, 2).eval()
+    with gg.no_grad():
+        output = model(gg.tensor([[5, 6, 7]]))
+    assert len(output.hidden_states) == 3
+    np.testing.assert_array_equal(output.hidden_states[-1].numpy(), output.last_hidden_state.numpy())
+    mix = models.ScalarMix(3)
+    mix.scores.data.copy_(gg.tensor([0.0, 100.0, 0.0]))
+    np.testing.assert_allclose(
+        mix(output.hidden_states).detach().numpy(), output.hidden_states[1].detach().numpy(), rtol=1e-5
+    )
+    mix(output.hidden_states).sum().backward()
+    assert np.isfinite(mix.scores.grad.numpy()).all()
