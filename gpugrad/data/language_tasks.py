@@ -64,7 +64,7 @@ def asked_spans(encode: Encode, sentences: Sequence[str], length: int, seed: int
     >>> encode = gg.data.CharTokenizer("abcdefgh ").encode
     >>> samples = gg.data.asked_spans(encode, ["a b c d e f"], length=40)
     >>> first, last = samples.targets[0].tolist()
-    >>> samples.tokens[0, first] == samples.tokens[0, 1]
+    >>> bool(samples.tokens[0, first] == samples.tokens[0, 1])
     True
     """
     random, firsts, seconds, targets = np.random.default_rng(seed), [], [], []

@@ -49,8 +49,8 @@ class VanishingGradients(Recipe):
                 part.retain_grad()
             states.append(parts)
         (states[-1][0] * direction).sum().backward()
-        squares = [sum(part.grad.square().sum(axis=1) for part in parts) for parts in states[-2::-1]]
-        return np.array([square.sqrt().mean().item() for square in squares])
+        squares = [[part.grad.square().sum(axis=1).cpu().numpy() for part in parts] for parts in states[-2::-1]]
+        return np.array([np.sqrt(np.sum(parts, axis=0)).mean() for parts in squares])
 
     def evaluate(self) -> dict[str, float]:
         last = {name: self.record[name][-1] for name in self.model}

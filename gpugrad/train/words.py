@@ -8,6 +8,7 @@ import numpy as np
 
 from ..autograd.convert import asarray
 from ..autograd.tensor import Tensor
+from ..errors import DataError
 from .trainer import Trainer
 
 
@@ -33,9 +34,14 @@ class WordVectors(Trainer):
 def neighbours(similarities: np.ndarray, names: Sequence[str], name: str, count: int = 5) -> list[str]:
     """Return the names of the `count` rows that are most similar to that of `name`, itself left out.
 
+    Raises DataError for a name that is not among them.
+
     >>> gg.train.neighbours(np.array([[1, 0.2, 0.9], [0.2, 1, 0], [0.9, 0, 1]]), ["a", "b", "c"], "a", 1)
     ['c']
     """
-    place = list(names).index(name)
+    known: list[str] = list(names)
+    if name not in known:
+        raise DataError(f"neighbours: {name!r} is not one of the {len(known)} names")
+    place = known.index(name)
     order = np.argsort(-similarities[place], kind="stable")
-    return [names[other] for other in order if other != place][:count]
+    return [known[other] for other in order if other != place][:count]

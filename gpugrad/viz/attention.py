@@ -69,7 +69,9 @@ def attention_of(model: Module, *inputs: Any) -> dict[str, Tensor]:
             if name not in found:
                 found[name] = found.setdefault(name, Tensor([0.0]))  # the call below comes by here again
                 asked = {**kwargs, "need_weights": True, "average_attn_weights": False}
-                found[name] = layer(*args[:4], **asked)[1]
+                weights = layer(*args[:4], **asked)[1]
+                assert weights is not None  # they are asked for
+                found[name] = weights
 
         return layer.register_forward_pre_hook(look, with_kwargs=True)
 

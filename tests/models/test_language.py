@@ -78,6 +78,28 @@ def test_a_file_of_gpt2_in_its_published_form(hugging_face):
         models.GPT(50, **{**SIZES, "n_layer": 2}).load_hugging_face(named)
 
 
+def test_gpt2_from_a_users_files(hugging_face, tmp_path):
+    """A folder as Hugging Face writes it: model.safetensors and tokenizer.json; what is written is the same text."""
+    import torch
+    from tokenizers import Tokenizer, pre_tokenizers
+    from tokenizers.models import WordLevel
+
+    words = Tokenizer(WordLevel({f"w{i}": i for i in range(50)}, unk_token="w0"))
+    words.pre_tokenizer = pre_tokenizers.Whitespace()
+    words.save(str(tmp_path / "tokenizer.json"))
+    theirs = randomised(hugging_face.GPT2LMHeadModel(hugging_face.GPT2Config(vocab_size=50, **SIZES)))
+    theirs.save_pretrained(tmp_path)
+    ours, tokenizer = models.GPT(50, **SIZES), gg.data.HuggingFaceTokenizer(tmp_path / "tokenizer.json")
+    ours.load_hugging_face(gg.io.load_weights(tmp_path / "model.safetensors"))
+    start = tokenizer.encode("w3 w1 w4 w1 w5").reshape(1, -1)
+    written = models.generate(ours, start, 12, temperature=0)[0]
+    expected = theirs.generate(
+        torch.tensor(start.numpy()), attention_mask=torch.ones(1, 5), max_new_tokens=12, do_sample=False,
+        pad_token_id=0, eos_token_id=49,
+    )  # fmt: skip
+    assert tokenizer.decode(written) == tokenizer.decode(expected[0].tolist())
+
+
 def test_bert_is_hugging_faces(hugging_face):
     import torch
 
@@ -237,6 +259,21 @@ def test_length_is_normalised():
         models.beam_search(other, 9, 2, 4)
     with pytest.raises(OptionError, match="width must be at least 1, got 0"):
         models.beam_search(other, 9, 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: models.GPT(5, 8, 8, 1, 2)(gg.tensor([[7]])), "7 in a table of 5 rows"),
+        (lambda: models.BertModel(5, 8, 1, 2)(gg.tensor([[9]])), "9 in a table of 5 rows"),
+        (lambda: models.Seq2Seq(5, 5, 4)(gg.tensor([[0, 0]]), gg.tensor([[1]])), r"at least one element.*\[0\]"),
+        (lambda: gg.data.TokenDataset([], 5), r"tokens \(0,\) are too few for a window of 5"),
+        (lambda: models.KeyValueCache(2).append(0, gg.ones(1, 1, 3, 2), gg.ones(1, 1, 3, 2)), "2 tokens, 3 are given"),
+    ],
+)  # fmt: skip
+def test_unknown_tokens_and_empty_texts(call, message):
+    with pytest.raises(gg.errors.GpugradError, match=message):
+        call()
 
 
 def test_berts_wrong_inputs():
