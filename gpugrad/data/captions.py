@@ -37,7 +37,7 @@ class SceneCaptions(Dataset):
 
     >>> captions = gg.data.SceneCaptions(3, seed=2)
     >>> captions.texts[0]
-    'a blue three left of a yellow six'
+    'a red three left of a green four'
     >>> captions.vocabulary.decode(captions[0].tokens) == captions.texts[0].split()
     True
     """
