@@ -140,17 +140,36 @@ def resnet50():
     return _ResNet(7, _bottleneck, (64, 128, 256, 512), (3, 4, 6, 3), 1000)
 
 
+class KeyValueCache:
+    """Keeps the keys and values of the tokens that a GPT has read, as `gpugrad.models.KeyValueCache` does."""
+
+    def __init__(self, positions):
+        self.positions, self.length, self.layers = positions, 0, []
+
+    def append(self, layer, k, v):
+        """Adds those of new tokens, (N, H, T, D); returns those of all."""
+        end = self.length + k.shape[2]
+        if layer == len(self.layers):
+            shape = (*k.shape[:2], self.positions, k.shape[3])
+            self.layers.append((k.new_zeros(shape), v.new_zeros(shape)))
+        for whole, new in zip(self.layers[layer], (k, v), strict=True):
+            whole[:, :, self.length : end] = new
+        return tuple(whole[:, :, :end] for whole in self.layers[layer])
+
+
 class _Attention(nn.Module):
     def __init__(self, width, heads, bias, causal):
         super().__init__()
         self.heads, self.causal = heads, causal
         self.c_attn, self.c_proj = nn.Linear(width, 3 * width, bias=bias), nn.Linear(width, width)
 
-    def forward(self, x):
+    def forward(self, x, cache, layer):
         batch, length, width = x.shape
         parts = self.c_attn(x).split(width, dim=2)
         q, k, v = (part.view(batch, length, self.heads, width // self.heads).transpose(1, 2) for part in parts)
-        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
+        if cache is not None:  # of one token, which sees all
+            k, v = cache.append(layer, k, v)
+        mixed = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal and cache is None)
         return self.c_proj(mixed.transpose(1, 2).reshape(batch, length, width))
 
 
@@ -163,13 +182,16 @@ class _Block(nn.Module):
         self.mlp.add_module("act", nn.GELU(approximate))
         self.mlp.add_module("c_proj", nn.Linear(4 * width, width))
 
-    def forward(self, x):
-        x = x + self.attn(self.ln_1(x))
+    def forward(self, x, cache, layer):
+        x = x + self.attn(self.ln_1(x), cache, layer)
         return x + self.mlp(self.ln_2(x))
 
 
 class GPT(nn.Module):
-    """Predicts the token after each, or with causal=False encodes: integers (N, n_positions) -> logits."""
+    """Predicts the token after each, or with causal=False encodes: integers (N, n_positions) -> logits.
+
+    With a cache it reads one token.
+    """
 
     def __init__(
         self, vocab_size, n_positions, n_embd, n_layer, n_head, qkv_bias, approximate, tie_weights=False, causal=True
@@ -187,10 +209,15 @@ class GPT(nn.Module):
             elif name.endswith("bias"):
                 nn.init.zeros_(parameter)
 
-    def forward(self, tokens):
-        x = self.transformer.wte(tokens) + self.transformer.wpe.weight
-        for block in self.transformer.h:
-            x = block(x)
+    def forward(self, tokens, cache=None):
+        positions = self.transformer.wpe.weight
+        if cache is not None:
+            positions = positions[cache.length : cache.length + 1]
+        x = self.transformer.wte(tokens) + positions
+        for layer, block in enumerate(self.transformer.h):
+            x = block(x, cache, layer)
+        if cache is not None:
+            cache.length += 1
         return self.lm_head(self.transformer.ln_f(x))
 
 

@@ -65,6 +65,22 @@ def language(lib, inputs, batch, length, vocabulary=256, **sizes):
     return training(lib, model, tokens, following, "AdamW", lr=1e-4)
 
 
+def generation(lib, inputs, count, vocabulary=256, **sizes):
+    """Reads `count` tokens one after the other with a cache of keys and values, as a text is written."""
+    options = {"tie_weights": False, "qkv_bias": False, "approximate": "none"}
+    model = network(lib, "GPT", vocab_size=vocabulary, n_positions=count, **options, **sizes).to(inputs.device)
+    tokens = inputs.integers(vocabulary, 1, count)
+
+    def read():
+        with lib.no_grad():
+            cache = network(lib, "KeyValueCache", positions=count)
+            for place in range(count):
+                logits = model(tokens[:, place : place + 1], cache=cache)
+        return logits
+
+    return Case(model, read)
+
+
 def char_lstm(lib, inputs):
     """Trains the LSTM language model for a step, on 32 sequences of 64 characters."""
     tokens, following = inputs.integers(96, 32, 64), inputs.integers(96, 32 * 64)
@@ -164,6 +180,10 @@ WORKLOADS = [
     Workload("max-pool2d", "max-pool 2x2 (64, 64, 56, 56), forward + backward", 0.4, max_pool2d),
     Workload("cross-entropy", "cross-entropy (4096, 32000), forward + backward", 0.2, cross_entropy),
     *_picture_models(),
+    Workload(
+        "gpt-write", "GPT, 256 tokens one by one with a cache, d 128, 4 layers, 4 heads", None,
+        partial(generation, count=256, n_embd=128, n_layer=4, n_head=4), items=256, unit="tokens",
+    ),
     Workload("lstm", "LSTM, T 64, batch 32, 128 -> 128, forward + backward", None, lstm),
     Workload("char-lstm", "char-LSTM, 32 x 64, d 256, Adam step", None, char_lstm, items=2048, unit="tokens"),
     Workload(
