@@ -12,19 +12,20 @@ class AlexNet(DigitClassification):
     minutes = 1
     goals = {"test accuracy": Goal(0.985)}
     quick = {"epochs": 3, "train_samples": 300, "batch_size": 20}
-    epochs = 12
-    lr = 0.04
+    epochs = 15
+    batch_size = 32
+    lr = 0.02
     weight_decay = 5e-4
 
     def build(self) -> Module:
         model = Sequential(
-            Conv2d(1, 24, 5, padding=2), ReLU(), MaxPool2d(3, 2), response_norm(),  # 32 x 32 -> 15 x 15
-            Conv2d(24, 48, 5, padding=2), ReLU(), MaxPool2d(3, 2), response_norm(),  # -> 7 x 7
-            Conv2d(48, 64, 3, padding=1), ReLU(),
-            Conv2d(64, 64, 3, padding=1), ReLU(),
-            Conv2d(64, 48, 3, padding=1), ReLU(), MaxPool2d(3, 2),  # -> 3 x 3
+            Conv2d(1, 16, 5, padding=2), ReLU(), MaxPool2d(3, 2), response_norm(),  # 32 x 32 -> 15 x 15
+            Conv2d(16, 32, 5, padding=2), ReLU(), MaxPool2d(3, 2), response_norm(),  # -> 7 x 7
+            Conv2d(32, 48, 3, padding=1), ReLU(),
+            Conv2d(48, 48, 3, padding=1), ReLU(),
+            Conv2d(48, 32, 3, padding=1), ReLU(), MaxPool2d(3, 2),  # -> 3 x 3
             Flatten(),
-            Linear(3 * 3 * 48, 256), ReLU(), Dropout(),
+            Linear(3 * 3 * 32, 256), ReLU(), Dropout(),
             Linear(256, 256), ReLU(), Dropout(),
             Linear(256, 10),
         )  # fmt: skip

@@ -94,6 +94,7 @@ class OverFeat(Recipe):
         self.fit(trainer, loader)
         if trainer.losses:
             trainer.draw(self.picture("loss"))
+        self.model.eval()
         self.record["speed-up"] = self._speed_up()
 
     # Windows one by one and by convolution
