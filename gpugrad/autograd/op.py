@@ -122,6 +122,11 @@ class Op:
 
         return declare
 
+    def otherwise(self, words: frozenset[str], function: Callable) -> Op:
+        """Give the calls that do not fit the op, and have one of these words among their keywords, to `function`."""
+        self.other_form = words, function
+        return self
+
     # Calling
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

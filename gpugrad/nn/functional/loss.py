@@ -116,9 +116,9 @@ def cross_entropy(
     """Compute -log softmax(input)[target]: input (N, C, *S) or (C,); target class indices (N, *S), or probabilities
     like input.
 
-    weight (C,) has a factor for each class; the mean is then weighted. The class ignore_index does not count (indices
-    only). label_smoothing is the share of the target that is spread over all classes (C. Szegedy et al. 2016, section
-    7).
+    weight (C,) has a factor for each class; the mean is then weighted. The class ignore_index does not count; with
+    probabilities it raises OptionError. label_smoothing is the share of the target that is spread over all classes (C.
+    Szegedy et al. 2016, section 7).
 
     A class that does not exist raises OutOfRangeError; on cuda devices it gives NaN, because an error would have to
     wait for the device.
@@ -129,6 +129,10 @@ def cross_entropy(
     input, target = asarray(input), asarray(target)
     fraction("cross_entropy", "label_smoothing", label_smoothing)
     if target.dtype.kind not in "iu":
+        if ignore_index >= 0:
+            raise OptionError(
+                f"cross_entropy: ignore_index={ignore_index} names a class, and target {target.dtype} has probabilities"
+            )
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     rows, classes, shape = _classes_last("cross_entropy", input, target)
     weight = None if weight is None else asarray(weight, dtype=rows.dtype)
