@@ -43,6 +43,19 @@ def pair(name: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:
     return input, target
 
 
+def factors(name: str, argument: str, given: Any, like: Tensor) -> Tensor:
+    """Return factors of losses shaped like `like` as a Tensor. Raises ShapeError if they broadcast to another shape."""
+    given = asarray(given)
+    if _broadcast_shape(given.shape, like.shape) != like.shape:
+        raise ShapeError(f"{name}: {argument} must broadcast to {like.shape}, got {given.shape}")
+    return given
+
+
+def times(name: str, losses: Tensor, weight: Any) -> Tensor:
+    """Return losses * weight, the losses themselves for None."""
+    return losses if weight is None else losses * factors(name, "weight", weight, losses)
+
+
 def _broadcast_shape(*shapes: tuple) -> tuple | None:
     try:
         return np.broadcast_shapes(*shapes)
@@ -313,7 +326,7 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any = None, reduction:
     _probabilities("binary_cross_entropy", "input", input)
     _probabilities("binary_cross_entropy", "target", target)
     losses = binary_cross_entropy_elements(input, target)
-    return reduced("binary_cross_entropy", losses if weight is None else losses * weight, reduction)
+    return reduced("binary_cross_entropy", times("binary_cross_entropy", losses, weight), reduction)
 
 
 @governed("float32")
@@ -327,8 +340,11 @@ def binary_cross_entropy_with_logits(
     """
     input, target = same_shape("binary_cross_entropy_with_logits", input, target)
     of_ones = OPS["softplus"](-input)  # -log sigmoid(input)
-    losses = (1 - target) * input + of_ones * (1 if pos_weight is None else (asarray(pos_weight) - 1) * target + 1)
-    return reduced("binary_cross_entropy_with_logits", losses if weight is None else losses * weight, reduction)
+    if pos_weight is not None:
+        pos_weight = factors("binary_cross_entropy_with_logits", "pos_weight", pos_weight, input)
+        of_ones = of_ones * ((pos_weight - 1) * target + 1)
+    losses = times("binary_cross_entropy_with_logits", (1 - target) * input + of_ones, weight)
+    return reduced("binary_cross_entropy_with_logits", losses, reduction)
 
 
 @governed("float32")
