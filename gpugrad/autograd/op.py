@@ -88,6 +88,9 @@ class Op:
         """Bind the op as a method of a Tensor, which becomes its first input."""
         return self if instance is None else MethodType(self, instance)
 
+    def __reduce__(self) -> str:
+        return self.name  # copied and pickled as functions are: by where it is found
+
     def input_name(self, i: int) -> str:
         """Return the declared name of flat input `i`."""
         return self.inputs[0 if self.many else i]

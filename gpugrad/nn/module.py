@@ -69,6 +69,11 @@ class Module(MemberRegistry):
                 error = caught
             return retell(self.forward, type(self).__name__, error, function_checks(""), args, kwargs)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes to copy or pickle; those that were computed, like a normed weight, without graph."""
+        detach = {name: t.detach() for name, t in vars(self).items() if isinstance(t, Tensor) and not t.is_leaf}
+        return vars(self) | detach
+
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
         if cls.__module__.startswith("gpugrad.nn.") and "__init__" in vars(cls):

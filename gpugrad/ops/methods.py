@@ -49,7 +49,7 @@ def _varargs(name: str, function: Callable, attribute: str) -> Callable:
             kwargs[attribute] = given
         return function(self, **kwargs)
 
-    method.__name__ = name
+    inplace.named_as_method(method, name)
     method.__doc__ = function.__doc__
     return method
 
@@ -333,7 +333,7 @@ def attach(functions: Mapping[str, Any]) -> None:
     for method, attribute in {"reshape": "shape", "tile": "reps"}.items():
         setattr(Tensor, method, _varargs(method, functions[method], attribute))
     for name, method in METHODS.items():
-        method.__name__, method.__qualname__ = name, f"Tensor.{name}"  # which Python's errors show
+        inplace.named_as_method(method, name)
         setattr(Tensor, name, method)
     for name, get in PROPERTIES.items():
         setattr(Tensor, name, property(get))

@@ -135,6 +135,47 @@ def broken():
     raise KeyError("no such picture")
 
 
+class Settings(Dataset):
+    """Samples of what a worker's code finds: its seed, what its `init` drew, and the default dtype and device."""
+
+    drawn: tuple = ()
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, i):
+        info = get_worker_info()
+        return info.seed, info.dataset.drawn, gg.default_dtype().name, gg.zeros(1).device.type
+
+
+def draw(number):
+    get_worker_info().dataset.drawn = gg.rand(1).item(), random.random(), np.random.rand()
+
+
+@pytest.fixture
+def double():
+    gg.set_default_dtype("float64")
+    yield
+    gg.set_default_dtype("float32")
+
+
+def test_what_a_worker_begins_with(double):
+    def seen():
+        gg.manual_seed(3)
+        return list(DataLoader(Settings(), None, num_workers=2, worker_init_fn=draw, collate_fn=tuple))
+
+    first, again = seen(), seen()
+    assert first == again
+    (seed, drawn, *rest), (other_seed, other_drawn, *others) = first
+    assert seed != other_seed and all(a != b for a, b in zip(drawn, other_drawn, strict=True))
+    assert rest == others == ["float64", "cpu"]
+
+
+def test_a_spawned_worker_has_the_default_dtype(double):
+    (batch,) = DataLoader([1.5, 2.5], 2, num_workers=1, multiprocessing_context="spawn")
+    assert batch.dtype == gg.float64
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_bad_sample_is_named(workers):
     loader = DataLoader(Noisy(fault=broken), 4, num_workers=workers)
