@@ -202,8 +202,21 @@ def test_a_worker_that_dies_is_named():
         list(DataLoader(Noisy(fault=die), 4, num_workers=2))
     with pytest.raises(DataError, match="died: exit status 3"):
         list(DataLoader(Noisy(fault=lambda: os._exit(3)), 4, num_workers=1))
-    with pytest.raises(DataError, match="worker 1 has not made batch 1 .* in 0.5 s"):
-        list(DataLoader(Noisy(fault=lambda: time.sleep(3)), 4, num_workers=2, timeout=0.5))
+
+
+def test_a_worker_that_is_late_is_named():
+    there, here = os.pipe()  # the worker waits at `there` until the loader stops it
+    late = Noisy(fault=lambda: os.read(there, 1))
+    loader = DataLoader(late, 4, num_workers=2, timeout=60, persistent_workers=True)
+    batches = iter(loader)
+    next(batches)
+    workers = loader._workers
+    workers.timeout, stop = 0.1, workers.stop
+    workers.stop = lambda: (os.write(here, b"."), stop())
+    with pytest.raises(DataError, match="worker 1 has not made batch 1 .* in 0.1 s"):
+        next(batches)
+    os.close(there)
+    os.close(here)
 
 
 def interrupt():
