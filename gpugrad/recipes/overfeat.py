@@ -68,21 +68,20 @@ class OverFeat(Recipe):
         scenes = DigitScenes(-(-self.train_windows // 8), self.size, digits=(1, 2), seed=self.options.seed)
         scales = [float(scale) for scale in self.scales.split(",")]
         images, labels, found = [], [], []
-        for number in range(self.train_windows):
-            if number % 8 == 0:
-                scene, scale = scenes[number // 8], scales[number // 8 % len(scales)]
-                image, truth = _scaled(scene.image[None], scale).numpy()[0], scene.boxes.numpy() * scale
-                free = np.array(image.shape[1:]) - side
-            corner = random.integers(0, free + 1)
-            if number % 8 < 5:  # around a digit, not far from the middle
-                left, top, right, bottom = truth[random.integers(len(truth))]
-                middle = np.array([top + bottom, left + right]) / 2 - side / 2
-                corner = np.clip(np.round(middle + random.uniform(-6, 6, 2)).astype(int), 0, free)
-            top, left = corner
-            images.append(image[:, top : top + side, left : left + side])
-            label, box = _inside(truth - [left, top, left, top], scene.labels.numpy(), side)
-            labels.append(label)
-            found.append(box / side)
+        for number in range(len(scenes)):
+            scene, scale = scenes[number], scales[number % len(scales)]
+            image, truth = _scaled(scene.image[None], scale).numpy()[0], scene.boxes.numpy() * scale
+            free = np.array(image.shape[1:]) - side
+            for turn in range(8):
+                top, left = random.integers(0, free + 1)
+                if turn < 5:  # around a digit, not far from the middle
+                    x1, y1, x2, y2 = truth[random.integers(len(truth))]
+                    middle = np.array([y1 + y2, x1 + x2]) / 2 - side / 2
+                    top, left = np.clip(np.round(middle + random.uniform(-6, 6, 2)).astype(int), 0, free)
+                images.append(image[:, top : top + side, left : left + side])
+                label, box = _inside(truth - [left, top, left, top], scene.labels.numpy(), side)
+                labels.append(label)
+                found.append(box / side)
         arrays = np.stack(images), np.array(labels), np.array(found, np.float32)
         return TensorDataset(*(asarray(array, device="cpu") for array in arrays))
 
