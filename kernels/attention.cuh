@@ -13,6 +13,7 @@ struct Attention {
     int64 heads, key_heads, queries, keys;  // of one batch entry; query head h reads key head h / (heads / key_heads)
     Strides q, k, v, out, mask, g, gq, gk, gv;
     uint64 seed;
+    const uint64* stored_seed;  // where a captured step has its seed, else null
     double scale, kept_scale;  // of scores; of the weights that dropout keeps
     int width, value_width;    // of a row of q and k, of v and out
     int causal, mask_kind;
@@ -55,7 +56,8 @@ constexpr uint64 kAttentionStream = 0;
 
 // Bit w says whether the weight of key 4 * quad + w is kept.
 __device__ __forceinline__ uint32 kept_of_four(const Attention& a, int64 row, int64 quad) {
-    const Random4 random = philox(row * ((a.keys + 3) / 4) + quad, kAttentionStream, a.seed);
+    const uint64 key = a.stored_seed != nullptr ? *a.stored_seed : a.seed;
+    const Random4 random = philox(row * ((a.keys + 3) / 4) + quad, kAttentionStream, key);
     uint32 bits = 0;
     for (int w = 0; w < 4; ++w) bits |= uint32(uniform(random.at[w]) >= a.dropout) << w;
     return bits;

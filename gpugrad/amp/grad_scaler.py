@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
-
-import numpy as np
 
 from ..autograd.tensor import Tensor, wrap
 from ..autograd.versions import changed
+from ..backend.capture import Capture, current
+from ..backend.devices import Device
 from ..backend.dtypes import float16, float32
 from ..errors import DTypeError, GradientError, OptionError
 
@@ -83,14 +83,20 @@ class GradScaler:
             return outputs
         self._used = True
         if isinstance(outputs, Tensor):
-            device = outputs.device
-            return outputs * wrap(device.full((), self._scale, float32), device, None)
+            return outputs * wrap(self._number(outputs.device, lambda: self._scale), outputs.device, None)
         if not isinstance(outputs, Iterable):
             raise DTypeError(
                 f"GradScaler.scale: expected a Tensor or an iterable of them, got a {type(outputs).__name__}"
             )
         scaled = map(self.scale, outputs)
         return type(outputs)(scaled) if isinstance(outputs, (list, tuple)) else scaled
+
+    def _number(self, device: Device, value: Callable[[], float]) -> Any:
+        """Return value() as a 0-d float32 array on `device`; in a captured step, each replay has its own."""
+        captured = current()
+        if captured is None:
+            return device.full((), value(), float32)
+        return captured.numbers(1, float32, value).reshape(())
 
     def _progress_of(self, optimizer: Any, call: str) -> _OptimizerProgress:
         if not self._used:
@@ -111,7 +117,7 @@ class GradScaler:
                 f"GradScaler.unscale_: {done} has been called on this optimizer since the last update()"
             )
         found: dict[Any, Any] = {}
-        inverse = np.float32(1.0 / self._scale)
+        inverses: dict[Any, Any] = {}
         for group in optimizer.param_groups:
             for gradient in (p.grad for p in group["params"] if p.grad is not None):
                 if gradient.dtype == float16:
@@ -119,7 +125,9 @@ class GradScaler:
                 xp, array = gradient.device.xp, gradient._array
                 bad = ~xp.isfinite(array).all()
                 found[gradient.device] = found[gradient.device] | bad if gradient.device in found else bad
-                xp.multiply(array, xp.asarray(inverse, array.dtype), out=array)
+                if gradient.device not in inverses:
+                    inverses[gradient.device] = self._number(gradient.device, lambda: 1.0 / self._scale)
+                xp.multiply(array, inverses[gradient.device].astype(array.dtype), out=array)
                 changed(array, "GradScaler.unscale_")
         progress.flags = [wrap(device.asarray(flag), device, None) for device, flag in found.items()]
         progress.stage = _UNSCALED
@@ -138,24 +146,47 @@ class GradScaler:
         if not progress.flags:
             raise GradientError("GradScaler.step: the optimizer's parameters have no gradients")
         progress.stage = _STEPPED
+        if (captured := current()) is not None:
+            return self._captured_step(captured, progress, optimizer, args, kwargs)
         return None if progress.found_inf else optimizer.step(*args, **kwargs)
+
+    def _captured_step(
+        self, captured: Capture, progress: _OptimizerProgress, optimizer: Any, args: tuple, kwargs: dict
+    ) -> Any:
+        """Record optimizer.step(...) such that a replay in which a gradient is not finite changes nothing.
+
+        The host learns it after the replay, because the counts and the scale of the next one depend on it.
+        """
+        captured.skip = captured.flag(progress.flags[0]._array)
+        try:
+            return optimizer.step(*args, **kwargs)
+        finally:
+            captured.skip = None
 
     def update(self, new_scale: Any = None) -> None:
         """Make the scale smaller or larger by the steps since the last update, or set it to `new_scale`."""
         if not self._enabled:
             return
+        every, self._progress = list(self._progress.values()), {}
+        if new_scale is None and not any(progress.flags for progress in every):
+            raise GradientError("GradScaler.update: no gradients were checked; call step() or unscale_() first")
+        if (captured := current()) is None:
+            self._update(new_scale, lambda: any(progress.found_inf for progress in every))
+        else:
+            captured.once(self, "GradScaler.update: the scale after it is known when the replay is done; capture one step")
+            flags = [captured.flag(flag._array) for progress in every for flag in progress.flags]
+            captured.after_replay(lambda: self._update(new_scale, lambda: any([flag.read() for flag in flags])))
+
+    def _update(self, new_scale: Any, found_inf: Callable[[], bool]) -> None:
         if new_scale is not None:
             self._scale = float(new_scale)
-        elif not any(progress.flags for progress in self._progress.values()):
-            raise GradientError("GradScaler.update: no gradients were checked; call step() or unscale_() first")
-        elif any(progress.found_inf for progress in self._progress.values()):
+        elif found_inf():
             self._scale, self._growth_tracker = self._scale * self._backoff_factor, 0
         else:
             self._growth_tracker += 1
             if self._growth_tracker == self._growth_interval:
                 grown = self._scale * self._growth_factor
                 self._scale, self._growth_tracker = grown if math.isfinite(grown) else self._scale, 0
-        self._progress = {}
 
     # Settings and state
 

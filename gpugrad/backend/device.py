@@ -77,6 +77,10 @@ class Device:
         """Compute the matrix product `asked` (a `cuda.gemm.Product`) of this device's arrays."""
         raise DeviceError(f"a cuda product of arrays on {self.name}")
 
+    def graph(self) -> Any:
+        """Return a new graph: work that is captured once and replayed as a whole, on devices that have it."""
+        raise DeviceError(f"graph: {self.name} has no graphs; a cuda device has")
+
     def __enter__(self) -> "Device":
         thread.__dict__.setdefault("stack", []).append(default_device())
         thread.default = self

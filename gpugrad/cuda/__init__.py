@@ -25,10 +25,11 @@ from .devices import (
     stream,
     synchronize,
 )
+from .graph import Graph, graph
 
 __all__ = [
-    "FLOATS", "Kernels", "Memory", "Source", "Stream", "Strided", "attach", "ctype", "current_stream", "dense",
-    "device_count", "emulator", "empty_cache", "is_available", "is_emulated", "max_memory_allocated",
+    "FLOATS", "Graph", "Kernels", "Memory", "Source", "Stream", "Strided", "attach", "ctype", "current_stream", "dense",
+    "device_count", "emulator", "empty_cache", "graph", "is_available", "is_emulated", "max_memory_allocated",
     "memory_allocated", "memory_stats", "memory_summary", "reset_peak_memory_stats", "set_memory_limit", "stream",
     "synchronize",
 ]  # fmt: skip

@@ -16,6 +16,7 @@ from .. import namespace
 from ..device import CONNECTED, Device, register, register_arrays
 from .arguments import pack
 from .gemm import Product
+from .graphs import CudaGraph
 from .memory import CudaMemory
 from .sources import Source
 
@@ -27,7 +28,7 @@ class CudaDevice(Device):
 
     __slots__ = (
         "_cupy", "_kernels", "_modules", "_granted", "_products",
-        "is_only", "has_products", "memory", "shared_bytes",
+        "is_only", "has_products", "memory", "shared_bytes", "capturing",
     )  # fmt: skip
 
     def __init__(self, index: int, cupy: Any):
@@ -37,6 +38,7 @@ class CudaDevice(Device):
         self.has_products = find_spec("nvmath") is not None
         self.shared_bytes = cupy.cuda.Device(index).attributes["MaxSharedMemoryPerBlockOptin"]
         self.memory = CudaMemory(cupy, index)
+        self.capturing: CudaGraph | None = None  # the graph that captures now
         self.is_only = cupy.cuda.runtime.getDeviceCount() == 1
         self.xp = _arrays(cupy) if self.is_only else Selecting(_arrays(cupy), self)
 
@@ -76,6 +78,8 @@ class CudaDevice(Device):
     def launch(self, source: Source, instance: str, grid: tuple, block: tuple, args: Sequence, shared: int) -> None:
         from cupy_backends.cuda.api import driver
 
+        if self.capturing is not None:
+            self.capturing.keep([a for a in args if hasattr(a, "data")])
         with self.selected():
             function = self._function(source, instance)
             if shared > self._granted.get(function, 0):  # more than 48 KiB (with the static part) must be requested
@@ -89,6 +93,8 @@ class CudaDevice(Device):
                 raise KernelError(f"{instance}: {error}; grid {grid}, block {block}, {shared} bytes shared") from None
 
     def multiply(self, asked: Product, first: Any, second: Any, out: Any, bias: Any, aux: Any) -> None:
+        if self.capturing is not None:
+            self.capturing.keep((first, second, out, bias, aux))
         with self.selected():
             if self._products is None:
                 from .cublaslt import CublasLt
@@ -109,6 +115,10 @@ class CudaDevice(Device):
             module = self._modules[cubin.path]
             self._kernels[source, instance] = driver.moduleGetFunction(module, cubin.names[instance])
         return self._kernels[source, instance]
+
+    def graph(self) -> CudaGraph:
+        with self.selected():
+            return CudaGraph(self, self._cupy)
 
     def stream(self) -> Any:
         """Return a new stream, which does not wait for the default one."""

@@ -8,6 +8,7 @@ host and device that it must move on a GPU.
 
 from __future__ import annotations
 
+import operator
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -42,6 +43,21 @@ def use_device(index: int) -> Iterator[None]:
 def waits() -> int:
     """Return how often this thread has waited for values of a device so far; each time would stall a GPU's queue."""
     return getattr(_current, "waits", 0)
+
+
+def recorder() -> Any:
+    """Return the `graphs.Recording` that takes down this thread's work instead of its being done; or None."""
+    return getattr(_current, "recorder", None)
+
+
+@contextmanager
+def recorded_by(taker: Any) -> Iterator[None]:
+    """Let `taker` take down the work of the block."""
+    _current.recorder = taker
+    try:
+        yield
+    finally:
+        _current.recorder = None
 
 
 class EmulatedArray(NDArrayOperatorsMixin):
@@ -83,6 +99,8 @@ class EmulatedArray(NDArrayOperatorsMixin):
 
     def _arrived(self) -> np.ndarray:
         """Return the values on the host, for which a program on a GPU waits."""
+        if (taker := recorder()) is not None:
+            taker.refuse("waits for a value of the device")
         _current.waits = waits() + 1
         return self._array
 
@@ -102,12 +120,17 @@ class EmulatedArray(NDArrayOperatorsMixin):
 
     def __getitem__(self, index: Any) -> EmulatedArray:
         plain, parents = _plain(index)
-        return _wrapped(self._array[plain], [self, *parents])
+        taker = recorder()
+        found = self._array[plain] if taker is None else taker.call(operator.getitem, (self._array, plain), {})
+        return _wrapped(found, [self, *parents])
 
     def __setitem__(self, index: Any, value: Any) -> None:
         plain, parents = _plain((index, value))
         _check([self, *parents])
-        self._array[plain[0]] = plain[1]
+        if (taker := recorder()) is None:
+            self._array[plain[0]] = plain[1]
+        else:
+            taker.call(operator.setitem, (self._array, *plain), {})
 
     def __bool__(self) -> bool:
         return bool(self._arrived())
@@ -195,7 +218,9 @@ class _Arrays(_Library):
         if isinstance(array, EmulatedArray):
             if array._index == current_device() and dtype in (None, array.dtype):
                 return array
-            array = array._array
+            return self._copied(array, array.dtype if dtype is None else np.dtype(dtype))
+        if (taker := recorder()) is not None:
+            taker.refuse(f"copies an array of shape {np.shape(array)} from the host")
         array = np.asarray(array, dtype)
         made = self.empty(array.shape, array.dtype)
         made._array[...] = array
@@ -206,8 +231,14 @@ class _Arrays(_Library):
     def ascontiguousarray(self, array: EmulatedArray) -> EmulatedArray:
         if array._array.flags.c_contiguous:
             return array
-        made = self.empty(array.shape, array.dtype)
-        made._array[...] = array._array
+        return self._copied(array, array.dtype)
+
+    def _copied(self, array: EmulatedArray, dtype: np.dtype) -> EmulatedArray:
+        made = self.empty(array.shape, dtype)
+        if (taker := recorder()) is None:
+            made._array[...] = array._array
+        else:
+            taker.call(operator.setitem, (made._array, ..., array._array), {})
         return made
 
 
@@ -219,7 +250,9 @@ def _call(function: Callable, args: tuple, kwargs: dict, owner: EmulatedArray | 
     (args, kwargs), parents = _plain((args, kwargs))
     parents = parents if owner is None else [owner, *parents]
     _check(parents)
-    return _wrapped(function(*args, **kwargs), parents)
+    taker = recorder()
+    made = function(*args, **kwargs) if taker is None else taker.call(function, args, kwargs)
+    return _wrapped(made, parents)
 
 
 def _plain(value: Any) -> tuple[Any, list[EmulatedArray]]:

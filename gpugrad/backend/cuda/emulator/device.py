@@ -15,8 +15,9 @@ from ...device import CONNECTED, Device, register, register_arrays
 from ..device import Selecting
 from ..gemm import Product, emulate
 from ..sources import Source
-from .arrays import EmulatedArray, library, use_device
+from .arrays import EmulatedArray, library, recorder, use_device
 from .build import available, build
+from .graphs import EmulatedGraph
 from .options import current
 from .pools import pools
 
@@ -41,7 +42,9 @@ class EmulatedDevice(Device):
         return array.get()
 
     def full(self, shape: tuple, value: Any, dtype: np.dtype) -> Any:
-        return self.asarray(np.full(shape, value, dtype))
+        value = np.asarray(value, dtype)[()]
+        with self.selected():
+            return library.full(shape, value, dtype)
 
     def stream(self) -> EmulatedStream:
         """Return a stream."""
@@ -58,11 +61,25 @@ class EmulatedDevice(Device):
     def launch(self, source: Source, instance: str, grid: tuple, block: tuple, args: Sequence, shared: int) -> None:
         function = build(source, [instance], check=current().check)[instance]
         plain = [value.host if isinstance(value, EmulatedArray) else value for value in args]
-        function.launch(grid, block, plain, shared)
+        if (taker := recorder()) is None:
+            function.launch(grid, block, plain, shared)
+        else:
+            taker.launch(function, grid, block, plain, shared)
 
     def multiply(self, asked: Product, first: Any, second: Any, out: Any, bias: Any, aux: Any) -> None:
         arrays = [None if a is None else a.host for a in (first, second, out, bias, aux)]
-        emulate(asked, *arrays)
+        if (taker := recorder()) is None:
+            emulate(asked, *arrays)
+        else:
+            taker.note("product", asked.epilogue, arrays, lambda: emulate(asked, *arrays))
+
+    def graph(self) -> EmulatedGraph:
+        """Return a new graph."""
+        return EmulatedGraph()
+
+    def synchronize(self) -> None:
+        if (taker := recorder()) is not None:
+            taker.refuse("waits for the device")
 
 
 @cache
