@@ -35,6 +35,14 @@ def current() -> Capture | None:
     return _local.capture
 
 
+def constant_array(device: Any, values: Any, dtype: Any = None) -> Any:
+    """Return host values, which a call's arguments alone decide, in the memory of `device`; graphs keep them, too."""
+    if (captured := current()) is None:
+        return device.asarray(values, dtype)
+    host = np.asarray(values, dtype)
+    return captured.constant(host).reshape(host.shape)
+
+
 class Number:
     """One number in device memory, which is another in each replay. `array` (1,) holds it."""
 
@@ -100,6 +108,7 @@ class Capture:
         self._seen: set[int] = set()
         self._numbers: list[_Table] = []
         self._constants: list[_Table] = []
+        self._filled: list[tuple[Any, float]] = []
         self._checks: list[Callable[[], bool]] = []
         self._before: list[Callable[[], None]] = []
         self._after: list[Callable[[], None]] = []
@@ -114,6 +123,8 @@ class Capture:
                 yield
         finally:
             _local.capture = None
+        for array, value in self._filled:
+            array[...] = value
         for table in self._constants:
             self.graph.upload(table.array, table.host)
 
@@ -138,6 +149,12 @@ class Capture:
         array, target = self._room(self._constants, values.nbytes, values.size, values.dtype)
         target[...] = values.reshape(-1)
         return array
+
+    def filled(self, like: Any, value: float) -> Any:
+        """Return an array like `like` that holds `value` before the first replay."""
+        made = self.device.xp.empty_like(like)
+        self._filled.append((made, value))
+        return made
 
     def flag(self, array: Any) -> Flag:
         """Return the Flag of a 0-d device array that the step computes."""

@@ -40,7 +40,7 @@ from ..backend.capture import current
 from ..backend.cpu import threads
 from ..backend.devices import CPU, Device
 from ..backend.dtypes import float32, is_low
-from .captured import CapturedUpdate, first_step, refuse
+from .captured import CapturedUpdate, refuse
 
 if TYPE_CHECKING:
     from .optimizer import Optimizer
@@ -72,22 +72,21 @@ class GroupUpdate:
         optimizer, group, state_names = self.optimizer, self.group, self.state_names
         functor, small_elements, captured = _functor_of(type(optimizer)), 0, current()
         for parameter in parameters:
-            state = optimizer.state[parameter]
-            # A captured step is counted by its replays.
-            scalars = optimizer._step_scalars(state if captured is None else dict(state), group)
+            # A captured step is counted by its replays, the first of which that takes place gives the state its arrays.
+            state = optimizer.state[parameter] if captured is None else dict(optimizer.state[parameter])
+            scalars = optimizer._step_scalars(state, group)
             array, device = parameter._array, parameter.device
             arrays = [array, parameter._grad._array]  # pyright: ignore
             for name in state_names:
                 if name not in state:
-                    if captured is not None:
-                        raise first_step(optimizer)
-                    initial = device.xp.full_like(array, optimizer._initial_value(name, group))
-                    state[name] = wrap(initial, device, None)
+                    initial = optimizer._initial_value(name, group)
+                    make = device.xp.full_like if captured is None else captured.filled
+                    state[name] = wrap(make(array, initial), device, None)
                 arrays.append(state[name]._array)
             flat = all([a.flags.c_contiguous for a in arrays])
             dtypes = tuple([a.dtype for a in arrays])
             if flat and functor and device.type == "cuda" and len({*dtypes}) == 1:
-                self.launches[device, array.dtype, scalars].append((parameter, arrays))
+                self.launches[device, array.dtype, scalars].append((parameter, state, arrays))
                 continue
             if captured is not None:
                 raise refuse(optimizer, f"a parameter of shape {array.shape} is not updated by a kernel")
@@ -103,19 +102,20 @@ class GroupUpdate:
     def run(self) -> None:
         """Launch the updates of cuda devices, then do the others, on several threads if they are large enough."""
         for (device, _, scalars), members in self.launches.items():
-            self._launch(device, scalars, [p for p, _ in members], [arrays for _, arrays in members])
+            self._launch(device, scalars, members)
         self.updates += [(CPU.xp, scalars, members) for (scalars, *_), members in self.small.items()]
         threads.parallel(self._update_blocks, map(self._blocks, self._parts()))
 
-    def _launch(self, device: Device, scalars: tuple, parameters: list[Tensor], tensors: list) -> None:
+    def _launch(self, device: Device, scalars: tuple, members: list) -> None:
         from . import cuda
 
         optimizer, group, captured = self.optimizer, self.group, current()
+        tensors = [arrays for _, _, arrays in members]
         functor = _functor_of(type(optimizer)) or ""
         if captured is None:
             cuda.step(functor, optimizer._functor_fields(group, scalars), device, tensors, optimizer._tables)
             return
-        update, skip = CapturedUpdate(optimizer, group, parameters, captured), captured.skip
+        update, skip = CapturedUpdate(optimizer, group, members, captured), captured.skip
         cuda.captured_step(functor, update.fields, tensors, captured)
         if skip is None:
             captured.before_replay(update.commit)

@@ -13,28 +13,32 @@ if TYPE_CHECKING:
 
 
 class CapturedUpdate:
-    """One launch that updates `parameters` of a group, in every replay of a captured step.
+    """One launch that updates parameters of a group, in every replay of a captured step.
 
     The learning rate is read from the group and the counts from the state at each replay, so schedules go on, and the
-    state is what the same steps without capture leave.
+    state is what the same steps without capture leave. members: the (parameter, state, arrays) of the launch, in which
+    `state` has the arrays of a parameter that has not been updated yet, too.
     """
 
-    def __init__(self, optimizer: Optimizer, group: dict[str, Any], parameters: list[Tensor], captured: Capture):
-        self.optimizer, self.group, self.parameters = optimizer, group, parameters
-        self.states = [optimizer.state[parameter] for parameter in parameters]
+    def __init__(self, optimizer: Optimizer, group: dict[str, Any], members: list, captured: Capture):
+        self.optimizer, self.group = optimizer, group
+        self.parameters: list[Tensor] = [parameter for parameter, *_ in members]
+        self.states = [optimizer.state[parameter] for parameter in self.parameters]
+        names = optimizer._state_names(group)
+        self._tensors = [{name: state[name] for name in names} for _, state, _ in members]
         self._arrays = self._now()
         self._next: list[dict[str, Any]] = []
         captured.check(self.is_current)
 
     def _now(self) -> list:
-        names = self.optimizer._state_names(self.group)
-        kept = [state[name]._array for state in self.states for name in names]
-        return [*(parameter._array for parameter in self.parameters), *kept]
+        kept = zip(self.states, self._tensors, strict=True)
+        moments = [state.get(name, made)._array for state, tensors in kept for name, made in tensors.items()]
+        return [*(parameter._array for parameter in self.parameters), *moments]
 
     def is_current(self) -> bool:
         """Return whether parameters and state are still the arrays that the launch was given."""
-        optimizer = self.optimizer
-        same = all([optimizer.state[p] is state for p, state in zip(self.parameters, self.states, strict=True)])
+        state = self.optimizer.state
+        same = all([state[p] is known for p, known in zip(self.parameters, self.states, strict=True)])
         return same and all([a is b for a, b in zip(self._arrays, self._now(), strict=True)])
 
     def fields(self) -> tuple[float, ...]:
@@ -50,8 +54,9 @@ class CapturedUpdate:
 
     def commit(self) -> None:
         """Count the step of which `fields` returned the numbers."""
-        for state, new in zip(self.states, self._next, strict=True):
+        for state, new, tensors in zip(self.states, self._next, self._tensors, strict=True):
             state.update(new)
+            state.update(tensors)
 
 
 def refuse(optimizer: Optimizer, why: str) -> CaptureError:
@@ -60,10 +65,3 @@ def refuse(optimizer: Optimizer, why: str) -> CaptureError:
         f"{type(optimizer).__name__}.step: {why}, and its learning rate and counts would stay those of the capture"
     )
 
-
-def first_step(optimizer: Optimizer) -> CaptureError:
-    """Return the error for state that would be made anew by each replay."""
-    return CaptureError(
-        f"{type(optimizer).__name__}.step: a parameter has its first gradient here; its state must be made by a step "
-        "that is not captured"
-    )

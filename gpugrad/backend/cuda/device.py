@@ -43,6 +43,8 @@ class CudaDevice(Device):
         self.xp = _arrays(cupy) if self.is_only else Selecting(_arrays(cupy), self)
 
     def asarray(self, array: Any, dtype: np.dtype | None = None) -> Any:
+        if isinstance(array, (np.ndarray, np.generic)) and not array.ndim:  # a kernel's argument, not an upload
+            return self.full((), array, array.dtype if dtype is None else dtype)
         with self.selected():
             return self._cupy.asarray(array, dtype)
 

@@ -35,6 +35,8 @@ class EmulatedDevice(Device):
         self.xp = Selecting(_arrays(), self)
 
     def asarray(self, array: Any, dtype: np.dtype | None = None) -> Any:
+        if isinstance(array, (np.ndarray, np.generic)) and not array.ndim:  # a kernel's argument, not an upload
+            return self.full((), array, array.dtype if dtype is None else dtype)
         with self.selected():
             return library.asarray(array, dtype)
 
