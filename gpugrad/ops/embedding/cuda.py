@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ...backend.capture import current
 from ...backend.cuda.launch import FLOATS, Kernels, ctype, dense
 from ...backend.cuda.rows import accumulator, power_of_two
 from ...backend.dtypes import is_float
@@ -12,12 +13,13 @@ from ...backend.namespace import xp
 from . import embedding, segment_sum
 
 WORDS = {2: "unsigned short", 4: "unsigned int", 8: "unsigned long long"}
-RUN = 128  # kRun in embedding.cu
+RUN, SORT = 128, 256  # kRun and kSort in embedding.cu
+_FEW, _MANY = 1 << 15, 1 << 17  # ids up to which counting beats sorting, and up to which it is done where sorting fails
 
 
 def _instances() -> list[str]:
     sums = [f"segment_sum_{part}<{T}>" for T in FLOATS for part in ("parts", "joins")]
-    return [*(f"gather_rows<{word}>" for word in WORDS.values()), *sums]
+    return ["sort_ids", *(f"gather_rows<{word}>" for word in WORDS.values()), *sums]
 
 
 kernels = Kernels("embedding.cu", _instances)
@@ -52,8 +54,7 @@ def sum_rows(x: Any, ids: Any, segments: int, skipped: int = -1) -> Any:
     if not x.size or not segments:
         return out
     x, ids = dense(x), ids.astype(np.int64, copy=False)
-    order = ns.argsort(ids, kind="stable").astype(np.int64, copy=False)
-    ids = ids[order]
+    order, ids = _sorted(ids)
     runs = -(-n // RUN)
     parts = ns.empty((2 * runs, width), accumulator(x)) if runs > 1 else None
     numbers = (np.int64(n), np.int64(segments), np.int64(skipped), np.int64(width))
@@ -63,6 +64,20 @@ def sum_rows(x: Any, ids: Any, segments: int, skipped: int = -1) -> Any:
         grid, block = _grid(runs - 1, width, 16)
         kernels.launch(f"segment_sum_joins<{ctype(x)}>", grid=grid, block=block, args=(out, parts, ids, *numbers))
     return out
+
+
+def _sorted(ids: Any) -> tuple[Any, Any]:
+    """Return the order that sorts the int64 `ids` (n,) stably, and the sorted ids.
+
+    The array library's sort waits for the device, which a captured step cannot.
+    """
+    ns, n = xp(ids), ids.size
+    if n > (_FEW if current() is None else _MANY):
+        order = ns.argsort(ids, kind="stable").astype(np.int64, copy=False)
+        return order, ids[order]
+    order, found = ns.empty(n, np.int64), ns.empty(n, np.int64)
+    kernels.launch("sort_ids", grid=(-(-n // SORT),), block=(SORT,), args=(order, found, dense(ids), np.int64(n)))
+    return order, found
 
 
 @embedding.path("cuda")

@@ -20,12 +20,13 @@ import numpy as np
 from ....errors import CaptureError
 from .arrays import EmulatedArray, recorded_by
 
-_IN_PLACE = {"setitem", "fill", "sort", "partition", "put", "copyto", "place", "putmask", "put_along_axis", "at",
-             "fill_diagonal"}  # fmt: skip
-_METHODS_ONLY = {"sort", "partition"}  # which change an array as its methods, and return a new one as functions
+_IN_PLACE = {"setitem", "fill", "put", "copyto", "place", "putmask", "put_along_axis", "at", "fill_diagonal"}
 _BY_VALUE = {"nonzero", "argwhere", "flatnonzero", "unique", "unique_values", "unique_counts", "unique_inverse",
              "unique_all", "compress", "extract", "bincount", "union1d", "intersect1d", "setdiff1d", "setxor1d",
              "trim_zeros"}  # fmt: skip
+# CuPy hands these to libraries that it does not let a stream capture: thrust waits, cuBLAS and cuSOLVER are refused.
+_SORTS = {"sort", "argsort", "lexsort", "partition", "argpartition"}
+_PRODUCTS = {"dot", "matmul", "vdot", "inner", "tensordot", "einsum"}
 
 
 class Work(NamedTuple):
@@ -86,7 +87,7 @@ class EmulatedGraph:
         name = getattr(function, "__name__", str(function))
         name = owner.__name__ if isinstance(owner, np.ufunc) and name == "__call__" else name
         given = [*_arrays((args, kwargs)), *_arrays(owner)]
-        self._check_shape(name, args, kwargs)
+        self._check(name, function, args, kwargs)
 
         def again() -> Any:
             return function(*args, **kwargs)
@@ -94,7 +95,7 @@ class EmulatedGraph:
         if (out := kwargs.get("out")) is not None:
             self.note("call", name, given, again)
             return out[0] if isinstance(out, tuple) and len(out) == 1 else out
-        if name in _IN_PLACE and (name not in _METHODS_ONLY or isinstance(owner, np.ndarray)):
+        if name in _IN_PLACE:
             self.note("call", name, given, again)
             return None
         made = _as_arrays(_on_anything(function, args, kwargs))
@@ -109,8 +110,12 @@ class EmulatedGraph:
             self.note("call", name, [*_arrays(made), *given], do)
         return made
 
-    def _check_shape(self, name: str, args: tuple, kwargs: dict) -> None:
-        """Refuse calls whose result has a shape that depends on values."""
+    def _check(self, name: str, function: Any, args: tuple, kwargs: dict) -> None:
+        """Refuse calls whose result has a shape that depends on values, and those of libraries that do not capture."""
+        if name in _SORTS:
+            self.refuse(f"{name} waits for the device")
+        if name in _PRODUCTS or "linalg" in (getattr(function, "__module__", None) or ""):
+            self.refuse(f"{name} calls a library of NVIDIA's that CuPy does not let a stream capture")
         mask = name == "getitem" and any(array.dtype == np.bool_ and array.ndim for array in _arrays(args[1]))
         where = name == "where" and len(args) == 1
         counts = name == "repeat" and any(_arrays([*args[1:], *kwargs.values()]))
