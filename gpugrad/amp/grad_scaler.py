@@ -173,7 +173,9 @@ class GradScaler:
         if (captured := current()) is None:
             self._update(new_scale, lambda: any(progress.found_inf for progress in every))
         else:
-            captured.once(self, "GradScaler.update: the scale after it is known when the replay is done; capture one step")
+            captured.once(
+                self, "GradScaler.update: the scale after it is known when the replay is done; capture one step"
+            )
             flags = [captured.flag(flag._array) for progress in every for flag in progress.flags]
             captured.after_replay(lambda: self._update(new_scale, lambda: any([flag.read() for flag in flags])))
 

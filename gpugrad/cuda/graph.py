@@ -76,7 +76,9 @@ class Graph:
 
     def __init__(self, function: Callable, device: Any):
         self._function, self._device = function, device
-        self._ready: dict[Any, _Captured | None] = {}  # by kind of arguments; None: seen once, to be captured
+        self._ready: dict[
+            Any, Any
+        ] = {}  # by kind of arguments: the device's graph after the first call, then _Captured
         self.captures = 0
         update_wrapper(self, function)
 
@@ -89,21 +91,20 @@ class Graph:
         tensors: list[Tensor] = []
         key = (_shape((args, kwargs), tensors), mode.grad, mode.inference, _casts())
         with device.selected():
-            if key not in self._ready:
+            found = self._ready.get(key)
+            if found is None or isinstance(found, _Captured) and not found.is_current():
                 return self._first(device, key, (args, kwargs))
-            captured = self._ready[key]
-            if captured is not None and not captured.is_current():
-                return self._first(device, key, (args, kwargs))
-            if captured is None:
-                captured = self._ready[key] = _Captured(self._function, device, (args, kwargs))
+            if not isinstance(found, _Captured):
+                found = self._ready[key] = _Captured(self._function, device, found, (args, kwargs))
                 self.captures += 1
-            return captured.replay(tensors)
+            return found.replay(tensors)
 
     def _first(self, device: Device, key: Any, given: tuple) -> Any:
         args, kwargs = _each(given, lambda t: t.to(device=device))
-        with device.graph().running(), _own_casts():
+        ready = device.graph()
+        with ready.running(), _own_casts():
             out = self._function(*args, **kwargs)
-        self._ready[key] = None
+        self._ready[key] = ready
         return _each(out, lambda t: t.detach())
 
     def reset(self) -> None:
@@ -117,15 +118,15 @@ class Graph:
 class _Captured:
     """A function captured for one kind of arguments."""
 
-    def __init__(self, function: Callable, device: Device, given: tuple):
+    def __init__(self, function: Callable, device: Device, ready: Any, given: tuple):
         self._inputs: list[Tensor] = []
         args, kwargs = _each(given, lambda t: self._buffer(t, device))
-        self._capture = Capture(device, device.graph())
+        self._capture = Capture(device, ready)
         before = next(clock)
         try:
             with self._capture.recording(), _own_casts():
                 self._out = _each(function(*args, **kwargs), lambda t: t.detach())
-        except self._capture.graph.refusals as error:
+        except ready.refusals as error:
             if isinstance(error, GpugradError) and not isinstance(error, CaptureError):
                 raise
             raise _refusal(function, error) from error
@@ -145,9 +146,11 @@ class _Captured:
         return made
 
     def is_current(self) -> bool:
+        """Return whether a replay would do what the function does."""
         return self._capture.is_current()
 
     def replay(self, tensors: list[Tensor]) -> Any:
+        """Copy the arguments' tensors to their places, replay, and return copies of the results."""
         for mine, given in zip(self._inputs, tensors, strict=True):
             if given.device.type == "cpu":
                 self._capture.graph.upload(mine._array, given._array)

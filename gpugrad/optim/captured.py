@@ -64,4 +64,3 @@ def refuse(optimizer: Optimizer, why: str) -> CaptureError:
     return CaptureError(
         f"{type(optimizer).__name__}.step: {why}, and its learning rate and counts would stay those of the capture"
     )
-

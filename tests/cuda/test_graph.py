@@ -112,7 +112,9 @@ def trained(network, captured):
     return results, scales, numbers, graph
 
 
-@pytest.mark.filterwarnings("ignore:overflow", "ignore:invalid", "ignore:scheduler.step")  # what the scale of the loss is meant to find
+@pytest.mark.filterwarnings(
+    "ignore:overflow", "ignore:invalid", "ignore:scheduler.step"
+)  # what the scale of the loss is meant to find
 @pytest.mark.parametrize("network", [mlp, resnet, gpt], ids=lambda n: n.__name__)
 def test_replays_give_the_same_bits(cuda, network):
     results, scales, numbers, _ = trained(network, captured=False)
@@ -278,7 +280,6 @@ def plateau(x):
     PLATEAU.step(x.sum())
 
 
-
 WEIGHT = OPTIMIZER = SCALER = PLATEAU = None
 REFUSED = [
     (lambda x: x * x.sum().item(), "waits for a value", "x.sum().item()"),
@@ -335,7 +336,9 @@ def test_errors_of_the_step_are_its_own(cuda):
 
 def test_what_arguments_alone_decide_is_made_once(cuda):
     """Numbers from Python and ranges: memory that each replay finds filled."""
-    graph = gg.cuda.graph(lambda x: (x + gg.arange(3, device=cuda) * gg.full((3,), 2.0, device=cuda), gg.repeat(x, [2, 0, 1])))
+    graph = gg.cuda.graph(
+        lambda x: (x + gg.arange(3, device=cuda) * gg.full((3,), 2.0, device=cuda), gg.repeat(x, [2, 0, 1]))
+    )
     for i in range(3):
         a, b = graph(gg.full((3,), float(i), device=cuda))
         assert a.tolist() == [i, i + 2, i + 4] and b.tolist() == [i, i, i]

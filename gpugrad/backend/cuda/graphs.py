@@ -23,7 +23,8 @@ class CudaGraph:
 
     def __init__(self, device: Any, cupy: Any):
         self._device, self._cupy = device, cupy
-        self._pool = cupy.cuda.MemoryPool()
+        self.pool = cupy.cuda.MemoryPool()
+        device.memory.graphs.add(self)
         self._stream = device.stream()
         self._graph: Any = None
         self._kept: list[Any] = []
@@ -42,8 +43,8 @@ class CudaGraph:
     @contextmanager
     def capturing(self) -> Iterator[None]:
         """Capture the work of the block; nothing of it is done."""
-        allocate = self._device.memory.allocate
-        with self._stream, self._cupy.cuda.using_allocator(lambda size: allocate(self._pool.malloc, size)):
+        self._graph, self._kept, allocate = None, [], self._device.memory.allocate
+        with self._stream, self._cupy.cuda.using_allocator(lambda size: allocate(self.pool.malloc, size)):
             self._stream.begin_capture()
             self._device.capturing = self
             try:

@@ -15,7 +15,6 @@ import numpy as np
 
 from ...arguments import not_zero
 from ...autograd.autocast import governed, in_float32
-from ...autograd.convert import asarray
 from ...autograd.tensor import Tensor, wrap
 from ...backend.capture import constant_array
 from ...errors import ShapeError

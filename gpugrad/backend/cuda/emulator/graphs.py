@@ -54,6 +54,7 @@ class EmulatedGraph:
     @contextmanager
     def capturing(self) -> Iterator[None]:
         """Take down the work of the block instead of doing it."""
+        self.work = []
         with recorded_by(self):
             yield
 
