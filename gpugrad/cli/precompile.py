@@ -57,6 +57,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--check", action="store_true", help="fail if a kernel spills or has over 48 KiB static shared memory"
     )
+    parser.add_argument(
+        "--carry", action="store_true", help="make GPUGRAD_CACHE one for other machines, whichever NVRTC they have"
+    )
 
 
 def _arch(text: str) -> str:
@@ -70,6 +73,10 @@ def run(args: argparse.Namespace) -> int:
     start = time.perf_counter()
     families = _families(args.family)
     targets = [EMULATOR] if args.emulator else list(dict.fromkeys(args.arch or [_present()]))
+    if args.carry:
+        from ..backend.cuda.nvrtc import carry
+
+        carry()
     width = max(len(name) for name in (COLUMNS[0], *(family.source.name for family in families)))
     total, problems, notes = Outcome(), [], []
     print(_line(COLUMNS, width))
