@@ -20,6 +20,7 @@ import numpy as np
 from ...errors import DTypeError, KernelError
 from ..device import Device, device_of
 from ..namespace import xp
+from . import counting
 from .sizes import launch_sizes
 from .sources import Source, kernels
 
@@ -130,6 +131,8 @@ class Kernels:
         if 0 in blocks:
             return
         device, plain = self._checked(instance, args)
+        if counting.active:
+            counting.note("kernels", instance)
         device.launch(self.source, instance, blocks, threads, plain, shared)
 
     def _checked(self, instance: str, args: Sequence) -> tuple[Device, list]:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from .. import counting
 from .memory import watch
 from .pools import pools
 
@@ -84,6 +85,8 @@ class EmulatedArray(NDArrayOperatorsMixin):
     def _arrived(self) -> np.ndarray:
         """Return the values on the host, for which a program on a GPU waits."""
         _current.waits = waits() + 1
+        if counting.active:
+            counting.note_call("waits", "wait")
         return self._array
 
     def item(self, *index: Any) -> Any:
@@ -108,6 +111,9 @@ class EmulatedArray(NDArrayOperatorsMixin):
         plain, parents = _plain((index, value))
         _check([self, *parents])
         self._array[plain[0]] = plain[1]
+        if counting.active:
+            fills = not isinstance(value, EmulatedArray)
+            counting.note_call("fills" if fills else "arrays", f"{'fill' if fills else 'setitem'} {self.dtype}")
 
     def __bool__(self) -> bool:
         return bool(self._arrived())
@@ -196,6 +202,10 @@ class _Arrays(_Library):
             if array._index == current_device() and dtype in (None, array.dtype):
                 return array
             array = array._array
+            if counting.active:
+                counting.note_call("arrays", f"asarray {array.dtype if dtype is None else np.dtype(dtype)}")
+        elif counting.active:
+            counting.note_call("uploads", f"asarray {np.shape(array)}")
         array = np.asarray(array, dtype)
         made = self.empty(array.shape, array.dtype)
         made._array[...] = array
@@ -206,6 +216,8 @@ class _Arrays(_Library):
     def ascontiguousarray(self, array: EmulatedArray) -> EmulatedArray:
         if array._array.flags.c_contiguous:
             return array
+        if counting.active:
+            counting.note_call("arrays", f"ascontiguousarray {array.dtype}")
         made = self.empty(array.shape, array.dtype)
         made._array[...] = array._array
         return made
@@ -219,7 +231,23 @@ def _call(function: Callable, args: tuple, kwargs: dict, owner: EmulatedArray | 
     (args, kwargs), parents = _plain((args, kwargs))
     parents = parents if owner is None else [owner, *parents]
     _check(parents)
-    return _wrapped(function(*args, **kwargs), parents)
+    made = _wrapped(function(*args, **kwargs), parents)
+    if counting.active:
+        _note(function, made, parents, "out" in kwargs)
+    return made
+
+
+def _note(function: Callable, made: Any, parents: list[EmulatedArray], into: bool) -> None:
+    """Count a call that gave `made`, unless it only looked at arrays: views, shapes and questions cost nothing."""
+    results = [m for m in (made if isinstance(made, (tuple, list)) else (made,)) if isinstance(m, EmulatedArray)]
+    owner = getattr(function, "__self__", None)
+    name = owner.__name__ if isinstance(owner, np.ufunc) else getattr(function, "__name__", str(function))
+    memories = [_memory(parent._array) for parent in parents]
+    copies = [m for m in results if not any(_memory(m._array) is memory for memory in memories)]
+    if name == "fill":
+        counting.note_call("fills", f"fill {parents[0].dtype}")
+    elif copies or into:
+        counting.note_call("arrays", f"{name} {(copies or results)[0].dtype}")
 
 
 def _plain(value: Any) -> tuple[Any, list[EmulatedArray]]:

@@ -41,7 +41,9 @@ class EmulatedDevice(Device):
         return array.get()
 
     def full(self, shape: tuple, value: Any, dtype: np.dtype) -> Any:
-        return self.asarray(np.full(shape, value, dtype))
+        value = np.asarray(value, dtype)[()]
+        with self.selected():
+            return library.full(shape, value, dtype)
 
     def stream(self) -> EmulatedStream:
         """Return a stream."""
