@@ -16,17 +16,19 @@ Source: Baydin et al. 2018, "Automatic Differentiation in Machine Learning: a Su
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from operator import attrgetter
 from sys import _getframe
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..backend.devices import Device
+from ..backend.devices import CPU, Device, device_of
 from ..backend.dtypes import is_float, is_low
 from ..errors import AnomalyError, GradientError, InplaceError
 from .mode import mode
+from .table import OPS
 from .tensor import Tensor, wrap
 from .versions import INSIDE, change_since, changes, clock, describe, user_site
 
@@ -62,7 +64,9 @@ class OutputGradients(list):
     """A list of the gradients that have reached a node with several outputs: one per output, None until it arrives."""
 
     def __add__(self, other: list) -> OutputGradients:
-        return OutputGradients(a if b is None else b if a is None else a + b for a, b in zip(self, other, strict=True))
+        return OutputGradients(
+            a if b is None else b if a is None else added(a, b) for a, b in zip(self, other, strict=True)
+        )
 
 
 class OutputNode(Node):
@@ -224,9 +228,11 @@ def undo_broadcasts(node: Node, grads: Sequence, shapes: Sequence, any_axes: boo
             )
         lead = g.ndim - len(shape)
         axes = tuple(range(lead)) + tuple(lead + i for i, n in enumerate(shape) if n == 1 and g.shape[lead + i] != 1)
-        if axes and is_low(g.dtype):
-            g = g.astype(np.float32)
-        made.append(g.sum(axis=axes, keepdims=True).reshape(shape) if axes else g.reshape(shape))
+        if axes and (node.device is not CPU or is_low(g.dtype)):
+            g = op_for("sum", g)(g, axis=axes, keepdims=True)
+        elif axes:
+            g = g.sum(axis=axes, keepdims=True)
+        made.append(g.reshape(shape))
     return made
 
 
@@ -295,7 +301,7 @@ def walk(roots: dict, targets: set | None, retain: bool, differentiable: bool) -
                 if edge is not None and (gx := grads[i]) is not None:
                     have = get(edge)
                     if have is not None:
-                        gx = have + gx if edge.device.is_only else _sum(edge, have, gx)
+                        gx = have + gx if edge.device is CPU else added(have, gx)
                     gradients[edge] = gx
                 elif edge is not None and node.__class__ is OpNode and (wanted is None or edge in wanted):
                     name = node.plan.op.input_name(i)
@@ -312,9 +318,19 @@ def walk(roots: dict, targets: set | None, retain: bool, differentiable: bool) -
     return found
 
 
-def _sum(edge: Any, x: Any, y: Any) -> Any:
-    with edge.device.selected():
-        return x + y
+def added(x: Any, y: Any) -> Any:
+    """Return the sum of two gradients of one node: arrays, Tensors, or those of several outputs."""
+    return x + y if x.__class__ is OutputGradients else op_for("add", x)(x, y)
+
+
+def op_for(name: str, array: Any) -> Callable:
+    """Return the op called `name` for what `array` is: a Tensor, or an array of a device."""
+    return OPS[name] if isinstance(array, Tensor) else _raw(name, device_of(array).type)
+
+
+@cache
+def _raw(name: str, kind: str) -> Callable:
+    return OPS[name].raw(kind)
 
 
 def reachable(roots: Any) -> list:

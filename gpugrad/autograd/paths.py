@@ -38,9 +38,18 @@ class DevicePath:
         return result
 
     def backward(self, function: Callable) -> Callable:
-        """Declare the backward: a gradient rule for all inputs at once, which returns a tuple in input order."""
+        """Declare the backward: a gradient rule for all inputs at once, which returns a tuple in input order.
+
+        If the function has a method `needed(mask)`, that says which of its names a call needs where only the inputs in
+        the mask need gradients; it gets None for the others.
+        """
         self.backward_function, self.names = function, rule_names(function)
         return function
+
+    def needed(self, mask: tuple[bool, ...]) -> set[str]:
+        """Return what the backward asks for if only the inputs in `mask` need gradients."""
+        chosen = getattr(self.backward_function, "needed", None)
+        return set(self.names) if chosen is None else chosen(mask)
 
 
 class Paths(dict[str, DevicePath | None]):
