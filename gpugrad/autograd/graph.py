@@ -117,7 +117,9 @@ class OpNode(Node):
                 raise freed(self)
             if changes and saved:
                 check_unchanged(self, saved.items())
-            if self.outputs is not None:
+            if self.outputs is not None and self.plan.partial and not differentiable:
+                g = tuple(g)
+            elif self.outputs is not None:
                 g = self._fill(g, self.outputs, differentiable)
             if differentiable:
                 saved = self._as_tensors(saved)

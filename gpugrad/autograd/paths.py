@@ -28,6 +28,7 @@ class DevicePath:
         self.forward, self.low = forward, low
         self.backward_function: Callable | None = None
         self.names: tuple[str, ...] = ()
+        self.partial = False
         self.runs = 0  # how often it ran, for the tests
 
     def run(self, arrays: list, attributes: dict, many: bool) -> Any:
@@ -37,13 +38,16 @@ class DevicePath:
             self.runs += 1
         return result
 
-    def backward(self, function: Callable) -> Callable:
+    def backward(self, function: Callable, *, partial: bool = False) -> Callable:
         """Declare the backward: a gradient rule for all inputs at once, which returns a tuple in input order.
+
+        partial: of an op with several outputs, g has None, not zeros, for those that nothing was computed from. Such a
+        backward never declines.
 
         If the function has a method `needed(mask)`, that says which of its names a call needs where only the inputs in
         the mask need gradients; it gets None for the others.
         """
-        self.backward_function, self.names = function, rule_names(function)
+        self.backward_function, self.names, self.partial = function, rule_names(function), partial
         return function
 
     def needed(self, mask: tuple[bool, ...]) -> set[str]:

@@ -24,6 +24,7 @@ class Plan:
     def __init__(self, op: Op, mask: tuple[bool, ...], path: DevicePath | None):
         self.op, self.mask = op, mask
         self.path = path if path is not None and path.backward_function is not None else None
+        self.partial = self.path is not None and self.path.partial
         self.rules = [op.rules.get(op.input_name(i)) if needed else None for i, needed in enumerate(mask)]
         self.wants = [rule_names(rule) if rule else () for rule in self.rules]
         names = set().union(*self.wants, self.path.needed(mask) if self.path else ())
