@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from ..autograd.tensor import Tensor, wrap
-from ..autograd.versions import changed
-from ..backend.dtypes import float16, float32
+from ..autograd.versions import all_changed
+from ..backend.devices import Device
+from ..backend.dtypes import float16, float32, is_low
 from ..errors import DTypeError, GradientError, OptionError
 
 _READY, _UNSCALED, _STEPPED = range(3)
@@ -21,14 +23,15 @@ class _OptimizerProgress:
 
     def __init__(self) -> None:
         self.stage = _READY
-        self.flags: list[Tensor] = []  # one per device: whether a gradient there was infinite or NaN
+        # Of each device, an array, and the value that it has if a gradient there was infinite or NaN.
+        self.flags: list[tuple[Tensor, int]] = []
         self._found: bool | None = None
 
     @property
     def found_inf(self) -> bool:
         """Whether a gradient was infinite or NaN. The first reading waits for the devices."""
         if self._found is None:
-            self._found = any([flag.item() for flag in self.flags])
+            self._found = any([flag.item() == bad for flag, bad in self.flags])
         return self._found
 
 
@@ -76,6 +79,8 @@ class GradScaler:
         self._growth_interval = growth_interval
         self._used = False
         self._progress: dict[int, _OptimizerProgress] = {}
+        self._calls = 0  # of unscale_
+        self._found: WeakKeyDictionary[Any, dict[Device, Tensor]] = WeakKeyDictionary()  # flags on cuda devices
 
     def scale(self, outputs: Any) -> Any:
         """Return `outputs` times the scale: a Tensor, or an iterable of them, which may be nested."""
@@ -83,8 +88,7 @@ class GradScaler:
             return outputs
         self._used = True
         if isinstance(outputs, Tensor):
-            device = outputs.device
-            return outputs * wrap(device.full((), self._scale, float32), device, None)
+            return (outputs.to(dtype=float32) if is_low(outputs.dtype) else outputs) * self._scale
         if not isinstance(outputs, Iterable):
             raise DTypeError(
                 f"GradScaler.scale: expected a Tensor or an iterable of them, got a {type(outputs).__name__}"
@@ -110,19 +114,36 @@ class GradScaler:
             raise GradientError(
                 f"GradScaler.unscale_: {done} has been called on this optimizer since the last update()"
             )
-        found: dict[Any, Any] = {}
-        inverse = np.float32(1.0 / self._scale)
+        by_device: dict[tuple[Device, np.dtype], list] = {}
         for group in optimizer.param_groups:
             for gradient in (p.grad for p in group["params"] if p.grad is not None):
                 if gradient.dtype == float16:
                     raise OptionError("GradScaler.unscale_: float16 gradients; keep parameters in float32")
-                xp, array = gradient.device.xp, gradient._array
-                bad = ~xp.isfinite(array).all()
-                found[gradient.device] = found[gradient.device] | bad if gradient.device in found else bad
-                xp.multiply(array, xp.asarray(inverse, array.dtype), out=array)
-                changed(array, "GradScaler.unscale_")
-        progress.flags = [wrap(device.asarray(flag), device, None) for device, flag in found.items()]
+                by_device.setdefault((gradient.device, gradient.dtype), []).append(gradient._array)
+        self._calls += 1
+        for (device, _), arrays in by_device.items():
+            progress.flags.append(self._unscale(optimizer, device, arrays))
+            all_changed(arrays, "GradScaler.unscale_")
         progress.stage = _UNSCALED
+
+    def _unscale(self, optimizer: Any, device: Device, arrays: list) -> tuple[Tensor, int]:
+        """Divide gradients of one device and dtype by the scale. Returns a flag, and its value if one is not finite."""
+        inverse = float(np.float32(1.0 / self._scale))
+        if device.type == "cuda" and all(array.flags.c_contiguous for array in arrays):
+            from .cuda import unscale
+
+            flags = self._found.setdefault(optimizer, {})
+            if device not in flags:
+                flags[device] = wrap(device.full((1,), 0, np.dtype(np.int32)), device, None)
+            flag = flags[device]
+            unscale(device, arrays, inverse, flag._array, self._calls)
+            return flag, self._calls
+        xp, bad = device.xp, False
+        with device.selected():
+            for array in arrays:
+                bad = ~xp.isfinite(array).all() | bad
+                xp.multiply(array, inverse, out=array)
+        return wrap(device.asarray(bad), device, None), 1
 
     def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
         """Unscale the gradients if that has not been done, and call optimizer.step(...) if all of them are finite."""

@@ -60,29 +60,32 @@ class Node:
         """Drop the arrays that were saved for backward."""
 
 
-class OutputGradients(list):
-    """A list of the gradients that have reached a node with several outputs: one per output, None until it arrives."""
+class OutputGradients(dict):
+    """Holds the gradients that have reached a node with several outputs, by the number of the output."""
 
-    def __add__(self, other: list) -> OutputGradients:
-        return OutputGradients(
-            a if b is None else b if a is None else added(a, b) for a, b in zip(self, other, strict=True)
-        )
+    def __add__(self, other: dict) -> OutputGradients:
+        """Add the gradients of `other`, in place: nobody else has what an OutputNode hands on."""
+        for i, g in other.items():
+            self[i] = added(self[i], g) if i in self else g
+        return self
+
+    def slots(self, count: int) -> list:
+        """Return one gradient for each of `count` outputs, None for those that none has reached."""
+        return [self.get(i) for i in range(count)]
 
 
 class OutputNode(Node):
-    """A node for one output of a parent with several: it passes its gradient on in slot `index` of `count`."""
+    """A node for one output of a parent with several: it passes its gradient on under its `index`."""
 
-    __slots__ = ("index", "count")
+    __slots__ = ("index",)
     name = "output"
 
-    def __init__(self, parent: Node, index: int, count: int):
+    def __init__(self, parent: Node, index: int):
         super().__init__((parent,), parent.device)
-        self.index, self.count = index, count
+        self.index = index
 
     def backward(self, g: Any, wanted: set | None, differentiable: bool) -> Any:
-        slots = OutputGradients([None] * self.count)
-        slots[self.index] = g
-        return (slots,)
+        return (OutputGradients({self.index: g}),)
 
 
 class OpNode(Node):
@@ -118,7 +121,7 @@ class OpNode(Node):
             if changes and saved:
                 check_unchanged(self, saved.items())
             if self.outputs is not None and self.plan.partial and not differentiable:
-                g = tuple(g)
+                g = tuple(g.slots(len(self.outputs)))
             elif self.outputs is not None:
                 g = self._fill(g, self.outputs, differentiable)
             if differentiable:
@@ -146,7 +149,7 @@ class OpNode(Node):
     def _fill(self, parts: Any, outputs: list, differentiable: bool) -> tuple:
         """Return one gradient per output: zeros if nothing was computed from the output, None if it holds integers."""
         filled = []
-        for g, (shape, dtype) in zip(parts, outputs, strict=True):
+        for g, (shape, dtype) in zip(parts.slots(len(outputs)), outputs, strict=True):
             if g is None and dtype.kind not in "iub":
                 g = self.device.xp.zeros(shape, dtype)
                 if differentiable:
@@ -175,9 +178,8 @@ class OpNode(Node):
     def _output_tensors(self, value: Any) -> Any:
         if self.outputs is None:
             return _tensor_at(value, self, self.device)
-        count = len(value)
         return tuple(
-            wrap(a, self.device, OutputNode(self, i, count) if is_float(a.dtype) else None) for i, a in enumerate(value)
+            wrap(a, self.device, OutputNode(self, i) if is_float(a.dtype) else None) for i, a in enumerate(value)
         )
 
 

@@ -319,10 +319,9 @@ def op(
 
 def _outputs(arrays: tuple, device: Device, node: OpNode | None) -> tuple[Tensor, ...]:
     """Wrap the outputs of an op that has several; integer outputs get no place in the graph."""
-    count = len(arrays)
     return tuple(
         [
-            wrap(o, device, OutputNode(node, i, count) if node is not None and is_float(o.dtype) else None)
+            wrap(o, device, OutputNode(node, i) if node is not None and is_float(o.dtype) else None)
             for i, o in enumerate(arrays)
         ]
     )

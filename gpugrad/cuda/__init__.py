@@ -28,8 +28,8 @@ from .devices import (
 )
 
 __all__ = [
-    "FLOATS", "Kernels", "Launches", "Memory", "Source", "Stream", "Strided", "attach", "ctype", "current_stream", "dense",
-    "device_count", "emulator", "empty_cache", "is_available", "is_emulated", "launches", "max_memory_allocated",
-    "memory_allocated", "memory_stats", "memory_summary", "reset_peak_memory_stats", "set_memory_limit", "stream",
-    "synchronize",
+    "FLOATS", "Kernels", "Launches", "Memory", "Source", "Stream", "Strided", "attach", "ctype", "current_stream",
+    "dense", "device_count", "emulator", "empty_cache", "is_available", "is_emulated", "launches",
+    "max_memory_allocated", "memory_allocated", "memory_stats", "memory_summary", "reset_peak_memory_stats",
+    "set_memory_limit", "stream", "synchronize",
 ]  # fmt: skip

@@ -62,7 +62,7 @@ def step_of(network: tuple, mode: str) -> Callable[[], None]:
         inputs = inputs.to(gg.bfloat16) if inputs.dtype == gg.float32 else inputs
     optimizer = optimizer_of(model.parameters())
     dtype = mode.removeprefix("autocast ")
-    scaler = gg.amp.GradScaler("cuda", init_scale=2.0**8, enabled=mode == "autocast float16")
+    scaler = gg.amp.GradScaler("cuda", init_scale=1.0, enabled=mode == "autocast float16")
 
     def step() -> None:
         optimizer.zero_grad()
