@@ -8,7 +8,8 @@
 //
 // A is the type in which the elements are computed: double for double, float for all others; one rounding at the end.
 // Parallel scheme: a block covers 2048 elements, a thread 8 of them, by 16-byte accesses where all addresses allow it.
-// Bytes moved: each input once, the output once. An input of one element stays in a register. Inputs that are broadcast
+// Bytes moved: each input once, the output once. An input of one element stays in a register; a number of the host is an
+// argument of the kernel. Inputs that are broadcast
 // or strided are addressed by shape and strides, neighbouring axes merged by the host.
 
 #include "common.cuh"
@@ -321,10 +322,12 @@ template <typename A> struct Numbers { A at[3]; };
 
 // Says from where in each input element i of the result comes. rank 0: from element i. Otherwise shape and strides (in
 // elements) of `rank` axes say it, the last one innermost. Bit k of `fixed`: input k has one element (rank 0), or stays
-// where it is along the innermost axis. vectors: 16-byte accesses never cross the end of that axis.
+// where it is along the innermost axis. vectors: 16-byte accesses never cross the end of that axis. An input without an
+// array is the number number[k], and fixed.
 struct Layout {
     int rank, fixed, vectors;
     int64 shape[kAxes], strides[3][kAxes];
+    double number[3];
 };
 
 template <typename T> __device__ __forceinline__ auto operand(T value) {
@@ -336,11 +339,19 @@ template <int N, typename T> __device__ __forceinline__ bool aligned(const T* ad
     return reinterpret_cast<uint64>(address) % (N * sizeof(T)) == 0;
 }
 
-// Loads N elements from `in` on, or the first one N times.
-template <int N, typename T> __device__ __forceinline__ Vec<T, N> read(const T* in, bool fixed) {
-    if (!fixed) return *reinterpret_cast<const Vec<T, N>*>(in);
+// Element `at` of `in`, or the number if there is no array.
+template <typename T> __device__ __forceinline__ T element(const T* in, int64 at, double number) {
+    if (in) return in[at];
+    if constexpr (sizeof(T) == 1) return number != 0;  // bool
+    else return store<T>(static_cast<acc_t<T>>(number));
+}
+
+// Loads N elements of `in` from element `at` on, or this one N times.
+template <int N, typename T> __device__ __forceinline__ Vec<T, N> read(const T* in, int64 at, bool fixed, double number) {
+    if (!fixed) return *reinterpret_cast<const Vec<T, N>*>(in + at);
+    const T value = element(in, at, number);
     Vec<T, N> filled;
-    for (int k = 0; k < N; ++k) filled.at[k] = in[0];
+    for (int k = 0; k < N; ++k) filled.at[k] = value;
     return filled;
 }
 
@@ -391,12 +402,12 @@ struct Mapping<F, Indices<I...>, Indices<J...>, Out, In...> {
 #pragma unroll 1
         for (int64 i = first + threadIdx.x * N; i < middle; i += kThreads * N) {
             find(layout, i, at);
-            vector(out + i, numbers, read<N>(in + at[I], layout.fixed >> I & 1)...);
+            vector(out + i, numbers, read<N>(in, at[I], layout.fixed >> I & 1, layout.number[I])...);
         }
 #pragma unroll 1
         for (int64 i = middle + threadIdx.x; i < last; i += kThreads) {
             find(layout, i, at);
-            out[i] = one(numbers, in[at[I]]...);
+            out[i] = one(numbers, element(in, at[I], layout.number[I])...);
         }
     }
 };

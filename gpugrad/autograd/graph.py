@@ -209,6 +209,8 @@ def check_unchanged(node: Node, saved: Iterable[tuple[str, Any]]) -> None:
 
 def _tensor_at(array: Any, edge: Any, device: Device) -> Tensor:
     """Return a Tensor of a saved array, at the place in the graph that the array had."""
+    if isinstance(array, np.generic):  # a number that the device's path took as it was
+        array = device.full((), array, array.dtype)
     if edge is None:
         return wrap(array, device, None)
     return wrap(array, device, edge) if isinstance(edge, Node) else edge

@@ -184,6 +184,8 @@ class Op:
             result = path.run(arrays, attributes, self.many)
             if result is not NotImplemented:
                 return *result, path
+            if path.numbers:
+                arrays = [device.full((), a, a.dtype) if isinstance(a, np.generic) else a for a in arrays]
             path = None
         for array in () if self.exact else arrays:
             if array is not None and array.itemsize == 2 and is_low(array.dtype):

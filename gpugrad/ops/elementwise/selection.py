@@ -67,7 +67,7 @@ def _clip_cases(s: Any) -> list:
     return [*bounds, *arrays, s.case(s(), low), on_bounds, nan, no_room]
 
 
-@op(samples=_clip_cases, inplace=True)
+@op(samples=_clip_cases, exact_gradient=True, inplace=True)
 def clip(x, min=None, max=None):
     """Hold x between `min` and `max`, numbers or arrays; None is no bound. A `max` below `min` wins.
 

@@ -77,6 +77,7 @@ def _bind() -> None:
             backwards.setdefault(functor.of or OPS[variant].inputs[0], []).append(functor)
     for name, backwards in owners.items():
         path = OPS[name].path("cuda")(Forward(OPS[name]))
+        path.numbers = True
         if backwards:
             path.backward(Backward(OPS[name], backwards))
 
