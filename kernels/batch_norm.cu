@@ -4,6 +4,9 @@
 //     backward  gx = weight * rstd * (g - mean(g) - c * rstd^2 * mean(g * c)) + (g_mean + 2 * g_var * c) / count
 //               gweight = rstd * sum(g * c),  gbias = sum(g);  g_mean and g_var: gradients of the statistics
 //
+// The first block of a channel also moves its running statistics: r = (1 - momentum) r + momentum * statistic, where the
+// variance is the unbiased one.
+//
 // Two launches each. In the first, a block adds up (moments, or sums) a share of the positions of its channels and
 // writes the result to `partial` (shares, C). In the second, each block joins the shares of its own channels, in order,
 // and walks over the positions again. Bytes: forward reads x twice and writes out, backward reads x and g twice.
@@ -113,14 +116,28 @@ __device__ __forceinline__ void add_values(
     }
 }
 
-// The moments of each share: partial (gridDim.y, C).
+// Moves statistic `at` of those that run over batches, which are of type A if `wide`, else T.
+template <typename T, typename A>
+__device__ __forceinline__ void move_running(void* running, bool wide, int64 at, A value, A momentum) {
+    if (!running) return;
+    if (wide) {
+        A* const own = static_cast<A*>(running) + at;
+        *own = *own * (A(1) - momentum) + value * momentum;
+    } else {
+        T* const own = static_cast<T*>(running) + at;
+        *own = store<T>(load(*own) * (A(1) - momentum) + value * momentum);
+    }
+}
+
+// The moments of each share: partial (gridDim.y, C). Counts the batch.
 template <typename T, int V, bool Last>
 __global__ void __launch_bounds__(kThreads) batch_norm_moments(
-        acc_t<T>* __restrict__ partial, const T* __restrict__ x, Shape shape) {
+        acc_t<T>* __restrict__ partial, int64* __restrict__ batches, const T* __restrict__ x, Shape shape) {
     using A = acc_t<T>;
     constexpr int N = kChannels<V, Last>;
     __shared__ Moments<A> shared[kThreads * N];
     Walk<V, Last> walk(shape);
+    if (batches && blockIdx.x + blockIdx.y + threadIdx.x + threadIdx.y == 0) ++*batches;
     A pivot[N];
     per_channel(pivot, x, walk.origin(), walk.inside(), A(0));
     Moments<A> total[N];
@@ -134,7 +151,8 @@ __global__ void __launch_bounds__(kThreads) batch_norm_moments(
 template <typename T, int V, bool Last>
 __global__ void __launch_bounds__(kThreads) batch_norm_forward(
         T* __restrict__ out, T* __restrict__ mean, T* __restrict__ var, acc_t<T>* __restrict__ shift,
-        acc_t<T>* __restrict__ rstd, const T* __restrict__ x, const T* __restrict__ weight,
+        acc_t<T>* __restrict__ rstd, void* __restrict__ running_mean, void* __restrict__ running_var, double momentum,
+        int wide, const T* __restrict__ x, const T* __restrict__ weight,
         const T* __restrict__ bias, const acc_t<T>* __restrict__ partial, int shares, Shape shape, double eps) {
     using A = acc_t<T>;
     constexpr int N = kChannels<V, Last>;
@@ -154,6 +172,9 @@ __global__ void __launch_bounds__(kThreads) batch_norm_forward(
             var[walk.channel + j] = store<T>(variance);
             shift[walk.channel + j] = total[j].mean;
             rstd[walk.channel + j] = inverse;
+            const A unbiased = total[j].squares / (total[j].count > A(1) ? total[j].count - A(1) : A(1));
+            move_running<T>(running_mean, wide, walk.channel + j, pivot[j] + total[j].mean, A(momentum));
+            move_running<T>(running_var, wide, walk.channel + j, unbiased, A(momentum));
         }
     }
 #pragma unroll 4

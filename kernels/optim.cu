@@ -187,7 +187,7 @@ __device__ __forceinline__ void update(const Step& step, T* const (&at)[S + 2], 
 template <template <typename> class Step, typename T, int S>
 __global__ void __launch_bounds__(kThreads)
     optimizer_step(const int64* __restrict__ table, int64 parameters, Step<acc_t<T>> step,
-                   const acc_t<T>* __restrict__ stored, const bool* __restrict__ skip) {
+                   const acc_t<T>* __restrict__ stored, const int* __restrict__ skip) {
     if (skip != nullptr && *skip) return;
     if (stored != nullptr) step = *reinterpret_cast<const Step<acc_t<T>>*>(stored);
     constexpr int N = 16 / sizeof(T);

@@ -10,6 +10,7 @@ from ..backend.cuda.launch import FLOATS, Kernels, Strided, ctype, dense
 from ..backend.cuda.memory import Memory
 from ..backend.cuda.sources import Source
 from . import emulator
+from .counting import Launches, launches
 from .custom import attach
 from .devices import (
     Stream,
@@ -28,8 +29,8 @@ from .devices import (
 from .graph import Graph, graph
 
 __all__ = [
-    "FLOATS", "Graph", "Kernels", "Memory", "Source", "Stream", "Strided", "attach", "ctype", "current_stream", "dense",
-    "device_count", "emulator", "empty_cache", "graph", "is_available", "is_emulated", "max_memory_allocated",
-    "memory_allocated", "memory_stats", "memory_summary", "reset_peak_memory_stats", "set_memory_limit", "stream",
-    "synchronize",
+    "FLOATS", "Graph", "Kernels", "Launches", "Memory", "Source", "Stream", "Strided", "attach", "ctype",
+    "current_stream", "dense", "device_count", "emulator", "empty_cache", "graph", "is_available", "is_emulated",
+    "launches", "max_memory_allocated", "memory_allocated", "memory_stats", "memory_summary",
+    "reset_peak_memory_stats", "set_memory_limit", "stream", "synchronize",
 ]  # fmt: skip

@@ -74,8 +74,8 @@ getitem.vjp(x=lambda g, index, x_shape: xp(g).put_add(g, index=index, shape=x_sh
         s.case(s(2, 4), index=np.array([2, 2]), shape=(3, 4)),
         s.case(s(2), index=np.array([True, False, True]), shape=(3,)),
     ],
-    broadcasts=True,
-)
+    exact_gradient=True, broadcasts=True,
+)  # fmt: skip
 def put_add(x, *, index, shape):
     """Return zeros of `shape` with x added at `index`, the adjoint of x[index]. Repeated positions add up in their
     order.
@@ -108,7 +108,8 @@ def _add_at(shape: tuple, index: Any, x: Any) -> Any:
         s.case(s(3, 4), index=1),
         s.case(s(3, 4), index=np.array([0, 0])),
         s.case(s(3, 4), index=s.bools(3, 4)),
-    ]
+    ],
+    exact=True,
 )
 def clear(x, *, index):
     """Return a copy of x with zeros at `index`."""
@@ -228,6 +229,7 @@ take_along_axis.vjp(x=lambda g, indices, axis, x_shape: xp(g).put_along(g, indic
         s.case(s(3, 2), s.ints(4, 3, 2), axis=1, shape=(3, 4)),
         s.case(s(5, 4), s.ints(3, 5, 4), axis=0, shape=(3, 4)),
     ],
+    exact_gradient=True,
     scalar_axis=False,
 )
 def put_along(x, indices: Fixed, *, axis, shape):
@@ -243,7 +245,8 @@ put_along.vjp(x=lambda g, indices, axis: xp(g).take_along_axis(g, indices, axis=
         s.case(s(2, 3), np.array([[4, 0, 1], [3, 1, 2]]), size=5),
         s.case(s(3), np.array([1, 1, 0]), size=2, smooth=False, gradient={"x": [1, 1, 1]}),
         s.case(s(0, 2), np.zeros((0, 2), np.int64), size=3),
-    ]
+    ],
+    exact_gradient=True,
 )
 def put_last(x, indices: Fixed, *, size):
     """Put the elements of x (..., K) at `indices` along the last axis of zeros (..., size).
@@ -265,6 +268,7 @@ put_last.vjp(x=lambda g, indices: xp(g).take_along_axis(g, indices, axis=-1))
         s.case(s(4), s.ints(4, 6), s(6), axis=0),
         s.case(s(4, 3), s.ints(3, 2, 2), s(2, 2), axis=1),
     ],
+    exact_gradient=True,
     inplace=True,
 )
 def scatter_add(x, indices: Fixed, source, *, axis=-1):
@@ -283,6 +287,7 @@ scatter_add.vjp(
 
 @op(
     samples=lambda s: [s.case(s(3, 4), s.ints(3, 5), s(5, 4), axis=0), s.case(s(3, 4), s.ints(4, 2), s(3, 2), axis=1)],
+    exact_gradient=True,
     inplace=True,
 )
 def index_add(x, indices: Fixed, source, *, axis):

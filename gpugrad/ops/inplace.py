@@ -27,7 +27,8 @@ __all__ = []
     samples=lambda s: [
         s.case(s(3, 4), s(4), chain=((getitem, {"index": 1}),)),
         s.case(s(3, 4), s(2), chain=((getitem, {"index": 1}), (getitem, {"index": slice(0, 2)}))),
-    ]
+    ],
+    exact=True,
 )
 def put_view(x, value, *, chain):
     """Return a copy of x in which the view that `chain`, a sequence of (op, attributes), leads to holds `value`."""

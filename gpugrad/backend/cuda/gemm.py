@@ -20,6 +20,7 @@ import numpy as np
 from ..device import device_of
 from ..namespace import xp
 from ..precision import get_float32_matmul_precision
+from . import counting
 from .launch import dense
 
 DTYPES = ("float16", "bfloat16", "float32", "float64")
@@ -84,6 +85,8 @@ def product(a: Any, b: Any, *, epilogue: str = "default", bias: Any = None, aux:
         np.dtype(a.dtype).name, m, n, k, prod(shape[:-2]), first, second, Operand(m, n, m, m * n), epilogue,
         get_float32_matmul_precision() != "highest" and a.dtype == np.float32,
     )  # fmt: skip
+    if counting.active:
+        counting.note("products", f"{epilogue} {asked.dtype}")
     device_of(a).multiply(asked, b, a, out, bias, aux)
     return out
 

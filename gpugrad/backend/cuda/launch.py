@@ -20,6 +20,7 @@ import numpy as np
 from ...errors import DTypeError, KernelError
 from ..device import Device, device_of
 from ..namespace import xp
+from . import counting
 from .sizes import launch_sizes
 from .sources import Source, kernels
 
@@ -115,13 +116,23 @@ class Kernels:
     def _known(self) -> frozenset[str] | None:
         return None if self._instances is None else frozenset(self.instances())
 
-    def launch(self, instance: str, *, grid: Sequence, block: Sequence, args: Sequence, shared: int = 0) -> None:
+    def launch(
+        self,
+        instance: str,
+        *,
+        grid: Sequence,
+        block: Sequence,
+        args: Sequence,
+        shared: int = 0,
+        device: Device | None = None,
+    ) -> None:
         """Run `instance` on the device of its arrays, in order with the other work of that device.
 
         grid, block: one to three sizes; an empty grid runs nothing.
         args: device arrays in C order (or `Strided`), NumPy scalars of exactly the parameters' types,
         `ctypes.Structure`s by value, None for a null pointer.
         shared: bytes of dynamic shared memory.
+        device: where to run, for a kernel whose arrays' addresses are inside of a structure.
         Raises KernelError for what the device or the kernel cannot take.
         """
         if self._known is not None and instance not in self._known:
@@ -129,12 +140,14 @@ class Kernels:
         blocks, threads, shared = launch_sizes(instance, grid, block, shared)
         if 0 in blocks:
             return
-        device, plain = self._checked(instance, args)
+        device, plain = self._checked(instance, args, device)
+        if counting.active:
+            counting.note("kernels", instance)
         device.launch(self.source, instance, blocks, threads, plain, shared)
 
-    def _checked(self, instance: str, args: Sequence) -> tuple[Device, list]:
+    def _checked(self, instance: str, args: Sequence, device: Device | None) -> tuple[Device, list]:
         """Return the device of the arrays among `args`, and the arguments as that device takes them."""
-        device, plain = None, []
+        plain = []
         for i, value in enumerate(args):
             if value is not None and not isinstance(value, (np.generic, ctypes.Structure)):
                 array = value.array if isinstance(value, Strided) else value

@@ -68,7 +68,7 @@ def round(x, *, decimals=0):
     return x.copy() if _whole(x) and decimals >= 0 else xp(x).round(x, decimals)
 
 
-@ufunc(samples=_cases, dtypes="float")
+@ufunc(samples=_cases, exact_gradient=True, dtypes="float")
 def rint(x):
     """Round x to the nearest integer, halves to the even neighbour, as a float.
 
@@ -77,7 +77,7 @@ def rint(x):
     """
 
 
-@ufunc(samples=_cases)
+@ufunc(samples=_cases, exact_gradient=True)
 def sign(x):
     """Return -1, 0 or 1 as x is negative, zero or positive.
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...backend.capture import current
-from ...backend.cuda.launch import FLOATS, Kernels, ctype, dense
+from ...backend.cuda.launch import FLOATS, Kernels, aligned, ctype, dense
 from ...backend.cuda.rows import accumulator, power_of_two
 from ...backend.dtypes import is_float
 from ...backend.namespace import xp
@@ -15,10 +15,13 @@ from . import embedding, segment_sum
 WORDS = {2: "unsigned short", 4: "unsigned int", 8: "unsigned long long"}
 RUN, SORT = 128, 256  # kRun and kSort in embedding.cu
 _FEW, _MANY = 1 << 15, 1 << 17  # ids up to which counting beats sorting, and up to which it is done where sorting fails
+_WARP, _SCANS = 32, 8  # kScans in embedding.cu
+_COMPARED = 1 << 25  # comparisons of ids that take less time than sorting them,
+_LONGEST = 512  # unless segments have more rows than this on average
 
 
 def _instances() -> list[str]:
-    sums = [f"segment_sum_{part}<{T}>" for T in FLOATS for part in ("parts", "joins")]
+    sums = [f"segment_sum_{part}<{T}>" for T in FLOATS for part in ("scan", "parts", "joins")]
     return ["sort_ids", *(f"gather_rows<{word}>" for word in WORDS.values()), *sums]
 
 
@@ -50,10 +53,18 @@ def sum_rows(x: Any, ids: Any, segments: int, skipped: int = -1) -> Any:
     Rows with an id outside of [0, segments), or with the id `skipped`, are left out.
     """
     ns, (n, width) = xp(x), x.shape
+    x, ids = dense(x), dense(ids.astype(np.int64, copy=False))
+    if n <= min(_COMPARED // max(segments, 1), _LONGEST * segments):
+        out = ns.empty((segments, width), x.dtype)
+        if out.size:
+            columns = _WARP * (16 // x.itemsize if width * x.itemsize % 16 == 0 and aligned(x) else 1)
+            grid, block = (segments, -(-width // columns)), (_WARP, _SCANS)
+            args = (out, x, ids, np.int64(n), np.int64(skipped), np.int64(width))
+            kernels.launch(f"segment_sum_scan<{ctype(x)}>", grid=grid, block=block, args=args)
+        return out
     out = ns.zeros((segments, width), x.dtype)
     if not x.size or not segments:
         return out
-    x, ids = dense(x), ids.astype(np.int64, copy=False)
     order, ids = _sorted(ids)
     runs = -(-n // RUN)
     parts = ns.empty((2 * runs, width), accumulator(x)) if runs > 1 else None

@@ -14,6 +14,13 @@ from gpugrad.ops.embedding import embedding, segment_sum
 WIDTHS = [1, 2, 3, 4, 7, 8, 31, 64, 127, 128, 130, 515]
 
 
+@pytest.fixture(autouse=True, params=["scanned", "sorted"])
+def found_by(request, monkeypatch):
+    """How the rows of a segment are found: by a look at all ids, or by sorting these."""
+    if request.param == "sorted":
+        monkeypatch.setattr("gpugrad.ops.embedding.cuda._COMPARED", -1)
+
+
 def draw(*shape):
     return np.random.default_rng(0).standard_normal(shape)
 

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from .. import counting
 from .memory import watch
 from .pools import pools
 
@@ -102,6 +103,8 @@ class EmulatedArray(NDArrayOperatorsMixin):
         if (taker := recorder()) is not None:
             taker.refuse("waits for a value of the device")
         _current.waits = waits() + 1
+        if counting.active:
+            counting.note_call("waits", "wait")
         return self._array
 
     def item(self, *index: Any) -> Any:
@@ -131,6 +134,9 @@ class EmulatedArray(NDArrayOperatorsMixin):
             self._array[plain[0]] = plain[1]
         else:
             taker.call(operator.setitem, (self._array, *plain), {})
+        if counting.active:
+            fills = not isinstance(value, EmulatedArray)
+            counting.note_call("fills" if fills else "arrays", f"{'fill' if fills else 'setitem'} {self.dtype}")
 
     def __bool__(self) -> bool:
         return bool(self._arrived())
@@ -194,6 +200,8 @@ class _Arrays(_Library):
         dtype = np.dtype(dtype)
         index, size = current_device(), int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
         memory = pools[index].allocate(size).view(dtype)
+        if (taker := recorder()) is not None:
+            taker.kept.append(memory)
         made = EmulatedArray(memory.reshape(shape, order="F" if order == "F" else "C"), index)
         weakref.finalize(made, pools[index].give_back, size).atexit = False
         return made
@@ -218,9 +226,13 @@ class _Arrays(_Library):
         if isinstance(array, EmulatedArray):
             if array._index == current_device() and dtype in (None, array.dtype):
                 return array
+            if counting.active:
+                counting.note_call("arrays", f"asarray {array.dtype if dtype is None else np.dtype(dtype)}")
             return self._copied(array, array.dtype if dtype is None else np.dtype(dtype))
         if (taker := recorder()) is not None:
             taker.refuse(f"copies an array of shape {np.shape(array)} from the host")
+        if counting.active:
+            counting.note_call("uploads", f"asarray {np.shape(array)}")
         array = np.asarray(array, dtype)
         made = self.empty(array.shape, array.dtype)
         made._array[...] = array
@@ -231,6 +243,8 @@ class _Arrays(_Library):
     def ascontiguousarray(self, array: EmulatedArray) -> EmulatedArray:
         if array._array.flags.c_contiguous:
             return array
+        if counting.active:
+            counting.note_call("arrays", f"ascontiguousarray {array.dtype}")
         return self._copied(array, array.dtype)
 
     def _copied(self, array: EmulatedArray, dtype: np.dtype) -> EmulatedArray:
@@ -252,7 +266,23 @@ def _call(function: Callable, args: tuple, kwargs: dict, owner: EmulatedArray | 
     _check(parents)
     taker = recorder()
     made = function(*args, **kwargs) if taker is None else taker.call(function, args, kwargs)
-    return _wrapped(made, parents)
+    made = _wrapped(made, parents)
+    if counting.active:
+        _note(function, made, parents, "out" in kwargs)
+    return made
+
+
+def _note(function: Callable, made: Any, parents: list[EmulatedArray], into: bool) -> None:
+    """Count a call that gave `made`, unless it only looked at arrays: views, shapes and questions cost nothing."""
+    results = [m for m in (made if isinstance(made, (tuple, list)) else (made,)) if isinstance(m, EmulatedArray)]
+    owner = getattr(function, "__self__", None)
+    name = owner.__name__ if isinstance(owner, np.ufunc) else getattr(function, "__name__", str(function))
+    memories = [_memory(parent._array) for parent in parents]
+    copies = [m for m in results if not any(_memory(m._array) is memory for memory in memories)]
+    if name == "fill":
+        counting.note_call("fills", f"fill {parents[0].dtype}")
+    elif copies or into:
+        counting.note_call("arrays", f"{name} {(copies or results)[0].dtype}")
 
 
 def _plain(value: Any) -> tuple[Any, list[EmulatedArray]]:

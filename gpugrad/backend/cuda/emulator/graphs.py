@@ -10,6 +10,7 @@ dtype must be known; only its memory counts, which replays write. Calls that cha
 
 from __future__ import annotations
 
+import ctypes
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -45,6 +46,7 @@ class EmulatedGraph:
 
     def __init__(self) -> None:
         self.work: list[Work] = []
+        self.kept: list[np.ndarray] = []  # the memory that was allocated while it captured: its private pool
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -54,7 +56,7 @@ class EmulatedGraph:
     @contextmanager
     def capturing(self) -> Iterator[None]:
         """Take down the work of the block instead of doing it."""
-        self.work = []
+        self.work, self.kept = [], []
         with recorded_by(self):
             yield
 
@@ -79,7 +81,8 @@ class EmulatedGraph:
         self.work.append(Work(kind, name, addresses, do))
 
     def launch(self, function: Any, grid: tuple, block: tuple, args: list, shared: int) -> None:
-        """Take down a kernel's launch."""
+        """Take down a kernel's launch, with the structures among its arguments as they are now."""
+        args = [type(a).from_buffer_copy(a) if isinstance(a, ctypes.Structure) else a for a in args]
         self.note("kernel", function.name, args, lambda: function.launch(grid, block, args, shared))
 
     def call(self, function: Any, args: tuple, kwargs: dict) -> Any:
