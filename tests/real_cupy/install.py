@@ -50,8 +50,8 @@ def _zero_new_memory() -> None:
     """What CuPy computes within a call reads this memory: leftovers could be lengths and indices."""
     allocate = CudaMemory.allocate
 
-    def zeroed(self: Any, malloc: Any, size: int) -> Any:
-        block = allocate(self, malloc, size)
+    def zeroed(self: Any, size: int) -> Any:
+        block = allocate(self, size)
         if size:
             ctypes.memset(block.ptr, 0, size)
         return block

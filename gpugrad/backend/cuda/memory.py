@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ...errors import OutOfMemoryError
@@ -55,20 +54,25 @@ def out_of_memory(device: str, asked: int, held: Memory) -> OutOfMemoryError:
 
 
 class CudaMemory:
-    """CuPy's memory pool of one device, with a peak and an error that lists what is held."""
+    """CuPy's memory pool of one device, with a peak and an error that lists what is held.
+
+    What another allocator gives, one that the user has set in CuPy, is not counted.
+    """
 
     def __init__(self, cupy: Any, index: int):
         self._cupy, self._index, self._peak = cupy, index, 0
         self._pool = cupy.get_default_memory_pool()
+        self._malloc, self._used_bytes = self._pool.malloc, self._pool.used_bytes
+        self._no_room = cupy.cuda.memory.OutOfMemoryError
         self._lock = threading.Lock()
 
-    def allocate(self, malloc: Callable, size: int) -> Any:
-        """Return a block of `size` bytes from `malloc`."""
+    def allocate(self, size: int) -> Any:
+        """Return a block of `size` bytes, for CuPy. Raises OutOfMemoryError, which says what the memory holds."""
         try:
-            block = malloc(size)
-        except self._cupy.cuda.memory.OutOfMemoryError:
+            block = self._malloc(size)
+        except self._no_room:
             raise out_of_memory(f"cuda:{self._index}", size, self.state()) from None
-        used = self._pool.used_bytes()
+        used = self._used_bytes()
         if used > self._peak:
             with self._lock:
                 self._peak = max(self._peak, used)

@@ -2,7 +2,7 @@
 
 An `EmulatedArray` holds a NumPy array but is none. Functions of the `library` below and NumPy's ufuncs take and return
 EmulatedArrays. They refuse a NumPy array among them, as CuPy does, and arrays of two devices or of a device that is not
-the current one. Reductions return arrays without axes, never scalars. So code that runs here moves everything between
+the current one. Reductions return arrays without axes, never scalars. `manners.py` has what else is CuPy's. So code that runs here moves everything between
 host and device that it must move on a GPU.
 """
 
@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from .manners import LIKE_CUPY, wrapped
 from .memory import watch
 from .pools import pools
 
@@ -42,6 +43,11 @@ def use_device(index: int) -> Iterator[None]:
 def waits() -> int:
     """Return how often this thread has waited for values of a device so far; each time would stall a GPU's queue."""
     return getattr(_current, "waits", 0)
+
+
+def uploads() -> int:
+    """Return how often this thread has copied values from the host to a device so far; a graph cannot capture that."""
+    return getattr(_current, "uploads", 0)
 
 
 class EmulatedArray(NDArrayOperatorsMixin):
@@ -102,12 +108,12 @@ class EmulatedArray(NDArrayOperatorsMixin):
 
     def __getitem__(self, index: Any) -> EmulatedArray:
         plain, parents = _plain(index)
-        return _wrapped(self._array[plain], [self, *parents])
+        return _wrapped(self._array[wrapped(plain, self._array.shape)], [self, *parents])
 
     def __setitem__(self, index: Any, value: Any) -> None:
         plain, parents = _plain((index, value))
         _check([self, *parents])
-        self._array[plain[0]] = plain[1]
+        self._array[wrapped(plain[0], self._array.shape)] = plain[1]
 
     def __bool__(self) -> bool:
         return bool(self._arrived())
@@ -196,6 +202,8 @@ class _Arrays(_Library):
             if array._index == current_device() and dtype in (None, array.dtype):
                 return array
             array = array._array
+        else:
+            _current.uploads = uploads() + 1
         array = np.asarray(array, dtype)
         made = self.empty(array.shape, array.dtype)
         made._array[...] = array
@@ -211,7 +219,7 @@ class _Arrays(_Library):
         return made
 
 
-library = _Arrays(np)
+library = _Arrays(LIKE_CUPY)
 
 
 def _call(function: Callable, args: tuple, kwargs: dict, owner: EmulatedArray | None = None) -> Any:
