@@ -19,7 +19,8 @@ from .environment import CUPY, ROOT, Environment
 
 # The test files that run every test on each device.
 TESTS = (
-    "tests/cuda/test_devices.py", "tests/cuda/test_custom.py", "tests/nn/test_layers.py", "tests/optim/test_optimizers.py",
+    "tests/cuda/test_devices.py", "tests/cuda/test_custom.py", "tests/nn/test_layers.py",
+    "tests/optim/test_optimizers.py",
     "tests/amp/test_amp.py", "tests/autograd/test_tensor.py", "tests/autograd/test_protocols.py",
     "tests/data/test_transforms.py", "tests/io/test_checkpoint.py",
 )  # fmt: skip

@@ -1,7 +1,7 @@
 """The virtual environment of these tests: CuPy's wheel, with its runtime module rebuilt over host memory.
 
-It is kept in gpugrad's cache folder, `$GPUGRAD_CACHE` or `~/.cache/gpugrad`; making it takes about two minutes, most of
-them downloads. A change of the requirements makes it anew, a change of the files in `runtime/` only rebuilds them.
+It is kept in gpugrad's cache folder, `$GPUGRAD_CACHE` or `~/.cache/gpugrad`; making it takes some minutes, mostly
+downloads. A change of the requirements makes it anew, a change of the files in `runtime/` only rebuilds them.
 """
 
 from __future__ import annotations

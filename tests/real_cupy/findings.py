@@ -65,9 +65,10 @@ class Findings:
         """Return the differences that are more than what is known of CuPy."""
         return [finding for finding in self._found.values() if finding.is_failure]
 
-    def report(self) -> str:
-        """Return all differences, failures first, as lines."""
-        ordered = sorted(self._found.values(), key=lambda f: (not f.is_failure, f.kind, f.function))
+    def report(self, verbose: bool = False) -> str:
+        """Return the failures as lines; verbose: all differences, failures first."""
+        found = self._found.values() if verbose else self.failures()
+        ordered = sorted(found, key=lambda f: (not f.is_failure, f.kind, f.function))
         lines = [f"{'FAIL' if finding.is_failure else 'known'} {finding}" for finding in ordered]
         return "\n".join([*lines, f"{self.calls} calls of CuPy, {len(self.failures())} differ where they must not"])
 

@@ -1,8 +1,8 @@
 """gpugrad's own kernels, run by its emulator when the driver in host memory launches them.
 
-Nothing between `Kernels.launch` and the driver is replaced: NVRTC's place is taken by a file that names the instance;
-CuPy loads it, finds the function and packs the arguments. The handler here compares the packed bytes with what the kernel
-takes, and runs it on CuPy's memory.
+Nothing between `Kernels.launch` and the driver is replaced but NVRTC: its place is taken by a file that names the
+instance. CuPy loads it, finds the function and packs the arguments. The handler here compares the packed bytes with
+what the kernel takes, and runs it on CuPy's memory.
 """
 
 from __future__ import annotations

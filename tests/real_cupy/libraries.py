@@ -1,4 +1,4 @@
-"""Stubs of the CUDA libraries that CuPy's modules link (cuBLAS, cuSOLVER, ...): each function succeeds and does nothing.
+"""Stubs of the CUDA libraries that CuPy's modules link (cuBLAS, cuSOLVER, ...): each function does nothing.
 
 Which functions there must be is read from the modules. Those that give the size of a workspace, a handle, a version or
 a status write one.

@@ -1,7 +1,7 @@
 """The names, keywords and numbers of arguments that gpugrad uses on CuPy's namespace, against CuPy's own.
 
-`python -m tests.real_cupy.names`: every use is found in the source (`xp(x).f(...)`, `ns.f(...)`, `cupy.f(...)`), whether a
-test runs it or not. Nothing is called, so any wheel of CuPy can be asked that Python can import.
+`python -m tests.real_cupy.names`: every use is found in the source (`xp(x).f(...)`, `ns.f(...)`, `cupy.f(...)`),
+whether a test runs it or not. Nothing is called, so any wheel of CuPy can be asked that Python can import.
 """
 
 from __future__ import annotations

@@ -17,14 +17,13 @@ from gpugrad.autograd.op import OPS
 from .findings import FOUND
 from .install import install
 
-# Each case runs in every dtype, layout and derivative that these checks have. CuPy's kernels do not compute here, so what
-# is left out (`deterministic`, a second run) would show nothing.
+# CuPy's kernels do not compute here, so what is left out (`deterministic`, a second run) would show nothing.
 CHECKS = ("forward", "gradient", "sizes", "second order", "dtypes", "layout", "memory")
 SAMPLED = ("forward", "gradient", "dtypes")
 
 
 def _without_differences(call: Any, check: Callable, function: Callable, tensors: list) -> None:
-    """In place of gradcheck: run the gradients that it compares. All values are NumPy's here, which other tests check."""
+    """In place of gradcheck: run the gradients that it compares. All values are NumPy's, which other tests check."""
     outputs = [o for o in function(*tensors) if o.requires_grad]
     if not outputs:
         return
@@ -42,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("ops", nargs="*", help="only these")
     parser.add_argument("--part", default="0/1", help="which share of the ops, such as 0/2 or 1/2")
     parser.add_argument("--whole", action="store_true", help=f"all checks, not only {', '.join(SAMPLED)}")
-    parser.add_argument("-v", "--verbose", action="store_true", help="list the seconds that each op takes")
+    parser.add_argument("-v", "--verbose", action="store_true", help="list the seconds of each op, and all differences")
     options = parser.parse_args(arguments)
     faulthandler.enable()
     install()
@@ -57,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
                 print(f"FAIL {name}: {result.check}: {result.case}: {result.message}"[:600], flush=True)
         if options.verbose:
             print(f"{time.perf_counter() - start:6.2f} s {name}", flush=True)
-    print(FOUND.report())
+    print(FOUND.report(options.verbose))
     print(f"{failed} failed checks")
     return int(bool(failed or FOUND.failures()))
 

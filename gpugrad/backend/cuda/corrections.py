@@ -1,7 +1,7 @@
 """NumPy's meaning for functions of CuPy's that have another: bfloat16 that becomes float32, and linear algebra.
 
-CuPy (14.2) selects and clips bfloat16 in float32, does not broadcast the stacks of `linalg.solve`, and computes garbage for
-a matrix that cannot be inverted or decomposed. The emulated device's arrays have the same manners.
+CuPy (14.2) selects and clips bfloat16 in float32, does not broadcast the stacks of `linalg.solve`, and computes garbage
+for a matrix that cannot be inverted or decomposed. The emulated device's arrays have the same manners.
 """
 
 from __future__ import annotations

@@ -72,8 +72,9 @@ def supports(*arrays: Any) -> bool:
 def product(a: Any, b: Any, *, epilogue: str = "default", bias: Any = None, aux: Any = None) -> Any:
     """Return a b for a (M, K) or (B, M, K) and b (K, N) or (B, K, N), of one dtype: (M, N) or (B, M, N).
 
-    epilogue: see `Product`; if cuBLASLt has none for this product, it is computed after it. bias (N,) is added, or for "bgradb" (M,) written: the sums of a over k; aux (M, N) is
-    written. An operand is copied only if neither its rows nor its columns are contiguous.
+    epilogue: see `Product`; what cuBLASLt does not support is computed after the product. bias (N,) is added, or for
+    "bgradb" (M,) written: the sums of a over k; aux (M, N) is written. An operand is copied only if neither its rows
+    nor its columns are contiguous.
     """
     shape = (*(a.shape[:-2] or b.shape[:-2]), a.shape[-2], b.shape[-1])
     out = xp(a).empty(shape, a.dtype)

@@ -14,8 +14,8 @@ def set_check_indices(mode: bool) -> None:
     """Let an integer index outside its axis raise OutOfRangeError on cuda too, as it does on the CPU.
 
     Each indexing then waits for the device. Without it, an index that is too large or too small for `x[i]`, `take`,
-    `gather` and the like counts modulo the length of the axis; `embedding` gives NaN for it, and `segment_sum` leaves it
-    out.
+    `gather` and the like counts modulo the length of the axis; `embedding` and `cross_entropy` give NaN for it, and
+    `segment_sum` leaves it out.
 
     >>> gg.cuda.set_check_indices(True)
     >>> gg.cuda.set_check_indices(False)

@@ -35,7 +35,9 @@ def run(cuda, dtype, epilogue, offset=0):
 
 def agree(got, expected, dtype):
     for one, other in zip(got, expected, strict=True):
-        assert one is other is None or np.allclose(one, other, atol={"float64": 1e-12, "float32": 1e-5}.get(dtype, 3e-2))
+        assert one is other is None or np.allclose(
+            one, other, atol={"float64": 1e-12, "float32": 1e-5}.get(dtype, 3e-2)
+        )
 
 
 @pytest.mark.parametrize("dtype", gemm.DTYPES)

@@ -34,7 +34,13 @@ def test_bfloat16_stays_bfloat16(cuda, bits):
 
 def test_solve_broadcasts_stacks(cuda):
     rng = np.random.default_rng(0)
-    for a, b in (((3, 3), (2, 3, 1)), ((2, 3, 3), (3, 2)), ((4, 1, 3, 3), (2, 3, 2)), ((2, 3, 3), (3,)), ((0, 2, 2), (2, 1))):
+    for a, b in (
+        ((3, 3), (2, 3, 1)),
+        ((2, 3, 3), (3, 2)),
+        ((4, 1, 3, 3), (2, 3, 2)),
+        ((2, 3, 3), (3,)),
+        ((0, 2, 2), (2, 1)),
+    ):
         a, b = rng.standard_normal(a) + 3 * np.eye(a[-1]), rng.standard_normal(b)
         got = gg.solve(gg.tensor(a, device=cuda), gg.tensor(b, device=cuda)).cpu().numpy()
         assert got.shape == np.linalg.solve(a, b).shape and np.allclose(got, np.linalg.solve(a, b))

@@ -2,8 +2,8 @@
 
 An `EmulatedArray` holds a NumPy array but is none. Functions of the `library` below and NumPy's ufuncs take and return
 EmulatedArrays. They refuse a NumPy array among them, as CuPy does, and arrays of two devices or of a device that is not
-the current one. Reductions return arrays without axes, never scalars. `manners.py` has what else is CuPy's. So code that runs here moves everything between
-host and device that it must move on a GPU.
+the current one. Reductions return arrays without axes, never scalars; `manners.py` has what else is CuPy's. So code
+that runs here moves everything between host and device that it must move on a GPU.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """NumPy with the manners that CuPy 14 has and NumPy has not, for the arrays of an emulated device.
 
-Found by running gpugrad on the real CuPy (tests/real_cupy): selections and bounds of bfloat16 give float32, `solve` does not
-broadcast stacks, linear algebra does not tell that it failed unless asked to, and integer indices outside an axis wrap.
+Found by running gpugrad on the real CuPy (tests/real_cupy): selections and bounds of bfloat16 give float32, `solve`
+does not broadcast stacks, linear algebra does not tell that it failed unless asked to, and integer indices outside an
+axis wrap.
 """
 
 from __future__ import annotations
