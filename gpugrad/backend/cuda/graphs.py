@@ -44,7 +44,7 @@ class CudaGraph:
     def capturing(self) -> Iterator[None]:
         """Capture the work of the block; nothing of it is done."""
         self._graph, self._kept, allocate = None, [], self._device.memory.allocate
-        with self._stream, self._cupy.cuda.using_allocator(lambda size: allocate(self.pool.malloc, size)):
+        with self._stream, self._cupy.cuda.using_allocator(lambda size: allocate(size, self.pool.malloc)):
             self._stream.begin_capture()
             self._device.capturing = self
             try:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ...backend.capture import current
+from ...backend.cuda.indices import are_checked
 from ...backend.cuda.launch import FLOATS, Kernels, aligned, ctype, dense
 from ...backend.cuda.rows import accumulator, power_of_two
 from ...backend.dtypes import is_float
@@ -95,8 +96,8 @@ def _sorted(ids: Any) -> tuple[Any, Any]:
 def embedding_cuda(input, weight, *, padding_idx):
     if input.dtype.kind not in "iu" or weight.ndim < 1 or not is_float(weight.dtype):
         return NotImplemented
-    if input.size and not weight.shape[0]:
-        return NotImplemented  # no index is right, and the body says so
+    if input.size and not weight.shape[0] or are_checked():
+        return NotImplemented  # the body says which index is wrong
     return gather_rows(weight, input), {}
 
 
@@ -109,7 +110,7 @@ def embedding_cuda_backward(g, input, padding_idx, weight_shape):
 
 @segment_sum.path("cuda")
 def segment_sum_cuda(x, segments, *, num_segments):
-    if not is_float(x.dtype) or segments.dtype.kind not in "iu" or segments.shape != x.shape[:1]:
+    if not is_float(x.dtype) or segments.dtype.kind not in "iu" or segments.shape != x.shape[:1] or are_checked():
         return NotImplemented
     width = prod(x.shape[1:])
     out = sum_rows(x.reshape(x.shape[0], width), segments, num_segments)

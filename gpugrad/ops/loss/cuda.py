@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ...backend.cuda.indices import are_checked
 from ...backend.cuda.launch import FLOATS, Kernels, Strided, ctype, dense
 from ...backend.cuda.rows import MOST_THREADS, accumulator, row_threads, rows_grid, scalar
 from ...backend.dtypes import is_float
@@ -36,8 +37,8 @@ def cross_entropy_cuda(logits, target, weight, *, ignore_index, label_smoothing,
     check_shapes(logits, target, weight)
     if not is_float(logits.dtype):
         return NotImplemented
-    if logits.shape[0] and not logits.shape[1]:
-        return NotImplemented  # no class is right, and the body says so
+    if logits.shape[0] and not logits.shape[1] or are_checked():
+        return NotImplemented  # the body says which class is wrong
     ns, rows, wide = xp(logits), logits.shape[0], accumulator(logits)
     lse = ns.empty((2, rows), wide)
     losses = ns.empty((rows,), logits.dtype if reduction == "none" else wide)

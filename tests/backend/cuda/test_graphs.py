@@ -61,7 +61,7 @@ def machine():
     runtime = SimpleNamespace(CUDARuntimeError=RuntimeError)
     cuda = SimpleNamespace(MemoryPool=lambda: pool, using_allocator=using_allocator, runtime=runtime)
     outside, inside = Stream("outside", log), Stream("inside", log)
-    memory = SimpleNamespace(graphs=set(), allocate=lambda malloc, size: malloc(size))
+    memory = SimpleNamespace(graphs=set(), allocate=lambda size, malloc: malloc(size))
     device = SimpleNamespace(
         memory=memory, stream=lambda: inside, current_stream=lambda: outside, capturing=None,
         pinned=lambda shape, dtype: np.empty(shape, dtype),

@@ -2,8 +2,8 @@
 
 An `EmulatedArray` holds a NumPy array but is none. Functions of the `library` below and NumPy's ufuncs take and return
 EmulatedArrays. They refuse a NumPy array among them, as CuPy does, and arrays of two devices or of a device that is not
-the current one. Reductions return arrays without axes, never scalars. So code that runs here moves everything between
-host and device that it must move on a GPU.
+the current one. Reductions return arrays without axes, never scalars; `manners.py` has what else is CuPy's. So code
+that runs here moves everything between host and device that it must move on a GPU.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from .. import counting
+from .manners import LIKE_CUPY, wrapped
 from .memory import watch
 from .pools import pools
 
@@ -59,6 +60,11 @@ def recorded_by(taker: Any) -> Iterator[None]:
         yield
     finally:
         _current.recorder = None
+
+
+def uploads() -> int:
+    """Return how often this thread has copied values from the host to a device so far; a graph cannot capture that."""
+    return getattr(_current, "uploads", 0)
 
 
 class EmulatedArray(NDArrayOperatorsMixin):
@@ -123,17 +129,18 @@ class EmulatedArray(NDArrayOperatorsMixin):
 
     def __getitem__(self, index: Any) -> EmulatedArray:
         plain, parents = _plain(index)
-        taker = recorder()
-        found = self._array[plain] if taker is None else taker.call(operator.getitem, (self._array, plain), {})
+        index, taker = wrapped(plain, self._array.shape), recorder()
+        found = self._array[index] if taker is None else taker.call(operator.getitem, (self._array, index), {})
         return _wrapped(found, [self, *parents])
 
     def __setitem__(self, index: Any, value: Any) -> None:
         plain, parents = _plain((index, value))
         _check([self, *parents])
+        index = wrapped(plain[0], self._array.shape)
         if (taker := recorder()) is None:
-            self._array[plain[0]] = plain[1]
+            self._array[index] = plain[1]
         else:
-            taker.call(operator.setitem, (self._array, *plain), {})
+            taker.call(operator.setitem, (self._array, index, plain[1]), {})
         if counting.active:
             fills = not isinstance(value, EmulatedArray)
             counting.note_call("fills" if fills else "arrays", f"{'fill' if fills else 'setitem'} {self.dtype}")
@@ -231,6 +238,7 @@ class _Arrays(_Library):
             return self._copied(array, array.dtype if dtype is None else np.dtype(dtype))
         if (taker := recorder()) is not None:
             taker.refuse(f"copies an array of shape {np.shape(array)} from the host")
+        _current.uploads = uploads() + 1
         if counting.active:
             counting.note_call("uploads", f"asarray {np.shape(array)}")
         array = np.asarray(array, dtype)
@@ -256,7 +264,7 @@ class _Arrays(_Library):
         return made
 
 
-library = _Arrays(np)
+library = _Arrays(LIKE_CUPY)
 
 
 def _call(function: Callable, args: tuple, kwargs: dict, owner: EmulatedArray | None = None) -> Any:

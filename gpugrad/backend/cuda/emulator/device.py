@@ -12,12 +12,14 @@ import numpy as np
 from ....errors import DeviceError
 from ... import namespace
 from ...device import CONNECTED, Device, register, register_arrays
+from ..corrections import corrections
 from ..device import Selecting
 from ..gemm import Product, emulate
 from ..sources import Source
 from .arrays import EmulatedArray, library, recorder, use_device
 from .build import available, build
 from .graphs import EmulatedGraph
+from .manners import checked_linalg
 from .options import current
 from .pools import pools
 
@@ -44,9 +46,8 @@ class EmulatedDevice(Device):
         return array.get()
 
     def full(self, shape: tuple, value: Any, dtype: np.dtype) -> Any:
-        value = np.asarray(value, dtype)[()]
         with self.selected():
-            return library.full(shape, value, dtype)
+            return library.full(shape, np.asarray(value, dtype)[()], dtype)
 
     def stream(self) -> EmulatedStream:
         """Return a stream."""
@@ -87,7 +88,7 @@ class EmulatedDevice(Device):
 @cache
 def _arrays() -> Any:
     """Return the namespace of emulated arrays."""
-    made = namespace.Namespace(library, "cuda")
+    made = namespace.Namespace(library, "cuda", **corrections(library, checked_linalg))
     namespace.register_type(EmulatedArray, made)
     register_arrays(EmulatedArray, lambda array: _connected(array.device_index))
     return made
