@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ...backend.cuda.launch import FLOATS, Kernels, ctype, dense
+from ...backend.cuda.launch import FLOATS, Block, Kernels, ctype, dense
 from ...backend.cuda.rows import accumulator, power_of_two
 from ...backend.dtypes import is_float
 from ...backend.namespace import xp
@@ -20,7 +20,12 @@ def _instances() -> list[str]:
     return [*(f"gather_rows<{word}>" for word in WORDS.values()), *sums]
 
 
-kernels = Kernels("embedding.cu", _instances)
+def _typical() -> dict[str, Block]:
+    names = ("gather_rows<unsigned short>", "segment_sum_parts<float>", "segment_sum_parts<__nv_bfloat16>")
+    return {name: Block(128) for name in (*names, "segment_sum_joins<__nv_bfloat16>")}
+
+
+kernels = Kernels("embedding.cu", _instances, typical=_typical)
 
 
 def _grid(rows: int, width: int, itemsize: int) -> tuple[tuple, tuple]:

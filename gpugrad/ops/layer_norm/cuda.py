@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...backend.cuda.launch import FLOATS, Kernels, aligned, ctype, dense
+from ...backend.cuda.launch import FLOATS, Block, Kernels, aligned, ctype, dense
 from ...backend.cuda.rows import VECTORS, accumulator
 from ...backend.dtypes import is_float
 from ...backend.namespace import xp
@@ -25,7 +25,23 @@ def _instances() -> list[str]:
     return [*rows, *(f"layer_norm_sum<{t}>" for t in FLOATS)]
 
 
-_kernels = Kernels("layer_norm.cu", _instances)
+def _typical() -> dict[str, Block]:
+    made = {
+        f"layer_norm_{n}<{t}>": Block(_WARP * _TEAMS)
+        for n in ("forward", "backward")
+        for t in ("float, 4", "__nv_bfloat16, 8", "__nv_bfloat16, 1")
+    }
+    wide = "__nv_bfloat16, 8"
+    return {
+        **made,
+        f"layer_norm_forward_wide<{wide}>": Block(_FORWARD),
+        f"layer_norm_backward_wide<{wide}>": Block(_BACKWARD),
+        f"layer_norm_columns<{wide}>": Block(_BACKWARD),
+        "layer_norm_sum<__nv_bfloat16>": Block(1024),
+    }
+
+
+_kernels = Kernels("layer_norm.cu", _instances, typical=_typical)
 
 
 class _Rows(NamedTuple):

@@ -4,13 +4,20 @@ from typing import Any
 
 import numpy as np
 
-from ...backend.cuda.launch import FLOATS, Kernels, Strided, ctype, dense
+from ...backend.cuda.launch import FLOATS, Block, Kernels, Strided, ctype, dense
 from ...backend.cuda.rows import MOST_THREADS, accumulator, row_threads, rows_grid, scalar
 from ...backend.dtypes import is_float
 from ...backend.namespace import xp
 from . import check_shapes, cross_entropy_rows, divided, divisor
 
-KERNELS = Kernels("loss.cu", lambda: [f"cross_entropy_{way}<{T}>" for T in FLOATS for way in ("forward", "backward")])
+_WAYS = ("forward", "backward")
+KERNELS = Kernels(
+    "loss.cu",
+    lambda: [f"cross_entropy_{way}<{T}>" for T in FLOATS for way in _WAYS],
+    typical=lambda: {
+        f"cross_entropy_{way}<{T}>": Block(MOST_THREADS) for T in ("float", "__nv_bfloat16") for way in _WAYS
+    },
+)
 VECTORS = 4  # that a thread reads of a row before more threads share it
 
 

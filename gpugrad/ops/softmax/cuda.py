@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ...backend.cuda.launch import FLOATS, Kernels, Strided, ctype, dense
+from ...backend.cuda.launch import FLOATS, Block, Kernels, Strided, ctype, dense
 from ...backend.cuda.rows import MOST_THREADS, accumulator, power_of_two, row_threads, rows_grid, scalar
 from ...backend.dtypes import is_float
 from ...backend.namespace import xp
@@ -30,7 +30,26 @@ def _instances() -> list[str]:
     return made
 
 
-KERNELS = Kernels("softmax.cu", _instances, spills={"*<double, *": "around calls of float64 exp, log and division"})
+def _typical() -> dict[str, Block]:
+    made = {}
+    for way, (few, many, _) in (("forward", FORWARD), ("backward", BACKWARD)):
+        for kept, threads in ((few, 32), (many, 128), (0, MOST_THREADS)):
+            made |= {f"softmax_{way}<{T}, {kept // 4}, false>": Block(threads) for T in ("float", "__nv_bfloat16")}
+    strided = Block(256)
+    return {
+        **made,
+        f"softmax_forward<__nv_bfloat16, {FORWARD[1] // 4}, true>": Block(128),
+        f"masked_softmax_forward<__nv_bfloat16, bool, {FORWARD[1] // 4}>": Block(128),
+        "softmax_strided_forward<float, false>": strided,
+    }
+
+
+KERNELS = Kernels(
+    "softmax.cu",
+    _instances,
+    spills={"*<double, *": "around calls of float64 exp, log and division"},
+    typical=_typical,
+)
 
 
 def _in_registers(n: int, x: Any, choices: tuple) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ....backend.cuda.launch import Kernels, aligned, ctype
+from ....backend.cuda.launch import Block, Kernels, aligned, ctype
 from .problem import AttentionProblem
 
 _WIDTHS = (64, 128)
@@ -11,8 +11,17 @@ _NAMES = ("forward", "backward_q", "backward_kv")
 _ROWS, _THREADS = 128, 256
 _STEP = {"forward": (64, 64), "backward_q": (64, 32), "backward_kv": (64, 32)}  # for each of _WIDTHS
 
+
+
+def _block(name: str, width: int) -> Block:
+    tiles = 1 if name == "forward" else 2
+    return Block(_THREADS, 2 * width * (tiles * _ROWS + 4 * _STEP[name][_WIDTHS.index(width)]))
+
+
 _kernels = Kernels(
-    "attention_mma.cu", lambda: [f"attention_mma_{name}<{T}, {W}>" for name in _NAMES for T in _TYPES for W in _WIDTHS]
+    "attention_mma.cu",
+    lambda: [f"attention_mma_{name}<{T}, {W}>" for name in _NAMES for T in _TYPES for W in _WIDTHS],
+    typical=lambda: {f"attention_mma_{name}<__nv_bfloat16, {W}>": _block(name, W) for name in _NAMES for W in _WIDTHS},
 )
 
 
@@ -38,14 +47,13 @@ def readable(g: Any) -> Any:
 
 def launch(name: str, problem: AttentionProblem, *arrays: Any) -> None:
     """Run a kernel: "forward", "backward_q" or "backward_kv"."""
-    column = next(i for i, width in enumerate(_WIDTHS) if problem.widest <= width)
-    width, step = _WIDTHS[column], _STEP[name][column]
+    width = next(width for width in _WIDTHS if problem.widest <= width)
+    block = _block(name, width)
     pairs, length = (problem.key_pairs, problem.keys) if name == "backward_kv" else (problem.pairs, problem.queries)
-    tiles = 1 if name == "forward" else 2
     _kernels.launch(
         f"attention_mma_{name}<{ctype(arrays[0])}, {width}>",
         grid=(pairs * -(-length // _ROWS),),
-        block=(_THREADS,),
+        block=(block.threads,),
         args=problem.args(*arrays),
-        shared=2 * width * (tiles * _ROWS + 4 * step),
+        shared=block.shared,
     )
