@@ -8,14 +8,18 @@ from .problem import AttentionProblem
 _WIDTHS = (64, 128)
 _TYPES = ("__half", "__nv_bfloat16")
 _NAMES = ("forward", "backward_q", "backward_kv")
-_ROWS, _THREADS = 128, 256
-_STEP = {"forward": (64, 64), "backward_q": (64, 32), "backward_kv": (64, 32)}  # for each of _WIDTHS
+_ROWS, _LONGEST = 128, 2**31 - 256  # of a block; that the kernels count with an int
+# The other side's rows in shared memory at once, for each of _WIDTHS, and the bytes of numbers beside them.
+_STEP = {"forward": (128, 128), "backward_q": (4 * 64, 4 * 32), "backward_kv": (4 * 32, 4 * 32)}
+_BESIDE = {"forward": 0, "backward_q": _ROWS * 12, "backward_kv": 2 * 32 * 12}
 
 
 
 def _block(name: str, width: int) -> Block:
-    tiles = 1 if name == "forward" else 2
-    return Block(_THREADS, 2 * width * (tiles * _ROWS + 4 * _STEP[name][_WIDTHS.index(width)]))
+    own = _ROWS * (1 if name == "forward" else 2)
+    rows_of_warp = 16 if (name, width) == ("backward_kv", 128) else 32
+    shared = 2 * width * (own + _STEP[name][_WIDTHS.index(width)]) + _BESIDE[name]
+    return Block(_ROWS // rows_of_warp * 32, shared)
 
 
 _kernels = Kernels(
@@ -28,7 +32,9 @@ _kernels = Kernels(
 def supports(q: Any, k: Any, v: Any) -> bool:
     """Return whether the kernels can read these arrays."""
     sizes = q.shape[3], v.shape[3]
-    return q.itemsize == 2 and 0 < min(sizes) and max(sizes) <= _WIDTHS[-1] and k.size > 0 and _chunked(q, k, v)
+    if q.itemsize != 2 or min(sizes) <= 0 or max(sizes) > _WIDTHS[-1] or not k.size:
+        return False
+    return max(q.shape[2], k.shape[2]) < _LONGEST and _chunked(q, k, v)
 
 
 def _chunked(*arrays: Any) -> bool:
