@@ -27,7 +27,7 @@ class CudaDevice(Device):
 
     __slots__ = (
         "_cupy", "_kernels", "_modules", "_granted", "_products",
-        "is_only", "has_products", "memory", "shared_bytes",
+        "is_only", "has_products", "memory", "shared_bytes", "multiprocessors",
     )  # fmt: skip
 
     def __init__(self, index: int, cupy: Any):
@@ -35,7 +35,9 @@ class CudaDevice(Device):
         self._cupy, self._kernels, self._modules, self._products = cupy, {}, {}, None
         self._granted: dict[int, int] = {}  # kernel -> the most dynamic shared memory asked for so far
         self.has_products = find_spec("nvmath") is not None
-        self.shared_bytes = cupy.cuda.Device(index).attributes["MaxSharedMemoryPerBlockOptin"]
+        attributes = cupy.cuda.Device(index).attributes
+        self.shared_bytes = attributes["MaxSharedMemoryPerBlockOptin"]
+        self.multiprocessors = attributes["MultiProcessorCount"]
         self.memory = CudaMemory(cupy, index)
         self.is_only = cupy.cuda.runtime.getDeviceCount() == 1
         self.xp = _arrays(cupy) if self.is_only else Selecting(_arrays(cupy), self)
