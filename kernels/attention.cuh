@@ -43,7 +43,11 @@ template <typename T> struct Bias {
 
     __device__ __forceinline__ A operator()(const Attention& a, int64 i, int64 j) const {
         if (i >= a.queries || j >= a.keys || (a.causal && j > i)) return -infinity<A>();
-        if (a.mask_kind == kNoMask) return 0;
+        return a.mask_kind == kNoMask ? A(0) : of_mask(a, i, j);
+    }
+
+    // The mask's part alone, where there is a mask and it has the position.
+    __device__ __forceinline__ A of_mask(const Attention& a, int64 i, int64 j) const {
         const int64 at = start + i * a.mask.row + j * a.mask.column;
         if (a.mask_kind == kBoolMask) return static_cast<const unsigned char*>(mask)[at] ? A(0) : -infinity<A>();
         return a.mask_kind == kOwnMask ? load(static_cast<const T*>(mask)[at]) : static_cast<const A*>(mask)[at];

@@ -27,12 +27,12 @@ class _Local(threading.local):
     capture: Capture | None = None
 
 
-_local = _Local()
+active = _Local()  # `active.capture` is what `current()` returns
 
 
 def current() -> Capture | None:
     """Return the capture that records this thread's work, or None."""
-    return _local.capture
+    return active.capture
 
 
 def constant_array(device: Any, values: Any, dtype: Any = None) -> Any:
@@ -117,12 +117,12 @@ class Capture:
     @contextmanager
     def recording(self) -> Iterator[None]:
         """Record the work of the block, which is not done yet."""
-        _local.capture = self
+        active.capture = self
         try:
             with self.graph.capturing():
                 yield
         finally:
-            _local.capture = None
+            active.capture = None
         for array, value in self._filled:
             array[...] = value
         for table in self._constants:

@@ -25,7 +25,7 @@ class Device:
 
     is_only: no other device of its type exists, so its array library needs no `selected()` around a call.
     has_products: `multiply` works.
-    shared_bytes: the most shared memory that a kernel's block can have.
+    shared_bytes: the most shared memory that a kernel's block can have. multiprocessors: how many the device has.
 
     >>> cpu = gg.device("cpu")
     >>> cpu.type, cpu == "cpu", gg.ones(2, device=cpu).device is cpu
@@ -36,6 +36,7 @@ class Device:
     is_only = True
     has_products = False
     shared_bytes = 227 << 10
+    multiprocessors = 132
 
     def __init__(self, kind: str, index: int | None, name: str):
         self.type, self.index, self.name = kind, index, name

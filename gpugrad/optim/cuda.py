@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..backend.capture import Capture
-from ..backend.cuda.launch import FLOATS, Kernels, ctype
+from ..backend.cuda.launch import FLOATS, Block, Kernels, ctype
 from ..backend.devices import Device
 
 # functor -> the possible numbers of state arrays of a parameter
@@ -26,6 +26,10 @@ kernels = Kernels(
         for count in counts
         for T in FLOATS
     ],
+    typical=lambda: {
+        f"optimizer_step<{kind}>": Block(_THREADS)
+        for kind in ("Adam, float, 2", "Adam, __nv_bfloat16, 2", "SGD, float, 1", "SGD, float, 0", "Lion, float, 1")
+    },
 )
 
 _CHUNK, _THREADS = 8192, 256  # kChunk and kThreads of the kernel

@@ -29,7 +29,7 @@ class CudaDevice(Device):
 
     __slots__ = (
         "_cupy", "_kernels", "_granted", "_products",
-        "is_only", "has_products", "memory", "shared_bytes", "capturing",
+        "is_only", "has_products", "memory", "shared_bytes", "multiprocessors", "capturing",
     )  # fmt: skip
 
     def __init__(self, index: int, cupy: Any):
@@ -37,7 +37,9 @@ class CudaDevice(Device):
         self._cupy, self._kernels, self._products = cupy, {}, None
         self._granted: dict[Any, int] = {}  # kernel -> the most dynamic shared memory asked for so far
         self.has_products = find_spec("nvmath") is not None
-        self.shared_bytes = cupy.cuda.Device(index).attributes["MaxSharedMemoryPerBlockOptin"]
+        attributes = cupy.cuda.Device(index).attributes
+        self.shared_bytes = attributes["MaxSharedMemoryPerBlockOptin"]
+        self.multiprocessors = attributes["MultiProcessorCount"]
         self.memory = CudaMemory(cupy, index)
         self.capturing: CudaGraph | None = None  # the graph that captures now
         self.is_only = cupy.cuda.runtime.getDeviceCount() == 1

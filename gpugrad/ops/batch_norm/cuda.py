@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...backend.cuda.launch import FLOATS, Kernels, Strided, aligned, ctype, dense
+from ...backend.cuda.launch import FLOATS, Block, Kernels, Strided, aligned, ctype, dense
 from ...backend.cuda.memory_order import MemoryOrder
 from ...backend.cuda.rows import VECTORS, accumulator
 from ...backend.dtypes import is_float
@@ -24,7 +24,13 @@ def _instances() -> list[str]:
     return [f"{n}<{t}, {v}, {o}>" for n in names for t in FLOATS for v in (1, VECTORS[t]) for o in order]
 
 
-_kernels = Kernels("batch_norm.cu", _instances)
+def _typical() -> dict[str, Block]:
+    parts = ("moments", "forward", "sums", "backward")
+    kinds = ("__nv_bfloat16, 8, true", "float, 4, true", "float, 4, false")
+    return {f"batch_norm_{part}<{kind}>": Block(_THREADS) for part in parts for kind in kinds}
+
+
+_kernels = Kernels("batch_norm.cu", _instances, typical=_typical)
 
 
 class _Shape(ctypes.Structure):

@@ -5,14 +5,18 @@ from typing import Any
 import numpy as np
 
 from ...backend.capture import by_value_or_place
-from ...backend.cuda.launch import FLOATS, Kernels, ctype, dense
+from ...backend.cuda.launch import FLOATS, Block, Kernels, ctype, dense
 from ...backend.dtypes import is_float
 from ...backend.namespace import xp
 from . import drop_limit, drop_scale, seeded_dropout
 
-kernels = Kernels("dropout.cu", lambda: [f"dropout<{T}>" for T in FLOATS])
-
 _THREADS, _EACH = 256, 8  # kThreads and kEach of the kernel
+
+kernels = Kernels(
+    "dropout.cu",
+    lambda: [f"dropout<{T}>" for T in FLOATS],
+    typical=lambda: {f"dropout<{T}>": Block(_THREADS) for T in ("float", "__nv_bfloat16")},
+)
 
 
 def _dropout(x: Any, p: float, seed: Any, share: int) -> Any:

@@ -7,7 +7,7 @@ import numpy as np
 
 from ...backend.capture import current
 from ...backend.cuda.indices import are_checked
-from ...backend.cuda.launch import FLOATS, Kernels, aligned, ctype, dense
+from ...backend.cuda.launch import FLOATS, Block, Kernels, aligned, ctype, dense
 from ...backend.cuda.rows import accumulator, power_of_two
 from ...backend.dtypes import is_float
 from ...backend.namespace import xp
@@ -26,7 +26,12 @@ def _instances() -> list[str]:
     return ["sort_ids", *(f"gather_rows<{word}>" for word in WORDS.values()), *sums]
 
 
-kernels = Kernels("embedding.cu", _instances)
+def _typical() -> dict[str, Block]:
+    names = ("gather_rows<unsigned short>", "segment_sum_parts<float>", "segment_sum_parts<__nv_bfloat16>")
+    return {name: Block(128) for name in (*names, "segment_sum_joins<__nv_bfloat16>")}
+
+
+kernels = Kernels("embedding.cu", _instances, typical=_typical)
 
 
 def _grid(rows: int, width: int, itemsize: int) -> tuple[tuple, tuple]:

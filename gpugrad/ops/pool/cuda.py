@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ...backend.cuda.launch import FLOATS, Kernels, Strided, aligned, ctype
+from ...backend.cuda.launch import FLOATS, Block, Kernels, Strided, aligned, ctype
 from ...backend.cuda.memory_order import MemoryOrder
 from ...backend.cuda.rows import VECTORS
 from ..conv import output_size
@@ -25,7 +25,13 @@ def _instances() -> list[str]:
     return found
 
 
-_kernels = Kernels("pool.cu", _instances)
+def _typical() -> dict[str, Block]:
+    names = [f"max_pool_{way}<__nv_bfloat16, 8, unsigned char>" for way in ("forward", "backward")]
+    names += ["max_pool_forward<float, 1, unsigned char>", "sum_pool<float, 4>", "sum_pool_adjoint<float, 4>"]
+    return {name: Block(_THREADS) for name in names}
+
+
+_kernels = Kernels("pool.cu", _instances, typical=_typical)
 _Axes = ctypes.c_int * 3
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ....backend.cuda.launch import FLOATS, Kernels, Strided, ctype, dense
+from ....backend.cuda.launch import FLOATS, Block, Kernels, Strided, ctype, dense
 from ....backend.devices import device_of
 from ....backend.namespace import xp
 from ...linear import linear
@@ -29,10 +29,16 @@ _linear, _matmul = linear.raw("cuda"), matmul.raw("cuda")
 _general = Kernels(
     "conv.cu",
     lambda: [f"{k}<{T}>" for k in ("convolution_gather", "convolution_weight_gradient") for T in FLOATS],
+    typical=lambda: {
+        f"{k}<float>": Block(_THREADS, 32 << 10) for k in ("convolution_gather", "convolution_weight_gradient")
+    },
 )
 _depthwise = Kernels(
     "conv_depthwise.cu",
     lambda: [f"{k}<{T}>" for k in ("depthwise_gather", "depthwise_weight_gradient") for T in FLOATS],
+    typical=lambda: {
+        f"depthwise_{k}>": Block(_THREADS) for k in ("gather<float", "gather<__nv_bfloat16", "weight_gradient<float")
+    },
 )
 
 
