@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import traceback
 from collections.abc import Callable
 from functools import update_wrapper
@@ -205,15 +206,16 @@ def _own_casts() -> Switch:
 
 def _refusal(function: Callable, error: BaseException) -> CaptureError:
     """Return the error with the op and the user's line at which the capture failed."""
-    op, line = None, ""
-    for frame, number in traceback.walk_tb(error.__traceback__):
+    op, site = None, None
+    frames = [(frame, number) for frame, number in traceback.walk_tb(error.__traceback__)]
+    for (frame, number), (following, _) in itertools.pairwise([*frames, frames[-1]]):
         owner = frame.f_locals.get("self")
         if frame.f_code is Op.__call__.__code__ and isinstance(owner, Op):
             op = owner.name
-        if not INSIDE[frame.f_code.co_filename]:
-            summary = traceback.FrameSummary(frame.f_code.co_filename, number, frame.f_code.co_name)
-            if "site-packages" not in summary.filename:
-                line = f"{summary.filename}:{number} in {summary.name}: {summary.line}"
+        # The user's line is the last one that calls gpugrad: below are the array library's.
+        if not INSIDE[frame.f_code.co_filename] and (INSIDE[following.f_code.co_filename] or site is None):
+            site = traceback.FrameSummary(frame.f_code.co_filename, number, frame.f_code.co_name)
+    line = "an unknown line" if site is None else f"{site.filename}:{site.lineno} in {site.name}: {site.line}"
     name = getattr(function, "__qualname__", repr(function))
     where = f"{op}: " if op else ""
-    return CaptureError(f"cuda.graph: {name} cannot be captured: {where}{error}\n  at {line or 'an unknown line'}")
+    return CaptureError(f"cuda.graph: {name} cannot be captured: {where}{error}\n  at {line}")

@@ -44,6 +44,7 @@ def parts(whole: bool) -> Iterator[Part]:
     pytest = ["-m", "pytest", "-p", "tests.real_cupy.plugin", "-p", "no:cacheprovider", "-k", "cuda or not cpu"]
     yield Part("tests", [*pytest, *TESTS])
     yield Part("training", ["-m", "tests.real_cupy.training"])
+    yield Part("capture", ["-m", "tests.real_cupy.capture"])
     yield Part("launches", ["-m", "tests.real_cupy.launches"])
     yield Part("cublaslt", ["-m", "tests.real_cupy.cublaslt"], cublaslt=True)
     yield Part("names", ["-m", "tests.real_cupy.names"])

@@ -50,8 +50,8 @@ def _zero_new_memory() -> None:
     """What CuPy computes within a call reads this memory: leftovers could be lengths and indices."""
     allocate = CudaMemory.allocate
 
-    def zeroed(self: Any, size: int) -> Any:
-        block = allocate(self, size)
+    def zeroed(self: Any, size: int, malloc: Any = None) -> Any:
+        block = allocate(self, size, malloc)
         if size:
             ctypes.memset(block.ptr, 0, size)
         return block

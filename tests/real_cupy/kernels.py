@@ -17,6 +17,7 @@ from typing import Any
 
 import cupy
 import numpy as np
+from cupy_backends.cuda.api import runtime
 
 from gpugrad.backend.cuda import device, gemm, nvrtc
 from gpugrad.backend.cuda.emulator.build import build
@@ -81,7 +82,8 @@ def _run(name: bytes, sizes: Any, shared: int, addresses: Any) -> int:
         ):
             raise KernelError(f"{instance}: grid {grid}, block {block} was launched as {name}, {sizes[:6]}, {shared}")
         function = build(source, [instance], check=current().check)[instance]
-        function.launch(grid, block, args, dynamic)
+        if not _is_captured():  # captured work is not done yet
+            function.launch(grid, block, args, dynamic)
         for number, (parameter, value) in enumerate(zip(function.parameters, args, strict=True)):
             is_empty = isinstance(value, np.ndarray) and not value.size  # its address means nothing
             packed, given = parameter.pack(value), ctypes.string_at(addresses[number], parameter.size)
@@ -93,5 +95,10 @@ def _run(name: bytes, sizes: Any, shared: int, addresses: Any) -> int:
     return 0
 
 
+def _is_captured() -> bool:
+    return runtime.streamIsCapturing(cupy.cuda.get_current_stream().ptr)
+
+
 def _multiply(self: Any, asked: Any, first: Any, second: Any, out: Any, bias: Any, aux: Any) -> None:
-    gemm.emulate(asked, *(None if array is None else host(array) for array in (first, second, out, bias, aux)))
+    if not _is_captured():
+        gemm.emulate(asked, *(None if array is None else host(array) for array in (first, second, out, bias, aux)))
