@@ -107,9 +107,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _families(names: Sequence[str] | None) -> list[Kernels]:
     """Return the declared families, or those with the given names."""
+    from ..amp import cuda as _amp  # noqa: F401
     from ..backend.cuda.launch import Kernels
     from ..ops import ops_with_path
-    from ..optim import cuda as _  # noqa: F401
+    from ..optim import cuda as _optim  # noqa: F401
 
     ops_with_path("cuda")  # imports the modules that declare them
     families = sorted(Kernels.families, key=lambda family: family.source.name)

@@ -12,11 +12,11 @@ BATCH, TOKENS, VOCABULARY = 2, 8, 32
 
 
 class Transformer(nn.Module):
-    """GPT-2 with its layers, of which each has one head of 64: narrow, but of the width that attention kernels take."""
+    """GPT-2 with its layers, of which each has three heads of 16."""
 
     def __init__(self, layers: int):
         super().__init__()
-        self.gpt = gg.models.GPT(VOCABULARY, TOKENS, n_embd=64, n_layer=layers, n_head=1)
+        self.gpt = gg.models.GPT(VOCABULARY, TOKENS, n_embd=48, n_layer=layers, n_head=3)
 
     def forward(self, tokens):
         return self.gpt(tokens).reshape(-1, VOCABULARY)
@@ -50,7 +50,7 @@ def transformer(layers: int) -> tuple:
 
 def images() -> tuple:
     """Return the network, its inputs and targets, and its optimizer's class."""
-    shown, targets = gg.randn(BATCH, 3, 32, 32, device="cuda"), gg.randint(0, 10, (BATCH,), device="cuda")
+    shown, targets = gg.randn(BATCH, 3, 16, 16, device="cuda"), gg.randint(0, 10, (BATCH,), device="cuda")
     return Images().to("cuda"), shown, targets, lambda p: gg.optim.SGD(p, lr=1e-4, momentum=0.9)
 
 

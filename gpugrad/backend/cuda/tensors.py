@@ -8,7 +8,7 @@ from typing import Any
 
 from ..device import Device
 
-TENSORS, CHUNK, THREADS = 96, 8192, 256  # kTensors, kChunk and kThreads of kernels/tensors.cuh
+TENSORS, CHUNK, THREADS = 128, 8192, 256  # kTensors, kChunk and kThreads of kernels/tensors.cuh
 _MOST_BLOCKS = 2**31 - 1
 
 _Addresses = ctypes.c_void_p * TENSORS

@@ -71,6 +71,7 @@ def no_compiler(monkeypatch):
 @pytest.fixture
 def families(monkeypatch):
     """Only the families that the test declares; the product's have registered themselves before."""
+    import gpugrad.amp.cuda
     import gpugrad.optim.cuda  # noqa: F401
 
     monkeypatch.setattr(Kernels, "families", [])
