@@ -1,7 +1,7 @@
 """Build CuPy's runtime module over the CUDA runtime of `runtime/`, and a driver, libcuda.so.1.
 
 The wheel's module has NVIDIA's runtime linked into it. Its source is in CuPy's source package, of which nothing else is
-built; the wheel's module is kept beside it as `runtime.wheel.so`.
+built; the wheel's module is kept beside it as `runtime.*.so.wheel`.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _runtime(python: Path, site: Path, source: Path, folder: Path) -> None:
         compiler, level = ("gcc", "-O1") if file.suffix == ".c" else ("g++", "-O0" if file is generated else "-O1")
         subprocess.run([compiler, level, *flags, "-c", str(file), "-o", objects[-1]], check=True)
     (target,) = site.glob(f"{_MODULE}.*.so")
-    kept = target.with_name("runtime.wheel.so")
+    kept = target.with_name(f"{target.name}.wheel")
     if not kept.exists():
         shutil.copy(target, kept)
     subprocess.run(["g++", "-shared", *objects, "-o", str(folder / "runtime.so")], check=True)

@@ -22,8 +22,8 @@ from . import build, libraries
 ROOT = Path(__file__).parents[2]
 CUPY = "14.2.0"
 _REQUIREMENTS = [
-    f"cupy-cuda13x[ctk]=={CUPY}", "cuda-bindings==13.*", "nvidia-cuda-crt", "nvmath-python>=0.5", "numpy>=2.1.2", "ml_dtypes>=0.5",
-    "threadpoolctl>=3.5", "cython>=3.1", "setuptools>=77", "wheel",
+    f"cupy-cuda13x[ctk]=={CUPY}", "cuda-bindings==13.*", "nvidia-cuda-crt", "nvmath-python>=0.5", "numpy>=2.1.2",
+    "ml_dtypes>=0.5", "threadpoolctl>=3.5", "cython>=3.1", "setuptools>=77", "wheel",
 ]  # fmt: skip
 # Python reads this when it starts: packages that only the caller's environment has (pytest, torch) come from there.
 _CALLER = 'import os, sys; sys.path.extend(filter(None, [os.environ.get("GPUGRAD_CALLER_SITE")]))\n'
@@ -36,7 +36,8 @@ class Environment:
         version = f"{sys.version_info.major}.{sys.version_info.minor}"
         self.folder = builds.folder("real-cupy") / f"cupy{cupy}-python{version}"
         self.python = self.folder / "venv" / "bin" / "python"
-        self.fake = self.folder / "fake"
+        self._built = build.digest() + libraries.digest()
+        self.fake = self.folder / f"fake-{self._built[:12]}"
         self.site = self.folder / "venv" / "lib" / f"python{version}" / "site-packages"
 
     def make(self) -> Environment:
@@ -45,7 +46,7 @@ class Environment:
             with _once(self.folder / "venv.made", "\n".join([*_REQUIREMENTS, _CALLER])) as missing:
                 if missing:
                     self._install()
-            with _once(self.folder / "fake.made", build.digest() + libraries.digest()) as missing:
+            with _once(self.folder / "fake.made", self._built) as missing:
                 if missing:
                     build.build(self.python, self.site, self.fake, build.source_package(self.python, self.folder, CUPY))
                     libraries.build(self.site, self.fake)

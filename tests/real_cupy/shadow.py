@@ -23,7 +23,7 @@ from .findings import FOUND
 
 _BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 _NOTHING = object()
-_as_cupy = cupy.asarray
+_as_cupy, _real_get = cupy.asarray, cupy.ndarray.get
 _is_inside = False
 
 
@@ -201,11 +201,17 @@ class Space(ModuleType):
         return shadow(self._path + name, real, reference)
 
 
-def _asnumpy(array: Any, stream: Any = None, order: str = "C", out: Any = None, *, blocking: bool = True) -> Any:
-    made = cupy.asnumpy(array, stream, order, out, blocking=blocking)
-    if isinstance(array, cupy.ndarray):
-        made[...] = host(array)
+def _get(self: Any, stream: Any = None, order: str = "C", out: Any = None, blocking: bool = True) -> np.ndarray:
+    """`ndarray.get`: an array that is not contiguous is copied by a kernel first."""
+    made = _real_get(self, stream, order, out, blocking)
+    made[...] = host(self)
     return made
+
+
+def _asnumpy(array: Any, stream: Any = None, order: str = "C", out: Any = None, *, blocking: bool = True) -> Any:
+    if isinstance(array, cupy.ndarray):
+        return _get(array, stream, order, out, blocking)
+    return cupy.asnumpy(array, stream, order, out, blocking=blocking)
 
 
 def _nan_filled(real: Callable) -> Callable:
@@ -244,7 +250,7 @@ _BINARY = {f"__{side}{word}__": (word, side) for word in [*_WORDS, "divmod"] for
 _COMPARISONS = {f"__{word}__": (word, "") for word in ("lt", "le", "eq", "ne", "gt", "ge")}
 _WRITERS = {f"__i{word}__" for word in _WORDS} | {"__setitem__", "fill", "sort", "put", "partition"}
 _OTHERS = ["__neg__", "__pos__", "__abs__", "__invert__", "__getitem__"]
-# They leave the device, or have no counterpart.
+# They leave the device (as `get` does, on which they rest), or have no counterpart.
 _NOT_METHODS = {"get", "set", "item", "tolist", "tobytes", "tofile", "dump", "dumps", "toDlpack", "view", "device"}
 _OPERATORS = {"and": "and_", "or": "or_"}
 
@@ -257,6 +263,7 @@ def shadow_methods() -> None:
     for name in [*names, *_BINARY, *_COMPARISONS, *_OTHERS, *_WRITERS]:
         if hasattr(base, name):
             setattr(cupy.ndarray, name, shadow(name, getattr(base, name), _reference(name), name in _WRITERS))
+    cupy.ndarray.get = _get
     by_ufunc, by_function = base.__array_ufunc__, base.__array_function__
 
     def array_ufunc(self: Any, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:

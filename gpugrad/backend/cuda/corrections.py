@@ -43,10 +43,14 @@ def _where(library: Any) -> Callable:
 
 
 def _clip(library: Any) -> Callable:
-    def clip(x: Any, low: Any, high: Any) -> Any:
-        out = library.clip(x, low, high)
-        bounds = [v for v in (low, high) if hasattr(v, "dtype")]
-        return out.astype(x.dtype) if _is_bfloat16(x) and all(map(_is_bfloat16, bounds)) else out
+    def clip(x: Any, low: Any, high: Any, out: Any = None) -> Any:
+        if not _is_bfloat16(x) or not all(_is_bfloat16(v) or not hasattr(v, "dtype") for v in (low, high)):
+            return library.clip(x, low, high, out=out)
+        rounded = library.clip(x, low, high).astype(x.dtype)
+        if out is None:
+            return rounded
+        out[...] = rounded
+        return out
 
     return clip
 

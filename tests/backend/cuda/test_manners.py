@@ -29,6 +29,8 @@ def test_bfloat16_stays_bfloat16(cuda, bits):
         assert getattr(ns, name)(bits, 1).dtype == BFLOAT16
         expected = getattr(np, name)(cuda.to_host(bits).astype(np.float32))
         assert np.array_equal(cuda.to_host(getattr(ns, name)(bits)).astype(np.float32), expected, equal_nan=True)
+    held = ns.empty_like(bits)
+    assert ns.clip(bits, -1, 1, out=held) is held and cuda.to_host(held).tolist()[0] == [1, -1]
     assert ns.clip(bits, -1, 1).dtype == BFLOAT16 and ns.clip(bits, bits, bits.astype(np.float32)).dtype == np.float32
 
 

@@ -143,7 +143,7 @@ def _as_arrays(value: Any) -> Any:
         return np.asarray(value)
     if isinstance(value, tuple) and hasattr(value, "_make"):
         return value._make(_as_arrays(item) for item in value)  # type: ignore[attr-defined]
-    return type(value)(_as_arrays(item) for item in value) if type(value) in (tuple, list) else value
+    return type(value)([_as_arrays(item) for item in value]) if type(value) in (tuple, list) else value
 
 
 def _on_anything(function: Any, args: tuple, kwargs: dict) -> Any:
