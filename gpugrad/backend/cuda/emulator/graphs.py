@@ -143,7 +143,7 @@ def _as_arrays(value: Any) -> Any:
         return np.asarray(value)
     if isinstance(value, tuple) and hasattr(value, "_make"):
         return value._make(_as_arrays(item) for item in value)  # type: ignore[attr-defined]
-    return type(value)([_as_arrays(item) for item in value]) if type(value) in (tuple, list) else value
+    return value.__class__(_as_arrays(item) for item in value) if value.__class__ in (tuple, list) else value
 
 
 def _on_anything(function: Any, args: tuple, kwargs: dict) -> Any:
@@ -161,4 +161,4 @@ def _zeroed(value: Any) -> Any:
         return np.zeros_like(value)
     if isinstance(value, dict):
         return {key: _zeroed(item) for key, item in value.items()}
-    return type(value)(_zeroed(item) for item in value) if type(value) in (tuple, list) else value
+    return value.__class__(_zeroed(item) for item in value) if value.__class__ in (tuple, list) else value
