@@ -14,9 +14,9 @@ from ...backend.dtypes import as_dtype, is_float
 from ...backend.namespace import xp
 from . import astype, cast_all
 
-_kernels = Kernels(
-    "moving.cu", lambda: [f"{k}<{to}, {T}>" for k in ("cast", "cast_all") for to in FLOATS for T in FLOATS if to != T]
-)
+# (to, from). From double to 16 bits by way of float would round twice.
+_PAIRS = {(to, T) for to in FLOATS for T in FLOATS if to != T and (T != "double" or to == "float")}
+_kernels = Kernels("moving.cu", lambda: [f"{k}<{to}, {T}>" for k in ("cast", "cast_all") for to, T in sorted(_PAIRS)])
 
 
 @astype.path("cuda")
@@ -41,8 +41,9 @@ def _cast(x: Any, dtype: np.dtype) -> Any:
 
 
 def _is_supported(x: Any, rows: Any, dtype: np.dtype) -> bool:
-    """Return whether x can be cast to `dtype`, an other float type; `rows` is x in memory order."""
-    return dtype != x.dtype and is_float(x.dtype) and is_float(dtype) and rows.flags.c_contiguous
+    """Return whether x can be cast to `dtype`; `rows` is x in memory order."""
+    floats = dtype != x.dtype and is_float(x.dtype) and is_float(dtype)
+    return floats and rows.flags.c_contiguous and (ctype(dtype), ctype(x)) in _PAIRS
 
 
 @cast_all.path("cuda")
