@@ -9,6 +9,14 @@ from .install import install
 install()
 
 
+def pytest_collection_modifyitems(config, items):
+    """Leave out what has no CuPy in it, and all ways to run kernels but the first."""
+    params = [getattr(item, "callspec", None) and item.callspec.params or {} for item in items]
+    chosen = [p.get("device") != "cpu" and p.get("way", "forward") == "forward" for p in params]
+    config.hook.pytest_deselected(items=[item for item, keep in zip(items, chosen, strict=True) if not keep])
+    items[:] = [item for item, keep in zip(items, chosen, strict=True) if keep]
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item):
     FOUND.during, before = item.nodeid, len(FOUND.failures())

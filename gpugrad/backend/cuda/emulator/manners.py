@@ -95,10 +95,12 @@ LIKE_CUPY = _Module(
 
 def wrapped(index: Any, shape: tuple) -> Any:
     """Return an index whose integer arrays point into their axes of an array of this shape, modulo their lengths."""
-    parts = index if isinstance(index, tuple) else (index,)
+    parts = [
+        np.asarray(p) if isinstance(p, list) and p else p for p in (index if isinstance(index, tuple) else (index,))
+    ]
     if not any(isinstance(part, np.ndarray) and part.dtype.kind in "iu" for part in parts):
         return index
-    taken = sum(0 if part is None or part is ... else _axes(part) for part in parts)
+    taken = sum(0 if part is None or isinstance(part, EllipsisType) else _axes(part) for part in parts)
     axis, found = 0, []
     for part in parts:
         if isinstance(part, np.ndarray) and part.dtype.kind in "iu" and axis < len(shape) and shape[axis]:
