@@ -20,7 +20,7 @@ from .geometry import Convolution, empty, geometry, strides, with_weight
 from .partial_sums import add_parts, empty_parts, split_sum
 
 # Constants of kernels/conv_mma.cu; the last three in bytes: static shared memory, a row of a slice, a chunk.
-_THREADS, _ROWS, _TILE, _STATIC, _SLICE, _CHUNK = 256, 128, 32, 13 << 10, 128, 16
+_THREADS, _ROWS, _TILE, _STATIC, _SLICE, _CHUNK = 128, 128, 32, 13 << 10, 128, 16
 _TYPES = ("__half", "__nv_bfloat16", "float")
 
 _kernels = Kernels(
@@ -115,8 +115,8 @@ def _launch_weight_gradient(c: Convolution, out: Any, y: Any, x: Any) -> None:
 
 
 def _stages(array: Any, columns: int) -> np.int32:
-    """Return the number of slices in shared memory at once: three if they fit, else two."""
-    return np.int32(3 if _slices(3, columns) + _STATIC <= device_of(array).shared_bytes else 2)
+    """Return the number of slices in shared memory at once: three if two such blocks fit, else two."""
+    return np.int32(3 if 2 * (_slices(3, columns) + _STATIC) <= device_of(array).shared_bytes else 2)
 
 
 def _chunk_elements(array: Any) -> int:
