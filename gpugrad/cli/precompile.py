@@ -131,7 +131,7 @@ def _outcomes(
     with ThreadPoolExecutor(jobs) as pool:
         waiting: list[tuple[Kernels, str, Outcome, list[Future[Outcome]]]] = []
         for family in families:
-            for target in targets:
+            for target in [t for t in targets if t == EMULATOR or family.is_for(t)]:
                 outcome, tasks = _plan(family, target, typical)
                 waiting.append((family, target, outcome, [pool.submit(task) for task in tasks]))
         try:

@@ -21,6 +21,7 @@ from .partial_sums import add_parts, empty_parts, split_sum
 
 # Constants of kernels/conv_mma.cu; the last three in bytes: static shared memory, a row of a slice, a chunk.
 _THREADS, _ROWS, _TILE, _STATIC, _SLICE, _CHUNK = 128, 128, 32, 13 << 10, 128, 16
+_CAPABILITY = 80  # cp.async, mma.sync of bfloat16
 _TYPES = ("__half", "__nv_bfloat16", "float")
 
 _kernels = Kernels(
@@ -29,6 +30,7 @@ _kernels = Kernels(
         *(f"convolution_gather_mma<{T}, {n}>" for T in _TYPES for n in (64, 128)),
         *(f"{name}<{T}>" for name in ("convolution_weight_gradient_mma", "channels_last") for T in _TYPES),
     ],
+    capability=_CAPABILITY,
     typical=lambda: {
         **{f"convolution_gather_mma<{T}, {n}>": Block(_THREADS, _slices(3, n)) for T in _TYPES[1:] for n in (64, 128)},
         **{f"convolution_weight_gradient_mma<{T}>": Block(_THREADS, _slices(3, _ROWS)) for T in _TYPES[1:]},
@@ -53,6 +55,8 @@ def _slices(stages: int, columns: int) -> int:
 
 def supports(array: Any, channels: int, outputs: int, groups: int) -> bool:
     """Return whether a convolution from `channels` to `outputs` channels can run on tensor cores."""
+    if device_of(array).capability < _CAPABILITY:
+        return False
     has_type = array.dtype.itemsize == 2 or (array.dtype == np.float32 and get_float32_matmul_precision() != "highest")
     # Narrower groups would be zeros for the most part.
     return has_type and (groups == 1 or min(channels, outputs) // groups >= _chunk_elements(array))
