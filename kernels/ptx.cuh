@@ -228,3 +228,17 @@ __device__ __forceinline__ void store_16(void* to, uint4 words) {
                  : "memory");
 #endif
 }
+
+// `write` of common.cuh for the loops in which the compiler would take it apart.
+template <int N, typename T> __device__ __forceinline__ void write_whole(T* to, const acc_t<T>* from) {
+    Vec<T, N> stored;
+#pragma unroll
+    for (int i = 0; i < N; ++i) stored.at[i] = store<T>(from[i]);
+    if constexpr (sizeof(stored) == 16) {
+        uint4 words;
+        memcpy(&words, &stored, sizeof(words));
+        store_16(to, words);
+    } else {
+        *reinterpret_cast<Vec<T, N>*>(to) = stored;
+    }
+}

@@ -26,6 +26,7 @@ class Device:
     is_only: no other device of its type exists, so its array library needs no `selected()` around a call.
     has_products: `multiply` works.
     shared_bytes: the most shared memory that a kernel's block can have. multiprocessors: how many the device has.
+    capability: the GPU's compute capability, 90 for 9.0.
 
     >>> cpu = gg.device("cpu")
     >>> cpu.type, cpu == "cpu", gg.ones(2, device=cpu).device is cpu
@@ -37,6 +38,7 @@ class Device:
     has_products = False
     shared_bytes = 227 << 10
     multiprocessors = 132
+    capability = 90
 
     def __init__(self, kind: str, index: int | None, name: str):
         self.type, self.index, self.name = kind, index, name

@@ -139,7 +139,7 @@ def _outcomes(
     with ThreadPoolExecutor(jobs) as pool:
         waiting: list[tuple[Kernels, str, Outcome, list[Future[Outcome]]]] = []
         for family in families:
-            for target in targets:
+            for target in [t for t in targets if t == EMULATOR or family.is_for(t)]:
                 outcome, tasks = _plan(family, target, typical)
                 waiting.append((family, target, outcome, [pool.submit(task) for task in tasks]))
         try:
@@ -231,14 +231,15 @@ def _version() -> str:
 
 
 def _write(rows: dict[str, list[Row]]) -> None:
-    """Replace these rows in the table."""
+    """Replace these rows in the table, in the order of the families; rows of kernels that there are no more go."""
     from . import code_table
 
+    known = [kernel for family in _families(None) for kernel in family.typical()]
     text = code_table.path().read_text()
     tables = {arch: (version, list(old.values())) for arch, (version, old) in code_table.read(text).items()}
     for target, new in rows.items():
         table = {row.kernel: row for row in (*tables.get(target, ("", []))[1], *new)}
-        tables[target] = _version(), list(table.values())
+        tables[target] = _version(), [table[kernel] for kernel in known if kernel in table]
     code_table.path().write_text(code_table.written(text, tables))
 
 

@@ -21,6 +21,7 @@ from .memory import CudaMemory
 from .sources import Source
 
 _HERE = nullcontext()
+_LEAST = 75  # compute capability: what the newest NVRTC still compiles for
 _INSTALL = "pip install 'gpugrad[cuda13]' (CUDA 13 driver) or 'gpugrad[cuda12]'"
 
 
@@ -29,7 +30,7 @@ class CudaDevice(Device):
 
     __slots__ = (
         "_cupy", "_kernels", "_granted", "_products",
-        "is_only", "has_products", "memory", "shared_bytes", "multiprocessors", "capturing",
+        "is_only", "has_products", "memory", "shared_bytes", "multiprocessors", "capability", "capturing",
     )  # fmt: skip
 
     def __init__(self, index: int, cupy: Any):
@@ -37,6 +38,7 @@ class CudaDevice(Device):
         self._cupy, self._kernels, self._products = cupy, {}, None
         self._granted: dict[Any, int] = {}  # kernel -> the most dynamic shared memory asked for so far
         self.has_products = find_spec("nvmath") is not None
+        self.capability = int(cupy.cuda.Device(index).compute_capability)
         attributes = cupy.cuda.Device(index).attributes
         self.shared_bytes = attributes["MaxSharedMemoryPerBlockOptin"]
         self.multiprocessors = attributes["MultiProcessorCount"]
@@ -137,8 +139,7 @@ class CudaDevice(Device):
     @property
     def arch(self) -> str:
         """Return NVRTC's name of the architecture: "sm_80", or "sm_90a" for Hopper with its own instructions."""
-        capability = self._cupy.cuda.Device(self.index).compute_capability
-        return f"sm_{capability}" + ("a" if int(capability) >= 90 else "")
+        return f"sm_{self.capability}" + ("a" if self.capability >= 90 else "")
 
 
 class Selecting:
@@ -199,6 +200,11 @@ def connect(index: int) -> Device:
 
     if index >= count():
         raise DeviceError(f'device "cuda:{index}": this machine has {count()} GPU(s), numbered from 0')
+    capability = int(cupy.cuda.Device(index).compute_capability)
+    if capability < _LEAST:
+        raise DeviceError(
+            f'device "cuda:{index}" has compute capability {capability / 10}; the kernels need {_LEAST / 10} (Turing)'
+        )
     return CudaDevice(index, cupy)
 
 

@@ -13,7 +13,7 @@ from ...backend.dtypes import is_float
 from ...backend.namespace import xp
 from . import batch_norm, channel_affine, check_channels
 
-_THREADS, _LANES = 512, 8  # of a block; that lie along channels of vectors, 128 bytes together
+_THREADS, _LANES = 256, 8  # of a block; that lie along channels of vectors, 128 bytes together
 _BLOCKS = 528  # to aim at: four for each multiprocessor of an H100
 _SHARES, _LEAST = 128, 4096  # the most shares of a channel, and the fewest elements of a share
 

@@ -3,11 +3,13 @@
 from typing import Any
 
 from ....backend.cuda.launch import Block, Kernels, aligned, ctype
+from ....backend.devices import device_of
 from .problem import AttentionProblem
 
 _WIDTHS = (64, 128)
 _TYPES = ("__half", "__nv_bfloat16")
 _NAMES = ("forward", "backward_q", "backward_kv")
+_CAPABILITY = 80  # cp.async, mma.sync of bfloat16
 _ROWS, _LONGEST = 128, 2**31 - 256  # of a block; that the kernels count with an int
 # The other side's rows in shared memory at once, for each of _WIDTHS, and the bytes of numbers beside them.
 _STEP = {"forward": (128, 128), "backward_q": (4 * 64, 4 * 32), "backward_kv": (4 * 32, 4 * 32)}
@@ -24,6 +26,7 @@ def _block(name: str, width: int) -> Block:
 _kernels = Kernels(
     "attention_mma.cu",
     lambda: [f"attention_mma_{name}<{T}, {W}>" for name in _NAMES for T in _TYPES for W in _WIDTHS],
+    capability=_CAPABILITY,
     typical=lambda: {f"attention_mma_{name}<__nv_bfloat16, {W}>": _block(name, W) for name in _NAMES for W in _WIDTHS},
 )
 
@@ -31,7 +34,13 @@ _kernels = Kernels(
 def supports(q: Any, k: Any, v: Any) -> bool:
     """Return whether the kernels can read these arrays."""
     sizes = q.shape[3], v.shape[3]
-    if q.itemsize != 2 or min(sizes) <= 0 or max(sizes) > _WIDTHS[-1] or not k.size:
+    if (
+        q.itemsize != 2
+        or device_of(q).capability < _CAPABILITY
+        or min(sizes) <= 0
+        or max(sizes) > _WIDTHS[-1]
+        or not k.size
+    ):
         return False
     return max(q.shape[2], k.shape[2]) < _LONGEST and _chunked(q, k, v)
 

@@ -20,7 +20,8 @@ from .geometry import Convolution, empty, geometry, strides, with_weight
 from .partial_sums import add_parts, empty_parts, split_sum
 
 # Constants of kernels/conv_mma.cu; the last three in bytes: static shared memory, a row of a slice, a chunk.
-_THREADS, _ROWS, _TILE, _STATIC, _SLICE, _CHUNK = 256, 128, 32, 13 << 10, 128, 16
+_THREADS, _ROWS, _TILE, _STATIC, _SLICE, _CHUNK = 128, 128, 32, 13 << 10, 128, 16
+_CAPABILITY = 80  # cp.async, mma.sync of bfloat16
 _TYPES = ("__half", "__nv_bfloat16", "float")
 
 _kernels = Kernels(
@@ -29,6 +30,7 @@ _kernels = Kernels(
         *(f"convolution_gather_mma<{T}, {n}>" for T in _TYPES for n in (64, 128)),
         *(f"{name}<{T}>" for name in ("convolution_weight_gradient_mma", "channels_last") for T in _TYPES),
     ],
+    capability=_CAPABILITY,
     typical=lambda: {
         **{f"convolution_gather_mma<{T}, {n}>": Block(_THREADS, _slices(3, n)) for T in _TYPES[1:] for n in (64, 128)},
         **{f"convolution_weight_gradient_mma<{T}>": Block(_THREADS, _slices(3, _ROWS)) for T in _TYPES[1:]},
@@ -53,6 +55,8 @@ def _slices(stages: int, columns: int) -> int:
 
 def supports(array: Any, channels: int, outputs: int, groups: int) -> bool:
     """Return whether a convolution from `channels` to `outputs` channels can run on tensor cores."""
+    if device_of(array).capability < _CAPABILITY:
+        return False
     has_type = array.dtype.itemsize == 2 or (array.dtype == np.float32 and get_float32_matmul_precision() != "highest")
     # Narrower groups would be zeros for the most part.
     return has_type and (groups == 1 or min(channels, outputs) // groups >= _chunk_elements(array))
@@ -115,8 +119,8 @@ def _launch_weight_gradient(c: Convolution, out: Any, y: Any, x: Any) -> None:
 
 
 def _stages(array: Any, columns: int) -> np.int32:
-    """Return the number of slices in shared memory at once: three if they fit, else two."""
-    return np.int32(3 if _slices(3, columns) + _STATIC <= device_of(array).shared_bytes else 2)
+    """Return the number of slices in shared memory at once: three if two such blocks fit, else two."""
+    return np.int32(3 if 2 * (_slices(3, columns) + _STATIC) <= device_of(array).shared_bytes else 2)
 
 
 def _chunk_elements(array: Any) -> int:
