@@ -60,7 +60,8 @@ constexpr uint64 kAttentionStream = 0;
 
 // Bit w says whether the weight of key 4 * quad + w is kept.
 __device__ __forceinline__ uint32 kept_of_four(const Attention& a, int64 row, int64 quad) {
-    const uint64 key = a.stored_seed != nullptr ? *a.stored_seed : a.seed;
+    // volatile: loaded where it is used, which is rare, instead of kept in registers, of which there are none left.
+    const uint64 key = a.stored_seed != nullptr ? *static_cast<const volatile uint64*>(a.stored_seed) : a.seed;
     const Random4 random = philox(row * ((a.keys + 3) / 4) + quad, kAttentionStream, key);
     uint32 bits = 0;
     for (int w = 0; w < 4; ++w) bits |= uint32(uniform(random.at[w]) >= a.dropout) << w;
