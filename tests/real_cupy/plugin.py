@@ -1,7 +1,10 @@
 """A plugin of pytest (`-p tests.real_cupy.plugin`): tests use the shadowed CuPy; a difference fails the test that it is
 found in."""
 
+import ctypes
+
 import pytest
+from cupy_backends.cuda.api import runtime
 
 from .findings import FOUND
 from .install import install
@@ -24,6 +27,10 @@ def pytest_runtest_call(item):
     if new := FOUND.failures()[before:]:
         pytest.fail("\n".join(map(str, new)), pytrace=False)
     return result
+
+
+def pytest_runtest_teardown():
+    ctypes.CDLL(runtime.__file__).fake_end_capture()
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -15,9 +15,11 @@ from types import ModuleType
 from typing import Any
 
 import cupy
+import cupyx
 import ml_dtypes
 import numpy as np
-from cupyx._ufunc_config import get_config_linalg
+
+from gpugrad.backend.cuda.emulator.manners import LIKE_CUPY, wrapped
 
 from .findings import FOUND
 
@@ -121,7 +123,7 @@ def _compared(name: str, function: Callable, reference: Callable, writes: bool, 
 
 def _silent(name: str, got: Any, raised: Exception, args: tuple, kwargs: dict) -> Any:
     """Return CuPy's result where NumPy raises. CuPy says nothing of failed linear algebra and of indices outside."""
-    if isinstance(raised, np.linalg.LinAlgError) and get_config_linalg() == "raise":
+    if isinstance(raised, np.linalg.LinAlgError) and cupyx.geterr()["linalg"] == "raise":
         raise raised  # as CuPy would, which reads cuSOLVER's status then
     is_known = isinstance(raised, (np.linalg.LinAlgError, IndexError))
     FOUND.add("silent" if is_known else "NumPy raises", name, args, kwargs, f"{type(raised).__name__}: {raised}")
@@ -198,6 +200,8 @@ class Space(ModuleType):
             return real
         if name in ("array", "asarray"):
             return shadow(name, real, lambda array, dtype=None, *rest, **options: np.asarray(array, dtype))
+        if name == "take":
+            reference = LIKE_CUPY.take
         return shadow(self._path + name, real, reference)
 
 
@@ -283,7 +287,9 @@ def shadow_methods() -> None:
 
 def _reference(name: str) -> Callable:
     if name == "__getitem__":
-        return lambda array, index: np.asarray(array)[index]
+        return lambda array, index: np.asarray(array)[wrapped(index, array.shape)]
+    if name == "__setitem__":
+        return lambda array, index, value: array.__setitem__(wrapped(index, array.shape), value)
     if name not in _BINARY and name not in _COMPARISONS:
         return getattr(np.ndarray, name)
     word, side = (_BINARY | _COMPARISONS)[name]

@@ -119,6 +119,8 @@ def emulated(cuda):
 def test_the_emulated_arrays_have_these_manners(emulated, bits):
     assert emulated.where(bits == bits, bits, bits).dtype == np.float32 == emulated.clip(bits, 0, 1).dtype
     assert emulated.tril(bits).dtype == np.float32 == emulated.triu(bits).dtype
+    with pytest.raises(TypeError, match="unexpected keyword argument 'initial'"):
+        bits.max(initial=0)
     a, b = emulated.ones((2, 2), float), emulated.ones((3, 2, 1), float)
     with pytest.raises(ValueError, match="must have"):
         emulated.linalg.solve(a, b)

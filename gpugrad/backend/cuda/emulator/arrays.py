@@ -20,7 +20,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from .. import counting
-from .manners import LIKE_CUPY, wrapped
+from .manners import LIKE_CUPY, refuse, wrapped
 from .memory import watch
 from .pools import pools
 
@@ -269,6 +269,7 @@ library = _Arrays(LIKE_CUPY)
 
 def _call(function: Callable, args: tuple, kwargs: dict, owner: EmulatedArray | None = None) -> Any:
     """Call `function` on the memory behind device arrays, and return its results as device arrays."""
+    refuse(function, kwargs)
     (args, kwargs), parents = _plain((args, kwargs))
     parents = parents if owner is None else [owner, *parents]
     _check(parents)

@@ -1,8 +1,8 @@
 """NumPy with the manners that CuPy 14 has and NumPy has not, for the arrays of an emulated device.
 
 Found by running gpugrad on the real CuPy (tests/real_cupy): selections and bounds of bfloat16 give float32, `solve`
-does not broadcast stacks, linear algebra does not tell that it failed unless asked to, and integer indices outside an
-axis wrap.
+does not broadcast stacks, linear algebra does not tell that it failed unless asked to, integer indices outside an axis
+wrap, and reductions take no `initial` or `where`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+_REDUCTIONS = frozenset({"all", "any", "max", "mean", "min", "prod", "std", "sum", "var"})
 _state = threading.local()
 
 
@@ -91,6 +92,13 @@ LIKE_CUPY = _Module(
         cholesky=_silent(np.linalg.cholesky, np.tril),
     ),
 )
+
+
+def refuse(function: Callable, kwargs: dict) -> None:
+    """Raise TypeError for what CuPy's reductions do not take: a value to begin with, and a mask."""
+    name = getattr(function, "__name__", "")
+    if name in _REDUCTIONS and (unknown := kwargs.keys() & {"initial", "where"}):
+        raise TypeError(f"{name}() got an unexpected keyword argument {unknown.pop()!r}")
 
 
 def wrapped(index: Any, shape: tuple) -> Any:
