@@ -83,9 +83,7 @@ def _roofline(found: Profile, warps: int, arch: str) -> tuple[str, str]:
     if not found.global_bytes or not warps:
         return "-", "-"
     rates = {"memory": 1.0}
-    rates["instructions"] = (
-        found.global_bytes * WARP / found.instructions * 4 * has.count * has.clock / has.bandwidth
-    )
+    rates["instructions"] = found.global_bytes * WARP / found.instructions * 4 * has.count * has.clock / has.bandwidth
     under_way = warps * WARP * sum(width * count for width, count in found.loads.items())
     rates["bytes under way"] = under_way / (25 << 10) if found.loads else 1.0
     bound = min(rates, key=lambda name: rates[name])

@@ -16,7 +16,6 @@ _STEP = {"forward": (128, 128), "backward_q": (4 * 64, 4 * 32), "backward_kv": (
 _BESIDE = {"forward": 0, "backward_q": _ROWS * 12, "backward_kv": 2 * 32 * 12}
 
 
-
 def _block(name: str, width: int) -> Block:
     own = _ROWS * (1 if name == "forward" else 2)
     rows_of_warp = 16 if (name, width) == ("backward_kv", 128) else 32
@@ -35,7 +34,13 @@ _kernels = Kernels(
 def supports(q: Any, k: Any, v: Any) -> bool:
     """Return whether the kernels can read these arrays."""
     sizes = q.shape[3], v.shape[3]
-    if q.itemsize != 2 or device_of(q).capability < _CAPABILITY or min(sizes) <= 0 or max(sizes) > _WIDTHS[-1] or not k.size:
+    if (
+        q.itemsize != 2
+        or device_of(q).capability < _CAPABILITY
+        or min(sizes) <= 0
+        or max(sizes) > _WIDTHS[-1]
+        or not k.size
+    ):
         return False
     return max(q.shape[2], k.shape[2]) < _LONGEST and _chunked(q, k, v)
 
