@@ -28,7 +28,7 @@ The state of random numbers
 Constants
     pi, e, inf, nan, newaxis
 Subpackages
-    amp, autograd, cuda, data, errors, io, linalg, models, nn, optim, train, typing, viz
+    amp, autograd, cuda, data, errors, io, linalg, models, nn, optim, recipes, train, typing, viz
 A bias and an activation as one op, so that a device passes over memory once
     bias_activation
 Activation functions of several pieces, as PyTorch defines them
@@ -224,7 +224,7 @@ _SUBJECTS = {
     "Ops of your own": "op xp Function",
     "The state of random numbers": "Generator default_generator manual_seed get_rng_state set_rng_state",
     "Constants": "pi e inf nan newaxis",
-    "Subpackages": "amp autograd cuda data errors io linalg models nn optim train typing viz",
+    "Subpackages": "amp autograd cuda data errors io linalg models nn optim recipes train typing viz",
 }
 _LAZY = frozenset(_SUBJECTS["Subpackages"].split())
 _FAMILIES = [module for module in vars(_ops).values() if hasattr(module, "__all__")]
@@ -234,7 +234,8 @@ __all__ = sorted(set(_NAMES))  # pyright: ignore[reportUnsupportedDunderAll]
 
 for _name in ("tensor", "asarray", "from_numpy", *(name for family in _FAMILIES for name in family.__all__)):
     if isinstance(globals()[_name], _FunctionType):  # an op names itself in its errors
-        globals()[_name] = _told(globals()[_name])
+        globals()[_name] = _function = _told(globals()[_name])
+        _function.__module__, _function.__qualname__ = __name__, _name  # where pickle finds it
 _methods.attach(globals())
 _register_type(Tensor, _Namespace(_sys.modules[__name__], "tensor"))  # xp(tensor): all that is public, then all ops
 _keep_heap()
