@@ -1,4 +1,4 @@
-"""Attention on tensor cores: launches of kernels/attention_mma.cu, for 16-bit floats in rows of 16-byte chunks."""
+"""Attention on tensor cores: launches of kernels/attention_mma*.cu, for 16-bit floats in rows of 16-byte chunks."""
 
 from typing import Any
 
@@ -8,7 +8,6 @@ from .problem import AttentionProblem
 
 _WIDTHS = (64, 128)
 _TYPES = ("__half", "__nv_bfloat16")
-_NAMES = ("forward", "backward_q", "backward_kv")
 _CAPABILITY = 80  # cp.async, mma.sync of bfloat16
 _ROWS, _LONGEST = 128, 2**31 - 256  # of a block; that the kernels count with an int
 # The other side's rows in shared memory at once, for each of _WIDTHS, and the bytes of numbers beside them.
@@ -23,26 +22,27 @@ def _block(name: str, width: int) -> Block:
     return Block(_ROWS // rows_of_warp * 32, shared)
 
 
-_kernels = Kernels(
-    "attention_mma.cu",
-    lambda: [f"attention_mma_{name}<{T}, {W}>" for name in _NAMES for T in _TYPES for W in _WIDTHS],
-    capability=_CAPABILITY,
-    typical=lambda: {f"attention_mma_{name}<__nv_bfloat16, {W}>": _block(name, W) for name in _NAMES for W in _WIDTHS},
-)
+def _family(source: str, *names: str) -> Kernels:
+    return Kernels(
+        source,
+        lambda: [f"attention_mma_{name}<{T}, {W}>" for name in names for T in _TYPES for W in _WIDTHS],
+        capability=_CAPABILITY,
+        typical=lambda: {
+            f"attention_mma_{name}<__nv_bfloat16, {W}>": _block(name, W) for name in names for W in _WIDTHS
+        },
+    )
+
+
+_forward = _family("attention_mma.cu", "forward")
+_backward = _family("attention_mma_backward.cu", "backward_q", "backward_kv")
 
 
 def supports(q: Any, k: Any, v: Any) -> bool:
     """Return whether the kernels can read these arrays."""
-    sizes = q.shape[3], v.shape[3]
-    if (
-        q.itemsize != 2
-        or device_of(q).capability < _CAPABILITY
-        or min(sizes) <= 0
-        or max(sizes) > _WIDTHS[-1]
-        or not k.size
-    ):
+    if q.itemsize != 2 or not k.size or device_of(q).capability < _CAPABILITY:
         return False
-    return max(q.shape[2], k.shape[2]) < _LONGEST and _chunked(q, k, v)
+    narrow = all(0 < array.shape[3] <= _WIDTHS[-1] for array in (q, v))
+    return narrow and max(q.shape[2], k.shape[2]) < _LONGEST and _chunked(q, k, v)
 
 
 def _chunked(*arrays: Any) -> bool:
@@ -64,7 +64,8 @@ def launch(name: str, problem: AttentionProblem, *arrays: Any) -> None:
     width = next(width for width in _WIDTHS if problem.widest <= width)
     block = _block(name, width)
     pairs, length = (problem.key_pairs, problem.keys) if name == "backward_kv" else (problem.pairs, problem.queries)
-    _kernels.launch(
+    family = _forward if name == "forward" else _backward
+    family.launch(
         f"attention_mma_{name}<{ctype(arrays[0])}, {width}>",
         grid=(pairs * -(-length // _ROWS),),
         block=(block.threads,),
