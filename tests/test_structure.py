@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "gpugrad"
 LAYERS = [
     "errors", "arguments", "optional", "backend", "autograd", "typing", "ops", "linalg", "cuda", "nn", "optim", "amp",
-    "data", "models", "io", "viz", "train", "utils", "cli",
+    "data", "models", "io", "viz", "train", "recipes", "utils", "cli",
 ]  # fmt: skip
 
 

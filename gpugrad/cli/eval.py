@@ -1,4 +1,4 @@
-"""`gpugrad eval CHECKPOINT`: print the accuracy on the test data of a network that `gpugrad train` saved."""
+"""`gpugrad eval CHECKPOINT`: print the figures of a network that `gpugrad train` saved, computed anew."""
 
 import argparse
 from pathlib import Path
@@ -6,7 +6,8 @@ from pathlib import Path
 from ..backend.devices import device as find_device
 from ..errors import CheckpointError
 from ..io import load
-from .train import RECIPES, accuracy
+from ..recipes import find, names
+from ..train import Options
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,17 +17,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Load the checkpoint and print the accuracy. Raises CheckpointError for a file that `train` did not write."""
-    device = find_device(args.device)
-    tensors, metadata = load(args.checkpoint)
+    """Load the checkpoint and print its figures. Raises CheckpointError for a file that `train` did not write."""
+    options = Options(find_device(args.device))
+    _, metadata = load(args.checkpoint)
     name = metadata.get("recipe") if isinstance(metadata, dict) else None
-    if not isinstance(name, str) or name not in RECIPES:
-        raise CheckpointError(
-            f"{args.checkpoint}: not written by `gpugrad train` (its recipe is not one of {sorted(RECIPES)})"
-        )
-    recipe = RECIPES[name]
-    model = recipe.model().to(device)
-    model.load_state_dict(tensors)
-    _, test = recipe.data()
-    print(f"test accuracy: {accuracy(model, test, device):.2%} of {len(test)} images")
+    if not isinstance(name, str) or name not in names():
+        raise CheckpointError(f"{args.checkpoint}: not written by `gpugrad train` (its recipe is not one of {names()})")
+    recipe = find(name).restore(args.checkpoint, options)
+    print("\n".join(recipe.described(recipe.evaluate())))
     return 0

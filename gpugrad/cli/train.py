@@ -1,55 +1,22 @@
-"""`gpugrad train RECIPE`: train a network of the course notes on real data, draw the loss, save a checkpoint."""
+"""`gpugrad train NAME`: run a recipe. Without a name it lists them; `all` runs every one, `--report` writes it up."""
 
 import argparse
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+import dataclasses
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..autograd import no_grad
-from ..autograd.tensor import Tensor
-from ..backend.devices import Device
-from ..backend.devices import device as find_device
-from ..backend.random import manual_seed
-from ..data import DataLoader, RandomAffine, TensorDataset, load_digits
-from ..io import save
-from ..models import LeNet
-from ..nn import Module
-from ..nn.functional import cross_entropy
-from ..optim import SGD
-from ..optim.lr_scheduler import LambdaLR
-from ..train import Trainer
+from ..errors import UsageError
+from ..recipes import find, names
+from ..train import Options, Recipe
+from .report import save_outcome, write_report
 from .usage import number
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """Describes a classifier to `train` and `eval`."""
-
-    data: Callable[[], tuple[TensorDataset, TensorDataset]]  # to train on, to test on
-    augment: Callable[[Tensor], Tensor]  # random changes of a training batch
-    model: Callable[[], Module]
-    epochs: int
-    batch_size: int
-    lr: float
-
-
-RECIPES = {
-    "digits": Recipe(
-        data=load_digits,
-        augment=RandomAffine(degrees=15, translate=0.09, scale=0.2, shear=0.25),
-        model=lambda: LeNet(size=20),
-        epochs=30,
-        batch_size=64,
-        lr=0.05,
-    ),
-}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
-    parser.add_argument("recipe", choices=sorted(RECIPES))
+    parser.add_argument("recipe", nargs="?", metavar="NAME", help="a recipe, or all; without it they are listed")
     parser.add_argument("--device", default="cpu", help="cpu (default), cuda or cuda:1")
     parser.add_argument(
         "--seed", type=number(int, 0), default=0, help="of the start values and the order of the samples (default 0)"
@@ -57,59 +24,68 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--epochs", type=number(int, 0), help="passes over the training data (default: the recipe's)")
     parser.add_argument("--batch-size", type=number(int, 1), help="samples per step (default: the recipe's)")
     parser.add_argument("--lr", type=number(float, 0), help="largest learning rate (default: the recipe's)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="another setting of the recipe"
+    )
+    parser.add_argument("--quick", action="store_true", help="a run of seconds, which reaches no goal")
+    parser.add_argument("--resume", action="store_true", help="go on with a run, or with all, that was broken off")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="start values, where the recipe can use some")
+    parser.add_argument("--text", type=Path, metavar="FILE", help="a text to learn from, where the recipe reads one")
     parser.add_argument("--out", type=Path, default=Path("runs"), metavar="DIR", help="where files go (default: runs)")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write figures, times and pictures as Markdown")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train, then write DIR/RECIPE-loss.png and DIR/RECIPE.safetensors and print the accuracy on the test data."""
-    start, recipe, device = time.perf_counter(), RECIPES[args.recipe], find_device(args.device)
-    args.out.mkdir(parents=True, exist_ok=True)  # before the work that it is for
-    manual_seed(args.seed)
-    training, test = recipe.data()
-    model = recipe.model().to(device)
-    epochs, batch_size, lr = (
-        getattr(recipe, name) if given is None else given
-        for name, given in (("epochs", args.epochs), ("batch_size", args.batch_size), ("lr", args.lr))
-    )
-    trainer = fit(model, DataLoader(training, batch_size, shuffle=True), recipe.augment, device, epochs, lr)
-    correct = accuracy(model, test, device)
-    picture, checkpoint = args.out / f"{args.recipe}-loss.png", args.out / f"{args.recipe}.safetensors"
-    save(checkpoint, model.state_dict(), {"recipe": args.recipe, "accuracy": correct})
-    trainer.draw(picture)
-    print(f"test accuracy: {correct:.2%} of {len(test)} images, after {time.perf_counter() - start:.1f} s")
-    print(f"wrote {checkpoint} and {picture}")
-    return 0
+    """Run; returns 1 where a full run misses a goal."""
+    if args.recipe is None:
+        print("\n".join(listed()))
+        return 0
+    chosen = names() if args.recipe == "all" else [args.recipe]
+    given = {"epochs": args.epochs, "batch_size": args.batch_size, "lr": args.lr, **_settings(args.set)}
+    given = {name: value for name, value in given.items() if value is not None}
+    options = Options(args.device, args.seed, args.quick, args.out, args.resume, args.weights, args.text)
+    recipes = [kind(dataclasses.replace(options, settings=_of_their_types(kind, given))) for kind in map(find, chosen)]
+    reached = [_run(recipe, args) for recipe in recipes]
+    if args.report is not None:
+        write_report(args.report, args.out, chosen)
+    return 0 if all(reached) else 1
 
 
-class Augmented(Trainer):
-    """Trains a classifier on random changes of the images."""
-
-    def __init__(self, augment: Callable[[Tensor], Tensor], *args: Any, **kwargs: Any):
-        super().__init__(*args, **kwargs)
-        self.augment = augment
-
-    def loss_of(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        images, labels = batch
-        return cross_entropy(self.model(self.augment(images)), labels)
-
-
-def fit(
-    model: Module, loader: DataLoader, augment: Callable[[Tensor], Tensor], device: Device, epochs: int, lr: float
-) -> Trainer:
-    """Train with momentum, while the learning rate falls linearly to zero."""
-    optimizer, steps = SGD(model.parameters(), lr=lr, momentum=0.9), epochs * len(loader)
-    schedule = LambdaLR(optimizer, lambda step: 1 - step / max(1, steps))
-    trainer = Augmented(augment, model, optimizer, scheduler=schedule, scheduled="step", device=device)
-    trainer.fit(loader, epochs)
-    return trainer
+def _run(recipe: Recipe, args: argparse.Namespace) -> bool:
+    """Run a recipe, one of all unless its outcome is there already; returns whether its goals are reached."""
+    path = args.out / f"{recipe.name}.json"
+    if args.recipe == "all":
+        print(f"== {recipe.name}")
+        if args.resume and path.exists():
+            print("done before")
+            return all(figure["met"] in (True, None) for figure in json.loads(path.read_text())["figures"].values())
+    outcome = recipe.run()
+    save_outcome(recipe, outcome, path)
+    return not recipe.is_full or all(outcome.met.values())
 
 
-def accuracy(model: Module, test: TensorDataset, device: Device) -> float:
-    """Return the fraction of the test samples whose largest score is that of their class."""
-    model.eval()
-    correct = 0
-    with no_grad():
-        for images, labels in DataLoader(test, 256):
-            scores = model(images.to(device=device)).cpu().numpy()
-            correct += int((scores.argmax(1) == labels.numpy()).sum())
-    return correct / len(test)
+def listed() -> list[str]:
+    """Return a line for each recipe: its name, the minutes that it takes, what it is."""
+    lines = [f"{'recipe':<16} {'minutes':>7}  what it shows (gpugrad train NAME)"]
+    for name in names():
+        kind = find(name)
+        lines.append(f"{name:<16} {kind.minutes:>7g}  {(kind.__doc__ or '').splitlines()[0]}")
+    return lines
+
+
+def _settings(assignments: list[str]) -> dict[str, str]:
+    for text in assignments:
+        if "=" not in text:
+            raise UsageError(f"--set: expected NAME=VALUE, got {text!r}")
+    return {name: value for name, _, value in (text.partition("=") for text in assignments)}
+
+
+def _of_their_types(kind: type[Recipe], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that are texts as what the recipe's own values are."""
+    known, found = kind.settings(), {}
+    for name, value in given.items():
+        try:
+            found[name] = type(known[name])(value) if isinstance(value, str) and name in known else value
+        except ValueError:
+            raise UsageError(f"--set {name}: expected a value like {known[name]!r}, got {value!r}") from None
+    return found

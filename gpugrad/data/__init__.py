@@ -22,6 +22,7 @@ from .samplers import (
     SubsetRandomSampler,
     WeightedRandomSampler,
 )
+from .scenes import DigitScenes, Scene
 from .tables import Split, load_digits, load_sklearn
 from .text import ByteTokenizer, CharTokenizer, HuggingFaceTokenizer, Lines, TokenDataset
 from .transforms import CutMix, MixUp, RandomAffine
@@ -29,8 +30,9 @@ from .workers import get_worker_info
 
 __all__ = [
     "BatchSampler", "ByteTokenizer", "ChainDataset", "CharTokenizer", "ConcatDataset", "CutMix", "DataLoader",
-    "Dataset", "HuggingFaceTokenizer", "ImageFolder", "IterableDataset", "Lines", "MixUp", "RandomAffine",
-    "RandomSampler", "Sampler", "SequentialSampler", "Split", "StackDataset", "Subset", "SubsetRandomSampler",
-    "TensorDataset", "TokenDataset", "WeightedRandomSampler", "default_collate", "default_convert", "get_worker_info",
-    "load_cifar10", "load_digits", "load_mnist", "load_sklearn", "random_split", "read_idx", "transforms",
+    "Dataset", "DigitScenes", "HuggingFaceTokenizer", "ImageFolder", "IterableDataset", "Lines", "MixUp",
+    "RandomAffine", "RandomSampler", "Sampler", "Scene", "SequentialSampler", "Split", "StackDataset", "Subset",
+    "SubsetRandomSampler", "TensorDataset", "TokenDataset", "WeightedRandomSampler", "default_collate",
+    "default_convert", "get_worker_info", "load_cifar10", "load_digits", "load_mnist", "load_sklearn",
+    "random_split", "read_idx", "transforms",
 ]  # fmt: skip

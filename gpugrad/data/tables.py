@@ -40,7 +40,7 @@ def load_sklearn(name: str, test_fraction: float = 0.2, seed: int = 0, size: int
     if "images" in found:
         values = found.images / found.images.max()
         if size is not None:
-            values = _interpolation(values.shape[1], size) @ values @ _interpolation(values.shape[2], size).T
+            values = interpolation(values.shape[1], size) @ values @ interpolation(values.shape[2], size).T
         values = values[:, None]
     else:
         values = found.data
@@ -70,7 +70,7 @@ def _names(datasets: Any) -> list[str]:
     return sorted(n.removeprefix("load_") for n in dir(datasets) if n.startswith("load_") and n not in others)
 
 
-def _interpolation(source: int, target: int) -> np.ndarray:
+def interpolation(source: int, target: int) -> np.ndarray:
     """Return the matrix (target, source) that interpolates linearly between pixel centres."""
     centres = np.clip((np.arange(target) + 0.5) * source / target - 0.5, 0, source - 1)
     return np.maximum(0, 1 - np.abs(centres[:, None] - np.arange(source)))

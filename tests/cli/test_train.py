@@ -1,5 +1,6 @@
 """Data sets and loaders, and the train and eval commands."""
 
+import json
 import re
 import sys
 
@@ -9,8 +10,10 @@ import pytest
 import gpugrad as gg
 from gpugrad.cli import main
 from gpugrad.data import DataLoader, Dataset, RandomAffine, Subset, TensorDataset, load_digits, random_split
-from gpugrad.errors import MissingPackageError, ShapeError
+from gpugrad.errors import CheckpointError, MissingPackageError, ShapeError
 from gpugrad.io import load, save
+from gpugrad.recipes import names
+from gpugrad.train import Goal, Options, Recipe
 
 
 class Squares(Dataset):
@@ -183,12 +186,98 @@ def test_an_unknown_device_is_named(capsys, command):
 
 def test_a_folder_that_cannot_be_made_is_told_before_training(tmp_path, capsys, monkeypatch):
     (tmp_path / "file").touch()
-    monkeypatch.setattr("gpugrad.cli.train.fit", lambda *args: pytest.fail("it trains"))
+    monkeypatch.setattr("gpugrad.train.Trainer.fit", lambda *args: pytest.fail("it trains"))
     assert train(tmp_path / "file") == 2
     assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_unknown_recipe(capsys):
-    with pytest.raises(SystemExit):
-        main(["train", "nothing"])
-    assert "digits" in capsys.readouterr().err
+    assert main(["train", "nothing"]) == 2
+    assert re.search(r"no recipe 'nothing'; there are .*digits", capsys.readouterr().err)
+
+
+def test_recipes_are_listed(capsys):
+    assert main(["train"]) == 0
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert [line.split()[0] for line in lines] == names()
+    assert any("0.5  Reads handwritten digits" in line for line in lines)
+
+
+def test_a_setting_that_there_is_not(tmp_path, capsys):
+    assert main(["train", "digits", "--set", "depth=3", "--out", str(tmp_path)]) == 2
+    assert re.search("digits: has no setting 'depth'; it has batch_size, epochs, lr", capsys.readouterr().err)
+    assert main(["train", "digits", "--set", "momentum=x", "--out", str(tmp_path)]) == 2
+    assert "expected a value like 0.9, got 'x'" in capsys.readouterr().err
+    assert main(["train", "digits", "--set", "momentum", "--out", str(tmp_path)]) == 2
+    assert "expected NAME=VALUE" in capsys.readouterr().err
+
+
+def test_report(tmp_path, capsys):
+    """A page with the figures and the pictures; `all --resume` takes the outcomes that are there."""
+    page = tmp_path / "page.md"
+    assert train(tmp_path / "runs", "--quick", "--report", str(page)) == 0
+    figure = re.search(r"test accuracy: ([\d.]+%)", capsys.readouterr().out)[1]
+    text = page.read_text()
+    assert f"test accuracy {figure} | at least 98.50%: of a full run" in text
+    assert "(page/digits-loss.png)" in text and (tmp_path / "page" / "digits-loss.png").exists()
+    row = json.loads((tmp_path / "page" / "digits.json").read_text())
+    assert row["figures"]["test accuracy"]["met"] is False and row["step_seconds"]["main"] > 0
+
+
+class Broken(Recipe):
+    """Stops twice: in its second training, then after it."""
+
+    epochs = 4
+    stops = 0
+
+    def build(self):
+        return gg.nn.ModuleDict({"a": gg.nn.Linear(1, 1), "b": gg.nn.Linear(1, 1)})
+
+    def train(self):
+        for name, model in self.model.items():
+            trainer = self.trainer(model, gg.optim.SGD(model.parameters(), lr=0.1), gg.nn.functional.mse_loss)
+            loader = DataLoader(TensorDataset(gg.ones(6, 1), gg.rand(6, 1)), 2, shuffle=True)
+            if name == "b" and self.options.seed == 1 and not self.options.resume:
+                trainer.train_step = self.stopping(trainer.train_step)
+            self.fit(trainer, loader, name=name)
+
+    @staticmethod
+    def stopping(step):
+        calls = iter(range(100))
+
+        def stopped(batch):
+            if next(calls) == 7:
+                raise KeyboardInterrupt
+            return step(batch)
+
+        return stopped
+
+    def evaluate(self):
+        return {"sum": sum(p.sum().item() for p in self.model.parameters())}
+
+
+def test_a_run_that_was_broken_off_goes_on(tmp_path, capsys):
+    with pytest.raises(KeyboardInterrupt):
+        Broken(Options(seed=1, out=tmp_path / "a", progress=False)).run()
+    assert "--resume goes on: gpugrad train broken" in capsys.readouterr().out
+    assert {file.name for file in (tmp_path / "a").iterdir()} == {"broken-a.run", "broken-b.run"}
+    with pytest.raises(CheckpointError, match="broken-a.run: of a run with .*'seed': 1.* this one has .*'seed': 2"):
+        Broken(Options(seed=2, out=tmp_path / "a", resume=True, progress=False)).run()
+    whole = Broken(Options(seed=1, out=tmp_path / "b", resume=True, progress=False)).run()  # nothing to go on from
+    parts = Broken(Options(seed=1, out=tmp_path / "a", resume=True, progress=False)).run()
+    assert parts.figures == whole.figures
+    assert not list(tmp_path.rglob("*.run"))
+
+
+class Missed(Broken):
+    """Reaches nothing."""
+
+    goals = {"sum": Goal(1e9)}
+
+
+def test_a_missed_goal_is_the_exit_status(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("gpugrad.cli.train.find", lambda name: Missed)
+    command = ["train", "missed", "--out", str(tmp_path)]
+    assert main(command) == 1
+    assert "missed)" in capsys.readouterr().out
+    assert main([*command, "--quick"]) == main([*command, "--epochs", "1"]) == 0

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from .autograd.graph import reachable
-from .autograd.tensor import Tensor
-from .autograd.versions import describe
-from .backend.dtypes import float32
-from .errors import GradientError, MissingPackageError
-from .optional import need
+from ..autograd.graph import reachable
+from ..autograd.tensor import Tensor
+from ..autograd.versions import describe
+from ..backend.dtypes import float32
+from ..errors import GradientError, MissingPackageError
+from ..optional import need
 
 __all__ = ["Dot", "curves", "graph", "histograms"]
 

@@ -1,0 +1,111 @@
+"""What recipes gave, as a page: figures beside their goals, times, pictures."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import CheckpointError
+from ..train import Outcome, Recipe
+from .suite import suite
+
+
+def save_outcome(recipe: Recipe, outcome: Outcome, path: Path) -> None:
+    """Write what a run gave, and on which machine, as JSON."""
+    threads = len(suite("measuring.cores").CORES)
+    about = suite("measuring.environment").environment(threads, [str(recipe.device)], "recipe")
+    figures = {
+        name: {
+            "text": f"{value:{recipe.goals[name].form if name in recipe.goals else '.4g'}}",
+            "value": value,
+            "goal": str(recipe.goals[name]) if name in recipe.goals else None,
+            "met": outcome.met.get(name),
+        }
+        for name, value in outcome.figures.items()
+    }
+    row = {
+        "recipe": recipe.name,
+        "description": (type(recipe).__doc__ or "").strip().splitlines()[0],
+        "full": recipe.is_full,
+        "seed": recipe.options.seed,
+        "figures": figures,
+        "seconds": outcome.seconds,
+        "step_seconds": outcome.step_seconds,
+        "losses": {name: _thinned(losses) for name, losses in outcome.losses.items()},
+        "pictures": [picture.name for picture in outcome.pictures],
+        "environment": about,
+    }
+    path.write_text(json.dumps(row, indent=1) + "\n")
+
+
+def _thinned(losses: list[float], most: int = 200) -> list[float]:
+    """Return at most so many means of equally many losses in a row."""
+    parts = np.array_split(np.array(losses, np.float64), min(most, len(losses)) or 1)
+    return [float(part.mean()) for part in parts if len(part)]
+
+
+def write_report(page: Path, runs: Path, recipes: Iterable[str]) -> None:
+    """Write the Markdown `page` of the recipes whose outcomes are in the folder `runs`.
+
+    The pictures and the outcomes are copied to a folder beside the page, named like it. Raises CheckpointError for a
+    recipe without an outcome.
+    """
+    folder = page.with_suffix("")
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for name in recipes:
+        source = runs / f"{name}.json"
+        if not source.exists():
+            raise CheckpointError(f"{source} is missing: run `gpugrad train {name}` first")
+        rows.append(json.loads(source.read_text()))
+        for file in [source.name, *rows[-1]["pictures"]]:
+            shutil.copy(runs / file, folder / file)
+    head = [
+        "| recipe | shows | figures | goal | time | a step |",
+        "| --- | --- | --- | --- | ---: | ---: |",
+    ]
+    parts = ["# What the systems of the course notes reach", *_machines(rows), "\n".join([*head, *map(_line, rows)])]
+    page.write_text("\n\n".join([*parts, *(_section(row, folder.name) for row in rows)]) + "\n")
+
+
+def _machines(rows: list[dict[str, Any]]) -> list[str]:
+    """Return a sentence for each machine, with the recipes that ran there if there are several."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        found.setdefault(_machine(row["environment"]), []).append(row["recipe"])
+    if len(found) == 1:
+        return [f"Runs of `gpugrad train all` on {next(iter(found))}."]
+    return [f"{', '.join(names)}: on {where}." for where, names in found.items()]
+
+
+def _machine(about: Mapping[str, Any]) -> str:
+    versions = [
+        f"{name} {number}" for name, number in about["versions"].items() if name in ("gpugrad", "numpy", "cupy")
+    ]
+    hardware = about["gpu"] or f"{about['cpu']} ({about['simd']['widest']}), {about['threads']} threads"
+    return f"{hardware}; {', '.join(versions)}, Python {about['python']}; {about['date'][:10]}"
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    figures = row["figures"].items()
+    first = "<br>".join(f"{name} {figure['text']}" for name, figure in figures)
+    goals = "<br>".join(f"{figure['goal']}: {_verdict(figure, row)}" for _, figure in figures if figure["goal"])
+    steps = "<br>".join(f"{1e3 * seconds:.3g} ms" for seconds in list(row["step_seconds"].values())[:3])
+    return (
+        f"| [{row['recipe']}](#{row['recipe']}) | {row['description']} | {first} | {goals} | "
+        f"{row['seconds']:.0f} s | {steps} |"
+    )
+
+
+def _verdict(figure: Mapping[str, Any], row: Mapping[str, Any]) -> str:
+    return "of a full run" if not row["full"] else "reached" if figure["met"] else "**missed**"
+
+
+def _section(row: Mapping[str, Any], folder: str) -> str:
+    shown = [f"![{name}]({folder}/{name})" for name in row["pictures"]]
+    return "\n\n".join([f"## {row['recipe']}", row["description"], f"`gpugrad train {row['recipe']}`", *shown])

@@ -1,0 +1,110 @@
+"""Recipes of classifiers: cross-entropy, momentum, a learning rate that falls to zero, accuracy on the test data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+from ..autograd.mode import no_grad
+from ..autograd.tensor import Tensor
+from ..data import DataLoader, Dataset, Split, TensorDataset
+from ..nn import Module
+from ..nn.functional import cross_entropy
+from ..optim import SGD
+from ..optim.lr_scheduler import LambdaLR
+from .recipe import Recipe
+from .trainer import Trainer
+
+
+class AugmentedTrainer(Trainer):
+    """Trains a classifier on random changes of the images: `augment` is called with those of each batch.
+
+    >>> model = nn.Flatten()
+    >>> trainer = gg.train.AugmentedTrainer(lambda images: images + 1, model, None, F.cross_entropy)
+    >>> round(trainer.loss_of((gg.zeros(2, 1, 2), gg.tensor([0, 1]))).item(), 3)
+    0.693
+    """
+
+    def __init__(self, augment: Callable[[Tensor], Tensor], *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.augment = augment
+
+    def loss_of(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        images, labels = batch
+        return super().loss_of((self.augment(images), labels))
+
+
+def accuracy(model: Module, test: Dataset, device: Any = "cpu", batch_size: int = 256) -> float:
+    """Return the fraction of the samples (input, class) whose largest score is that of their class.
+
+    >>> test = gg.data.TensorDataset(gg.tensor([[2.0, 1.0], [3.0, 4.0]]), gg.tensor([0, 0]))
+    >>> gg.train.accuracy(nn.Identity(), test)
+    0.5
+    """
+    training, correct, count = model.training, 0, 0
+    model.eval()
+    with no_grad():
+        for inputs, labels in DataLoader(test, batch_size):
+            scores = model(inputs.to(device=device)).cpu().numpy()
+            correct, count = correct + int((scores.argmax(1) == labels.numpy()).sum()), count + len(scores)
+    model.train(training)
+    return correct / max(1, count)
+
+
+class Classification(Recipe):
+    """A recipe that needs `data` and `build`, and may have `augment`.
+
+    >>> class Iris(gg.train.Classification):
+    ...     '''Tells three kinds of irises apart.'''
+    ...     epochs = 2
+    ...     def data(self):
+    ...         return gg.data.load_sklearn("iris")
+    ...     def build(self):
+    ...         return gg.models.MLP(4, 16, 3)
+    >>> Iris.settings()
+    {'batch_size': 64, 'epochs': 2, 'lr': 0.05, 'momentum': 0.9, 'train_samples': 0, 'weight_decay': 0.0}
+    """
+
+    batch_size = 64
+    lr = 0.05
+    momentum = 0.9
+    weight_decay = 0.0
+    train_samples = 0  # the first so many; 0: all
+
+    def data(self) -> Split:
+        """Return the samples (input, class) to train on and those to test on."""
+        raise NotImplementedError
+
+    def augment(self, images: Tensor) -> Tensor:
+        """Return the images of a batch, changed at random."""
+        return images
+
+    @cached_property
+    def split(self) -> Split:
+        """The data, those to train on cut to `train_samples`."""
+        train, test = self.data()
+        if self.train_samples:
+            train = TensorDataset(*(tensor[: self.train_samples] for tensor in train.tensors))
+        return Split(train, test)
+
+    def train(self) -> None:
+        self.fit_classifier(self.model)
+
+    def fit_classifier(self, model: Module, name: str = "main") -> Trainer:
+        """Train `model` as the recipe's settings say."""
+        loader = DataLoader(self.split.train, self.batch_size, shuffle=True)
+        optimizer = SGD(model.parameters(), lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
+        steps = max(1, self.epochs * len(loader))
+        schedule = LambdaLR(optimizer, lambda step: 1 - step / steps)
+        trainer = AugmentedTrainer(
+            self.augment, model, optimizer, cross_entropy, scheduler=schedule, scheduled="step",
+            device=self.device, progress=self.options.progress,
+        )  # fmt: skip
+        self.fit(trainer, loader, name=name)
+        if trainer.losses:
+            trainer.draw(self.picture("loss" if name == "main" else f"loss-{name}"))
+        return trainer
+
+    def evaluate(self) -> dict[str, float]:
+        return {"test accuracy": accuracy(self.model, self.split.test, self.device)}
