@@ -75,8 +75,9 @@ def trained(
             raise ShapeError(f"batch_norm: {name} {t.shape} must have one value per channel of input {input.shape}")
         if t.device is not input.device:
             raise DeviceError(f"batch_norm: {name} is on {t.device}, the input on {input.device}")
-    arrays = [None if t is None else t._array for t in moved.values()]
-    out, _, _ = batch_norm_op(input, weight, bias, eps=eps, running=Running(*arrays, momentum) if tensors else None)
+    mean, var, counter = [None if t is None else t._array for t in moved.values()]
+    running = Running(mean, var, counter, momentum) if tensors else None
+    out, _, _ = batch_norm_op(input, weight, bias, eps=eps, running=running)
     if tensors:
         all_changed([t._array for t in tensors.values()], "batch_norm")
     return out

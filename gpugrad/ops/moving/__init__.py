@@ -35,7 +35,7 @@ astype.vjp(x=lambda g, x_dtype: g.astype(x_dtype))
 
 @op(
     samples=lambda s: [
-        s.case([s(3, 4), s(2), s(0, 3), s()], dtype="float32", smooth=False), s.case([s(4, 3).T], dtype="float64"),
+        s.case([s(3, 4), s(2), s(0, 3), s()], dtype="float64"), s.case([s(4, 3).T], dtype="float64"),
     ],
     exact=True, dtypes="own",
 )  # fmt: skip

@@ -161,9 +161,9 @@ def test_sums_and_means_of_any_number_of_rows(cuda, rows, dtype):
         for given in (None, weight):
             w = None if given is None else gg.tensor(given, device=cuda, dtype=dtype)
             leaf = gg.tensor(x, device=cuda, dtype=dtype).requires_grad_()
-            options = {"ignore_index": 1, "reduction": reduction}
+            options, classes = {"ignore_index": 1, "reduction": reduction}, gg.tensor(target, device=cuda)
             with gg.cuda.launches() as ran:
-                loss = F.cross_entropy(leaf, gg.tensor(target, device=cuda), w, **options)
+                loss = F.cross_entropy(leaf, classes, w, **options)
                 loss.backward()
             assert not ran.arrays or w is not None, ran
             assert ran.kernels.total() == (4 if rows > 1 << 14 else 3) or w is not None, ran
