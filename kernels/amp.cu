@@ -20,12 +20,14 @@ template <int N, typename T> __device__ __forceinline__ bool unscale_vector(T* a
     return finite;
 }
 
+// stored_factor: where a captured step has its factor, else null.
 template <typename T>
-__global__ void __launch_bounds__(kThreads) unscale(Tensors all, int* __restrict__ found, int number, double factor) {
+__global__ void __launch_bounds__(kThreads)
+    unscale(Tensors all, int* __restrict__ found, int number, double factor, const double* __restrict__ stored_factor) {
     constexpr int N = 16 / sizeof(T);
     const Piece piece(all);
     T* const at = static_cast<T*>(all.to[piece.tensor]);
-    const acc_t<T> inverse = static_cast<acc_t<T>>(factor);
+    const acc_t<T> inverse = static_cast<acc_t<T>>(stored_factor != nullptr ? *stored_factor : factor);
     const int64 middle = in_vectors<N>(at) ? piece.end - (piece.end - piece.begin) % N : piece.begin;
     bool finite = true;
     for (int64 i = piece.begin + threadIdx.x * N; i < middle; i += kThreads * N)

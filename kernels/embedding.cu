@@ -50,6 +50,31 @@ __global__ void gather_rows(Word* __restrict__ out, const Word* __restrict__ tab
 
 // ---- segment_sum
 
+// Sorts up to some ten thousand ids stably by counting, for each, those that belong before it: n^2 comparisons in one
+// launch without scratch memory. A block has the counts of kSort positions.
+constexpr int kSort = 256;
+
+__global__ void __launch_bounds__(kSort)
+    sort_ids(int64* __restrict__ order, int64* __restrict__ sorted, const int64* __restrict__ ids, int64 n) {
+    __shared__ int64 others[kSort];
+    const int64 p = static_cast<int64>(blockIdx.x) * kSort + threadIdx.x;
+    const int64 own = p < n ? ids[p] : 0;
+    int64 place = 0;
+    for (int64 start = 0; start < n; start += kSort) {
+        const int count = static_cast<int>(n - start < kSort ? n - start : kSort);
+        if (threadIdx.x < count) others[threadIdx.x] = ids[start + threadIdx.x];
+        __syncthreads();
+        int before = 0;
+        for (int k = 0; k < count; ++k) before += others[k] < own || (others[k] == own && start + k < p);
+        place += before;
+        __syncthreads();
+    }
+    if (p < n) {
+        order[place] = p;
+        sorted[place] = own;
+    }
+}
+
 constexpr int kRun = 128;
 
 // The runs of equal numbers in the ascending `ids` (n,); ids outside of [0, segments), and `skipped`, have no sum.

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..backend.capture import active
 from ..backend.cpu import memory
 from ..backend.dtypes import is_float
 from ..errors import DTypeError, GradientError, ShapeError
@@ -165,6 +166,8 @@ def _accumulate(leaf: Any, gradient: Any) -> None:
     """Add to `.grad`; the first time, keep the array itself if nothing else refers to it, else a copy."""
     if isinstance(leaf, Node):
         raise GradientError("backward(inputs=...): internal node without a tensor")
+    if active.capture is not None:
+        active.capture.accumulates(leaf)
     if isinstance(gradient, Tensor):
         leaf._grad = gradient if leaf._grad is None else leaf._grad + gradient
         return

@@ -12,14 +12,15 @@ import numpy as np
 
 from ..autograd.convert import asarray
 from ..autograd.op import Fixed, op, xp
+from ..backend.cuda.indices import check, check_axis
 
 __all__ = [
     "gather", "index_add", "index_select", "masked_fill", "scatter_add", "take", "take_along_axis",
 ]  # fmt: skip
 
 
-def _checked(index: Any) -> Any:
-    """Return `index`. Raises TypeError (and so DTypeError) if NumPy cannot index with a part of it."""
+def _checked(index: Any, shape: tuple) -> Any:
+    """Return `index` for an array of this shape. Raises TypeError (and so DTypeError) if a part of it is no index."""
     parts = index if isinstance(index, tuple) else (index,)
     for part in parts:
         if isinstance(part, (int, slice, list, np.integer, np.bool_, EllipsisType)) or part is None:
@@ -27,6 +28,7 @@ def _checked(index: Any) -> Any:
         if not hasattr(part, "dtype") or part.dtype.kind not in "iub":
             kind = getattr(part, "dtype", type(part).__name__)
             raise TypeError(f"an index is made of ints, slices, ..., None, and integer or bool tensors; got {kind}")
+    check(index, shape)
     return index
 
 
@@ -60,7 +62,7 @@ def _is_mask(index: Any) -> bool:
 )
 def getitem(x, *, index):
     """Return x[index], with all of NumPy's indexing: ints, slices, None, ..., integer arrays and boolean masks."""
-    return x[_checked(index)]
+    return x[_checked(index, x.shape)]
 
 
 getitem.vjp(x=lambda g, index, x_shape: xp(g).put_add(g, index=index, shape=x_shape))
@@ -95,7 +97,8 @@ def _add_at(shape: tuple, index: Any, x: Any) -> Any:
 
     Only the axes that the index names are looked up; those behind them move as a whole.
     """
-    parts = _checked(index) if isinstance(index, tuple) else (_checked(index),)
+    index = _checked(index, shape)
+    parts = index if isinstance(index, tuple) else (index,)
     whole = all(hasattr(p, "dtype") and p.dtype != np.bool_ or isinstance(p, (int, list)) for p in parts)
     named, rest = (shape[: len(parts)], shape[len(parts) :]) if whole else (shape, ())
     count = prod(named)
@@ -114,7 +117,7 @@ def _add_at(shape: tuple, index: Any, x: Any) -> Any:
 def clear(x, *, index):
     """Return a copy of x with zeros at `index`."""
     out = x.copy()
-    out[_checked(index)] = 0
+    out[_checked(index, out.shape)] = 0
     return out
 
 
@@ -135,7 +138,7 @@ clear.vjp(x=lambda g, index: xp(g).clear(g, index=index))
 def setitem(x, value, *, index):
     """Return a copy of x with `value`, broadcast, at `index`."""
     out = x.copy()
-    out[_checked(index)] = value
+    out[_checked(index, out.shape)] = value
     return out
 
 
@@ -162,6 +165,7 @@ def take(x, indices: Fixed, *, axis=None):
     >>> gg.take(gg.tensor([10, 20, 30]), [2, 0])
     tensor([30, 10])
     """
+    check_axis(indices, x.size if axis is None else x.shape[axis], axis)
     return xp(x).take(x, indices, axis=axis)
 
 
@@ -198,6 +202,7 @@ def take_along_axis(x, indices: Fixed, *, axis=-1):
     tensor([[2],
             [3]])
     """
+    check_axis(indices, x.shape[axis], axis)
     return (
         x[_index_along_axis(indices, axis)]
         if _other_axes_agree(x, indices, axis)

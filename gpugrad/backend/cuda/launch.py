@@ -13,7 +13,7 @@ import ctypes
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -72,12 +72,21 @@ class Strided:
         self.array = array
 
 
+class Block(NamedTuple):
+    """The size of a block: threads, and bytes of dynamic shared memory."""
+
+    threads: int
+    shared: int = 0
+
+
 class Kernels:
     """The kernels of one CUDA source, which are compiled when they are first launched.
 
     source: the name of a file in `kernels/`, a path, or a `Source`.
     instances: returns every instance that may be launched, so that all can be compiled ahead; None allows any.
     spills: the instances (patterns of `fnmatch`) that may spill registers to memory, and why.
+    capability: the least compute capability that the code is for, 80 for 8.0.
+    typical: returns the instances that stand for the family in kernels/MACHINE_CODE.md, with a block of a launch.
 
     >>> text = '__global__ void fill(float* out, long long n) { if (threadIdx.x < n) out[threadIdx.x] = 7; }'
     >>> kernels = gg.cuda.Kernels(gg.cuda.Source(text=text))
@@ -94,8 +103,11 @@ class Kernels:
         instances: Callable[[], Iterable[str]] | None = None,
         *,
         spills: Mapping[str, str] | None = None,
+        capability: int = 0,
+        typical: Callable[[], Mapping[str, Block]] | None = None,
     ):
         self._given, self._instances, self.spills = source, instances, dict(spills or {})
+        self.capability, self._typical = capability, typical
         if instances is not None:
             Kernels.families.append(self)
 
@@ -111,6 +123,14 @@ class Kernels:
     def instances(self) -> list[str]:
         """Return every declared instance, as C++ names it."""
         return list(dict.fromkeys(self._instances())) if self._instances is not None else []
+
+    def is_for(self, arch: str) -> bool:
+        """Return whether the code compiles for an architecture such as "sm_90a"."""
+        return self.capability <= int("".join(filter(str.isdigit, arch)))
+
+    def typical(self) -> dict[str, Block]:
+        """Return the instances whose machine code is watched, with a usual block of each."""
+        return dict(self._typical()) if self._typical is not None else {}
 
     @cached_property
     def _known(self) -> frozenset[str] | None:
@@ -141,6 +161,10 @@ class Kernels:
         if 0 in blocks:
             return
         device, plain = self._checked(instance, args, device)
+        if self.capability > device.capability:
+            raise KernelError(
+                f"{instance} needs compute capability {self.capability / 10}, {device} has {device.capability / 10}"
+            )
         if counting.active:
             counting.note("kernels", instance)
         device.launch(self.source, instance, blocks, threads, plain, shared)

@@ -6,14 +6,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...backend.cuda.launch import FLOATS, Kernels, Strided, aligned, ctype, dense
+from ...backend.cuda.launch import FLOATS, Block, Kernels, Strided, aligned, ctype, dense
 from ...backend.cuda.memory_order import MemoryOrder
 from ...backend.cuda.rows import VECTORS, accumulator
 from ...backend.dtypes import is_float
 from ...backend.namespace import xp
 from . import batch_norm, channel_affine, check_channels
 
-_THREADS, _LANES = 512, 8  # of a block; that lie along channels of vectors, 128 bytes together
+_THREADS, _LANES = 256, 8  # of a block; that lie along channels of vectors, 128 bytes together
 _BLOCKS = 528  # to aim at: four for each multiprocessor of an H100
 _SHARES, _LEAST = 128, 4096  # the most shares of a channel, and the fewest elements of a share
 
@@ -24,7 +24,13 @@ def _instances() -> list[str]:
     return [f"{n}<{t}, {v}, {o}>" for n in names for t in FLOATS for v in (1, VECTORS[t]) for o in order]
 
 
-_kernels = Kernels("batch_norm.cu", _instances)
+def _typical() -> dict[str, Block]:
+    parts = ("moments", "forward", "sums", "backward")
+    kinds = ("__nv_bfloat16, 8, true", "float, 4, true", "float, 4, false")
+    return {f"batch_norm_{part}<{kind}>": Block(_THREADS) for part in parts for kind in kinds}
+
+
+_kernels = Kernels("batch_norm.cu", _instances, typical=_typical)
 
 
 class _Shape(ctypes.Structure):

@@ -4,14 +4,23 @@ from typing import Any
 
 import numpy as np
 
-from ...backend.cuda.launch import FLOATS, Kernels, Strided, ctype, dense
+from ...backend.cuda.indices import are_checked
+from ...backend.cuda.launch import FLOATS, Block, Kernels, Strided, ctype, dense
 from ...backend.cuda.rows import MOST_THREADS, accumulator, row_threads, rows_grid, scalar
 from ...backend.dtypes import is_float
 from ...backend.namespace import xp
 from . import check_reduction, check_shapes, cross_entropy_rows
 
 _PARTS = ("forward", "sums", "total", "backward")
-KERNELS = Kernels("loss.cu", lambda: [f"cross_entropy_{part}<{T}>" for T in FLOATS for part in _PARTS])
+KERNELS = Kernels(
+    "loss.cu",
+    lambda: [f"cross_entropy_{part}<{T}>" for T in FLOATS for part in _PARTS],
+    typical=lambda: {
+        f"cross_entropy_{way}<{T}>": Block(MOST_THREADS)
+        for T in ("float", "__nv_bfloat16")
+        for way in ("forward", "backward")
+    },
+)
 VECTORS = 4  # that a thread reads of a row before more threads share it
 _SUM_THREADS, _SHARE, _SHARES = 512, 1 << 14, 512  # kSumThreads; the rows of a block that sums losses; the most blocks
 
@@ -36,8 +45,8 @@ def cross_entropy_cuda(logits, target, weight, *, ignore_index, label_smoothing,
     check_shapes(logits, target, weight)
     if not is_float(logits.dtype):
         return NotImplemented
-    if logits.shape[0] and not logits.shape[1]:
-        return NotImplemented  # no class is right, and the body says so
+    if logits.shape[0] and not logits.shape[1] or are_checked():
+        return NotImplemented  # the body says which class is wrong
     ns, rows, wide = xp(logits), logits.shape[0], accumulator(logits)
     lse = ns.empty((2, rows), wide)
     losses = ns.empty((rows,), logits.dtype if reduction == "none" else wide)

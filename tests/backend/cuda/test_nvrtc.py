@@ -139,6 +139,23 @@ def test_missing_packages_are_named(monkeypatch):
 # ---- the cache
 
 
+def test_a_carried_cache_serves_machines_with_another_nvrtc_and_with_none(cache, no_compiler, monkeypatch):
+
+    def absent():
+        raise KernelError("no NVRTC")
+
+    nvrtc.carry()
+    made = nvrtc.compile(Source(text=SUM), ["total<float>"], "sm_90a")
+    no_compiler()
+    monkeypatch.setattr(nvrtc, "toolchain", lambda: nvrtc.Toolchain((12, 0), cache, "12000"))
+    assert nvrtc.compile(Source(text=SUM), ["total<float>"], "sm_90a") == made
+    monkeypatch.setattr(nvrtc, "toolchain", absent)
+    assert nvrtc.compile(Source(text=SUM), ["total<float>"], "sm_90a") == made
+    (cache / nvrtc._CARRIED).unlink()
+    with pytest.raises(KernelError, match="no NVRTC"):
+        nvrtc.compile(Source(text=SUM), ["total<float>"], "sm_90a")
+
+
 def test_what_was_compiled_is_found(cache, no_compiler):
     first = nvrtc.compile(Source(text=SUM), ["total<float>", "total<double>"], "sm_80")
     files = {file: file.stat().st_mtime_ns for file in cache.iterdir()}
