@@ -24,6 +24,11 @@ class Launches:
     waits: values that the host waited for, by place.
 
     Views are not work. On a GPU `arrays`, `fills`, `uploads` and `waits` stay empty: CuPy does not report them.
+
+    >>> with gg.cuda.launches() as ran:
+    ...     x = gg.ones(3)  # on the CPU
+    >>> ran.totals()
+    {'kernels': 0, 'products': 0, 'arrays': 0, 'fills': 0, 'uploads': 0, 'waits': 0}
     """
 
     def __init__(self) -> None:
