@@ -1,4 +1,4 @@
-"""The table of gpugrad/cuda/MACHINE_CODE.md: what the machine code of typical kernels takes, does, and so allows at most."""
+"""The table of gpugrad/cuda/MACHINE_CODE.md: what typical kernels take and do, and what that allows at most."""
 
 from __future__ import annotations
 
