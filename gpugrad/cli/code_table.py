@@ -1,4 +1,4 @@
-"""The table of kernels/MACHINE_CODE.md: what the machine code of typical kernels takes, does, and so allows at most."""
+"""The table of gpugrad/cuda/MACHINE_CODE.md: what typical kernels take and do, and what that allows at most."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from ..backend.cuda.launch import Block
 from ..backend.cuda.machine_code import WARP, Profile
 from ..backend.cuda.occupancy import Blocks, multiprocessor, occupancy
 from ..backend.cuda.resources import Resources
-from ..backend.cuda.sources import kernels
 
 COLUMNS = (
     "kernel", "threads", "shared", "registers", "spilled", "blocks", "warps", "loads", "stores", "LDS", "tensor",
@@ -95,7 +94,7 @@ def _roofline(found: Profile, warps: int, arch: str) -> tuple[str, str]:
 
 def path() -> Path:
     """Return where the table lies."""
-    return kernels() / "MACHINE_CODE.md"
+    return Path(__file__).parents[1] / "cuda" / "MACHINE_CODE.md"
 
 
 def read(text: str) -> dict[str, tuple[str, dict[str, Row]]]:

@@ -58,7 +58,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--check", action="store_true",
         help="fail if a kernel spills, has over 48 KiB static shared memory, or is over 5%% worse than in the table of "
-        "kernels/MACHINE_CODE.md",
+        "gpugrad/cuda/MACHINE_CODE.md",
     )  # fmt: skip
     parser.add_argument("--typical", action="store_true", help="only the kernels of that table")
     parser.add_argument("--write", action="store_true", help="write that table anew")

@@ -86,7 +86,7 @@ class Kernels:
     instances: returns every instance that may be launched, so that all can be compiled ahead; None allows any.
     spills: the instances (patterns of `fnmatch`) that may spill registers to memory, and why.
     capability: the least compute capability that the code is for, 80 for 8.0.
-    typical: returns the instances that stand for the family in kernels/MACHINE_CODE.md, with a block of a launch.
+    typical: returns the instances that stand for the family in gpugrad/cuda/MACHINE_CODE.md, with a block of a launch.
 
     >>> text = '__global__ void fill(float* out, long long n) { if (threadIdx.x < n) out[threadIdx.x] = 7; }'
     >>> kernels = gg.cuda.Kernels(gg.cuda.Source(text=text))

@@ -1,9 +1,9 @@
 """What a kernel's machine code does in its hottest part, read from NVIDIA's disassembler: no GPU is needed.
 
 The part is a way through the code. Of all ways from a loop's head back to it (or, if no loop does the kernel's work,
-from the first instruction to an exit) it is the one that does the most work with the fewest instructions: the way that full tiles, whole vectors and numbers of usual size take. Work is the products of the tensor
-cores with their asynchronous copies, else the multiply-adds on shared memory, else the bytes of the widest loads and
-stores.
+from the first instruction to an exit) it is the one that does the most work with the fewest instructions: the way
+that full tiles, whole vectors and numbers of usual size take. Work is the products of the tensor cores with their
+asynchronous copies, else the multiply-adds on shared memory, else the bytes of the widest loads and stores.
 """
 
 from __future__ import annotations
