@@ -201,6 +201,7 @@ from .ops.random import *
 from .ops.recurrent import *
 from .ops.reduce import *
 from .ops.resample import *
+from .ops.roi import *
 from .ops.shape import *
 from .ops.softmax import *
 from .ops.sort import *

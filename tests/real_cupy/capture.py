@@ -1,6 +1,6 @@
 """Captured training steps on real CuPy: `python -m tests.real_cupy.capture`.
 
-The runtime refuses waits and copies from the host while a stream captures, and a replay does nothing. So this shows that
+The runtime refuses waits and copies from the host while a stream captures, and a replay does nothing. This shows that
 CuPy captures the steps, in a pool of their own, and that replays do not wait; their values are not CuPy's.
 """
 
