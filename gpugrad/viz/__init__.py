@@ -3,7 +3,8 @@
 Each function returns what it drew or found; those that draw return matplotlib's Figure and write it to `path`.
 """
 
+from .boxes import boxes
 from .charts import curves, histograms
 from .graphs import Dot, graph
 
-__all__ = ["Dot", "curves", "graph", "histograms"]
+__all__ = ["Dot", "boxes", "curves", "graph", "histograms"]
