@@ -30,9 +30,8 @@ class YOLO(Detection):
     minutes = 5
     goals = {"mAP@0.5": Goal(0.90)}
     quick = {"epochs": 2, "train_scenes": 96, "test_scenes": 20}
-    epochs = 20
+    epochs = 12
     lr = 0.003
-    train_scenes = 6000
 
     def build(self) -> Module:
         return tiny_yolo(num_classes=10, in_channels=1)

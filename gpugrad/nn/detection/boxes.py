@@ -111,7 +111,7 @@ def elementwise_box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
     Differentiable, and the shapes broadcast. Two boxes without area have 0.
 
     >>> nn.detection.elementwise_box_iou(gg.tensor([0.0, 0.0, 2.0, 2.0]), gg.tensor([1.0, 0.0, 3.0, 2.0]))
-    tensor(0.3333)
+    tensor(0.33333334)
     """
     both, union = _overlap(check_boxes(boxes1, "elementwise_box_iou"), check_boxes(boxes2, "elementwise_box_iou"))
     return _divided(both, union)
@@ -122,7 +122,7 @@ def box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
 
     >>> a, b = gg.tensor([[0.0, 0.0, 2.0, 2.0]]), gg.tensor([[1.0, 0.0, 3.0, 2.0], [0.0, 0.0, 2.0, 2.0]])
     >>> nn.detection.box_iou(a, b)
-    tensor([[0.3333, 1.    ]])
+    tensor([[0.33333334, 1.        ]])
     """
     both, union = _overlap(*_pairs(boxes1, boxes2, "box_iou"))
     return _divided(both, union)
@@ -143,7 +143,7 @@ def generalized_box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
 
     >>> a, b = gg.tensor([[0.0, 0.0, 1.0, 1.0]]), gg.tensor([[3.0, 0.0, 4.0, 1.0]])
     >>> nn.detection.generalized_box_iou(a, b)
-    tensor([[-0.5000]])
+    tensor([[-0.5]])
     """
     a, b = _pairs(boxes1, boxes2, "generalized_box_iou")
     both, union = _overlap(a, b)
@@ -157,7 +157,7 @@ def generalized_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "n
 
     >>> box = gg.tensor([[0.0, 0.0, 1.0, 1.0]])
     >>> nn.detection.generalized_box_iou_loss(box, box + 1.0, reduction="sum")
-    tensor(1.5000)
+    tensor(1.5)
     """
     if reduction not in ("none", "mean", "sum"):
         raise OptionError(f"generalized_box_iou_loss: reduction must be none, mean or sum, got {reduction!r}")

@@ -15,8 +15,7 @@ __all__ = ["nms", "roi_align", "roi_pool"]
 def overlapping(a: Any, b: Any, threshold: float) -> Any:
     """Return whether the intersection over union of boxes (..., 4), broadcast, is above `threshold`: bool (...)."""
     ns = xp(a)
-    x1, y1, x2, y2 = (ns.moveaxis(a, -1, 0)[i] for i in range(4))
-    u1, v1, u2, v2 = (ns.moveaxis(b, -1, 0)[i] for i in range(4))
+    (x1, y1, x2, y2), (u1, v1, u2, v2) = ((boxes[..., 0], boxes[..., 1], boxes[..., 2], boxes[..., 3]) for boxes in (a, b))
     both = ns.minimum(x2, u2)
     both -= ns.maximum(x1, u1)
     ns.maximum(both, 0, out=both)
