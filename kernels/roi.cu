@@ -97,7 +97,7 @@ struct Regions {
 
 // Sampled points along an axis of one region.
 template <typename A> struct Samples {
-    A start, side;
+    A start, side, step, share;  // share: the weight of a point in the mean of a bin
     int count, size;
 
     __device__ __forceinline__ Samples(A low, A high, int size, int bins, A scale, const Regions& r) : size(size) {
@@ -107,11 +107,13 @@ template <typename A> struct Samples {
         if (!r.aligned) length = max(length, A(1));
         side = length / A(bins);
         count = r.ratio > 0 ? r.ratio : max(int(ceil(side)), 0);
+        share = A(1) / A(max(count, 1));
+        step = side * share;
     }
 
     // The two pixels around a point and their weights; false for a point outside.
     __device__ __forceinline__ bool at(int bin, int number, int& low, int& high, A& near, A& far) const {
-        A place = start + A(bin) * side + (A(number) + A(0.5)) * side / A(count);
+        A place = start + A(bin) * side + (A(number) + A(0.5)) * step;
         if (!(place >= A(-1) && place <= A(size))) return false;
         place = min(max(place, A(0)), A(size - 1));
         low = int(place);
@@ -135,7 +137,7 @@ template <typename A> struct Samples {
             if (low == pixel) sum += near;
             if (high == pixel) sum += far;
         }
-        return count ? sum / A(count) : A(0);
+        return sum * share;
     }
 };
 
@@ -214,7 +216,7 @@ __global__ void __launch_bounds__(kThreads) roi_align_forward(
                    of_below * (of_left * load(lower[left]) + of_right * load(lower[right]));
         }
     }
-    out[o.index] = store<T>(sum / A(max(down.count * across.count, 1)));
+    out[o.index] = store<T>(sum * (down.share * across.share));
 }
 
 // positions: the place of each maximum in its plane; -1 for a bin without a pixel.
@@ -268,10 +270,12 @@ __global__ void __launch_bounds__(kThreads) roi_backward(
             if (!reached[j]) continue;
             const int64 region = first + j;
             const A* roi = rois + region * 5;
-            for (int bin = threadIdx.x; bin < r.rows + r.columns; bin += kThreads)
-                weights[bin] =
-                        bin < r.rows ? Axis<A>(roi[2], roi[4], r.height, r.rows, scale, r).weight(bin, y)
-                                     : Axis<A>(roi[1], roi[3], r.width, r.columns, scale, r).weight(bin - r.rows, x);
+            for (int bin = threadIdx.x; bin < r.rows + r.columns; bin += kThreads) {
+                const bool is_row = bin < r.rows;
+                const A low = is_row ? roi[2] : roi[1], high = is_row ? roi[4] : roi[3];
+                const Axis<A> axis(low, high, is_row ? r.height : r.width, is_row ? r.rows : r.columns, scale, r);
+                weights[bin] = axis.weight(is_row ? bin : bin - r.rows, is_row ? y : x);
+            }
             __syncthreads();
             if (channel < r.channels) {
                 const int64 start = (region * r.channels + channel) * r.rows * r.columns;

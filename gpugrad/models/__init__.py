@@ -1,7 +1,7 @@
 """Defines whole networks, each architecture once: recipes, benchmarks and tests build them from here."""
 
 from .alexnet import AlexNet
-from .faster_rcnn import FasterRCNN, FastRCNN, small_fast_rcnn, small_faster_rcnn
+from .faster_rcnn import FasterRCNN, FastRCNN, small_fast_rcnn, small_faster_rcnn, small_rcnn
 from .gpt import GPT
 from .lenet import LeNet
 from .lstm import LSTMLanguageModel
@@ -12,6 +12,6 @@ from .yolo import YOLO, tiny_yolo, yolo
 
 __all__ = [
     "AlexNet", "BasicBlock", "Bottleneck", "CIFARResNet", "FastRCNN", "FasterRCNN", "GPT", "LSTMLanguageModel",
-    "LeNet", "MLP", "ResNet", "VGG", "YOLO", "resnet18", "resnet50", "small_fast_rcnn", "small_faster_rcnn",
+    "LeNet", "MLP", "ResNet", "VGG", "YOLO", "resnet18", "resnet50", "small_fast_rcnn", "small_faster_rcnn", "small_rcnn",
     "tiny_yolo", "vgg16", "yolo",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ..autograd.mode import no_grad
 from ..autograd.tensor import Tensor
 from ..errors import OutOfRangeError
-from ..nn import BatchNorm2d, Conv2d, Linear, MaxPool2d, Module, ReLU, Sequential
+from ..nn import BatchNorm2d, Conv2d, Flatten, Identity, Linear, MaxPool2d, Module, ReLU, Sequential
 from ..nn.detection import (
     AnchorGenerator,
     BoxCoder,
@@ -225,7 +225,8 @@ def with_truth(proposals: Proposals, boxes: Tensor, valid: Tensor) -> Proposals:
 class FastRCNN(Module):
     """Says what is in given proposals: (images, Proposals) -> for each image boxes, scores, labels.
 
-    backbone and roi_heads are those of `FasterRCNN`; the proposals come from elsewhere.
+    backbone and roi_heads are those of `FasterRCNN`; the proposals come from elsewhere. With the images themselves as
+    features and a convolutional network as the head of each region, it is R-CNN (R. Girshick et al. 2014).
 
     >>> model = gg.models.small_fast_rcnn(num_classes=10, in_channels=1).eval()
     >>> proposals = nn.detection.Proposals(gg.tensor([[[0.0, 0.0, 20.0, 20.0]]]), gg.tensor([[True]]))
@@ -287,3 +288,18 @@ def small_fast_rcnn(num_classes: int = 20, in_channels: int = 3) -> FastRCNN:
     """
     heads = _small_heads(num_classes, RoIPool(5, spatial_scale=0.25), 5)
     return FastRCNN(_small_backbone(in_channels), heads, num_classes)
+
+
+def small_rcnn(num_classes: int = 20, in_channels: int = 3) -> FastRCNN:
+    """Builds a small R-CNN: each region, warped to 24x24 pixels, goes through a convolutional network of its own.
+
+    >>> model = gg.models.small_rcnn(num_classes=10, in_channels=1)
+    >>> sum(isinstance(layer, nn.Conv2d) for layer in model.roi_heads.modules())
+    2
+    """
+    network = Sequential(
+        Conv2d(in_channels, 24, 5), BatchNorm2d(24), ReLU(), MaxPool2d(2),
+        Conv2d(24, 48, 3), BatchNorm2d(48), ReLU(), MaxPool2d(2), Flatten(), Linear(48 * 4 * 4, 192), ReLU(),
+    )  # fmt: skip
+    pool = RoIAlign(24, sampling_ratio=2, aligned=True)
+    return FastRCNN(Identity(), RoIHeads(pool, network, FastRCNNPredictor(192, num_classes + 1)), num_classes)

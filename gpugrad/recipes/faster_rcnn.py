@@ -4,16 +4,7 @@ from ..autograd.tensor import Tensor
 from ..data import DataLoader
 from ..models import small_faster_rcnn
 from ..nn import Module
-from ..optim import Adam
-from ..optim.lr_scheduler import OneCycleLR
-from ..train import Detection, Goal, Trainer
-
-
-class FasterRCNNTrainer(Trainer):
-    """Trains on the sum of the loss's terms."""
-
-    def loss_of(self, batch: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-        return self.model.loss(*batch).total
+from ..train import Detection, DetectorTrainer, Goal
 
 
 class FasterRCNN(Detection):
@@ -37,12 +28,7 @@ class FasterRCNN(Detection):
 
     def train(self) -> None:
         loader = DataLoader(self.scenes.train, self.batch_size, shuffle=True)
-        optimizer = Adam(self.model.parameters(), lr=self.lr)
-        schedule = OneCycleLR(optimizer, self.lr, total_steps=max(2, self.epochs * len(loader)), pct_start=0.1)
-        trainer = self.trainer(
-            self.model, optimizer, kind=FasterRCNNTrainer, scheduler=schedule, scheduled="step", clip=5.0
-        )
-        self.fit_drawn(trainer, loader)
+        self.fit_detector(DetectorTrainer, loader, clip=5.0)
 
     def detect(self, images: Tensor) -> list[dict[str, Tensor]]:
         return self.model(images)

@@ -41,26 +41,26 @@ class Proposals(NamedTuple):
         return concatenate([image.astype(self.boxes.dtype)[:, None], self.boxes[image, place]], 1)
 
 
-def best_of_each_image(boxes: Tensor, scores: Tensor, valid: Tensor, iou_threshold: float, count: int) -> Proposals:
-    """Return, for each image, the best `count` of the boxes (N, A, 4) by `scores` (N, A) that `nms` leaves.
+def best_of_each_image(
+    boxes: Tensor, scores: Tensor, image: Tensor, images: int, iou_threshold: float, count: int
+) -> Proposals:
+    """Return, for each of `images` images, the best `count` of the boxes (n, 4) that `nms` leaves.
 
-    valid: whether a box is one (N, A).
+    scores: of the boxes (n,). image: the number of each box's image (n,).
 
-    >>> boxes = gg.tensor([[[0.0, 0.0, 4.0, 4.0], [0.0, 0.0, 4.0, 5.0], [6.0, 6.0, 9.0, 9.0]]])
-    >>> found = nn.detection.best_of_each_image(boxes, gg.tensor([[0.5, 0.9, 0.3]]), gg.ones(1, 3) > 0, 0.5, 2)
-    >>> found.boxes[0, :, 3].tolist()
+    >>> boxes = gg.tensor([[0.0, 0.0, 4.0, 4.0], [0.0, 0.0, 4.0, 5.0], [6.0, 6.0, 9.0, 9.0]])
+    >>> scores, image = gg.tensor([0.5, 0.9, 0.3]), gg.tensor([0, 0, 0])
+    >>> nn.detection.best_of_each_image(boxes, scores, image, 1, 0.5, 2).boxes[0, :, 3].tolist()
     [5.0, 9.0]
     """
     with no_grad():
-        image, place = valid.nonzero()
-        chosen = boxes[image, place]
-        kept = batched_nms(chosen, scores[image, place], image, iou_threshold)
-        image, chosen = image[kept], chosen[kept]
-        of_image = image == arange(len(boxes), device=boxes.device)[:, None]
+        kept = batched_nms(boxes, scores, image, iou_threshold)
+        boxes, image = boxes[kept], image[kept]
+        of_image = image == arange(images, device=boxes.device)[:, None]
         rank = (of_image.astype("int64").cumsum(1) - 1)[image, arange(len(image), device=boxes.device)]
-        image, chosen, rank = image[rank < count], chosen[rank < count], rank[rank < count]
-        found, is_one = zeros(len(boxes), count, 4, device=boxes.device), zeros(len(boxes), count, device=boxes.device)
-        found[image, rank], is_one[image, rank] = chosen, 1.0
+        boxes, image, rank = boxes[rank < count], image[rank < count], rank[rank < count]
+        found, is_one = zeros(images, count, 4, device=boxes.device), zeros(images, count, device=boxes.device)
+        found[image, rank], is_one[image, rank] = boxes, 1.0
         return Proposals(found, is_one > 0)
 
 
@@ -153,9 +153,9 @@ class RegionProposalNetwork(Module):
             best, place = scores.topk(min(self.pre_nms_top_n, scores.shape[1]), 1)
             boxes = self.box_coder.decode(take_along_axis(codes, place[..., None], 1), anchors[place])
             boxes = clip_boxes_to_image(boxes, image_size)
-            sides = boxes[..., 2:] - boxes[..., :2]
+            image, chosen = ((boxes[..., 2:] - boxes[..., :2]) >= self.min_size).all(-1).nonzero()
             return best_of_each_image(
-                boxes, best, (sides >= self.min_size).all(-1), self.nms_thresh, self.post_nms_top_n
+                boxes[image, chosen], best[image, chosen], image, len(boxes), self.nms_thresh, self.post_nms_top_n
             )
 
     def loss(self, scores: Tensor, codes: Tensor, anchors: Tensor, boxes: Tensor, valid: Tensor) -> RPNLoss:
