@@ -8,10 +8,10 @@ from .lstm import LSTMLanguageModel
 from .mlp import MLP
 from .resnet import BasicBlock, Bottleneck, CIFARResNet, ResNet, resnet18, resnet50
 from .vgg import VGG, vgg16
-from .yolo import YOLO, tiny_yolo, yolo
+from .yolo import YOLO, tiny_yolo, yolov1
 
 __all__ = [
     "AlexNet", "BasicBlock", "Bottleneck", "CIFARResNet", "FastRCNN", "FasterRCNN", "GPT", "LSTMLanguageModel",
     "LeNet", "MLP", "ResNet", "VGG", "YOLO", "resnet18", "resnet50", "small_fast_rcnn", "small_faster_rcnn", "small_rcnn",
-    "tiny_yolo", "vgg16", "yolo",
+    "tiny_yolo", "vgg16", "yolov1",
 ]  # fmt: skip

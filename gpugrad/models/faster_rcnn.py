@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 from ..autograd.mode import no_grad
 from ..autograd.tensor import Tensor
-from ..errors import OutOfRangeError
 from ..nn import BatchNorm2d, Conv2d, Flatten, Identity, Linear, MaxPool2d, Module, ReLU, Sequential
 from ..nn.detection import (
     AnchorGenerator,
@@ -20,6 +19,7 @@ from ..nn.detection import (
     RPNHead,
     batched_nms,
     box_iou,
+    check_labels,
     clip_boxes_to_image,
     sample_balanced,
 )
@@ -162,23 +162,6 @@ class RoIHeads(Module):
             boxes, values, label, image = boxes[kept], values[kept], label[kept], image[kept]
             parts = [image == number for number in range(len(proposals.boxes))]
             return [{"boxes": boxes[p], "scores": values[p], "labels": label[p]} for p in parts]
-
-
-def check_labels(labels: Tensor, num_classes: int, name: str) -> None:
-    """Raise OutOfRangeError for a label that is not -1 (no box) to num_classes - 1, and say which it is.
-
-    >>> gg.models.faster_rcnn.check_labels(gg.tensor([[0, 10]]), 10, "model")
-    Traceback (most recent call last):
-    ...
-    gpugrad.errors.OutOfRangeError: model: labels must be from 0 to 9, or -1 for no box; labels[0, 1] is 10
-    """
-    wrong = ((labels < -1) | (labels >= num_classes)).cpu().numpy()
-    if wrong.any():
-        place = tuple(int(i[0]) for i in wrong.nonzero())
-        raise OutOfRangeError(
-            f"{name}: labels must be from 0 to {num_classes - 1}, or -1 for no box; labels{list(place)} is "
-            f"{labels[place].item()}"
-        )
 
 
 class FasterRCNN(Module):

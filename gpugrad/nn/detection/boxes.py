@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ...autograd.tensor import Tensor
-from ...errors import OptionError, ShapeError
+from ...errors import OptionError, OutOfRangeError, ShapeError
 from ...ops.elementwise import clip, maximum, minimum
 from ...ops.join import stack
 
@@ -30,6 +30,23 @@ def check_boxes(boxes: Tensor, name: str) -> Tensor:
                 f"size, the first is {which}{array[place].tolist()}"
             )
     return boxes
+
+
+def check_labels(labels: Tensor, num_classes: int, name: str) -> None:
+    """Raise OutOfRangeError for a label that is not -1 (no box) to num_classes - 1, and say which it is.
+
+    >>> nn.detection.check_labels(gg.tensor([[0, 10]]), 10, "model")
+    Traceback (most recent call last):
+    ...
+    gpugrad.errors.OutOfRangeError: model: labels must be from 0 to 9, or -1 for no box; labels[0, 1] is 10
+    """
+    wrong = ((labels < -1) | (labels >= num_classes)).cpu().numpy()
+    if wrong.any():
+        place = tuple(int(i[0]) for i in wrong.nonzero())
+        raise OutOfRangeError(
+            f"{name}: labels must be from 0 to {num_classes - 1}, or -1 for no box; labels{list(place)} is "
+            f"{labels[place].item()}"
+        )
 
 
 def _corners(boxes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
