@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ..errors import CheckpointError
 from ..train import Outcome, Recipe
 from .suite import suite
@@ -34,10 +36,17 @@ def save_outcome(recipe: Recipe, outcome: Outcome, path: Path) -> None:
         "figures": figures,
         "seconds": outcome.seconds,
         "step_seconds": outcome.step_seconds,
+        "losses": {name: _thinned(losses) for name, losses in outcome.losses.items()},
         "pictures": [picture.name for picture in outcome.pictures],
         "environment": about,
     }
     path.write_text(json.dumps(row, indent=1) + "\n")
+
+
+def _thinned(losses: list[float], most: int = 200) -> list[float]:
+    """Return at most so many means of equally many losses in a row."""
+    parts = np.array_split(np.array(losses, np.float64), min(most, len(losses)) or 1)
+    return [float(part.mean()) for part in parts if len(part)]
 
 
 def write_report(page: Path, runs: Path, recipes: Iterable[str]) -> None:

@@ -65,10 +65,11 @@ class Options:
 
 @dataclass
 class Outcome:
-    """Holds what a run gave: figures by name, whether each goal is met, the seconds it took, the pictures' paths.
+    """Holds what a run gave: figures by name, whether each goal is met, the seconds it took, those of a step and the
+    losses of each training, the pictures' paths, the checkpoint's path.
 
     >>> from pathlib import Path
-    >>> outcome = gg.train.Outcome({"accuracy": 0.99}, {"accuracy": True}, 20.5, {"main": 0.02}, [], Path("a"))
+    >>> outcome = gg.train.Outcome({"accuracy": 0.99}, {"accuracy": True}, 20.5, {}, {}, [], Path("a"))
     >>> all(outcome.met.values())
     True
     """
@@ -77,6 +78,7 @@ class Outcome:
     met: dict[str, bool]
     seconds: float
     step_seconds: dict[str, float]
+    losses: dict[str, list[float]]
     pictures: list[Path]
     checkpoint: Path
 
@@ -128,6 +130,7 @@ class Recipe:
             setattr(self, name, value)
         self.record: dict[str, Any] = {}
         self.step_seconds: dict[str, float] = {}
+        self.losses: dict[str, list[float]] = {}
         self.pictures: list[Path] = []
         self._parts: list[Path] = []  # files of what is trained so far
 
@@ -198,6 +201,7 @@ class Recipe:
             trainer.fit(loader, self.epochs if epochs is None else epochs, validation)
         finally:  # Ctrl-C as well
             trainer.save(file, settings=self._identity())
+        self.losses[name] = trainer.losses
         if trainer.step > before:
             self.step_seconds[name] = (time.perf_counter() - start) / (trainer.step - before)
         return trainer
@@ -224,7 +228,9 @@ class Recipe:
         met = {name: goal.is_met(figures[name]) for name, goal in self.goals.items()}
         print("\n".join(self.described(figures)))
         print("wrote", ", ".join(map(str, [checkpoint, *self.pictures])))
-        return Outcome(figures, met, time.perf_counter() - start, self.step_seconds, self.pictures, checkpoint)
+        return Outcome(
+            figures, met, time.perf_counter() - start, self.step_seconds, self.losses, self.pictures, checkpoint
+        )
 
     @property
     def is_full(self) -> bool:
