@@ -2,13 +2,14 @@
 
 from .average_precision import average_precision, mean_average_precision
 from .classification import AugmentedTrainer, Classification, DigitClassification, accuracy
-from .detection import Detection, padded_scenes, truth_of
+from .detection import Detection, DetectorTrainer, RegionDetection, RegionTrainer, padded_scenes, truth_of
 from .recipe import Goal, Options, Outcome, Recipe
 from .trainer import Trainer
 from .watch import DeadUnits, dead_units, gradient_norms, nan_watch
 
 __all__ = [
-    "AugmentedTrainer", "Classification", "DeadUnits", "Detection", "DigitClassification", "Goal", "Options", "Outcome",
-    "Recipe", "Trainer", "accuracy", "average_precision", "dead_units", "gradient_norms", "mean_average_precision",
-    "nan_watch", "padded_scenes", "truth_of",
+    "AugmentedTrainer", "Classification", "DeadUnits", "Detection", "DetectorTrainer", "DigitClassification",
+    "Goal", "Options", "Outcome", "Recipe", "RegionDetection", "RegionTrainer", "Trainer", "accuracy",
+    "average_precision", "dead_units", "gradient_norms", "mean_average_precision", "nan_watch", "padded_scenes",
+    "truth_of",
 ]  # fmt: skip

@@ -7,4 +7,6 @@ from .boxes import boxes
 from .charts import bars, curves, histograms, lines
 from .graphs import Dot, graph
 
-__all__ = ["Dot", "bars", "boxes", "curves", "graph", "histograms", "lines"]
+__all__ = [
+    "Dot", "bars", "boxes", "curves", "graph", "histograms", "lines",
+]  # fmt: skip
