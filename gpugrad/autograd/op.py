@@ -88,6 +88,9 @@ class Op:
         """Bind the op as a method of a Tensor, which becomes its first input."""
         return self if instance is None else MethodType(self, instance)
 
+    def __reduce__(self) -> str:
+        return self.name  # copied and pickled as functions are: by where it is found
+
     def input_name(self, i: int) -> str:
         """Return the declared name of flat input `i`."""
         return self.inputs[0 if self.many else i]
@@ -121,6 +124,11 @@ class Op:
             return made
 
         return declare
+
+    def otherwise(self, words: frozenset[str], function: Callable) -> Op:
+        """Give the calls that do not fit the op, and have one of these words among their keywords, to `function`."""
+        self.other_form = words, function
+        return self
 
     # Calling
 

@@ -13,6 +13,8 @@ import numpy as np
 from ..errors import DTypeError
 
 _local = threading.local()
+_lock = threading.Lock()  # held while `_threads` gives the next seed
+_threads = np.random.SeedSequence()  # of the seeds of other threads' generators; the main thread's seed sets it
 
 
 class Generator:
@@ -52,11 +54,18 @@ class Generator:
 def default_generator() -> Generator:
     """Return this thread's generator, which functions use when they are given none.
 
+    Each thread has its own, so that threads do not disturb each other's numbers. In a thread that does not seed it, it
+    begins at a seed that follows from the main thread's and from how many other threads have drawn since that was set.
+
     >>> gg.default_generator().manual_seed(3).initial_seed()
     3
     """
     if not hasattr(_local, "generator"):
-        _local.generator = Generator()
+        _local.generator = generator = Generator()
+        if threading.current_thread() is not threading.main_thread():
+            with _lock:
+                (child,) = _threads.spawn(1)
+            generator.manual_seed(int(child.generate_state(1, np.uint64)[0]))
     return _local.generator
 
 
@@ -69,7 +78,11 @@ def manual_seed(seed: int) -> Generator:
     >>> gg.array_equal(gg.rand(2), first)
     True
     """
-    return default_generator().manual_seed(seed)
+    global _threads
+    generator = default_generator().manual_seed(seed)
+    if threading.current_thread() is threading.main_thread():
+        _threads = np.random.SeedSequence(generator.initial_seed())
+    return generator
 
 
 def get_rng_state() -> dict:

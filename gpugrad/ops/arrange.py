@@ -53,6 +53,7 @@ flip.vjp(x=lambda g, axis: xp(g).flip(g, axis=axis))
     ],
     exact=True,
     dtypes="own",
+    scalar_axis=False,
 )
 def roll(x, *, shift, axis=None):
     """Return x with its elements moved on by `shift` places along `axis`; those pushed out at the end come back in
@@ -85,13 +86,14 @@ def fliplr(x: Any) -> Tensor:
 
 
 def flipud(x: Any) -> Tensor:
-    """Return x with the order along axis 0 reversed.
+    """Return x with the order along axis 0 reversed. Raises ShapeError for a 0-d x.
 
     >>> gg.flipud([[1, 2], [3, 4]])
     tensor([[3, 4],
             [1, 2]])
     """
-    return flip(x, axis=0)
+    x = asarray(x)
+    return flip(x, axis=axis_of("flipud", x, 0))
 
 
 @torch_words

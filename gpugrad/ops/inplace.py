@@ -14,7 +14,7 @@ from ..autograd.convert import asarray
 from ..autograd.explain import explain
 from ..autograd.graph import OpNode
 from ..autograd.mode import mode
-from ..autograd.op import OPS, op, xp
+from ..autograd.op import OPS, Op, op, xp
 from ..autograd.tensor import Tensor, wrap
 from ..autograd.versions import changed, owner
 from ..errors import DTypeError, InplaceError, ShapeError
@@ -102,13 +102,18 @@ def _unshare(node: Any, x: Tensor) -> None:
         }
 
 
-def _inplace(name: str, function: Callable) -> Callable:
+def named_as_method(function: Callable, name: str) -> None:
+    """Give a function the name of a method of Tensor, by which Python's errors show it and pickle finds it."""
+    function.__name__, function.__qualname__, function.__module__ = name, f"Tensor.{name}", Tensor.__module__
+
+
+def _inplace(name: str, op: Op, function: Callable) -> Callable:
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         return replace(self, lambda: function(self, *args, **kwargs), f"{name}_")
 
-    method.__name__ = f"{name}_"
-    method.__doc__ = f"`{name}` in place; returns the tensor."
-    vars(method)["__wrapped__"] = OPS[name]  # `help` shows its signature
+    named_as_method(method, f"{name}_")
+    method.__doc__ = f"`{op.name}` in place; returns the tensor."
+    vars(method)["__wrapped__"] = op  # `help` shows its signature
     return method
 
 
@@ -182,7 +187,7 @@ def attach(aliases: dict[str, str], functions: dict[str, Callable]) -> None:
     names = {name: name for name in OPS} | {alias: name for alias, name in aliases.items() if name in OPS}
     for word, name in names.items():
         if OPS[name].inplace:
-            setattr(Tensor, f"{word}_", _inplace(name, functions.get(name, OPS[name])))
+            setattr(Tensor, f"{word}_", _inplace(word, OPS[name], functions.get(name, OPS[name])))
     Tensor.__setitem__ = _setitem
     for name, method in {"copy_": _copy_, "fill_": _fill_, "zero_": _zero_}.items():
         setattr(Tensor, name, method)

@@ -10,7 +10,7 @@ from ..autograd.convert import asarray
 from ..autograd.op import Many, op, xp
 from ..autograd.tensor import Tensor
 from ..autograd.views import View
-from ..errors import ShapeError
+from ..errors import DTypeError, ShapeError
 from .index import getitem
 from .shape import atleast_1d, atleast_2d, atleast_3d, axis_of, transpose
 
@@ -258,14 +258,16 @@ def column_stack(arrays: Sequence) -> Tensor:
     return concatenate([transpose(atleast_2d(a)) if a.ndim < 2 else a for a in columns], axis=1)
 
 
-def cat(tensors: Sequence, dim: int = 0, *, axis: int | None = None) -> Tensor:
-    """Join Tensors along `dim`: PyTorch's `concatenate`, in which those of shape (0,) go with any others.
+def cat(tensors: Sequence, dim: int | None = None, *, axis: int | None = None) -> Tensor:
+    """Join Tensors along `dim` (default 0): PyTorch's `concatenate`, in which those of shape (0,) go with any others.
 
     >>> gg.cat([gg.zeros(0), gg.ones(2, 1)], dim=1)
     tensor([[1.],
             [1.]])
     """
-    axis = dim if axis is None else axis
+    if dim is not None and axis is not None:
+        raise DTypeError(f"cat: dim={dim} and axis={axis} are one argument, given twice")
+    axis = (dim or 0) if axis is None else axis
     given = [asarray(t) for t in tensors] if isinstance(tensors, (list, tuple)) else tensors
     return concatenate([t for t in given if t.shape != (0,)] or given, axis=axis)
 

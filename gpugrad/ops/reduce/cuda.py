@@ -213,7 +213,7 @@ def _moment(functor: str) -> Callable:
         view = MergedAxes(x, axes, several=False)
         mean = xp(x).empty(view.outer * view.inner, _sum_dtype(x))
         _reduce("Mean", view, mean, count)
-        freedom = count - (ddof if correction is None else correction)
+        freedom = moments.freedom(x.shape, axis, ddof, correction)
         out = xp(x).empty(view.outer * view.inner, x.dtype)
         _reduce(functor, view, out, freedom if freedom > 0 else math.nan, mean)
         return view.result(out, x, axes, keepdims), {}
