@@ -28,7 +28,7 @@ class Localisation(Recipe):
     size = 48
     train_scenes = 2500
     test_scenes = 300
-    epochs = 10
+    epochs = 5
     batch_size = 32
     lr = 0.005
 
