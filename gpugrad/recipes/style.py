@@ -32,11 +32,11 @@ class Style(PhotoNetwork):
     style = "flower"
     height = 96
     steps = 200
-    content_layer = "relu3_1"
+    content_layer = "relu2_2"
     style_layers = "relu1_1 relu2_1 relu3_1 relu4_1"
-    content_weight = 0.65
+    content_weight = 0.6
     style_weight = 1.0
-    variation_weight = 0.3
+    variation_weight = 0.05
     scales = 3
 
     def train(self) -> None:
