@@ -27,7 +27,7 @@ from .resnet import BasicBlock, Bottleneck, PlainBlock, ResNet, resnet101, resne
 from .segmentation import FCN, SegNet, UNet
 from .vgg import VGG, vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn
 from .vit import VisionTransformer, vit_b_16
-from .yolo import YOLO, tiny_yolo, yolo, yolov1
+from .yolo import YOLO, tiny_yolo, yolov1
 
 __all__ = [
     "AlexNet", "AlexNet2012", "BasicBlock", "Bottleneck", "BoxRegressor", "CIFARResNet", "FCN", "FastRCNN",
@@ -37,5 +37,5 @@ __all__ = [
     "plain20", "plain32", "plain44", "plain56", "resnet101", "resnet110", "resnet152", "resnet18", "resnet20",
     "resnet32", "resnet34", "resnet44", "resnet50", "resnet56", "slide", "sliding_windows", "small_fast_rcnn",
     "small_faster_rcnn", "small_rcnn", "tiny_yolo", "vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn",
-    "vgg19", "vgg19_bn", "vit_b_16", "yolo", "yolov1",
+    "vgg19", "vgg19_bn", "vit_b_16", "yolov1",
 ]  # fmt: skip
