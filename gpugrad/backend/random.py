@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import DTypeError
+from .capture import current
 
 _local = threading.local()
 _lock = threading.Lock()  # held while `_threads` gives the next seed
@@ -67,6 +68,23 @@ def default_generator() -> Generator:
                 (child,) = _threads.spawn(1)
             generator.manual_seed(int(child.generate_state(1, np.uint64)[0]))
     return _local.generator
+
+
+def draw_seed() -> Any:
+    """Return a seed from the default generator for a random kernel: an int below 2**63.
+
+    In a captured step it is a `capture.Number`: each replay draws the seeds that the step would have drawn.
+
+    >>> from gpugrad.backend.random import draw_seed
+    >>> 0 <= draw_seed() < 2**63
+    True
+    """
+    captured = current()
+    return _drawn() if captured is None else captured.number(np.uint64, _drawn, "a seed")
+
+
+def _drawn() -> int:
+    return int(default_generator().numpy.integers(2**63))
 
 
 def manual_seed(seed: int) -> Generator:

@@ -9,6 +9,7 @@ from ..autograd.convert import asarray
 from ..autograd.op import op, xp
 from ..autograd.signature import torch_words
 from ..autograd.tensor import Tensor
+from ..backend.capture import constant_array
 from ..errors import ShapeError
 from .index import take
 from .shape import axis_of, broadcast_to, reshape, swapaxes
@@ -164,7 +165,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Tensor:
         return _repeated(x, [counts if i == axis else 1 for i in range(x.ndim)], inner=True)
     if len(counts) != length or min(counts, default=0) < 0:
         raise ShapeError(f"repeat: axis {axis} of shape {x.shape} needs {length} non-negative numbers, got {counts}")
-    return take(x, x.device.asarray(np.repeat(np.arange(length), counts)), axis=axis)
+    return take(x, constant_array(x.device, np.repeat(np.arange(length), counts)), axis=axis)
 
 
 def repeat_interleave(x: Any, repeats: Any, dim: int | None = None, *, output_size: int | None = None) -> Tensor:

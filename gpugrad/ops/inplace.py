@@ -17,7 +17,7 @@ from ..autograd.mode import mode
 from ..autograd.op import OPS, Op, op, xp
 from ..autograd.tensor import Tensor, wrap
 from ..autograd.versions import changed, owner
-from ..errors import DTypeError, InplaceError, ShapeError
+from ..errors import DTypeError, InplaceError, OutOfRangeError, ShapeError
 from .index import _checked, getitem, setitem
 
 __all__ = []
@@ -27,7 +27,8 @@ __all__ = []
     samples=lambda s: [
         s.case(s(3, 4), s(4), chain=((getitem, {"index": 1}),)),
         s.case(s(3, 4), s(2), chain=((getitem, {"index": 1}), (getitem, {"index": slice(0, 2)}))),
-    ]
+    ],
+    exact=True,
 )
 def put_view(x, value, *, chain):
     """Return a copy of x in which the view that `chain`, a sequence of (op, attributes), leads to holds `value`."""
@@ -127,9 +128,11 @@ def _operator(name: str, symbol: str) -> Callable:
 def _setitem(self: Tensor, index: Any, value: Any) -> None:
     index = tuple(_raw_index(i) for i in index) if isinstance(index, tuple) else _raw_index(index)
     try:
-        _checked(index)
+        _checked(index, self.shape)
     except TypeError as error:
         raise DTypeError(f"setitem: {error}") from None
+    except IndexError as error:
+        raise OutOfRangeError(f"setitem: {error}") from None
     if not isinstance(value, Tensor):
         try:
             value = asarray(value, self.dtype, self.device)

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd.convert import asarray
-from ..autograd.op import Many, op, xp
-from ..autograd.tensor import Tensor
-from ..autograd.views import View
-from ..errors import DTypeError, ShapeError
-from .index import getitem
-from .shape import atleast_1d, atleast_2d, atleast_3d, axis_of, transpose
+from ...autograd.convert import asarray
+from ...autograd.graph import op_for
+from ...autograd.op import Many, op, xp
+from ...autograd.tensor import Tensor
+from ...autograd.views import View
+from ...errors import DTypeError, ShapeError
+from ..index import getitem
+from ..shape import atleast_1d, atleast_2d, atleast_3d, axis_of, transpose
 
 __all__ = [
     "array_split", "cat", "chunk", "column_stack", "concat", "concatenate", "dstack", "hstack", "narrow", "split",
@@ -96,7 +97,7 @@ def cut(x, *, at, axis=0):
 def _cut_rule(g: Any, at: Sequence[int], axis: int, x_shape: tuple) -> Any:
     bounds = [0, *at, x_shape[axis]]
     if bounds == sorted(bounds):
-        return xp(g[0]).concatenate(g, axis=axis)
+        return op_for("concatenate", g[0])(g, axis=axis)
     pieces = zip(g, _pieces(x_shape, at, axis), strict=True)  # they overlap, or leave gaps
     return sum(xp(part).put_add(part, index=index, shape=x_shape) for part, index in pieces)
 
