@@ -22,7 +22,7 @@ class Localisation(Recipe):
     """
 
     notes = ("5.2.1.1 Intersection over Union (IoU)",)
-    minutes = 2
+    minutes = 1
     goals = {"mean IoU": Goal(0.85, form=".4f")}
     quick = {"epochs": 3, "train_scenes": 96, "test_scenes": 20}
     size = 48

@@ -44,7 +44,7 @@ class OverFeat(Recipe):
     """
 
     notes = ("5.2.1.2 Sliding Windows", "5.2.1.3 OverFeat")
-    minutes = 2
+    minutes = 1
     goals = {
         "largest difference from cropped windows": Goal(1e-10, lower=True, form=".1e"),
         "speed-up over cropped windows": Goal(2, form=".1f"),

@@ -20,7 +20,7 @@ class Residual(DigitClassification):
     """
 
     notes = ("2.2 Residual Networks", "5.1.3.4 ResNet")
-    minutes = 4
+    minutes = 3
     goals = {
         "plain: error of the deepest less that of the shallowest": Goal(0.01),
         "residual: error of the deepest less that of the shallowest": Goal(0.005, lower=True),
