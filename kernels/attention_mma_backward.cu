@@ -213,7 +213,6 @@ attention_mma_backward_kv(T* gk, T* gv, const T* g, const T* q, const T* k, cons
         multiply<N, W, M>(gp, values, now + N * W);
         const bool partial = a.mask_kind != kNoMask || key + kRows > int(a.keys) || row + N > queries
                           || (a.causal && key + kRows > row + 1);
-        const Bias<T> bias(mask, a, batch, head);
         const float* const level = levels + 2 * at * N;
         const float* const deltas = levels + (4 + at) * N;
 #pragma unroll
@@ -223,7 +222,7 @@ attention_mma_backward_kv(T* gk, T* gv, const T* g, const T* q, const T* k, cons
             const uint32 kept = a.dropout > 0 ? kept_by_columns<N>(a, number, j) : 0;
             if (a.dropout > 0) drop<N>(gp[m], kept, a);
             if (partial) {
-                score_columns<N>(p[m], a, bias, row, j, scale);
+                score_columns<N>(p[m], a, Bias<T>(mask, a, batch, head), row, j, scale);
                 differentiate<true, N>(p[m], gp[m], level, deltas, scale);
             } else {
                 differentiate<false, N>(p[m], gp[m], level, deltas, scale);

@@ -206,7 +206,7 @@ template <typename A> struct Sums {
 
 // The sums of each share: partial (gridDim.y, C). Without a shift, c is x itself.
 template <typename T, int V, bool Last>
-__global__ void __launch_bounds__(kThreads, kBlocks<T>) batch_norm_sums(
+__global__ void __launch_bounds__(kThreads, kFewerBlocks<T, V, Last>) batch_norm_sums(
         acc_t<T>* __restrict__ partial, const T* __restrict__ g, const T* __restrict__ x,
         const acc_t<T>* __restrict__ shift, Shape shape) {
     using A = acc_t<T>;

@@ -1,6 +1,7 @@
 """What the disassembled kernels say: the hottest part, occupancy, the table and what makes a kernel worse than it."""
 
 import dataclasses
+from fnmatch import fnmatchcase
 
 import pytest
 
@@ -101,7 +102,8 @@ def test_the_committed_table_has_every_typical_kernel():
     known = {kernel for family in Kernels.families for kernel in family.typical()}
     assert set(tables) == {"sm_80", "sm_90a"}
     assert all(set(rows) == known for _, rows in tables.values())
-    assert not any(row.spilled for _, rows in tables.values() for row in rows.values())
+    spilled = {row.kernel for _, rows in tables.values() for row in rows.values() if row.spilled}
+    assert all(any(fnmatchcase(k, p) for family in Kernels.families for p in family.spills) for k in spilled)
 
 
 def test_typical_kernels_are_instances():

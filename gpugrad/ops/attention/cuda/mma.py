@@ -27,6 +27,7 @@ def _family(source: str, *names: str) -> Kernels:
         source,
         lambda: [f"attention_mma_{name}<{T}, {W}>" for name in names for T in _TYPES for W in _WIDTHS],
         capability=_CAPABILITY,
+        spills={"attention_mma_backward_kv<*, 64>": "on sm_80, two numbers that are read again after the loop"},
         typical=lambda: {
             f"attention_mma_{name}<__nv_bfloat16, {W}>": _block(name, W) for name in names for W in _WIDTHS
         },
