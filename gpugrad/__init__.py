@@ -89,6 +89,8 @@ Random tensors, drawn from the default generator (`gpugrad.manual_seed`) or a gi
     bernoulli, multinomial, normal, rand, rand_like, randint, randint_like, randn, randn_like, randperm, uniform
 Rearranging along axes
     flip, fliplr, flipud, repeat, repeat_interleave, roll, rot90, tile
+Regions of interest
+    nms, roi_align, roi_pool
 Rounding and signs
     ceil, floor, rint, round, sign, trunc
 Running sums, products and extremes along an axis, and differences

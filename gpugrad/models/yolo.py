@@ -136,9 +136,10 @@ class YOLO(Module):
         """
         with no_grad():
             boxes, classes = self._split(scores)
-            corners = self._corners(
-                boxes[:, :, 0], boxes[:, :, 1], boxes[:, :, 2] ** 2, boxes[:, :, 3] ** 2
-            ).clip(0, 1) * size  # (N, B, S, S, 4)
+            corners = (
+                self._corners(boxes[:, :, 0], boxes[:, :, 1], boxes[:, :, 2] ** 2, boxes[:, :, 3] ** 2).clip(0, 1)
+                * size
+            )  # (N, B, S, S, 4)
             values = boxes[:, :, None, 4] * classes[:, None]  # (N, B, C, S, S)
             image, box, label, row, column = (values >= score_threshold).nonzero()
             found, value = corners[image, box, row, column], values[image, box, label, row, column]

@@ -67,9 +67,7 @@ def average_precision(
     order, right = _matched(guesses, truths, iou_threshold, max_detections)
     labels = guesses.label[order]
     classes, counts = np.unique(truths.label, return_counts=True)
-    return {
-        int(label): _area(right[labels == label], int(count)) for label, count in zip(classes, counts, strict=True)
-    }
+    return {int(label): _area(right[labels == label], int(count)) for label, count in zip(classes, counts, strict=True)}
 
 
 def mean_average_precision(
