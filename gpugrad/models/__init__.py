@@ -12,6 +12,6 @@ from .yolo import YOLO, tiny_yolo, yolov1
 
 __all__ = [
     "AlexNet", "BasicBlock", "Bottleneck", "CIFARResNet", "FastRCNN", "FasterRCNN", "GPT", "LSTMLanguageModel",
-    "LeNet", "MLP", "ResNet", "VGG", "YOLO", "resnet18", "resnet50", "small_fast_rcnn", "small_faster_rcnn", "small_rcnn",
-    "tiny_yolo", "vgg16", "yolov1",
+    "LeNet", "MLP", "ResNet", "VGG", "YOLO", "resnet18", "resnet50", "small_fast_rcnn", "small_faster_rcnn",
+    "small_rcnn", "tiny_yolo", "vgg16", "yolov1",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Defines Fast R-CNN and Faster R-CNN, which look at regions of a feature map (R. Girshick 2015; S. Ren et al. 2015)."""
+"""Defines R-CNN, Fast R-CNN and Faster R-CNN, which say what is in regions (Girshick 2014, 2015; Ren et al. 2015)."""
 
 from __future__ import annotations
 

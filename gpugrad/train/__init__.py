@@ -8,8 +8,7 @@ from .trainer import Trainer
 from .watch import DeadUnits, dead_units, gradient_norms, nan_watch
 
 __all__ = [
-    "AugmentedTrainer", "Classification", "DeadUnits", "Detection", "DetectorTrainer", "Goal", "Options", "Outcome", "Recipe",
-    "RegionDetection", "RegionTrainer", "Trainer",
-    "accuracy", "average_precision", "dead_units", "gradient_norms", "mean_average_precision", "nan_watch",
-    "padded_scenes", "truth_of",
+    "AugmentedTrainer", "Classification", "DeadUnits", "Detection", "DetectorTrainer", "Goal", "Options", "Outcome",
+    "Recipe", "RegionDetection", "RegionTrainer", "Trainer", "accuracy", "average_precision", "dead_units",
+    "gradient_norms", "mean_average_precision", "nan_watch", "padded_scenes", "truth_of",
 ]  # fmt: skip

@@ -5,12 +5,12 @@ from typing import Any
 # type -> the parameters that have it, among the attributes of ops and what functions leave as Any
 _BY_TYPE = {
     "TensorLike": (
-        "_random_samples a anchor append attn_mask b bias bias_k bias_v bins boxes condition data fill_value grid high low "
-        "in_proj_bias in_proj_weight index indices input input1 input2 input_lengths k_proj_weight key "
+        "_random_samples a anchor append attn_mask b bias bias_k bias_v bins boxes condition data fill_value grid high "
+        "low in_proj_bias in_proj_weight index indices input input1 input2 input_lengths k_proj_weight key "
         "key_padding_mask linear_bias linear_weight log_probs logits mask mat1 mat2 mat_a mat_b max mean min negative "
         "offs offsets other out_proj_bias out_proj_weight p per_sample_weights pos_weight positive prepend q "
-        "q_proj_weight query repeats rois rtol scores segments sorter source src start static_k static_v std step stop target "
-        "target_lengths targets theta tol v v_proj_weight var weight weights x x1 x2 y"
+        "q_proj_weight query repeats rois rtol scores segments sorter source src start static_k static_v std step stop "
+        "target target_lengths targets theta tol v v_proj_weight var weight weights x x1 x2 y"
     ),
     "Sequence[TensorLike]": "arrays operands",
     "bool": (
