@@ -53,13 +53,7 @@ def shapes(layers, x):
 
 def test_alexnet_table():
     # The notes' 55 x 55 maps need 227 pixels; with their 224 the last columns would not fill a step.
-    layers = nn.Sequential(
-        nn.Conv2d(3, 48, 11, stride=4), nn.ReLU(), nn.MaxPool2d(3, 2), nn.LocalResponseNorm(5),
-        nn.Conv2d(48, 256, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2), nn.LocalResponseNorm(5),
-        nn.Conv2d(256, 384, 3, padding=1), nn.ReLU(), nn.Conv2d(384, 384, 3, padding=1), nn.ReLU(),
-        nn.Conv2d(384, 256, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, 2),
-    )  # fmt: skip
-    table, out = shapes(layers, gg.zeros(1, 3, 227, 227))
+    table, out = shapes(gg.models.AlexNet2012(hidden=1).features, gg.zeros(1, 3, 227, 227))
     assert table == [
         (55, 55, 48), (27, 27, 48), (27, 27, 256), (13, 13, 256), (13, 13, 384), (13, 13, 384), (13, 13, 256),
         (6, 6, 256),

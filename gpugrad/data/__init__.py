@@ -14,6 +14,7 @@ from .dataset import (
 from .fetch import default_collate, default_convert
 from .images import ImageFolder, load_cifar10, load_mnist, read_idx
 from .loader import DataLoader
+from .photographs import PhotoPatches, load_photograph
 from .regions import extremal_regions
 from .samplers import (
     BatchSampler,
@@ -32,9 +33,8 @@ from .workers import get_worker_info
 __all__ = [
     "BatchSampler", "ByteTokenizer", "ChainDataset", "CharTokenizer", "ConcatDataset", "CutMix", "DataLoader",
     "Dataset", "DigitScenes", "HuggingFaceTokenizer", "ImageFolder", "IterableDataset", "Lines", "MixUp",
-    "RandomAffine", "RandomSampler", "Sampler", "Scene", "SequentialSampler", "Split", "StackDataset", "Subset",
-    "SubsetRandomSampler", "TensorDataset", "TokenDataset", "WeightedRandomSampler", "default_collate",
-    "default_convert", "extremal_regions",
-    "get_worker_info", "load_cifar10", "load_digits", "load_mnist", "load_sklearn",
-    "random_split", "read_idx", "transforms",
+    "PhotoPatches", "RandomAffine", "RandomSampler", "Sampler", "Scene", "SequentialSampler", "Split",
+    "StackDataset", "Subset", "SubsetRandomSampler", "TensorDataset", "TokenDataset", "WeightedRandomSampler",
+    "default_collate", "default_convert", "extremal_regions", "get_worker_info", "load_cifar10", "load_digits",
+    "load_mnist", "load_photograph", "load_sklearn", "random_split", "read_idx", "transforms",
 ]  # fmt: skip

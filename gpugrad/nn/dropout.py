@@ -77,6 +77,31 @@ class Dropout3d(_Dropout):
     function = staticmethod(F.dropout3d)
 
 
+class StochasticDepth(Module):
+    """Zeroes what a residual branch computed, (N, ...), with probability p: for each sample by itself with mode "row",
+    for the whole batch with "batch"; else it is multiplied by 1 / (1 - p). Names are torchvision's.
+
+    See G. Huang et al. 2016, section 3.
+
+    >>> nn.StochasticDepth(p=0.2, mode="row").eval()(gg.ones((2, 3))).sum().item()
+    6.0
+    """
+
+    def __init__(self, p: float, mode: str):
+        super().__init__()
+        if not 0 <= p <= 1:
+            raise OptionError(f"StochasticDepth: p must be between 0 and 1, got {p}")
+        if mode not in ("row", "batch"):
+            raise OptionError(f"StochasticDepth: mode must be 'row' or 'batch', got {mode!r}")
+        self.p, self.mode = p, mode
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.stochastic_depth(input, self.p, self.mode, self.training)
+
+    def extra_repr(self) -> str:
+        return f"p={self.p}, mode={self.mode}"
+
+
 class AlphaDropout(_Dropout):
     """Drops values so that the mean and the variance of what SELU made stay as they are.
 

@@ -1,13 +1,11 @@
 """Digits: the course notes' assignment, a convolutional network for handwritten digits."""
 
-from ..autograd.tensor import Tensor
-from ..data import RandomAffine, Split, load_digits
 from ..models import LeNet
 from ..nn import Module
-from ..train import Classification, Goal
+from ..train import DigitClassification, Goal
 
 
-class Digits(Classification):
+class Digits(DigitClassification):
     """Reads handwritten digits with the convolutional network 20-50-500.
 
     conv 5x5 to 20 channels, max-pool 2, conv 5x5 to 50, max-pool 2, linear 500, ReLU, linear 10; softmax cross-entropy,
@@ -18,12 +16,7 @@ class Digits(Classification):
     goals = {"test accuracy": Goal(0.985)}
     quick = {"epochs": 2, "train_samples": 400}
     epochs = 30
-
-    def data(self) -> Split:
-        return load_digits(20)
+    size = 20
 
     def build(self) -> Module:
-        return LeNet(size=20)
-
-    def augment(self, images: Tensor) -> Tensor:
-        return RandomAffine(degrees=15, translate=0.09, scale=0.2, shear=0.25)(images)
+        return LeNet(size=self.size)

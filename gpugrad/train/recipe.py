@@ -249,8 +249,10 @@ class Recipe:
 
     def _save(self, figures: Mapping[str, float]) -> Path:
         path = self.options.out / f"{self.name}.safetensors"
-        text = None if self.options.text is None else str(self.options.text)
-        about = {"recipe": self.name, "seed": self.options.seed, "settings": self.changed, "text": text}
+        about = {"recipe": self.name, "seed": self.options.seed, "settings": self.changed}
+        for name in ("text", "weights"):
+            file = getattr(self.options, name)
+            about[name] = None if file is None else str(file)
         save(path, self.model.state_dict(), {**about, "record": self.record, "figures": dict(figures)})
         return path
 
@@ -270,7 +272,8 @@ class Recipe:
         if not isinstance(about, dict) or not {"recipe", "seed", "settings", "text", "record"} <= about.keys():
             raise CheckpointError(f"{checkpoint}: not written by `gpugrad train`")
         options.seed, options.settings = about["seed"], about["settings"]
-        options.text = None if about["text"] is None else Path(about["text"])
+        for name in ("text", "weights"):  # files of earlier versions have no weights
+            setattr(options, name, None if about.get(name) is None else Path(about[name]))
         self = cls(options)
         manual_seed(options.seed)
         self.model = self.build().to(self.device)

@@ -1,10 +1,21 @@
 """Pictures: graphs of computations, curves, images, and what is inside a network.
 
-Each function returns what it drew or found; those that draw return matplotlib's Figure and write it to `path`.
+Those that draw return matplotlib's Figure and write it to `path`; those that find or make images return Tensors, which
+`image_grid` draws.
 """
 
+from .attribution import grad_cam, guided_backprop, input_gradient, saliency
 from .boxes import boxes
-from .charts import curves, histograms
+from .charts import bars, curves, histograms, lines
+from .dreams import deep_dream, maximize
 from .graphs import Dot, graph
+from .images import color_classes, edges, image_grid, overlay, stretched
+from .layers import TopPatches, activations, filters, top_patches
+from .style import StyleLosses, StyleTransfer, gram_matrix, total_variation
 
-__all__ = ["Dot", "boxes", "curves", "graph", "histograms"]
+__all__ = [
+    "Dot", "StyleLosses", "StyleTransfer", "TopPatches", "activations", "bars", "boxes", "color_classes", "curves",
+    "deep_dream", "edges", "filters", "grad_cam", "gram_matrix", "graph", "guided_backprop", "histograms",
+    "image_grid", "input_gradient", "lines", "maximize", "overlay", "saliency", "stretched", "top_patches",
+    "total_variation",
+]  # fmt: skip

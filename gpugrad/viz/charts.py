@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..backend.dtypes import float32
+from ..errors import ShapeError
 from .figures import new_figure, saved
 
 
@@ -41,6 +42,61 @@ def curves(
     elif named:
         axes.legend()
     axes.grid(alpha=0.3)
+    return saved(figure, path)
+
+
+def lines(
+    x: Sequence[float],
+    values: Mapping[str, Sequence[float]],
+    path: str | os.PathLike | None = None,
+    *,
+    xlabel: str = "",
+    ylabel: str = "",
+) -> Any:
+    """Return a picture of values by name at the places `x`, such as errors by depth: matplotlib's Figure, also written
+    to `path`.
+
+    Raises ShapeError where there are not as many values as places.
+
+    >>> figure = gg.viz.lines([20, 44], {"plain": [0.1, 0.2], "residual": [0.1, 0.05]}, xlabel="layers")
+    >>> [line.get_label() for line in figure.axes[0].lines]
+    ['plain', 'residual']
+    """
+    figure, axes = new_figure((6, 4))
+    for name, given in values.items():
+        if len(given) != len(x):
+            raise ShapeError(f"lines: {name!r} has {len(given)} values for {len(x)} places")
+        axes.plot(x, given, marker="o", label=name)
+    axes.set(xlabel=xlabel, ylabel=ylabel, xticks=list(x))
+    axes.legend()
+    axes.grid(alpha=0.3)
+    return saved(figure, path)
+
+
+def bars(values: Mapping[str, Mapping[str, float]], path: str | os.PathLike | None = None, *, ylabel: str = "") -> Any:
+    """Return a picture of groups of bars, such as figures with and without something: matplotlib's Figure, also
+    written to `path`.
+
+    values: of each group by name, the bars' heights by name, the same names in every group. The axis begins somewhat
+    below the lowest bar.
+
+    >>> figure = gg.viz.bars({"dropout": {"without": 0.9, "with": 0.95}, "mixup": {"without": 0.9, "with": 0.92}})
+    >>> [text.get_text() for text in figure.axes[0].get_xticklabels()]
+    ['dropout', 'mixup']
+    """
+    figure, axes = new_figure((1.6 * len(values) + 2, 4))
+    names = list(next(iter(values.values()), {}))
+    places, width = np.arange(len(values)), 0.8 / max(1, len(names))
+    for number, name in enumerate(names):
+        heights = [group[name] for group in values.values()]
+        drawn = axes.bar(places + (number - (len(names) - 1) / 2) * width, heights, width, label=name)
+        axes.bar_label(drawn, fmt="%.4g", fontsize=8)
+    heights = [height for group in values.values() for height in group.values()]
+    spread = max(heights, default=0) - min(heights, default=0)
+    axes.set_ylim(bottom=max(0, min(heights, default=0) - spread - 1e-3))
+    axes.set_xticks(places, list(values))
+    axes.set_ylabel(ylabel)
+    axes.legend(loc="lower right")
     return saved(figure, path)
 
 

@@ -14,6 +14,11 @@ def new_figure(size: tuple, rows: int = 0, columns: int = 0) -> tuple[Any, Any]:
     return figure, figure.subplots(rows, columns, squeeze=False) if rows else figure.subplots()
 
 
+def blank_figure(size: tuple) -> Any:
+    """Return a figure of `size` inches without axes, which are placed by hand. Raises MissingPackageError."""
+    return need("matplotlib.figure", "drawing", "demo").Figure(figsize=size)
+
+
 def saved(figure: Any, path: str | os.PathLike | None) -> Any:
     """Return the figure, which is also written to `path` if there is one."""
     if path is not None:

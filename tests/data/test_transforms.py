@@ -13,6 +13,7 @@ from gpugrad.data.transforms import (
     ColorJitter,
     Compose,
     CutMix,
+    Cutout,
     MixUp,
     Normalize,
     RandomAffine,
@@ -22,7 +23,7 @@ from gpugrad.data.transforms import (
     Resize,
     ToTensor,
 )
-from gpugrad.errors import DTypeError, ShapeError
+from gpugrad.errors import DTypeError, OptionError, ShapeError
 
 
 def pictures(n=5, c=3, h=6, w=8, dtype="float32", device="cpu"):
@@ -218,3 +219,22 @@ def test_transforms_inside_a_loader_do_not_depend_on_the_workers():
         return [b.tolist() for b in DataLoader(Pictures(), 2, shuffle=True, num_workers=workers)]
 
     assert run(0) == run(1) == run(2)
+
+
+@pytest.mark.parametrize("size, at_most", [(1, 1), (3, 9), (4, 16), (99, 48)])
+def test_cutout_sets_a_square_to_zero_whose_middle_is_in_the_image(size, at_most):
+    images = gg.ones(300, 2, 6, 8)
+    out = Cutout(size, gg.Generator().manual_seed(0))(images).numpy()
+    assert set(np.unique(out).tolist()) <= {0.0, 1.0} and (out[:, 0] == out[:, 1]).all()
+    cut = out[:, 0] == 0
+    areas = cut.sum((1, 2))
+    rows, columns = cut.any(2).sum(1), cut.any(1).sum(1)
+    assert (areas == rows * columns).all() and areas.min() >= 1 and areas.max() == at_most
+    if size < 6:  # each side is cut off where the middle is near the border, and the corners are reached
+        assert rows.max() == columns.max() == size and areas.min() == ((size + 1) // 2) ** 2
+        assert cut[:, 0, 0].any() and cut[:, -1, -1].any()
+
+
+def test_cutout_needs_a_size():
+    with pytest.raises(OptionError, match="Cutout: size must be positive, got 0"):
+        Cutout(0)

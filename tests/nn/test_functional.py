@@ -7,7 +7,7 @@ from torch_reference import compare, run, torch
 
 import gpugrad as gg
 import gpugrad.nn.functional as F
-from gpugrad.errors import DTypeError, OutOfRangeError, ShapeError
+from gpugrad.errors import DTypeError, OptionError, OutOfRangeError, ShapeError
 
 TF = torch.nn.functional
 RNG = np.random.default_rng(1)
@@ -255,6 +255,27 @@ def test_dropout():
     assert set(np.unique(F.dropout2d(gg.ones(50, 4, 3, 3), 0.5).sum(axis=(2, 3)).numpy())) == {0.0, 18.0}
     with pytest.raises(DTypeError, match="p in"):
         F.dropout(x, 1.5)
+
+
+def test_stochastic_depth_drops_samples_or_the_batch():
+    gg.manual_seed(0)
+    x = gg.ones(400, 2, 3, requires_grad=True)
+    out = F.stochastic_depth(x, 0.25, "row")
+    values = out.detach().numpy().reshape(400, 6)
+    assert (values == values[:, :1]).all() and np.unique(values).tolist() == [0, pytest.approx(4 / 3)]
+    assert 260 < (values[:, 0] > 0).sum() < 340
+    out.sum().backward()
+    np.testing.assert_array_equal(x.grad.numpy(), out.detach().numpy())
+    batches = [F.stochastic_depth(x.detach(), 0.5, "batch").numpy() for _ in range(40)]
+    assert {tuple(np.unique(batch).tolist()) for batch in batches} == {(0.0,), (2.0,)}
+    assert F.stochastic_depth(x, 0.5, "row", training=False) is x
+    with pytest.raises(OptionError, match="mode must be 'row' or 'batch', got 'both'"):
+        F.stochastic_depth(x, 0.5, "both")
+    layer = gg.nn.StochasticDepth(0.5, "row")
+    assert repr(layer) == "StochasticDepth(p=0.5, mode=row)" and layer.eval()(x) is x
+    for p, mode, words in ((1.5, "row", "p must be between 0 and 1"), (0.5, "none", "mode must be 'row' or 'batch'")):
+        with pytest.raises(OptionError, match=words):
+            gg.nn.StochasticDepth(p, mode)
 
 
 ACTIVATIONS = [

@@ -60,7 +60,7 @@ _EXCEPTIONS = {
     "multi_head_attention_forward.bias_v": "TensorLike | None",
     "multi_head_attention_forward.out_proj_bias": "TensorLike | None",
     "convolution.padding": "Sequence[Sequence[int]]", "max_pool.padding": "Sequence[Sequence[int]]",
-    "sum_pool.padding": "Sequence[Sequence[int]]",
+    "sum_pool.padding": "Sequence[Sequence[int]]", "batch_norm.running": "Any",
 }  # fmt: skip
 # The result of ops that have as many outputs as a call asks for.
 RESULTS = {name: "tuple[Tensor, ...]" for name in ("nonzero", "unstack")}

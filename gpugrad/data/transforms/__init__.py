@@ -7,10 +7,10 @@ DataLoader they are the same for any number of workers. uint8 images stay uint8 
 
 from .base import Compose, ToTensor, Transform
 from .color import ColorJitter, Normalize
-from .geometry import CenterCrop, RandomAffine, RandomCrop, RandomHorizontalFlip, RandomVerticalFlip, Resize
+from .geometry import CenterCrop, Cutout, RandomAffine, RandomCrop, RandomHorizontalFlip, RandomVerticalFlip, Resize
 from .mix import CutMix, MixUp
 
 __all__ = [
-    "CenterCrop", "ColorJitter", "Compose", "CutMix", "MixUp", "Normalize", "RandomAffine", "RandomCrop",
+    "CenterCrop", "ColorJitter", "Compose", "CutMix", "Cutout", "MixUp", "Normalize", "RandomAffine", "RandomCrop",
     "RandomHorizontalFlip", "RandomVerticalFlip", "Resize", "ToTensor", "Transform",
 ]  # fmt: skip

@@ -119,6 +119,32 @@ class RandomVerticalFlip(_RandomFlip):
     axis = -2
 
 
+class Cutout(Transform):
+    """Sets a square of `size` x `size` pixels to 0, its middle anywhere in the image: parts may lie beyond the border.
+
+    T. DeVries and G. Taylor 2017, "Improved regularization of convolutional neural networks with cutout", section 3.
+    Raises OptionError unless size is positive.
+
+    >>> images = gg.data.transforms.Cutout(2)(gg.ones(8, 1, 5, 5))
+    >>> images.shape, 1 <= 25 - images[0].sum().item() <= 4
+    ((8, 1, 5, 5), True)
+    """
+
+    def __init__(self, size: int, generator: Generator | None = None):
+        if size < 1:
+            raise OptionError(f"Cutout: size must be positive, got {size}")
+        self.size, self.generator = size, generator
+
+    def apply(self, images: Any, device: Device) -> Any:
+        inside = []
+        for axis in (2, 3):
+            middle = self.random.integers(0, images.shape[axis], (len(images), 1))
+            steps = np.arange(images.shape[axis]) - middle + self.size // 2
+            inside.append((steps >= 0) & (steps < self.size))
+        square = inside[0][:, None, :, None] & inside[1][:, None, None, :]
+        return device.xp.where(device.asarray(square), images.dtype.type(0), images)
+
+
 class Resize(Transform):
     """Resizes images to `size`: (height, width), or the length of the shorter edge.
 

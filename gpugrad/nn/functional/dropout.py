@@ -1,4 +1,7 @@
-"""Dropout (N. Srivastava et al. 2014): zero elements at random in training, and scale the rest to keep the mean."""
+"""Dropout (N. Srivastava et al. 2014): zero elements at random in training, and scale the rest to keep the mean.
+
+What is dropped together: nothing, the elements of a channel, of a sample, or all.
+"""
 
 import math
 from typing import Any
@@ -7,11 +10,19 @@ import numpy as np
 
 from ...autograd.convert import asarray
 from ...autograd.tensor import Tensor
-from ...backend.random import default_generator
-from ...errors import DTypeError
+from ...backend.random import default_generator, draw_seed
+from ...errors import DTypeError, OptionError
 from ...ops.dropout import apply_mask, drop_scale, seeded_dropout
 
-__all__ = ["alpha_dropout", "dropout", "dropout1d", "dropout2d", "dropout3d", "feature_alpha_dropout"]
+__all__ = [
+    "alpha_dropout",
+    "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
+    "feature_alpha_dropout",
+    "stochastic_depth",
+]
 
 
 def check_probability(name: str, p: float, argument: str = "p") -> None:
@@ -25,18 +36,19 @@ def _keep_mask(x: Tensor, p: float, shape: tuple) -> Any:
     return x.device.asarray(default_generator().numpy.random(shape, np.float32) >= p)
 
 
-def _dropout(name: str, input: Any, p: float, training: bool, inplace: bool, per_channel: bool) -> Tensor:
-    """Check the arguments of `dropout`, or of `dropout` per channel, and apply it."""
+def _dropout(name: str, input: Any, p: float, training: bool, inplace: bool, axes: int | None = None) -> Tensor:
+    """Check the arguments of `dropout`, or of one that drops together what differs beyond the first `axes` axes only,
+    and apply it."""
     x = asarray(input)
     check_probability(name, p)
     if not training or p == 0:
         return x
+    axes = x.ndim if axes is None else axes
     if x.device.type == "cpu":
-        shape = x.shape[:2] + (1,) * (x.ndim - 2) if per_channel else x.shape
+        shape = x.shape[:axes] + (1,) * (x.ndim - axes)
         made = apply_mask(x, _keep_mask(x, p, shape), scale=drop_scale(p))
     else:  # drawn where it is used, which moves nothing; NumPy's own generator is the faster one on the CPU
-        seed = int(default_generator().numpy.integers(2**63))
-        made = seeded_dropout(x, p=p, seed=seed, share=math.prod(x.shape[2:]) if per_channel else 1)
+        made = seeded_dropout(x, p=p, seed=draw_seed(), share=math.prod(x.shape[axes:]))
     return x.copy_(made) if inplace else made
 
 
@@ -48,7 +60,7 @@ def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = F
     >>> F.dropout(gg.ones(3), p=0.5, training=False)
     tensor([1., 1., 1.])
     """
-    return _dropout("dropout", input, p, training, inplace, False)
+    return _dropout("dropout", input, p, training, inplace)
 
 
 def dropout1d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
@@ -57,7 +69,7 @@ def dropout1d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
     >>> F.dropout1d(gg.ones((1, 2, 3)), p=1.0).sum().item()
     0.0
     """
-    return _dropout("dropout1d", input, p, training, inplace, True)
+    return _dropout("dropout1d", input, p, training, inplace, 2)
 
 
 def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
@@ -66,7 +78,7 @@ def dropout2d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
     >>> F.dropout2d(gg.ones((1, 2, 3, 3)), p=1.0).sum().item()
     0.0
     """
-    return _dropout("dropout2d", input, p, training, inplace, True)
+    return _dropout("dropout2d", input, p, training, inplace, 2)
 
 
 def dropout3d(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
@@ -75,7 +87,21 @@ def dropout3d(input: Any, p: float = 0.5, training: bool = True, inplace: bool =
     >>> F.dropout3d(gg.ones((1, 2, 3, 3, 3)), p=1.0).sum().item()
     0.0
     """
-    return _dropout("dropout3d", input, p, training, inplace, True)
+    return _dropout("dropout3d", input, p, training, inplace, 2)
+
+
+def stochastic_depth(input: Any, p: float, mode: str, training: bool = True) -> Tensor:
+    """Drop, as `dropout` drops elements, whole samples (mode "row") or the whole batch (mode "batch").
+
+    input is what a residual branch computed, (N, ...); the rest is scaled by 1 / (1 - p). See G. Huang et al. 2016,
+    "Deep networks with stochastic depth", section 3. Raises OptionError for another mode.
+
+    >>> F.stochastic_depth(gg.ones((2, 3)), p=1.0, mode="row").sum().item()
+    0.0
+    """
+    if mode not in ("row", "batch"):
+        raise OptionError(f"stochastic_depth: mode must be 'row' or 'batch', got {mode!r}")
+    return _dropout("stochastic_depth", input, p, training, False, 1 if mode == "row" else 0)
 
 
 def _alpha_dropout(name: str, input: Any, p: float, training: bool, inplace: bool, per_channel: bool) -> Tensor:
