@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import gpugrad as gg
-from gpugrad.errors import OutOfRangeError, ShapeError
+from gpugrad.errors import OptionError, OutOfRangeError, ShapeError
 from gpugrad.nn import detection
 
 
@@ -144,6 +144,8 @@ def test_wrong_boxes_are_named():
     turned = gg.tensor([[0.0, 0.0, 1.0, 1.0], [5.0, 0.0, 3.0, 2.0]])
     with pytest.raises(ShapeError, match=r"nms: boxes .* 1 of 2 have a negative size, the first is box 1, \[5.0, 0.0"):
         detection.nms(turned, gg.ones(2), 0.5)
+    with pytest.raises(OptionError, match="soft_nms: sigma must be above 0, got 0"):
+        detection.soft_nms(gg.zeros(1, 4), gg.ones(1), sigma=0)
     with pytest.raises(ShapeError, match="roi_align: boxes must have x1 <= x2"):
         detection.roi_align(gg.ones(1, 1, 4, 4), [turned], 2)
     with pytest.raises(OutOfRangeError, match="roi_align.*images 0 to 3, but x has 1"):
