@@ -50,17 +50,16 @@ Elementwise arithmetic
     abs, absolute, add, cbrt, divide, floor_divide, fmod, hypot, lerp, multiply, negative, positive, pow, power,
     reciprocal, remainder, rsqrt, sqrt, square, subtract, true_divide
 Elementwise choices between values
-    clip, copysign, fmax, fmin, heaviside, maximum, minimum, where
+    clip, copysign, fmax, fmin, heaviside, maximum, minimum, nan_to_num, where
 Elementwise comparisons, predicates, logic and bits
-    bitwise_and, bitwise_invert, bitwise_left_shift, bitwise_not, bitwise_or, bitwise_right_shift, bitwise_xor,
-    equal, greater, greater_equal, invert, isclose, isfinite, isinf, isnan, left_shift, less, less_equal,
-    logical_and, logical_not, logical_or, logical_xor, not_equal, right_shift, signbit
-Elementwise ops, one module per subject
-    allclose, array_equal, nan_to_num
+    allclose, array_equal, bitwise_and, bitwise_invert, bitwise_left_shift, bitwise_not, bitwise_or,
+    bitwise_right_shift, bitwise_xor, equal, greater, greater_equal, invert, isclose, isfinite, isinf, isnan,
+    left_shift, less, less_equal, logical_and, logical_not, logical_or, logical_xor, not_equal, right_shift,
+    signbit
 Exponentials and logarithms
     exp, exp2, expm1, log, log10, log1p, log2, logaddexp
 Extremes over axes, where they are, and the truth of elements
-    all, amax, amin, any, argmax, argmin, count_nonzero
+    all, amax, amin, any, argmax, argmin, count_nonzero, max, min
 Indexing, gathering and scattering
     gather, index_add, index_select, masked_fill, scatter_add, take, take_along_axis
 Joining arrays, cutting them and repeating them
@@ -69,15 +68,15 @@ Joining arrays, cutting them and repeating them
 Layer norm and RMS norm over trailing axes, also of a sum of two arrays
     add_layer_norm, add_rms_norm, layer_norm, rms_norm
 Linear algebra
-    cross, det, inv, inverse, logdet, lstsq, matrix_norm, matrix_power, matrix_rank, matrix_transpose,
-    multi_dot, norm, outer, pinv, slogdet, solve, solve_triangular, tensordot, vecdot
+    cross, det, inv, inverse, logdet, lstsq, matrix_power, matrix_rank, multi_dot, pinv, slogdet, solve,
+    solve_triangular
 Looking rows up in a table, and adding up rows that share an id
     embedding, one_hot, segment_sum
 New tensors
     arange, empty, empty_like, eye, from_dlpack, full, full_like, linspace, logspace, ones, ones_like, zeros,
     zeros_like
 Norms of vectors and matrices
-    vector_norm
+    matrix_norm, norm, vector_norm
 Order statistics and weighted means
     average, median, nanmean, nansum, percentile, quantile
 Padding
@@ -85,13 +84,13 @@ Padding
 Pooling over windows in one to three spatial dimensions
     max_pool, sum_pool
 Products of matrices and vectors
-    addmm, baddbmm, bmm, dot, inner, kron, matmul, matvec, mm, mv, vdot, vecmat
+    addmm, baddbmm, bmm, dot, inner, kron, matmul, matvec, mm, mv, outer, tensordot, vdot, vecdot, vecmat
 Random tensors, drawn from the default generator (`gpugrad.manual_seed`) or a given one
     bernoulli, multinomial, normal, rand, rand_like, randint, randint_like, randn, randn_like, randperm, uniform
 Rearranging along axes
     flip, fliplr, flipud, repeat, repeat_interleave, roll, rot90, tile
-Reductions over axes
-    max, min, std, var
+Regions of interest
+    nms, roi_align, roi_pool
 Rounding and signs
     ceil, floor, rint, round, sign, trunc
 Running sums, products and extremes along an axis, and differences
@@ -100,8 +99,8 @@ Scaled dot-product attention
     attention
 Shape
     atleast_1d, atleast_2d, atleast_3d, broadcast_arrays, broadcast_shapes, broadcast_to, expand, expand_dims,
-    flatten, meshgrid, moveaxis, movedim, permute, permute_dims, ravel, reshape, squeeze, swapaxes, swapdims, t,
-    transpose, unflatten, unsqueeze
+    flatten, matrix_transpose, meshgrid, moveaxis, movedim, permute, permute_dims, ravel, reshape, squeeze,
+    swapaxes, swapdims, t, transpose, unflatten, unsqueeze
 Smooth activation functions, as PyTorch defines them
     gelu, logsigmoid, mish, silu, softplus, softsign, tanhshrink
 Softmax, its logarithm, and the softmax of masked scores
@@ -120,6 +119,8 @@ The linear layer, alone and with the activation after it
 Trigonometric and hyperbolic functions and their inverses
     acos, acosh, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, asin, asinh, atan, atan2, atanh,
     cos, cosh, deg2rad, rad2deg, sin, sinh, tan, tanh
+Variances and standard deviations over axes
+    std, var
 """
 
 import importlib as _importlib

@@ -151,9 +151,9 @@ def test_only_backend_imports_cupy():
 
 # Files of nn, and of its functional part, that are made of several families' ops, or are no layers.
 COMPOSED = {
-    "adaptive_pool", "adaptive_softmax", "activation", "arguments", "container", "distance", "fractional_pool",
-    "functional", "grid_sample", "hooks", "init", "lazy", "margin_loss", "members", "module", "multihead_attention",
-    "parameter", "spatial", "state_dict", "summary", "transformer", "unpool", "utils",
+    "adaptive_pool", "adaptive_softmax", "activation", "arguments", "container", "detection", "distance",
+    "fractional_pool", "functional", "grid_sample", "hooks", "init", "lazy", "margin_loss", "members", "module",
+    "multihead_attention", "parameter", "spatial", "state_dict", "summary", "transformer", "unpool", "utils",
 }  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Defines Fast R-CNN and Faster R-CNN, which look at regions of a feature map (R. Girshick 2015; S. Ren et al. 2015)."""
+"""Defines R-CNN, Fast R-CNN and Faster R-CNN, which say what is in regions (Girshick 2014, 2015; Ren et al. 2015)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ from ..nn.detection import (
     sample_balanced,
 )
 from ..nn.functional import cross_entropy, smooth_l1_loss, softmax
-from ..ops.creation import arange
 from ..ops.elementwise import relu, where
 from ..ops.join import concatenate
 
@@ -239,9 +238,7 @@ def _small_backbone(in_channels: int) -> Sequential:
     def layer(channels: int, out: int, stride: int = 1) -> Sequence[Module]:
         return Conv2d(channels, out, 3, stride, 1, bias=False), BatchNorm2d(out), ReLU()
 
-    return Sequential(
-        *layer(in_channels, 24, 2), *layer(24, 48), MaxPool2d(2), *layer(48, WIDTH), *layer(WIDTH, WIDTH)
-    )
+    return Sequential(*layer(in_channels, 24, 2), *layer(24, 48), MaxPool2d(2), *layer(48, WIDTH), *layer(WIDTH, WIDTH))
 
 
 def _small_heads(num_classes: int, pool: Module, bins: int) -> RoIHeads:

@@ -10,7 +10,7 @@ import numpy as np
 from ..autograd.convert import asarray
 from ..autograd.mode import no_grad
 from ..autograd.tensor import Tensor
-from ..errors import OutOfRangeError, ShapeError
+from ..errors import ShapeError
 from ..nn import (
     BatchNorm2d,
     Conv2d,

@@ -95,9 +95,7 @@ class Detection(Recipe):
         """Train with Adam, the learning rate up to `lr` and down again in one cycle; draw the curve of the losses."""
         optimizer = Adam(self.model.parameters(), lr=self.lr)
         schedule = OneCycleLR(optimizer, self.lr, total_steps=max(2, self.epochs * len(loader)), pct_start=0.1)
-        trainer = self.trainer(
-            self.model, optimizer, kind=kind, scheduler=schedule, scheduled="step", clip=clip
-        )
+        trainer = self.trainer(self.model, optimizer, kind=kind, scheduler=schedule, scheduled="step", clip=clip)
         self.fit(trainer, loader)
         if trainer.losses:
             trainer.draw(self.picture("loss"))

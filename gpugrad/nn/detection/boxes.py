@@ -16,6 +16,12 @@ def check_boxes(boxes: Tensor, name: str) -> Tensor:
     """Return the boxes. Raises ShapeError unless they are (..., 4) with sides of no negative length; it says which.
 
     On cuda, where looking at the sides would have to wait for the device, only the shape is looked at.
+
+    >>> nn.detection.check_boxes(gg.tensor([[0.0, 0.0, 1.0, 1.0], [5.0, 0.0, 3.0, 2.0]]), "model").shape
+    Traceback (most recent call last):
+    ...
+    gpugrad.errors.ShapeError: model: boxes must have x1 <= x2 and y1 <= y2; 1 of 2 have a negative size, the first is
+    box 1, [5.0, 0.0, 3.0, 2.0]
     """
     if boxes.ndim < 1 or boxes.shape[-1] != 4:
         raise ShapeError(f"{name}: boxes must be (..., 4), got shape {boxes.shape}")

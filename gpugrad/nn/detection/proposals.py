@@ -8,7 +8,6 @@ from typing import NamedTuple
 from ...autograd.mode import no_grad
 from ...autograd.tensor import Tensor
 from ...ops.creation import arange, zeros
-from ...ops.elementwise import where
 from ...ops.index import take_along_axis
 from ...ops.join import concatenate
 from .. import init

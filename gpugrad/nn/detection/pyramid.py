@@ -33,7 +33,9 @@ class FeaturePyramidNetwork(Module):
     def __init__(self, in_channels_list: Sequence[int], out_channels: int):
         super().__init__()
         self.inner_blocks = ModuleList([Sequential(Conv2d(channels, out_channels, 1)) for channels in in_channels_list])
-        self.layer_blocks = ModuleList([Sequential(Conv2d(out_channels, out_channels, 3, padding=1)) for _ in in_channels_list])
+        self.layer_blocks = ModuleList(
+            [Sequential(Conv2d(out_channels, out_channels, 3, padding=1)) for _ in in_channels_list]
+        )
         for layer in self.modules():
             if isinstance(layer, Conv2d):
                 init.kaiming_uniform_(layer.weight, a=1)
@@ -76,7 +78,9 @@ class MultiScaleRoIAlign(Module):
         self.output_size, self.sampling_ratio = output_size, sampling_ratio
         self.canonical_scale, self.canonical_level = canonical_scale, canonical_level
 
-    def forward(self, features: Sequence[Tensor], rois: Tensor | Sequence[Tensor], image_size: tuple[int, int]) -> Tensor:
+    def forward(
+        self, features: Sequence[Tensor], rois: Tensor | Sequence[Tensor], image_size: tuple[int, int]
+    ) -> Tensor:
         rois = as_rois(rois, "MultiScaleRoIAlign")
         scales = [feature.shape[2] / image_size[0] for feature in features]
         finest = round(-math.log2(scales[0]))

@@ -26,14 +26,16 @@ def as_rois(boxes: Tensor | Sequence[Tensor], name: str = "as_rois") -> Tensor:
     >>> nn.detection.as_rois([gg.zeros(1, 4), gg.ones(1, 4)]).tolist()
     [[0.0, 0.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0, 1.0]]
     """
-    if not isinstance(boxes, Tensor):
+    if isinstance(boxes, Tensor):
+        rois: Any = boxes
+    else:
         joined = concatenate(list(boxes))
-        image = np.repeat(np.arange(len(boxes)), [len(part) for part in boxes])
-        boxes = concatenate([asarray(image, device=joined.device).astype(joined.dtype)[:, None], joined], 1)
-    if boxes.ndim != 2 or boxes.shape[1] != 5:
-        raise ShapeError(f"{name}: boxes must be (K, 5), or a list of (n, 4) for each image, got {boxes.shape}")
-    check_boxes(boxes[:, 1:], name)
-    return boxes
+        image: Any = asarray(np.repeat(np.arange(len(boxes)), [len(part) for part in boxes]), device=joined.device)
+        rois = concatenate([image.astype(joined.dtype)[:, None], joined], 1)
+    if rois.ndim != 2 or rois.shape[1] != 5:
+        raise ShapeError(f"{name}: boxes must be (K, 5), or a list of (n, 4) for each image, got {rois.shape}")
+    check_boxes(rois[:, 1:], name)
+    return rois
 
 
 def roi_align(

@@ -2,7 +2,7 @@
 
 from ...autograd.mode import no_grad
 from ...autograd.tensor import Tensor
-from ...errors import ShapeError
+from ...errors import OptionError, ShapeError
 from ...ops import roi
 from ...ops.creation import arange
 from ...ops.elementwise import exp, where

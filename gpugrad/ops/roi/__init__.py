@@ -15,7 +15,9 @@ __all__ = ["nms", "roi_align", "roi_pool"]
 def overlapping(a: Any, b: Any, threshold: float) -> Any:
     """Return whether the intersection over union of boxes (..., 4), broadcast, is above `threshold`: bool (...)."""
     ns = xp(a)
-    (x1, y1, x2, y2), (u1, v1, u2, v2) = ((boxes[..., 0], boxes[..., 1], boxes[..., 2], boxes[..., 3]) for boxes in (a, b))
+    (x1, y1, x2, y2), (u1, v1, u2, v2) = (
+        (boxes[..., 0], boxes[..., 1], boxes[..., 2], boxes[..., 3]) for boxes in (a, b)
+    )
     both = ns.minimum(x2, u2)
     both -= ns.maximum(x1, u1)
     ns.maximum(both, 0, out=both)
@@ -117,7 +119,9 @@ def _interpolation(*of_axis: Any) -> Any:
     size = of_axis[2]
     place, weight = sample_places(*of_axis)
     ns = xp(place)
-    return (ns.maximum(1 - abs(place[..., None] - ns.arange(size)), 0) * weight[..., None]).sum(axis=2).astype(place.dtype)
+    return (
+        (ns.maximum(1 - abs(place[..., None] - ns.arange(size)), 0) * weight[..., None]).sum(axis=2).astype(place.dtype)
+    )
 
 
 def _matrices(x_shape: tuple, rois: Any, output_size: tuple, *how: Any) -> tuple[Any, Any]:
