@@ -4,18 +4,18 @@ from .alexnet import AlexNet, AlexNet2012, alexnet, alexnet_2012
 from .architecture import Network, fitting
 from .cifar_resnet import (
     CIFARResNet,
-    plain110,
     plain20,
     plain32,
     plain44,
     plain56,
-    resnet110,
+    plain110,
     resnet20,
     resnet32,
     resnet44,
     resnet56,
+    resnet110,
 )
-from .faster_rcnn import FastRCNN, FasterRCNN, small_fast_rcnn, small_faster_rcnn, small_rcnn
+from .faster_rcnn import FasterRCNN, FastRCNN, small_fast_rcnn, small_faster_rcnn, small_rcnn
 from .googlenet import GoogLeNet, GoogLeNetOutputs, Inception, googlenet
 from .gpt import GPT
 from .lenet import LeNet, LeNet5
@@ -23,7 +23,7 @@ from .localisation import BoxRegressor, OverFeat, slide, sliding_windows
 from .lstm import LSTMLanguageModel
 from .mlp import MLP
 from .mobilenet import MobileNetV2, mobilenet_v2
-from .resnet import BasicBlock, Bottleneck, PlainBlock, ResNet, resnet101, resnet152, resnet18, resnet34, resnet50
+from .resnet import BasicBlock, Bottleneck, PlainBlock, ResNet, resnet18, resnet34, resnet50, resnet101, resnet152
 from .segmentation import FCN, SegNet, UNet
 from .vgg import VGG, vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn
 from .vit import VisionTransformer, vit_b_16

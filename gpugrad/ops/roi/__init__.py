@@ -200,6 +200,7 @@ roi_align.vjp(
         s.case(s(5, shape[1], *way["output_size"]), _some_rois(s, 5, shape[0]), shape=shape, **way)
         for shape, way in zip([(2, 3, 8, 7), (1, 2, 5, 8), (2, 1, 6, 6)], _ALIGN, strict=True)
     ],
+    exact_gradient=True,  # its rule is another op
 )
 def roi_align_adjoint(y, rois: Fixed, *, shape, output_size, spatial_scale, sampling_ratio, aligned):
     """Add each element of y (K, C, PH, PW) to the pixels that its bin is the mean of, in zeros of `shape` (N, C, H, W).
