@@ -29,6 +29,7 @@ class YOLO(Detection):
     goals = {"mAP@0.5": Goal(0.90)}
     quick = {"epochs": 2, "train_scenes": 96, "test_scenes": 20}
     epochs = 12
+    least_score = 0.2  # a score is a probability times an intersection over union
 
     def build(self) -> Module:
         return tiny_yolo(num_classes=10, in_channels=1)

@@ -66,6 +66,7 @@ class Detection(Recipe):
     test_scenes = 400
     batch_size = 32
     lr = 0.003
+    least_score = 0.3  # of what pictures show
 
     @cached_property
     def scenes(self) -> Split:
@@ -104,7 +105,8 @@ class Detection(Recipe):
         from ..viz import boxes
 
         shown = [scene for scene, _ in zip(self.detections(), range(12), strict=False)]
-        boxes([image for image, _, _ in shown], [found for _, found, _ in shown], self.picture("found"))
+        images, found, _ = zip(*shown, strict=True)
+        boxes(images, found, self.picture("found"), threshold=self.least_score)
 
 
 class DetectorTrainer(Trainer):
