@@ -20,6 +20,7 @@ from .loader import DataLoader
 from .photographs import PhotoPatches, load_photograph
 from .pieces import PieceSample, PieceSamples, mask_tokens, train_wordpiece
 from .pseudowords import Occurrences, PseudoWords
+from .regions import extremal_regions
 from .samplers import (
     BatchSampler,
     RandomSampler,
@@ -42,7 +43,7 @@ __all__ = [
     "PseudoWords", "RandomAffine", "RandomSampler", "Sampler", "Scene", "SceneCaptions", "SequentialSampler",
     "Split", "StackDataset", "Subset", "SubsetRandomSampler", "TensorDataset", "Texts", "TokenDataset",
     "Vocabulary", "WeightedRandomSampler", "WordContexts", "WordCorpus", "asked_spans", "default_collate",
-    "default_convert", "docstrings", "documents", "get_worker_info", "joined_sentences", "load_cifar10",
-    "load_digits", "load_mnist", "load_photograph", "load_sklearn", "mask_tokens", "next_sentences", "padded",
-    "python_source", "random_split", "read_idx", "subjects", "train_wordpiece", "transforms",
+    "default_convert", "docstrings", "documents", "extremal_regions", "get_worker_info", "joined_sentences",
+    "load_cifar10", "load_digits", "load_mnist", "load_photograph", "load_sklearn", "mask_tokens", "next_sentences",
+    "padded", "python_source", "random_split", "read_idx", "subjects", "train_wordpiece", "transforms",
 ]  # fmt: skip

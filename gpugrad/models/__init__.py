@@ -26,6 +26,7 @@ from .cifar_resnet import (
     resnet110,
 )
 from .elmo import ELMo, ScalarMix
+from .faster_rcnn import FasterRCNN, FastRCNN, small_fast_rcnn, small_faster_rcnn, small_rcnn
 from .generation import Hypothesis, KeyValueCache, beam_search, generate, sample
 from .googlenet import GoogLeNet, GoogLeNetOutputs, Inception, googlenet
 from .gpt import GPT
@@ -41,19 +42,19 @@ from .seq2seq import Attention, Seq2Seq, TransformerTranslator, translate, trans
 from .vgg import VGG, vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn
 from .vit import VisionTransformer, vit_b_16
 from .word2vec import Word2Vec, cosines, odd_one_out
-from .yolo import YOLO, tiny_yolo, yolo
+from .yolo import YOLO, tiny_yolo, yolov1
 
 __all__ = [
     "ActorCritic", "AlexNet", "AlexNet2012", "Attention", "BasicBlock", "BertForMaskedLM", "BertForPreTraining",
     "BertForQuestionAnswering", "BertForSequenceClassification", "BertForTokenClassification", "BertModel",
-    "Bottleneck", "BoxRegressor", "CIFARResNet", "Captioner", "ELMo", "FCN", "GPT", "GoogLeNet", "GoogLeNetOutputs",
-    "Hypothesis", "Inception", "KeyValueCache", "LSTMLanguageModel", "LeNet", "LeNet5", "MLP", "MobileNetV2",
-    "Network", "OverFeat", "PlainBlock", "PositionalEncoding", "QNetwork", "ResNet", "ScalarMix", "SegNet",
-    "Seq2Seq", "TransformerTranslator", "UNet", "VGG", "VisionTransformer", "Word2Vec", "YOLO", "alexnet",
-    "alexnet_2012", "beam_search", "cosines", "fitting", "generate", "googlenet", "mobilenet_v2", "odd_one_out",
-    "plain110", "plain20", "plain32", "plain44", "plain56", "resnet101", "resnet110", "resnet152", "resnet18",
-    "resnet20", "resnet32", "resnet34", "resnet44", "resnet50", "resnet56", "rotate_positions", "sample",
-    "scaled_embedding", "sinusoidal_positions", "slide", "sliding_windows", "tiny_yolo", "translate",
-    "translate_by_beams", "vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn",
-    "vit_b_16", "yolo",
+    "Bottleneck", "BoxRegressor", "CIFARResNet", "Captioner", "ELMo", "FCN", "FastRCNN", "FasterRCNN", "GPT",
+    "GoogLeNet", "GoogLeNetOutputs", "Hypothesis", "Inception", "KeyValueCache", "LSTMLanguageModel", "LeNet",
+    "LeNet5", "MLP", "MobileNetV2", "Network", "OverFeat", "PlainBlock", "PositionalEncoding", "QNetwork", "ResNet",
+    "ScalarMix", "SegNet", "Seq2Seq", "TransformerTranslator", "UNet", "VGG", "VisionTransformer", "Word2Vec",
+    "YOLO", "alexnet", "alexnet_2012", "beam_search", "cosines", "fitting", "generate", "googlenet", "mobilenet_v2",
+    "odd_one_out", "plain110", "plain20", "plain32", "plain44", "plain56", "resnet101", "resnet110", "resnet152",
+    "resnet18", "resnet20", "resnet32", "resnet34", "resnet44", "resnet50", "resnet56", "rotate_positions",
+    "sample", "scaled_embedding", "sinusoidal_positions", "slide", "sliding_windows", "small_fast_rcnn",
+    "small_faster_rcnn", "small_rcnn", "tiny_yolo", "translate", "translate_by_beams", "vgg11", "vgg11_bn", "vgg13",
+    "vgg13_bn", "vgg16", "vgg16_bn", "vgg19", "vgg19_bn", "vit_b_16", "yolov1",
 ]  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..optional import need
 from .figures import new_figure, saved
 
 
@@ -25,10 +26,10 @@ def word_map(vectors: Any, groups: Sequence[Sequence[str]], path: str | os.PathL
     left, size, _ = np.linalg.svd(given - given.mean(axis=0), full_matrices=False)
     places = left[:, :2] * size[:2]
     figure, axes = new_figure((8, 6))
-    start = 0
+    colors, start = need("matplotlib", "drawing", "demo").colormaps["tab20"], 0
     for i, group in enumerate(groups):
         here = places[start : start + len(group)]
-        color = f"C{i % 10}"
+        color = colors(i % 20)
         axes.scatter(here[:, 0], here[:, 1], s=8, color=color)
         for word, (x, y) in zip(group, here, strict=True):
             axes.text(x, y, word, fontsize=8, color=color)
