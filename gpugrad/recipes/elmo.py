@@ -74,7 +74,7 @@ class ContextualFeatures(Recipe):
     layers = 2
     length = 32  # words of a window
     reach = 10  # words on each side of one that is to be told apart
-    batch_size = 32
+    batch_size = 16
     lr = 3e-3
 
     @cached_property
