@@ -26,7 +26,7 @@ class SequenceToSequence(DatesToNumbers):
         "beam of 4 at least as likely as greedy": Goal(1.0),
     }
     quick = {"pairs": 256, "test_pairs": 20, "width": 24, "epochs": 3, "beams": 2, "warmup": 1, "lr": 0.01}
-    epochs = 10
+    epochs = 7
     width = 128
     beams = 100  # sequences that are searched for with a beam
 
