@@ -294,6 +294,8 @@ def _pool_gradient(g: Any, x: Any, rois: Any, output_size: tuple, spatial_scale:
 
 def put_regions(g: Any, positions: Any, rois: Any, x_shape: tuple) -> Any:
     """Add g (K, C, PH, PW) at the positions of maxima into zeros (N, C, H, W)."""
+    if 0 in x_shape:
+        return xp(g).zeros(x_shape, g.dtype)
     elements = _elements(positions, rois, x_shape).reshape(-1)
     total = xp(g).segment_sum((g * (positions >= 0)).reshape(-1), elements, num_segments=math.prod(x_shape))
     return total.reshape(x_shape)
