@@ -1,4 +1,4 @@
-"""Reinforcement learning: environments with Gymnasium's interface, Markov decision processes, tabular methods, memory."""
+"""Reinforcement learning: environments with Gymnasium's interface, decision processes, tabular methods, agents."""
 
 from .environment import Environment, VectorEnvironment, make, make_vector
 from .environments import Bandit, CartPole, GridWorld, MountainCar
