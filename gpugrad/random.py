@@ -5,5 +5,21 @@
 (2, 3)
 """
 
-from .ops.random import *
-from .ops.random import __all__ as __all__
+from .ops.random import (
+    bernoulli,
+    multinomial,
+    normal,
+    rand,
+    rand_like,
+    randint,
+    randint_like,
+    randn,
+    randn_like,
+    randperm,
+    uniform,
+)
+
+__all__ = [
+    "bernoulli", "multinomial", "normal", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like",
+    "randperm", "uniform",
+]  # fmt: skip

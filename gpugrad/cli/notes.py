@@ -1,4 +1,4 @@
-"""`gpugrad notes`: the course notes section by section, where each subject is in the code, the command that shows it."""
+"""`gpugrad notes`: the course notes section by section, where each is in the code, the command that shows it."""
 
 import argparse
 from pathlib import Path

@@ -32,6 +32,7 @@ from .localisation import BoxRegressor, OverFeat, slide, sliding_windows
 from .lstm import LSTMLanguageModel
 from .mlp import MLP
 from .mobilenet import MobileNetV2, mobilenet_v2
+from .perceptron import Perceptron
 from .positions import PositionalEncoding, rotate_positions, scaled_embedding, sinusoidal_positions
 from .resnet import BasicBlock, Bottleneck, PlainBlock, ResNet, resnet18, resnet34, resnet50, resnet101, resnet152
 from .segmentation import FCN, SegNet, UNet
@@ -45,7 +46,7 @@ __all__ = [
     "BertForQuestionAnswering", "BertForSequenceClassification", "BertForTokenClassification", "BertModel",
     "Bottleneck", "BoxRegressor", "CIFARResNet", "FCN", "GPT", "GoogLeNet", "GoogLeNetOutputs", "Hypothesis",
     "Inception", "KeyValueCache", "LSTMLanguageModel", "LeNet", "LeNet5", "MLP", "MobileNetV2", "Network",
-    "OverFeat", "PlainBlock", "PositionalEncoding", "QNetwork", "ResNet", "SegNet", "Seq2Seq",
+    "OverFeat", "Perceptron", "PlainBlock", "PositionalEncoding", "QNetwork", "ResNet", "SegNet", "Seq2Seq",
     "TransformerTranslator", "UNet", "VGG", "VisionTransformer", "YOLO", "alexnet", "alexnet_2012", "beam_search",
     "fitting", "generate", "googlenet", "mobilenet_v2", "plain110", "plain20", "plain32", "plain44", "plain56",
     "resnet101", "resnet110", "resnet152", "resnet18", "resnet20", "resnet32", "resnet34", "resnet44", "resnet50",

@@ -5,6 +5,7 @@ from .classification import AugmentedTrainer, Classification, DigitClassificatio
 from .detection import Detection, padded_scenes, truth_of
 from .language import LanguageModeling, NextToken, gzip_bits, ngram_bits
 from .photographs import PhotoNetwork, cut_after, layer_names
+from .priors import gaussian_log_prior, laplace_log_prior, penalty
 from .recipe import Goal, Options, Outcome, Recipe
 from .segmentation import class_ious, class_map, mean_iou, predicted_classes, segmented
 from .trainer import Trainer
@@ -14,7 +15,7 @@ from .watch import DeadUnits, dead_units, gradient_norms, nan_watch
 __all__ = [
     "AugmentedTrainer", "Classification", "DatesToNumbers", "DeadUnits", "Detection", "DigitClassification", "Goal",
     "LanguageModeling", "NextToken", "Options", "Outcome", "PhotoNetwork", "Recipe", "Trainer", "Translation",
-    "accuracy", "average_precision", "class_ious", "class_map", "cut_after", "dead_units", "gradient_norms",
-    "gzip_bits", "layer_names", "mean_average_precision", "mean_iou", "nan_watch", "ngram_bits", "padded_scenes",
-    "predicted_classes", "segmented", "truth_of",
+    "accuracy", "average_precision", "class_ious", "class_map", "cut_after", "dead_units", "gaussian_log_prior",
+    "gradient_norms", "gzip_bits", "laplace_log_prior", "layer_names", "mean_average_precision", "mean_iou",
+    "nan_watch", "ngram_bits", "padded_scenes", "penalty", "predicted_classes", "segmented", "truth_of",
 ]  # fmt: skip
