@@ -44,7 +44,7 @@ def heads_loss(scores: Tensor, labels: Tensor) -> Tensor:
 
 
 class Following(Trainer):
-    """Keeps averages of the weights: SWA over the last half of the epochs, EMA over all steps; and snapshots."""
+    """Keeps averages of the weights: SWA over the last half of the epochs, EMA over all steps."""
 
     def __init__(self, *args, averages: ModuleDict, first: int, **kwargs):
         super().__init__(*args, **kwargs)
@@ -56,6 +56,14 @@ class Following(Trainer):
         if self.epoch >= self.first:
             self.averages["SWA"].update_parameters(self.model)
         return loss
+
+    def state_dict(self) -> dict:
+        return {**super().state_dict(), **{name: self.averages[name].state_dict() for name in ("SWA", "EMA")}}
+
+    def load_state_dict(self, state_dict) -> None:
+        super().load_state_dict(state_dict)
+        for name in ("SWA", "EMA"):
+            self.averages[name].load_state_dict(state_dict[name])
 
 
 class Ensembles(Recipe):
