@@ -49,7 +49,7 @@ class Approximation(Recipe):
 
     def train(self) -> None:
         x, y = (asarray(array, device=self.device) for array in self.points())
-        for name, model in self.model.items():
+        for model in self.model.values():
             best, kept = np.inf, {}
             for _ in range(self.starts):
                 for layer, scale in ((model[0], 6.0), (model[2], 1.0)):  # kinks all over the interval

@@ -73,7 +73,7 @@ class Debugging(Recipe):
         images, labels = load_digits(8).train.tensors
         return images[:64], labels[:64]
 
-    def losses(self, rate: float) -> list[float]:
+    def trained(self, rate: float) -> list[float]:
         """Return the losses of a training with a learning rate."""
         model = self.network()
         trainer = Trainer(model, SGD(model.parameters(), lr=rate), cross_entropy, progress=False, watch=False)
@@ -138,7 +138,7 @@ class Debugging(Recipe):
         """Return the losses of a learning rate by name, trained once."""
         kept = self.record.setdefault("curves", {})
         if name not in kept:
-            kept[name] = self.losses({"too low": 1e-4, "right": 0.3, "too high": 30.0}[name])
+            kept[name] = self.trained({"too low": 1e-4, "right": 0.3, "too high": 30.0}[name])
         return kept[name]
 
     def train(self) -> None:
