@@ -89,6 +89,8 @@ Random tensors, drawn from the default generator (`gpugrad.manual_seed`) or a gi
     bernoulli, multinomial, normal, rand, rand_like, randint, randint_like, randn, randn_like, randperm, uniform
 Rearranging along axes
     flip, fliplr, flipud, repeat, repeat_interleave, roll, rot90, tile
+Regions of interest
+    nms, roi_align, roi_pool
 Rounding and signs
     ceil, floor, rint, round, sign, trunc
 Running sums, products and extremes along an axis, and differences
@@ -235,7 +237,8 @@ __all__ = sorted(set(_NAMES))  # pyright: ignore[reportUnsupportedDunderAll]
 
 for _name in ("tensor", "asarray", "from_numpy", *(name for family in _FAMILIES for name in family.__all__)):
     if isinstance(globals()[_name], _FunctionType):  # an op names itself in its errors
-        globals()[_name] = _told(globals()[_name])
+        globals()[_name] = _function = _told(globals()[_name])
+        _function.__module__, _function.__qualname__ = __name__, _name  # where pickle finds it
 _methods.attach(globals())
 _register_type(Tensor, _Namespace(_sys.modules[__name__], "tensor"))  # xp(tensor): all that is public, then all ops
 _keep_heap()

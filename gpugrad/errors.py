@@ -56,6 +56,10 @@ class OutOfMemoryError(DeviceError, MemoryError):
     """A device without room for an array; the message says what is held and what to try."""
 
 
+class CaptureError(DeviceError):
+    """A step that cannot be captured as a CUDA graph; the message says what it does, and on which line."""
+
+
 class GradientError(GpugradError, RuntimeError):
     """A backward pass that cannot be done."""
 

@@ -4,6 +4,9 @@
 //     backward  gx = weight * rstd * (g - mean(g) - c * rstd^2 * mean(g * c)) + (g_mean + 2 * g_var * c) / count
 //               gweight = rstd * sum(g * c),  gbias = sum(g);  g_mean and g_var: gradients of the statistics
 //
+// The first block of a channel also moves its running statistics: r = (1 - momentum) r + momentum * statistic, where the
+// variance is the unbiased one.
+//
 // Two launches each. In the first, a block adds up (moments, or sums) a share of the positions of its channels and
 // writes the result to `partial` (shares, C). In the second, each block joins the shares of its own channels, in order,
 // and walks over the positions again. Bytes: forward reads x twice and writes out, backward reads x and g twice.
@@ -17,8 +20,13 @@
 // The channel's first value is subtracted from all: see moments.cuh. `shift` is the mean of these differences.
 
 #include "moments.cuh"
+#include "ptx.cuh"
 
-constexpr int kThreads = 512;
+constexpr int kThreads = 256;
+// Blocks of a multiprocessor that registers have to leave room for: fewer where a thread has eight channels' numbers.
+template <typename T> constexpr int kBlocks = sizeof(T) == 8 ? 1 : 4;
+template <typename T, int V, bool Last> constexpr int kFewerBlocks = V == 8 && Last ? 3 : kBlocks<T>;
+template <typename T, int V, bool Last> constexpr int kFewestBlocks = V == 8 && Last ? 2 : kBlocks<T>;
 
 struct Shape {
     int64 batch, channels, plane;  // numbers of samples, of channels, and of neighbours in memory of one channel
@@ -113,14 +121,28 @@ __device__ __forceinline__ void add_values(
     }
 }
 
-// The moments of each share: partial (gridDim.y, C).
+// Moves statistic `at` of those that run over batches, which are of type A if `wide`, else T.
+template <typename T, typename A>
+__device__ __forceinline__ void move_running(void* running, bool wide, int64 at, A value, A momentum) {
+    if (!running) return;
+    if (wide) {
+        A* const own = static_cast<A*>(running) + at;
+        *own = *own * (A(1) - momentum) + value * momentum;
+    } else {
+        T* const own = static_cast<T*>(running) + at;
+        *own = store<T>(load(*own) * (A(1) - momentum) + value * momentum);
+    }
+}
+
+// The moments of each share: partial (gridDim.y, C). Counts the batch.
 template <typename T, int V, bool Last>
-__global__ void __launch_bounds__(kThreads) batch_norm_moments(
-        acc_t<T>* __restrict__ partial, const T* __restrict__ x, Shape shape) {
+__global__ void __launch_bounds__(kThreads, kFewestBlocks<T, V, Last>) batch_norm_moments(
+        acc_t<T>* __restrict__ partial, int64* __restrict__ batches, const T* __restrict__ x, Shape shape) {
     using A = acc_t<T>;
     constexpr int N = kChannels<V, Last>;
     __shared__ Moments<A> shared[kThreads * N];
     Walk<V, Last> walk(shape);
+    if (batches && blockIdx.x + blockIdx.y + threadIdx.x + threadIdx.y == 0) ++*batches;
     A pivot[N];
     per_channel(pivot, x, walk.origin(), walk.inside(), A(0));
     Moments<A> total[N];
@@ -132,9 +154,10 @@ __global__ void __launch_bounds__(kThreads) batch_norm_moments(
 }
 
 template <typename T, int V, bool Last>
-__global__ void __launch_bounds__(kThreads) batch_norm_forward(
+__global__ void __launch_bounds__(kThreads, kFewerBlocks<T, V, Last>) batch_norm_forward(
         T* __restrict__ out, T* __restrict__ mean, T* __restrict__ var, acc_t<T>* __restrict__ shift,
-        acc_t<T>* __restrict__ rstd, const T* __restrict__ x, const T* __restrict__ weight,
+        acc_t<T>* __restrict__ rstd, void* __restrict__ running_mean, void* __restrict__ running_var, double momentum,
+        int wide, const T* __restrict__ x, const T* __restrict__ weight,
         const T* __restrict__ bias, const acc_t<T>* __restrict__ partial, int shares, Shape shape, double eps) {
     using A = acc_t<T>;
     constexpr int N = kChannels<V, Last>;
@@ -154,6 +177,9 @@ __global__ void __launch_bounds__(kThreads) batch_norm_forward(
             var[walk.channel + j] = store<T>(variance);
             shift[walk.channel + j] = total[j].mean;
             rstd[walk.channel + j] = inverse;
+            const A unbiased = total[j].squares / (total[j].count > A(1) ? total[j].count - A(1) : A(1));
+            move_running<T>(running_mean, wide, walk.channel + j, pivot[j] + total[j].mean, A(momentum));
+            move_running<T>(running_var, wide, walk.channel + j, unbiased, A(momentum));
         }
     }
 #pragma unroll 4
@@ -165,7 +191,7 @@ __global__ void __launch_bounds__(kThreads) batch_norm_forward(
             const int k = Last ? j : 0;
             value[j] = ((value[j] - pivot[k]) - total[k].mean) * scale[k] + offset[k];
         }
-        write(out + at, value);
+        write_whole<V>(out + at, value);
     }
 }
 
@@ -180,7 +206,7 @@ template <typename A> struct Sums {
 
 // The sums of each share: partial (gridDim.y, C). Without a shift, c is x itself.
 template <typename T, int V, bool Last>
-__global__ void __launch_bounds__(kThreads, 1) batch_norm_sums(
+__global__ void __launch_bounds__(kThreads, kFewerBlocks<T, V, Last>) batch_norm_sums(
         acc_t<T>* __restrict__ partial, const T* __restrict__ g, const T* __restrict__ x,
         const acc_t<T>* __restrict__ shift, Shape shape) {
     using A = acc_t<T>;
@@ -209,7 +235,7 @@ __global__ void __launch_bounds__(kThreads, 1) batch_norm_sums(
 
 // gx, gweight and gbias may be null.
 template <typename T, int V, bool Last>
-__global__ void __launch_bounds__(kThreads, sizeof(T) == 8 ? 2 : 1) batch_norm_backward(
+__global__ void __launch_bounds__(kThreads, kFewestBlocks<T, V, Last>) batch_norm_backward(
         T* __restrict__ gx, T* __restrict__ gweight, T* __restrict__ gbias, const T* __restrict__ g,
         const T* __restrict__ g_mean, const T* __restrict__ g_var, const T* __restrict__ x,
         const T* __restrict__ weight, const acc_t<T>* __restrict__ shift, const acc_t<T>* __restrict__ rstd,
@@ -248,7 +274,7 @@ __global__ void __launch_bounds__(kThreads, sizeof(T) == 8 ? 2 : 1) batch_norm_b
             const int k = Last ? j : 0;
             value[j] = scale[k] * grad[j] + slope[k] * ((value[j] - pivot[k]) - moved[k]) + level[k];
         }
-        write(gx + at, value);
+        write_whole<V>(gx + at, value);
     }
 }
 
@@ -270,6 +296,6 @@ __global__ void __launch_bounds__(kThreads) channel_affine(
         A value[V];
         read(value, x + at);
         for (int j = 0; j < V; ++j) value[j] = value[j] * factor[Last ? j : 0] + offset[Last ? j : 0];
-        write(out + at, value);
+        write_whole<V>(out + at, value);
     }
 }

@@ -10,7 +10,8 @@
 // computed eight slices at a time. The input gradient runs phase by phase (conv.cuh); a block has one phase.
 //
 // After every 128 products a sum is set aside, and the next begins at 0: the error of a sum of n products then grows as
-// n^(1/4), that of one long sum as n^(1/2). The weight gradient's long sum is also cut into ranges, one for each block
+// n^(1/4), that of one long sum as n^(1/2). GPUs whose blocks have less than 70 KB of shared memory (before sm_80) do
+// without. The weight gradient's long sum is also cut into ranges, one for each block
 // along y, whose results a second kernel adds up in order: a rerun gives the same bits. Bytes moved: each input once
 // per tile that needs it, mostly from L2. Sources: Chellapilla et al. 2006 (convolution as a product); Chetlur et al.
 // 2014, arXiv:1410.0759.
@@ -131,11 +132,11 @@ template <typename T> struct Transit {
 };
 
 // share.sum[row][column] = sum over i < length of from[row, i] * other[i, column]; `places(i)` returns the Place of i.
-// tiles.row holds the rows' places, written before the call without a barrier.
+// tiles.row holds the rows' places, written before the call without a barrier. `aside`: sums are set aside.
 template <typename T, typename Places>
 __device__ __forceinline__ void product(
     const Convolution& c, Tiles<T>& tiles, Share<T>& share, const Places& places, int64 length, const T* from,
-    const T* other, int64 stride, int columns, bool depth_fast_a, bool depth_fast_b
+    const T* other, int64 stride, int columns, bool depth_fast_a, bool depth_fast_b, bool aside
 ) {
     const int t = threadIdx.x, slices = int((length + kDepth - 1) / kDepth);
     auto locate = [&](int first) {  // slices first to first + kTable - 1
@@ -143,7 +144,7 @@ __device__ __forceinline__ void product(
         if (t < kTable * kDepth) tiles.slice[first / kTable % 2][t] = i < length ? places(i) : nowhere();
     };
     auto slice = [&](int s) { return &tiles.slice[s / kTable % 2][s % kTable * kDepth]; };
-    acc_t<T>* total = dynamic_shared<acc_t<T>>();  // there if length > kTable * kDepth
+    acc_t<T>* total = dynamic_shared<acc_t<T>>();  // there if `aside`
     Transit<T> transit;
     locate(0);
     __syncthreads();
@@ -153,7 +154,7 @@ __device__ __forceinline__ void product(
     for (int s = 0; s < slices; ++s) {
         const bool more = s + 1 < slices;
         if (s % kTable == 0) {
-            if (s > 0) share.set_aside(total, s == kTable);
+            if (aside && s > 0) share.set_aside(total, s == kTable);
             locate(s + kTable);
         }
         if (more) transit.read(c, tiles, slice(s + 1), from, other, stride, columns, depth_fast_a, depth_fast_b);
@@ -161,14 +162,14 @@ __device__ __forceinline__ void product(
         if (more) transit.write(tiles, (s + 1) % 2, depth_fast_a, depth_fast_b);
         __syncthreads();
     }
-    if (slices > kTable) share.take_back(total);
+    if (aside && slices > kTable) share.take_back(total);
 }
 
 // Forward and input gradient. Grid: along x for every phase, group, tile of positions and tile of channels of "to".
 template <typename T>
 __global__ void __launch_bounds__(kThreads, kBlocks<T>) convolution_gather(
     Convolution c, T* __restrict__ to, const T* __restrict__ from, const T* __restrict__ weight,
-    const T* __restrict__ bias, int64 row_tiles, int column_tiles
+    const T* __restrict__ bias, int64 row_tiles, int column_tiles, int aside
 ) {
     __shared__ Tiles<T> tiles;
     int64 block = blockIdx.x;
@@ -190,7 +191,7 @@ __global__ void __launch_bounds__(kThreads, kBlocks<T>) convolution_gather(
     product(
         c, tiles, share, [&](int64 i) { return channel_tap_place(c, phase, int(i)); }, int64(c.depth) * phase.taps(),
         from + int64(group) * c.depth * c.from[1], weight + group * c.weight[0] + first_column * c.weight[1],
-        c.weight[1], columns, c.channels_last, !c.columns_fast
+        c.weight[1], columns, c.channels_last, !c.columns_fast, aside
     );
     const int channel = group * c.width + first_column;
     for (int i = 0; i < Share<T>::kGroups * 4; ++i) {
@@ -212,7 +213,7 @@ __global__ void __launch_bounds__(kThreads, kBlocks<T>) convolution_gather(
 template <typename T>
 __global__ void __launch_bounds__(kThreads, kBlocks<T>) convolution_weight_gradient(
     Convolution c, acc_t<T>* __restrict__ parts, const T* __restrict__ y, const T* __restrict__ x, int64 size,
-    int64 range, int row_tiles, int column_tiles
+    int64 range, int row_tiles, int column_tiles, int aside
 ) {
     __shared__ Tiles<T> tiles;
     int block = blockIdx.x;
@@ -232,7 +233,8 @@ __global__ void __launch_bounds__(kThreads, kBlocks<T>) convolution_weight_gradi
     product(
         c, tiles, share, [&](int64 i) { return position_place(c, phase, first + i); },
         (positions - first < range ? positions - first : range), x + int64(group) * c.depth * c.from[1],
-        y + (int64(group) * c.width + first_column) * c.to[1], c.to[1], columns, !c.channels_last, !c.columns_fast
+        y + (int64(group) * c.width + first_column) * c.to[1], c.to[1], columns, !c.channels_last, !c.columns_fast,
+        aside
     );
     acc_t<T>* part = parts + blockIdx.y * size + group * c.weight[0] + first_column * c.weight[1];
     for (int i = 0; i < Share<T>::kGroups * 4; ++i) {

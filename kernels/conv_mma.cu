@@ -8,7 +8,9 @@
 //                                positions, so that 16-bit fragments are transposed by ldmatrix and TF32 ones are read
 //                                element by element.
 //
-// cp.async copies slices into three stages (two if shared memory is short), with zeros for chunks in the padding.
+// A warp has 64 x 64 results (64 x 32 of a narrow tile): fragments from shared memory then serve often enough that the
+// tensor cores wait for their own products. cp.async copies slices into three stages (two if shared memory is short of
+// two blocks with three), with zeros for chunks in the padding.
 // Chunks are swizzled (exclusive or with the row's number) so that no access has bank conflicts. Results are written
 // back through shared memory in whole chunks. Ranges of the weight gradient's sum are as in conv.cu. Each input is read
 // from DRAM about once. Sources: NVIDIA, CUTLASS, "Implicit GEMM convolution"; Chetlur et al. 2014, arXiv:1410.0759.
@@ -16,7 +18,7 @@
 #include "conv.cuh"
 #include "ptx.cuh"
 
-constexpr int kThreads = 256;
+constexpr int kThreads = 128;     // four warps, two in either direction of a tile
 constexpr int kRows = 128;        // of results in a tile
 constexpr int kChunk = 16;        // bytes
 constexpr int kChunks = 8;        // in a row of a slice of the forward pass
@@ -176,11 +178,11 @@ __global__ void __launch_bounds__(kThreads, 2) convolution_gather_mma(
             cp_async<kChunk>(a + kSlice + chunk_at(r, t % kChunks), at, exists * kChunk);
         }
     };
-    Warp<T, N == 128 ? 64 : 32, 32> warp(N);
+    Warp<T, 64, N / 2> warp(N);
     const int lane = warp.lane;
     auto multiply = [&](int stage) {
         const char* a = memory + stage * kStage;
-        warp.template multiply<kChunks / 2, 2>(
+        warp.template multiply<kChunks / 2, kChunks / 2>(
             [&](uint32 (&left)[4], int row, int step) {
                 ldmatrix_x4(left, a + chunk_at(row + lane % 16, 2 * step + lane / 16));
                 round_fragment<T>(left);
@@ -267,13 +269,13 @@ __global__ void __launch_bounds__(kThreads, 2) convolution_weight_gradient_mma(
             cp_async<kChunk>(at + kSlice, exists ? y + places[p].other + element : y, exists * kChunk);
         }
     };
-    Warp<T, 64, 32> warp(kRows);
+    Warp<T, 64, 64> warp(kRows);
     const int lane = warp.lane;
     auto multiply = [&](int stage) {
         const char* a = memory + stage * 2 * kSlice;
         const char* b = a + kSlice;
         if constexpr (sizeof(T) == 2) {
-            warp.template multiply<kDepth<T> / 16, 2>(
+            warp.template multiply<kDepth<T> / 16, kDepth<T> / 16>(
                 [&](uint32 (&fragment)[4], int row, int step) {
                     ldmatrix_x4_trans(
                         fragment, a + element_at<T>(16 * step + lane / 16 * 8 + lane % 8, row + lane / 8 % 2 * 8)

@@ -17,11 +17,13 @@ template <typename T> __device__ __forceinline__ T kept(T x, uint32 word, uint32
     return store<T>(load(x) * (word >> 8 >= least ? scale : acc_t<T>(0)));
 }
 
-// least: 2^24 p, rounded up. n: elements. share: neighbouring elements that have one decision.
+// least: 2^24 p, rounded up. n: elements. share: neighbouring elements that have one decision. stored_key: where a
+// captured step has its key, else null.
 template <typename T>
 __global__ void __launch_bounds__(kThreads)
     dropout(T* __restrict__ out, const T* __restrict__ x, int64 n, int64 share, uint32 least, acc_t<T> scale,
-            uint64 key) {
+            uint64 key, const uint64* __restrict__ stored_key) {
+    if (stored_key != nullptr) key = *stored_key;
     constexpr int N = 16 / sizeof(T), kWords = N < 4 ? N : 4;
     const int64 first = static_cast<int64>(blockIdx.x) * (kThreads * kEach);
     const int64 last = n - first < kThreads * kEach ? n : first + kThreads * kEach;

@@ -8,7 +8,8 @@
 //
 // A is the type in which the elements are computed: double for double, float for all others; one rounding at the end.
 // Parallel scheme: a block covers 2048 elements, a thread 8 of them, by 16-byte accesses where all addresses allow it.
-// Bytes moved: each input once, the output once. An input of one element stays in a register. Inputs that are broadcast
+// Bytes moved: each input once, the output once. An input of one element stays in a register; a number of the host is an
+// argument of the kernel. Inputs that are broadcast
 // or strided are addressed by shape and strides, neighbouring axes merged by the host.
 
 #include "common.cuh"
@@ -22,9 +23,13 @@ template <typename A> __device__ __forceinline__ A maximum(A x, A y) { return x 
 template <typename A> __device__ __forceinline__ A minimum(A x, A y) { return x < y || x != x ? x : y; }
 template <typename A> __device__ __forceinline__ A clamp(A x, A low, A high) { return minimum(maximum(x, low), high); }
 
+// x / y for a y far from the ends of float: a quotient with an error of 2 units in the last place costs a third.
+__device__ __forceinline__ float quotient(float x, float y) { return __fdividef(x, y); }
+__device__ __forceinline__ double quotient(double x, double y) { return x / y; }
+
 template <typename A> __device__ __forceinline__ A sigmoid(A x) {  // the exponential is never above 1
     const A e = exp(-fabs(x));
-    return (x >= A(0) ? A(1) : e) / (A(1) + e) + (x != x ? x : A(0));
+    return quotient(x >= A(0) ? A(1) : e, A(1) + e);
 }
 
 template <typename A> __device__ __forceinline__ A softplus(A x) {  // log(1 + exp(x))
@@ -33,6 +38,14 @@ template <typename A> __device__ __forceinline__ A softplus(A x) {  // log(1 + e
 
 template <typename A> __device__ __forceinline__ A logaddexp(A x, A y) {  // equal infinities: their difference is NaN
     return x == y ? x + A(0.6931471805599453) : maximum(x, y) + log1p(exp(-fabs(x - y)));
+}
+
+template <typename A> constexpr A kLargest = A(3.4028234663852886e38f);
+template <> constexpr double kLargest<double> = 1.7976931348623157e308;
+
+// exp(x) / (exp(x) + exp(y)), infinities being the largest numbers, but exp(-inf) 0.
+template <typename A> __device__ __forceinline__ A exponential_share(A x, A y) {
+    return sigmoid(minimum(x, kLargest<A>) - clamp(y, -kLargest<A>, kLargest<A>));
 }
 
 // Python's remainder, which has the sign of y.
@@ -58,8 +71,8 @@ template <typename A> __device__ __forceinline__ A turn(A x, A y, A leg) {  // l
     return distance == A(0) ? A(0) : leg / distance / distance;
 }
 
-template <typename A> __device__ __forceinline__ A gelu_argument(A x) {  // of tanh: sqrt(2 / pi) (x + 0.044715 x^3)
-    return A(0.7978845608028654) * (x + A(0.044715) * (x * x * x));
+template <typename A> __device__ __forceinline__ A gelu_argument(A x) {  // 2 sqrt(2 / pi) (x + 0.044715 x^3)
+    return x * (A(1.5957691216057308) + A(0.07135481627260025) * (x * x));
 }
 
 template <typename A> __device__ __forceinline__ A elu(A x, A alpha, A scale, A sharpness) {
@@ -70,7 +83,7 @@ template <typename A> __device__ __forceinline__ A elu_slope(A x, A alpha, A sca
     return x > A(0) ? scale : scale * alpha * sharpness * exp(sharpness * x);
 }
 
-template <typename A> __device__ __forceinline__ A gelu_tanh_slope(A x, A half) {  // half = (1 + tanh(argument)) / 2
+template <typename A> __device__ __forceinline__ A gelu_tanh_slope(A x, A half) {  // half = sigmoid(argument)
     return half * (A(1) + x * (A(1) - half) * A(1.5957691216057308) * (A(1) + A(0.134145) * x * x));
 }
 
@@ -98,12 +111,18 @@ constexpr double kRootHalf = 0.7071067811865476, kRootPi = 1.7724538509055160, k
 MAP(add_forward, (A x, A y), x + y)
 MAP(subtract_forward, (A x, A y), x - y)
 MAP(multiply_forward, (A x, A y), x * y)
+MAP(multiply_backward_x, (A g, A y), g * y)
+MAP(multiply_backward_y, (A g, A x), g * x)
 MAP(divide_forward, (A x, A y), x / y)
 MAP(divide_backward_x, (A g, A y), g / y)
 MAP(divide_backward_y, (A g, A y, A out), -g * out / y)
 MAP(floor_divide_forward, (A x, A y), floor_divide(x, y))
 MAP(remainder_forward, (A x, A y), remainder_of(x, y))
+MAP(remainder_backward_x, (A g), g)
+MAP(remainder_backward_y, (A g, A x, A y), -g * floor_divide(x, y))
 MAP(fmod_forward, (A x, A y), fmod(x, y))
+MAP(fmod_backward_x, (A g), g)
+MAP(fmod_backward_y, (A g, A x, A y), -g * trunc(x / y))
 MAP(power_forward, (A x, A y), power(x, y))
 MAP(power_backward_x, (A g, A x, A y), y == A(0) ? g * A(0) : g * (y * power(x, y - A(1))))
 MAP(power_backward_y, (A g, A x, A out), g * (out * log(x == A(0) && fabs(out) < infinity<A>() ? A(1) : x)))
@@ -124,15 +143,20 @@ MAP(hypot_forward, (A x, A y), hypot(x, y))
 MAP(hypot_backward_x, (A g, A x, A out), g * x / (out == A(0) ? A(1) : out))
 MAP(hypot_backward_y, (A g, A y, A out), g * y / (out == A(0) ? A(1) : out))
 MAP(lerp_forward, (A x, A y, A weight), x + weight * (y - x))
+MAP(lerp_backward_x, (A g, A weight), g * (A(1) - weight))
+MAP(lerp_backward_y, (A g, A weight), g * weight)
+MAP(lerp_backward_weight, (A g, A x, A y), g * (y - x))
 
 // ---- exponentials, logarithms, angles
 
 MAP(exp_forward, (A x), exp(x))
+MAP(exp_backward, (A g, A out), g * out)
 MAP(exp2_forward, (A x), exp2(x))
 MAP(exp2_backward, (A g, A out), g * out * A(kLog2))
 MAP(expm1_forward, (A x), expm1(x))
 MAP(expm1_backward, (A g, A out), g * (out + A(1)))
 MAP(log_forward, (A x), log(x))
+MAP(log_backward, (A g, A x), g / x)
 MAP(log2_forward, (A x), log2(x))
 MAP(log2_backward, (A g, A x), g / (x * A(kLog2)))
 MAP(log10_forward, (A x), log10(x))
@@ -140,6 +164,8 @@ MAP(log10_backward, (A g, A x), g / (x * A(kLog10)))
 MAP(log1p_forward, (A x), log1p(x))
 MAP(log1p_backward, (A g, A x), g / (x + A(1)))
 MAP(logaddexp_forward, (A x, A y), logaddexp(x, y))
+MAP(logaddexp_backward_x, (A g, A x, A y), g * exponential_share(x, y))
+MAP(logaddexp_backward_y, (A g, A x, A y), g * exponential_share(y, x))
 MAP(sin_forward, (A x), sin(x))
 MAP(sin_backward, (A g, A x), g * cos(x))
 MAP(cos_forward, (A x), cos(x))
@@ -168,7 +194,9 @@ MAP(arccosh_backward, (A g, A x), g / sqrt((x - A(1)) * (x + A(1))))
 MAP(arctanh_forward, (A x), atanh(x))
 MAP(arctanh_backward, (A g, A x), g / ((A(1) - x) * (A(1) + x)))
 MAP(deg2rad_forward, (A x), x * A(kPi / 180))
+MAP(deg2rad_backward, (A g), g * A(kPi / 180))
 MAP(rad2deg_forward, (A x), x * A(180 / kPi))
+MAP(rad2deg_backward, (A g), g * A(180 / kPi))
 MAP(erf_forward, (A x), erf(x))
 MAP(erf_backward, (A g, A x), g * exp(-x * x) * A(2 / kRootPi))
 MAP(erfc_forward, (A x), erfc(x))
@@ -195,9 +223,9 @@ MAP(selu_backward, (A g, A x), g * elu_slope(x, A(kSeluAlpha), A(kSeluScale), A(
 MAP(gelu_forward, (A x), A(0.5) * x * (A(1) + erf(x * A(kRootHalf))))
 MAP(gelu_backward, (A g, A x),
     g * (A(0.5) * (A(1) + erf(x * A(kRootHalf))) + x * exp(A(-0.5) * x * x) * A(1 / kRoot2Pi)))
-// 1 + tanh(a) is 2 sigmoid(2 a), which keeps its digits where it is small.
-MAP(gelu_tanh_forward, (A x), x * sigmoid(A(2) * gelu_argument(x)))
-MAP(gelu_tanh_backward, (A g, A x), g * gelu_tanh_slope(x, sigmoid(A(2) * gelu_argument(x))))
+// (1 + tanh(a)) / 2 is sigmoid(2 a), which keeps its digits where it is small.
+MAP(gelu_tanh_forward, (A x), x * sigmoid(gelu_argument(x)))
+MAP(gelu_tanh_backward, (A g, A x), g * gelu_tanh_slope(x, sigmoid(gelu_argument(x))))
 MAP(silu_forward, (A x), x * sigmoid(x))
 MAP(silu_backward, (A g, A x), g * silu_slope(x, sigmoid(x)))
 MAP(mish_forward, (A x), x * tanh(softplus(x)))
@@ -237,12 +265,21 @@ MAP(minimum_forward, (A x, A y), minimum(x, y))
 MAP(minimum_backward_x, (A g, A x, A y), x == y ? A(0.5) * g : x > y ? A(0) : g)
 MAP(minimum_backward_y, (A g, A x, A y), x == y ? A(0.5) * g : y > x ? A(0) : g)
 MAP(fmax_forward, (A x, A y), fmax(x, y))
+MAP(fmax_backward_x, (A g, A x, A y), x >= y || y != y ? g : A(0))
+MAP(fmax_backward_y, (A g, A x, A y), x >= y || y != y ? A(0) : g)
 MAP(fmin_forward, (A x, A y), fmin(x, y))
+MAP(fmin_backward_x, (A g, A x, A y), x <= y || y != y ? g : A(0))
+MAP(fmin_backward_y, (A g, A x, A y), x <= y || y != y ? A(0) : g)
 MAP(copysign_forward, (A x, A y), copysign(x, y))
+MAP(copysign_backward_x, (A g, A x, A out), g * (sign(x) * sign(out)))
+MAP(copysign_backward_y, (A g), A(0))
 MAP(heaviside_forward, (A x, A y), x == A(0) ? y : x < A(0) ? A(0) : x > A(0) ? A(1) : x)
 MAP(clip_forward, (A x, A min, A max), clamp(x, min, max))
 MAP(where_forward, (bool condition, A x, A y), condition ? x : y)
+MAP(where_backward_x, (A g, bool condition), condition ? g : A(0))
+MAP(where_backward_y, (A g, bool condition), condition ? A(0) : g)
 MAP(keep_where_forward, (A x, bool mask), mask ? x : A(0))
+MAP(keep_where_backward, (A g, bool mask), mask ? g : A(0))
 
 // ---- comparisons and predicates
 
@@ -289,10 +326,12 @@ template <typename A> struct Numbers { A at[3]; };
 
 // Says from where in each input element i of the result comes. rank 0: from element i. Otherwise shape and strides (in
 // elements) of `rank` axes say it, the last one innermost. Bit k of `fixed`: input k has one element (rank 0), or stays
-// where it is along the innermost axis. vectors: 16-byte accesses never cross the end of that axis.
+// where it is along the innermost axis. vectors: 16-byte accesses never cross the end of that axis. An input without an
+// array is the number number[k], and fixed.
 struct Layout {
     int rank, fixed, vectors;
     int64 shape[kAxes], strides[3][kAxes];
+    double number[3];
 };
 
 template <typename T> __device__ __forceinline__ auto operand(T value) {
@@ -304,11 +343,19 @@ template <int N, typename T> __device__ __forceinline__ bool aligned(const T* ad
     return reinterpret_cast<uint64>(address) % (N * sizeof(T)) == 0;
 }
 
-// Loads N elements from `in` on, or the first one N times.
-template <int N, typename T> __device__ __forceinline__ Vec<T, N> read(const T* in, bool fixed) {
-    if (!fixed) return *reinterpret_cast<const Vec<T, N>*>(in);
+// Element `at` of `in`, or the number if there is no array.
+template <typename T> __device__ __forceinline__ T element(const T* in, int64 at, double number) {
+    if (in) return in[at];
+    if constexpr (sizeof(T) == 1) return number != 0;  // bool
+    else return store<T>(static_cast<acc_t<T>>(number));
+}
+
+// Loads N elements of `in` from element `at` on, or this one N times.
+template <int N, typename T> __device__ __forceinline__ Vec<T, N> read(const T* in, int64 at, bool fixed, double number) {
+    if (!fixed) return *reinterpret_cast<const Vec<T, N>*>(in + at);
+    const T value = element(in, at, number);
     Vec<T, N> filled;
-    for (int k = 0; k < N; ++k) filled.at[k] = in[0];
+    for (int k = 0; k < N; ++k) filled.at[k] = value;
     return filled;
 }
 
@@ -359,12 +406,12 @@ struct Mapping<F, Indices<I...>, Indices<J...>, Out, In...> {
 #pragma unroll 1
         for (int64 i = first + threadIdx.x * N; i < middle; i += kThreads * N) {
             find(layout, i, at);
-            vector(out + i, numbers, read<N>(in + at[I], layout.fixed >> I & 1)...);
+            vector(out + i, numbers, read<N>(in, at[I], layout.fixed >> I & 1, layout.number[I])...);
         }
 #pragma unroll 1
         for (int64 i = middle + threadIdx.x; i < last; i += kThreads) {
             find(layout, i, at);
-            out[i] = one(numbers, in[at[I]]...);
+            out[i] = one(numbers, element(in, at[I], layout.number[I])...);
         }
     }
 };

@@ -3,7 +3,8 @@
 //   gather_rows   out[i] = table[index[i]]
 //   segment_sum   out[s] = sum of x[i] over all i with ids[i] = s, in the order of i
 //
-// Sums take no atomics, so that a rerun gives the same bits. The ids come sorted (stably), with the order that sorted
+// Sums take no atomics, so that a rerun gives the same bits. For few segments, segment_sum_scan lets each of them look
+// for its rows among all ids. For many, the ids come sorted (stably), with the order that sorted
 // them; equal ones form a run. Runs are cut at multiples of kRun positions, so that no block has to sum a very long run
 // alone: segment_sum_parts sums each piece, segment_sum_joins adds the pieces of cut runs. With kRun = 4,
 // ids 0 0 1 1 | 1 1 1 1 | 1 2 have the pieces 0 0, 1 1, 1 1 1 1, 1 and 2; the three of id 1 are joined.
@@ -49,6 +50,31 @@ __global__ void gather_rows(Word* __restrict__ out, const Word* __restrict__ tab
 
 // ---- segment_sum
 
+// Sorts up to some ten thousand ids stably by counting, for each, those that belong before it: n^2 comparisons in one
+// launch without scratch memory. A block has the counts of kSort positions.
+constexpr int kSort = 256;
+
+__global__ void __launch_bounds__(kSort)
+    sort_ids(int64* __restrict__ order, int64* __restrict__ sorted, const int64* __restrict__ ids, int64 n) {
+    __shared__ int64 others[kSort];
+    const int64 p = static_cast<int64>(blockIdx.x) * kSort + threadIdx.x;
+    const int64 own = p < n ? ids[p] : 0;
+    int64 place = 0;
+    for (int64 start = 0; start < n; start += kSort) {
+        const int count = static_cast<int>(n - start < kSort ? n - start : kSort);
+        if (threadIdx.x < count) others[threadIdx.x] = ids[start + threadIdx.x];
+        __syncthreads();
+        int before = 0;
+        for (int k = 0; k < count; ++k) before += others[k] < own || (others[k] == own && start + k < p);
+        place += before;
+        __syncthreads();
+    }
+    if (p < n) {
+        order[place] = p;
+        sorted[place] = own;
+    }
+}
+
 constexpr int kRun = 128;
 
 // The runs of equal numbers in the ascending `ids` (n,); ids outside of [0, segments), and `skipped`, have no sum.
@@ -87,6 +113,49 @@ __device__ void sum_rows(T* __restrict__ out, acc_t<T>* __restrict__ part, const
             for (int j = 0; j < V; ++j) part[c + j] = sum[j];
         }
     }
+}
+
+// A block (kWarp, kScans) has one segment, blockIdx.x, and kWarp * V columns. Each of its warps goes through a share of
+// the ids, of which its lanes look at kWarp at a time, and each lane adds up its own columns of the rows that some lane
+// has found. The first warp adds up the warps' sums, in order. A segment without rows becomes 0.
+constexpr int kScans = 8;
+
+template <int V, typename T>
+__device__ __forceinline__ void scan_rows(T* __restrict__ out, const T* __restrict__ x, const int64* __restrict__ ids,
+                                          int64 segment, int64 n, int64 width, acc_t<T> (*sums)[kWarp * kVector<T>]) {
+    using A = acc_t<T>;
+    const int lane = threadIdx.x;
+    const int64 c = (static_cast<int64>(blockIdx.y) * kWarp + lane) * V;
+    const int64 each = (n + kWarp * kScans - 1) / (kWarp * kScans) * kWarp, begin = threadIdx.y * each;
+    const int64 end = begin + each < n ? begin + each : n;
+    A sum[V] = {}, at[V];
+    for (int64 first = begin; first < end; first += kWarp) {
+        unsigned found = __ballot_sync(kAllLanes, first + lane < end && ids[first + lane] == segment);
+        for (; found; found &= found - 1) {
+            if (c >= width) continue;
+            load_chunk<V>(at, x + (first + __ffs(found) - 1) * width, c, width, A(0));
+#pragma unroll
+            for (int j = 0; j < V; ++j) sum[j] += at[j];
+        }
+    }
+#pragma unroll
+    for (int j = 0; j < V; ++j) sums[threadIdx.y][lane * V + j] = sum[j];
+    __syncthreads();
+    if (threadIdx.y || c >= width) return;
+    for (int scan = 1; scan < kScans; ++scan)
+#pragma unroll
+        for (int j = 0; j < V; ++j) sum[j] += sums[scan][lane * V + j];
+    store_chunk<V>(out + segment * width, c, width, sum);
+}
+
+template <typename T>
+__global__ void __launch_bounds__(kWarp* kScans)
+    segment_sum_scan(T* __restrict__ out, const T* __restrict__ x, const int64* __restrict__ ids, int64 n,
+                     int64 skipped, int64 width) {
+    __shared__ acc_t<T> sums[kScans][kWarp * kVector<T>];
+    const int64 segment = blockIdx.x, wanted = segment == skipped ? 0 : n;
+    if (tiled(x, out, width)) scan_rows<kVector<T>>(out, x, ids, segment, wanted, width, sums);
+    else scan_rows<1>(out, x, ids, segment, wanted, width, sums);
 }
 
 // Each position has a row of threads: those of a piece's first position sum it, the others return at once.

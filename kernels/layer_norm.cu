@@ -13,14 +13,17 @@
 // distance from the row's first element: x - x[0] is exact if the spread is small, while a float32 mean near 1e4 is
 // wrong by up to 5e-4.
 //
-// Backward runs a fixed number of blocks that take row after row and keep their share of gweight and gbias in
-// registers; `layer_norm_sum` adds the blocks' shares in order. V elements are moved at once: 16 bytes, or one.
+// Backward runs as many blocks as the GPU holds at once; they take row after row and keep their share of gweight and
+// gbias in registers. `layer_norm_sum` adds the blocks' shares in order. V elements are moved at once: 16 bytes, or one.
 
 #include "moments.cuh"
 
 // Elements of a row that a thread keeps; fewer if they are loaded one by one, since each then needs its own address.
 template <typename T, int V> constexpr int kKept = V == 1 || sizeof(T) == 8 ? 8 : 16;
 constexpr int kForwardThreads = 1024, kBackwardThreads = 512;
+// Of a backward whose threads keep `kept` elements of a row: where these are many, only a warp shares a row.
+template <int kept> constexpr int kThreadsOf = kept == 32 ? 128 : kBackwardThreads;
+template <int kept> constexpr int kBlocksOf = kept == 32 ? 3 : 1;
 
 // The input, x or x + residual rounded to T, less a pivot.
 template <typename T> struct Input {
@@ -29,15 +32,26 @@ template <typename T> struct Input {
     T* sum;
     A pivot;
 
-    template <int V> __device__ __forceinline__ void fetch(A (&value)[V], int64 at) const {
-        read(value, x + at);
+    template <int V> __device__ __forceinline__ void begin(Vec<T, V>& of_x, Vec<T, V>& other, int64 at) const {
+        of_x = *reinterpret_cast<const Vec<T, V>*>(x + at);
+        if (residual) other = *reinterpret_cast<const Vec<T, V>*>(residual + at);
+    }
+
+    template <int V>
+    __device__ __forceinline__ void finish(A (&value)[V], const Vec<T, V>& of_x, const Vec<T, V>& other,
+                                           int64 at) const {
+        for (int j = 0; j < V; ++j) value[j] = load(of_x.at[j]);
         if (residual) {
-            A other[V];
-            read(other, residual + at);
-            for (int j = 0; j < V; ++j) value[j] = load(store<T>(value[j] + other[j]));
+            for (int j = 0; j < V; ++j) value[j] = load(store<T>(value[j] + load(other.at[j])));
             write(sum + at, value);
         }
         for (int j = 0; j < V; ++j) value[j] -= pivot;
+    }
+
+    template <int V> __device__ __forceinline__ void fetch(A (&value)[V], int64 at) const {
+        Vec<T, V> of_x, other;
+        begin(of_x, other, at);
+        finish(value, of_x, other, at);
     }
 };
 
@@ -97,8 +111,10 @@ __global__ void __launch_bounds__(kForwardThreads) layer_norm_forward(
     const Input<T> in = input(x, residual, sum, base, shift != nullptr);
 
     A c[K][V], total = A(0), squares = A(0);
+    Vec<T, V> inputs[K], residuals[K];  // all of the row is on its way before any of it is used
+    chunks<K, V>(width, [&](int k, int column) { in.begin(inputs[k], residuals[k], base + column); });
     chunks<K, V>(width, [&](int k, int column) {
-        in.fetch(c[k], base + column);
+        in.finish(c[k], inputs[k], residuals[k], base + column);
         for (int j = 0; j < V; ++j) total += c[k][j];
     });
     const A mean = shift ? team_reduce<Sum>(total, scratch) / A(width) : A(0);
@@ -198,43 +214,56 @@ __device__ __forceinline__ void write_partial(A* partial, const A (&sums)[K][V],
 }
 
 // gweight, gbias: null, or partial sums (gridDim.x, width). gx may be null. extra: added to gx, or null.
-template <typename T, int V>
-__global__ void __launch_bounds__(kBackwardThreads, 1) layer_norm_backward(
+template <typename T, int V, int kept>
+__global__ void __launch_bounds__(kThreadsOf<kept>, kBlocksOf<kept>) layer_norm_backward(
         T* __restrict__ gx, acc_t<T>* __restrict__ gweight, acc_t<T>* __restrict__ gbias, const T* __restrict__ g,
         const T* __restrict__ extra, const T* __restrict__ x, const T* __restrict__ weight,
         const acc_t<T>* __restrict__ shift, const acc_t<T>* __restrict__ rstd, int64 rows, int width) {
     using A = acc_t<T>;
-    constexpr int K = kKept<T, V> / V;
-    __shared__ A scratch[kWarp], shared[kWarp * kKept<T, V>];
+    constexpr int K = kept / V;
+    __shared__ A scratch[kWarp], shared[kWarp * kept];
     A weight_sums[K][V] = {}, bias_sums[K][V] = {};
 
     const int64 teams = int64(gridDim.x) * blockDim.y;
     for (int64 row = int64(blockIdx.x) * blockDim.y + threadIdx.y; row < rows; row += teams) {
         const Statistics<A> its = statistics(x, shift, rstd, row, width);
-        A h[K][V], c[K][V], sum = A(0), dot = A(0);
+        const int64 base = row * width;
+        Vec<T, V> inputs[K], grads[K];  // all of the row is on its way before any of it is used
         chunks<K, V>(width, [&](int k, int column) {
-            centred(c[k], x + row * width + column, its.pivot, its.shift);
-            read(h[k], g + row * width + column);
+            inputs[k] = *reinterpret_cast<const Vec<T, V>*>(x + base + column);
+            grads[k] = *reinterpret_cast<const Vec<T, V>*>(g + base + column);
+        });
+        A c[V], h[V], sum = A(0), dot = A(0);
+        const auto convert = [&](int k) {  // twice: as numbers of T they take half the registers
+            centred(c, inputs[k].at, its.pivot, its.shift);
+            read(h, grads[k].at);
+        };
+        const auto weigh = [&](int column) {
+            if (!weight) return;
+            A factor[V];
+            read(factor, weight + column);
+            for (int j = 0; j < V; ++j) h[j] *= factor[j];
+        };
+        chunks<K, V>(width, [&](int k, int column) {
+            convert(k);
             for (int j = 0; j < V; ++j) {
-                weight_sums[k][j] += h[k][j] * (c[k][j] * its.rstd);
-                bias_sums[k][j] += h[k][j];
+                weight_sums[k][j] += h[j] * (c[j] * its.rstd);
+                bias_sums[k][j] += h[j];
             }
-            if (weight) {
-                A factor[V];
-                read(factor, weight + column);
-                for (int j = 0; j < V; ++j) h[k][j] *= factor[j];
-            }
+            weigh(column);
             for (int j = 0; j < V; ++j) {
-                sum += h[k][j];
-                dot += h[k][j] * c[k][j];
+                sum += h[j];
+                dot += h[j] * c[j];
             }
         });
         if (!gx) continue;
         const A mean = shift ? team_reduce<Sum>(sum, scratch) / A(width) : A(0);
         const A slope = its.rstd * its.rstd * (team_reduce<Sum>(dot, scratch) / A(width));
         chunks<K, V>(width, [&](int k, int column) {
-            const int64 at = row * width + column;
-            finish_gradient(gx + at, h[k], c[k], its.rstd, mean, slope, extra ? extra + at : nullptr);
+            convert(k);
+            weigh(column);
+            const int64 at = base + column;
+            finish_gradient(gx + at, h, c, its.rstd, mean, slope, extra ? extra + at : nullptr);
         });
     }
     if (gweight) write_partial(gweight, weight_sums, shared, width);

@@ -182,10 +182,14 @@ __device__ __forceinline__ void update(const Step& step, T* const (&at)[S + 2], 
         if (k != 1) write<N>(at[k] + i, values[k]);
 }
 
-// S is the number of states.
+// S is the number of states. In a captured step, `stored` has the fields of the functor, and `skip` whether to do
+// nothing (a gradient was not finite); else both are null.
 template <template <typename> class Step, typename T, int S>
 __global__ void __launch_bounds__(kThreads)
-    optimizer_step(const int64* __restrict__ table, int64 parameters, Step<acc_t<T>> step) {
+    optimizer_step(const int64* __restrict__ table, int64 parameters, Step<acc_t<T>> step,
+                   const acc_t<T>* __restrict__ stored, const int* __restrict__ skip) {
+    if (skip != nullptr && *skip) return;
+    if (stored != nullptr) step = *reinterpret_cast<const Step<acc_t<T>>*>(stored);
     constexpr int N = 16 / sizeof(T);
     const int64* chunk = table + parameters * kRow + 2 * static_cast<int64>(blockIdx.x);
     const int64* row = table + chunk[0] * kRow;

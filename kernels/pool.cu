@@ -9,6 +9,8 @@
 // width = C, where V channels are moved at once (16 bytes). A thread has one position of the planes, whose window it
 // works out once, and goes through planes; threads that are neighbours have neighbouring positions.
 //
+// Windows of 2 x 2 and 3 x 3 (K) are known to the compiler: all their elements are on their way before any is used.
+//
 // Backward gathers: an input looks at the windows that can hold it, in order, so no sum needs an atomic operation and
 // each is added up in the same order every time. The place of a maximum is its offset in the window, one byte for
 // windows of up to 255 elements. Bytes moved: in + out + 1 for each output.
@@ -16,6 +18,8 @@
 #include "common.cuh"
 
 constexpr int kThreads = 256;
+// Blocks of a multiprocessor: registers hold the vectors of a whole window where it is known.
+template <int V, int K> constexpr int kBlocks = K == 3 && V > 1 ? 2 : V == 8 ? 3 : 4;
 
 struct Windows {
     int size[3], out[3], kernel[3], stride[3], dilation[3], low[3];  // low: the padding before each axis
@@ -51,8 +55,9 @@ __device__ __forceinline__ int ceil_divided(int a, int b) { return (a + b - 1) /
 // ---- the elements of a window
 
 // The elements of the window of output `at` that are not padding: [begin, end) along each axis, in kernel offsets.
-struct Inside {
+template <int K> struct Inside {
     int begin[3], end[3], start[3];
+    bool whole = true;
 
     __device__ __forceinline__ Inside(const Windows& w, const int (&at)[3]) {
         for (int axis = 0; axis < 3; ++axis) {
@@ -60,17 +65,38 @@ struct Inside {
             begin[axis] = start[axis] < 0 ? ceil_divided(-start[axis], w.dilation[axis]) : 0;
             const int left = w.size[axis] - start[axis];
             end[axis] = left <= 0 ? 0 : min(w.kernel[axis], ceil_divided(left, w.dilation[axis]));
+            whole = whole && begin[axis] == 0 && end[axis] == w.kernel[axis];
         }
     }
 
-    // `body(k, at)` for each element, k its offset in the window and `at` that in the array.
-    template <typename Body> __device__ __forceinline__ void each(const Windows& w, int64 plane, Body body) const {
+    // `body(k, at, values)` for each element of V channels of x, k its offset in the window and `at` that in the array.
+    template <int V, typename T, typename Body>
+    __device__ __forceinline__ void each(const Windows& w, int64 plane, const T* x, Body body) const {
+        acc_t<T> value[V];
+        if constexpr (K > 0) {
+            if (whole) {
+                const int64 first = place(plane, w.size, start[0], start[1], start[2], w.width);
+                const int64 across = w.dilation[2] * w.width, down = w.dilation[1] * w.size[2] * w.width;
+                Vec<T, V> found[K * K];
+#pragma unroll
+                for (int k = 0; k < K * K; ++k)
+                    found[k] = *reinterpret_cast<const Vec<T, V>*>(x + first + k / K * down + k % K * across);
+#pragma unroll
+                for (int k = 0; k < K * K; ++k) {
+                    read(value, found[k].at);
+                    body(k, first + k / K * down + k % K * across, value);
+                }
+                return;
+            }
+        }
         for (int a = begin[0]; a < end[0]; ++a)
             for (int b = begin[1]; b < end[1]; ++b)
-                for (int c = begin[2]; c < end[2]; ++c)
-                    body((a * w.kernel[1] + b) * w.kernel[2] + c,
-                         place(plane, w.size, start[0] + a * w.dilation[0], start[1] + b * w.dilation[1],
-                               start[2] + c * w.dilation[2], w.width));
+                for (int c = begin[2]; c < end[2]; ++c) {
+                    const int64 at = place(plane, w.size, start[0] + a * w.dilation[0], start[1] + b * w.dilation[1],
+                                           start[2] + c * w.dilation[2], w.width);
+                    read(value, x + at);
+                    body((a * w.kernel[1] + b) * w.kernel[2] + c, at, value);
+                }
     }
 
     // The flat position in the plane of the element k of the window; -1 for k = -1.
@@ -101,7 +127,18 @@ struct Holding {
         return dilation == 1 ? steps : steps % dilation ? -1 : steps / dilation;
     }
 
-    // `body(k, at)` for each window that holds the input, at offset k; `at` is the window's offset in the array.
+    // `body(k, at, values)` for each window that holds the input, at offset k, of V channels of y; `at` is the window's
+    // offset in the array.
+    template <int V, typename T, typename Body>
+    __device__ __forceinline__ void each(const Windows& w, int64 plane, const T* y, Body body) const {
+        each(w, plane, [&](int k, int64 at) {
+            acc_t<T> value[V];
+            read(value, y + at);
+            body(k, at, value);
+        });
+    }
+
+    // `body(k, at)` for each of these windows.
     template <typename Body> __device__ __forceinline__ void each(const Windows& w, int64 plane, Body body) const {
         for (int a = begin[0]; a < end[0]; ++a) {
             const int ka = offset(w, 0, a);
@@ -120,21 +157,19 @@ struct Holding {
 // ---- the maximum: the first of equals, the first NaN before all; never from the padding
 
 // Each of out, offsets and positions may be null. out: the maxima of x, or the elements of `from` at their places.
-template <typename T, int V, typename Offset>
-__global__ void __launch_bounds__(kThreads, V == 8 ? 3 : 4) max_pool_forward(
+template <typename T, int V, typename Offset, int K>
+__global__ void __launch_bounds__(kThreads, kBlocks<V, K>) max_pool_forward(
         T* __restrict__ out, Offset* __restrict__ offsets, int64* __restrict__ positions, const T* __restrict__ x,
         const T* __restrict__ from, Windows w) {
     using A = acc_t<T>;
     const Site site(w.out, w.width, V);
     if (!site.inside) return;
-    const Inside window(w, site.at);
+    const Inside<K> window(w, site.at);
     for (int64 plane = first_plane(); plane < w.planes; plane += planes_on()) {
         A best[V], picked[V];
         int found[V];
         for (int j = 0; j < V; ++j) best[j] = Max::zero<A>(), picked[j] = A(0), found[j] = -1;
-        window.each(w, plane, [&](int k, int64 at) {
-            A value[V];
-            read(value, x + at + site.channel);
+        window.template each<V>(w, plane, x + site.channel, [&](int k, int64 at, const A (&value)[V]) {
             for (int j = 0; j < V; ++j) {
                 const bool better = value[j] > best[j] || (value[j] != value[j] && best[j] == best[j]);
                 if (!better && found[j] >= 0) continue;
@@ -187,18 +222,16 @@ __device__ __forceinline__ void add_up(T* __restrict__ out, const T* __restrict_
     const Places places(w, site.at);
     for (int64 plane = first_plane(); plane < w.planes; plane += planes_on()) {
         A sum[V] = {};
-        places.each(w, plane, [&](int, int64 at) {
-            A value[V];
-            read(value, x + at + site.channel);
+        places.template each<V>(w, plane, x + site.channel, [&](int, int64, const A (&value)[V]) {
             for (int j = 0; j < V; ++j) sum[j] += value[j];
         });
         write(out + place(plane, size, site.at[0], site.at[1], site.at[2], w.width) + site.channel, sum);
     }
 }
 
-template <typename T, int V>
-__global__ void __launch_bounds__(kThreads, 4) sum_pool(T* __restrict__ out, const T* __restrict__ x, Windows w) {
-    add_up<Inside, V>(out, x, w, w.out);
+template <typename T, int V, int K>
+__global__ void __launch_bounds__(kThreads, kBlocks<V, K>) sum_pool(T* __restrict__ out, const T* __restrict__ x, Windows w) {
+    add_up<Inside<K>, V>(out, x, w, w.out);
 }
 
 template <typename T, int V>

@@ -24,6 +24,24 @@
 __device__ __forceinline__ uint32 shared_address(const void* p) { return uint32(__cvta_generic_to_shared(p)); }
 #endif
 
+// An address in shared memory, one register wide on a GPU: swizzled addresses are cheap to derive from each other.
+struct Shared {
+#ifdef GPUGRAD_EMULATOR
+    uint64 at;
+    __device__ __forceinline__ Shared(const void* p) : at(reinterpret_cast<uint64>(p)) {}
+    const void* pointer() const { return reinterpret_cast<const void*>(at); }
+#else
+    uint32 at;
+    __device__ __forceinline__ Shared(const void* p) : at(shared_address(p)) {}
+#endif
+    // The address whose bits differ in `flipped`, and `bytes` behind that.
+    __device__ __forceinline__ Shared moved(uint32 flipped, uint32 bytes) const {
+        Shared to = *this;
+        to.at = (at ^ flipped) + bytes;
+        return to;
+    }
+};
+
 // ---- sum += a b, the products added in float
 
 template <typename T> struct IsBfloat16 { static constexpr bool value = false; };
@@ -69,60 +87,71 @@ __device__ __forceinline__ uint32 to_tf32(float x) {
 #endif
 }
 
+// 2^x in one instruction, with an error of 2^-22; results below 2^-126 are 0.
+__device__ __forceinline__ float fast_exp2(float x) {
+#ifdef GPUGRAD_EMULATOR
+    return x < -126.0f ? 0.0f : exp2f(x);
+#else
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+#endif
+}
+
 // ---- fragments from shared memory. `row` is 16-byte aligned; of x2, lanes 16-31 give rows that are not read.
 
-__device__ __forceinline__ void ldmatrix_x4(uint32& r0, uint32& r1, uint32& r2, uint32& r3, const void* row PTX_SITE) {
+__device__ __forceinline__ void ldmatrix_x4(uint32& r0, uint32& r1, uint32& r2, uint32& r3, Shared row PTX_SITE) {
 #ifdef GPUGRAD_EMULATOR
-    emulator::ldmatrix<false>(site, row, r0, r1, r2, r3);
+    emulator::ldmatrix<false>(site, row.pointer(), r0, r1, r2, r3);
 #else
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                  : "=r"(r0), "=r"(r1), "=r"(r2), "=r"(r3)
-                 : "r"(shared_address(row))
+                 : "r"(row.at)
                  : "memory");
 #endif
 }
 
 __device__ __forceinline__ void ldmatrix_x4_trans(uint32& r0, uint32& r1, uint32& r2, uint32& r3,
-                                                  const void* row PTX_SITE) {
+                                                  Shared row PTX_SITE) {
 #ifdef GPUGRAD_EMULATOR
-    emulator::ldmatrix<true>(site, row, r0, r1, r2, r3);
+    emulator::ldmatrix<true>(site, row.pointer(), r0, r1, r2, r3);
 #else
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
                  : "=r"(r0), "=r"(r1), "=r"(r2), "=r"(r3)
-                 : "r"(shared_address(row))
+                 : "r"(row.at)
                  : "memory");
 #endif
 }
 
-__device__ __forceinline__ void ldmatrix_x2(uint32& r0, uint32& r1, const void* row PTX_SITE) {
+__device__ __forceinline__ void ldmatrix_x2(uint32& r0, uint32& r1, Shared row PTX_SITE) {
 #ifdef GPUGRAD_EMULATOR
-    emulator::ldmatrix<false>(site, row, r0, r1);
+    emulator::ldmatrix<false>(site, row.pointer(), r0, r1);
 #else
     asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];"
                  : "=r"(r0), "=r"(r1)
-                 : "r"(shared_address(row))
+                 : "r"(row.at)
                  : "memory");
 #endif
 }
 
-__device__ __forceinline__ void ldmatrix_x2_trans(uint32& r0, uint32& r1, const void* row PTX_SITE) {
+__device__ __forceinline__ void ldmatrix_x2_trans(uint32& r0, uint32& r1, Shared row PTX_SITE) {
 #ifdef GPUGRAD_EMULATOR
-    emulator::ldmatrix<true>(site, row, r0, r1);
+    emulator::ldmatrix<true>(site, row.pointer(), r0, r1);
 #else
     asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];"
                  : "=r"(r0), "=r"(r1)
-                 : "r"(shared_address(row))
+                 : "r"(row.at)
                  : "memory");
 #endif
 }
 
-__device__ __forceinline__ void ldmatrix_x1(uint32& r0, const void* row PTX_SITE) {
+__device__ __forceinline__ void ldmatrix_x1(uint32& r0, Shared row PTX_SITE) {
 #ifdef GPUGRAD_EMULATOR
-    emulator::ldmatrix<false>(site, row, r0);
+    emulator::ldmatrix<false>(site, row.pointer(), r0);
 #else
     asm volatile("ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%0}, [%1];"
                  : "=r"(r0)
-                 : "r"(shared_address(row))
+                 : "r"(row.at)
                  : "memory");
 #endif
 }
@@ -132,16 +161,16 @@ __device__ __forceinline__ void ldmatrix_x1(uint32& r0, const void* row PTX_SITE
 #else
 #define PTX_SAME_SITE
 #endif
-__device__ __forceinline__ void ldmatrix_x4(uint32 (&r)[4], const void* row PTX_SITE) {
+__device__ __forceinline__ void ldmatrix_x4(uint32 (&r)[4], Shared row PTX_SITE) {
     ldmatrix_x4(r[0], r[1], r[2], r[3], row PTX_SAME_SITE);
 }
-__device__ __forceinline__ void ldmatrix_x4_trans(uint32 (&r)[4], const void* row PTX_SITE) {
+__device__ __forceinline__ void ldmatrix_x4_trans(uint32 (&r)[4], Shared row PTX_SITE) {
     ldmatrix_x4_trans(r[0], r[1], r[2], r[3], row PTX_SAME_SITE);
 }
-__device__ __forceinline__ void ldmatrix_x2(uint32 (&r)[2], const void* row PTX_SITE) {
+__device__ __forceinline__ void ldmatrix_x2(uint32 (&r)[2], Shared row PTX_SITE) {
     ldmatrix_x2(r[0], r[1], row PTX_SAME_SITE);
 }
-__device__ __forceinline__ void ldmatrix_x2_trans(uint32 (&r)[2], const void* row PTX_SITE) {
+__device__ __forceinline__ void ldmatrix_x2_trans(uint32 (&r)[2], Shared row PTX_SITE) {
     ldmatrix_x2_trans(r[0], r[1], row PTX_SAME_SITE);
 }
 #undef PTX_SAME_SITE
@@ -188,13 +217,28 @@ template <int left> __device__ __forceinline__ void cp_async_wait() {
 
 // ---- wide stores
 
-// Stores 16 bytes to an aligned address in global memory, which this kernel must not read. The compiler takes a
+// Stores 16 bytes to an aligned address in global memory. The compiler takes a
 // struct's store apart where the same function also stores its elements one by one.
 __device__ __forceinline__ void store_16(void* to, uint4 words) {
 #ifdef GPUGRAD_EMULATOR
     *static_cast<uint4*>(to) = words;
 #else
     asm volatile("st.global.v4.u32 [%0], {%1, %2, %3, %4};" ::"l"(__cvta_generic_to_global(to)), "r"(words.x),
-                 "r"(words.y), "r"(words.z), "r"(words.w));  // no "memory": loads may go on before it
+                 "r"(words.y), "r"(words.z), "r"(words.w)
+                 : "memory");
 #endif
+}
+
+// `write` of common.cuh for the loops in which the compiler would take it apart.
+template <int N, typename T> __device__ __forceinline__ void write_whole(T* to, const acc_t<T>* from) {
+    Vec<T, N> stored;
+#pragma unroll
+    for (int i = 0; i < N; ++i) stored.at[i] = store<T>(from[i]);
+    if constexpr (sizeof(stored) == 16) {
+        uint4 words;
+        memcpy(&words, &stored, sizeof(words));
+        store_16(to, words);
+    } else {
+        *reinterpret_cast<Vec<T, N>*>(to) = stored;
+    }
 }

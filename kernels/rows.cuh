@@ -52,16 +52,7 @@ __device__ __forceinline__ void load_chunk(acc_t<T>* at, const T* __restrict__ r
 template <int V, typename T, typename I>
 __device__ __forceinline__ void store_chunk(T* __restrict__ row, I column, I n, const acc_t<T>* at) {
     if (column >= 0 && column + V <= n) {
-        Vec<T, V> chunk;
-#pragma unroll
-        for (int j = 0; j < V; ++j) chunk.at[j] = store<T>(at[j]);
-        if constexpr (sizeof(chunk) == 16) {
-            uint4 words;
-            memcpy(&words, &chunk, sizeof(words));
-            store_16(row + column, words);
-        } else {
-            *reinterpret_cast<Vec<T, V>*>(row + column) = chunk;
-        }
+        write_whole<V>(row + column, at);
     } else {
 #pragma unroll
         for (int j = 0; j < V; ++j) {

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from ..autograd.tensor import Tensor, wrap
-from ..autograd.versions import changed
-from ..backend.dtypes import float16, float32
+from ..autograd.versions import all_changed
+from ..backend.capture import Capture, current
+from ..backend.devices import Device
+from ..backend.dtypes import float16, float32, float64, is_low
 from ..errors import DTypeError, GradientError, OptionError
 
 _READY, _UNSCALED, _STEPPED = range(3)
@@ -21,14 +24,15 @@ class _OptimizerProgress:
 
     def __init__(self) -> None:
         self.stage = _READY
-        self.flags: list[Tensor] = []  # one per device: whether a gradient there was infinite or NaN
+        # Of each device, an array, and the value that it has if a gradient there was infinite or NaN.
+        self.flags: list[tuple[Tensor, int]] = []
         self._found: bool | None = None
 
     @property
     def found_inf(self) -> bool:
         """Whether a gradient was infinite or NaN. The first reading waits for the devices."""
         if self._found is None:
-            self._found = any([flag.item() for flag in self.flags])
+            self._found = any([flag.item() == bad for flag, bad in self.flags])
         return self._found
 
 
@@ -76,6 +80,8 @@ class GradScaler:
         self._growth_interval = growth_interval
         self._used = False
         self._progress: dict[int, _OptimizerProgress] = {}
+        self._calls = 0  # of unscale_
+        self._found: WeakKeyDictionary[Any, dict[Device, Tensor]] = WeakKeyDictionary()  # flags on cuda devices
 
     def scale(self, outputs: Any) -> Any:
         """Return `outputs` times the scale: a Tensor, or an iterable of them, which may be nested."""
@@ -83,14 +89,21 @@ class GradScaler:
             return outputs
         self._used = True
         if isinstance(outputs, Tensor):
-            device = outputs.device
-            return outputs * wrap(device.full((), self._scale, float32), device, None)
+            outputs = outputs.to(dtype=float32) if is_low(outputs.dtype) else outputs
+            return outputs * self._number(outputs.device, lambda: self._scale)
         if not isinstance(outputs, Iterable):
             raise DTypeError(
                 f"GradScaler.scale: expected a Tensor or an iterable of them, got a {type(outputs).__name__}"
             )
         scaled = map(self.scale, outputs)
         return type(outputs)(scaled) if isinstance(outputs, (list, tuple)) else scaled
+
+    def _number(self, device: Device, value: Callable[[], float]) -> Any:
+        """Return value(); in a captured step, a 0-d float32 Tensor that holds it before each replay."""
+        captured = current()
+        if captured is None:
+            return value()
+        return wrap(captured.numbers(1, float32, value).reshape(()), device, None)
 
     def _progress_of(self, optimizer: Any, call: str) -> _OptimizerProgress:
         if not self._used:
@@ -110,19 +123,47 @@ class GradScaler:
             raise GradientError(
                 f"GradScaler.unscale_: {done} has been called on this optimizer since the last update()"
             )
-        found: dict[Any, Any] = {}
-        inverse = np.float32(1.0 / self._scale)
+        by_device: dict[tuple[Device, np.dtype], list] = {}
         for group in optimizer.param_groups:
             for gradient in (p.grad for p in group["params"] if p.grad is not None):
                 if gradient.dtype == float16:
                     raise OptionError("GradScaler.unscale_: float16 gradients; keep parameters in float32")
-                xp, array = gradient.device.xp, gradient._array
-                bad = ~xp.isfinite(array).all()
-                found[gradient.device] = found[gradient.device] | bad if gradient.device in found else bad
-                xp.multiply(array, xp.asarray(inverse, array.dtype), out=array)
-                changed(array, "GradScaler.unscale_")
-        progress.flags = [wrap(device.asarray(flag), device, None) for device, flag in found.items()]
+                by_device.setdefault((gradient.device, gradient.dtype), []).append(gradient._array)
+        self._calls += 1
+        for (device, _), arrays in by_device.items():
+            progress.flags.append(self._unscale(optimizer, device, arrays))
+            all_changed(arrays, "GradScaler.unscale_")
         progress.stage = _UNSCALED
+
+    def _unscale(self, optimizer: Any, device: Device, arrays: list) -> tuple[Tensor, int]:
+        """Divide gradients of one device and dtype by the scale. Returns a flag, and its value if one is not finite."""
+        captured = current()
+        if device.type == "cuda" and all(array.flags.c_contiguous for array in arrays):
+            from .cuda import unscale
+
+            flag, number = self._flag(optimizer, device, captured)
+            place = None if captured is None else captured.numbers(1, float64, self._inverse)
+            unscale(device, arrays, self._inverse(), flag._array, number, place)
+            return flag, number
+        xp, bad = device.xp, False
+        with device.selected():
+            for array in arrays:
+                inverse = self._inverse() if captured is None else captured.numbers(1, array.dtype, self._inverse)
+                bad = ~xp.isfinite(array).all() | bad
+                xp.multiply(array, inverse, out=array)
+        return wrap(device.asarray(bad), device, None), 1
+
+    def _inverse(self) -> float:
+        return float(np.float32(1.0 / self._scale))
+
+    def _flag(self, optimizer: Any, device: Device, captured: Capture | None) -> tuple[Tensor, int]:
+        """Return a flag on a cuda device, and the value that tells that a gradient is not finite."""
+        if captured is not None:  # each replay sets it to zero
+            return wrap(device.xp.zeros((1,), np.int32), device, None), 1
+        flags = self._found.setdefault(optimizer, {})
+        if device not in flags:
+            flags[device] = wrap(device.full((1,), 0, np.dtype(np.int32)), device, None)
+        return flags[device], self._calls
 
     def step(self, optimizer: Any, *args: Any, **kwargs: Any) -> Any:
         """Unscale the gradients if that has not been done, and call optimizer.step(...) if all of them are finite."""
@@ -138,24 +179,52 @@ class GradScaler:
         if not progress.flags:
             raise GradientError("GradScaler.step: the optimizer's parameters have no gradients")
         progress.stage = _STEPPED
+        if (captured := current()) is not None:
+            return self._captured_step(captured, progress, optimizer, args, kwargs)
         return None if progress.found_inf else optimizer.step(*args, **kwargs)
+
+    def _captured_step(
+        self, captured: Capture, progress: _OptimizerProgress, optimizer: Any, args: tuple, kwargs: dict
+    ) -> Any:
+        """Record optimizer.step(...) such that a replay in which a gradient is not finite changes nothing.
+
+        The host learns it after the replay, because the counts and the scale of the next one depend on it.
+        """
+        first, *others = [flag._array.astype(np.int32).reshape((1,)) for flag, _ in progress.flags]
+        for other in others:
+            first = first | other
+        captured.skip = captured.flag(first)
+        try:
+            return optimizer.step(*args, **kwargs)
+        finally:
+            captured.skip = None
 
     def update(self, new_scale: Any = None) -> None:
         """Make the scale smaller or larger by the steps since the last update, or set it to `new_scale`."""
         if not self._enabled:
             return
+        every, self._progress = list(self._progress.values()), {}
+        if new_scale is None and not any(progress.flags for progress in every):
+            raise GradientError("GradScaler.update: no gradients were checked; call step() or unscale_() first")
+        if (captured := current()) is None:
+            self._update(new_scale, lambda: any(progress.found_inf for progress in every))
+        else:
+            captured.once(
+                self, "GradScaler.update: the scale after it is known when the replay is done; capture one step"
+            )
+            flags = [captured.flag(flag._array) for progress in every for flag, _ in progress.flags]
+            captured.after_replay(lambda: self._update(new_scale, lambda: any([flag.read() for flag in flags])))
+
+    def _update(self, new_scale: Any, found_inf: Callable[[], bool]) -> None:
         if new_scale is not None:
             self._scale = float(new_scale)
-        elif not any(progress.flags for progress in self._progress.values()):
-            raise GradientError("GradScaler.update: no gradients were checked; call step() or unscale_() first")
-        elif any(progress.found_inf for progress in self._progress.values()):
+        elif found_inf():
             self._scale, self._growth_tracker = self._scale * self._backoff_factor, 0
         else:
             self._growth_tracker += 1
             if self._growth_tracker == self._growth_interval:
                 grown = self._scale * self._growth_factor
                 self._scale, self._growth_tracker = grown if math.isfinite(grown) else self._scale, 0
-        self._progress = {}
 
     # Settings and state
 

@@ -18,6 +18,7 @@ import numpy as np
 
 from ..backend.dtypes import as_dtype, bfloat16, float16, float32, float64, is_float, is_low
 from ..errors import DeviceError, DTypeError
+from .casts import Together, cast_together
 from .graph import FREED
 from .mode import Switch, mode
 from .tensor import Tensor
@@ -45,11 +46,12 @@ class Region:
     """The settings that hold between entering an `autocast` block and leaving it.
 
     dtypes: the 16-bit dtype for each kind of device. cache: the casts of parameters, which are kept until the outermost
-    region ends; None keeps no casts.
+    region ends; None keeps no casts. together: which parameters are cast at once.
     """
 
-    def __init__(self, dtypes: dict[str, np.dtype], cache: dict | None):
+    def __init__(self, dtypes: dict[str, np.dtype], cache: dict | None, together: Together | None = None):
         self.dtypes, self.cache = dtypes, cache
+        self.together = Together() if together is None else together
 
     def again(self) -> Region:
         """Return the region for a computation that is repeated: its casts are made anew."""
@@ -84,14 +86,33 @@ class Region:
             return value
         if self.cache is None or given != float32 or not (value.requires_grad and value.is_leaf):
             return value.to(dtype=dtype)
-        key = id(value), dtype, mode.grad
-        if key in self.cache:
-            _, made, number = self.cache[key]
-            if not change_since(value._array, number) and getattr(made._node, "saved", None) is not FREED:
-                return made
-        made = value.to(dtype=dtype)
-        self.cache[key] = value, made, next(clock)
+        made = self._cached(value, dtype)
+        if made is None:
+            for parameter, cast in zip(*self._cast_now(value, dtype), strict=True):
+                self.cache[id(parameter), dtype, mode.grad] = parameter, cast, next(clock)
+            made = self.cache[id(value), dtype, mode.grad][1]
+        elif kind == "cuda":
+            self.together.use(value)
         return made
+
+    def _cached(self, parameter: Tensor, dtype: np.dtype) -> Tensor | None:
+        """Return the cast that was made before, unless the parameter has changed since or backward has freed it."""
+        assert self.cache is not None
+        _, made, number = self.cache.get((id(parameter), dtype, mode.grad), (None, None, 0))
+        if made is None or change_since(parameter._array, number) or getattr(made._node, "saved", None) is FREED:
+            return None
+        return made
+
+    def _cast_now(self, parameter: Tensor, dtype: np.dtype) -> tuple[list[Tensor], list[Tensor]]:
+        """Cast a parameter, and on cuda those that will follow. Returns them, and their casts."""
+        if parameter.device.type != "cuda":
+            return [parameter], [parameter.to(dtype=dtype)]
+        known = [
+            p for p in self.together.begin(parameter)
+            if p.device is parameter.device and p._array.dtype == float32 and p.requires_grad
+            and self._cached(p, dtype) is None
+        ]  # fmt: skip
+        return known, cast_together(known, dtype)
 
 
 class autocast(Switch):
@@ -128,7 +149,8 @@ class autocast(Switch):
         if self._enabled:
             dtypes[self.device] = self.fast_dtype
         cache = before.cache if before is not None and before.cache is not None else {}
-        return {"autocast": Region(dtypes, cache if self._cache_enabled else None) if dtypes else None}
+        together = None if before is None else before.together
+        return {"autocast": Region(dtypes, cache if self._cache_enabled else None, together) if dtypes else None}
 
     def __enter__(self) -> autocast:
         super().__enter__()

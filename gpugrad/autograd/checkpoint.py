@@ -89,7 +89,7 @@ class CheckpointNode(Node):
         check_unchanged(self, [(name, x._array) for name, x in kept])
         fresh = [_fresh(x, edge, differentiable) for x, edge in zip(arguments, edges, strict=True)]
         outs = self.stretch.run_again(fresh)
-        gradients = g if self.count > 1 else (g,)
+        gradients = g.slots(self.count) if self.count > 1 else (g,)
         if len(outs) != self.count:
             raise GradientError(
                 f"checkpoint: the function gave {self.count} outputs that require a gradient, and {len(outs)} when it "
@@ -151,5 +151,5 @@ def checkpoint(
     own = {id(x) for x in fresh}
     leaves = [node for node in reachable({o._edge() for o in live}) if node.number == 0 and id(node) not in own]
     node = CheckpointNode(stretch, edges, leaves, live)
-    places = iter([OutputNode(node, i, len(live)) for i in range(len(live))] if len(live) > 1 else [node])
+    places = iter([OutputNode(node, i) for i in range(len(live))] if len(live) > 1 else [node])
     return _mapped(lambda o: wrap(o._array, o.device, next(places)) if o.requires_grad else o.detach(), result)

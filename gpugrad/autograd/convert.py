@@ -4,7 +4,7 @@ them."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -151,13 +151,48 @@ def to_place(tensor: Tensor, dtype: Any, where: Any, copy: bool, non_blocking: b
     return made.clone() if copy and made is tensor else made
 
 
-def _dtype_or_device(given: Any) -> Any:
+class Destination(NamedTuple):
+    """What a call of `to` asks for; None leaves the dtype or the device as it is."""
+
+    dtype: Any
+    device: Any
+    non_blocking: bool
+    copy: bool
+
+
+def destination(
+    name: str, args: tuple, *, dtype: Any = None, device: Any = None, non_blocking: bool = False, copy: bool = False
+) -> Destination:
+    """Return what the arguments of `to` mean: in any order a device, a dtype or a Tensor to be like, then two bools.
+
+    name: of the method, for errors. Raises DTypeError for anything else, and for an argument that is given twice.
+    """
+    given: list[tuple[str, Any]] = [("dtype", dtype), ("device", device)]
+    flags = [value for value in args if isinstance(value, bool)]
+    for value in args:
+        if isinstance(value, Tensor):
+            given += ("dtype", value.dtype), ("device", value.device)
+        elif isinstance(value, (Device, int)) or isinstance(value, str) and value.split(":")[0] in ("cpu", "cuda"):
+            given += [] if isinstance(value, bool) else [("device", value)]
+        else:
+            given.append(("dtype", value))
+    given = [pair for pair in given if pair[1] is not None]
+    found = dict(given)
+    if len(found) < len(given) or len(flags) > 2 - non_blocking - copy:
+        raise DTypeError(f"{name}: an argument is given twice, or under two names: {', '.join(map(str, args))}")
+    asked = found.get("dtype")
+    non_blocking, copy = (*flags, *(non_blocking, copy)[len(flags) :])
+    return Destination(None if asked is None else _dtype_for(name, asked), found.get("device"), non_blocking, copy)
+
+
+def _dtype_for(name: str, given: Any) -> np.dtype:
     """Return the dtype that an argument of `to` means. Raises DTypeError for what is neither a dtype nor a device."""
     try:
         return as_dtype(given)
     except DTypeError:
         raise DTypeError(
-            f'to: expected a dtype ({DTYPE_NAMES}), a device ("cpu", "cuda", "cuda:<index>") or a Tensor, got {given!r}'
+            f'{name}: expected a dtype ({DTYPE_NAMES}), a device ("cpu", "cuda", "cuda:<index>") or a Tensor, got '
+            f"{given!r}"
         ) from None
 
 
@@ -173,14 +208,8 @@ def tensor_to(
     >>> gg.tensor([1.5, -2.5]).to("int64")
     tensor([ 1, -2])
     """
-    for given in args:
-        if isinstance(given, Tensor):
-            dtype, device = given.dtype, given.device
-        elif isinstance(given, Device) or isinstance(given, str) and given.split(":")[0] in ("cpu", "cuda"):
-            device = given
-        else:
-            dtype = _dtype_or_device(given)
-    return to_place(self, dtype, device, copy, non_blocking)
+    asked = destination("to", args, dtype=dtype, device=device, non_blocking=non_blocking, copy=copy)
+    return to_place(self, asked.dtype, asked.device, asked.copy, asked.non_blocking)
 
 
 @method("cpu")

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..backend.dtypes import is_float
 from ..errors import GradientError
-from .graph import Node, OutputNode, check_unchanged, like_input, wrap_gradient
+from .graph import Node, OutputGradients, OutputNode, check_unchanged, like_input, wrap_gradient
 from .mode import mode, no_grad, set_grad_enabled
 from .tensor import Tensor, wrap
 from .versions import changes
@@ -71,7 +71,8 @@ class FunctionNode(Node):
         if changes:
             check_unchanged(self, self.arrays)
         given = []
-        for part, (shape, dtype) in zip(g if isinstance(g, list) else (g,), self.outputs, strict=True):
+        parts = g.slots(len(self.outputs)) if g.__class__ is OutputGradients else (g,)
+        for part, (shape, dtype) in zip(parts, self.outputs, strict=True):
             if part is None and self.context.materialize:
                 part = self.device.xp.zeros(shape, dtype)
             given.append(part if part is None or isinstance(part, Tensor) else wrap_gradient(part, self.device))
@@ -145,7 +146,7 @@ class Function:
 def _output(out: Tensor, node: FunctionNode, i: int, count: int, context: Context) -> Tensor:
     if not is_float(out.dtype) or any(out is constant for constant in context._constant):
         return out.detach()
-    return wrap(out._array, out.device, OutputNode(node, i, count) if count > 1 else node)
+    return wrap(out._array, out.device, OutputNode(node, i) if count > 1 else node)
 
 
 def _keep(context: Context, node: FunctionNode, args: tuple, outs: tuple) -> None:
@@ -156,7 +157,7 @@ def _keep(context: Context, node: FunctionNode, args: tuple, outs: tuple) -> Non
         def make(_: Context) -> Tensor:
             place: Node | None = me()
             if place is not None and len(outs) > 1:
-                place = OutputNode(place, i, len(outs))
+                place = OutputNode(place, i)
             return wrap(array, device, place)
 
         return make

@@ -14,11 +14,12 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..backend.capture import active
 from ..backend.cpu import memory
 from ..backend.dtypes import is_float
 from ..errors import DTypeError, GradientError, ShapeError
 from .convert import asarray
-from .graph import Node, walk
+from .graph import Node, added, walk
 from .mode import enable_grad
 from .table import OPS
 from .tensor import Tensor, method, wrap
@@ -165,6 +166,8 @@ def _accumulate(leaf: Any, gradient: Any) -> None:
     """Add to `.grad`; the first time, keep the array itself if nothing else refers to it, else a copy."""
     if isinstance(leaf, Node):
         raise GradientError("backward(inputs=...): internal node without a tensor")
+    if active.capture is not None:
+        active.capture.accumulates(leaf)
     if isinstance(gradient, Tensor):
         leaf._grad = gradient if leaf._grad is None else leaf._grad + gradient
         return
@@ -172,7 +175,7 @@ def _accumulate(leaf: Any, gradient: Any) -> None:
     unshared = sys.getrefcount(gradient) <= 3 and (gradient.base is None or memory.is_exclusive(gradient))
     gradient = _gradient_array(gradient, leaf)
     if leaf._grad is not None:
-        gradient = _gradient_array(leaf._grad._array + gradient, leaf)
+        gradient = _gradient_array(added(leaf._grad._array, gradient), leaf)
     elif not unshared:
         gradient = gradient.copy()
     leaf._grad = wrap(gradient, leaf.device, None)

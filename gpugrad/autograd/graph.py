@@ -16,17 +16,19 @@ Source: Baydin et al. 2018, "Automatic Differentiation in Machine Learning: a Su
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from operator import attrgetter
 from sys import _getframe
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..backend.devices import Device
+from ..backend.devices import CPU, Device, device_of
 from ..backend.dtypes import is_float, is_low
 from ..errors import AnomalyError, GradientError, InplaceError
 from .mode import mode
+from .table import OPS
 from .tensor import Tensor, wrap
 from .versions import INSIDE, change_since, changes, clock, describe, user_site
 
@@ -58,27 +60,32 @@ class Node:
         """Drop the arrays that were saved for backward."""
 
 
-class OutputGradients(list):
-    """A list of the gradients that have reached a node with several outputs: one per output, None until it arrives."""
+class OutputGradients(dict):
+    """Holds the gradients that have reached a node with several outputs, by the number of the output."""
 
-    def __add__(self, other: list) -> OutputGradients:
-        return OutputGradients(a if b is None else b if a is None else a + b for a, b in zip(self, other, strict=True))
+    def __add__(self, other: dict) -> OutputGradients:
+        """Add the gradients of `other`, in place: nobody else has what an OutputNode hands on."""
+        for i, g in other.items():
+            self[i] = added(self[i], g) if i in self else g
+        return self
+
+    def slots(self, count: int) -> list:
+        """Return one gradient for each of `count` outputs, None for those that none has reached."""
+        return [self.get(i) for i in range(count)]
 
 
 class OutputNode(Node):
-    """A node for one output of a parent with several: it passes its gradient on in slot `index` of `count`."""
+    """A node for one output of a parent with several: it passes its gradient on under its `index`."""
 
-    __slots__ = ("index", "count")
+    __slots__ = ("index",)
     name = "output"
 
-    def __init__(self, parent: Node, index: int, count: int):
+    def __init__(self, parent: Node, index: int):
         super().__init__((parent,), parent.device)
-        self.index, self.count = index, count
+        self.index = index
 
     def backward(self, g: Any, wanted: set | None, differentiable: bool) -> Any:
-        slots = OutputGradients([None] * self.count)
-        slots[self.index] = g
-        return (slots,)
+        return (OutputGradients({self.index: g}),)
 
 
 class OpNode(Node):
@@ -113,7 +120,9 @@ class OpNode(Node):
                 raise freed(self)
             if changes and saved:
                 check_unchanged(self, saved.items())
-            if self.outputs is not None:
+            if self.outputs is not None and self.plan.partial and not differentiable:
+                g = tuple(g.slots(len(self.outputs)))
+            elif self.outputs is not None:
                 g = self._fill(g, self.outputs, differentiable)
             if differentiable:
                 saved = self._as_tensors(saved)
@@ -140,7 +149,7 @@ class OpNode(Node):
     def _fill(self, parts: Any, outputs: list, differentiable: bool) -> tuple:
         """Return one gradient per output: zeros if nothing was computed from the output, None if it holds integers."""
         filled = []
-        for g, (shape, dtype) in zip(parts, outputs, strict=True):
+        for g, (shape, dtype) in zip(parts.slots(len(outputs)), outputs, strict=True):
             if g is None and dtype.kind not in "iub":
                 g = self.device.xp.zeros(shape, dtype)
                 if differentiable:
@@ -169,9 +178,8 @@ class OpNode(Node):
     def _output_tensors(self, value: Any) -> Any:
         if self.outputs is None:
             return _tensor_at(value, self, self.device)
-        count = len(value)
         return tuple(
-            wrap(a, self.device, OutputNode(self, i, count) if is_float(a.dtype) else None) for i, a in enumerate(value)
+            wrap(a, self.device, OutputNode(self, i) if is_float(a.dtype) else None) for i, a in enumerate(value)
         )
 
 
@@ -201,6 +209,8 @@ def check_unchanged(node: Node, saved: Iterable[tuple[str, Any]]) -> None:
 
 def _tensor_at(array: Any, edge: Any, device: Device) -> Tensor:
     """Return a Tensor of a saved array, at the place in the graph that the array had."""
+    if isinstance(array, np.generic):  # a number that the device's path took as it was
+        array = device.full((), array, array.dtype)
     if edge is None:
         return wrap(array, device, None)
     return wrap(array, device, edge) if isinstance(edge, Node) else edge
@@ -224,9 +234,11 @@ def undo_broadcasts(node: Node, grads: Sequence, shapes: Sequence, any_axes: boo
             )
         lead = g.ndim - len(shape)
         axes = tuple(range(lead)) + tuple(lead + i for i, n in enumerate(shape) if n == 1 and g.shape[lead + i] != 1)
-        if axes and is_low(g.dtype):
-            g = g.astype(np.float32)
-        made.append(g.sum(axis=axes, keepdims=True).reshape(shape) if axes else g.reshape(shape))
+        if axes and (node.device is not CPU or is_low(g.dtype)):
+            g = op_for("sum", g)(g, axis=axes, keepdims=True)
+        elif axes:
+            g = g.sum(axis=axes, keepdims=True)
+        made.append(g.reshape(shape))
     return made
 
 
@@ -295,7 +307,7 @@ def walk(roots: dict, targets: set | None, retain: bool, differentiable: bool) -
                 if edge is not None and (gx := grads[i]) is not None:
                     have = get(edge)
                     if have is not None:
-                        gx = have + gx if edge.device.is_only else _sum(edge, have, gx)
+                        gx = have + gx if edge.device is CPU else added(have, gx)
                     gradients[edge] = gx
                 elif edge is not None and node.__class__ is OpNode and (wanted is None or edge in wanted):
                     name = node.plan.op.input_name(i)
@@ -312,9 +324,19 @@ def walk(roots: dict, targets: set | None, retain: bool, differentiable: bool) -
     return found
 
 
-def _sum(edge: Any, x: Any, y: Any) -> Any:
-    with edge.device.selected():
-        return x + y
+def added(x: Any, y: Any) -> Any:
+    """Return the sum of two gradients of one node: arrays, Tensors, or those of several outputs."""
+    return x + y if x.__class__ is OutputGradients else op_for("add", x)(x, y)
+
+
+def op_for(name: str, array: Any) -> Callable:
+    """Return the op called `name` for what `array` is: a Tensor, or an array of a device."""
+    return OPS[name] if isinstance(array, Tensor) else _raw(name, device_of(array).type)
+
+
+@cache
+def _raw(name: str, kind: str) -> Callable:
+    return OPS[name].raw(kind)
 
 
 def reachable(roots: Any) -> list:

@@ -53,6 +53,7 @@ class Op:
         samples: Callable | None,
         dtypes: str,
         exact: bool,
+        exact_gradient: bool | None,
         view: bool,
         broadcasts: bool,
         scalar_axis: bool,
@@ -65,6 +66,7 @@ class Op:
         self.__name__, self.__doc__, self.__module__ = self.name, forward.__doc__, forward.__module__
         self.forward, self.samples, self.bench, self.flops = forward, samples, bench, flops
         self.dtypes, self.exact, self.view, self.broadcasts = dtypes, exact, view, broadcasts
+        self.exact_gradient = exact if exact_gradient is None else exact_gradient
         self.inplace, self.autocast = inplace, by_device(autocast)
         self.rules: dict[str, Callable] = {}
         self._bound_paths = Paths(self.__module__)
@@ -87,6 +89,9 @@ class Op:
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         """Bind the op as a method of a Tensor, which becomes its first input."""
         return self if instance is None else MethodType(self, instance)
+
+    def __reduce__(self) -> str:
+        return self.name  # copied and pickled as functions are: by where it is found
 
     def input_name(self, i: int) -> str:
         """Return the declared name of flat input `i`."""
@@ -121,6 +126,11 @@ class Op:
             return made
 
         return declare
+
+    def otherwise(self, words: frozenset[str], function: Callable) -> Op:
+        """Give the calls that do not fit the op, and have one of these words among their keywords, to `function`."""
+        self.other_form = words, function
+        return self
 
     # Calling
 
@@ -182,6 +192,8 @@ class Op:
             result = path.run(arrays, attributes, self.many)
             if result is not NotImplemented:
                 return *result, path
+            if path.numbers:
+                arrays = [device.full((), a, a.dtype) if isinstance(a, np.generic) else a for a in arrays]
             path = None
         for array in () if self.exact else arrays:
             if array is not None and array.itemsize == 2 and is_low(array.dtype):
@@ -221,7 +233,7 @@ class Op:
         plan = self.plan(tuple([edge is not None for edge in edges]), path)
         saved = plan.saved(arrays, attributes, out, residuals) if plan.names else EMPTY
         node = OpNode(plan, tuple(edges), saved, tuple(shapes), device)
-        if first.itemsize == 2:
+        if first.itemsize == 2 and not self.exact_gradient:
             node.low = first.dtype
         if out.__class__ is tuple:
             node.outputs = [(o.shape, o.dtype) for o in out]
@@ -253,6 +265,7 @@ def op(
     samples: Callable | None = None,
     dtypes: str = "common",
     exact: bool = False,
+    exact_gradient: bool | None = None,
     view: bool = False,
     broadcasts: bool = False,
     scalar_axis: bool = True,
@@ -268,6 +281,8 @@ def op(
     dtypes: "common" promotes the inputs to one dtype; "float" converts integers to the default float as well; "own"
     leaves them alone.
     exact: the op moves values without arithmetic, so 16-bit floats need no conversion to float32.
+    exact_gradient: its gradient rules move values too, or call ops, which round once by themselves, so they take 16-bit
+    gradients as they are; by default as `exact`. Other rules compute in float32.
     broadcasts: some axes of an input are broadcast and others not (matmul, linear), and gradients may keep them.
     scalar_axis: with an attribute `axis`, a 0-d first input has the axes 0 and -1; False where it needs a real one.
     view: the result shares the first input's memory, and in-place changes go through it.
@@ -295,6 +310,7 @@ def op(
             samples=samples,
             dtypes=dtypes,
             exact=exact,
+            exact_gradient=exact_gradient,
             view=view,
             broadcasts=broadcasts,
             scalar_axis=scalar_axis,
@@ -313,10 +329,9 @@ def op(
 
 def _outputs(arrays: tuple, device: Device, node: OpNode | None) -> tuple[Tensor, ...]:
     """Wrap the outputs of an op that has several; integer outputs get no place in the graph."""
-    count = len(arrays)
     return tuple(
         [
-            wrap(o, device, OutputNode(node, i, count) if node is not None and is_float(o.dtype) else None)
+            wrap(o, device, OutputNode(node, i) if node is not None and is_float(o.dtype) else None)
             for i, o in enumerate(arrays)
         ]
     )

@@ -22,12 +22,14 @@ class DevicePath:
     """A device's own implementation of an op: a forward on arrays, returning (out, residuals by name), and a backward.
 
     low: both take 16-bit floats as they are; otherwise the op converts these to float32 first and rounds the result.
+    numbers: both take NumPy scalars for inputs, which is what Python numbers then become, not arrays of the device.
     """
 
     def __init__(self, forward: Callable, low: bool):
         self.forward, self.low = forward, low
         self.backward_function: Callable | None = None
         self.names: tuple[str, ...] = ()
+        self.partial = self.numbers = False
         self.runs = 0  # how often it ran, for the tests
 
     def run(self, arrays: list, attributes: dict, many: bool) -> Any:
@@ -37,10 +39,22 @@ class DevicePath:
             self.runs += 1
         return result
 
-    def backward(self, function: Callable) -> Callable:
-        """Declare the backward: a gradient rule for all inputs at once, which returns a tuple in input order."""
-        self.backward_function, self.names = function, rule_names(function)
+    def backward(self, function: Callable, *, partial: bool = False) -> Callable:
+        """Declare the backward: a gradient rule for all inputs at once, which returns a tuple in input order.
+
+        partial: of an op with several outputs, g has None, not zeros, for those that nothing was computed from. Such a
+        backward never declines.
+
+        If the function has a method `needed(mask)`, that says which of its names a call needs where only the inputs in
+        the mask need gradients; it gets None for the others.
+        """
+        self.backward_function, self.names, self.partial = function, rule_names(function), partial
         return function
+
+    def needed(self, mask: tuple[bool, ...]) -> set[str]:
+        """Return what the backward asks for if only the inputs in `mask` need gradients."""
+        chosen = getattr(self.backward_function, "needed", None)
+        return set(self.names) if chosen is None else chosen(mask)
 
 
 class Paths(dict[str, DevicePath | None]):

@@ -64,10 +64,12 @@ def _moved(op: Op, inputs: Sequence) -> tuple[Device, list]:
         for i in scalars:
             tensors[i] = asarray(inputs[i], device=device)
         return device, tensors
+    path = op.paths[device.type] if given and scalars else None
+    as_numbers = path is not None and path.numbers
     dtype = _common_dtype(op, [t.dtype for t in given], [inputs[i] for i in scalars])
     for i in free:
         if i in scalars:
-            tensors[i] = _scalar(op, inputs[i], dtype, device)
+            tensors[i] = _scalar(op, inputs[i], dtype, device, as_numbers)
         elif tensors[i] is not None and tensors[i].dtype != dtype:
             tensors[i] = tensors[i].to(dtype=dtype)
     return device, tensors
@@ -111,8 +113,9 @@ def _common_dtype(op: Op, dtypes: list[np.dtype], scalars: list) -> np.dtype:
     return default_dtype() if op.dtypes == "float" and not is_float(dtype) else dtype
 
 
-def _scalar(op: Op, value: Any, dtype: np.dtype, device: Device) -> Tensor:
+def _scalar(op: Op, value: Any, dtype: np.dtype, device: Device, as_number: bool) -> Tensor:
+    """Return a Python number as a Tensor on `device`; as_number: in a NumPy scalar, which no device fills."""
     try:
-        return wrap(device.full((), value, dtype), device, None)
+        return wrap(np.asarray(value, dtype)[()] if as_number else device.full((), value, dtype), device, None)
     except OverflowError:
         raise DTypeError(f"{op.name}: the number {value!r} does not fit {dtype}") from None

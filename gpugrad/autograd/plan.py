@@ -24,9 +24,10 @@ class Plan:
     def __init__(self, op: Op, mask: tuple[bool, ...], path: DevicePath | None):
         self.op, self.mask = op, mask
         self.path = path if path is not None and path.backward_function is not None else None
+        self.partial = self.path is not None and self.path.partial
         self.rules = [op.rules.get(op.input_name(i)) if needed else None for i, needed in enumerate(mask)]
         self.wants = [rule_names(rule) if rule else () for rule in self.rules]
-        names = set().union(*self.wants, self.path.names if self.path else ())
+        names = set().union(*self.wants, self.path.needed(mask) if self.path else ())
         self.names = tuple(sorted(names - {"i", "needs"}))
         self.sources = [(name, *_source(op, name)) for name in self.names]
         self.plain = not any(self.wants) and self.path is None  # every rule takes g alone
@@ -70,7 +71,7 @@ class Plan:
     def _path_gradients(self, path: DevicePath, g: Any, saved: dict, needs: tuple) -> Sequence | None:
         values = {**saved, "needs": needs}
         assert path.backward_function is not None
-        grads = path.backward_function(g, *[values[name] for name in path.names])
+        grads = path.backward_function(g, *[values.get(name) for name in path.names])
         if grads is NotImplemented:
             return None
         grads = grads if isinstance(grads, tuple) else (grads,)

@@ -47,7 +47,9 @@ def torch_words(function: Callable) -> Callable:
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         meant = {translated(name, own): value for name, value in kwargs.items()} if kwargs else kwargs
-        return function(*args, **(meant if len(meant) == len(kwargs) else kwargs))
+        if len(meant) < len(kwargs) or kwargs and not meant.keys().isdisjoint(own[: len(args)]):
+            raise DTypeError(f"{function.__name__}: an argument is given twice, or under two names")
+        return function(*args, **meant)
 
     return call
 
@@ -97,17 +99,16 @@ class Signature:
         count = len(self.inputs)
         given = dict(zip(self.inputs, args, strict=False))
         placed = {n: constant(v, self.name, n) for n, v in zip(self.attributes, args[count:], strict=False)}
-        attributes = {**self.defaults, **placed}
         wrong = len(args) > count + len(self.attributes)
         for name, value in kwargs.items():
             name = translated(name, self.parameters)
-            if name in self.attributes and name not in self.attributes[: max(len(args) - count, 0)]:
-                attributes[name] = constant(value, self.name, name)
+            if name in self.words and name not in placed:
+                placed[name] = constant(value, self.name, name)
             elif name in self.positions and name not in given:
                 given[name] = value
             else:
                 wrong = True
-        given = {**self.optional, **given}
+        given, attributes = {**self.optional, **given}, {**self.defaults, **placed}
         if wrong or len(given) < count or len(attributes) < len(self.attributes):
             raise self._misfit(args, kwargs)
         for name, check in self.checks.items():

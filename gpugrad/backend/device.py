@@ -25,7 +25,8 @@ class Device:
 
     is_only: no other device of its type exists, so its array library needs no `selected()` around a call.
     has_products: `multiply` works.
-    shared_bytes: the most shared memory that a kernel's block can have.
+    shared_bytes: the most shared memory that a kernel's block can have. multiprocessors: how many the device has.
+    capability: the GPU's compute capability, 90 for 9.0.
 
     >>> cpu = gg.device("cpu")
     >>> cpu.type, cpu == "cpu", gg.ones(2, device=cpu).device is cpu
@@ -36,6 +37,8 @@ class Device:
     is_only = True
     has_products = False
     shared_bytes = 227 << 10
+    multiprocessors = 132
+    capability = 90
 
     def __init__(self, kind: str, index: int | None, name: str):
         self.type, self.index, self.name = kind, index, name
@@ -76,6 +79,10 @@ class Device:
     def multiply(self, asked: Any, first: Any, second: Any, out: Any, bias: Any, aux: Any) -> None:
         """Compute the matrix product `asked` (a `cuda.gemm.Product`) of this device's arrays."""
         raise DeviceError(f"a cuda product of arrays on {self.name}")
+
+    def graph(self) -> Any:
+        """Return a new graph: work that is captured once and replayed as a whole, on devices that have it."""
+        raise DeviceError(f"graph: {self.name} has no graphs; a cuda device has")
 
     def __enter__(self) -> "Device":
         thread.__dict__.setdefault("stack", []).append(default_device())

@@ -4,8 +4,8 @@ A dtype is a `numpy.dtype`; `bfloat16` is `ml_dtypes.bfloat16`, imported when it
 weak: they change the kind of a result (int to float), never its width. Tensors of any rank promote alike.
 """
 
-import threading
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -22,7 +22,7 @@ _NAMES = {d.name: d for d in (bool_, *_INTEGERS, *_FLOATS)} | {"half": float16, 
 _NAMES |= {"int": int64, "long": int64, "short": int16}
 _DTYPES = {d: d for d in (bool_, *_INTEGERS, *_FLOATS)}
 DTYPE_NAMES = "bool, uint8, int8..int64, float16, bfloat16, float32, float64"
-_settings = threading.local()
+_settings = SimpleNamespace(default=float32)  # of all threads
 
 
 @cache
@@ -73,11 +73,11 @@ def default_dtype() -> np.dtype:
     >>> gg.default_dtype()
     dtype('float32')
     """
-    return getattr(_settings, "default", float32)
+    return _settings.default
 
 
 def set_default_dtype(dtype) -> None:
-    """Make `dtype`, a floating-point dtype, the default of this thread.
+    """Make `dtype`, a floating-point dtype, the default in all threads, and in the workers of data loaders made later.
 
     >>> gg.set_default_dtype("float64")
     >>> gg.tensor(1.5).dtype

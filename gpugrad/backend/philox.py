@@ -17,7 +17,7 @@ _BLOCK = 1 << 14  # counters per step on the CPU, few enough to stay in cache
 
 def philox(counter: Any, stream: int, key: int) -> Any:
     """Return four random words for each counter, uint64 (...,) -> uint32 (..., 4); `stream` and `key` have 64 bits."""
-    out = xp(counter).empty((*counter.shape, 4), np.uint32)
+    key, out = int(key), xp(counter).empty((*counter.shape, 4), np.uint32)
     flat, rows = counter.reshape(-1), out.reshape(-1, 4)
     step = _BLOCK if isinstance(out, np.ndarray) else max(1, flat.size)
     for start in range(0, flat.size, step):

@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 
 from ..errors import DTypeError
+from .capture import current
 
 _local = threading.local()
+_lock = threading.Lock()  # held while `_threads` gives the next seed
+_threads = np.random.SeedSequence()  # of the seeds of other threads' generators; the main thread's seed sets it
 
 
 class Generator:
@@ -52,12 +55,36 @@ class Generator:
 def default_generator() -> Generator:
     """Return this thread's generator, which functions use when they are given none.
 
+    Each thread has its own, so that threads do not disturb each other's numbers. In a thread that does not seed it, it
+    begins at a seed that follows from the main thread's and from how many other threads have drawn since that was set.
+
     >>> gg.default_generator().manual_seed(3).initial_seed()
     3
     """
     if not hasattr(_local, "generator"):
-        _local.generator = Generator()
+        _local.generator = generator = Generator()
+        if threading.current_thread() is not threading.main_thread():
+            with _lock:
+                (child,) = _threads.spawn(1)
+            generator.manual_seed(int(child.generate_state(1, np.uint64)[0]))
     return _local.generator
+
+
+def draw_seed() -> Any:
+    """Return a seed from the default generator for a random kernel: an int below 2**63.
+
+    In a captured step it is a `capture.Number`: each replay draws the seeds that the step would have drawn.
+
+    >>> from gpugrad.backend.random import draw_seed
+    >>> 0 <= draw_seed() < 2**63
+    True
+    """
+    captured = current()
+    return _drawn() if captured is None else captured.number(np.uint64, _drawn, "a seed")
+
+
+def _drawn() -> int:
+    return int(default_generator().numpy.integers(2**63))
 
 
 def manual_seed(seed: int) -> Generator:
@@ -69,7 +96,11 @@ def manual_seed(seed: int) -> Generator:
     >>> gg.array_equal(gg.rand(2), first)
     True
     """
-    return default_generator().manual_seed(seed)
+    global _threads
+    generator = default_generator().manual_seed(seed)
+    if threading.current_thread() is threading.main_thread():
+        _threads = np.random.SeedSequence(generator.initial_seed())
+    return generator
 
 
 def get_rng_state() -> dict:

@@ -10,7 +10,7 @@ from typing import Any
 # The optional packages: the name, the use, the distributions that provide it, and the extra that installs it.
 OPTIONAL = (
     ("cupy", "arrays on NVIDIA GPUs", ("cupy-cuda13x", "cupy-cuda12x", "cupy"), "gpugrad[cuda13]' or 'gpugrad[cuda12]"),
-    ("nvmath", "cuBLASLt epilogues", ("nvmath-python",), "gpugrad[cuda13]' or 'gpugrad[cuda12]"),
+    ("nvmath", "cuBLASLt's products", ("nvmath-python",), "gpugrad[cuda13]' or 'gpugrad[cuda12]"),
     ("scikit-learn", "real data for the demonstrations", ("scikit-learn",), "gpugrad[demo]"),
     ("matplotlib", "plots", ("matplotlib",), "gpugrad[demo]"),
     ("tqdm", "progress bars", ("tqdm",), "gpugrad[demo]"),
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     problems = _self_test()
     _section("Versions", [*_versions(), *_blas()])
     _section("Devices", [_cpu(), *_gpus()])
-    _section("CUDA kernels", [_compiler(), _emulator()])
+    _section("CUDA kernels", [_compiler(), _products(), _emulator()])
     _section("Optional packages", [_optional(*entry) for entry in OPTIONAL])
     if problems:
         _section("Problems", problems)
@@ -110,6 +110,17 @@ def _compiler() -> tuple[str, str]:
         return "NVRTC", f"not available: {problem}"
     tools = nvrtc.toolchain()
     return "NVRTC", f"{tools.version[0]}.{tools.version[1]}, headers in {tools.headers}"
+
+
+def _products() -> tuple[str, str]:
+    """Say who multiplies matrices on a GPU, and what is lost if it is not cuBLASLt."""
+    if version := _version("nvmath-python"):
+        return "cuBLASLt", f"through nvmath-python {version}"
+    return "cuBLASLt", (
+        "not available: nvmath-python is missing. CuPy multiplies instead: 16-bit products are computed in float32, "
+        "without tensor cores; biases, activations and their gradients are calls of their own; a step with products "
+        "cannot be captured in a CUDA graph"
+    )
 
 
 def _emulator() -> tuple[str, str]:

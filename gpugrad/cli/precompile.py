@@ -20,6 +20,7 @@ from .usage import number
 if TYPE_CHECKING:
     from ..backend.cuda.launch import Kernels
     from ..backend.cuda.resources import Resources
+    from .code_table import Row
 
 CHUNK = 8  # instances in one compilation, which parses the headers once for all of them
 EMULATOR = "emulator"  # the target beside the architectures
@@ -55,7 +56,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--jobs", type=number(int, 1), default=get_num_threads(), metavar="N", help="threads (default: %(default)s)"
     )
     parser.add_argument(
-        "--check", action="store_true", help="fail if a kernel spills or has over 48 KiB static shared memory"
+        "--check", action="store_true",
+        help="fail if a kernel spills, has over 48 KiB static shared memory, or is over 5%% worse than in the table of "
+        "gpugrad/cuda/MACHINE_CODE.md",
+    )  # fmt: skip
+    parser.add_argument("--typical", action="store_true", help="only the kernels of that table")
+    parser.add_argument("--write", action="store_true", help="write that table anew")
+    parser.add_argument(
+        "--carry", action="store_true", help="make GPUGRAD_CACHE one for other machines, whichever NVRTC they have"
     )
 
 
@@ -70,15 +78,27 @@ def run(args: argparse.Namespace) -> int:
     start = time.perf_counter()
     families = _families(args.family)
     targets = [EMULATOR] if args.emulator else list(dict.fromkeys(args.arch or [_present()]))
+    if args.carry:
+        from ..backend.cuda.nvrtc import carry
+
+        carry()
     width = max(len(name) for name in (COLUMNS[0], *(family.source.name for family in families)))
     total, problems, notes = Outcome(), [], []
     print(_line(COLUMNS, width))
-    for family, target, outcome in _outcomes(families, targets, args.jobs):
+    for family, target, outcome in _outcomes(families, targets, args.jobs, args.typical or args.write):
         print(_line(_row(family, target, outcome), width), flush=True)
         total.add(outcome)
         excessive, allowed = _findings(family, target, outcome.resources)
         problems += [f"{target}: {error}" for error in outcome.errors] + (excessive if args.check else [])
         notes += allowed + ([] if args.check else excessive)
+    if (args.check or args.write) and not args.emulator and not problems:
+        rows, said = _machine_code(families, targets, args.jobs)
+        notes += said
+        if args.write:
+            _write(rows)
+        else:
+            changes, said = _compared(rows)
+            problems, notes = problems + changes, notes + said
     for line in [*notes, *problems]:
         print(line)
     print(f"{total.compiled} kernels compiled in {time.perf_counter() - start:.1f} s, {len(problems)} problems")
@@ -87,9 +107,10 @@ def run(args: argparse.Namespace) -> int:
 
 def _families(names: Sequence[str] | None) -> list[Kernels]:
     """Return the declared families, or those with the given names."""
+    from ..amp import cuda as _amp  # noqa: F401
     from ..backend.cuda.launch import Kernels
     from ..ops import ops_with_path
-    from ..optim import cuda as _  # noqa: F401
+    from ..optim import cuda as _optim  # noqa: F401
 
     ops_with_path("cuda")  # imports the modules that declare them
     families = sorted(Kernels.families, key=lambda family: family.source.name)
@@ -111,13 +132,15 @@ def _present() -> str:
 # ---- compile
 
 
-def _outcomes(families: list[Kernels], targets: list[str], jobs: int) -> Iterator[tuple[Kernels, str, Outcome]]:
+def _outcomes(
+    families: list[Kernels], targets: list[str], jobs: int, typical: bool
+) -> Iterator[tuple[Kernels, str, Outcome]]:
     """Yield each family on each target, in order, as soon as it is done. Several compilations run at the same time."""
     with ThreadPoolExecutor(jobs) as pool:
         waiting: list[tuple[Kernels, str, Outcome, list[Future[Outcome]]]] = []
         for family in families:
-            for target in targets:
-                outcome, tasks = _plan(family, target)
+            for target in [t for t in targets if t == EMULATOR or family.is_for(t)]:
+                outcome, tasks = _plan(family, target, typical)
                 waiting.append((family, target, outcome, [pool.submit(task) for task in tasks]))
         try:
             for family, target, outcome, futures in waiting:
@@ -131,9 +154,11 @@ def _outcomes(families: list[Kernels], targets: list[str], jobs: int) -> Iterato
             raise
 
 
-def _plan(family: Kernels, target: str) -> tuple[Outcome, list[Callable[[], Outcome]]]:
+def _plan(family: Kernels, target: str, typical: bool) -> tuple[Outcome, list[Callable[[], Outcome]]]:
     """Return the outcome of the instances that are in the cache, and tasks that compile the others."""
-    done, missing, size = Outcome(), family.instances(), 1
+    first = list(family.typical())
+    others = [] if typical else [instance for instance in family.instances() if instance not in first]
+    done, missing, size = Outcome(), first + others, 1
     if target != EMULATOR:
         from ..backend.cuda.nvrtc import lookup
         from ..backend.cuda.resources import resources
@@ -142,7 +167,8 @@ def _plan(family: Kernels, target: str) -> tuple[Outcome, list[Callable[[], Outc
         for cubin in filter(None, cached.values()):
             done.resources |= resources(cubin)
         missing, size = [instance for instance, cubin in cached.items() if cubin is None], CHUNK
-    chunks = [missing[i : i + size] for i in range(0, len(missing), size)]
+    kinds = [i for i in missing if i in first], [i for i in missing if i not in first]  # never in one file of code
+    chunks = [kind[i : i + size] for kind in kinds for i in range(0, len(kind), size)]
     return done, [partial(_compile, family, target, chunk) for chunk in chunks]
 
 
@@ -165,6 +191,76 @@ def _compile(family: Kernels, target: str, instances: list[str]) -> Outcome:
     return outcome
 
 
+# ---- machine code
+
+
+def _machine_code(families: list[Kernels], targets: list[str], jobs: int) -> tuple[dict[str, list[Row]], list[str]]:
+    """Return the rows of the families' typical kernels on each target, and lines that say why there are none."""
+    from ..backend.cuda.machine_code import disassembler
+    from ..backend.cuda.occupancy import MULTIPROCESSORS
+
+    if disassembler() is None:
+        return {}, ["nvdisasm is not found, so the machine code is not looked at; pip install nvidia-cuda-nvdisasm"]
+    known = [target for target in targets if target in MULTIPROCESSORS]
+    with ThreadPoolExecutor(jobs) as pool:
+        found = {target: list(pool.map(partial(_rows, target=target), families)) for target in known}
+    return {target: [row for rows in parts for row in rows] for target, parts in found.items()}, []
+
+
+def _rows(family: Kernels, target: str) -> list[Row]:
+    from ..backend.cuda.machine_code import disassemble, profile
+    from ..backend.cuda.nvrtc import lookup
+    from ..backend.cuda.resources import resources
+    from .code_table import measure
+
+    rows, files = [], {}
+    for instance, block in family.typical().items():
+        cubin = lookup(family.source, [instance], target)
+        assert cubin is not None, f"{instance} has just been compiled"
+        if cubin.path not in files:
+            files[cubin.path] = disassemble(cubin.path)
+        code = files[cubin.path][cubin.names[instance]]
+        rows.append(measure(instance, block, resources(cubin)[instance], profile(code), target))
+    return rows
+
+
+def _version() -> str:
+    from ..backend.cuda.nvrtc import toolchain
+
+    return ".".join(map(str, toolchain().version))
+
+
+def _write(rows: dict[str, list[Row]]) -> None:
+    """Replace these rows in the table, in the order of the families; rows of kernels that there are no more go."""
+    from . import code_table
+
+    known = [kernel for family in _families(None) for kernel in family.typical()]
+    text = code_table.path().read_text()
+    tables = {arch: (version, list(old.values())) for arch, (version, old) in code_table.read(text).items()}
+    for target, new in rows.items():
+        table = {row.kernel: row for row in (*tables.get(target, ("", []))[1], *new)}
+        tables[target] = _version(), [table[kernel] for kernel in known if kernel in table]
+    code_table.path().write_text(code_table.written(text, tables))
+
+
+def _compared(rows: dict[str, list[Row]]) -> tuple[list[str], list[str]]:
+    """Return lines on the kernels that became worse than in the table, and on those that cannot be compared."""
+    from . import code_table
+
+    tables, problems, notes = code_table.read(code_table.path().read_text()), [], []
+    for target, found in rows.items():
+        version, table = tables.get(target, (_version(), {}))
+        if version != _version():
+            notes.append(f"{target}: the table is of NVRTC {version}, this is {_version()}: not compared")
+            continue
+        for row in found:
+            if row.kernel not in table:
+                problems.append(f"{target}: {row.kernel} is not in {code_table.path().name}: precompile --write")
+            elif change := code_table.worse(row, table[row.kernel]):
+                problems.append(f"{target}: {row.kernel} became worse: {', '.join(change)}")
+    return problems, notes
+
+
 # ---- report
 
 
@@ -175,7 +271,8 @@ def _progress(text: str) -> None:
 
 def _row(family: Kernels, target: str, outcome: Outcome) -> list[str]:
     found = outcome.resources.values()
-    row = [family.source.name, target, str(len(family.instances())), str(outcome.compiled), f"{outcome.seconds:.1f}"]
+    known = str(len(family.instances()))
+    row = [family.source.name, target, known, str(outcome.compiled), f"{outcome.seconds:.1f}"]
     if target == EMULATOR:
         return row + ["-"] * 3
     return row + [

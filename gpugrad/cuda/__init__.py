@@ -6,10 +6,12 @@ it has the function.
 """
 
 from ..backend.cuda import is_available, is_emulated
+from ..backend.cuda.indices import set_check_indices
 from ..backend.cuda.launch import FLOATS, Kernels, Strided, ctype, dense
 from ..backend.cuda.memory import Memory
 from ..backend.cuda.sources import Source
 from . import emulator
+from .counting import Launches, launches
 from .custom import attach
 from .devices import (
     Stream,
@@ -25,10 +27,11 @@ from .devices import (
     stream,
     synchronize,
 )
+from .graph import Graph, graph
 
 __all__ = [
-    "FLOATS", "Kernels", "Memory", "Source", "Stream", "Strided", "attach", "ctype", "current_stream", "dense",
-    "device_count", "emulator", "empty_cache", "is_available", "is_emulated", "max_memory_allocated",
-    "memory_allocated", "memory_stats", "memory_summary", "reset_peak_memory_stats", "set_memory_limit", "stream",
-    "synchronize",
+    "FLOATS", "Graph", "Kernels", "Launches", "Memory", "Source", "Stream", "Strided", "attach", "ctype",
+    "current_stream", "dense", "device_count", "empty_cache", "emulator", "graph", "is_available", "is_emulated",
+    "launches", "max_memory_allocated", "memory_allocated", "memory_stats", "memory_summary",
+    "reset_peak_memory_stats", "set_check_indices", "set_memory_limit", "stream", "synchronize",
 ]  # fmt: skip

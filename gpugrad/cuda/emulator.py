@@ -4,6 +4,6 @@
 """
 
 from ..backend.cuda.emulator import available, current, options
-from ..backend.cuda.emulator.arrays import waits
+from ..backend.cuda.emulator.arrays import uploads, waits
 
-__all__ = ["available", "current", "options", "waits"]
+__all__ = ["available", "current", "options", "uploads", "waits"]

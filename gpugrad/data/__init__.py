@@ -16,6 +16,7 @@ from .images import ImageFolder, load_cifar10, load_mnist, read_idx
 from .language import DateTranslation, Texts, Vocabulary, docstrings, padded, python_source
 from .loader import DataLoader
 from .photographs import PhotoPatches, load_photograph
+from .regions import extremal_regions
 from .samplers import (
     BatchSampler,
     RandomSampler,
@@ -35,7 +36,7 @@ __all__ = [
     "Dataset", "DateTranslation", "DigitScenes", "HuggingFaceTokenizer", "ImageFolder", "IterableDataset", "Lines",
     "MixUp", "PhotoPatches", "RandomAffine", "RandomSampler", "Sampler", "Scene", "SequentialSampler", "Split",
     "StackDataset", "Subset", "SubsetRandomSampler", "TensorDataset", "Texts", "TokenDataset", "Vocabulary",
-    "WeightedRandomSampler", "default_collate", "default_convert", "docstrings", "get_worker_info", "load_cifar10",
-    "load_digits", "load_mnist", "load_photograph", "load_sklearn", "padded", "python_source", "random_split",
-    "read_idx", "transforms",
+    "WeightedRandomSampler", "default_collate", "default_convert", "docstrings", "extremal_regions",
+    "get_worker_info", "load_cifar10", "load_digits", "load_mnist", "load_photograph", "load_sklearn", "padded",
+    "python_source", "random_split", "read_idx", "transforms",
 ]  # fmt: skip

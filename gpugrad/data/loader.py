@@ -123,7 +123,7 @@ class DataLoader:
             next(islice(tasks, skip, skip), None)
         host = find_device("cuda") if self.pin_memory and cuda.is_available() else CPU
         if self.num_workers:
-            made = self._by_workers(fetch, tasks, lambda size: host.pinned((size,), uint8))
+            made = self._by_workers(seed, fetch, tasks, lambda size: host.pinned((size,), uint8))
         else:
             made = (pinned(fetch(*task), host) for task in tasks)
         for number, batch in enumerate(made):
@@ -132,12 +132,18 @@ class DataLoader:
             if not self.stream or number >= skip:
                 yield batch
 
-    def _by_workers(self, fetch: Fetch, tasks: Iterator[tuple], memory: Callable) -> Iterator[Any]:
+    def _by_workers(self, seed: int, fetch: Fetch, tasks: Iterator[tuple], memory: Callable) -> Iterator[Any]:
         workers = self._workers
         if workers is None:
             number = 1 if self.stream else self.num_workers
             workers = Workers(
-                fetch, number, self.worker_init_fn, self.multiprocessing_context, self.prefetch_factor, self.timeout
+                fetch,
+                number,
+                self.worker_init_fn,
+                self.multiprocessing_context,
+                self.prefetch_factor,
+                self.timeout,
+                seed,
             )
         done = False
         self._workers = workers if self.persistent_workers else None

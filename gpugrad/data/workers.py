@@ -25,7 +25,9 @@ import numpy as np
 
 from ..autograd.tensor import Tensor, wrap
 from ..backend.cpu.threads import set_num_threads
-from ..backend.devices import CPU
+from ..backend.devices import CPU, set_default_device
+from ..backend.dtypes import default_dtype, set_default_dtype
+from ..backend.random import manual_seed
 from ..errors import DataError
 from .fetch import End, Fetch
 
@@ -37,11 +39,14 @@ _info: WorkerInfo | None = None
 
 @dataclass(frozen=True)
 class WorkerInfo:
-    """Tells code in a worker about this worker: its number, the number of workers, and the dataset."""
+    """Tells code in a worker about this worker: its number, the number of workers, the dataset, and the seed that
+    `worker_init_fn` begins with.
+    """
 
     id: int
     num_workers: int
     dataset: Any
+    seed: int
 
 
 def get_worker_info() -> WorkerInfo | None:
@@ -54,9 +59,18 @@ def get_worker_info() -> WorkerInfo | None:
 
 
 class Workers:
-    """Runs `fetch` in `count` processes, each up to `prefetch` batches ahead."""
+    """Runs `fetch` in `count` processes, each up to `prefetch` batches ahead; their seeds follow from `seed`."""
 
-    def __init__(self, fetch: Fetch, count: int, init: Callable | None, context: Any, prefetch: int, timeout: float):
+    def __init__(
+        self,
+        fetch: Fetch,
+        count: int,
+        init: Callable | None,
+        context: Any,
+        prefetch: int,
+        timeout: float,
+        seed: int,
+    ):
         if not hasattr(context, "Process"):
             context = multiprocessing.get_context(context)
         resource_tracker.ensure_running()  # one for all, so that it knows who removed what
@@ -70,7 +84,8 @@ class Workers:
             ours, theirs = context.Pipe()
             _ends.add(ours)
             self.pipes.append(ours)
-            args = (theirs, fetch, WorkerInfo(i, count, fetch.dataset), init, prefetch)
+            own = int(np.random.SeedSequence((seed, i, 2)).generate_state(1, np.uint64)[0])
+            args = (theirs, fetch, WorkerInfo(i, count, fetch.dataset, own), init, prefetch, default_dtype())
             self.processes.append(context.Process(target=_work, args=args, daemon=True, name=f"loader-{i}"))
             self.processes[-1].start()
             theirs.close()
@@ -176,14 +191,18 @@ def _stop(pipes: list, processes: list, blocks: dict) -> None:
 # In the worker
 
 
-def _work(pipe: Connection, fetch: Fetch, info: WorkerInfo, init: Callable | None, slots: int) -> None:
-    """Answer the tasks in the pipe until it is closed."""
+def _work(pipe: Connection, fetch: Fetch, info: WorkerInfo, init: Callable | None, slots: int, dtype: np.dtype) -> None:
+    """Answer the tasks in the pipe until it is closed. `dtype` is the default one; the default device is the host."""
     global _info
     _info = info
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for end in list(_ends):  # inherited: held open, they would hide from other workers that they were closed
         end.close()
     set_num_threads(1)
+    set_default_dtype(dtype)
+    set_default_device(CPU)
+    manual_seed(info.seed)
+    _seed_others(np.random.SeedSequence(info.seed))
     blocks = Blocks(slots)
     problem = None
     try:
@@ -201,11 +220,16 @@ def _work(pipe: Connection, fetch: Fetch, info: WorkerInfo, init: Callable | Non
         blocks.remove()
 
 
-def _answer(fetch: Fetch, task: tuple, blocks: Blocks) -> tuple:
-    indices, seed, number = task
-    words = np.random.SeedSequence((seed, number, 1)).generate_state(4)
+def _seed_others(seed: np.random.SeedSequence) -> None:
+    """Seed Python's generator and NumPy's."""
+    words = seed.generate_state(4)
     random.seed(words.tobytes())
     np.random.seed(words)
+
+
+def _answer(fetch: Fetch, task: tuple, blocks: Blocks) -> tuple:
+    indices, seed, number = task
+    _seed_others(np.random.SeedSequence((seed, number, 1)))
     try:
         return "batch", *blocks.put(fetch(indices, seed, number))
     except DataError as error:

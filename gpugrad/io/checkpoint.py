@@ -37,6 +37,11 @@ def save(path: str | os.PathLike, tensors: Mapping[str, Any], metadata: Mapping[
     >>> tensors["weight"], metadata
     (tensor([1., 1.]), {'epoch': 3})
     """
+    if not isinstance(tensors, Mapping):
+        raise DTypeError(
+            f"save: expected a path and a mapping of names to tensors, got {type(path).__name__} and "
+            f"{type(tensors).__name__}"
+        )
     arrays = {name: _host(name, value) for name, value in tensors.items()}
     notes = {_KEY: _text_of(metadata)} if metadata is not None else {}
     header, order = write_header(arrays, notes)

@@ -24,6 +24,7 @@ from .cifar_resnet import (
     resnet56,
     resnet110,
 )
+from .faster_rcnn import FasterRCNN, FastRCNN, small_fast_rcnn, small_faster_rcnn, small_rcnn
 from .generation import Hypothesis, KeyValueCache, beam_search, generate, sample
 from .googlenet import GoogLeNet, GoogLeNetOutputs, Inception, googlenet
 from .gpt import GPT
@@ -39,18 +40,19 @@ from .segmentation import FCN, SegNet, UNet
 from .seq2seq import Attention, Seq2Seq, TransformerTranslator, translate, translate_by_beams
 from .vgg import VGG, vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn
 from .vit import VisionTransformer, vit_b_16
-from .yolo import YOLO, tiny_yolo, yolo
+from .yolo import YOLO, tiny_yolo, yolov1
 
 __all__ = [
     "ActorCritic", "AlexNet", "AlexNet2012", "Attention", "BasicBlock", "BertForMaskedLM", "BertForPreTraining",
     "BertForQuestionAnswering", "BertForSequenceClassification", "BertForTokenClassification", "BertModel",
-    "Bottleneck", "BoxRegressor", "CIFARResNet", "FCN", "GPT", "GoogLeNet", "GoogLeNetOutputs", "Hypothesis",
-    "Inception", "KeyValueCache", "LSTMLanguageModel", "LeNet", "LeNet5", "MLP", "MobileNetV2", "Network",
-    "OverFeat", "Perceptron", "PlainBlock", "PositionalEncoding", "QNetwork", "ResNet", "SegNet", "Seq2Seq",
-    "TransformerTranslator", "UNet", "VGG", "VisionTransformer", "YOLO", "alexnet", "alexnet_2012", "beam_search",
-    "fitting", "generate", "googlenet", "mobilenet_v2", "plain110", "plain20", "plain32", "plain44", "plain56",
-    "resnet101", "resnet110", "resnet152", "resnet18", "resnet20", "resnet32", "resnet34", "resnet44", "resnet50",
-    "resnet56", "rotate_positions", "sample", "scaled_embedding", "sinusoidal_positions", "slide",
-    "sliding_windows", "tiny_yolo", "translate", "translate_by_beams", "vgg11", "vgg11_bn", "vgg13", "vgg13_bn",
-    "vgg16", "vgg16_bn", "vgg19", "vgg19_bn", "vit_b_16", "yolo",
+    "Bottleneck", "BoxRegressor", "CIFARResNet", "FCN", "FastRCNN", "FasterRCNN", "GPT", "GoogLeNet",
+    "GoogLeNetOutputs", "Hypothesis", "Inception", "KeyValueCache", "LSTMLanguageModel", "LeNet", "LeNet5", "MLP",
+    "MobileNetV2", "Network", "OverFeat", "Perceptron", "PlainBlock", "PositionalEncoding", "QNetwork", "ResNet",
+    "SegNet", "Seq2Seq", "TransformerTranslator", "UNet", "VGG", "VisionTransformer", "YOLO", "alexnet",
+    "alexnet_2012", "beam_search", "fitting", "generate", "googlenet", "mobilenet_v2", "plain110", "plain20",
+    "plain32", "plain44", "plain56", "resnet101", "resnet110", "resnet152", "resnet18", "resnet20", "resnet32",
+    "resnet34", "resnet44", "resnet50", "resnet56", "rotate_positions", "sample", "scaled_embedding",
+    "sinusoidal_positions", "slide", "sliding_windows", "small_fast_rcnn", "small_faster_rcnn", "small_rcnn",
+    "tiny_yolo", "translate", "translate_by_beams", "vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn",
+    "vgg19", "vgg19_bn", "vit_b_16", "yolo", "yolov1",
 ]  # fmt: skip

@@ -95,13 +95,13 @@ class OverFeat(Module):
     """Classifies a window and gives the box of what is in it: (N, in_channels, 28, 28) -> (N, num_classes), (N, 4).
 
     The box is in units of the window. `slide` does the same for all windows of a larger image, `stride` = 4 pixels
-    apart, at the cost of a few.
+    apart, at the cost of a few; batch norm then has to be in evaluation mode.
 
     >>> import gpugrad as gg
     >>> model = gg.models.OverFeat(num_classes=11)
     >>> [out.shape for out in model(gg.zeros(2, 1, 28, 28))]
     [(2, 11), (2, 4)]
-    >>> [out.shape for out in model.slide(gg.zeros(2, 1, 40, 36))]
+    >>> [out.shape for out in model.eval().slide(gg.zeros(2, 1, 40, 36))]
     [(2, 11, 4, 3), (2, 4, 4, 3)]
     """
 
@@ -110,8 +110,9 @@ class OverFeat(Module):
     def __init__(self, num_classes: int, in_channels: int = 1):
         super().__init__()
         self.features = Sequential(
-            Conv2d(in_channels, 16, 5), ReLU(), MaxPool2d(2), Conv2d(16, 32, 5), ReLU(), MaxPool2d(2)
-        )
+            Conv2d(in_channels, 16, 5, bias=False), BatchNorm2d(16), ReLU(), MaxPool2d(2),
+            Conv2d(16, 32, 5, bias=False), BatchNorm2d(32), ReLU(), MaxPool2d(2),
+        )  # fmt: skip
         self.classifier = Sequential(Flatten(), Linear(32 * 4 * 4, 128), ReLU(), Linear(128, num_classes))
         self.regressor = Sequential(Flatten(), Linear(32 * 4 * 4, 128), ReLU(), Linear(128, 4))
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..autograd.convert import asarray
 from ..autograd.mode import no_grad
 from ..autograd.tensor import Tensor
-from ..errors import OutOfRangeError, ShapeError
+from ..errors import ShapeError
 from ..nn import (
     BatchNorm2d,
     Conv2d,
@@ -23,7 +23,7 @@ from ..nn import (
     Sequential,
     Unflatten,
 )
-from ..nn.detection import batched_nms, check_boxes, elementwise_box_iou
+from ..nn.detection import batched_nms, check_boxes, check_labels, elementwise_box_iou
 from ..ops.creation import arange
 from ..ops.join import stack
 
@@ -84,14 +84,8 @@ class YOLO(Module):
         centers in a cell the last counts. Raises OutOfRangeError for a class that there is not.
         """
         check_boxes(boxes, "YOLO.encode")
+        check_labels(labels, self.num_classes, "YOLO.encode")
         corners, classes = boxes.cpu().numpy() / size, labels.cpu().numpy()
-        wrong = np.argwhere((classes < -1) | (classes >= self.num_classes))
-        if len(wrong):
-            where, label = tuple(wrong[0].tolist()), int(classes[tuple(wrong[0])])
-            raise OutOfRangeError(
-                f"YOLO.encode: labels must be from 0 to {self.num_classes - 1}, or -1 for no box; labels{list(where)} "
-                f"is {label}"
-            )
         target = np.zeros((len(classes), 6, self.grid, self.grid), np.float32)
         image, place = np.nonzero(classes >= 0)
         chosen = corners[image, place]
@@ -161,7 +155,7 @@ _PAPER: list = [
     *[(1, 256, 1), (3, 512, 1)] * 4, (1, 512, 1), (3, 1024, 1), "M", *[(1, 512, 1), (3, 1024, 1)] * 2,
     (3, 1024, 1), (3, 1024, 2), (3, 1024, 1), (3, 1024, 1),
 ]  # fmt: skip
-_TINY: list = [(3, 16, 1), "M", (3, 32, 1), "M", (3, 64, 1), "M", (3, 128, 1), (3, 128, 1)]
+_TINY: list = [(5, 24, 2), (3, 48, 1), "M", (3, 96, 1), "M", (3, 128, 1), (3, 128, 1)]
 
 
 def _features(layers: Sequence, channels: int, normalized: bool) -> Sequential:
@@ -178,10 +172,10 @@ def _features(layers: Sequence, channels: int, normalized: bool) -> Sequential:
     return Sequential(*found)
 
 
-def yolo(num_classes: int = 20, boxes: int = 2, grid: int = 7) -> YOLO:
+def yolov1(num_classes: int = 20, boxes: int = 2, grid: int = 7) -> YOLO:
     """Builds the paper's network of 24 convolutions and two linear layers: (N, 3, 448, 448) -> (N, 30, 7, 7).
 
-    >>> model = gg.models.yolo()
+    >>> model = gg.models.yolov1()
     >>> sum(isinstance(layer, nn.Conv2d) for layer in model.modules())
     24
     """

@@ -7,6 +7,7 @@ from ..backend.devices import device as find_device
 from ..errors import OptionError
 from . import functional as F
 from . import init
+from .functional.batch_norm import trained
 from .layer_norm import AffineNorm
 from .parameter import empty
 
@@ -76,13 +77,13 @@ class _BatchNorm(_RunningStatistics):
     def forward(self, input: Tensor) -> Tensor:
         self._check(input)
         momentum, counter = self.momentum, self.num_batches_tracked
-        if self.training and counter is not None:
-            counter._array += 1
-            momentum = 1 / counter.item() if momentum is None else momentum
-        use_batch = self.training or self.running_mean is None
-        return F.batch_norm(
-            input, self.running_mean, self.running_var, self.weight, self.bias, use_batch, momentum or 0.0, self.eps
-        )
+        statistics, affine = (self.running_mean, self.running_var), (self.weight, self.bias)
+        if not self.training and self.running_mean is not None:
+            return F.batch_norm(input, *statistics, *affine, False, momentum or 0.0, self.eps)
+        if momentum is None and counter is not None:
+            momentum = 1 / (counter.item() + 1)
+        counter = counter if self.training else None
+        return trained(input, *statistics, counter, *affine, momentum or 0.0, self.eps)
 
 
 class BatchNorm1d(_BatchNorm):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ParamSpec, Protocol, Self, TypeVar
 
+from ..autograd.convert import destination
 from ..autograd.explain import TOLD, retell
 from ..autograd.tensor import Handle, Tensor, wrap
-from ..backend.devices import Device
 from ..backend.devices import device as find_device
-from ..backend.dtypes import as_dtype, bfloat16, float16, float32, float64, is_float
+from ..backend.dtypes import bfloat16, float16, float32, float64, is_float
 from ..errors import DTypeError
 from .arguments import checked, function_checks
 from .hooks import Hook, ModuleHooks
@@ -68,6 +68,11 @@ class Module(MemberRegistry):
                     raise
                 error = caught
             return retell(self.forward, type(self).__name__, error, function_checks(""), args, kwargs)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the attributes to copy or pickle; those that were computed, like a normed weight, without graph."""
+        detach = {name: t.detach() for name, t in vars(self).items() if isinstance(t, Tensor) and not t.is_leaf}
+        return vars(self) | detach
 
     def __init_subclass__(cls, **kwargs: Any):
         super().__init_subclass__(**kwargs)
@@ -195,16 +200,14 @@ class Module(MemberRegistry):
         The arguments are those of Tensor.to: a device, a dtype, or a Tensor to be like. Parameters stay the same
         objects. Returns this module.
         """
-        for given in args:
-            if isinstance(given, Tensor):
-                dtype, device = given.dtype, given.device
-            elif isinstance(given, (Device, int)) or isinstance(given, str) and given.split(":")[0] in ("cpu", "cuda"):
-                device = given
-            else:
-                dtype = given
-        if dtype is not None and not is_float(as_dtype(dtype)):
-            raise DTypeError(f"Module.to: expected a floating-point dtype, got {dtype}")
-        return self._apply(lambda tensor: tensor.to(device=device, dtype=float_dtype(dtype, tensor)))
+        asked = destination("Module.to", args, dtype=dtype, device=device, non_blocking=non_blocking)
+        if asked.dtype is not None and not is_float(asked.dtype):
+            raise DTypeError(f"Module.to: expected a floating-point dtype, got {asked.dtype}")
+        return self._apply(
+            lambda tensor: tensor.to(
+                device=asked.device, dtype=float_dtype(asked.dtype, tensor), non_blocking=asked.non_blocking
+            )
+        )
 
     def _apply(self, move: Callable[[Tensor], Tensor], modules: Iterable[Module] | None = None) -> Self:
         for module in self.modules() if modules is None else modules:

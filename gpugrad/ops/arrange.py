@@ -9,6 +9,7 @@ from ..autograd.convert import asarray
 from ..autograd.op import op, xp
 from ..autograd.signature import torch_words
 from ..autograd.tensor import Tensor
+from ..backend.capture import constant_array
 from ..errors import ShapeError
 from .index import take
 from .shape import axis_of, broadcast_to, reshape, swapaxes
@@ -53,6 +54,7 @@ flip.vjp(x=lambda g, axis: xp(g).flip(g, axis=axis))
     ],
     exact=True,
     dtypes="own",
+    scalar_axis=False,
 )
 def roll(x, *, shift, axis=None):
     """Return x with its elements moved on by `shift` places along `axis`; those pushed out at the end come back in
@@ -85,13 +87,14 @@ def fliplr(x: Any) -> Tensor:
 
 
 def flipud(x: Any) -> Tensor:
-    """Return x with the order along axis 0 reversed.
+    """Return x with the order along axis 0 reversed. Raises ShapeError for a 0-d x.
 
     >>> gg.flipud([[1, 2], [3, 4]])
     tensor([[3, 4],
             [1, 2]])
     """
-    return flip(x, axis=0)
+    x = asarray(x)
+    return flip(x, axis=axis_of("flipud", x, 0))
 
 
 @torch_words
@@ -162,7 +165,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Tensor:
         return _repeated(x, [counts if i == axis else 1 for i in range(x.ndim)], inner=True)
     if len(counts) != length or min(counts, default=0) < 0:
         raise ShapeError(f"repeat: axis {axis} of shape {x.shape} needs {length} non-negative numbers, got {counts}")
-    return take(x, x.device.asarray(np.repeat(np.arange(length), counts)), axis=axis)
+    return take(x, constant_array(x.device, np.repeat(np.arange(length), counts)), axis=axis)
 
 
 def repeat_interleave(x: Any, repeats: Any, dim: int | None = None, *, output_size: int | None = None) -> Tensor:

@@ -14,6 +14,7 @@ from ..autograd.mode import mode
 from ..autograd.op import OPS
 from ..autograd.signature import torch_words
 from ..autograd.tensor import Tensor, wrap
+from ..backend.capture import constant_array
 from ..backend.devices import device as find_device
 from ..backend.dtypes import as_dtype, default_dtype, is_float, promote
 from ..errors import DeviceError, DTypeError, ShapeError
@@ -119,7 +120,7 @@ def arange(
     floats = any(isinstance(n, float) for n in (start, stop, step))
     where = find_device(device)
     wanted = as_dtype(dtype) if dtype is not None else default_dtype() if floats else np.dtype("int64")
-    return _new_tensor(where.asarray(np.arange(start, stop, step), wanted), where, requires_grad)
+    return _new_tensor(constant_array(where, np.arange(start, stop, step), wanted), where, requires_grad)
 
 
 def _float64(value: Any) -> np.ndarray:
@@ -149,12 +150,12 @@ def linspace(
         first, last = asarray(start, dtype, device), asarray(stop, dtype, device)
         where, wanted = first.device, promote(first.dtype, last.dtype)
         wanted = wanted if is_float(wanted) else default_dtype()
-        parts = asarray(np.linspace(0, 1, num, endpoint=endpoint), wanted, where)
+        parts = wrap(constant_array(where, np.linspace(0, 1, num, endpoint=endpoint), wanted), where, None)
         made = OPS["lerp"](first, last, parts)
         return made.requires_grad_() if requires_grad else made
     values = np.linspace(_float64(start), _float64(stop), num, endpoint=endpoint)
     dtype = default_dtype() if dtype is None else as_dtype(dtype)
-    return _new_tensor(where.asarray(values, dtype), where, requires_grad)
+    return _new_tensor(constant_array(where, values, dtype), where, requires_grad)
 
 
 @torch_words
@@ -188,7 +189,7 @@ def logspace(
     ends = _float64(start), _float64(stop)
     values = np.logspace(*ends, num, endpoint=bool(endpoint), base=10.0 if base is None else base)
     dtype = default_dtype() if dtype is None else as_dtype(dtype)
-    return _new_tensor(where.asarray(values, dtype), where, requires_grad)
+    return _new_tensor(constant_array(where, values, dtype), where, requires_grad)
 
 
 def eye(

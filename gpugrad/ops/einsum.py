@@ -47,7 +47,7 @@ class Einsum(InTurn):
     """An op that takes the subscripts first, as NumPy's function does."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if args and isinstance(args[0], str):
+        if args and isinstance(args[0], str) and not kwargs:
             operands = args[1] if len(args) == 2 and isinstance(args[1], (list, tuple)) else args[1:]
             return super().__call__(operands, subscripts=args[0])
         return super().__call__(*args, **kwargs)

@@ -46,7 +46,10 @@ unfold_windows.vjp(
 )
 
 
-@op(samples=lambda s: [s.case(s(batch, 1, *_unfolded(c)), **c) for batch, c in zip((2, 1, 2, 0), _CASES, strict=True)])
+@op(
+    samples=lambda s: [s.case(s(batch, 1, *_unfolded(c)), **c) for batch, c in zip((2, 1, 2, 0), _CASES, strict=True)],
+    exact_gradient=True,
+)
 def fold_windows(y, *, size, kernel, stride, padding, dilation):
     """Add the columns y (N, C, prod(kernel), *O) into zeros (N, C, *size), where `unfold_windows` takes them from."""
     out = output_size(size, kernel, stride, padding, dilation)

@@ -12,14 +12,15 @@ import numpy as np
 
 from ..autograd.convert import asarray
 from ..autograd.op import Fixed, op, xp
+from ..backend.cuda.indices import check, check_axis
 
 __all__ = [
     "gather", "index_add", "index_select", "masked_fill", "scatter_add", "take", "take_along_axis",
 ]  # fmt: skip
 
 
-def _checked(index: Any) -> Any:
-    """Return `index`. Raises TypeError (and so DTypeError) if NumPy cannot index with a part of it."""
+def _checked(index: Any, shape: tuple) -> Any:
+    """Return `index` for an array of this shape. Raises TypeError (and so DTypeError) if a part of it is no index."""
     parts = index if isinstance(index, tuple) else (index,)
     for part in parts:
         if isinstance(part, (int, slice, list, np.integer, np.bool_, EllipsisType)) or part is None:
@@ -27,6 +28,7 @@ def _checked(index: Any) -> Any:
         if not hasattr(part, "dtype") or part.dtype.kind not in "iub":
             kind = getattr(part, "dtype", type(part).__name__)
             raise TypeError(f"an index is made of ints, slices, ..., None, and integer or bool tensors; got {kind}")
+    check(index, shape)
     return index
 
 
@@ -60,7 +62,7 @@ def _is_mask(index: Any) -> bool:
 )
 def getitem(x, *, index):
     """Return x[index], with all of NumPy's indexing: ints, slices, None, ..., integer arrays and boolean masks."""
-    return x[_checked(index)]
+    return x[_checked(index, x.shape)]
 
 
 getitem.vjp(x=lambda g, index, x_shape: xp(g).put_add(g, index=index, shape=x_shape))
@@ -74,8 +76,8 @@ getitem.vjp(x=lambda g, index, x_shape: xp(g).put_add(g, index=index, shape=x_sh
         s.case(s(2, 4), index=np.array([2, 2]), shape=(3, 4)),
         s.case(s(2), index=np.array([True, False, True]), shape=(3,)),
     ],
-    broadcasts=True,
-)
+    exact_gradient=True, broadcasts=True,
+)  # fmt: skip
 def put_add(x, *, index, shape):
     """Return zeros of `shape` with x added at `index`, the adjoint of x[index]. Repeated positions add up in their
     order.
@@ -95,7 +97,8 @@ def _add_at(shape: tuple, index: Any, x: Any) -> Any:
 
     Only the axes that the index names are looked up; those behind them move as a whole.
     """
-    parts = _checked(index) if isinstance(index, tuple) else (_checked(index),)
+    index = _checked(index, shape)
+    parts = index if isinstance(index, tuple) else (index,)
     whole = all(hasattr(p, "dtype") and p.dtype != np.bool_ or isinstance(p, (int, list)) for p in parts)
     named, rest = (shape[: len(parts)], shape[len(parts) :]) if whole else (shape, ())
     count = prod(named)
@@ -108,12 +111,13 @@ def _add_at(shape: tuple, index: Any, x: Any) -> Any:
         s.case(s(3, 4), index=1),
         s.case(s(3, 4), index=np.array([0, 0])),
         s.case(s(3, 4), index=s.bools(3, 4)),
-    ]
+    ],
+    exact=True,
 )
 def clear(x, *, index):
     """Return a copy of x with zeros at `index`."""
     out = x.copy()
-    out[_checked(index)] = 0
+    out[_checked(index, out.shape)] = 0
     return out
 
 
@@ -134,7 +138,7 @@ clear.vjp(x=lambda g, index: xp(g).clear(g, index=index))
 def setitem(x, value, *, index):
     """Return a copy of x with `value`, broadcast, at `index`."""
     out = x.copy()
-    out[_checked(index)] = value
+    out[_checked(index, out.shape)] = value
     return out
 
 
@@ -161,6 +165,7 @@ def take(x, indices: Fixed, *, axis=None):
     >>> gg.take(gg.tensor([10, 20, 30]), [2, 0])
     tensor([30, 10])
     """
+    check_axis(indices, x.size if axis is None else x.shape[axis], axis)
     return xp(x).take(x, indices, axis=axis)
 
 
@@ -197,6 +202,7 @@ def take_along_axis(x, indices: Fixed, *, axis=-1):
     tensor([[2],
             [3]])
     """
+    check_axis(indices, x.shape[axis], axis)
     return (
         x[_index_along_axis(indices, axis)]
         if _other_axes_agree(x, indices, axis)
@@ -228,6 +234,7 @@ take_along_axis.vjp(x=lambda g, indices, axis, x_shape: xp(g).put_along(g, indic
         s.case(s(3, 2), s.ints(4, 3, 2), axis=1, shape=(3, 4)),
         s.case(s(5, 4), s.ints(3, 5, 4), axis=0, shape=(3, 4)),
     ],
+    exact_gradient=True,
     scalar_axis=False,
 )
 def put_along(x, indices: Fixed, *, axis, shape):
@@ -243,7 +250,8 @@ put_along.vjp(x=lambda g, indices, axis: xp(g).take_along_axis(g, indices, axis=
         s.case(s(2, 3), np.array([[4, 0, 1], [3, 1, 2]]), size=5),
         s.case(s(3), np.array([1, 1, 0]), size=2, smooth=False, gradient={"x": [1, 1, 1]}),
         s.case(s(0, 2), np.zeros((0, 2), np.int64), size=3),
-    ]
+    ],
+    exact_gradient=True,
 )
 def put_last(x, indices: Fixed, *, size):
     """Put the elements of x (..., K) at `indices` along the last axis of zeros (..., size).
@@ -265,6 +273,7 @@ put_last.vjp(x=lambda g, indices: xp(g).take_along_axis(g, indices, axis=-1))
         s.case(s(4), s.ints(4, 6), s(6), axis=0),
         s.case(s(4, 3), s.ints(3, 2, 2), s(2, 2), axis=1),
     ],
+    exact_gradient=True,
     inplace=True,
 )
 def scatter_add(x, indices: Fixed, source, *, axis=-1):
@@ -283,6 +292,7 @@ scatter_add.vjp(
 
 @op(
     samples=lambda s: [s.case(s(3, 4), s.ints(3, 5), s(5, 4), axis=0), s.case(s(3, 4), s.ints(4, 2), s(3, 2), axis=1)],
+    exact_gradient=True,
     inplace=True,
 )
 def index_add(x, indices: Fixed, source, *, axis):

@@ -14,10 +14,10 @@ from ..autograd.convert import asarray
 from ..autograd.explain import explain
 from ..autograd.graph import OpNode
 from ..autograd.mode import mode
-from ..autograd.op import OPS, op, xp
+from ..autograd.op import OPS, Op, op, xp
 from ..autograd.tensor import Tensor, wrap
 from ..autograd.versions import changed, owner
-from ..errors import DTypeError, InplaceError, ShapeError
+from ..errors import DTypeError, InplaceError, OutOfRangeError, ShapeError
 from .index import _checked, getitem, setitem
 
 __all__ = []
@@ -27,7 +27,8 @@ __all__ = []
     samples=lambda s: [
         s.case(s(3, 4), s(4), chain=((getitem, {"index": 1}),)),
         s.case(s(3, 4), s(2), chain=((getitem, {"index": 1}), (getitem, {"index": slice(0, 2)}))),
-    ]
+    ],
+    exact=True,
 )
 def put_view(x, value, *, chain):
     """Return a copy of x in which the view that `chain`, a sequence of (op, attributes), leads to holds `value`."""
@@ -102,13 +103,18 @@ def _unshare(node: Any, x: Tensor) -> None:
         }
 
 
-def _inplace(name: str, function: Callable) -> Callable:
+def named_as_method(function: Callable, name: str) -> None:
+    """Give a function the name of a method of Tensor, by which Python's errors show it and pickle finds it."""
+    function.__name__, function.__qualname__, function.__module__ = name, f"Tensor.{name}", Tensor.__module__
+
+
+def _inplace(name: str, op: Op, function: Callable) -> Callable:
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         return replace(self, lambda: function(self, *args, **kwargs), f"{name}_")
 
-    method.__name__ = f"{name}_"
-    method.__doc__ = f"`{name}` in place; returns the tensor."
-    vars(method)["__wrapped__"] = OPS[name]  # `help` shows its signature
+    named_as_method(method, f"{name}_")
+    method.__doc__ = f"`{op.name}` in place; returns the tensor."
+    vars(method)["__wrapped__"] = op  # `help` shows its signature
     return method
 
 
@@ -122,9 +128,11 @@ def _operator(name: str, symbol: str) -> Callable:
 def _setitem(self: Tensor, index: Any, value: Any) -> None:
     index = tuple(_raw_index(i) for i in index) if isinstance(index, tuple) else _raw_index(index)
     try:
-        _checked(index)
+        _checked(index, self.shape)
     except TypeError as error:
         raise DTypeError(f"setitem: {error}") from None
+    except IndexError as error:
+        raise OutOfRangeError(f"setitem: {error}") from None
     if not isinstance(value, Tensor):
         try:
             value = asarray(value, self.dtype, self.device)
@@ -182,7 +190,7 @@ def attach(aliases: dict[str, str], functions: dict[str, Callable]) -> None:
     names = {name: name for name in OPS} | {alias: name for alias, name in aliases.items() if name in OPS}
     for word, name in names.items():
         if OPS[name].inplace:
-            setattr(Tensor, f"{word}_", _inplace(name, functions.get(name, OPS[name])))
+            setattr(Tensor, f"{word}_", _inplace(word, OPS[name], functions.get(name, OPS[name])))
     Tensor.__setitem__ = _setitem
     for name, method in {"copy_": _copy_, "fill_": _fill_, "zero_": _zero_}.items():
         setattr(Tensor, name, method)

@@ -224,7 +224,8 @@ def pinv(x, *, rcond=None, hermitian=False, rtol=None, atol=None):
     else:
         u, s, vh = ns.linalg.svd(x, full_matrices=False)
     size = ns.abs(s)
-    least = ns.maximum(relative * size.max(axis=-1, keepdims=True, initial=0), absolute)
+    largest = size.max(axis=-1, keepdims=True) if size.shape[-1] else ns.zeros((*size.shape[:-1], 1), size.dtype)
+    least = ns.maximum(relative * largest, absolute)
     inverse = ns.where(size > least, 1 / ns.where(size > least, s, 1), 0)
     return (_transposed(vh) * inverse[..., None, :]) @ _transposed(u)
 

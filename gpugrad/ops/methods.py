@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..autograd.op import OPS, Op
+from ..autograd.signature import translated
 from ..autograd.tensor import Tensor, wrap
 from ..backend.devices import CPU
 from ..backend.devices import device as find_device
@@ -42,10 +43,13 @@ def _varargs(name: str, function: Callable, attribute: str) -> Callable:
 
     def method(self: Tensor, *sizes: Any, **kwargs: Any) -> Tensor:
         if sizes:
-            kwargs[attribute] = tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes
+            given = tuple(sizes[0]) if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes
+            if any(translated(word, (attribute,)) == attribute for word in kwargs):
+                raise DTypeError(f"{name}: {attribute} is given twice")
+            kwargs[attribute] = given
         return function(self, **kwargs)
 
-    method.__name__ = name
+    inplace.named_as_method(method, name)
     method.__doc__ = function.__doc__
     return method
 
@@ -329,6 +333,7 @@ def attach(functions: Mapping[str, Any]) -> None:
     for method, attribute in {"reshape": "shape", "tile": "reps"}.items():
         setattr(Tensor, method, _varargs(method, functions[method], attribute))
     for name, method in METHODS.items():
+        inplace.named_as_method(method, name)
         setattr(Tensor, name, method)
     for name, get in PROPERTIES.items():
         setattr(Tensor, name, property(get))

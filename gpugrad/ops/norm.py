@@ -9,6 +9,7 @@ from ..autograd.op import op, xp
 from ..autograd.plan import raised
 from ..autograd.signature import torch_words
 from ..autograd.tensor import Tensor
+from ..backend.devices import CPU
 from ..errors import ShapeError
 from .decompose import svdvals
 from .elementwise.arithmetic import infinite_for_zero
@@ -32,7 +33,7 @@ def _with_kept_axes(value: Any, axis: Any, ndim: int, keepdims: bool) -> Any:
 def p_norm(x: Any, ord: float = 2, axis: Any = None, keepdims: bool = False) -> Any:
     """Return `vector_norm` of a raw array, in float32 for 16-bit floats."""
     x, ns = raised(x), xp(x)
-    if ord == 2 and axis is None:
+    if ord == 2 and axis is None and ns is CPU.xp:  # cuBLAS is no faster, and cannot be captured in a graph
         flat = x.reshape(-1)
         out = ns.sqrt(ns.dot(flat, flat))
         return out.reshape((1,) * x.ndim) if keepdims else out

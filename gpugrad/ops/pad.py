@@ -94,6 +94,7 @@ pad.vjp(x=_pad_rule)
         s.case(s(11), pad_width=(5, 4), mode="symmetric"),
         s.case(s(4, 3), pad_width=((2, 1), (0, 0)), mode="symmetric"),
     ],
+    exact_gradient=True,
 )
 def pad_adjoint(x, *, pad_width, mode):
     """Return the adjoint of `pad`: x without its borders, each border element added to the one that it is a copy of."""

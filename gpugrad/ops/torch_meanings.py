@@ -9,7 +9,7 @@ from ..autograd.convert import asarray
 from ..autograd.op import OPS
 from ..autograd.tensor import Tensor
 from ..backend.dtypes import is_float
-from ..errors import OptionError, ShapeError
+from ..errors import DTypeError, OptionError, ShapeError
 from .join import array_split
 from .matmul import tensordot
 from .norm import matrix_norm
@@ -29,6 +29,15 @@ class SVD(NamedTuple):
     U: Tensor
     S: Tensor
     V: Tensor
+
+
+def _either(function: str, **names: Any) -> Any:
+    """Return the value of an argument that has several names, of which one must be given."""
+    given = {name: value for name, value in names.items() if value is not None}
+    if len(given) != 1:
+        what = f"give one of {' and '.join(given)}" if given else f"{next(iter(names))} is missing"
+        raise DTypeError(f"{function}: {what}")
+    return next(iter(given.values()))
 
 
 def _also_without_axes(function: Callable) -> Callable:
@@ -56,9 +65,10 @@ def extremum(name: str) -> Callable:
     pairwise = {"max": "maximum", "min": "minimum"}[name]
 
     def call(x: Any, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
-        other = dim if is_array(dim) else other
-        if other is not None:
-            return OPS[pairwise](x, other)
+        if other is not None or is_array(dim):
+            if isinstance(x, (bool, int, float)):
+                raise DTypeError(f"{name}: of a number and an array is `{pairwise}({x!r}, other)`")
+            return OPS[pairwise](x, _either(name, dim=dim, other=other))
         return over_axis(x, dim, keepdim)
 
     @_also_without_axes
@@ -139,11 +149,12 @@ def deviation(name: str) -> Callable:
     """Return PyTorch's var or std: divided by n - 1 unless told otherwise."""
 
     def call(
-        x: Any, dim: Any = None, unbiased: bool = True, keepdim: bool = False, *, correction: int | None = None
+        x: Any, dim: Any = None, unbiased: bool | None = None, keepdim: bool = False, *, correction: int | None = None
     ) -> Tensor:
-        dim, unbiased = (None, dim) if isinstance(dim, bool) else (dim, unbiased)
-        ddof = int(unbiased) if correction is None else correction
-        return OPS[name](x, axis=dim, ddof=ddof, keepdims=keepdim)
+        if isinstance(dim, bool):
+            dim, unbiased = None, _either(name, dim=dim, unbiased=unbiased)
+        ddof = 1 if correction is unbiased is None else _either(name, unbiased=unbiased, correction=correction)
+        return OPS[name](x, axis=dim, ddof=int(ddof), keepdims=keepdim)
 
     return call
 
@@ -164,7 +175,7 @@ def norm(x: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, *, dtyp
 def split(x: Any, split_size: Any = None, dim: int = 0, *, split_size_or_sections: Any = None) -> tuple[Tensor, ...]:
     """Return parts of so many slices along `dim`, or of the sizes given."""
     x = asarray(x)
-    sizes = split_size if split_size is not None else split_size_or_sections
+    sizes = _either("split", split_size=split_size, split_size_or_sections=split_size_or_sections)
     length = x.shape[dim]
     if isinstance(sizes, int):
         if sizes < 1:
@@ -181,15 +192,14 @@ def scaled(name: str) -> Callable:
     """Return PyTorch's add or sub with a factor for the second operand."""
 
     def call(x: Any, y: Any = None, *, alpha: float = 1, other: Any = None) -> Tensor:
-        y = other if y is None else y
-        return OPS[name](x, OPS["multiply"](y, alpha))
+        return OPS[name](x, OPS["multiply"](_either(name, y=y, other=other), alpha))
 
     return call
 
 
 def divide(x: Any, y: Any = None, *, rounding_mode: str | None = None, other: Any = None) -> Tensor:
     """Return x / y, rounded down ("floor") or towards zero ("trunc")."""
-    y = other if y is None else y
+    y = _either("divide", y=y, other=other)
     if rounding_mode not in (None, "floor", "trunc"):
         raise OptionError(f"divide: rounding_mode is None, 'floor' or 'trunc', got {rounding_mode!r}")
     if rounding_mode == "floor":
@@ -222,7 +232,7 @@ def added_at(name: str) -> Callable:
     """Return a function with PyTorch's order of arguments for index_add and scatter_add."""
 
     def call(x: Any, dim: int, index: Any, source: Any = None, *, src: Any = None, alpha: float = 1) -> Tensor:
-        x, index, source = asarray(x), asarray(index), asarray(src if source is None else source)
+        x, index, source = asarray(x), asarray(index), asarray(_either(name, source=source, src=src))
         if not x.ndim:
             return call(x.reshape(1), dim, index.reshape(1), source.reshape(1), alpha=alpha).reshape(())
         if name == "scatter_add" and source.ndim == index.ndim:
@@ -252,9 +262,10 @@ def product_over(x: Any, y: Any, dims: Any = 2) -> Tensor:
 def with_dtype(name: str) -> Callable:
     """Return a function that converts its input first."""
 
-    def call(x: Any, dim: int = -1, *, axis: int | None = None, dtype: Any = None) -> Tensor:
+    def call(x: Any, dim: int | None = None, *, axis: int | None = None, dtype: Any = None) -> Tensor:
         x = asarray(x)
-        return OPS[name](x if dtype is None else x.to(dtype=dtype), axis=dim if axis is None else axis)
+        along = -1 if dim is axis is None else _either(name, dim=dim, axis=axis)
+        return OPS[name](x if dtype is None else x.to(dtype=dtype), axis=along)
 
     return call
 

@@ -2,7 +2,7 @@
 
 A call that only PyTorch would accept (`dim=`, `keepdim=`, `split(sizes, dim=)`, `max(x, y)`, `transpose(x, 1, 2)`,
 `add(x, y, alpha=2)`) has PyTorch's meaning; every other call has NumPy's. `CLASHES` is the whole list.
-`gpugrad` shows the functions of this module in place of the ops that have the same names.
+`gpugrad` shows the functions of this module; those of the op families have NumPy's meaning alone.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 from ..autograd.explain import told
 from ..autograd.op import Op
 from ..autograd.tensor import Tensor
-from . import cumulative, elementwise, index, join, linalg, reduce, shape, softmax, sort, statistics
+from . import cumulative, elementwise, index, join, linalg, reduce, shape, statistics
+from . import softmax as softmaxes
+from . import sort as sorting
 from . import torch_meanings as torch
 
 
@@ -22,10 +24,6 @@ class Clash(NamedTuple):
     words: frozenset[str]
     meaning: Callable
     positions: Callable[[tuple], bool] | None = None
-
-
-def _clash(words: str, meaning: Callable, positions: Callable[[tuple], bool] | None = None) -> Clash:
-    return Clash(frozenset(words.split()), meaning, positions)
 
 
 def _flag_third(rest: tuple) -> bool:
@@ -58,41 +56,13 @@ def _two_ints(rest: tuple) -> bool:
     return len(rest) == 2 and all(isinstance(axis, int) for axis in rest)
 
 
-CLASHES: dict[str, Clash] = {
-    "max": _clash("dim keepdim other", torch.extremum("max"), _array_or_flag),
-    "min": _clash("dim keepdim other", torch.extremum("min"), _array_or_flag),
-    "cummax": _clash("dim", torch.running_extremum("cummax"), _int),
-    "cummin": _clash("dim", torch.running_extremum("cummin"), _int),
-    "median": _clash("dim keepdim", torch.median, _flag_third),
-    "quantile": _clash("dim keepdim interpolation", torch.quantile, _graph),
-    "sort": _clash("dim descending", torch.sort, _flag_third),
-    "argsort": _clash("dim", torch.argsort, _flag_third),
-    "var": _clash("dim unbiased keepdim", torch.deviation("var"), _flag),
-    "std": _clash("dim unbiased keepdim", torch.deviation("std"), _flag),
-    "nan_to_num": _clash("", torch.nan_to_num, _number),
-    "nonzero": _clash("as_tuple", torch.nonzero),
-    "tensordot": _clash("dims", torch.product_over),
-    "norm": _clash("p", torch.norm),
-    "split": _clash("dim split_size split_size_or_sections", torch.split),
-    "transpose": _clash("dim0 dim1", torch.transpose, _two_ints),
-    "squeeze": _clash("dim", torch.squeeze),
-    "svd": _clash("some", torch.svd),
-    "index_add": _clash("dim index alpha", torch.added_at("index_add"), _int),
-    "scatter_add": _clash("dim index src", torch.added_at("scatter_add"), _int),
-    "softmax": _clash("dtype", torch.with_dtype("softmax")),
-    "log_softmax": _clash("dtype", torch.with_dtype("log_softmax")),
-    "add": _clash("alpha other", torch.scaled("add")),
-    "subtract": _clash("alpha other", torch.scaled("subtract")),
-    "divide": _clash("rounding_mode other", torch.divide),
-    "true_divide": _clash("rounding_mode other", torch.divide),
-}
+CLASHES: dict[str, Clash] = {}
 ALIASES = {"sub": "subtract", "div": "divide"}  # methods under PyTorch's names
 
 
 def by_form(name: str, numpy_meaning: Callable) -> Callable:
     """Return a function that does what NumPy's does, unless the call has a form that only PyTorch knows."""
     words, torch_meaning, positions = CLASHES[name]
-    torch_meaning.__name__ = name
     meant = told(torch_meaning)
 
     @wraps(numpy_meaning)
@@ -106,19 +76,50 @@ def by_form(name: str, numpy_meaning: Callable) -> Callable:
     return call
 
 
-def _both_meanings(name: str) -> Callable:
-    """Return gpugrad's function of that name, which has NumPy's meaning, with PyTorch's too.
+def _both(
+    numpy_meaning: Callable, words: str, torch_meaning: Callable, positions: Callable[[tuple], bool] | None = None
+) -> Callable:
+    """Return gpugrad's function, which has NumPy's meaning, with PyTorch's too, and enter the clash into `CLASHES`.
 
     An op whose signature has none of the words asks for PyTorch's meaning itself, when a call does not fit it.
     """
-    numpy_meaning = next(getattr(home, name) for home in _HOMES if name in home.__all__)
-    words, torch_meaning, positions = CLASHES[name]
-    if isinstance(numpy_meaning, Op) and positions is None and "dim" not in words:
-        numpy_meaning.other_form = words, torch_meaning
-        return numpy_meaning
+    name = numpy_meaning.__name__
+    torch_meaning.__name__ = torch_meaning.__qualname__ = name
+    clash = CLASHES[name] = Clash(frozenset(words.split()), torch_meaning, positions)
+    if isinstance(numpy_meaning, Op) and positions is None and "dim" not in clash.words:
+        return numpy_meaning.otherwise(clash.words, told(torch_meaning))
     return by_form(name, numpy_meaning)
 
 
-_HOMES = (cumulative, elementwise, index, join, linalg, reduce, shape, softmax, sort, statistics)
-globals().update({name: _both_meanings(name) for name in CLASHES})
-__all__ = sorted(CLASHES)  # pyright: ignore[reportUnsupportedDunderAll]
+max = _both(reduce.max, "dim keepdim other", torch.extremum("max"), _array_or_flag)
+min = _both(reduce.min, "dim keepdim other", torch.extremum("min"), _array_or_flag)
+cummax = _both(cumulative.cummax, "dim", torch.running_extremum("cummax"), _int)
+cummin = _both(cumulative.cummin, "dim", torch.running_extremum("cummin"), _int)
+median = _both(statistics.median, "dim keepdim", torch.median, _flag_third)
+quantile = _both(statistics.quantile, "dim keepdim interpolation", torch.quantile, _graph)
+sort = _both(sorting.sort, "dim descending", torch.sort, _flag_third)
+argsort = _both(sorting.argsort, "dim", torch.argsort, _flag_third)
+nonzero = _both(sorting.nonzero, "as_tuple", torch.nonzero)
+var = _both(reduce.var, "dim unbiased keepdim", torch.deviation("var"), _flag)
+std = _both(reduce.std, "dim unbiased keepdim", torch.deviation("std"), _flag)
+nan_to_num = _both(elementwise.nan_to_num, "", torch.nan_to_num, _number)
+tensordot = _both(linalg.tensordot, "dims", torch.product_over)
+norm = _both(linalg.norm, "p", torch.norm)
+svd = _both(linalg.svd, "some", torch.svd)
+split = _both(join.split, "dim split_size split_size_or_sections", torch.split)
+transpose = _both(shape.transpose, "dim0 dim1", torch.transpose, _two_ints)
+squeeze = _both(shape.squeeze, "dim", torch.squeeze)
+index_add = _both(index.index_add, "dim index alpha", torch.added_at("index_add"), _int)
+scatter_add = _both(index.scatter_add, "dim index src", torch.added_at("scatter_add"), _int)
+softmax = _both(softmaxes.softmax, "dtype", torch.with_dtype("softmax"))
+log_softmax = _both(softmaxes.log_softmax, "dtype", torch.with_dtype("log_softmax"))
+add = _both(elementwise.add, "alpha other", torch.scaled("add"))
+subtract = _both(elementwise.subtract, "alpha other", torch.scaled("subtract"))
+divide = true_divide = _both(elementwise.divide, "rounding_mode other", torch.divide)
+CLASHES["true_divide"] = CLASHES["divide"]
+
+__all__ = [
+    "add", "argsort", "cummax", "cummin", "divide", "index_add", "log_softmax", "max", "median", "min", "nan_to_num",
+    "nonzero", "norm", "quantile", "scatter_add", "softmax", "sort", "split", "squeeze", "std", "subtract", "svd",
+    "tensordot", "transpose", "true_divide", "var",
+]  # fmt: skip

@@ -36,9 +36,11 @@ import numpy as np
 
 from ..autograd.tensor import Tensor, wrap
 from ..autograd.versions import all_changed
+from ..backend.capture import current
 from ..backend.cpu import threads
-from ..backend.devices import CPU
+from ..backend.devices import CPU, Device
 from ..backend.dtypes import float32, is_low
+from .captured import CapturedUpdate, refuse
 
 if TYPE_CHECKING:
     from .optimizer import Optimizer
@@ -68,22 +70,26 @@ class GroupUpdate:
     def add(self, parameters: list[Tensor]) -> None:
         """Count a step of each of `parameters` and sort its arrays by the way in which they will be updated."""
         optimizer, group, state_names = self.optimizer, self.group, self.state_names
-        functor, small_elements = _functor_of(type(optimizer)), 0
+        functor, small_elements, captured = _functor_of(type(optimizer)), 0, current()
         for parameter in parameters:
-            state = optimizer.state[parameter]
+            # A captured step is counted by its replays, the first of which that takes place gives the state its arrays.
+            state = optimizer.state[parameter] if captured is None else dict(optimizer.state[parameter])
             scalars = optimizer._step_scalars(state, group)
             array, device = parameter._array, parameter.device
             arrays = [array, parameter._grad._array]  # pyright: ignore
             for name in state_names:
                 if name not in state:
-                    initial = device.xp.full_like(array, optimizer._initial_value(name, group))
-                    state[name] = wrap(initial, device, None)
+                    initial = optimizer._initial_value(name, group)
+                    make = device.xp.full_like if captured is None else captured.filled
+                    state[name] = wrap(make(array, initial), device, None)
                 arrays.append(state[name]._array)
             flat = all([a.flags.c_contiguous for a in arrays])
             dtypes = tuple([a.dtype for a in arrays])
             if flat and functor and device.type == "cuda" and len({*dtypes}) == 1:
-                self.launches[device, array.dtype, scalars].append(arrays)
+                self.launches[device, array.dtype, scalars].append((parameter, state, arrays))
                 continue
+            if captured is not None:
+                raise refuse(optimizer, f"a parameter of shape {array.shape} is not updated by a kernel")
             arrays = [a.reshape(-1) for a in arrays] if flat else arrays
             # Without state, an update is a single call, and joining would not save any.
             if flat and state_names and device is CPU and array.size <= SMALL_ARRAY:
@@ -95,14 +101,26 @@ class GroupUpdate:
 
     def run(self) -> None:
         """Launch the updates of cuda devices, then do the others, on several threads if they are large enough."""
-        optimizer = self.optimizer
-        for (device, _, scalars), tensors in self.launches.items():
-            from . import cuda
-
-            fields = optimizer._functor_fields(self.group, scalars)
-            cuda.step(_functor_of(type(optimizer)) or "", fields, device, tensors, optimizer._tables)
+        for (device, _, scalars), members in self.launches.items():
+            self._launch(device, scalars, members)
         self.updates += [(CPU.xp, scalars, members) for (scalars, *_), members in self.small.items()]
         threads.parallel(self._update_blocks, map(self._blocks, self._parts()))
+
+    def _launch(self, device: Device, scalars: tuple, members: list) -> None:
+        from . import cuda
+
+        optimizer, group, captured = self.optimizer, self.group, current()
+        tensors = [arrays for _, _, arrays in members]
+        functor = _functor_of(type(optimizer)) or ""
+        if captured is None:
+            cuda.step(functor, optimizer._functor_fields(group, scalars), device, tensors, optimizer._tables)
+            return
+        update, skip = CapturedUpdate(optimizer, group, members, captured), captured.skip
+        cuda.captured_step(functor, update.fields, tensors, captured)
+        if skip is None:
+            captured.before_replay(update.commit)
+        else:
+            captured.after_replay(lambda: None if skip.read() else update.commit())
 
     def _parts(self) -> list[slice]:
         """Cut the line of all updates into one part for each thread that has at least THREAD_SIZE elements to touch."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from ..backend.cuda.launch import FLOATS, Kernels, ctype
+from ..backend.capture import Capture
+from ..backend.cuda.launch import FLOATS, Block, Kernels, ctype
 from ..backend.devices import Device
 
 # functor -> the possible numbers of state arrays of a parameter
@@ -25,6 +26,10 @@ kernels = Kernels(
         for count in counts
         for T in FLOATS
     ],
+    typical=lambda: {
+        f"optimizer_step<{kind}>": Block(_THREADS)
+        for kind in ("Adam, float, 2", "Adam, __nv_bfloat16, 2", "SGD, float, 1", "SGD, float, 0", "Lion, float, 1")
+    },
 )
 
 _CHUNK, _THREADS = 8192, 256  # kChunk and kThreads of the kernel
@@ -39,29 +44,53 @@ def step(functor: str, fields: Sequence[float], device: Device, tensors: Sequenc
     `tensors` holds [parameter, gradient, *state] of each parameter, contiguous arrays. `tables` keeps the tables of
     addresses that are in the device's memory already.
     """
-    table, chunks = _table(device, tensors, tables)
+    key = _addresses(device, tensors)
+    if key not in tables:
+        if len(tables) >= _KEPT_TABLES:
+            tables.clear()
+        rows, chunks = _table(key, tensors)
+        tables[key] = device.asarray(rows), chunks
+    _launch(functor, fields, tensors, *tables[key])
+
+
+def captured_step(
+    functor: str, fields: Callable[[], Sequence[float]], tensors: Sequence[Sequence], captured: Capture
+) -> None:
+    """Record such an update in a captured step, in which the arrays stay where they are; `fields` gives the fields of
+    each replay."""
+    rows, chunks = _table(_addresses(captured.device, tensors), tensors)
+    given = fields()
+    first = tensors[0][0]
+    stored = captured.numbers(len(given), np.float64 if first.itemsize == 8 else np.float32, fields)
+    skip = None if captured.skip is None else captured.skip.array
+    _launch(functor, given, tensors, captured.constant(rows), chunks, stored, skip)
+
+
+def _launch(
+    functor: str, fields: Sequence[float], tensors: Sequence[Sequence], table: Any, chunks: int, *places: Any
+) -> None:
     first = tensors[0][0]
     name = f"optimizer_step<{functor}, {ctype(first)}, {len(tensors[0]) - 2}>"
     struct = _struct(len(fields), first.itemsize == 8)(*map(float, fields))
-    kernels.launch(name, grid=(chunks,), block=(_THREADS,), args=(table, np.int64(len(tensors)), struct))
+    args = (table, np.int64(len(tensors)), struct, *(places or (None, None)))
+    kernels.launch(name, grid=(chunks,), block=(_THREADS,), args=args)
 
 
-def _table(device: Device, tensors: Sequence[Sequence], tables: Tables) -> tuple[Any, int]:
-    """Return the kernel's table of `tensors`, in the device's memory, and the number of blocks of the grid."""
+def _addresses(device: Device, tensors: Sequence[Sequence]) -> tuple:
+    """Return the addresses of all arrays and then the sizes of the parameters."""
     address = device.address
-    key = tuple([address(array) for arrays in tensors for array in arrays] + [arrays[0].size for arrays in tensors])
-    if key not in tables:
-        rows = np.zeros((len(tensors), 6), np.int64)
-        rows[:, : len(tensors[0])] = np.reshape(key[: -len(tensors)], (len(tensors), -1))
-        rows[:, 5] = key[-len(tensors) :]
-        counts = -(-rows[:, 5] // _CHUNK)
-        owner = np.repeat(np.arange(len(tensors)), counts)
-        place = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
-        whole = np.concatenate([rows.ravel(), np.stack([owner, place * _CHUNK], axis=1).ravel()])
-        if len(tables) >= _KEPT_TABLES:
-            tables.clear()
-        tables[key] = device.asarray(whole), len(owner)
-    return tables[key]
+    return tuple([address(array) for arrays in tensors for array in arrays] + [arrays[0].size for arrays in tensors])
+
+
+def _table(key: tuple, tensors: Sequence[Sequence]) -> tuple[np.ndarray, int]:
+    """Return the kernel's table of `tensors`, from what `_addresses` returned, and the number of blocks of the grid."""
+    rows = np.zeros((len(tensors), 6), np.int64)
+    rows[:, : len(tensors[0])] = np.reshape(key[: -len(tensors)], (len(tensors), -1))
+    rows[:, 5] = key[-len(tensors) :]
+    counts = -(-rows[:, 5] // _CHUNK)
+    owner = np.repeat(np.arange(len(tensors)), counts)
+    place = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return np.concatenate([rows.ravel(), np.stack([owner, place * _CHUNK], axis=1).ravel()]), len(owner)
 
 
 @cache

@@ -9,9 +9,11 @@ from typing import Any
 
 from ..autograd.mode import enable_grad
 from ..autograd.tensor import Tensor
+from ..backend.capture import current
 from ..errors import DTypeError, OptionError, StateDictError
 from ..nn.state_dict import as_tensor, drop_gradient
 from .blocks import GroupUpdate
+from .captured import refuse
 from .hooks import OptimizerHooks
 from .options import checked_options
 
@@ -223,6 +225,8 @@ class PerParameterOptimizer(Optimizer):
     """The base of optimizers whose step needs a parameter as a whole; a subclass defines `_update_parameter`."""
 
     def _step_group(self, group: dict[str, Any], parameters: list[Tensor]) -> None:
+        if current() is not None:
+            raise refuse(self, "its step is not one kernel")
         for parameter in parameters:
             self._update_parameter(group, parameter, self.state[parameter])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
+from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -35,7 +36,12 @@ def get_ema_avg_fn(decay: float = 0.999) -> Average:
     """
     if not 0 <= decay <= 1:
         raise OptionError(f"get_ema_avg_fn: decay must be between 0 and 1, got {decay}")
-    return no_grad()(lambda average, current, number: decay * average + (1 - decay) * current)
+    return partial(_ema, decay)
+
+
+@no_grad()
+def _ema(decay: float, average: Tensor, current: Tensor, number: Any) -> Tensor:
+    return decay * average + (1 - decay) * current
 
 
 def get_swa_avg_fn() -> Average:
@@ -44,17 +50,18 @@ def get_swa_avg_fn() -> Average:
     >>> gg.optim.swa_utils.get_swa_avg_fn()(gg.tensor(4.0), gg.tensor(8.0), 3).item()
     5.0
     """
-    return no_grad()(lambda average, current, number: average + (current - average) / (number + 1))
+    return _running_mean
 
 
-def _for_lists(average: Average) -> Callable[[Sequence[Tensor], Sequence[Tensor], Any], None]:
-    """Return a function that applies `average` to lists of tensors, in place."""
+@no_grad()
+def _running_mean(average: Tensor, current: Tensor, number: Any) -> Tensor:
+    return average + (current - average) / (number + 1)
 
-    def update(averages: Sequence[Tensor], currents: Sequence[Tensor], number: Any) -> None:
-        for mean, current in zip(averages, currents, strict=True):
-            copy_into(mean, average(mean, current, number), "AveragedModel.update_parameters")
 
-    return update
+def _average_lists(average: Average, averages: Sequence[Tensor], currents: Sequence[Tensor], number: Any) -> None:
+    """Apply `average` to lists of tensors, in place."""
+    for mean, current in zip(averages, currents, strict=True):
+        copy_into(mean, average(mean, current, number), "AveragedModel.update_parameters")
 
 
 def get_ema_multi_avg_fn(decay: float = 0.999) -> Callable[[Sequence[Tensor], Sequence[Tensor], Any], None]:
@@ -65,7 +72,7 @@ def get_ema_multi_avg_fn(decay: float = 0.999) -> Callable[[Sequence[Tensor], Se
     >>> [average.tolist() for average in averages]
     [5.0, [0.25, 1.0]]
     """
-    return _for_lists(get_ema_avg_fn(decay))
+    return partial(_average_lists, get_ema_avg_fn(decay))
 
 
 def get_swa_multi_avg_fn() -> Callable[[Sequence[Tensor], Sequence[Tensor], Any], None]:
@@ -76,7 +83,7 @@ def get_swa_multi_avg_fn() -> Callable[[Sequence[Tensor], Sequence[Tensor], Any]
     >>> [average.tolist() for average in averages]
     [5.0, [0.25, 1.0]]
     """
-    return _for_lists(get_swa_avg_fn())
+    return partial(_average_lists, get_swa_avg_fn())
 
 
 class AveragedModel(Module):
@@ -127,7 +134,10 @@ class AveragedModel(Module):
             self._copy(pairs)
         elif pairs:
             averages, currents = zip(*pairs, strict=True)
-            (self.multi_avg_fn or _for_lists(self.avg_fn or get_swa_avg_fn()))(averages, currents, number)
+            if self.multi_avg_fn is None:
+                _average_lists(self.avg_fn or get_swa_avg_fn(), averages, currents, number)
+            else:
+                self.multi_avg_fn(averages, currents, number)
         if not self.use_buffers:
             self._copy(zip(self.module.buffers(), model.buffers(), strict=True))
         self.n_averaged += 1

@@ -22,13 +22,13 @@ class Localisation(Recipe):
     """
 
     notes = ("5.2.1.1 Intersection over Union (IoU)",)
-    minutes = 2
+    minutes = 1
     goals = {"mean IoU": Goal(0.85, form=".4f")}
     quick = {"epochs": 3, "train_scenes": 96, "test_scenes": 20}
     size = 48
     train_scenes = 2500
     test_scenes = 300
-    epochs = 10
+    epochs = 5
     batch_size = 32
     lr = 0.005
 

@@ -2,7 +2,7 @@
 
 from .average_precision import average_precision, mean_average_precision
 from .classification import AugmentedTrainer, Classification, DigitClassification, accuracy
-from .detection import Detection, padded_scenes, truth_of
+from .detection import Detection, DetectorTrainer, RegionDetection, RegionTrainer, padded_scenes, truth_of
 from .diagnosis import Correlated, correlated_units, learning_rate_verdict
 from .generation import DigitGeneration, with_label
 from .landscapes import cliff, ravine, rosenbrock, saddle, walk
@@ -18,11 +18,11 @@ from .watch import DeadUnits, dead_units, gradient_norms, nan_watch
 
 __all__ = [
     "AugmentedTrainer", "Classification", "Correlated", "DatesToNumbers", "DeadUnits", "Detection",
-    "DigitClassification", "DigitGeneration", "Goal", "LanguageModeling", "NextToken", "Options", "Outcome",
-    "PhotoNetwork", "Recipe", "Trainer", "Translation", "Trial", "accuracy", "average_precision", "class_ious",
-    "class_map", "cliff", "correlated_units", "cut_after", "dead_units", "gaussian_log_prior", "gradient_norms",
-    "grid_trials", "gzip_bits", "laplace_log_prior", "layer_names", "learning_rate_verdict",
-    "mean_average_precision", "mean_iou", "nan_watch", "ngram_bits", "padded_scenes", "penalty",
-    "predicted_classes", "random_trials", "ravine", "rosenbrock", "saddle", "search", "segmented", "truth_of",
-    "walk", "with_label",
+    "DetectorTrainer", "DigitClassification", "DigitGeneration", "Goal", "LanguageModeling", "NextToken", "Options",
+    "Outcome", "PhotoNetwork", "Recipe", "RegionDetection", "RegionTrainer", "Trainer", "Translation", "Trial",
+    "accuracy", "average_precision", "class_ious", "class_map", "cliff", "correlated_units", "cut_after",
+    "dead_units", "gaussian_log_prior", "gradient_norms", "grid_trials", "gzip_bits", "laplace_log_prior",
+    "layer_names", "learning_rate_verdict", "mean_average_precision", "mean_iou", "nan_watch", "ngram_bits",
+    "padded_scenes", "penalty", "predicted_classes", "random_trials", "ravine", "rosenbrock", "saddle", "search",
+    "segmented", "truth_of", "walk", "with_label",
 ]  # fmt: skip

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..autograd.tensor import Tensor
 from ..errors import ShapeError
 
 RECALLS = np.linspace(0, 1, 101)  # at which precision is read off
@@ -19,12 +20,16 @@ class _Boxes(NamedTuple):
     score: np.ndarray
 
 
+def _array(values: Any) -> np.ndarray:
+    return values.cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+
+
 def _joined(parts: Sequence[Mapping[str, Any]], name: str, scored: bool) -> _Boxes:
     """Return the boxes of all images, one after the other. Raises ShapeError that names the image that is wrong."""
     found = []
     for i, part in enumerate(parts):
-        corners, labels = (np.asarray(getattr(v, "cpu", lambda v=v: v)()) for v in (part["boxes"], part["labels"]))
-        scores = np.asarray(part["scores"].cpu()) if scored else np.zeros(len(labels))
+        corners, labels = _array(part["boxes"]), _array(part["labels"])
+        scores = _array(part["scores"]) if scored else np.zeros(len(labels))
         if corners.size == 0:
             corners = corners.reshape(0, 4)
         if corners.shape != (len(labels), 4) or scores.shape != labels.shape:

@@ -134,10 +134,10 @@ class DigitClassification(Classification):
 
     >>> class Line(gg.train.DigitClassification):
     ...     '''Reads digits by a linear function of the pixels.'''
-    ...     size, epochs = 8, 5
+    ...     size, epochs = 8, 2
     ...     def build(self):
     ...         return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
-    >>> Line(gg.train.Options(progress=False)).run().figures["test accuracy"] > 0.6
+    >>> Line(gg.train.Options(progress=False)).run().figures["test accuracy"] > 0.5
     test accuracy: ...
     wrote runs/line.safetensors, runs/line-loss.png
     True

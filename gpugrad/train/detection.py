@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from ..autograd.convert import asarray
 from ..autograd.mode import no_grad
 from ..autograd.tensor import Tensor
-from ..data import DataLoader, DigitScenes, Split, TensorDataset
+from ..data import DataLoader, DigitScenes, Split, TensorDataset, extremal_regions
+from ..nn.detection import Proposals, box_iou
+from ..optim import Adam
+from ..optim.lr_scheduler import OneCycleLR
 from .average_precision import mean_average_precision
 from .recipe import Recipe
 from .trainer import Trainer
@@ -53,7 +55,9 @@ class Detection(Recipe):
     ...     def detect(self, images):
     ...         none = {"boxes": gg.zeros(0, 4), "scores": gg.zeros(0), "labels": gg.zeros(0, dtype="int64")}
     ...         return [none for image in images]
-    >>> Nothing().evaluate()
+    >>> recipe = Nothing()
+    >>> recipe.model = recipe.build()
+    >>> recipe.evaluate()
     {'mAP@0.5': 0.0}
     """
 
@@ -61,6 +65,8 @@ class Detection(Recipe):
     train_scenes = 4000
     test_scenes = 400
     batch_size = 32
+    lr = 0.003
+    least_score = 0.3  # of what pictures show
 
     @cached_property
     def scenes(self) -> Split:
@@ -86,14 +92,75 @@ class Detection(Recipe):
         _, found, truth = zip(*self.detections(), strict=True)
         return {"mAP@0.5": mean_average_precision(found, truth)}
 
-    def fit_drawn(self, trainer: Trainer, loader: Iterable[Any], name: str = "main") -> None:
-        """Train, and draw the curve of the losses."""
-        self.fit(trainer, loader, name=name)
+    def fit_detector(self, kind: type[Trainer], loader: DataLoader, clip: float | None = None) -> None:
+        """Train with Adam, the learning rate up to `lr` and down again in one cycle; draw the curve of the losses."""
+        optimizer = Adam(self.model.parameters(), lr=self.lr)
+        schedule = OneCycleLR(optimizer, self.lr, total_steps=max(2, self.epochs * len(loader)), pct_start=0.1)
+        trainer = self.trainer(self.model, optimizer, kind=kind, scheduler=schedule, scheduled="step", clip=clip)
+        self.fit(trainer, loader)
         if trainer.losses:
-            trainer.draw(self.picture("loss" if name == "main" else f"loss-{name}"))
+            trainer.draw(self.picture("loss"))
 
     def draw(self) -> None:
         from ..viz import boxes
 
         shown = [scene for scene, _ in zip(self.detections(), range(12), strict=False)]
-        boxes([image for image, _, _ in shown], [found for _, found, _ in shown], self.picture("found"))
+        images, found, _ = zip(*shown, strict=True)
+        boxes(images, found, self.picture("found"), threshold=self.least_score)
+
+
+class DetectorTrainer(Trainer):
+    """Trains a network that has `loss(*batch)`, of which it minimises the `total`.
+
+    >>> model = gg.models.small_faster_rcnn(num_classes=2, in_channels=1)
+    >>> trainer = gg.train.DetectorTrainer(model, None)
+    >>> trainer.loss_of((gg.zeros(1, 1, 32, 32), gg.tensor([[[4.0, 4.0, 20.0, 20.0]]]), gg.tensor([[1]]))).shape
+    ()
+    """
+
+    def loss_of(self, batch: tuple[Tensor, ...]) -> Tensor:
+        return self.model.loss(*batch).total
+
+
+class RegionDetection(Detection):
+    """A recipe of a network that says what is in regions which `extremal_regions` proposes; it needs `build`.
+
+    >>> class Regions(gg.train.RegionDetection):
+    ...     '''Looks at regions.'''
+    ...     def build(self):
+    ...         return gg.models.small_fast_rcnn(num_classes=10, in_channels=1)
+    >>> "lr" in Regions.settings()
+    True
+    """
+
+    lr = 0.002
+    batch_size = 16
+
+    def train(self) -> None:
+        images, boxes, labels = self.scenes.train.tensors
+        regions = extremal_regions(images)
+        data = TensorDataset(images, regions.boxes, regions.valid, boxes, labels)
+        self.fit_detector(RegionTrainer, DataLoader(data, self.batch_size, shuffle=True))
+
+    def detect(self, images: Tensor) -> list[dict[str, Tensor]]:
+        return self.model(images, extremal_regions(images))
+
+    def evaluate(self) -> dict[str, float]:
+        images, boxes, labels = self.scenes.test.tensors
+        found = (box_iou(boxes, extremal_regions(images).boxes) >= 0.5).any(-1)
+        return {**super().evaluate(), "recall of the proposals": found[labels >= 0].astype("float32").mean().item()}
+
+
+class RegionTrainer(Trainer):
+    """Trains a network of regions on batches (images, boxes and whether each is one of `Proposals`, boxes, labels).
+
+    >>> model = gg.models.small_fast_rcnn(num_classes=2, in_channels=1)
+    >>> box = gg.tensor([[[4.0, 4.0, 20.0, 20.0]]])
+    >>> batch = gg.zeros(1, 1, 32, 32), box, gg.tensor([[True]]), box, gg.tensor([[1]])
+    >>> gg.train.RegionTrainer(model, None).loss_of(batch).shape
+    ()
+    """
+
+    def loss_of(self, batch: tuple[Tensor, ...]) -> Tensor:
+        images, regions, valid, boxes, labels = batch
+        return self.model.loss(images, Proposals(regions, valid), boxes, labels).total

@@ -61,7 +61,7 @@ def chosen(values: Tensor, target: Target) -> Tensor:
         numbers = np.broadcast_to(target.cpu().numpy() if isinstance(target, Tensor) else target, len(values))
     if numbers.size and not 0 <= numbers.min() <= numbers.max() < values.shape[1]:
         raise OutOfRangeError(f"targets must be from 0 to {values.shape[1] - 1}, got {numbers.tolist()}")
-    return values[np.arange(len(values)), numbers]
+    return values[tuple(asarray(i, device=values.device) for i in (np.arange(len(values)), numbers.astype(np.int64)))]
 
 
 def saliency(model: Module, images: Tensor, target: Target = None, layer: str | Module | None = None) -> Tensor:

@@ -140,7 +140,7 @@ def deep_dream(
     original = image.detach().to(device=device)[None]
     height, width = original.shape[2:]
     sizes = [(max(1, round(height / scale**i)), max(1, round(width / scale**i))) for i in reversed(range(octaves))]
-    numbers = None if channels is None else np.asarray(channels)
+    numbers = None if channels is None else asarray(np.asarray(channels, np.int64), device=device)
 
     def strength(a: Tensor) -> Tensor:
         picked = a if numbers is None else a[:, numbers]

@@ -164,7 +164,8 @@ def receptive_fields(model: Module, layer: str | Module, shape: tuple, places: n
         images = asarray(np.ones((len(places), *shape[1:]), np.float32), device=next(probe.parameters()).device)
         images.requires_grad_()
         output = activations(probe, twin, images)
-        picked = output[np.arange(len(places)), :, places[:, 0], places[:, 1]]
+        rows, i, j = (asarray(n, device=output.device) for n in (np.arange(len(places)), *places.T.astype(np.int64)))
+        picked = output[rows, :, i, j]
         (slope,) = grad(picked.sum(), [images])
     seen = slope.cpu().numpy().sum(1) != 0  # (n, H, W)
     corners = []

@@ -472,3 +472,83 @@ def test_training_on_a_device(device):
         loss = (x @ w).float().sum() * 1e-9
     loss.backward()
     assert (w.grad.cpu().numpy() == 0).all()
+
+
+def two_layers(device):
+    """Two layers, one behind the other."""
+    gg.manual_seed(3)
+    return nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4)).to(device)
+
+
+def test_parameters_are_cast_together_on_cuda(cuda):
+    """From the second step on, one launch casts what the first one cast, and one casts their gradients."""
+    model, x = two_layers(cuda), gg.ones(2, 4, device=cuda)
+    optimizer = optim.SGD(model.parameters(), lr=0.1)
+    counts, losses = [], []
+    for _ in range(3):
+        optimizer.zero_grad()
+        with gg.cuda.launches() as ran:
+            with gg.autocast("cuda", dtype=gg.bfloat16):
+                loss = model(x).float().sum()
+            loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+        counts.append([ran.kernels[f"cast_all<{to}>"] for to in ("__nv_bfloat16, float", "float, __nv_bfloat16")])
+    assert counts == [[4, 4], [1, 1], [1, 1]]
+    assert len(set(losses)) == 3
+    assert all(p.grad.dtype == gg.float32 for p in model.parameters())
+
+
+def test_a_parameter_that_is_no_longer_used_gets_no_gradient(cuda):
+    """It is cast with the others once more, and then not."""
+    model, x = two_layers(cuda), gg.ones(2, 4, device=cuda)
+
+    def step(part):
+        for p in model.parameters():
+            p.grad = None
+        with gg.cuda.launches() as ran, gg.autocast("cuda", dtype=gg.float16):
+            part(x).float().sum().backward()
+        return [p.grad is not None for p in model.parameters()], ran.kernels["cast_all<__half, float>"]
+
+    assert step(model) == ([True] * 4, 4)
+    assert step(model[0]) == ([True, True, False, False], 1)
+    assert step(model[0]) == ([True, True, False, False], 1)
+    assert step(model) == ([True] * 4, 3)
+    assert step(model) == ([True] * 4, 1)
+
+
+def test_casts_together_are_those_of_single_ones(cuda):
+    x = gg.tensor([[1.0, -2.0, 3.0, 0.5]], device=cuda)
+
+    def gradients(model):
+        with gg.autocast("cuda", dtype=gg.bfloat16):
+            loss = model(x).float().square().sum()
+        found = gg.grad(loss, list(model.parameters()), create_graph=True)
+        again = gg.grad(sum((g.float() ** 2).sum() for g in found), list(model.parameters()), allow_unused=True)
+        return [None if g is None else g.tolist() for g in (*found, *again)]
+
+    model = two_layers(cuda)
+    single, together = gradients(model), gradients(model)
+    assert single == together == gradients(two_layers("cpu").to(cuda))
+
+
+def test_one_launch_unscales_all_gradients(cuda):
+    params = [nn.Parameter(gg.ones(n, device=cuda)) for n in (1, 7, 9000, 16)]
+    optimizer, scaler = optim.SGD(params, lr=1.0), amp.GradScaler("cuda", init_scale=4.0)
+    other = optim.SGD([nn.Parameter(gg.ones(2, device=cuda))], lr=1.0)
+    bad = [None, (2, 8999), None, (0, 0), None]
+    for number, place in enumerate(bad):
+        scaler.scale(gg.ones(1, device=cuda))
+        for p in (*params, *other.param_groups[0]["params"]):
+            p.grad = gg.full(p.shape, 8.0, device=cuda)
+        if place:
+            params[place[0]].grad[place[1]] = gg.inf if number == 1 else gg.nan
+        before = [p.tolist() for p in params]
+        scaler.unscale_(other)
+        with gg.cuda.launches() as ran:
+            scaler.unscale_(optimizer)
+        assert ran.kernels == {"unscale<float>": 1} and not ran.arrays and (number == 0 or not ran.fills), ran
+        assert params[1].grad.tolist() == [2.0] * 7
+        scaler.step(optimizer), scaler.step(other)
+        assert (before == [p.tolist() for p in params]) == bool(place)
+        scaler.update(4.0)

@@ -228,3 +228,34 @@ def test_threads_that_share_an_autocast_region_do_not_meet():
         thread.join()
         assert gg.amp.get_autocast_dtype("cpu").name == "bfloat16"
     assert seen == [False] and not gg.amp.is_autocast_enabled("cpu")
+
+
+def in_a_thread(function):
+    """What `function` returns in a new thread."""
+    results = []
+    thread = threading.Thread(target=lambda: results.append(function()))
+    thread.start()
+    thread.join()
+    return results[0]
+
+
+def test_the_default_dtype_is_that_of_all_threads():
+    gg.set_default_dtype("float64")
+    try:
+        assert in_a_thread(lambda: gg.ones(1).dtype) == gg.float64
+    finally:
+        in_a_thread(lambda: gg.set_default_dtype("float32"))
+    assert gg.ones(1).dtype == gg.float32
+
+
+def test_random_numbers_of_threads_follow_from_the_seed():
+    def draws():
+        gg.manual_seed(5)
+        return [in_a_thread(lambda: gg.rand(2).tolist()) for _ in range(2)] + [gg.rand(2).tolist()]
+
+    first = draws()
+    assert first == draws()
+    assert len({number for pair in first for number in pair}) == 6  # each thread has numbers of its own
+    gg.manual_seed(6)
+    assert in_a_thread(lambda: gg.rand(2).tolist()) != first[0]
+    assert in_a_thread(lambda: gg.manual_seed(5) and gg.rand(2).tolist()) == first[2]

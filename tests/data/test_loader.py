@@ -135,6 +135,47 @@ def broken():
     raise KeyError("no such picture")
 
 
+class Settings(Dataset):
+    """Samples of what a worker's code finds: its seed, what its `init` drew, and the default dtype and device."""
+
+    drawn: tuple = ()
+
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, i):
+        info = get_worker_info()
+        return info.seed, info.dataset.drawn, gg.default_dtype().name, gg.zeros(1).device.type
+
+
+def draw(number):
+    get_worker_info().dataset.drawn = gg.rand(1).item(), random.random(), np.random.rand()
+
+
+@pytest.fixture
+def double():
+    gg.set_default_dtype("float64")
+    yield
+    gg.set_default_dtype("float32")
+
+
+def test_what_a_worker_begins_with(double):
+    def seen():
+        gg.manual_seed(3)
+        return list(DataLoader(Settings(), None, num_workers=2, worker_init_fn=draw, collate_fn=tuple))
+
+    first, again = seen(), seen()
+    assert first == again
+    (seed, drawn, *rest), (other_seed, other_drawn, *others) = first
+    assert seed != other_seed and all(a != b for a, b in zip(drawn, other_drawn, strict=True))
+    assert rest == others == ["float64", "cpu"]
+
+
+def test_a_spawned_worker_has_the_default_dtype(double):
+    (batch,) = DataLoader([1.5, 2.5], 2, num_workers=1, multiprocessing_context="spawn")
+    assert batch.dtype == gg.float64
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_bad_sample_is_named(workers):
     loader = DataLoader(Noisy(fault=broken), 4, num_workers=workers)
@@ -161,8 +202,21 @@ def test_a_worker_that_dies_is_named():
         list(DataLoader(Noisy(fault=die), 4, num_workers=2))
     with pytest.raises(DataError, match="died: exit status 3"):
         list(DataLoader(Noisy(fault=lambda: os._exit(3)), 4, num_workers=1))
-    with pytest.raises(DataError, match="worker 1 has not made batch 1 .* in 0.5 s"):
-        list(DataLoader(Noisy(fault=lambda: time.sleep(3)), 4, num_workers=2, timeout=0.5))
+
+
+def test_a_worker_that_is_late_is_named():
+    there, here = os.pipe()  # the worker waits at `there` until the loader stops it
+    late = Noisy(fault=lambda: os.read(there, 1))
+    loader = DataLoader(late, 4, num_workers=2, timeout=60, persistent_workers=True)
+    batches = iter(loader)
+    next(batches)
+    workers = loader._workers
+    workers.timeout, stop = 0.1, workers.stop
+    workers.stop = lambda: (os.write(here, b"."), stop())
+    with pytest.raises(DataError, match="worker 1 has not made batch 1 .* in 0.1 s"):
+        next(batches)
+    os.close(there)
+    os.close(here)
 
 
 def interrupt():

@@ -363,30 +363,66 @@ def test_every_dtype_of_pytorch_and_back(tmp_path):
         assert value.dtype == theirs[name].dtype and torch.equal(value, theirs[name])
 
 
+WRITE = """
+import itertools, os, signal, sys, gpugrad as gg, numpy as np
+from gpugrad.io import save
+def write(path, i):
+    save(path, {f'w{j}': np.full(50_000, i, np.float32) for j in range(20)}, {'step': i})
+"""
+
+
+def whole_save(path):
+    """The step of the save that is in the file, which must be complete."""
+    tensors, metadata = load(path)
+    assert len(tensors) == 20 and all((t.numpy() == metadata["step"]).all() for t in tensors.values())
+    return metadata["step"]
+
+
 def test_a_save_that_is_killed_loses_nothing(tmp_path):
-    """The process is killed at moments of many saves; each time the file is that of one whole save."""
-    code = (
-        "import sys, itertools, gpugrad as gg, numpy as np\n"
-        "from gpugrad.io import save\n"
-        "for i in itertools.count():\n"
-        "    save(sys.argv[1], {f'w{j}': np.full(50_000, i, np.float32) for j in range(20)}, {'step': i})\n"
-        "    print(i, flush=True)\n"
+    """Processes are killed in their fourth save, around a call; the file is that of one whole save."""
+    code = WRITE + (
+        "for moment in ('fsync', 'replace', 'replaced'):\n"
+        "    if os.fork() == 0:\n"
+        "        folder = os.path.join(sys.argv[1], moment)\n"
+        "        os.mkdir(folder)\n"
+        "        call = moment.removesuffix('d')\n"
+        "        before = getattr(os, call)\n"
+        "        def killed(*args):\n"
+        "            if moment == 'replaced':\n"
+        "                before(*args)\n"
+        "            os.kill(os.getpid(), signal.SIGKILL)\n"
+        "        for i in range(4):\n"
+        "            if i == 3:\n"
+        "                setattr(os, call, killed)\n"
+        "            write(os.path.join(folder, 'run'), i)\n"
+        "    assert os.waitstatus_to_exitcode(os.wait()[1]) == -signal.SIGKILL\n"
     )
-    path = tmp_path / "run.safetensors"
-    left = 0
-    for attempt in range(6):
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True)
+    for moment, step, left in (("fsync", 2, 1), ("replace", 2, 1), ("replaced", 3, 0)):
+        folder = tmp_path / moment
+        assert whole_save(folder / "run") == step
+        assert len([name for name in os.listdir(folder) if name.endswith(".tmp")]) == left
+        save(folder / "run", {"w": gg.ones(2)})
+        assert os.listdir(folder) == ["run"]
+
+
+def test_a_save_that_is_killed_at_any_moment_loses_nothing(tmp_path):
+    code = WRITE + "for i in itertools.count():\n    write(sys.argv[1], i)\n    print(i, flush=True)\n"
+    path = tmp_path / "run"
+    for attempt in range(2):
         process = subprocess.Popen([sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True)
         process.stdout.readline()
-        time.sleep(0.004 * attempt)
+        time.sleep(0.01 * attempt)
         process.send_signal(signal.SIGKILL)
         reported = [0, *map(int, process.stdout.read().split())][-1]
         process.wait()
         process.stdout.close()
-        tensors, metadata = load(path)
-        assert metadata["step"] in (reported, reported + 1)  # the last that was reported, or one just finished
-        assert len(tensors) == 20 and all((t.numpy() == metadata["step"]).all() for t in tensors.values())
-        left += len([name for name in os.listdir(tmp_path) if name.endswith(".tmp")])
-    assert left  # a save was cut short
+        assert whole_save(path) in (reported, reported + 1)  # the last that was reported, or one just finished
+
+
+def test_save_names_what_it_was_given_instead_of_a_mapping(tmp_path):
+    with pytest.raises(DTypeError, match="expected a path and a mapping of names to tensors, got dict and PosixPath"):
+        save({"w": gg.ones(2)}, tmp_path / "w")
 
 
 # Training runs

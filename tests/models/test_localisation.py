@@ -21,7 +21,7 @@ def test_sliding_windows_are_numpys():
 
 def test_convolution_gives_what_each_window_gives():
     gg.manual_seed(0)
-    model = models.OverFeat(num_classes=11).double()
+    model = models.OverFeat(num_classes=11).double().eval()
     images = gg.tensor(np.random.default_rng(0).standard_normal((2, 1, 41, 36)))
     slid = model.slide(images)
     for row in range(4):

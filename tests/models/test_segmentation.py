@@ -46,4 +46,6 @@ def test_an_fcn_starts_by_interpolating_its_scores():
     scores = np.random.default_rng(0).standard_normal((1, 2, 3, 5)).astype(np.float32)
     expected = torch.nn.functional.interpolate(torch.tensor(scores), scale_factor=4, mode="bilinear").numpy()
     inner = np.s_[:, :, 2:-2, 2:-2]  # at the border the transposed convolution sees zeros outside
-    np.testing.assert_allclose(enlarge(gg.tensor(scores)).detach().numpy()[inner], expected[inner], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        enlarge(gg.tensor(scores)).detach().numpy()[inner], expected[inner], rtol=1e-5, atol=1e-6
+    )

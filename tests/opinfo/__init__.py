@@ -18,5 +18,5 @@ Differences on purpose. gpugrad's array functions have NumPy's meaning where a c
 see `NUMPY_MEANING` in names.py. A sample of such a name must then have the value that NumPy itself gives. What PyTorch
 answers in another way each time (random numbers, uninitialised memory) is compared in shape. Complex and sparse tensors
 have no counterpart, and an input without axes or without elements may be refused, as NumPy does with axes of 0-d
-arrays.
+arrays. Calls that PyTorch refuses and gpugrad takes are those that NumPy takes, and `ACCEPTED` in names.py.
 """

@@ -28,6 +28,15 @@ NUMPY_MEANING = {
     "var": "divided by n",
 }
 
+# Error inputs of PyTorch's that gpugrad takes although NumPy has no such function or does not take those words: how
+# many, and why.
+ACCEPTED = {
+    "masked_fill": (1, "a value (1,) broadcasts, as in numpy.where"),
+    "mean": (2, "of integers it is a float, and dtype=int64 truncates, as with numpy.mean"),
+    "multinomial": (1, "integers are weights, as in numpy.random.multinomial"),
+    "scatter_add": (1, "float32 is added into float64, as by numpy.add.at"),
+}
+
 
 def numpy_function(name: str) -> Callable | None:
     """NumPy's function of that name."""

@@ -1,12 +1,14 @@
 """A sample of `python -m tests.opinfo`, or with `--whole` all of it."""
 
+from collections import Counter
+
 import pytest
 
 pytest.importorskip("expecttest")  # which PyTorch's tables import
 
 import gpugrad as gg
 from gpugrad.autograd.op import OPS
-from opinfo import functions, modules, names, optimizers
+from opinfo import error_inputs, functions, modules, names, optimizers
 from opinfo.outcome import Outcome
 
 TABLES = {"op_db": functions, "module_db": modules, "optim_db": optimizers}
@@ -32,6 +34,11 @@ def test_names_that_gpugrad_has_no_counterpart_for():
         for name in functions.entries()[1]
         if name.startswith("nn.functional") and hasattr(gg.nn.functional, name.split(".")[-1])
     ]
+
+
+def test_error_inputs_that_are_accepted_have_a_meaning():
+    found = Counter(name for name, _ in error_inputs.accepted())
+    assert found == {name: count for name, (count, _) in names.ACCEPTED.items()}
 
 
 def test_a_wrong_value_and_a_crash_are_seen(monkeypatch):

@@ -166,12 +166,21 @@ def namespace_stub(module: Any, names: Iterable[str] | None = None, *before: str
     return "\n".join([HEAD, *before, *lines, "", f"__all__ = {list(module.__all__)!r}", ""])
 
 
+def home_of(value: Any) -> str:
+    """The module in which a value is defined; functions of the package's face say that they are of `gpugrad`."""
+    home = getattr(value, "__module__", "") or ""
+    if home != "gpugrad" or not callable(value):
+        return home
+    inside = inspect.unwrap(value)
+    return inside.__globals__["__name__"] if inspect.isfunction(inside) else inside.__module__
+
+
 def package_stub() -> str:
     """gpugrad/__init__.pyi."""
     lines, defined = [], []
     for name in gpugrad.__all__:
         value = getattr(gpugrad, name)
-        home = getattr(value, "__module__", "")
+        home = home_of(value)
         if inspect.ismodule(value):
             lines.append(f"from . import {name} as {name}")
         elif isinstance(value, np.dtype):
@@ -202,7 +211,7 @@ def methods_stub() -> str:
     lines += ["def __setitem__(self, index: Index, value: TensorLike) -> None: ..."]
     for name, value in sorted(vars(Tensor).items()):
         get = getattr(value, "fget", value)
-        if name.startswith("__") or not getattr(get, "__module__", "").startswith(ATTACHING):
+        if name.startswith("__") or not home_of(get).startswith(ATTACHING):
             continue
         lines += ["@property"] * isinstance(value, property)
         lines += definition(name, get, method=True)
@@ -218,7 +227,7 @@ def contents() -> str:
     families: dict[str, list[str]] = {}
     for family in gpugrad._FAMILIES:
         for name in family.__all__:
-            home = getattr(getattr(gpugrad, name), "__module__", "")  # a family may have a module for each subject
+            home = home_of(getattr(gpugrad, name))  # a family may have a module for each subject
             module = sys.modules[home] if home.startswith("gpugrad.ops.") else family
             title = re.split(r"[.:;] |[.:;]?$", module.__doc__.split("\n\n")[0].replace("\n", " "))[0]
             families.setdefault(title, []).append(name)

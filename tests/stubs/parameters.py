@@ -5,27 +5,27 @@ from typing import Any
 # type -> the parameters that have it, among the attributes of ops and what functions leave as Any
 _BY_TYPE = {
     "TensorLike": (
-        "_random_samples a anchor append attn_mask b bias bias_k bias_v bins condition data fill_value grid high low "
-        "in_proj_bias in_proj_weight index indices input input1 input2 input_lengths k_proj_weight key "
+        "_random_samples a anchor append attn_mask b bias bias_k bias_v bins boxes condition data fill_value grid high "
+        "low in_proj_bias in_proj_weight index indices input input1 input2 input_lengths k_proj_weight key "
         "key_padding_mask linear_bias linear_weight log_probs logits mask mat1 mat2 mat_a mat_b max mean min negative "
         "offs offsets other out_proj_bias out_proj_weight p per_sample_weights pos_weight positive prepend q "
-        "q_proj_weight query repeats rtol segments sorter source src start static_k static_v std step stop target "
-        "target_lengths targets theta tol v v_proj_weight var weight weights x x1 x2 y"
+        "q_proj_weight query repeats rois rtol scores segments sorter source src start static_k static_v std step stop "
+        "target target_lengths targets theta tol v v_proj_weight var weight weights x x1 x2 y"
     ),
     "Sequence[TensorLike]": "arrays operands",
     "bool": (
-        "as_tuple assume_unique compute_uv copy out_int32 returned some sorted unbiased unitriangular left "
+        "aligned as_tuple assume_unique compute_uv copy out_int32 returned some sorted unbiased unitriangular left "
         "causal ceil_mode count_include_pad density descending endpoint equal_nan full_matrices hermitian "
         "include_initial inplace invert keepdim keepdims largest non_blocking return_counts return_index "
         "return_indices return_inverse reverse right stable upper"
     ),
     "int": (
         "dim0 dim1 dim2 axis1 axis2 blank correction ddof decimals divisor_override groups ignore_index k minlength n "
-        "ndim num_segments offset padding_idx seed"
+        "ndim num_segments offset padding_idx sampling_ratio seed"
     ),
     "float": (
         "alpha atol beta constant_values dropout_p dx eps label_smoothing lambd max_val min_val nan negative_slope "
-        "neginf norm_type posinf rcond scale threshold value"
+        "iou_threshold neginf norm_type posinf rcond scale spatial_scale threshold value"
     ),
     "str": "driver kind rounding_mode UPLO activation approximate indexing mode nonlinearity reduction side subscripts",
     "Shape": (
@@ -60,7 +60,7 @@ _EXCEPTIONS = {
     "multi_head_attention_forward.bias_v": "TensorLike | None",
     "multi_head_attention_forward.out_proj_bias": "TensorLike | None",
     "convolution.padding": "Sequence[Sequence[int]]", "max_pool.padding": "Sequence[Sequence[int]]",
-    "sum_pool.padding": "Sequence[Sequence[int]]",
+    "sum_pool.padding": "Sequence[Sequence[int]]", "batch_norm.running": "Any",
 }  # fmt: skip
 # The result of ops that have as many outputs as a call asks for.
 RESULTS = {name: "tuple[Tensor, ...]" for name in ("nonzero", "unstack")}

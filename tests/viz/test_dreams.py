@@ -111,9 +111,13 @@ def test_both_optimizers_lower_the_losses(net, optimizer):
     totals = np.add(history["content"], history["style"])
     assert totals[-1] < 0.7 * totals[0] and len(totals) >= 15
     assert image.shape == start.shape and 0 <= image.numpy().min() <= image.numpy().max() <= 1
+    coarse, after = transfer.run(start, 15, optimizer, scales=2)
+    assert coarse.shape == start.shape and after["style"][0] != history["style"][0] and len(after["style"]) < 31
     assert all(p.grad is None for p in net.parameters())
 
 
-def test_an_unknown_optimizer_is_refused(net):
+def test_an_unknown_optimizer_and_no_scale_are_refused(net):
     with pytest.raises(OptionError, match='must be "lbfgs" or "adam", got \'sgd\''):
         StyleTransfer(net, gg.rand(3, 8, 8), gg.rand(3, 8, 8), "4", {}).run(gg.rand(3, 8, 8), 1, "sgd")
+    with pytest.raises(OptionError, match="scales must be at least 1, got 0"):
+        StyleTransfer(net, gg.rand(3, 8, 8), gg.rand(3, 8, 8), "4", {}).run(gg.rand(3, 8, 8), 1, scales=0)

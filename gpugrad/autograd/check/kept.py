@@ -37,7 +37,7 @@ def _node(outputs: tuple) -> OpNode | None:
 def _named(call: SampleCall, node: OpNode) -> set[str]:
     """Return all names that the device path that ran, and the rules of the inputs that need gradients, ask for."""
     rules = [call.op.rules[call.op.input_name(i)] for i in call.checked]
-    of_path = node.plan.path.names if node.plan.path is not None else ()
+    of_path = node.plan.path.needed(node.plan.mask) if node.plan.path is not None else ()
     return set().union(of_path, *(rule_names(rule) for rule in rules)) - {"i", "needs"}
 
 

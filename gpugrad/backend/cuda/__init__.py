@@ -2,7 +2,8 @@
 
 A kernel call goes from `launch.Kernels` (source and instance) to the device, which compiles it (`nvrtc`, or the
 emulator's `build`) unless `builds` has it on disk, packs the arguments and runs it. Matrix products go from
-`gemm.product` to cuBLASLt.
+`gemm.product` to cuBLASLt. A device's `graph()` captures such work and replays it as a whole (`graphs`); what changes
+between replays comes from `backend.capture`.
 """
 
 import os

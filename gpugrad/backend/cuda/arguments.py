@@ -1,34 +1,20 @@
-"""Kernel arguments as the CUDA driver takes them: an array of pointers, one to each value."""
+"""Kernel arguments as CuPy's kernels take them."""
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
 
-class Packed:
-    """The packed arguments: `pointers[i]` is the address of argument i, and `values` keeps the values alive."""
+def by_value(args: Sequence) -> list:
+    """Return the arguments with each structure as an array of one element, which CuPy passes by value.
 
-    __slots__ = ("values", "pointers")
-
-    def __init__(self, values: list):
-        self.values = values
-        self.pointers = (ctypes.c_void_p * max(len(values), 1))(*map(ctypes.addressof, values))
+    CuPy itself takes its arrays as pointers, NumPy scalars as they are, and None as a null pointer.
+    """
+    return [_element(value) if isinstance(value, ctypes.Structure) else value for value in args]
 
 
-def pack(args: Sequence, address: Callable[[Any], int]) -> Packed:
-    """Pack arrays (by their `address`), NumPy scalars, ctypes structures and None as kernel arguments."""
-    return Packed([_value(value, address) for value in args])
-
-
-def _value(value: Any, address: Callable[[Any], int]) -> Any:
-    if value is None:
-        return ctypes.c_void_p(0)
-    if isinstance(value, ctypes.Structure):
-        return value
-    if isinstance(value, np.generic):
-        return ctypes.create_string_buffer(value.tobytes(), value.itemsize)
-    return ctypes.c_void_p(address(value))
+def _element(value: ctypes.Structure) -> np.ndarray:
+    return np.ndarray((), f"V{ctypes.sizeof(value)}", value)  # type: ignore[call-overload]

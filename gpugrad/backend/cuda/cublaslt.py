@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...errors import KernelError
-from .gemm import Operand, Product
+from .gemm import Operand, Product, UnsupportedError
 
 _WORKSPACE = 32 << 20  # bytes, as NVIDIA recommends for Hopper
+_NOT_SUPPORTED = 15  # CUBLAS_STATUS_NOT_SUPPORTED
 _ALIGNMENT = 256  # bytes: new arrays have it, and the heuristic uses no more
 
 
@@ -39,19 +41,22 @@ class CublasLt:
         }  # fmt: skip
         self._exact = {"float64": compute.COMPUTE_64F}
         self._float32, self._tf32 = compute.COMPUTE_32F, compute.COMPUTE_32F_FAST_TF32
-        self._plans: dict[tuple, _Plan] = {}
+        self._plans: dict[tuple, _Plan | None] = {}  # None: cuBLASLt has no algorithm
         self._workspaces: dict[int, Any] = {}  # by stream: two streams must not share one
         self._lock = threading.Lock()
 
     def multiply(self, asked: Product, first: Any, second: Any, out: Any, bias: Any, aux: Any) -> None:
-        """Queue `asked` in the current stream. Raises KernelError if cuBLASLt has no algorithm for it."""
+        """Queue `asked` in the current stream. Raises UnsupportedError if cuBLASLt has no algorithm for it."""
         addresses = [array.data.ptr for array in (first, second, out)]
         alignment = tuple(min(_ALIGNMENT, address & -address) for address in addresses)
         stream = self._cupy.cuda.get_current_stream().ptr
         with self._lock:
-            plan = self._plans.get((asked, alignment))
+            if (asked, alignment) not in self._plans:
+                self._plans[asked, alignment] = None
+                self._plans[asked, alignment] = self._plan(asked, alignment)
+            plan = self._plans[asked, alignment]
             if plan is None:
-                plan = self._plans[asked, alignment] = self._plan(asked, alignment)
+                raise UnsupportedError(f"cuBLASLt has no algorithm for {asked}")
             if stream not in self._workspaces:
                 self._workspaces[stream] = self._cupy.empty(_WORKSPACE, np.uint8)
             workspace = self._workspaces[stream]
@@ -62,10 +67,21 @@ class CublasLt:
                 self._describe(plan.descriptor, names.EPILOGUE_AUX_POINTER, aux.data.ptr)
             a, b, d = addresses
             la, lb, ld = plan.layouts
-            self._lt.matmul(
-                self._handle, plan.descriptor, plan.alpha.ctypes.data, a, la, b, lb, plan.beta.ctypes.data, d, ld,
-                d, ld, plan.algorithm.ctypes.data, workspace.data.ptr, _WORKSPACE, stream,
-            )  # fmt: skip
+            with self._supported(asked):
+                self._lt.matmul(
+                    self._handle, plan.descriptor, plan.alpha.ctypes.data, a, la, b, lb, plan.beta.ctypes.data, d, ld,
+                    d, ld, plan.algorithm.ctypes.data, workspace.data.ptr, _WORKSPACE, stream,
+                )  # fmt: skip
+
+    @contextmanager
+    def _supported(self, asked: Product) -> Iterator[None]:
+        """Turn cuBLASLt's status NOT_SUPPORTED into UnsupportedError."""
+        try:
+            yield
+        except self._lt.cuBLASLtError as error:
+            if error.status != _NOT_SUPPORTED:
+                raise
+            raise UnsupportedError(f"cuBLASLt does not support {asked}") from None
 
     def _plan(self, asked: Product, alignment: tuple) -> _Plan:
         lt, names = self._lt, self._lt.MatmulDescAttribute
@@ -98,6 +114,22 @@ class CublasLt:
 
     def _algorithm(self, asked: Product, descriptor: int, layouts: tuple, alignment: tuple) -> np.ndarray:
         """Return the heuristic's first choice for this workspace and these alignments."""
+        found: Any = np.zeros(1, self._lt.matmul_heuristic_result_dtype)
+        count = np.zeros(1, np.int32)
+        a, b, d = layouts
+        preference = self._preference(alignment)
+        try:
+            with self._supported(asked):
+                self._lt.matmul_algo_get_heuristic(
+                    self._handle, descriptor, a, b, d, d, preference, 1, found.ctypes.data, count.ctypes.data
+                )
+        finally:
+            self._lt.matmul_preference_destroy(preference)
+        if not count[0]:
+            raise UnsupportedError(f"cuBLASLt has no algorithm for {asked}")
+        return np.ascontiguousarray(found["algo"])
+
+    def _preference(self, alignment: tuple) -> int:
         lt, names = self._lt, self._lt.MatmulPreferenceAttribute
         preference = lt.matmul_preference_create()
         a, b, d = alignment
@@ -107,13 +139,4 @@ class CublasLt:
         ):  # fmt: skip
             given = np.array([value], lt.get_matmul_preference_attribute_dtype(name))
             lt.matmul_preference_set_attribute(preference, name, given.ctypes.data, given.nbytes)
-        found: Any = np.zeros(1, lt.matmul_heuristic_result_dtype)
-        count = np.zeros(1, np.int32)
-        la, lb, ld = layouts
-        lt.matmul_algo_get_heuristic(
-            self._handle, descriptor, la, lb, ld, ld, preference, 1, found.ctypes.data, count.ctypes.data
-        )
-        lt.matmul_preference_destroy(preference)
-        if not count[0]:
-            raise KernelError(f"cuBLASLt has no algorithm for {asked}")
-        return np.ascontiguousarray(found["algo"])
+        return preference

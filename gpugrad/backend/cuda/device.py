@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
@@ -14,11 +13,15 @@ import numpy as np
 from ...errors import DeviceError, KernelError
 from .. import namespace
 from ..device import CONNECTED, Device, register, register_arrays
-from .arguments import pack
+from .arguments import by_value
+from .corrections import corrections
 from .gemm import Product
+from .graphs import CudaGraph
 from .memory import CudaMemory
 from .sources import Source
 
+_HERE = nullcontext()
+_LEAST = 75  # compute capability: what the newest NVRTC still compiles for
 _INSTALL = "pip install 'gpugrad[cuda13]' (CUDA 13 driver) or 'gpugrad[cuda12]'"
 
 
@@ -26,21 +29,28 @@ class CudaDevice(Device):
     """One GPU. Results stay there: only `to_host` waits for them."""
 
     __slots__ = (
-        "_cupy", "_kernels", "_modules", "_granted", "_products",
-        "is_only", "has_products", "memory", "shared_bytes",
+        "_cupy", "_kernels", "_granted", "_products",
+        "is_only", "has_products", "memory", "shared_bytes", "multiprocessors", "capability", "capturing",
     )  # fmt: skip
 
     def __init__(self, index: int, cupy: Any):
         super().__init__("cuda", index, f"cuda:{index}")
-        self._cupy, self._kernels, self._modules, self._products = cupy, {}, {}, None
-        self._granted: dict[int, int] = {}  # kernel -> the most dynamic shared memory asked for so far
+        self._cupy, self._kernels, self._products = cupy, {}, None
+        self._granted: dict[Any, int] = {}  # kernel -> the most dynamic shared memory asked for so far
         self.has_products = find_spec("nvmath") is not None
-        self.shared_bytes = cupy.cuda.Device(index).attributes["MaxSharedMemoryPerBlockOptin"]
+        self.capability = int(cupy.cuda.Device(index).compute_capability)
+        attributes = cupy.cuda.Device(index).attributes
+        self.shared_bytes = attributes["MaxSharedMemoryPerBlockOptin"]
+        self.multiprocessors = attributes["MultiProcessorCount"]
         self.memory = CudaMemory(cupy, index)
+        self.capturing: CudaGraph | None = None  # the graph that captures now
         self.is_only = cupy.cuda.runtime.getDeviceCount() == 1
+        self._count_memory()
         self.xp = _arrays(cupy) if self.is_only else Selecting(_arrays(cupy), self)
 
     def asarray(self, array: Any, dtype: np.dtype | None = None) -> Any:
+        if isinstance(array, (np.ndarray, np.generic)) and not array.ndim:  # a kernel's argument, not an upload
+            return self.full((), array, array.dtype if dtype is None else dtype)
         with self.selected():
             return self._cupy.asarray(array, dtype)
 
@@ -68,27 +78,27 @@ class CudaDevice(Device):
             return self._cupy.full(shape, value, dtype)
 
     def selected(self) -> AbstractContextManager:
-        return self._cupy.cuda.Device(self.index)
+        return _HERE if self.is_only else self._cupy.cuda.Device(self.index)
 
     def address(self, array: Any) -> int:
         return array.data.ptr
 
     def launch(self, source: Source, instance: str, grid: tuple, block: tuple, args: Sequence, shared: int) -> None:
-        from cupy_backends.cuda.api import driver
-
+        if self.capturing is not None:
+            self.capturing.keep([a for a in args if hasattr(a, "data")])
         with self.selected():
-            function = self._function(source, instance)
-            if shared > self._granted.get(function, 0):  # more than 48 KiB (with the static part) must be requested
-                driver.funcSetAttribute(function, driver.CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, shared)
-                self._granted[function] = shared
-            stream = self._cupy.cuda.get_current_stream().ptr
-            values = pack(args, self.address)
+            kernel = self._kernel(source, instance)
             try:
-                driver.launchKernel(function, *grid, *block, shared, stream, ctypes.addressof(values.pointers), 0)
-            except driver.CUDADriverError as error:
+                if shared > self._granted.get(kernel, 0):  # beyond 48 KiB, with the static part, it must be asked for
+                    kernel.max_dynamic_shared_size_bytes = shared
+                    self._granted[kernel] = shared
+                kernel(grid, block, by_value(args), shared_mem=shared)
+            except self._cupy.cuda.driver.CUDADriverError as error:
                 raise KernelError(f"{instance}: {error}; grid {grid}, block {block}, {shared} bytes shared") from None
 
     def multiply(self, asked: Product, first: Any, second: Any, out: Any, bias: Any, aux: Any) -> None:
+        if self.capturing is not None:
+            self.capturing.keep((first, second, out, bias, aux))
         with self.selected():
             if self._products is None:
                 from .cublaslt import CublasLt
@@ -96,19 +106,25 @@ class CudaDevice(Device):
                 self._products = CublasLt(self._cupy)
             self._products.multiply(asked, first, second, out, bias, aux)
 
-    def _function(self, source: Source, instance: str) -> int:
-        """Return the loaded kernel; its first use compiles it."""
+    def _kernel(self, source: Source, instance: str) -> Any:
+        """Return CuPy's kernel, a RawKernel, which was loaded in this device's context; its first use compiles it."""
         if (source, instance) not in self._kernels:
-            from cupy_backends.cuda.api import driver
-
             from . import nvrtc
 
             cubin = nvrtc.compile(source, [instance], self.arch)
-            if cubin.path not in self._modules:
-                self._modules[cubin.path] = driver.moduleLoad(str(cubin.path))
-            module = self._modules[cubin.path]
-            self._kernels[source, instance] = driver.moduleGetFunction(module, cubin.names[instance])
+            module = self._cupy.RawModule(path=str(cubin.path))  # CuPy loads a file once for each context
+            self._kernels[source, instance] = module.get_function(cubin.names[instance])
         return self._kernels[source, instance]
+
+    def graph(self) -> CudaGraph:
+        with self.selected():
+            return CudaGraph(self, self._cupy)
+
+    def _count_memory(self) -> None:
+        """Let CuPy's allocations go through `memory`, unless an allocator of the user's is in CuPy's place."""
+        cuda = self._cupy.cuda
+        if cuda.get_allocator() == self._cupy.get_default_memory_pool().malloc:
+            cuda.set_allocator(self.memory.allocate if self.is_only else _allocate)
 
     def stream(self) -> Any:
         """Return a new stream, which does not wait for the default one."""
@@ -123,8 +139,7 @@ class CudaDevice(Device):
     @property
     def arch(self) -> str:
         """Return NVRTC's name of the architecture: "sm_80", or "sm_90a" for Hopper with its own instructions."""
-        capability = self._cupy.cuda.Device(self.index).compute_capability
-        return f"sm_{capability}" + ("a" if int(capability) >= 90 else "")
+        return f"sm_{self.capability}" + ("a" if self.capability >= 90 else "")
 
 
 class Selecting:
@@ -147,18 +162,18 @@ class Selecting:
 
 
 def _allocate(size: int) -> Any:
+    """Return a block of the current one of several devices."""
     import cupy
 
-    where = _connected(cupy.cuda.runtime.getDevice())
-    return where.memory.allocate(cupy.get_default_memory_pool().malloc, size)  # type: ignore[attr-defined]
+    return _connected(cupy.cuda.runtime.getDevice()).memory.allocate(size)
 
 
 @cache
 def _arrays(cupy: Any) -> Any:
-    """Return CuPy's namespace, registered as that of its arrays; CuPy's allocations then go through `CudaMemory`."""
-    cupy.cuda.set_allocator(_allocate)
+    """Return CuPy's namespace, registered as that of its arrays."""
+    import cupyx
 
-    made = namespace.Namespace(cupy, "cuda")
+    made = namespace.Namespace(cupy, "cuda", **corrections(cupy, lambda: cupyx.errstate(linalg="raise")))
     namespace.register_type(cupy.ndarray, made)
     register_arrays(cupy.ndarray, lambda array: _connected(array.device.id))
     return made
@@ -185,6 +200,11 @@ def connect(index: int) -> Device:
 
     if index >= count():
         raise DeviceError(f'device "cuda:{index}": this machine has {count()} GPU(s), numbered from 0')
+    capability = int(cupy.cuda.Device(index).compute_capability)
+    if capability < _LEAST:
+        raise DeviceError(
+            f'device "cuda:{index}" has compute capability {capability / 10}; the kernels need {_LEAST / 10} (Turing)'
+        )
     return CudaDevice(index, cupy)
 
 

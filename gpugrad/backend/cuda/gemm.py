@@ -11,17 +11,20 @@ from the same numbers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from ...errors import KernelError
 from ..device import device_of
 from ..namespace import xp
 from ..precision import get_float32_matmul_precision
+from . import counting
 from .launch import dense
 
+EPILOGUE_ALIGNMENT = 16  # bytes, of a bias or aux that cuBLASLt reads or writes with a product
 DTYPES = ("float16", "bfloat16", "float32", "float64")
 
 
@@ -70,8 +73,9 @@ def supports(*arrays: Any) -> bool:
 def product(a: Any, b: Any, *, epilogue: str = "default", bias: Any = None, aux: Any = None) -> Any:
     """Return a b for a (M, K) or (B, M, K) and b (K, N) or (B, K, N), of one dtype: (M, N) or (B, M, N).
 
-    epilogue: see `Product`. bias (N,) is added, or for "bgradb" (M,) written: the sums of a over k; aux (M, N) is
-    written. An operand is copied only if neither its rows nor its columns are contiguous.
+    epilogue: see `Product`; what cuBLASLt does not support is computed after the product. bias (N,) is added, or for
+    "bgradb" (M,) written: the sums of a over k; aux (M, N) is written. An operand is copied only if neither its rows
+    nor its columns are contiguous.
     """
     shape = (*(a.shape[:-2] or b.shape[:-2]), a.shape[-2], b.shape[-1])
     out = xp(a).empty(shape, a.dtype)
@@ -84,8 +88,45 @@ def product(a: Any, b: Any, *, epilogue: str = "default", bias: Any = None, aux:
         np.dtype(a.dtype).name, m, n, k, prod(shape[:-2]), first, second, Operand(m, n, m, m * n), epilogue,
         get_float32_matmul_precision() != "highest" and a.dtype == np.float32,
     )  # fmt: skip
-    device_of(a).multiply(asked, b, a, out, bias, aux)
+    if counting.active:
+        counting.note("products", f"{epilogue} {asked.dtype}")
+    _multiply(asked, a, b, out, bias, aux)
     return out
+
+
+class UnsupportedError(KernelError):
+    """A product that cuBLASLt does not compute as asked."""
+
+
+def _multiply(asked: Product, a: Any, b: Any, out: Any, bias: Any, aux: Any) -> None:
+    device = device_of(a)
+    ends = [array for array in (bias, aux) if array is not None]
+    if all(device.address(array) % EPILOGUE_ALIGNMENT == 0 for array in ends):
+        try:
+            return device.multiply(asked, b, a, out, bias, aux)
+        except UnsupportedError:
+            if asked.epilogue == "default":
+                raise
+    device.multiply(replace(asked, epilogue="default"), b, a, out, None, None)
+    _end(asked.epilogue, a, out, bias, aux)
+
+
+def _end(epilogue: str, a: Any, out: Any, bias: Any, aux: Any) -> None:
+    """Compute the epilogue of the finished product `out` in the array library, with sums in float32 at least."""
+    ns, wide = xp(out), np.promote_types(out.dtype, np.float32) if out.dtype.kind == "f" else np.dtype(np.float32)
+    if epilogue == "bgradb":
+        bias[...] = a.sum(axis=-1, dtype=wide)
+        return
+    values = out.astype(wide) + bias.astype(wide)
+    if epilogue == "gelu_aux_bias":
+        aux[...] = values.reshape(aux.shape)
+        values = _gelu(ns, values)
+    out[...] = ns.maximum(values, 0) if epilogue == "relu_bias" else values
+
+
+def _gelu(ns: Any, x: Any) -> Any:
+    """Return GELU in the form with tanh, which is cuBLASLt's."""
+    return 0.5 * x * (1 + ns.tanh(float(np.sqrt(2 / np.pi)) * (x + 0.044715 * x**3)))
 
 
 def _operand(array: Any) -> tuple[Any, Operand]:
@@ -122,7 +163,7 @@ def emulate(asked: Product, first: Any, second: Any, out: Any, bias: Any, aux: A
         values = np.maximum(values, 0)
     if asked.epilogue == "gelu_aux_bias":
         _matrices(aux, asked.out, asked.batch)[...] = values
-        values = 0.5 * values * (1 + np.tanh(np.sqrt(2 / np.pi).astype(wide) * (values + 0.044715 * values**3)))
+        values = _gelu(np, values)
     if asked.epilogue == "bgradb":
         bias[...] = b[0].astype(wide).sum(axis=0)
     d[...] = values

@@ -13,13 +13,14 @@ import ctypes
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...errors import DTypeError, KernelError
 from ..device import Device, device_of
 from ..namespace import xp
+from . import counting
 from .sizes import launch_sizes
 from .sources import Source, kernels
 
@@ -71,12 +72,21 @@ class Strided:
         self.array = array
 
 
+class Block(NamedTuple):
+    """The size of a block: threads, and bytes of dynamic shared memory."""
+
+    threads: int
+    shared: int = 0
+
+
 class Kernels:
     """The kernels of one CUDA source, which are compiled when they are first launched.
 
     source: the name of a file in `kernels/`, a path, or a `Source`.
     instances: returns every instance that may be launched, so that all can be compiled ahead; None allows any.
     spills: the instances (patterns of `fnmatch`) that may spill registers to memory, and why.
+    capability: the least compute capability that the code is for, 80 for 8.0.
+    typical: returns the instances that stand for the family in gpugrad/cuda/MACHINE_CODE.md, with a block of a launch.
 
     >>> text = '__global__ void fill(float* out, long long n) { if (threadIdx.x < n) out[threadIdx.x] = 7; }'
     >>> kernels = gg.cuda.Kernels(gg.cuda.Source(text=text))
@@ -93,8 +103,11 @@ class Kernels:
         instances: Callable[[], Iterable[str]] | None = None,
         *,
         spills: Mapping[str, str] | None = None,
+        capability: int = 0,
+        typical: Callable[[], Mapping[str, Block]] | None = None,
     ):
         self._given, self._instances, self.spills = source, instances, dict(spills or {})
+        self.capability, self._typical = capability, typical
         if instances is not None:
             Kernels.families.append(self)
 
@@ -111,17 +124,35 @@ class Kernels:
         """Return every declared instance, as C++ names it."""
         return list(dict.fromkeys(self._instances())) if self._instances is not None else []
 
+    def is_for(self, arch: str) -> bool:
+        """Return whether the code compiles for an architecture such as "sm_90a"."""
+        return self.capability <= int("".join(filter(str.isdigit, arch)))
+
+    def typical(self) -> dict[str, Block]:
+        """Return the instances whose machine code is watched, with a usual block of each."""
+        return dict(self._typical()) if self._typical is not None else {}
+
     @cached_property
     def _known(self) -> frozenset[str] | None:
         return None if self._instances is None else frozenset(self.instances())
 
-    def launch(self, instance: str, *, grid: Sequence, block: Sequence, args: Sequence, shared: int = 0) -> None:
+    def launch(
+        self,
+        instance: str,
+        *,
+        grid: Sequence,
+        block: Sequence,
+        args: Sequence,
+        shared: int = 0,
+        device: Device | None = None,
+    ) -> None:
         """Run `instance` on the device of its arrays, in order with the other work of that device.
 
         grid, block: one to three sizes; an empty grid runs nothing.
         args: device arrays in C order (or `Strided`), NumPy scalars of exactly the parameters' types,
         `ctypes.Structure`s by value, None for a null pointer.
         shared: bytes of dynamic shared memory.
+        device: where to run, for a kernel whose arrays' addresses are inside of a structure.
         Raises KernelError for what the device or the kernel cannot take.
         """
         if self._known is not None and instance not in self._known:
@@ -129,12 +160,18 @@ class Kernels:
         blocks, threads, shared = launch_sizes(instance, grid, block, shared)
         if 0 in blocks:
             return
-        device, plain = self._checked(instance, args)
+        device, plain = self._checked(instance, args, device)
+        if self.capability > device.capability:
+            raise KernelError(
+                f"{instance} needs compute capability {self.capability / 10}, {device} has {device.capability / 10}"
+            )
+        if counting.active:
+            counting.note("kernels", instance)
         device.launch(self.source, instance, blocks, threads, plain, shared)
 
-    def _checked(self, instance: str, args: Sequence) -> tuple[Device, list]:
+    def _checked(self, instance: str, args: Sequence, device: Device | None) -> tuple[Device, list]:
         """Return the device of the arrays among `args`, and the arguments as that device takes them."""
-        device, plain = None, []
+        plain = []
         for i, value in enumerate(args):
             if value is not None and not isinstance(value, (np.generic, ctypes.Structure)):
                 array = value.array if isinstance(value, Strided) else value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -55,29 +56,47 @@ def out_of_memory(device: str, asked: int, held: Memory) -> OutOfMemoryError:
 
 
 class CudaMemory:
-    """CuPy's memory pool of one device, with a peak and an error that lists what is held."""
+    """CuPy's memory pool of one device, with a peak and an error that lists what is held.
+
+    What another allocator gives, one that the user has set in CuPy, is not counted. graphs: those on the device, each
+    with a `pool` of its own, which counts, too.
+    """
 
     def __init__(self, cupy: Any, index: int):
         self._cupy, self._index, self._peak = cupy, index, 0
         self._pool = cupy.get_default_memory_pool()
+        self.graphs: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._private = 0  # bytes in their pools
+        self._malloc, self._used_bytes = self._pool.malloc, self._pool.used_bytes
+        self._no_room = cupy.cuda.memory.OutOfMemoryError
         self._lock = threading.Lock()
 
-    def allocate(self, malloc: Callable, size: int) -> Any:
-        """Return a block of `size` bytes from `malloc`."""
+    def allocate(self, size: int, malloc: Callable | None = None) -> Any:
+        """Return a block of `size` bytes, for CuPy; `malloc` is that of a graph's pool.
+
+        Raises OutOfMemoryError, which says what the memory holds.
+        """
         try:
-            block = malloc(size)
-        except self._cupy.cuda.memory.OutOfMemoryError:
+            block = (malloc or self._malloc)(size)
+        except self._no_room:
             raise out_of_memory(f"cuda:{self._index}", size, self.state()) from None
-        used = self._pool.used_bytes()
+        if malloc is not None:
+            self._private = sum(graph.pool.used_bytes() for graph in self.graphs)
+        used = self._used_bytes() + self._private
         if used > self._peak:
             with self._lock:
                 self._peak = max(self._peak, used)
         return block
 
+    def _pools(self) -> list[Any]:
+        return [self._pool, *(graph.pool for graph in self.graphs)]
+
     def state(self) -> Memory:
         """Return what is held now."""
         with self._cupy.cuda.Device(self._index):
-            used, total = self._pool.used_bytes(), self._pool.total_bytes()
+            used, total = (
+                sum(sizes) for sizes in zip(*[(p.used_bytes(), p.total_bytes()) for p in self._pools()], strict=True)
+            )
             limit = self._pool.get_limit() or self._cupy.cuda.runtime.memGetInfo()[1]
         return Memory(used, total - used, max(self._peak, used), limit)
 

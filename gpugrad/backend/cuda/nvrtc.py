@@ -24,6 +24,7 @@ from .sources import Source
 _OPTIONS = ("-std=c++17", "-lineinfo", "--ptxas-options=-v")
 _INSTALL = "pip install 'gpugrad[cuda13]' (CUDA 13 driver) or 'gpugrad[cuda12]'"
 _NAMES = "__nv_name_map"  # the file that NVRTC writes the instances' names to
+_CARRIED = "compiled-by"  # the file in a cache that is carried to other machines
 _SHOWN = 5  # errors that a message shows
 
 
@@ -117,10 +118,26 @@ def _folder() -> Path:
     return builds.folder("cubin")
 
 
+def carry() -> None:
+    """Make what is compiled into this cache, before and from now on, code for machines with any NVRTC, or none.
+
+    The cache keeps the name of this NVRTC, and machines to which it is carried look code up by that.
+    """
+    builds.store(_folder() / _CARRIED, _tools().encode())
+
+
+def _tools() -> str:
+    """Return the name of NVRTC and the headers in keys: of those that made a carried cache, else of this machine's."""
+    try:
+        return (_folder() / _CARRIED).read_text()
+    except OSError:
+        tools = toolchain()
+        return f"{tools.version} {tools.headers_version}"
+
+
 def _keys(source: Source, instances: Sequence[str], arch: str, options: Sequence[str]) -> dict[str, str]:
     """Return the key of each instance, made of everything that decides its machine code."""
-    tools = toolchain()
-    common = [source.digest(), arch, *_OPTIONS, *options, f"{tools.version} {tools.headers_version}"]
+    common = [source.digest(), arch, *_OPTIONS, *options, _tools()]
     return {i: hashlib.sha256("\0".join([*common, i]).encode()).hexdigest() for i in instances}
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ...autograd.tensor import Tensor
-from ...errors import OptionError, ShapeError
+from ...errors import OptionError, OutOfRangeError, ShapeError
 from ...ops.elementwise import clip, maximum, minimum
 from ...ops.join import stack
 
@@ -16,6 +16,12 @@ def check_boxes(boxes: Tensor, name: str) -> Tensor:
     """Return the boxes. Raises ShapeError unless they are (..., 4) with sides of no negative length; it says which.
 
     On cuda, where looking at the sides would have to wait for the device, only the shape is looked at.
+
+    >>> nn.detection.check_boxes(gg.tensor([[0.0, 0.0, 1.0, 1.0], [5.0, 0.0, 3.0, 2.0]]), "model").shape
+    Traceback (most recent call last):
+    ...
+    gpugrad.errors.ShapeError: model: boxes must have x1 <= x2 and y1 <= y2; 1 of 2 have a negative size, the first is
+    box 1, [5.0, 0.0, 3.0, 2.0]
     """
     if boxes.ndim < 1 or boxes.shape[-1] != 4:
         raise ShapeError(f"{name}: boxes must be (..., 4), got shape {boxes.shape}")
@@ -30,6 +36,23 @@ def check_boxes(boxes: Tensor, name: str) -> Tensor:
                 f"size, the first is {which}{array[place].tolist()}"
             )
     return boxes
+
+
+def check_labels(labels: Tensor, num_classes: int, name: str) -> None:
+    """Raise OutOfRangeError for a label that is not -1 (no box) to num_classes - 1, and say which it is.
+
+    >>> nn.detection.check_labels(gg.tensor([[0, 10]]), 10, "model")
+    Traceback (most recent call last):
+    ...
+    gpugrad.errors.OutOfRangeError: model: labels must be from 0 to 9, or -1 for no box; labels[0, 1] is 10
+    """
+    wrong = ((labels < -1) | (labels >= num_classes)).cpu().numpy()
+    if wrong.any():
+        place = tuple(int(i[0]) for i in wrong.nonzero())
+        raise OutOfRangeError(
+            f"{name}: labels must be from 0 to {num_classes - 1}, or -1 for no box; labels{list(place)} is "
+            f"{labels[place].item()}"
+        )
 
 
 def _corners(boxes: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -111,7 +134,7 @@ def elementwise_box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
     Differentiable, and the shapes broadcast. Two boxes without area have 0.
 
     >>> nn.detection.elementwise_box_iou(gg.tensor([0.0, 0.0, 2.0, 2.0]), gg.tensor([1.0, 0.0, 3.0, 2.0]))
-    tensor(0.3333)
+    tensor(0.33333334)
     """
     both, union = _overlap(check_boxes(boxes1, "elementwise_box_iou"), check_boxes(boxes2, "elementwise_box_iou"))
     return _divided(both, union)
@@ -122,7 +145,7 @@ def box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
 
     >>> a, b = gg.tensor([[0.0, 0.0, 2.0, 2.0]]), gg.tensor([[1.0, 0.0, 3.0, 2.0], [0.0, 0.0, 2.0, 2.0]])
     >>> nn.detection.box_iou(a, b)
-    tensor([[0.3333, 1.    ]])
+    tensor([[0.33333334, 1.        ]])
     """
     both, union = _overlap(*_pairs(boxes1, boxes2, "box_iou"))
     return _divided(both, union)
@@ -143,7 +166,7 @@ def generalized_box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
 
     >>> a, b = gg.tensor([[0.0, 0.0, 1.0, 1.0]]), gg.tensor([[3.0, 0.0, 4.0, 1.0]])
     >>> nn.detection.generalized_box_iou(a, b)
-    tensor([[-0.5000]])
+    tensor([[-0.5]])
     """
     a, b = _pairs(boxes1, boxes2, "generalized_box_iou")
     both, union = _overlap(a, b)
@@ -157,7 +180,7 @@ def generalized_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "n
 
     >>> box = gg.tensor([[0.0, 0.0, 1.0, 1.0]])
     >>> nn.detection.generalized_box_iou_loss(box, box + 1.0, reduction="sum")
-    tensor(1.5000)
+    tensor(1.5)
     """
     if reduction not in ("none", "mean", "sum"):
         raise OptionError(f"generalized_box_iou_loss: reduction must be none, mean or sum, got {reduction!r}")

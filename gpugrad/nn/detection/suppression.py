@@ -2,9 +2,11 @@
 
 from ...autograd.mode import no_grad
 from ...autograd.tensor import Tensor
-from ...errors import ShapeError
+from ...errors import OptionError, ShapeError
 from ...ops import roi
-from .boxes import check_boxes
+from ...ops.creation import arange
+from ...ops.elementwise import exp, where
+from .boxes import box_iou, check_boxes
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
@@ -36,3 +38,38 @@ def batched_nms(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: floa
     with no_grad():  # boxes of different groups are moved so far apart that they do not meet
         far = (boxes.max() - boxes.min() + 1) * idxs.astype(boxes.dtype)
         return nms(boxes + far[:, None], scores, iou_threshold)
+
+
+def soft_nms(
+    boxes: Tensor, scores: Tensor, sigma: float = 0.5, score_threshold: float = 0.001
+) -> tuple[Tensor, Tensor]:
+    """Return new scores (n,) of boxes (n, 4), and the numbers (int64) of those that keep `score_threshold`, best first.
+
+    From the best downward, a box lowers the scores of those that it overlaps, by exp(-iou^2 / sigma), instead of
+    dropping them (N. Bodla et al. 2017, "Soft-NMS", equation (3)). A box that no better one left overlaps is settled,
+    and all such are settled together: rounds are as many as the longest chain of boxes that overlap.
+
+    >>> boxes = gg.tensor([[0.0, 0.0, 4.0, 4.0], [0.0, 0.0, 4.0, 4.0], [6.0, 6.0, 9.0, 9.0]])
+    >>> found, kept = nn.detection.soft_nms(boxes, gg.tensor([0.5, 0.75, 0.25]))
+    >>> found[1:].tolist(), kept.tolist()
+    ([0.75, 0.25], [1, 2, 0])
+    """
+    if sigma <= 0:
+        raise OptionError(f"soft_nms: sigma must be above 0, got {sigma}")
+    check_boxes(boxes, "soft_nms")
+    if boxes.ndim != 2 or scores.shape != boxes.shape[:1]:
+        raise ShapeError(f"soft_nms: boxes must be (n, 4) and scores (n,), got {boxes.shape} and {scores.shape}")
+    with no_grad():
+        iou = box_iou(boxes, boxes)
+        factors, number = exp(iou * iou / -sigma), arange(len(boxes), device=boxes.device)
+        meets, current, left = iou > 0, scores, scores >= score_threshold
+        while left.any():
+            # Better: a higher score now, or an equal one and a lower number. Only boxes that are left count.
+            better = (current > current[:, None]) | ((current == current[:, None]) & (number < number[:, None]))
+            settled = left & ~(better & meets & left).any(1)
+            left = left & ~settled
+            lowered = current * where(settled, factors, 1.0).prod(1)
+            current = where(left, lowered, current)
+            left = left & (current >= score_threshold)
+        order = (-current).argsort()
+        return current, order[current[order] >= score_threshold]

@@ -9,7 +9,7 @@ from ...arguments import number
 from ...autograd.convert import asarray
 from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
-from ...backend.random import default_generator
+from ...backend.random import draw_seed
 from ...errors import DTypeError, OptionError, ShapeError
 from ...ops.attention import attention
 from .dropout import check_probability, dropout
@@ -57,7 +57,7 @@ def scaled_dot_product_attention(
     if mask is not None and mask.requires_grad:
         out = _composed_attention(q, k, v, mask, dropout_p, is_causal, scale)
     else:
-        seed = int(default_generator().numpy.integers(2**63)) if dropout_p else 0
+        seed = draw_seed() if dropout_p else 0
         out = attention(q, k, v, mask, causal=is_causal, scale=scale, dropout_p=dropout_p, seed=seed)
     return out if query.ndim == 4 else out.reshape((*lead, *query.shape[-3:-1], value.shape[-1]))
 

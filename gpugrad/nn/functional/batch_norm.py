@@ -8,9 +8,10 @@ from ...arguments import non_negative, number, positive
 from ...autograd.convert import asarray
 from ...autograd.mode import no_grad
 from ...autograd.tensor import Tensor
-from ...errors import ShapeError
+from ...autograd.versions import all_changed
+from ...errors import DeviceError, ShapeError
+from ...ops.batch_norm import Running, channel_affine
 from ...ops.batch_norm import batch_norm as batch_norm_op
-from ...ops.batch_norm import channel_affine
 from .layer_norm import group_norm
 
 __all__ = ["batch_norm", "instance_norm"]
@@ -48,20 +49,37 @@ def batch_norm(
         shift = -running_mean.to(dtype=input.dtype) * scale
         shift = shift if bias is None else shift + bias
         return channel_affine(input, scale, shift)
+    return trained(input, running_mean, running_var, None, weight, bias, momentum, eps)
+
+
+def trained(
+    input: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    batches: Tensor | None,
+    weight: Any,
+    bias: Any,
+    momentum: float,
+    eps: float,
+) -> Tensor:
+    """Normalise as `batch_norm` does in training, and also count the batch in `batches`, an int64 tensor or None."""
     positive("batch_norm", "eps", eps)
     count = math.prod(input.shape) // max(input.shape[1], 1)
     if count == 1:
         raise ShapeError(f"batch_norm: training needs more than one value per channel, got input {input.shape}")
     number("batch_norm", "momentum", momentum)
-    out, mean, var = batch_norm_op(input, weight, bias, eps=eps)
-    if not count:
-        return out
-    with no_grad():
-        if running_mean is not None:
-            running_mean.copy_(running_mean * (1 - momentum) + mean.detach().to(dtype=running_mean.dtype) * momentum)
-        if running_var is not None:
-            unbiased = var.detach().to(dtype=running_var.dtype) * (count / (count - 1))
-            running_var.copy_(running_var * (1 - momentum) + unbiased * momentum)
+    moved = {"running_mean": running_mean, "running_var": running_var, "num_batches_tracked": batches}
+    tensors = {name: t for name, t in moved.items() if t is not None}
+    for name, t in tensors.items():
+        if t is not batches and t.shape != input.shape[1:2]:
+            raise ShapeError(f"batch_norm: {name} {t.shape} must have one value per channel of input {input.shape}")
+        if t.device is not input.device:
+            raise DeviceError(f"batch_norm: {name} is on {t.device}, the input on {input.device}")
+    mean, var, counter = [None if t is None else t._array for t in moved.values()]
+    running = Running(mean, var, counter, momentum) if tensors else None
+    out, _, _ = batch_norm_op(input, weight, bias, eps=eps, running=running)
+    if tensors:
+        all_changed([t._array for t in tensors.values()], "batch_norm")
     return out
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...autograd.convert import asarray
 from ...autograd.tensor import Tensor
-from ...backend.random import default_generator
+from ...backend.random import default_generator, draw_seed
 from ...errors import DTypeError, OptionError
 from ...ops.dropout import apply_mask, drop_scale, seeded_dropout
 
@@ -48,8 +48,7 @@ def _dropout(name: str, input: Any, p: float, training: bool, inplace: bool, axe
         shape = x.shape[:axes] + (1,) * (x.ndim - axes)
         made = apply_mask(x, _keep_mask(x, p, shape), scale=drop_scale(p))
     else:  # drawn where it is used, which moves nothing; NumPy's own generator is the faster one on the CPU
-        seed = int(default_generator().numpy.integers(2**63))
-        made = seeded_dropout(x, p=p, seed=seed, share=math.prod(x.shape[axes:]))
+        made = seeded_dropout(x, p=p, seed=draw_seed(), share=math.prod(x.shape[axes:]))
     return x.copy_(made) if inplace else made
 
 

@@ -44,13 +44,16 @@ def embedding(
 
     The row padding_idx gets no gradient. With max_norm, rows that are used and whose norm_type-norm is larger are first
     scaled to it, in place. scale_grad_by_freq divides gradients by how often a row is used. sparse is accepted;
-    gradients are dense. An index outside of the table raises OutOfRangeError; on cuda it gives NaN.
+    gradients are dense. An index outside of the table raises OutOfRangeError; on cuda it gives NaN. A weight that has
+    not two axes raises ShapeError.
 
     >>> F.embedding(gg.tensor([2, 0]), gg.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))
     tensor([[5., 6.],
             [1., 2.]])
     """
     index, weight = asarray(input), asarray(weight)
+    if weight.ndim != 2:
+        raise ShapeError(f"embedding: weight must be a table (V, D), got {weight.shape}")
     if padding_idx is not None:
         integer("embedding", "padding_idx", padding_idx)
         if not -weight.shape[0] <= padding_idx < weight.shape[0]:

@@ -43,6 +43,19 @@ def pair(name: str, input: Any, target: Any) -> tuple[Tensor, Tensor]:
     return input, target
 
 
+def factors(name: str, argument: str, given: Any, like: Tensor) -> Tensor:
+    """Return factors of losses shaped like `like` as a Tensor. Raises ShapeError if they broadcast to another shape."""
+    given = asarray(given)
+    if _broadcast_shape(given.shape, like.shape) != like.shape:
+        raise ShapeError(f"{name}: {argument} must broadcast to {like.shape}, got {given.shape}")
+    return given
+
+
+def times(name: str, losses: Tensor, weight: Any) -> Tensor:
+    """Return losses * weight, the losses themselves for None."""
+    return losses if weight is None else losses * factors(name, "weight", weight, losses)
+
+
 def _broadcast_shape(*shapes: tuple) -> tuple | None:
     try:
         return np.broadcast_shapes(*shapes)
@@ -116,9 +129,9 @@ def cross_entropy(
     """Compute -log softmax(input)[target]: input (N, C, *S) or (C,); target class indices (N, *S), or probabilities
     like input.
 
-    weight (C,) has a factor for each class; the mean is then weighted. The class ignore_index does not count (indices
-    only). label_smoothing is the share of the target that is spread over all classes (C. Szegedy et al. 2016, section
-    7).
+    weight (C,) has a factor for each class; the mean is then weighted. The class ignore_index does not count; with
+    probabilities it raises OptionError. label_smoothing is the share of the target that is spread over all classes (C.
+    Szegedy et al. 2016, section 7).
 
     A class that does not exist raises OutOfRangeError; on cuda devices it gives NaN, because an error would have to
     wait for the device.
@@ -129,6 +142,10 @@ def cross_entropy(
     input, target = asarray(input), asarray(target)
     fraction("cross_entropy", "label_smoothing", label_smoothing)
     if target.dtype.kind not in "iu":
+        if ignore_index >= 0:
+            raise OptionError(
+                f"cross_entropy: ignore_index={ignore_index} names a class, and target {target.dtype} has probabilities"
+            )
         return _soft_cross_entropy(input, target, weight, reduction, label_smoothing)
     rows, classes, shape = _classes_last("cross_entropy", input, target)
     weight = None if weight is None else asarray(weight, dtype=rows.dtype)
@@ -309,7 +326,7 @@ def binary_cross_entropy(input: Any, target: Any, weight: Any = None, reduction:
     _probabilities("binary_cross_entropy", "input", input)
     _probabilities("binary_cross_entropy", "target", target)
     losses = binary_cross_entropy_elements(input, target)
-    return reduced("binary_cross_entropy", losses if weight is None else losses * weight, reduction)
+    return reduced("binary_cross_entropy", times("binary_cross_entropy", losses, weight), reduction)
 
 
 @governed("float32")
@@ -323,8 +340,11 @@ def binary_cross_entropy_with_logits(
     """
     input, target = same_shape("binary_cross_entropy_with_logits", input, target)
     of_ones = OPS["softplus"](-input)  # -log sigmoid(input)
-    losses = (1 - target) * input + of_ones * (1 if pos_weight is None else (asarray(pos_weight) - 1) * target + 1)
-    return reduced("binary_cross_entropy_with_logits", losses if weight is None else losses * weight, reduction)
+    if pos_weight is not None:
+        pos_weight = factors("binary_cross_entropy_with_logits", "pos_weight", pos_weight, input)
+        of_ones = of_ones * ((pos_weight - 1) * target + 1)
+    losses = times("binary_cross_entropy_with_logits", (1 - target) * input + of_ones, weight)
+    return reduced("binary_cross_entropy_with_logits", losses, reduction)
 
 
 @governed("float32")

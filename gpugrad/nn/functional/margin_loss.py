@@ -12,7 +12,7 @@ from ...autograd.op import OPS
 from ...autograd.tensor import Tensor, wrap
 from ...errors import ShapeError
 from .distance import pairwise_distance
-from .loss import class_weights, pair, reduced, same_shape
+from .loss import class_weights, pair, reduced, same_shape, times
 
 __all__ = [
     "cosine_embedding_loss", "hinge_embedding_loss", "margin_ranking_loss", "multi_margin_loss",
@@ -99,7 +99,9 @@ def multilabel_soft_margin_loss(input: Any, target: Any, weight: Any = None, red
     """
     input, target = pair("multilabel_soft_margin_loss", input, target)
     losses = target * OPS["softplus"](-input) + (1 - target) * OPS["softplus"](input)
-    losses = losses if weight is None else losses * weight
+    if not input.ndim:
+        raise ShapeError(f"multilabel_soft_margin_loss: expected input (..., C), got {input.shape}")
+    losses = times("multilabel_soft_margin_loss", losses, weight)
     return reduced("multilabel_soft_margin_loss", losses.mean(axis=-1), reduction)
 
 
@@ -126,7 +128,8 @@ def multi_margin_loss(
         raise ShapeError(f"multi_margin_loss: p must be 1 or 2, got {p!r}")
     number("multi_margin_loss", "margin", margin)
     rows, classes = _rows(input), target.reshape((math.prod(target.shape), 1))
-    if input.ndim > 2 or rows.shape[0] != classes.shape[0]:
+    fits = target.shape == input.shape[:-1] or input.ndim < 2 and target.shape == (1,)
+    if input.ndim > 2 or not fits:
         raise ShapeError(f"multi_margin_loss: target must be {input.shape[:-1]} for {input.shape}, got {target.shape}")
     weight = class_weights("multi_margin_loss", weight, rows)
     terms = OPS["relu"](margin - OPS["take_along_axis"](rows, classes, axis=1) + rows)

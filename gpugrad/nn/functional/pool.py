@@ -15,8 +15,8 @@ import numpy as np
 
 from ...arguments import not_zero
 from ...autograd.autocast import governed, in_float32
-from ...autograd.convert import asarray
-from ...autograd.tensor import Tensor
+from ...autograd.tensor import Tensor, wrap
+from ...backend.capture import constant_array
 from ...errors import ShapeError
 from ...ops.pool import max_pool, max_pool_indices, sum_pool
 from .spatial import batched, per_axis
@@ -127,7 +127,7 @@ def _reciprocal_counts(x: Tensor, window: dict, counted: tuple, out: tuple) -> A
     total = functools.reduce(np.multiply.outer, counts)
     if total.size and (total == total.flat[0]).all():
         return 1 / float(total.flat[0])
-    return asarray((1 / total).astype(x.dtype), device=x.device)
+    return wrap(constant_array(x.device, (1 / total).astype(x.dtype)), x.device, None)
 
 
 def avg_pool1d(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True) -> Tensor:

@@ -1,5 +1,6 @@
 """Weight norm, as a parametrization and in PyTorch's older form, with a hook (T. Salimans and D. Kingma 2016)."""
 
+from functools import partial
 from typing import Any
 
 from ...autograd.mode import no_grad
@@ -45,15 +46,15 @@ def parametrized_weight_norm(module: Module, name: str = "weight", dim: int | No
     ['bias', 'parametrizations.weight.original0', 'parametrizations.weight.original1']
     """
     register_parametrization(module, name, _WeightNorm(dim), unsafe=True)
-
-    def translate(module: Module, state: dict, prefix: str, *_: Any) -> None:
-        """Rename the entries of a state dict of the older form."""
-        for i, part in enumerate("gv"):
-            if f"{prefix}{name}_{part}" in state:
-                state[f"{prefix}parametrizations.{name}.original{i}"] = state.pop(f"{prefix}{name}_{part}")
-
-    module.register_load_state_dict_pre_hook(translate)
+    module.register_load_state_dict_pre_hook(partial(_translate, name))
     return module
+
+
+def _translate(name: str, module: Module, state: dict, prefix: str, *_: Any) -> None:
+    """Rename the entries of a state dict of the older form."""
+    for i, part in enumerate("gv"):
+        if f"{prefix}{name}_{part}" in state:
+            state[f"{prefix}parametrizations.{name}.original{i}"] = state.pop(f"{prefix}{name}_{part}")
 
 
 class WeightNorm:

@@ -1,11 +1,12 @@
 """Batch norm by the statistics of the batch, and channels scaled and shifted."""
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...autograd.op import op
+from ...autograd.plan import raised
 from ..standardize import mean_over, standardize, standardize_gradient
 
 __all__ = ["batch_norm"]
@@ -23,6 +24,30 @@ def check_channels(x: Any, **arrays: Any) -> None:
             raise ValueError(f"{name} {array.shape} must have one value per channel, x {x.shape} has {x.shape[1]}")
 
 
+class Running(NamedTuple):
+    """Holds statistics over batches, which a call moves: arrays (C,) in any float dtype and the number of batches ().
+
+    Each may be None. `momentum` is the weight of the batch.
+    """
+
+    mean: Any
+    var: Any
+    batches: Any
+    momentum: float
+
+    def move(self, mean: Any, var: Any, count: int) -> None:
+        """Move the statistics in place, given the mean and the biased variance of a batch of `count` values each.
+
+        An empty batch is only counted.
+        """
+        keep = 1 - self.momentum
+        for running, value in ((self.mean, mean), (self.var, var * (count / max(count - 1, 1)))):
+            if running is not None and count:
+                running[...] = raised(running) * keep + value * self.momentum
+        if self.batches is not None:
+            self.batches[...] = self.batches + 1
+
+
 @op(
     samples=lambda s: [
         s.case(s(4, 3), s(3), s(3), eps=1e-5), s.case(s(2, 3, 2, 3), s(3), s(3), eps=1e-3),
@@ -35,10 +60,10 @@ def check_channels(x: Any, **arrays: Any) -> None:
     bench=lambda s: (s.case(s(n, 64, 56, 56), s(64), s(64), eps=1e-5) for n in (32, 1, 8, 128)),
     flops=lambda x: (8 * x.size, 12 * x.size), autocast="first",
 )  # fmt: skip
-def batch_norm(x, weight=None, bias=None, *, eps):
+def batch_norm(x, weight=None, bias=None, *, eps, running=None):
     """Normalise each channel by the statistics of this batch: x (N, C, *S), weight and bias (C,).
 
-    Statistics of an empty batch are NaN.
+    Statistics of an empty batch are NaN. `running`: a `Running`, which is moved by a batch that is not empty.
 
     Returns (out, mean (C,), biased variance (C,)). S. Ioffe and C. Szegedy, "Batch normalization: accelerating deep
     network training by reducing internal covariate shift" (2015).
@@ -54,7 +79,10 @@ def batch_norm(x, weight=None, bias=None, *, eps):
     out = out if bias is None else out + bias.reshape(wide)
     mean = mean_over(x, axes)
     centred = x - mean
-    return out, mean.reshape(-1), mean_over(centred * centred, axes).reshape(-1)
+    mean, var = mean.reshape(-1), mean_over(centred * centred, axes).reshape(-1)
+    if running is not None:
+        running.move(mean, var, x.size // x.shape[1] if x.size else 0)
+    return out, mean, var
 
 
 def _batch_norm_x(g, x, weight, eps):

@@ -5,6 +5,8 @@ channels last (M, C) the threads take rows, whose sums are added up in float64. 
 in layer norm.
 """
 
+from functools import partial
+
 import numpy as np
 
 from ...backend.cpu import memory
@@ -14,7 +16,7 @@ from . import batch_norm, statistics_gradient
 
 
 @batch_norm.path("cpu")
-def batch_norm_cpu(x, weight, bias, *, eps):
+def batch_norm_cpu(x, weight, bias, *, eps, running):
     """Return (out, mean, var), out in the memory order of x, and the residuals mean and rstd."""
     if x.size == 0 or any(a is not None and a.shape != (x.shape[1],) for a in (weight, bias)):
         return NotImplemented  # the generic body says what is wrong
@@ -48,10 +50,12 @@ def batch_norm_cpu(x, weight, bias, *, eps):
 
     _over_channels(normalise, x, out)
     mean, var, rstd = stats
+    if running is not None:
+        running.move(mean, var, count)
     return (out, mean, var), {"mean": mean, "rstd": rstd}
 
 
-@batch_norm_cpu.backward
+@partial(batch_norm_cpu.backward, partial=True)
 def batch_norm_cpu_backward(g, x, weight, mean, rstd, needs):
     """Return (gx, gweight, gbias), None where `needs` is false.
 
@@ -59,6 +63,7 @@ def batch_norm_cpu_backward(g, x, weight, mean, rstd, needs):
     """
     g, g_mean, g_var = g
     x = _ordered(x)
+    g = np.zeros(x.shape, x.dtype) if g is None else g
     gx = _empty_like(x)
     sums = np.zeros((2, x.shape[1]))
     count = x.size // x.shape[1]
@@ -89,8 +94,9 @@ def batch_norm_cpu_backward(g, x, weight, mean, rstd, needs):
     _over_channels(differentiate, g, x, gx)
     gweight = (sums[1] * rstd).astype(x.dtype) if needs[1] else None
     gbias = sums[0].astype(x.dtype) if needs[2] else None
-    if needs[0] and (g_mean.any() or g_var.any()):
-        gx = gx + statistics_gradient(x, g_mean, g_var)
+    if needs[0] and (g_mean is not None or g_var is not None):
+        zeros = np.zeros(x.shape[1], x.dtype)
+        gx = gx + statistics_gradient(x, *(zeros if part is None else part for part in (g_mean, g_var)))
     return gx if needs[0] else None, gweight, gbias
 
 

@@ -1,18 +1,19 @@
 """The CUDA paths of batch norm and of channels scaled and shifted: launches of kernels/batch_norm.cu."""
 
 import ctypes
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...backend.cuda.launch import FLOATS, Kernels, Strided, aligned, ctype, dense
+from ...backend.cuda.launch import FLOATS, Block, Kernels, Strided, aligned, ctype, dense
 from ...backend.cuda.memory_order import MemoryOrder
 from ...backend.cuda.rows import VECTORS, accumulator
 from ...backend.dtypes import is_float
 from ...backend.namespace import xp
 from . import batch_norm, channel_affine, check_channels
 
-_THREADS, _LANES = 512, 8  # of a block; that lie along channels of vectors, 128 bytes together
+_THREADS, _LANES = 256, 8  # of a block; that lie along channels of vectors, 128 bytes together
 _BLOCKS = 528  # to aim at: four for each multiprocessor of an H100
 _SHARES, _LEAST = 128, 4096  # the most shares of a channel, and the fewest elements of a share
 
@@ -23,7 +24,13 @@ def _instances() -> list[str]:
     return [f"{n}<{t}, {v}, {o}>" for n in names for t in FLOATS for v in (1, VECTORS[t]) for o in order]
 
 
-_kernels = Kernels("batch_norm.cu", _instances)
+def _typical() -> dict[str, Block]:
+    parts = ("moments", "forward", "sums", "backward")
+    kinds = ("__nv_bfloat16, 8, true", "float, 4, true", "float, 4, false")
+    return {f"batch_norm_{part}<{kind}>": Block(_THREADS) for part in parts for kind in kinds}
+
+
+_kernels = Kernels("batch_norm.cu", _instances, typical=_typical)
 
 
 class _Shape(ctypes.Structure):
@@ -64,33 +71,51 @@ class _Blocks(NamedTuple):
         name = f"{kernel}<{self.type}, {self.at_once}, {str(self.last).lower()}>"
         _kernels.launch(name, grid=self.grid, block=self.block, args=args)
 
-    def partial(self, x: Any, fields: int) -> Any:
+    def shares(self, x: Any, fields: int) -> Any:
         """Make memory for the sums of each share, `fields` numbers for each channel."""
         return xp(x).empty((self.grid[1], self.shape.channels, fields), accumulator(x))
 
 
-def normalise(x: Any, weight: Any, bias: Any, eps: float) -> tuple:
-    """Return (out, mean, var, shift, rstd) of x (N, C, *S), normalised by its own statistics (C,); x is not empty."""
+def normalise(x: Any, weight: Any, bias: Any, eps: float, running: Any = None) -> tuple:
+    """Return (out, mean, var, shift, rstd) of x (N, C, *S), normalised by its own statistics (C,); x is not empty.
+
+    Running statistics, unless None, are moved.
+    """
     order, ns = MemoryOrder.of(x), xp(x)
     x, weight, bias = order.arranged(x), *(None if a is None else dense(a) for a in (weight, bias))
     blocks = _Blocks.of(order, x)
-    out, partial = order.empty(x, x.shape, x.dtype), blocks.partial(x, 3)
+    out, partial = order.empty(x, x.shape, x.dtype), blocks.shares(x, 3)
     mean, var = (ns.empty(x.shape[1], x.dtype) for _ in range(2))
     shift, rstd = (ns.empty(x.shape[1], accumulator(x)) for _ in range(2))
-    blocks.launch("batch_norm_moments", partial, Strided(x), blocks.shape)
+    inside = _moves_inside(running, x)
+    moved = (running.mean, running.var, running.momentum) if inside else (None, None, 0.0)
+    blocks.launch("batch_norm_moments", partial, running.batches if inside else None, Strided(x), blocks.shape)
     affine = (weight, bias, partial, np.int32(len(partial)), blocks.shape, np.float64(eps))
-    blocks.launch("batch_norm_forward", Strided(out), mean, var, shift, rstd, Strided(x), *affine)
+    wide = np.int32(inside and next((a.dtype != x.dtype for a in moved[:2] if a is not None), False))
+    statistics = (mean, var, shift, rstd, *moved[:2], np.float64(moved[2]), wide)
+    blocks.launch("batch_norm_forward", Strided(out), *statistics, Strided(x), *affine)
+    if running is not None and not inside:
+        running.move(mean, var, blocks.positions)
     return out, mean, var, shift, rstd
+
+
+def _moves_inside(running: Any, x: Any) -> bool:
+    """Return whether the kernel can move the running statistics: in the dtype of x, or that in which it computes."""
+    if running is None:
+        return False
+    arrays = [a for a in (running.mean, running.var) if a is not None]
+    whole = all(a.flags.c_contiguous for a in arrays)
+    return whole and {a.dtype for a in arrays} in ({x.dtype}, {np.dtype(accumulator(x))}, set())
 
 
 def differentiate(g: tuple, x: Any, weight: Any, shift: Any, rstd: Any, needs: tuple) -> tuple:
     """Return (gx, gweight, gbias) of `normalise`, None where `needs` is false; g: gradients of out, mean and var."""
     g, g_mean, g_var = g
     order = MemoryOrder.of(x)
-    x, g = order.arranged(x), order.arranged(g)
+    x, g = order.arranged(x), order.arranged(xp(x).zeros(x.shape, x.dtype) if g is None else g)
     small = [None if a is None else dense(a) for a in (g_mean, g_var, weight, shift, rstd)]
     blocks = _Blocks.of(order, x, g)
-    partial = blocks.partial(x, 2)
+    partial = blocks.shares(x, 2)
     blocks.launch("batch_norm_sums", partial, Strided(g), Strided(x), small[3], blocks.shape)
     gx = order.empty(x, x.shape, x.dtype) if needs[0] else None
     sums = [xp(x).empty(x.shape[1], x.dtype) if need else None for need in needs[1:]]
@@ -100,15 +125,15 @@ def differentiate(g: tuple, x: Any, weight: Any, shift: Any, rstd: Any, needs: t
 
 
 @batch_norm.path("cuda")
-def batch_norm_cuda(x, weight, bias, *, eps):
+def batch_norm_cuda(x, weight, bias, *, eps, running):
     if x.size == 0 or not is_float(x.dtype):
         return NotImplemented
     check_channels(x, weight=weight, bias=bias)
-    *outs, shift, rstd = normalise(x, weight, bias, eps)
+    *outs, shift, rstd = normalise(x, weight, bias, eps, running)
     return tuple(outs), {"shift": shift, "rstd": rstd}
 
 
-@batch_norm_cuda.backward
+@partial(batch_norm_cuda.backward, partial=True)
 def batch_norm_cuda_backward(g, x, weight, shift, rstd, needs):
     return differentiate(g, x, weight, shift, rstd, needs)
 
@@ -136,7 +161,7 @@ def channel_affine_cuda_backward(g, x, scale, needs):
     if needs[1] or needs[2]:
         x, g = order.arranged(x), order.arranged(g)
         blocks = _Blocks.of(order, x, g)
-        partial = blocks.partial(x, 2)
+        partial = blocks.shares(x, 2)
         blocks.launch("batch_norm_sums", partial, Strided(g), Strided(x), None, blocks.shape)
         total = partial.sum(axis=0).astype(x.dtype)
         sums = [total[:, i] if needs[2 - i] else None for i in (1, 0)]

@@ -15,10 +15,8 @@ import itertools
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
+from ...autograd.graph import op_for
 from ...autograd.op import op, xp
-from ..reduce import sum
 
 __all__ = ["convolution"]
 
@@ -112,8 +110,8 @@ def _layers(s: Any) -> Iterator:
     ],
     bench=_layers,
     flops=lambda weight, out: 2 * out.size * weight[0].size,
-    autocast="low",
-)
+    exact_gradient=True, autocast="low",
+)  # fmt: skip
 def convolution(x, weight, bias=None, *, stride, padding, dilation, groups):
     """Return the convolution of x (N, C, *S) with weight (K, C/groups, *F), plus bias (K,): (N, K, *O).
 
@@ -136,12 +134,8 @@ def convolution(x, weight, bias=None, *, stride, padding, dilation, groups):
     return out if bias is None else out + bias.reshape(-1, *(1,) * d)
 
 
-_sum = sum.raw("cpu")
-
-
 def _channel_sums(g: Any) -> Any:
-    axes = (0, *range(2, g.ndim))
-    return _sum(g, axis=axes) if g.__class__ is np.ndarray else g.sum(axis=axes)
+    return op_for("sum", g)(g, axis=(0, *range(2, g.ndim)))
 
 
 convolution.vjp(
@@ -157,6 +151,7 @@ convolution.vjp(
 
 @op(
     samples=lambda s: [s.case(s(*_output_shape(c)), s(*c["w"]), shape=c["x"], **_arguments(c)) for c in _CASES],
+    exact_gradient=True,
     autocast="low",
 )
 def convolution_input_gradient(y, weight, *, shape, stride, padding, dilation, groups):
@@ -203,7 +198,10 @@ convolution_input_gradient.vjp(
 )
 
 
-@op(samples=lambda s: [s.case(s(*_output_shape(c)), s(*c["x"]), shape=c["w"], **_arguments(c)) for c in _CASES])
+@op(
+    samples=lambda s: [s.case(s(*_output_shape(c)), s(*c["x"]), shape=c["w"], **_arguments(c)) for c in _CASES],
+    exact_gradient=True,
+)
 def convolution_weight_gradient(y, x, *, shape, stride, padding, dilation, groups):
     """Return the adjoint of `convolution` in its weight: y (N, K, *O), x (N, C, *S) -> `shape` (K, C/groups, *F).
 

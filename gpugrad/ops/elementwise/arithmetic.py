@@ -21,7 +21,7 @@ def _zeros(g: Any) -> Any:
     return xp(g).zeros_like(g)
 
 
-@ufunc(samples=binary(), inplace=True)
+@ufunc(samples=binary(), exact_gradient=True, inplace=True)
 def add(x, y):
     """Return x + y.
 
@@ -33,7 +33,7 @@ def add(x, y):
 add.vjp(x=lambda g: g, y=lambda g: g)
 
 
-@ufunc(samples=binary(), inplace=True)
+@ufunc(samples=binary(), exact_gradient=True, inplace=True)
 def subtract(x, y):
     """Return x - y.
 
@@ -69,7 +69,7 @@ def divide(x, y):
 divide.vjp(x=lambda g, y: g / y, y=lambda g, y, out: -g * out / y)
 
 
-@ufunc(samples=binary(left=(0.1, 0.9), right=(1, 2)), inplace=True)
+@ufunc(samples=binary(left=(0.1, 0.9), right=(1, 2)), exact_gradient=True, inplace=True)
 def floor_divide(x, y):
     """Return the largest integer that is not above x / y. Its gradient is zero.
 
@@ -166,7 +166,7 @@ def _power_y(g: Any, x: Any, out: Any) -> Any:
 power.vjp(x=_power_x, y=_power_y)
 
 
-@ufunc(samples=unary(), inplace=True)
+@ufunc(samples=unary(), exact_gradient=True, inplace=True)
 def negative(x):
     """Return -x.
 
@@ -178,7 +178,7 @@ def negative(x):
 negative.vjp(x=lambda g: -g)
 
 
-@elementwise(samples=unary())
+@elementwise(samples=unary(), exact_gradient=True)
 def positive(x):
     """Return a copy of x.
 

@@ -28,7 +28,7 @@ def _whole(x: Any) -> bool:
     return x.dtype.kind in "iub"
 
 
-@elementwise(samples=_cases, inplace=True)
+@elementwise(samples=_cases, exact_gradient=True, inplace=True)
 def floor(x):
     """Return the largest integer that is not above x, in x's dtype.
 
@@ -38,7 +38,7 @@ def floor(x):
     return x.copy() if _whole(x) else xp(x).floor(x)
 
 
-@elementwise(samples=_cases, inplace=True)
+@elementwise(samples=_cases, exact_gradient=True, inplace=True)
 def ceil(x):
     """Return the smallest integer that is not below x, in x's dtype.
 
@@ -48,7 +48,7 @@ def ceil(x):
     return x.copy() if _whole(x) else xp(x).ceil(x)
 
 
-@elementwise(samples=_cases, inplace=True)
+@elementwise(samples=_cases, exact_gradient=True, inplace=True)
 def trunc(x):
     """Return x without its fraction, in x's dtype.
 
@@ -58,7 +58,7 @@ def trunc(x):
     return x.copy() if _whole(x) else xp(x).trunc(x)
 
 
-@elementwise(samples=_round_cases, inplace=True)
+@elementwise(samples=_round_cases, exact_gradient=True, inplace=True)
 def round(x, *, decimals=0):
     """Round x to `decimals` places, halves to the even neighbour.
 
@@ -68,7 +68,7 @@ def round(x, *, decimals=0):
     return x.copy() if _whole(x) and decimals >= 0 else xp(x).round(x, decimals)
 
 
-@ufunc(samples=_cases, dtypes="float")
+@ufunc(samples=_cases, exact_gradient=True, dtypes="float")
 def rint(x):
     """Round x to the nearest integer, halves to the even neighbour, as a float.
 
@@ -77,7 +77,7 @@ def rint(x):
     """
 
 
-@ufunc(samples=_cases)
+@ufunc(samples=_cases, exact_gradient=True)
 def sign(x):
     """Return -1, 0 or 1 as x is negative, zero or positive.
 

@@ -67,7 +67,7 @@ def _clip_cases(s: Any) -> list:
     return [*bounds, *arrays, s.case(s(), low), on_bounds, nan, no_room]
 
 
-@op(samples=_clip_cases, inplace=True)
+@op(samples=_clip_cases, exact_gradient=True, inplace=True)
 def clip(x, min=None, max=None):
     """Hold x between `min` and `max`, numbers or arrays; None is no bound. A `max` below `min` wins.
 
@@ -142,7 +142,7 @@ def minimum(x, y):
 minimum.vjp(x=lambda g, x, y: _share(g, x, y), y=lambda g, x, y: _share(g, y, x))
 
 
-@ufunc(samples=lambda s: _pairs(s, of_equal=1, of_nan=0))
+@ufunc(samples=lambda s: _pairs(s, of_equal=1, of_nan=0), exact_gradient=True)
 def fmax(x, y):
     """Return the larger of x and y, ignoring NaN where only one is NaN. Where they are equal the gradient goes to x.
 
@@ -157,7 +157,7 @@ fmax.vjp(
 )
 
 
-@ufunc(samples=lambda s: _pairs(s, of_equal=1, of_nan=0))
+@ufunc(samples=lambda s: _pairs(s, of_equal=1, of_nan=0), exact_gradient=True)
 def fmin(x, y):
     """Return the smaller of x and y, ignoring NaN where only one is NaN. Where they are equal the gradient goes to x.
 
@@ -188,7 +188,7 @@ def _heaviside_cases(s: Any) -> list:
     return [*binary(left=(0.2, 2))(s), s.case(np.array([-1.0, 0.0, 1.0]), s(3), smooth=False)]
 
 
-@ufunc(samples=_heaviside_cases, dtypes="float")
+@ufunc(samples=_heaviside_cases, exact_gradient=True, dtypes="float")
 def heaviside(x, y):
     """Return 0 where x < 0, y where x == 0, 1 where x > 0.
 

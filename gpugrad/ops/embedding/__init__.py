@@ -27,6 +27,7 @@ NARROW = 8  # elements of a slice up to which `segment_sum` adds element by elem
         ),
     ],
     bench=lambda s: (s.case(s.ints(32000, n), s(32000, 768)) for n in (8192, 512, 65536)),
+    exact=True,
 )
 def embedding(input: Fixed, weight, *, padding_idx=None):
     """Return rows of `weight` (V, D) at the indices `input` (...): (..., D). The row `padding_idx` gets no gradient.
@@ -61,6 +62,7 @@ embedding.vjp(weight=_weight_gradient)
         s.case(s(0, 3), s.ints(3, 0), num_segments=2),
         s.case(s(300, 2), s.ints(2, 300), num_segments=3),
     ],
+    exact_gradient=True,
 )
 def segment_sum(x, segments: Fixed, *, num_segments):
     """Return the sums of the slices of x that have the same id: x (n, ...), ids `segments` (n,) -> (num_segments, ...).

@@ -5,8 +5,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...backend.cuda.launch import FLOATS, Kernels, aligned, ctype, dense
+from ...backend.cuda.launch import FLOATS, Block, Kernels, aligned, ctype, dense
 from ...backend.cuda.rows import VECTORS, accumulator
+from ...backend.devices import device_of
 from ...backend.dtypes import is_float
 from ...backend.namespace import xp
 from ..batch_norm.cuda import differentiate, normalise
@@ -14,18 +15,41 @@ from . import add_layer_norm, add_rms_norm, check_affine, check_sum, layer_norm,
 
 _WARP, _TEAMS = 32, 8  # threads and rows of a block where a warp has a row
 _FORWARD, _BACKWARD = 1024, 512  # the most threads that share a row
-_BLOCKS = 264  # of a backward: two for each multiprocessor of an H100
+_MANY = 32  # elements of a row that a thread keeps so that a warp can have rows of 1024 in a backward
+_UNDER_WAY = 32 << 10  # bytes that keep a multiprocessor's share of the memory busy
 _WIDE = 8192  # a row without weights that is longer is cut up
 _SLABS = 32  # of rows, for the sums over columns of wide rows
 
 
 def _instances() -> list[str]:
-    names = ["forward", "forward_wide", "backward", "backward_wide", "columns"]
-    rows = [f"layer_norm_{n}<{t}, {v}>" for n in names for t in FLOATS for v in (1, VECTORS[t])]
+    names = ["forward", "forward_wide", "backward_wide", "columns"]
+    kinds = [(t, v) for t in FLOATS for v in (1, VECTORS[t])]
+    rows = [f"layer_norm_{n}<{t}, {v}>" for n in names for t, v in kinds]
+    rows += [f"layer_norm_backward<{t}, {v}, {_kept(t, v)}>" for t, v in kinds]
+    rows += [f"layer_norm_backward<{t}, {v}, {_MANY}>" for t, v in kinds if _kept(t, v) == 16]
     return [*rows, *(f"layer_norm_sum<{t}>" for t in FLOATS)]
 
 
-_kernels = Kernels("layer_norm.cu", _instances)
+def _kept(type: str, at_once: int) -> int:
+    """Return how many elements of a row a thread keeps in registers: kKept of the kernels."""
+    return 8 if at_once == 1 or type == "double" else 16
+
+
+def _typical() -> dict[str, Block]:
+    made = {f"layer_norm_forward<{t}>": Block(256) for t in ("float, 4", "__nv_bfloat16, 8", "__nv_bfloat16, 1")}
+    made |= {f"layer_norm_backward<{t}, {_MANY}>": Block(128) for t in ("float, 4", "__nv_bfloat16, 8")}
+    made |= {f"layer_norm_backward<{t}>": Block(256) for t in ("float, 4, 16", "__nv_bfloat16, 8, 16")}
+    wide = "__nv_bfloat16, 8"
+    return {
+        **made,
+        f"layer_norm_forward_wide<{wide}>": Block(_FORWARD),
+        f"layer_norm_backward_wide<{wide}>": Block(_BACKWARD),
+        f"layer_norm_columns<{wide}>": Block(_BACKWARD),
+        "layer_norm_sum<__nv_bfloat16>": Block(1024),
+    }
+
+
+_kernels = Kernels("layer_norm.cu", _instances, typical=_typical)
 
 
 class _Rows(NamedTuple):
@@ -45,13 +69,25 @@ class _Rows(NamedTuple):
 
     def block(self, most: int) -> tuple[int, int] | None:
         """Return a row's threads and a block's rows, or None if `most` threads cannot keep a row in registers."""
-        kept = 8 if self.at_once == 1 or self.type == "double" else 16
-        warps = -(-self.width // (kept * _WARP))
+        warps = -(-self.width // (_kept(self.type, self.at_once) * _WARP))
         return (_WARP, _TEAMS) if warps <= 1 else (warps * _WARP, 1) if warps * _WARP <= most else None
 
-    def launch(self, kernel: str, grid: tuple, block: tuple, *args: Any) -> None:
+    def backward(self, x: Any) -> tuple[int, tuple[int, int], int] | None:
+        """Return the elements that a thread of a backward keeps, a row's threads and a block's rows, and how many
+        blocks run; None if registers cannot keep a row."""
+        kept, block, warps = _kept(self.type, self.at_once), self.block(_BACKWARD), _BACKWARD // _WARP
+        if kept == 16 and _WARP * kept < self.width <= _WARP * _MANY:
+            kept, block, warps = _MANY, (_WARP, 4), 12  # of a multiprocessor: kThreadsOf and kBlocksOf of the kernel
+        if block is None:
+            return None
+        wanted = max(-(-_UNDER_WAY // (2 * _WARP * kept * x.itemsize)), 8)
+        together = block[0] * block[1] // _WARP  # warps of a block
+        most = device_of(x).multiprocessors * max(-(-min(wanted, warps) // together), 1)
+        return kept, block, min(-(-self.rows // block[1]), most)
+
+    def launch(self, kernel: str, grid: tuple, block: tuple, *args: Any, kept: int | None = None) -> None:
         sizes = (np.int64(self.rows), np.int32(self.width))
-        name = f"layer_norm_{kernel}<{self.type}, {self.at_once}>"
+        name = f"layer_norm_{kernel}<{self.type}, {self.at_once}{'' if kept is None else f', {kept}'}>"
         _kernels.launch(name, grid=grid, block=block, args=(*args[:-1], *sizes, *args[-1]))
 
 
@@ -82,11 +118,12 @@ def _backward(g: Any, extra: Any, x: Any, weight: Any, shift: Any, rstd: Any, ne
     rows = _Rows.of(x, ndim, g, extra, weight)
     gx = ns.empty(x.shape, x.dtype) if needs[0] else None
     sums = [ns.empty(x.shape[rstd.ndim :], x.dtype) if need else None for need in needs[1:]]
-    block = rows.block(_BACKWARD)
-    count = min(-(-rows.rows // block[1]), _BLOCKS) if block else min(rows.rows, _SLABS)
+    shape = rows.backward(x)
+    count = shape[2] if shape else min(rows.rows, _SLABS)
     partial = [ns.empty((count, rows.width), rstd.dtype) if need else None for need in needs[1:]]
-    if block and x.size:
-        rows.launch("backward", (count,), block, gx, *partial, g, extra, x, weight, shift, rstd, ())
+    if shape and x.size:
+        args = (gx, *partial, g, extra, x, weight, shift, rstd, ())
+        rows.launch("backward", (count,), shape[1], *args, kept=shape[0])
     elif x.size:
         if needs[0]:
             rows.launch("backward_wide", (rows.rows,), (_BACKWARD,), gx, g, extra, x, weight, shift, rstd, ())

@@ -47,10 +47,15 @@ def kept_rows(logits: Any, target: Any, weight: Any, ignore_index: int) -> Any:
     return kept
 
 
-def divisor(target: Any, weight: Any, ignore_index: int, reduction: str, dtype: Any) -> Any:
-    """Return the divisor of the sum of the losses: for "mean" the weight of the rows that count, NaN if none does."""
+def check_reduction(reduction: str) -> None:
+    """Raise ValueError unless the losses are to be added up or averaged."""
     if reduction not in ("mean", "sum"):
         raise ValueError(f"reduction must be 'mean', 'sum' or 'none', got {reduction!r}")
+
+
+def divisor(target: Any, weight: Any, ignore_index: int, reduction: str, dtype: Any) -> Any:
+    """Return the divisor of the sum of the losses: for "mean" the weight of the rows that count, NaN if none does."""
+    check_reduction(reduction)
     if reduction == "sum":
         return 1
     kept = target != ignore_index

@@ -118,7 +118,10 @@ def max_pool_indices(x: Fixed, *, kernel, stride, padding, dilation):
     return _argmax_positions(x, kernel, stride, padding, dilation)
 
 
-@op(samples=lambda s: [s.case(s(*_out_shape(c)), s.distinct(*c["x"]), **_split(c)[1]) for c in _CASES])
+@op(
+    samples=lambda s: [s.case(s(*_out_shape(c)), s.distinct(*c["x"]), **_split(c)[1]) for c in _CASES],
+    exact_gradient=True,
+)
 def max_pool_scatter(y, x: Fixed, *, kernel, stride, padding, dilation):
     """Add y (N, C, *O) into zeros of x's shape, where x (N, C, *S) has the maxima of its windows.
 
@@ -141,7 +144,7 @@ max_pool_scatter.vjp(
 )
 
 
-@op(samples=lambda s: [s.case(s(*c["x"]), s.distinct(*c["x"]), **_split(c)[1]) for c in _CASES])
+@op(samples=lambda s: [s.case(s(*c["x"]), s.distinct(*c["x"]), **_split(c)[1]) for c in _CASES], exact=True)
 def max_pool_gather(y, x: Fixed, *, kernel, stride, padding, dilation):
     """Return the elements (N, C, *O) of y (N, C, *S) where x, of the same shape, has the maxima of its windows.
 
@@ -167,6 +170,7 @@ max_pool_gather.vjp(
     samples=lambda s: [s.case(s(*x), **a) for x, a in (_split(c, False) for c in _undilated())],
     bench=_halved,
     flops=lambda x, out: (x.size, out.size),
+    exact_gradient=True,
 )
 def sum_pool(x, *, kernel, stride, padding):
     """Return the sum of each window: x (N, C, *S) -> (N, C, *O).
@@ -187,7 +191,10 @@ sum_pool.vjp(
 )
 
 
-@op(samples=lambda s: [s.case(s(*_out_shape(c)), shape=c["x"], **_split(c, False)[1]) for c in _undilated()])
+@op(
+    samples=lambda s: [s.case(s(*_out_shape(c)), shape=c["x"], **_split(c, False)[1]) for c in _undilated()],
+    exact_gradient=True,
+)
 def sum_pool_adjoint(y, *, shape, kernel, stride, padding):
     """Add each element of y (N, C, *O) to all elements of its window, in zeros of `shape` (N, C, *S).
 

@@ -6,26 +6,37 @@ from typing import Any
 
 import numpy as np
 
-from ...backend.cuda.launch import FLOATS, Kernels, Strided, aligned, ctype
+from ...backend.cuda.launch import FLOATS, Block, Kernels, Strided, aligned, ctype
 from ...backend.cuda.memory_order import MemoryOrder
 from ...backend.cuda.rows import VECTORS
 from ..conv import output_size
 from . import max_pool, max_pool_gather, max_pool_indices, max_pool_scatter, sum_pool, sum_pool_adjoint
 
 _THREADS = 256
+_KNOWN = (2, 3)  # sides of square windows that the compiler knows
 _BLOCKS, _PLANES = 4224, 16  # the number of blocks to aim at; the most planes for one thread
 
 
 def _instances() -> list[str]:
     found = []
     for t, v in ((t, VECTORS[t]) for t in FLOATS):
-        found += [f"{name}<{t}, {n}>" for name in ("sum_pool", "sum_pool_adjoint") for n in (1, v)]
-        kinds = (f"{t}, 1, unsigned char", f"{t}, {v}, unsigned char", f"{t}, 1, int")
-        found += [f"max_pool_{way}<{kind}>" for way in ("forward", "backward") for kind in kinds]
+        found += [f"sum_pool<{t}, {n}, {k}>" for n in (1, v) for k in (0, *_KNOWN)]
+        found += [f"sum_pool_adjoint<{t}, {n}>" for n in (1, v)]
+        kinds = (f"{t}, 1, unsigned char", f"{t}, {v}, unsigned char")
+        found += [f"max_pool_forward<{kind}, {k}>" for kind in kinds for k in (0, *_KNOWN)]
+        found += [f"max_pool_forward<{t}, 1, int, 0>"]
+        found += [f"max_pool_backward<{kind}>" for kind in (*kinds, f"{t}, 1, int")]
     return found
 
 
-_kernels = Kernels("pool.cu", _instances)
+def _typical() -> dict[str, Block]:
+    names = [f"max_pool_forward<{t}, unsigned char, {k}>" for t in ("__nv_bfloat16, 8", "float, 1") for k in (0, 3)]
+    names += ["max_pool_backward<__nv_bfloat16, 8, unsigned char>", "sum_pool<float, 4, 0>", "sum_pool<float, 4, 3>"]
+    names += ["sum_pool_adjoint<float, 4>"]
+    return {name: Block(_THREADS) for name in names}
+
+
+_kernels = Kernels("pool.cu", _instances, typical=_typical)
 _Axes = ctypes.c_int * 3
 
 
@@ -51,6 +62,8 @@ class _Pool:
         count, channels = shape[:2]
         self.order, self.shape, self.out = order, shape, (count, channels, *out)
         self.offset = np.dtype(np.uint8 if math.prod(kernel) <= 256 else np.int32)
+        *leading, down, across = (1, 1, *kernel)
+        self.known = across if set(leading) == {1} and down == across in _KNOWN else 0
         self.windows = _Windows(
             _axes(shape[2:], 1), _axes(out, 1), _axes(kernel, 1), _axes(stride, 1), _axes(dilation, 1),
             _axes((low for low, _ in padding), 0),
@@ -71,6 +84,7 @@ class _Pool:
         columns, rows = -(-places // along), -(-planes // (_THREADS // along))
         each = min(_PLANES, max(1, columns * rows // _BLOCKS))
         kinds = [ctype(dtype), str(at_once)] + ([ctype(self.offset)] if offsets else [])
+        kinds += [str(self.known)] if kernel in ("max_pool_forward", "sum_pool") else []
         given = [None if a is None else Strided(a) for a in args]
         _kernels.launch(
             f"{kernel}<{', '.join(kinds)}>",

@@ -37,7 +37,7 @@ def divide_or_nan(total: Any, n: float) -> Any:
 
 def expand_reduced(g: Any, shape: tuple, axis: Any, dtype: Any) -> Any:
     """Broadcast the reduced array g back to `shape`, in `dtype`."""
-    g = g.astype(dtype).reshape(kept_shape(shape, axis))
+    g = (g if g.dtype == dtype else g.astype(dtype)).reshape(kept_shape(shape, axis))
     return xp(g).broadcast_to(g, shape)
 
 

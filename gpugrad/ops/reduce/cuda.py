@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ...backend.cuda.launch import FLOATS, Kernels, ctype
+from ...backend.cuda.launch import FLOATS, Block, Kernels, ctype
 from ...backend.dtypes import as_dtype, is_float, is_low
 from ...backend.namespace import xp
 from . import extremes, moments, sums
@@ -28,6 +28,11 @@ _FUNCTORS = ("Total", "Mean", "Product", "Largest", "Smallest", *_STATES)
 kernels = Kernels(
     "reduce.cu",
     lambda: [f"reduce_{k}<{f}, {T}>" for f in _FUNCTORS for T in FLOATS for k in ("rows", "columns", "states")],
+    typical=lambda: {
+        **{f"reduce_{k}<Total, {T}>": Block(256) for k in ("rows", "columns") for T in ("float", "__nv_bfloat16")},
+        **{f"reduce_rows<{f}, float>": Block(256) for f in ("FirstLargest", "LogSumExp")},
+        "reduce_states<Total, float>": Block(256),
+    },
 )
 
 _THREADS = 256
@@ -213,7 +218,7 @@ def _moment(functor: str) -> Callable:
         view = MergedAxes(x, axes, several=False)
         mean = xp(x).empty(view.outer * view.inner, _sum_dtype(x))
         _reduce("Mean", view, mean, count)
-        freedom = count - (ddof if correction is None else correction)
+        freedom = moments.freedom(x.shape, axis, ddof, correction)
         out = xp(x).empty(view.outer * view.inner, x.dtype)
         _reduce(functor, view, out, freedom if freedom > 0 else math.nan, mean)
         return view.result(out, x, axes, keepdims), {}

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from ...autograd.op import op, xp
+from ...errors import OptionError
 from .axes import axes_of, bench_cases, divide_or_nan, kept_shape, reduced_count, sample_cases
 
 
@@ -13,7 +14,10 @@ def _moment_cases(s: Any) -> list:
     return [*sample_cases(s)[:-2], *given, s.case(s(0, 3), axis=1)]
 
 
-def _freedom(shape: tuple, axis: Any, ddof: Any, correction: Any) -> Any:
+def freedom(shape: tuple, axis: Any, ddof: Any, correction: Any) -> Any:
+    """Return the number of elements less `ddof`, or what the array API calls `correction`; only one may be given."""
+    if correction is not None and ddof != 0:
+        raise OptionError(f"give one of ddof and correction, got ddof={ddof} and correction={correction}")
     return reduced_count(shape, axis) - (ddof if correction is None else correction)
 
 
@@ -28,12 +32,12 @@ def var(x, *, axis=None, ddof=0, keepdims=False, correction=None):
     """
     axes = axes_of(axis, x.ndim)
     d = x - divide_or_nan(x.sum(axis=axes, keepdims=True), reduced_count(x.shape, axis))
-    return divide_or_nan((d * d).sum(axis=axes, keepdims=keepdims), _freedom(x.shape, axis, ddof, correction))
+    return divide_or_nan((d * d).sum(axis=axes, keepdims=keepdims), freedom(x.shape, axis, ddof, correction))
 
 
 def _var_x(g: Any, x: Any, axis: Any, ddof: Any, correction: Any) -> Any:
     d = x - divide_or_nan(x.sum(axis=axes_of(axis, x.ndim), keepdims=True), reduced_count(x.shape, axis))
-    return d * divide_or_nan(2 * g.reshape(kept_shape(x.shape, axis)), _freedom(x.shape, axis, ddof, correction))
+    return d * divide_or_nan(2 * g.reshape(kept_shape(x.shape, axis)), freedom(x.shape, axis, ddof, correction))
 
 
 var.vjp(x=_var_x)

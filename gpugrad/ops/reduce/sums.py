@@ -27,7 +27,7 @@ def _sum_cases(s: Any) -> list:
     return [*sample_cases(s), *empty, *large, s.case(s(3, 4), dtype="float64"), s.case(s(3), axis=())]
 
 
-@op(samples=_sum_cases, bench=bench_cases, flops=lambda x: x.size, autocast={"cuda": "float32"})
+@op(samples=_sum_cases, bench=bench_cases, flops=lambda x: x.size, exact_gradient=True, autocast={"cuda": "float32"})
 def sum(x, *, axis=None, dtype=None, keepdims=False):
     """Return the sum over `axis`.
 
@@ -40,7 +40,7 @@ def sum(x, *, axis=None, dtype=None, keepdims=False):
 sum.vjp(x=lambda g, axis, x_shape, x_dtype: expand_reduced(g, x_shape, axis, x_dtype))
 
 
-@op(samples=_sum_cases, dtypes="float", bench=bench_cases, flops=lambda x: x.size)
+@op(samples=_sum_cases, dtypes="float", bench=bench_cases, flops=lambda x: x.size, exact_gradient=True)
 def mean(x, *, axis=None, dtype=None, keepdims=False):
     """Return the mean over `axis`; of integers in the default float dtype. It is NaN over an axis without elements.
 

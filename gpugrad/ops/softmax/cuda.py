@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ...backend.cuda.launch import FLOATS, Kernels, Strided, ctype, dense
+from ...backend.cuda.launch import FLOATS, Block, Kernels, Strided, aligned, ctype, dense
 from ...backend.cuda.rows import MOST_THREADS, accumulator, power_of_two, row_threads, rows_grid, scalar
 from ...backend.dtypes import is_float
 from ...backend.namespace import xp
@@ -30,14 +30,33 @@ def _instances() -> list[str]:
     return made
 
 
-KERNELS = Kernels("softmax.cu", _instances, spills={"*<double, *": "around calls of float64 exp, log and division"})
+def _typical() -> dict[str, Block]:
+    made = {}
+    for way, (few, many, _) in (("forward", FORWARD), ("backward", BACKWARD)):
+        for kept, threads in ((few, 32), (many, 128), (0, MOST_THREADS)):
+            made |= {f"softmax_{way}<{T}, {kept // 4}, false>": Block(threads) for T in ("float", "__nv_bfloat16")}
+    strided = Block(256)
+    return {
+        **made,
+        f"softmax_forward<__nv_bfloat16, {FORWARD[1] // 4}, true>": Block(128),
+        f"masked_softmax_forward<__nv_bfloat16, bool, {FORWARD[1] // 4}>": Block(128),
+        "softmax_strided_forward<float, false>": strided,
+    }
 
 
-def _in_registers(n: int, x: Any, choices: tuple) -> tuple[int, int]:
-    """Return (elements that a thread keeps, threads of a row) for rows of n."""
-    size = accumulator(x).itemsize
+KERNELS = Kernels(
+    "softmax.cu",
+    _instances,
+    spills={"*<double, *": "around calls of float64 exp, log and division"},
+    typical=_typical,
+)
+
+
+def _in_registers(n: int, choices: tuple, *arrays: Any) -> tuple[int, int]:
+    """Return (elements that a thread keeps, threads of a row) for rows of n of the arrays."""
+    size, vector = accumulator(arrays[0]).itemsize, 16 // arrays[0].itemsize
     few, many = choices[0] // size, choices[1] // size
-    span = n + 16 // x.itemsize - 1  # a row may begin inside of a vector
+    span = n if n % vector == 0 and aligned(*arrays) else n + vector - 1  # a row may begin inside of a vector
     kept = few if span <= 32 * few else many
     threads = row_threads(-(-span // kept))
     return (kept, threads) if threads <= MOST_THREADS else (0, MOST_THREADS)
@@ -73,7 +92,7 @@ def _forward(x: Any, axis: Any, log: bool) -> Any:
     if inner > 1:
         _strided("forward", log, [out, x], layout)
         return out, {}
-    items, threads = _in_registers(n, x, FORWARD)
+    items, threads = _in_registers(n, FORWARD, x, out)
     grid, block = rows_grid(outer, threads)
     instance = f"softmax_forward<{ctype(x)}, {items}, {LOGS[log]}>"
     KERNELS.launch(instance, grid=grid, block=block, args=(out, x, np.int64(outer), np.int64(n)))
@@ -90,7 +109,7 @@ def _backward(g: Any, out: Any, axis: int, log: bool, scale: float = 1.0) -> Any
     if inner > 1:
         _strided("backward", log, [gx, g, out], layout)
         return gx
-    items, threads = _in_registers(n, out, BACKWARD)
+    items, threads = _in_registers(n, BACKWARD, out, g, gx)
     grid, block = rows_grid(outer, threads)
     args = (gx, g, out, np.int64(outer), np.int64(n), scalar(out, scale))
     KERNELS.launch(f"softmax_backward<{ctype(out)}, {items}, {LOGS[log]}>", grid=grid, block=block, args=args)
@@ -163,7 +182,7 @@ def masked_softmax_cuda(x, mask, *, causal, scale):
     rows = x.size // n
     if rows >= 2**31:
         return NotImplemented
-    items, threads = _in_registers(n, x, FORWARD)
+    items, threads = _in_registers(n, FORWARD, x, out)
     grid, block = rows_grid(rows, threads)
     args = (out, x, None if mask is None else Strided(mask), layout, np.uint32(rows), np.int64(n))
     queries = np.uint32(x.shape[-2] if causal else 0)

@@ -5,10 +5,29 @@ from __future__ import annotations
 import types
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from typing import Any
 
-from ...errors import DTypeError, MissingOptionError, OptionError, StateDictError
+from ...autograd.tensor import Tensor
+from ...backend.capture import current
+from ...errors import CaptureError, DTypeError, MissingOptionError, OptionError, StateDictError
 from ..optimizer import Optimizer
+
+
+def _by_replays(step: Callable) -> Callable:
+    """Return `step` such that in a captured step of training, the replays do it."""
+
+    @wraps(step)
+    def call(self: Any, *args: Any, **kwargs: Any) -> None:
+        captured = current()
+        if captured is None:
+            step(self, *args, **kwargs)
+        elif any(isinstance(value, Tensor) for value in (*args, *kwargs.values())):
+            raise CaptureError(f"{type(self).__name__}.step: it needs the value of a tensor; call it after the step")
+        else:
+            captured.before_replay(lambda: call(self, *args, **kwargs))
+
+    return call
 
 
 class LRScheduler:
@@ -90,8 +109,14 @@ class LRScheduler:
         """Return the rate at `last_epoch` from the initial one alone; None if it depends on the rate before."""
         return None
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "step" in vars(cls):
+            cls.step = _by_replays(cls.step)
+
+    @_by_replays
     def step(self, epoch: int | None = None) -> None:
-        """Go to the next epoch, or to `epoch`, and set its learning rates."""
+        """Go to the next epoch, or to `epoch`, and set its learning rates. In a captured step, each replay does so."""
         if self._step_count == 1 and not getattr(self.optimizer, "_opt_called", False):
             warnings.warn(
                 "scheduler.step() was called before optimizer.step(), which leaves out the first learning rate; "

@@ -48,6 +48,8 @@ def test_what_is_refused(cuda, scale):
     declared = Kernels(Source(text=SCALE, name="scale.cu"), lambda: ["scale<float>"])
     Kernels.families.remove(declared)
     refused("scale<double> is not among its declared", x, x, n, by, kernels=declared, instance="scale<double>")
+    newer = Kernels(Source(text=SCALE, name="scale.cu"), capability=9999)
+    refused(r"scale<float> needs compute capability 999\.9, cuda:0 has", x, x, n, by, kernels=newer)
     broken = Kernels(Source(text="__global__ void f(float* x) { x[0] = y; }", name="broken.cu"))
     refused(r"broken\.cu:1", x, kernels=broken, instance="f")
     with pytest.raises(KernelError, match="cannot read .*missing.cu"):

@@ -71,6 +71,7 @@ def no_compiler(monkeypatch):
 @pytest.fixture
 def families(monkeypatch):
     """Only the families that the test declares; the product's have registered themselves before."""
+    import gpugrad.amp.cuda
     import gpugrad.optim.cuda  # noqa: F401
 
     monkeypatch.setattr(Kernels, "families", [])
@@ -136,6 +137,23 @@ def test_missing_packages_are_named(monkeypatch):
 
 
 # ---- the cache
+
+
+def test_a_carried_cache_serves_machines_with_another_nvrtc_and_with_none(cache, no_compiler, monkeypatch):
+
+    def absent():
+        raise KernelError("no NVRTC")
+
+    nvrtc.carry()
+    made = nvrtc.compile(Source(text=SUM), ["total<float>"], "sm_90a")
+    no_compiler()
+    monkeypatch.setattr(nvrtc, "toolchain", lambda: nvrtc.Toolchain((12, 0), cache, "12000"))
+    assert nvrtc.compile(Source(text=SUM), ["total<float>"], "sm_90a") == made
+    monkeypatch.setattr(nvrtc, "toolchain", absent)
+    assert nvrtc.compile(Source(text=SUM), ["total<float>"], "sm_90a") == made
+    (cache / nvrtc._CARRIED).unlink()
+    with pytest.raises(KernelError, match="no NVRTC"):
+        nvrtc.compile(Source(text=SUM), ["total<float>"], "sm_90a")
 
 
 def test_what_was_compiled_is_found(cache, no_compiler):

@@ -54,6 +54,17 @@ def agree(got, expected, tolerance=1e-10):
         np.testing.assert_allclose(a, b, atol=tolerance * max(1, np.abs(b).max(initial=0)), rtol=0, err_msg=name)
 
 
+def test_gpus_before_sm_80(cuda, monkeypatch):
+    names, launch = [], Kernels.launch
+    monkeypatch.setattr(
+        Kernels, "launch", lambda self, name, **given: (names.append(name), launch(self, name, **given))
+    )
+    monkeypatch.setattr(type(cuda), "capability", 75)
+    arrays = draw(1, 2, 1, 17, 33, 16, 24)
+    agree(run(cuda, arrays, dtype="float16"), reference(arrays), 5e-3)
+    assert len(names) == 4 and not any("mma" in name for name in names)
+
+
 def both(cuda, sizes, mask=None, **attributes):
     arrays = draw(*sizes)
     agree(run(cuda, arrays, mask, **attributes), reference(arrays, mask, **attributes))

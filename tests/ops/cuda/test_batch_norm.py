@@ -102,15 +102,47 @@ def test_statistics_are_outputs_with_gradients(cuda):
     np.testing.assert_allclose(x.grad.cpu().numpy(), want[1].astype(float) + extra.transpose(0, 2, 1), rtol=1e-10)
 
 
-def test_running_statistics_are_pytorchs(cuda):
-    x = np.random.default_rng(0).standard_normal((6, 4, 3, 5)).astype("float32")
-    ours, theirs = gg.nn.BatchNorm2d(4, device=cuda), torch.nn.BatchNorm2d(4)
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "float64", "bfloat16"])
+def test_running_statistics_are_pytorchs(cuda, dtype, last):
+    x = np.random.default_rng(0).standard_normal((6, 8, 3, 5)).astype("float32") + 2
+    shown = gg.tensor(x, device=cuda, dtype=dtype)
+    shown = shown.transpose(0, 2, 3, 1).copy().transpose(0, 3, 1, 2) if last else shown
+    ours, theirs = gg.nn.BatchNorm2d(8, device=cuda, dtype=dtype), torch.nn.BatchNorm2d(8)
     for _ in range(3):
-        ours(gg.tensor(x, device=cuda)), theirs(torch.tensor(x))
-    for name in ("running_mean", "running_var"):
-        np.testing.assert_allclose(getattr(ours, name).numpy(), getattr(theirs, name).numpy(), rtol=1e-5)
-    got = ours.eval()(gg.tensor(x, device=cuda)).detach().numpy()
-    np.testing.assert_allclose(got, theirs.eval()(torch.tensor(x)).detach().numpy(), rtol=1e-5, atol=1e-6)
+        with gg.cuda.launches() as ran:
+            ours(shown)
+        theirs(torch.tensor(shown.cpu().to(dtype="float32").numpy()))
+        assert [name.partition("<")[0] for name in ran.kernels] == ["batch_norm_moments", "batch_norm_forward"]
+        assert not ran.arrays and not ran.fills, ran
+    rough = 2e-2 if dtype == "bfloat16" else 1e-5
+    for name in ("running_mean", "running_var", "num_batches_tracked"):
+        got = getattr(ours, name).cpu().to(dtype="float64").numpy()
+        np.testing.assert_allclose(got, getattr(theirs, name).numpy(), rtol=rough)
+    got = ours.eval()(shown).detach().cpu().to(dtype="float32").numpy()
+    np.testing.assert_allclose(got, theirs.eval()(torch.tensor(x)).detach().numpy(), rtol=rough, atol=10 * rough)
+
+
+def test_running_statistics_of_another_dtype_or_layout(cuda):
+    """The kernel moves those in float32 beside 16-bit images, the array library those that the kernel cannot reach."""
+    x = gg.tensor(np.random.default_rng(0).standard_normal((6, 4, 3)), device=cuda, dtype="bfloat16")
+    images = torch.tensor(x.cpu().to(dtype="float32").numpy())
+    for dtype, step in (("float32", 1), ("float32", 2), ("float64", 1), ("bfloat16", 2)):
+        mean, var = (gg.zeros(4 * step, device=cuda, dtype=dtype)[::step] for _ in range(2))
+        gg.nn.functional.batch_norm(x, mean, var, training=True, momentum=0.3)
+        want = torch.zeros(4), torch.zeros(4)
+        torch.nn.functional.batch_norm(images, *want, training=True, momentum=0.3)
+        for ours, theirs in zip((mean, var), want, strict=True):
+            got = ours.cpu().to(dtype="float64").numpy()
+            np.testing.assert_allclose(got, theirs.numpy(), rtol=1e-2, atol=1e-3)
+
+
+def test_running_statistics_that_do_not_fit(cuda):
+    x, short = gg.ones(4, 3, device=cuda), gg.zeros(2, device=cuda)
+    with pytest.raises(gg.errors.ShapeError, match="running_var"):
+        gg.nn.functional.batch_norm(x, None, short, training=True)
+    with pytest.raises(gg.errors.DeviceError, match="running_mean"):
+        gg.nn.functional.batch_norm(x, gg.zeros(3), None, training=True)
 
 
 @pytest.mark.parametrize("groups", [1, 2, 4])

@@ -185,6 +185,17 @@ def test_16_bit_floats_use_tensor_cores(cuda, launched, name, dtype):
     assert sum("mma" in instance for instance in launched) == len(PASSES)
 
 
+def test_gpus_before_sm_80(cuda, launched, monkeypatch):
+    """They have 64 KB of shared memory and other tensor cores; sums are then not set aside."""
+    first = ours("2d deep", cuda, "float16")
+    monkeypatch.setattr(type(cuda), "capability", 75)
+    monkeypatch.setattr(type(cuda), "shared_bytes", 64 << 10)
+    launched.clear()
+    for a, b in zip(first, ours("2d deep", cuda, "float16"), strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-3 * np.abs(a).max())
+    assert launched and not any("mma" in instance for instance in launched)
+
+
 @pytest.mark.parametrize("arrange", ["sliced", "reversed", "expanded"])
 def test_any_strides(cuda, arrange):
     views = {

@@ -8,9 +8,17 @@ import gpugrad as gg
 import gpugrad.nn.functional as F
 from gpugrad import nn
 from gpugrad.backend.cuda.emulator.options import options
+from gpugrad.ops.embedding import cuda as launches
 from gpugrad.ops.embedding import embedding, segment_sum
 
 WIDTHS = [1, 2, 3, 4, 7, 8, 31, 64, 127, 128, 130, 515]
+
+
+@pytest.fixture(autouse=True, params=["scanned", "sorted"])
+def found_by(request, monkeypatch):
+    """How the rows of a segment are found: by a look at all ids, or by sorting these."""
+    if request.param == "sorted":
+        monkeypatch.setattr("gpugrad.ops.embedding.cuda._COMPARED", -1)
 
 
 def draw(*shape):
@@ -169,3 +177,20 @@ def test_the_layer(cuda):
     want[0] = 0
     np.testing.assert_allclose(host(layer.weight.grad), want, rtol=1e-5)
     np.testing.assert_array_equal(host(F.embedding(index, layer.weight)), host(layer.weight)[ids(10, (2, 300))])
+
+
+@pytest.mark.parametrize("n", [1, 2, 255, 256, 257, 1000])
+def test_sorting_by_counting(cuda, way, n):
+    """The order is that of a stable sort, which long lists of ids get."""
+    given = ids(7, n) - 2
+    order, found = launches._sorted(gg.tensor(given, device=cuda)._array)
+    np.testing.assert_array_equal(order.get(), np.argsort(given, kind="stable"))
+    np.testing.assert_array_equal(found.get(), np.sort(given))
+
+
+def test_many_ids_are_sorted_by_the_array_library(cuda, monkeypatch):
+    monkeypatch.setattr(launches, "_FEW", 10)
+    given = ids(7, 11)
+    order, found = launches._sorted(gg.tensor(given, device=cuda)._array)
+    np.testing.assert_array_equal(order.get(), np.argsort(given, kind="stable"))
+    np.testing.assert_array_equal(found.get(), np.sort(given))

@@ -10,9 +10,10 @@ from gpugrad.backend.cuda import is_emulated
 from gpugrad.backend.cuda.emulator.options import SCHEDULES, options
 
 # Rows and width: a warp, several warps and pieces left over in it, a block, rows that registers do not hold, by
-# vectors and one by one; more rows than a backward has teams.
+# vectors and one by one; more rows than a backward has teams; a warp that keeps much of a row.
 SHAPES = [
-    (9, 1), (3, 31), (2, 32), (5, 255), (3, 512), (2, 514), (2, 1030), (1, 8200), (1, 8197), (1, 16392), (2120, 4),
+    (9, 1), (3, 31), (2, 32), (5, 255), (3, 512), (2, 514), (5, 768), (2, 1030), (1, 8200), (1, 8197), (1, 16392),
+    (2120, 4),
 ]  # fmt: skip
 
 

@@ -149,3 +149,34 @@ def test_what_is_refused(cuda):
         cross_entropy_rows(x, gg.zeros(2, device=cuda, dtype="int64"), gg.ones(2, device=cuda))
     with pytest.raises(DTypeError, match="integers"):
         cross_entropy_rows(x, gg.zeros(2, device=cuda))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rows", [1, 511, 3000, 40000])
+def test_sums_and_means_of_any_number_of_rows(cuda, rows, dtype):
+    """One block adds up few rows; several share many."""
+    x, target = draw(rows, 3)
+    x, weight = rounded(x, dtype), rounded(np.array([0.5, 1.0, 2.0]), dtype)
+    for reduction in ("mean", "sum"):
+        for given in (None, weight):
+            w = None if given is None else gg.tensor(given, device=cuda, dtype=dtype)
+            leaf = gg.tensor(x, device=cuda, dtype=dtype).requires_grad_()
+            options, classes = {"ignore_index": 1, "reduction": reduction}, gg.tensor(target, device=cuda)
+            with gg.cuda.launches() as ran:
+                loss = F.cross_entropy(leaf, classes, w, **options)
+                loss.backward()
+            assert not ran.arrays or w is not None, ran
+            assert ran.kernels.total() == (4 if rows > 1 << 14 else 3) or w is not None, ran
+
+            def function(t, given=given, options=options):
+                tw = None if given is None else torch.tensor(given).to(t.dtype)
+                return torch.nn.functional.cross_entropy(t, torch.tensor(target), tw, **options)
+
+            judge((host(loss), host(leaf.grad)), theirs(function, x, np.ones(())), dtype, np.ones(()))
+
+
+def test_a_mean_of_no_rows(cuda):
+    x = gg.ones(2, 3, device=cuda).requires_grad_()
+    loss = F.cross_entropy(x, gg.tensor([1, 1], device=cuda), ignore_index=1)
+    loss.backward()
+    assert np.isnan(loss.item()) and x.grad.tolist() == [[0.0] * 3] * 2

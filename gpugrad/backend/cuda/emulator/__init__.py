@@ -34,6 +34,8 @@ What it finds
 - A check build refuses variables that may be used uninitialised, as far as g++ sees it. With g++ 12 or newer, what
   remains (an array that is filled in part) begins as -1.7e38.
 - An error names kernel, file, line, block and thread; the process goes on, and can launch the next kernel.
+- A graph (`graphs.py`) notes work instead of doing it, refuses what a stream refuses while it captures, and replays
+  the work on the same memory.
 - `options(schedule="random", seed=3)` changes who runs first: results must not change with it.
 
 Where it is stricter than a GPU: a thread that ends without a barrier that others reach must have left the kernel by a

@@ -2,12 +2,13 @@
 
 An `EmulatedArray` holds a NumPy array but is none. Functions of the `library` below and NumPy's ufuncs take and return
 EmulatedArrays. They refuse a NumPy array among them, as CuPy does, and arrays of two devices or of a device that is not
-the current one. Reductions return arrays without axes, never scalars. So code that runs here moves everything between
-host and device that it must move on a GPU.
+the current one. Reductions return arrays without axes, never scalars; `manners.py` has what else is CuPy's. So code
+that runs here moves everything between host and device that it must move on a GPU.
 """
 
 from __future__ import annotations
 
+import operator
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from .. import counting
+from .manners import LIKE_CUPY, refuse, wrapped
 from .memory import watch
 from .pools import pools
 
@@ -42,6 +45,26 @@ def use_device(index: int) -> Iterator[None]:
 def waits() -> int:
     """Return how often this thread has waited for values of a device so far; each time would stall a GPU's queue."""
     return getattr(_current, "waits", 0)
+
+
+def recorder() -> Any:
+    """Return the `graphs.Recording` that takes down this thread's work instead of its being done; or None."""
+    return getattr(_current, "recorder", None)
+
+
+@contextmanager
+def recorded_by(taker: Any) -> Iterator[None]:
+    """Let `taker` take down the work of the block."""
+    _current.recorder = taker
+    try:
+        yield
+    finally:
+        _current.recorder = None
+
+
+def uploads() -> int:
+    """Return how often this thread has copied values from the host to a device so far; a graph cannot capture that."""
+    return getattr(_current, "uploads", 0)
 
 
 class EmulatedArray(NDArrayOperatorsMixin):
@@ -83,7 +106,11 @@ class EmulatedArray(NDArrayOperatorsMixin):
 
     def _arrived(self) -> np.ndarray:
         """Return the values on the host, for which a program on a GPU waits."""
+        if (taker := recorder()) is not None:
+            taker.refuse("waits for a value of the device")
         _current.waits = waits() + 1
+        if counting.active:
+            counting.note_call("waits", "wait")
         return self._array
 
     def item(self, *index: Any) -> Any:
@@ -102,12 +129,21 @@ class EmulatedArray(NDArrayOperatorsMixin):
 
     def __getitem__(self, index: Any) -> EmulatedArray:
         plain, parents = _plain(index)
-        return _wrapped(self._array[plain], [self, *parents])
+        index, taker = wrapped(plain, self._array.shape), recorder()
+        found = self._array[index] if taker is None else taker.call(operator.getitem, (self._array, index), {})
+        return _wrapped(found, [self, *parents])
 
     def __setitem__(self, index: Any, value: Any) -> None:
         plain, parents = _plain((index, value))
         _check([self, *parents])
-        self._array[plain[0]] = plain[1]
+        index = wrapped(plain[0], self._array.shape)
+        if (taker := recorder()) is None:
+            self._array[index] = plain[1]
+        else:
+            taker.call(operator.setitem, (self._array, index, plain[1]), {})
+        if counting.active:
+            fills = not isinstance(value, EmulatedArray)
+            counting.note_call("fills" if fills else "arrays", f"{'fill' if fills else 'setitem'} {self.dtype}")
 
     def __bool__(self) -> bool:
         return bool(self._arrived())
@@ -171,6 +207,8 @@ class _Arrays(_Library):
         dtype = np.dtype(dtype)
         index, size = current_device(), int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
         memory = pools[index].allocate(size).view(dtype)
+        if (taker := recorder()) is not None:
+            taker.kept.append(memory)
         made = EmulatedArray(memory.reshape(shape, order="F" if order == "F" else "C"), index)
         weakref.finalize(made, pools[index].give_back, size).atexit = False
         return made
@@ -195,7 +233,14 @@ class _Arrays(_Library):
         if isinstance(array, EmulatedArray):
             if array._index == current_device() and dtype in (None, array.dtype):
                 return array
-            array = array._array
+            if counting.active:
+                counting.note_call("arrays", f"asarray {array.dtype if dtype is None else np.dtype(dtype)}")
+            return self._copied(array, array.dtype if dtype is None else np.dtype(dtype))
+        if (taker := recorder()) is not None:
+            taker.refuse(f"copies an array of shape {np.shape(array)} from the host")
+        _current.uploads = uploads() + 1
+        if counting.active:
+            counting.note_call("uploads", f"asarray {np.shape(array)}")
         array = np.asarray(array, dtype)
         made = self.empty(array.shape, array.dtype)
         made._array[...] = array
@@ -206,20 +251,47 @@ class _Arrays(_Library):
     def ascontiguousarray(self, array: EmulatedArray) -> EmulatedArray:
         if array._array.flags.c_contiguous:
             return array
-        made = self.empty(array.shape, array.dtype)
-        made._array[...] = array._array
+        if counting.active:
+            counting.note_call("arrays", f"ascontiguousarray {array.dtype}")
+        return self._copied(array, array.dtype)
+
+    def _copied(self, array: EmulatedArray, dtype: np.dtype) -> EmulatedArray:
+        made = self.empty(array.shape, dtype)
+        if (taker := recorder()) is None:
+            made._array[...] = array._array
+        else:
+            taker.call(operator.setitem, (made._array, ..., array._array), {})
         return made
 
 
-library = _Arrays(np)
+library = _Arrays(LIKE_CUPY)
 
 
 def _call(function: Callable, args: tuple, kwargs: dict, owner: EmulatedArray | None = None) -> Any:
     """Call `function` on the memory behind device arrays, and return its results as device arrays."""
+    refuse(function, kwargs)
     (args, kwargs), parents = _plain((args, kwargs))
     parents = parents if owner is None else [owner, *parents]
     _check(parents)
-    return _wrapped(function(*args, **kwargs), parents)
+    taker = recorder()
+    made = function(*args, **kwargs) if taker is None else taker.call(function, args, kwargs)
+    made = _wrapped(made, parents)
+    if counting.active:
+        _note(function, made, parents, "out" in kwargs)
+    return made
+
+
+def _note(function: Callable, made: Any, parents: list[EmulatedArray], into: bool) -> None:
+    """Count a call that gave `made`, unless it only looked at arrays: views, shapes and questions cost nothing."""
+    results = [m for m in (made if isinstance(made, (tuple, list)) else (made,)) if isinstance(m, EmulatedArray)]
+    owner = getattr(function, "__self__", None)
+    name = owner.__name__ if isinstance(owner, np.ufunc) else getattr(function, "__name__", str(function))
+    memories = [_memory(parent._array) for parent in parents]
+    copies = [m for m in results if not any(_memory(m._array) is memory for memory in memories)]
+    if name == "fill":
+        counting.note_call("fills", f"fill {parents[0].dtype}")
+    elif copies or into:
+        counting.note_call("arrays", f"{name} {(copies or results)[0].dtype}")
 
 
 def _plain(value: Any) -> tuple[Any, list[EmulatedArray]]:

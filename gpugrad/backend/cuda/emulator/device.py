@@ -12,11 +12,14 @@ import numpy as np
 from ....errors import DeviceError
 from ... import namespace
 from ...device import CONNECTED, Device, register, register_arrays
+from ..corrections import corrections
 from ..device import Selecting
 from ..gemm import Product, emulate
 from ..sources import Source
-from .arrays import EmulatedArray, library, use_device
+from .arrays import EmulatedArray, library, recorder, use_device
 from .build import available, build
+from .graphs import EmulatedGraph
+from .manners import checked_linalg
 from .options import current
 from .pools import pools
 
@@ -34,6 +37,8 @@ class EmulatedDevice(Device):
         self.xp = Selecting(_arrays(), self)
 
     def asarray(self, array: Any, dtype: np.dtype | None = None) -> Any:
+        if isinstance(array, (np.ndarray, np.generic)) and not array.ndim:  # a kernel's argument, not an upload
+            return self.full((), array, array.dtype if dtype is None else dtype)
         with self.selected():
             return library.asarray(array, dtype)
 
@@ -41,7 +46,8 @@ class EmulatedDevice(Device):
         return array.get()
 
     def full(self, shape: tuple, value: Any, dtype: np.dtype) -> Any:
-        return self.asarray(np.full(shape, value, dtype))
+        with self.selected():
+            return library.full(shape, np.asarray(value, dtype)[()], dtype)
 
     def stream(self) -> EmulatedStream:
         """Return a stream."""
@@ -58,17 +64,31 @@ class EmulatedDevice(Device):
     def launch(self, source: Source, instance: str, grid: tuple, block: tuple, args: Sequence, shared: int) -> None:
         function = build(source, [instance], check=current().check)[instance]
         plain = [value.host if isinstance(value, EmulatedArray) else value for value in args]
-        function.launch(grid, block, plain, shared)
+        if (taker := recorder()) is None:
+            function.launch(grid, block, plain, shared)
+        else:
+            taker.launch(function, grid, block, plain, shared)
 
     def multiply(self, asked: Product, first: Any, second: Any, out: Any, bias: Any, aux: Any) -> None:
         arrays = [None if a is None else a.host for a in (first, second, out, bias, aux)]
-        emulate(asked, *arrays)
+        if (taker := recorder()) is None:
+            emulate(asked, *arrays)
+        else:
+            taker.note("product", asked.epilogue, arrays, lambda: emulate(asked, *arrays))
+
+    def graph(self) -> EmulatedGraph:
+        """Return a new graph."""
+        return EmulatedGraph()
+
+    def synchronize(self) -> None:
+        if (taker := recorder()) is not None:
+            taker.refuse("waits for the device")
 
 
 @cache
 def _arrays() -> Any:
     """Return the namespace of emulated arrays."""
-    made = namespace.Namespace(library, "cuda")
+    made = namespace.Namespace(library, "cuda", **corrections(library, checked_linalg))
     namespace.register_type(EmulatedArray, made)
     register_arrays(EmulatedArray, lambda array: _connected(array.device_index))
     return made

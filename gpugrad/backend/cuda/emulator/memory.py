@@ -4,6 +4,7 @@ may touch."""
 from __future__ import annotations
 
 import ctypes
+import itertools
 import mmap
 import weakref
 from typing import Any
@@ -18,7 +19,9 @@ _PAGE = mmap.PAGESIZE
 _ALIGNMENT = 256  # as cudaMalloc's
 _GRANULE = 16  # a check-mode array's end is this near to the page that ends it; vector loads need the alignment
 _NO_ACCESS = 0
+_PLACES = 61  # at which an array in the same block may begin
 
+_allocations = itertools.count()
 _guarded: dict[int, int] = {}  # address -> bytes of the live check-mode arrays
 # By id, arrays in memory that was not allocated here.
 _watched: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
@@ -45,8 +48,9 @@ def watch(owner: Any) -> None:
 
 
 def _plain_array(nbytes: int) -> np.ndarray:
-    room = np.empty(nbytes + _ALIGNMENT, np.uint8)
-    start = -room.ctypes.data % _ALIGNMENT
+    room = np.empty(nbytes + _ALIGNMENT * _PLACES, np.uint8)
+    place = next(_allocations) % (_PLACES - 1)  # a GPU's pool promises no address a second time either
+    start = -room.ctypes.data % _ALIGNMENT + _ALIGNMENT * place
     array = room[start : start + nbytes]
     array.fill(0xFF)
     return array

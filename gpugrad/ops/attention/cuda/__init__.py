@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ....backend.cuda.launch import FLOATS, Kernels, ctype
+from ....backend.cuda.launch import FLOATS, Block, Kernels, ctype
 from ....backend.namespace import xp
 from .. import attention, check_shapes
 from . import mma
@@ -23,6 +23,11 @@ _kernels = Kernels(
         *(f"attention_{name}<{T}, {W}>" for name in _NAMES for T in FLOATS for W in _WIDTHS),
         *(f"attention_delta<{T}>" for T in FLOATS),
     ],
+    typical=lambda: {
+        **{f"attention_{name}<float, {W}>": Block(_THREADS) for name in _NAMES for W in (64, 128)},
+        "attention_delta<__nv_bfloat16>": Block(_THREADS),
+    },
+    spills={"attention_backward_kv<float, 64>": "20 bytes: a stored seed needs registers while dropout draws"},
 )
 
 

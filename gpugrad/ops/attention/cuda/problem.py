@@ -5,7 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from ....backend.capture import by_value_or_place
 from ....backend.cuda.launch import Strided
+from ....backend.device import device_of
 from ....backend.namespace import xp
 
 _NO_MASK, _BOOL, _OWN, _WIDE = range(4)  # MaskKind
@@ -19,7 +21,7 @@ class _Parameters(ctypes.Structure):
     _fields_ = [
         *((name, ctypes.c_longlong) for name in ("heads", "key_heads", "queries", "keys")),
         *((name, _Strides) for name in ("q", "k", "v", "out", "mask", "g", "gq", "gk", "gv")),
-        ("seed", ctypes.c_ulonglong),
+        *((name, ctypes.c_ulonglong) for name in ("seed", "stored_seed")),
         *((name, ctypes.c_double) for name in ("scale", "kept_scale")),
         *((name, ctypes.c_int) for name in ("width", "value_width", "causal", "mask_kind")),
         ("dropout", ctypes.c_float),
@@ -29,15 +31,17 @@ class _Parameters(ctypes.Structure):
 class AttentionProblem:
     """Holds the kernels' `parameters`, the `mask` broadcast to (B, H, Tq, Tk), and the `pairs` of batch and head."""
 
-    def __init__(self, q: Any, k: Any, v: Any, mask: Any, causal: bool, scale: float, dropout_p: float, seed: int):
+    def __init__(self, q: Any, k: Any, v: Any, mask: Any, causal: bool, scale: float, dropout_p: float, seed: Any):
         self.pairs, self.key_pairs = q.shape[0] * q.shape[1], k.shape[0] * k.shape[1]
         self.queries, self.keys, self.widest = q.shape[2], k.shape[2], max(q.shape[3], v.shape[3])
         self.accumulator = np.dtype(np.float64 if q.dtype == np.float64 else np.float32)
         self.mask, kind = _mask(mask, (*q.shape[:3], k.shape[2]), q.dtype, self.accumulator)
+        key, place = by_value_or_place(seed)
         self.parameters = _Parameters(
             heads=q.shape[1], key_heads=k.shape[1], queries=self.queries, keys=self.keys,
             width=q.shape[3], value_width=v.shape[3], causal=int(causal), mask_kind=kind, scale=scale,
-            dropout=dropout_p, kept_scale=1 / (1 - dropout_p) if dropout_p < 1 else 0, seed=seed,
+            dropout=dropout_p, kept_scale=1 / (1 - dropout_p) if dropout_p < 1 else 0, seed=key,
+            stored_seed=0 if place is None else device_of(place).address(place),
         )  # fmt: skip
         self.strides(q=q, k=k, v=v, mask=self.mask)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ....backend.cuda.launch import FLOATS, Kernels, Strided, ctype, dense
+from ....backend.cuda.launch import FLOATS, Block, Kernels, Strided, ctype, dense
 from ....backend.devices import device_of
 from ....backend.namespace import xp
 from ...linear import linear
@@ -23,16 +23,23 @@ from .geometry import Convolution, empty, geometry, is_channels_last, with_weigh
 from .partial_sums import add_parts, empty_parts, split_sum
 
 _THREADS, _SLICE, _TABLE, _COLUMNS, _TAPS = 256, 16, 128, 64, 9  # constants of kernels/conv.cu and conv_depthwise.cu
+_ASIDE, _STATIC = 32 << 10, 38 << 10  # bytes of shared memory: for sums set aside, and beside them
 
 _linear, _matmul = linear.raw("cuda"), matmul.raw("cuda")
 
 _general = Kernels(
     "conv.cu",
     lambda: [f"{k}<{T}>" for k in ("convolution_gather", "convolution_weight_gradient") for T in FLOATS],
+    typical=lambda: {
+        f"{k}<float>": Block(_THREADS, _ASIDE) for k in ("convolution_gather", "convolution_weight_gradient")
+    },
 )
 _depthwise = Kernels(
     "conv_depthwise.cu",
     lambda: [f"{k}<{T}>" for k in ("depthwise_gather", "depthwise_weight_gradient") for T in FLOATS],
+    typical=lambda: {
+        f"depthwise_{k}>": Block(_THREADS) for k in ("gather<float", "gather<__nv_bfloat16", "weight_gradient<float")
+    },
 )
 
 
@@ -107,16 +114,18 @@ def _gather(source: Any, shape: tuple, weight: Any, bias: Any, *, adjoint: bool,
         )  # fmt: skip
     else:
         tiles = -(-c.batch * c.positions // _tile_rows(source)), -(-c.width // _COLUMNS)
+        aside = _set_aside_bytes(source, c.depth * c.taps)
         _general.launch(
             f"convolution_gather<{ctype(source)}>", grid=(math.prod(tiles) * groups * c.phases,), block=(_THREADS,),
-            args=(*arrays, np.int64(tiles[0]), np.int32(tiles[1])), shared=_set_aside_bytes(c.depth * c.taps),
+            args=(*arrays, np.int64(tiles[0]), np.int32(tiles[1]), np.int32(aside > 0)), shared=aside,
         )  # fmt: skip
     return to, {}
 
 
-def _set_aside_bytes(length: int) -> int:
-    """Return the bytes of shared memory in which sums over `length` numbers are set aside."""
-    return 32 << 10 if length > _TABLE else 0
+def _set_aside_bytes(array: Any, length: int) -> int:
+    """Return the bytes of shared memory in which sums over `length` numbers are set aside: 0 if they need not be, or
+    the array's device has no room."""
+    return _ASIDE if length > _TABLE and _STATIC + _ASIDE <= device_of(array).shared_bytes else 0
 
 
 def _tile_rows(array: Any) -> int:
@@ -150,11 +159,13 @@ def _weight_gradient(c: Convolution, out: Any, y: Any, x: Any) -> Any:
     tiles = -(-c.depth * c.taps // _tile_rows(x)), -(-c.width // _COLUMNS)
     blocks = math.prod(tiles) * c.groups
     parts, length = split_sum(c.batch * c.positions, blocks, out.size, _SLICE)
-    sums = empty_parts(out, parts)
+    sums, aside = empty_parts(out, parts), _set_aside_bytes(x, length)
     _general.launch(
         f"convolution_weight_gradient<{ctype(x)}>", grid=(blocks, parts), block=(_THREADS,),
-        args=(c, sums, Strided(y), Strided(x), np.int64(out.size), np.int64(length), *map(np.int32, tiles)),
-        shared=_set_aside_bytes(length),
+        args=(
+            c, sums, Strided(y), Strided(x), np.int64(out.size), np.int64(length), *map(np.int32, (*tiles, aside > 0)),
+        ),
+        shared=aside,
     )  # fmt: skip
     return add_parts(out, sums, parts)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ....backend.cuda.launch import FLOATS, Kernels, ctype
+from ....backend.cuda.launch import FLOATS, Block, Kernels, ctype
 from ....backend.namespace import xp
 
 _THREADS = 256
@@ -14,7 +14,11 @@ _BLOCKS = 512  # enough for a large GPU
 _SHORT, _LONG = 256, 16384  # numbers in a range of a sum: at least, unless there are fewer, and at most
 _WORKSPACE = 2**24  # numbers in all parts of a sum
 
-_kernels = Kernels("conv.cu", lambda: [f"sum_parts<{T}>" for T in FLOATS])
+_kernels = Kernels(
+    "conv.cu",
+    lambda: [f"sum_parts<{T}>" for T in FLOATS],
+    typical=lambda: {"sum_parts<__nv_bfloat16>": Block(_THREADS)},
+)
 
 
 def split_sum(positions: int, tiles: int, size: int, step: int) -> tuple[int, int]:

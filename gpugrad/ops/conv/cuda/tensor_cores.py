@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ....backend.cuda.launch import Kernels, Strided, aligned, ctype, dense
+from ....backend.cuda.launch import Block, Kernels, Strided, aligned, ctype, dense
 from ....backend.devices import device_of
 from ....backend.namespace import xp
 from ....backend.precision import get_float32_matmul_precision
@@ -20,7 +20,8 @@ from .geometry import Convolution, empty, geometry, strides, with_weight
 from .partial_sums import add_parts, empty_parts, split_sum
 
 # Constants of kernels/conv_mma.cu; the last three in bytes: static shared memory, a row of a slice, a chunk.
-_THREADS, _ROWS, _TILE, _STATIC, _SLICE, _CHUNK = 256, 128, 32, 13 << 10, 128, 16
+_THREADS, _ROWS, _TILE, _STATIC, _SLICE, _CHUNK = 128, 128, 32, 13 << 10, 128, 16
+_CAPABILITY = 80  # cp.async, mma.sync of bfloat16
 _TYPES = ("__half", "__nv_bfloat16", "float")
 
 _kernels = Kernels(
@@ -29,6 +30,12 @@ _kernels = Kernels(
         *(f"convolution_gather_mma<{T}, {n}>" for T in _TYPES for n in (64, 128)),
         *(f"{name}<{T}>" for name in ("convolution_weight_gradient_mma", "channels_last") for T in _TYPES),
     ],
+    capability=_CAPABILITY,
+    typical=lambda: {
+        **{f"convolution_gather_mma<{T}, {n}>": Block(_THREADS, _slices(3, n)) for T in _TYPES[1:] for n in (64, 128)},
+        **{f"convolution_weight_gradient_mma<{T}>": Block(_THREADS, _slices(3, _ROWS)) for T in _TYPES[1:]},
+        "channels_last<__nv_bfloat16>": Block(_THREADS),
+    },
 )
 
 
@@ -41,8 +48,15 @@ class _Source(ctypes.Structure):
     ]  # fmt: skip
 
 
+def _slices(stages: int, columns: int) -> int:
+    """Return the bytes of shared memory for slices of both factors."""
+    return stages * (_ROWS + columns) * _SLICE
+
+
 def supports(array: Any, channels: int, outputs: int, groups: int) -> bool:
     """Return whether a convolution from `channels` to `outputs` channels can run on tensor cores."""
+    if device_of(array).capability < _CAPABILITY:
+        return False
     has_type = array.dtype.itemsize == 2 or (array.dtype == np.float32 and get_float32_matmul_precision() != "highest")
     # Narrower groups would be zeros for the most part.
     return has_type and (groups == 1 or min(channels, outputs) // groups >= _chunk_elements(array))
@@ -71,7 +85,7 @@ def gather(source: Any, shape: tuple, weight: Any, bias: Any, *, adjoint: bool, 
             c, Strided(to), Strided(source), Strided(weight), None if bias is None else dense(bias),
             np.int64(tiles[0]), np.int32(tiles[1]), stages,
         ),
-        shared=max(int(stages) * (_ROWS + columns) * _SLICE, _ROWS * (columns * to.dtype.itemsize + _CHUNK)),
+        shared=max(_slices(int(stages), columns), _ROWS * (columns * to.dtype.itemsize + _CHUNK)),
     )  # fmt: skip
     return to, {}
 
@@ -99,14 +113,14 @@ def _launch_weight_gradient(c: Convolution, out: Any, y: Any, x: Any) -> None:
     _kernels.launch(
         f"convolution_weight_gradient_mma<{ctype(x)}>", grid=(blocks, parts), block=(_THREADS,),
         args=(c, sums, Strided(y), Strided(x), np.int64(out.size), np.int64(length), *map(np.int32, tiles), stages),
-        shared=int(stages) * 2 * _ROWS * _SLICE,
+        shared=_slices(int(stages), _ROWS),
     )  # fmt: skip
     add_parts(out, sums, parts)
 
 
 def _stages(array: Any, columns: int) -> np.int32:
-    """Return the number of slices in shared memory at once: three if they fit, else two."""
-    return np.int32(3 if 3 * (_ROWS + columns) * _SLICE + _STATIC <= device_of(array).shared_bytes else 2)
+    """Return the number of slices in shared memory at once: three if two such blocks fit, else two."""
+    return np.int32(3 if 2 * (_slices(3, columns) + _STATIC) <= device_of(array).shared_bytes else 2)
 
 
 def _chunk_elements(array: Any) -> int:

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from ....autograd.op import OPS
-from ....backend.cuda.launch import FLOATS, Kernels, ctype
+from ....backend.cuda.launch import FLOATS, Block, Kernels, ctype
 from ....backend.dtypes import is_float
-from .launch import map_arrays
+from .launch import THREADS, map_arrays
 
 _DECLARED = re.compile(r"^(MAP|TEST)\((\w+)_(forward|backward)(?:_(\w+))?, \(([^)]*)\)", re.MULTILINE)
 
@@ -59,4 +59,13 @@ def functors() -> dict[str, Functor]:
     return {functor.name: functor for functor in made}
 
 
-KERNELS = Kernels("elementwise.cu", lambda: [f.instance(T) for f in functors().values() for T in FLOATS])
+_WATCHED = (
+    ("add_forward", "float"), ("add_forward", "__nv_bfloat16"), ("relu_forward", "__nv_bfloat16"),
+    ("gelu_forward", "float"), ("gelu_forward", "__nv_bfloat16"), ("gelu_tanh_forward", "__nv_bfloat16"),
+    ("gelu_tanh_backward", "__nv_bfloat16"), ("silu_forward", "__nv_bfloat16"), ("exp_forward", "float"),
+)  # fmt: skip
+KERNELS = Kernels(
+    "elementwise.cu",
+    lambda: [f.instance(T) for f in functors().values() for T in FLOATS],
+    typical=lambda: {functors()[name].instance(T): Block(THREADS) for name, T in _WATCHED},
+)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -17,16 +17,20 @@ MOST = 2**31 - 1  # elements that the kernel can locate by shape and strides
 
 
 def map_arrays(kernels: Kernels, instance: str, result: Any, arrays: Sequence, parameters: Sequence[float] = ()) -> Any:
-    """Launch an instance of `map` on arrays; the result has dtype `result`. NotImplemented for too many axes."""
+    """Launch an instance of `map` on arrays; the result has dtype `result`. NotImplemented for too many axes.
+
+    Among the arrays may be numbers of the host (NumPy scalars), which become arguments of the kernel.
+    """
     layout, shape, order = _layout(arrays)
     if layout is None:
         return NotImplemented
-    out = xp(arrays[0]).empty(shape, result)
+    out = xp(next(a for a in arrays if not isinstance(a, np.generic))).empty(shape, result)
     double = max(a.itemsize for a in arrays) == 8
     values = _parameters_type(double)(tuple(parameters))
     if layout.rank and out.size > MOST:
         back = range(len(shape)) if order is None else order
-        arrays = [xp(a).broadcast_to(a, [shape[i] for i in back]).transpose(np.argsort(back).tolist()) for a in arrays]
+        to, axes = [shape[i] for i in back], np.argsort(back).tolist()
+        arrays = [a if isinstance(a, np.generic) else xp(a).broadcast_to(a, to).transpose(axes) for a in arrays]
         _fill_parts(kernels, instance, out, arrays, values)
     else:
         _fill(kernels, instance, out, layout, arrays, values)
@@ -36,8 +40,8 @@ def map_arrays(kernels: Kernels, instance: str, result: Any, arrays: Sequence, p
 def _fill(
     kernels: Kernels, instance: str, out: Any, layout: Layout, arrays: Sequence, values: ctypes.Structure
 ) -> None:
-    missing = [None] * (3 - len(arrays))
-    args = (out, np.int64(out.size), layout, values, *map(Strided, arrays), *missing)
+    given = [None if isinstance(a, np.generic) else Strided(a) for a in arrays] + [None] * (3 - len(arrays))
+    args = (out, np.int64(out.size), layout, values, *given)
     kernels.launch(instance, grid=(-(-out.size // (THREADS * EACH)),), block=(THREADS,), args=args)
 
 
@@ -47,7 +51,7 @@ def _fill_parts(kernels: Kernels, instance: str, out: Any, arrays: Sequence, val
     middle = out.shape[axis] // 2
     for part in (slice(0, middle), slice(middle, None)):
         at = (slice(None),) * axis + (part,)
-        target, parts = out[at], [a[at] for a in arrays]
+        target, parts = out[at], [a if isinstance(a, np.generic) else a[at] for a in arrays]
         if target.size > MOST:
             _fill_parts(kernels, instance, target, parts, values)
         else:
@@ -63,17 +67,18 @@ def _parameters_type(double: bool) -> Any:
 
 
 class Layout(ctypes.Structure):
-    """Is the kernel's struct `Layout`: shape, and strides of three inputs."""
+    """Is the kernel's struct `Layout`: shape, strides of three inputs, and the numbers among them."""
 
     _fields_ = [
         ("rank", ctypes.c_int), ("fixed", ctypes.c_int), ("vectors", ctypes.c_int),
         ("shape", ctypes.c_longlong * AXES), ("strides", ctypes.c_longlong * AXES * 3),
+        ("number", ctypes.c_double * 3),
     ]  # fmt: skip
 
 
-@cache
-def _dense(single: int) -> Layout:
-    return Layout(0, single, 1)
+@lru_cache(1024)
+def _dense(single: int, numbers: tuple[float, ...]) -> Layout:
+    return Layout(0, single, 1, number=numbers)
 
 
 def _layout(arrays: Sequence, ordered: bool = False) -> tuple[Layout | None, tuple, list | None]:
@@ -83,9 +88,10 @@ def _layout(arrays: Sequence, ordered: bool = False) -> tuple[Layout | None, tup
     shapes = {a.shape for a in arrays if a.size != 1 or a.ndim}
     shape = shapes.pop() if len(shapes) == 1 else np.broadcast_shapes(*[a.shape for a in arrays])
     single = sum(1 << i for i, a in enumerate(arrays) if a.size == 1)
+    numbers = tuple([float(a) if isinstance(a, np.generic) else 0.0 for a in arrays])
     full = [a for a in arrays if a.size != 1]
     if all(a.flags.c_contiguous and a.shape == shape for a in full):
-        return _dense(single), shape, None
+        return _dense(single, numbers), shape, None
     strides = [_strides(a, shape) for a in arrays]
     order = list(range(len(shape)))
     if not ordered:
@@ -103,12 +109,12 @@ def _layout(arrays: Sequence, ordered: bool = False) -> tuple[Layout | None, tup
     made = tuple([shape[axis] for axis in order])
     along = merged[0][1] if merged else []
     if len(merged) <= 1 and all(step == 1 or a.size == 1 for step, a in zip(along, arrays, strict=bool(merged))):
-        return _dense(single), made, back
+        return _dense(single, numbers), made, back
     if len(merged) > AXES:
         return None, made, back
     wide = 16 // max(a.itemsize for a in arrays)
     fixed = sum((step == 0) << i for i, step in enumerate(merged[-1][1]))
-    layout = Layout(len(merged), fixed, _in_vectors(merged, wide))
+    layout = Layout(len(merged), fixed, _in_vectors(merged, wide), number=numbers)
     for axis, (size, steps) in enumerate(merged):
         layout.shape[axis] = size
         for i, step in enumerate(steps):

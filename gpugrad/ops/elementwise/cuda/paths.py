@@ -36,6 +36,14 @@ class Backward:
         kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
         self.__signature__ = inspect.Signature([inspect.Parameter(name, kind) for name in self.names])
 
+    def needed(self, mask: tuple[bool, ...]) -> set[str]:
+        """Return the names of what the functors of the inputs in `mask` take."""
+        wanted = [
+            f for name, need in zip(self.op.inputs, mask, strict=True) if need for f in self.functors.get(name, [])
+        ]
+        names = {name for f in wanted for name in (*f.arrays[1:], *f.parameters)}
+        return {*names, *({_VARIANTS[self.op.name][0]} if self.op.name in _VARIANTS else ()), "needs"}
+
     def __call__(self, *values: Any) -> Any:
         given = dict(zip(self.names, values, strict=True))
         grads = []
@@ -69,6 +77,7 @@ def _bind() -> None:
             backwards.setdefault(functor.of or OPS[variant].inputs[0], []).append(functor)
     for name, backwards in owners.items():
         path = OPS[name].path("cuda")(Forward(OPS[name]))
+        path.numbers = True
         if backwards:
             path.backward(Backward(OPS[name], backwards))
 

@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from ..autograd.convert import asarray
-from ..autograd.op import Many, op, xp
-from ..autograd.tensor import Tensor
-from ..autograd.views import View
-from ..errors import ShapeError
-from .index import getitem
-from .shape import atleast_1d, atleast_2d, atleast_3d, axis_of, transpose
+from ...autograd.convert import asarray
+from ...autograd.graph import op_for
+from ...autograd.op import Many, op, xp
+from ...autograd.tensor import Tensor
+from ...autograd.views import View
+from ...errors import DTypeError, ShapeError
+from ..index import getitem
+from ..shape import atleast_1d, atleast_2d, atleast_3d, axis_of, transpose
 
 __all__ = [
     "array_split", "cat", "chunk", "column_stack", "concat", "concatenate", "dstack", "hstack", "narrow", "split",
@@ -96,7 +97,7 @@ def cut(x, *, at, axis=0):
 def _cut_rule(g: Any, at: Sequence[int], axis: int, x_shape: tuple) -> Any:
     bounds = [0, *at, x_shape[axis]]
     if bounds == sorted(bounds):
-        return xp(g[0]).concatenate(g, axis=axis)
+        return op_for("concatenate", g[0])(g, axis=axis)
     pieces = zip(g, _pieces(x_shape, at, axis), strict=True)  # they overlap, or leave gaps
     return sum(xp(part).put_add(part, index=index, shape=x_shape) for part, index in pieces)
 
@@ -258,14 +259,16 @@ def column_stack(arrays: Sequence) -> Tensor:
     return concatenate([transpose(atleast_2d(a)) if a.ndim < 2 else a for a in columns], axis=1)
 
 
-def cat(tensors: Sequence, dim: int = 0, *, axis: int | None = None) -> Tensor:
-    """Join Tensors along `dim`: PyTorch's `concatenate`, in which those of shape (0,) go with any others.
+def cat(tensors: Sequence, dim: int | None = None, *, axis: int | None = None) -> Tensor:
+    """Join Tensors along `dim` (default 0): PyTorch's `concatenate`, in which those of shape (0,) go with any others.
 
     >>> gg.cat([gg.zeros(0), gg.ones(2, 1)], dim=1)
     tensor([[1.],
             [1.]])
     """
-    axis = dim if axis is None else axis
+    if dim is not None and axis is not None:
+        raise DTypeError(f"cat: dim={dim} and axis={axis} are one argument, given twice")
+    axis = (dim or 0) if axis is None else axis
     given = [asarray(t) for t in tensors] if isinstance(tensors, (list, tuple)) else tensors
     return concatenate([t for t in given if t.shape != (0,)] or given, axis=axis)
 

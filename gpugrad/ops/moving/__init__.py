@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from ..autograd.mode import mode
-from ..autograd.op import Op, op, xp
-from ..autograd.place import place
-from ..autograd.tensor import Tensor, wrap
-from ..backend.devices import CPU, device_of
-from ..backend.devices import device as find_device
-from ..backend.dtypes import as_dtype
+from ...autograd.mode import mode
+from ...autograd.op import Many, Op, op, xp
+from ...autograd.place import place
+from ...autograd.tensor import Tensor, wrap
+from ...backend.devices import CPU, device_of
+from ...backend.devices import device as find_device
+from ...backend.dtypes import as_dtype
 
 __all__ = ["astype", "clone", "copy"]
 
@@ -31,6 +31,25 @@ def astype(x, *, dtype):
 
 
 astype.vjp(x=lambda g, x_dtype: g.astype(x_dtype))
+
+
+@op(
+    samples=lambda s: [
+        s.case([s(3, 4), s(2), s(0, 3), s()], dtype="float64"), s.case([s(4, 3).T], dtype="float64"),
+    ],
+    exact=True, dtypes="own",
+)  # fmt: skip
+def cast_all(arrays: Many, *, dtype):
+    """Return copies of all arrays as `dtype`; on a cuda device one launch makes them.
+
+    >>> from gpugrad.ops.moving import cast_all
+    >>> cast_all([gg.ones(2), gg.zeros(1)], dtype="float64")[1]
+    tensor([0.], dtype=float64)
+    """
+    return tuple([x.astype(as_dtype(dtype)) for x in arrays])
+
+
+cast_all.vjp(arrays=lambda g, i, arrays_dtype: g[i].astype(arrays_dtype[i]))
 
 
 @op(samples=lambda s: [s.case(s(3, 4)), s.case(s()), s.case(s(0, 3)), s.case(s(4, 3).T)], exact=True, dtypes="own")
