@@ -57,5 +57,5 @@ class Clipping(Recipe):
         def heights(points: np.ndarray) -> np.ndarray:
             return cliff(asarray(points, device="cpu")).numpy()
 
-        shown = {n: Surface(heights, (0.0, 9.0, -6.0, 1.0), {n: np.array(path)}) for n, path in self.record.items()}
+        shown = {n: Surface(heights, (4.5, 7.0, -4.0, 0.0), {n: np.array(path)}) for n, path in self.record.items()}
         surfaces(shown, self.picture("cliff"))

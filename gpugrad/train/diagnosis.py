@@ -77,8 +77,8 @@ def _pairs(layer: str, values: np.ndarray, least: float) -> list[Correlated]:
 def learning_rate_verdict(losses: Sequence[float]) -> str:
     """Return what the losses of a training say of its learning rate: "too high", "too low" or "right".
 
-    Too high: the losses do not stay finite, do not fall, or jump up and down by more than half of what they fell. Too
-    low: the last tenth still falls as fast as the middle did (a line), or nothing was gained. Raises OptionError for
+    Too high: the losses do not stay finite, rise to twice the first, do not fall, or jump up late by more than they
+    fell. Too low: the last tenth still falls as fast as the middle did (a line), or nothing was gained. Raises OptionError for
     fewer than 10 losses.
 
     >>> gg.train.learning_rate_verdict([0.5**step for step in range(20)])
@@ -91,7 +91,7 @@ def learning_rate_verdict(losses: Sequence[float]) -> str:
     values = np.asarray(losses, np.float64)
     if values.size < 10:
         raise OptionError(f"learning_rate_verdict: expected at least 10 losses, got {values.size}")
-    if not np.isfinite(values).all():
+    if not np.isfinite(values).all() or values.max() > 2 * abs(values[0]):
         return "too high"
     tenths = np.array([part.mean() for part in np.array_split(values, 10)])
     fallen = tenths[0] - tenths.min()

@@ -92,8 +92,9 @@ def surfaces(shown: Mapping[str, Surface], path: str | os.PathLike | None = None
         if surface.log:
             heights = np.log10(heights - heights.min() + 1e-3)
         place.contourf(x, y, heights, 30, cmap="Blues_r" if surface.paths else "coolwarm", alpha=0.8)
-        for name, steps in surface.paths.items():
-            place.plot(steps[:, 0], steps[:, 1], linewidth=1, marker=".", markersize=2, label=name)
+        for number, (name, steps) in enumerate(surface.paths.items()):
+            color = f"C{number + 1}"  # not the first, which is blue like the surface
+            place.plot(steps[:, 0], steps[:, 1], linewidth=1, marker=".", markersize=2, label=name, color=color)
         if surface.paths:
             place.legend(fontsize=6)
         if surface.points is not None:
