@@ -27,7 +27,7 @@ def network(units: int, seed: int) -> Features:
     """Return the features relu(w_i x + b_i) of a hidden layer with fixed random weights."""
     random = np.random.default_rng(seed)
     weights, places = random.choice([-1.0, 1.0], units), random.uniform(-3, 3, units)
-    return lambda x: np.maximum(0, weights * (x[:, None] - places))
+    return lambda x: np.maximum(0, weights * (x[:, None] - places)) / np.sqrt(units)
 
 
 class BiasVariance(Recipe):
@@ -44,6 +44,7 @@ class BiasVariance(Recipe):
     goals = {
         "test error over bias + variance + noise, farthest from 1": Goal(1.1, lower=True, form=".3f"),
         "network's error at the peak over that of the widest": Goal(2.0, form=".3g"),
+        "error of the widest over the best with fewer units than samples": Goal(1.0, lower=True, form=".3f"),
     }
     quick = {"draws": 40, "degrees": 8, "widest": 64}
     draws = 400
@@ -64,12 +65,13 @@ class BiasVariance(Recipe):
     def measured(self, features: Features) -> dict[str, float]:
         """Return the mean errors of the regression on `features`, over draws of its sample."""
         random = np.random.default_rng(self.options.seed + 1)
-        x = random.uniform(-3, 3, (self.draws, self.samples))
+        apart = 6 / (self.samples - 1)
+        x = np.linspace(-3, 3, self.samples) + apart * random.uniform(-0.5, 0.5, (self.draws, self.samples))
         y = truth(x) + self.noise * random.standard_normal(x.shape)
         at = np.linspace(-2.8, 2.8, 80)
         tested = truth(at) + self.noise * random.standard_normal((self.draws, len(at)))
         design = asarray(np.stack([features(row) for row in x]), device=self.device)
-        weights = (pinv(design, rcond=1e-10) @ asarray(y[:, :, None], device=self.device)).cpu().numpy()
+        weights = (pinv(design, rcond=1e-8) @ asarray(y[:, :, None], device=self.device)).cpu().numpy()
         fitted = (features(at) @ weights)[:, :, 0]
         again = (design.cpu().numpy() @ weights)[:, :, 0]
         return {
@@ -87,10 +89,11 @@ class BiasVariance(Recipe):
         ]
         best = min(polynomials, key=lambda degree: polynomials[degree]["test"])
         peak = max((w for w in networks if int(w) > 4), key=lambda width: networks[width]["test"])
-        last = list(networks)[-1]
+        last, narrow = list(networks)[-1], min(one["test"] for w, one in networks.items() if int(w) < self.samples)
         return {
             "test error over bias + variance + noise, farthest from 1": max(max(r, 1 / r) for r in ratios),
             "network's error at the peak over that of the widest": networks[peak]["test"] / networks[last]["test"],
+            "error of the widest over the best with fewer units than samples": networks[last]["test"] / narrow,
             "best degree": int(best),
             "test error of the best degree": polynomials[best]["test"],
             "units at the network's peak": int(peak),

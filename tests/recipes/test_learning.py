@@ -8,8 +8,7 @@ from recipes.runs import quick_run, said
 
 import gpugrad as gg
 from gpugrad.errors import OptionError
-from gpugrad.recipes import find
-from gpugrad.recipes.bias_variance import BiasVariance, polynomial, truth
+from gpugrad.recipes import bias_variance, find
 from gpugrad.recipes.ensembles import Heads, heads_loss
 from gpugrad.recipes.optimizers import Race
 from gpugrad.recipes.regularisation import EarlyStopping, Penalized
@@ -60,14 +59,17 @@ def test_the_learning_rule_by_hand():
     assert (model.weight.tolist(), model.bias.tolist()) == ([-2.0, 3.0], [0.0])
 
 
-def test_bias_and_variance_of_a_mean():
-    """Degree 0 fits the mean of n samples: of variance (Var f + noise^2) / n, its bias is Var f, about the mean."""
-    recipe = BiasVariance(Options(settings={"draws": 4000, "samples": 20}))
-    measured = recipe.measured(polynomial(0))
-    at, tested = truth(np.linspace(-3, 3, 100001)), truth(np.linspace(-2.8, 2.8, 80))
-    assert measured["variance"] == pytest.approx((at.var() + recipe.noise**2) / 20, rel=0.1)
-    assert measured["bias"] == pytest.approx(np.square(tested - at.mean()).mean(), rel=0.02)
-    assert measured["training"] == pytest.approx((at.var() + recipe.noise**2) * 19 / 20, rel=0.05)
+@pytest.mark.parametrize("degree", [0, 3])
+def test_bias_and_variance_of_noise(monkeypatch, degree):
+    """Of a truth that is 0, degree d fits noise alone: its d + 1 weights take noise^2 (d + 1) / n of each sample."""
+    monkeypatch.setattr(bias_variance, "truth", lambda x: 0 * x)
+    recipe = bias_variance.BiasVariance(Options(settings={"draws": 4000, "samples": 20}))
+    measured = recipe.measured(bias_variance.polynomial(degree))
+    noise = recipe.noise**2
+    assert measured["bias"] < 1e-4
+    assert measured["training"] == pytest.approx(noise * (1 - (degree + 1) / 20), rel=0.03)
+    assert measured["variance"] == pytest.approx(noise * (degree + 1) / 20, rel=0.25)
+    assert measured["test"] == pytest.approx(measured["bias"] + measured["variance"] + noise, rel=0.02)
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "laplace"])
