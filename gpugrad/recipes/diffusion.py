@@ -59,7 +59,7 @@ class Diffusion(DigitGeneration):
 
     notes = ("1.1.1 Timeline",)
     minutes = 3
-    quick = {"epochs": 2, "classifier_epochs": 3, "judged": 50, "steps": 20}
+    quick = {"epochs": 2, "classifier_epochs": 2, "judged": 50, "steps": 20}
     epochs = 300
     steps = 100
     hidden = 256

@@ -62,7 +62,7 @@ class GAN(DigitGeneration):
 
     notes = ("1.1.1 Timeline",)
     minutes = 2
-    quick = {"epochs": 3, "classifier_epochs": 3, "judged": 100}
+    quick = {"epochs": 3, "classifier_epochs": 2, "judged": 100}
     epochs = 150
     noise = 24
     lr = 5e-4

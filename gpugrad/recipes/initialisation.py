@@ -114,8 +114,8 @@ class Initialisation(Recipe):
             shown = {}
             for way in WAYS:
                 found = self.through(way, function)
-                shown |= {f"{way}, layer {i + 1}": found[i] for i in (0, 3, 6, 9) if i < len(found)}
-            histograms(shown, self.picture(f"histograms-{function}"))
+                shown |= {f"{way}, layer {i + 1}": found[i] for i in (0, 4, 9) if i < len(found)}
+            histograms(shown, self.picture(f"histograms-{function}"), columns=3)
         x = list(range(1, self.layers + 1))
         shown = {name: [max(s, 1e-12) for s in spread] for name, spread in self.record["spread"].items()}
         figure = lines(x, shown, xlabel="layer", ylabel="standard deviation of the activations")

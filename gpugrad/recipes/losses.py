@@ -25,7 +25,6 @@ from ..optim import LBFGS
 from ..train import Goal, Recipe, accuracy
 from ..viz import panels
 
-# The notes' three images: the scores of airplane ... dog and the row of the right class stand in a test.
 REGRESSION: dict[str, Callable[[Tensor], Tensor]] = {
     "squared error": lambda e: mse_loss(e, 0 * e, reduction="none"),
     "absolute error": lambda e: l1_loss(e, 0 * e, reduction="none"),
@@ -55,7 +54,7 @@ class Losses(Recipe):
     }
     quick = {"steps": 3}
     steps = 20
-    decay = 1e-3
+    decay = 1e-4
 
     def build(self) -> Module:
         names = ("softmax", "multi-class SVM")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..backend.random import manual_seed
-from ..data import DataLoader, load_digits
+from ..data import DataLoader, TensorDataset, load_digits
 from ..models import MLP
 from ..nn import Flatten, Module, ModuleDict, Sequential
 from ..nn.functional import cross_entropy
@@ -51,9 +51,10 @@ class Schedules(Recipe):
         "training loss, right over too high": Goal(0.2, lower=True, form=".3f"),
         "test accuracy, cosine": Goal(0.95),
     }
-    quick = {"epochs": 2, "batch_epochs": 1}
+    quick = {"epochs": 2, "batch_epochs": 1, "samples": 400}
     epochs = 20
     batch_epochs = 4
+    samples = 1437
 
     def build(self) -> Module:
         manual_seed(self.options.seed)
@@ -75,7 +76,8 @@ class Schedules(Recipe):
     def run_one(self, name: str, rate: float, epochs: int, schedule: Any = None, size: int = 64) -> None:
         """Train the network `name`, and note its losses and learning rates."""
         manual_seed(self.options.seed)
-        loader = DataLoader(load_digits(8).train, size, shuffle=True)
+        train = TensorDataset(*(tensor[: self.samples] for tensor in load_digits(8).train.tensors))
+        loader = DataLoader(train, size, shuffle=True)
         optimizer = SGD(self.model[name].parameters(), lr=rate)
         scheduler = None if schedule is None else schedule(optimizer, epochs)
         trainer = self.trainer(self.model[name], optimizer, cross_entropy, scheduler=scheduler, watch=False)

@@ -42,7 +42,7 @@ class VAE(DigitGeneration):
 
     notes = ("1.1.1 Timeline",)
     minutes = 1
-    quick = {"epochs": 3, "classifier_epochs": 3, "judged": 100}
+    quick = {"epochs": 3, "classifier_epochs": 2, "judged": 100}
     epochs = 100
     codes = 8
     beta = 1.0

@@ -61,5 +61,5 @@ class ExclusiveOr(Recipe):
                 with no_grad():
                     return model(asarray(points, device=self.device)).sigmoid().cpu().numpy()
 
-            shown[name] = Surface(probability, (-1.6, 1.6, -1.6, 1.6), {}, CORNERS, XOR)
+            shown[name] = Surface(probability, (-1.6, 1.6, -1.6, 1.6), {}, CORNERS, XOR, limits=(0.0, 1.0))
         surfaces(shown, self.picture("probability"))

@@ -78,8 +78,8 @@ def learning_rate_verdict(losses: Sequence[float]) -> str:
     """Return what the losses of a training say of its learning rate: "too high", "too low" or "right".
 
     Too high: the losses do not stay finite, rise to twice the first, do not fall, or jump up late by more than they
-    fell. Too low: the last tenth still falls as fast as the middle did (a line), or nothing was gained. Raises OptionError for
-    fewer than 10 losses.
+    fell. Too low: the last fifth still falls half as fast as the fastest tenth did (a line), or nothing was gained.
+    Raises OptionError for fewer than 10 losses.
 
     >>> gg.train.learning_rate_verdict([0.5**step for step in range(20)])
     'right'
@@ -99,6 +99,6 @@ def learning_rate_verdict(losses: Sequence[float]) -> str:
     if tenths[-1] > 1.02 * tenths[0] or (fallen > 0 and ups.max(initial=0) > max(fallen, 0.5 * tenths[0])):
         return "too high"
     slopes = -np.diff(tenths)
-    if fallen < 0.02 * abs(tenths[0]) or slopes[-2:].mean() > 0.5 * slopes[:3].mean():
+    if fallen < 0.02 * abs(tenths[0]) or slopes[-2:].mean() > 0.5 * slopes.max():
         return "too low"
     return "right"

@@ -60,7 +60,8 @@ class Surface(NamedTuple):
     """A function of points (n, 2) over a plane, with what is drawn on it.
 
     bounds: (lowest x, highest x, lowest y, highest y). paths: points (n, 2) in their order, by name. points and labels:
-    samples and the numbers that color them. log: heights on a logarithmic scale.
+    samples and the numbers that color them. log: heights on a logarithmic scale. limits: the heights that the colors
+    reach from and to, by default the lowest and the highest.
 
     >>> gg.viz.Surface(lambda points: points[:, 0], (0, 1, 0, 1)).log
     False
@@ -72,6 +73,7 @@ class Surface(NamedTuple):
     points: np.ndarray | None = None
     labels: np.ndarray | None = None
     log: bool = False
+    limits: tuple[float, float] | None = None
 
 
 def surfaces(shown: Mapping[str, Surface], path: str | os.PathLike | None = None, *, columns: int = 3) -> Any:
@@ -91,7 +93,8 @@ def surfaces(shown: Mapping[str, Surface], path: str | os.PathLike | None = None
         heights = np.asarray(surface.function(np.stack([x.ravel(), y.ravel()], 1).astype(np.float32))).reshape(x.shape)
         if surface.log:
             heights = np.log10(heights - heights.min() + 1e-3)
-        place.contourf(x, y, heights, 30, cmap="Blues_r" if surface.paths else "coolwarm", alpha=0.8)
+        levels = 30 if surface.limits is None else np.linspace(*surface.limits, 31)
+        place.contourf(x, y, heights, levels, cmap="Blues_r" if surface.paths else "coolwarm", alpha=0.8)
         for number, (name, steps) in enumerate(surface.paths.items()):
             color = f"C{number + 1}"  # not the first, which is blue like the surface
             place.plot(steps[:, 0], steps[:, 1], linewidth=1, marker=".", markersize=2, label=name, color=color)

@@ -14,7 +14,7 @@ from gpugrad.train import Options
 @pytest.mark.parametrize("name, part", [("gan", None), ("vae", "autoencoder"), ("diffusion", "denoiser")])
 def test_quick(tmp_path, name, part):
     run = quick_run(name, tmp_path)
-    assert run.figures["classifier's accuracy on digits"] > 0.7
+    assert run.figures["classifier's accuracy on digits"] > 0.6
     if part is not None:
         losses = run.losses[part]
         assert np.mean(losses[-len(losses) // 4 :]) < np.mean(losses[: len(losses) // 4])
