@@ -42,7 +42,7 @@ class Initialisation(Recipe):
         "share of saturated units in the last layer, tanh, large normal": Goal(0.8),
         "steps that the bias saves": Goal(1, form=".0f"),
     }
-    quick = {"width": 128, "steps": 30}
+    quick = {"width": 64, "steps": 30}
     layers = 10
     width = 512
     samples = 512

@@ -128,7 +128,7 @@ def test_early_stopping_keeps_the_best():
 
 
 def test_the_race_counts_steps():
-    race = Race(Options(settings={"steps": 50}))
+    race = Race(Options(settings={"steps": 50, "rates": 3}))
     path, rate = race.best(gg.train.ravine, (1.0, 0.0), lambda p, lr: gg.optim.SGD(p, lr=lr), "gradient descent")
     assert rate == 1.0 and race.needed(gg.train.ravine, path) == 1  # along the ravine the curvature is 1
     far = np.array([[1.0, 1.0]])
