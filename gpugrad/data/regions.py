@@ -36,8 +36,8 @@ def extremal_regions(
     sides = boxes[:, 2:] - boxes[:, :2]
     fits = ((sides >= min_size) & (sides <= max_size)).all(axis=1)
     boxes, image, area = boxes[fits], image[fits], sides[fits].prod(axis=1)
-    given = [asarray(array, device=images.device) for array in (boxes, area, image)]
-    return best_of_each_image(*given, len(gray), 0.8, count)
+    found, areas, numbers = (asarray(array, device=images.device) for array in (boxes, area, image))
+    return best_of_each_image(found, areas, numbers, len(gray), 0.8, count)
 
 
 def _components(gray: np.ndarray, values: np.ndarray, first: int, gap: float) -> tuple[np.ndarray, np.ndarray]:

@@ -57,7 +57,7 @@ def _outline(place: Any, found: Mapping[str, np.ndarray], names: Sequence[str] |
         color = f"C{label % 10}" if label >= 0 else "C1"
         xs, ys = np.array([x1, x2, x2, x1, x1]) - 0.5, np.array([y1, y1, y2, y2, y1]) - 0.5  # pixel 0 is at -0.5..0.5
         place.plot(xs, ys, color=color, linewidth=1.2)
-        said = [] if label < 0 else [str(label) if names is None else names[label]]
+        said = [] if label < 0 else [str(label if names is None else names[label])]
         said += [] if np.isnan(score) else [f"{score:.2f}"]
         if said:
             place.text(

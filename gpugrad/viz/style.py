@@ -126,8 +126,8 @@ class StyleTransfer:
         if scales < 1:
             raise OptionError(f"StyleTransfer: scales must be at least 1, got {scales}")
         if scales > 1:
-            layers = (self.content_layer, self.style_layers, self.weights)
-            smaller = StyleTransfer(self.model, *map(_halved, self.pictures), *layers)
+            content, style = map(_halved, self.pictures)
+            smaller = StyleTransfer(self.model, content, style, self.content_layer, self.style_layers, self.weights)
             found, _ = smaller.run(_halved(start), steps, optimizer, lr, scales - 1)
             start = interpolate(found[None], start.shape[1:], mode="bilinear")[0]
         inside = start.detach().clip(0.01, 0.99)

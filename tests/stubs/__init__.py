@@ -167,9 +167,9 @@ def namespace_stub(module: Any, names: Iterable[str] | None = None, *before: str
 
 
 def home_of(value: Any) -> str:
-    """The module in which a value is defined; functions of the package's face say that they are of `gpugrad`."""
+    """The module in which a value is defined; public functions and methods name the place where pickle finds them."""
     home = getattr(value, "__module__", "") or ""
-    if home != "gpugrad" or not callable(value):
+    if home not in ("gpugrad", "gpugrad.autograd.tensor") or not inspect.isfunction(value):
         return home
     inside = inspect.unwrap(value)
     return inside.__globals__["__name__"] if inspect.isfunction(inside) else inside.__module__

@@ -240,6 +240,8 @@ def bin_edges(low: Any, high: Any, size: int, bins: int, scale: float) -> tuple[
 def _region_maxima(x: Any, rois: Any, output_size: tuple, spatial_scale: float) -> Any:
     """Return the position (K, C, PH, PW) of the first maximum of each bin in the spatial plane; -1: it has no pixel."""
     ns, inside = xp(x), []
+    if 0 in x.shape[2:]:
+        return ns.full((len(rois), x.shape[1], *output_size), -1)
     for axis in (0, 1):
         size = x.shape[2 + axis]
         first, behind = bin_edges(rois[:, 2 - axis], rois[:, 4 - axis], size, output_size[axis], spatial_scale)
@@ -249,7 +251,7 @@ def _region_maxima(x: Any, rois: Any, output_size: tuple, spatial_scale: float) 
     inside = inside.reshape(len(rois), 1, *output_size, math.prod(x.shape[2:]))
     chosen = x.reshape(*x.shape[:2], 1, 1, math.prod(x.shape[2:]))[rois[:, 0].astype(int)]
     values = ns.where(inside, chosen, -math.inf)
-    best = values.max(axis=-1, keepdims=True, initial=-math.inf)
+    best = values.max(axis=-1, keepdims=True)
     is_best = ((values == best) | (values != values)) & inside
     return ns.where(inside.any(axis=-1), is_best.argmax(axis=-1), -1)
 
@@ -292,6 +294,8 @@ def _pool_gradient(g: Any, x: Any, rois: Any, output_size: tuple, spatial_scale:
 
 def put_regions(g: Any, positions: Any, rois: Any, x_shape: tuple) -> Any:
     """Add g (K, C, PH, PW) at the positions of maxima into zeros (N, C, H, W)."""
+    if 0 in x_shape:
+        return xp(g).zeros(x_shape, g.dtype)
     elements = _elements(positions, rois, x_shape).reshape(-1)
     total = xp(g).segment_sum((g * (positions >= 0)).reshape(-1), elements, num_segments=math.prod(x_shape))
     return total.reshape(x_shape)
