@@ -62,7 +62,7 @@ def _host(name: Any, value: Any) -> np.ndarray:
 def _text_of(metadata: Any) -> str:
     """Return the metadata as JSON that `load` can read."""
     try:
-        text = json.dumps(metadata)
+        text = json.dumps(metadata, sort_keys=True)
         json.loads(text)  # reads less deep than it writes
     except (TypeError, ValueError, RecursionError) as error:
         raise DTypeError(f"save: the metadata must be JSON values ({type(error).__name__}: {error})") from None
