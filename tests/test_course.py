@@ -1,44 +1,36 @@
 """Worked examples of the course notes, with the numbers that stand there (more stand beside the ops they are of)."""
 
-import numpy as np
 import pytest
 
 import gpugrad as gg
 from gpugrad import nn
 
 
-@pytest.fixture
-def one_thread():
-    """Small matrix products are faster on one thread, by far where other processes want the cores."""
-    before = gg.get_num_threads()
-    gg.set_num_threads(1)
-    yield
-    gg.set_num_threads(before)
+def test_softmax_of_the_scores():
+    p = gg.softmax(gg.tensor([3.2, 5.1, -1.7]))
+    assert [f"{value:.2f}" for value in p.tolist()] == ["0.13", "0.87", "0.00"]
+    assert f"{-gg.log(p[0]).item():.2f}" == "2.04"
+    assert f"{nn.functional.cross_entropy(gg.tensor([[3.2, 5.1, -1.7]]), gg.tensor([0])).item():.2f}" == "2.04"
 
 
-def test_two_layer_network_descends_like_the_hand_written_one(one_thread):
-    rng = np.random.default_rng(0)
-    n, d_in, h, d_out = 64, 1000, 100, 10
-    x, y = rng.standard_normal((n, d_in)), rng.standard_normal((n, d_out))
-    w1, w2 = rng.standard_normal((d_in, h)), rng.standard_normal((h, d_out))
-    a, b = gg.tensor(w1, requires_grad=True), gg.tensor(w2, requires_grad=True)
-    for step in range(2000):
-        hidden = 1 / (1 + np.exp(-x.dot(w1)))
-        error = hidden.dot(w2) - y
-        grad_w2 = hidden.T.dot(2.0 * error)
-        grad_w1 = x.T.dot((2.0 * error).dot(w2.T) * hidden * (1 - hidden))
+def test_self_attention_scores():
+    q = gg.zeros(1, 64)
+    k = gg.zeros(2, 64)
+    with gg.no_grad():
+        q[0, 0] = 1.0
+        k[0, 0], k[1, 0] = 112.0, 96.0
+    scaled = (q @ k.T) / 64**0.5
+    assert scaled.tolist() == [[14.0, 12.0]]
+    assert [f"{weight:.2f}" for weight in gg.softmax(scaled)[0].tolist()] == ["0.88", "0.12"]
+    attended = nn.functional.scaled_dot_product_attention(q, k, gg.eye(2))
+    assert [f"{weight:.2f}" for weight in attended[0].tolist()] == ["0.88", "0.12"]
 
-        loss = (((1 / (1 + gg.exp(-x @ a))) @ b - y) ** 2).sum()
-        loss.backward()
-        with gg.no_grad():
-            a -= 1e-4 * a.grad
-            b -= 1e-4 * b.grad
-        a.grad = b.grad = None
 
-        assert loss.item() == pytest.approx(np.square(error).sum(), rel=1e-8), f"step {step}"
-        w1 -= 1e-4 * grad_w1
-        w2 -= 1e-4 * grad_w2
-    np.testing.assert_allclose(a.detach().numpy(), w1, rtol=1e-7, atol=1e-9)
+def test_parameters_of_a_filter_bank():
+    """F F C K weights and K biases: six filters 5 x 5 over three channels."""
+    layer = nn.Conv2d(3, 6, 5)
+    assert (layer.weight.numel(), layer.bias.numel()) == (5 * 5 * 3 * 6, 6)
+    assert layer(gg.zeros(1, 3, 32, 32)).shape[1:] == (6, 28, 28)
 
 
 def shapes(layers, x):

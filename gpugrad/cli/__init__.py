@@ -14,6 +14,7 @@ from .usage import Parser
 COMMANDS = {
     "train": "train a model of the course notes on real data",
     "eval": "evaluate a checkpoint that train saved",
+    "notes": "list the course notes section by section: where in the code, which command shows it",
     "check": "check every op, or the ops that a file declares",
     "bench": "measure speed: CPU and GPU, the peers, the limits of the machine",
     "precompile": "compile every CUDA kernel ahead, and list what each takes of a GPU",

@@ -29,7 +29,8 @@ class BellmanEquation(Recipe):
         mdp = world.mdp(self.discount)
         by_values, by_policies = value_iteration(mdp, 1e-13), policy_iteration(mdp)
         self.record = {
-            "values": by_values.values.tolist(), "policy": by_policies.policy.tolist(), "other": by_policies.values.tolist(),
+            "values": by_values.values.tolist(), "policy": by_policies.policy.tolist(),
+            "other": by_policies.values.tolist(),
             "rounds of value iteration": by_values.rounds, "rounds of policy iteration": by_policies.rounds,
         }  # fmt: skip
 

@@ -20,8 +20,8 @@ from .rollouts import Rollout, collect
 class OnPolicy(Experience):
     """Acts by the policy for some steps, then gives shuffled parts of them, several times over.
 
-    model: observations (n, ...) -> logits (n, actions) and values (n,). A batch is observations, actions, the logarithms
-    of the actions' probabilities, advantages, and returns to which the values belong. decay: the discount, and what
+    model: observations (n, ...) -> logits (n, actions) and values (n,). A batch is observations, actions, logarithms of
+    the actions' probabilities, advantages, and returns to which the values belong. decay: the discount, and what
     advantages of later steps count (see `generalized_advantages`). batch_size: by default all steps of a rollout.
     whole: begin each rollout anew and leave out episodes that did not come to their end. baseline: subtract the values
     from the returns.

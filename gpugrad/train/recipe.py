@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -255,7 +256,7 @@ class Recipe:
         for name in ("text", "weights"):
             file = getattr(self.options, name)
             about[name] = None if file is None else str(file)
-        save(path, self.model.state_dict(), {**about, "record": self.record, "figures": dict(figures)})
+        save(path, self.model.state_dict(), {**about, "record": json.dumps(self.record), "figures": dict(figures)})
         return path
 
     @contextmanager
@@ -281,5 +282,6 @@ class Recipe:
         self.model = self.build().to(self.device)
         self.model.load_state_dict(tensors)
         self.model.eval()
-        self.record = about["record"]
+        record = about["record"]  # a text, in which dicts keep their order; files of earlier versions have a dict
+        self.record = json.loads(record) if isinstance(record, str) else record
         return self
