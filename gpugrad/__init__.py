@@ -28,7 +28,7 @@ The state of random numbers
 Constants
     pi, e, inf, nan, newaxis
 Subpackages
-    amp, autograd, cuda, data, errors, io, linalg, models, nn, optim, recipes, rl, train, typing, viz
+    amp, autograd, cuda, data, errors, io, linalg, models, nn, optim, random, recipes, rl, train, typing, viz
 A bias and an activation as one op, so that a device passes over memory once
     bias_activation
 Activation functions of several pieces, as PyTorch defines them

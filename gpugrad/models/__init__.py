@@ -14,19 +14,19 @@ from .bert import (
 from .captioning import Captioner
 from .cifar_resnet import (
     CIFARResNet,
-    plain110,
     plain20,
     plain32,
     plain44,
     plain56,
-    resnet110,
+    plain110,
     resnet20,
     resnet32,
     resnet44,
     resnet56,
+    resnet110,
 )
 from .elmo import ELMo, ScalarMix
-from .faster_rcnn import FastRCNN, FasterRCNN, small_fast_rcnn, small_faster_rcnn, small_rcnn
+from .faster_rcnn import FasterRCNN, FastRCNN, small_fast_rcnn, small_faster_rcnn, small_rcnn
 from .generation import Hypothesis, KeyValueCache, beam_search, generate, sample
 from .googlenet import GoogLeNet, GoogLeNetOutputs, Inception, googlenet
 from .gpt import GPT
@@ -37,7 +37,7 @@ from .mlp import MLP
 from .mobilenet import MobileNetV2, mobilenet_v2
 from .perceptron import Perceptron
 from .positions import PositionalEncoding, rotate_positions, scaled_embedding, sinusoidal_positions
-from .resnet import BasicBlock, Bottleneck, PlainBlock, ResNet, resnet101, resnet152, resnet18, resnet34, resnet50
+from .resnet import BasicBlock, Bottleneck, PlainBlock, ResNet, resnet18, resnet34, resnet50, resnet101, resnet152
 from .segmentation import FCN, SegNet, UNet
 from .seq2seq import Attention, Seq2Seq, TransformerTranslator, translate, translate_by_beams
 from .vgg import VGG, vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn
