@@ -27,9 +27,9 @@ __device__ __forceinline__ uint32 shared_address(const void* p) { return uint32(
 // An address in shared memory, one register wide on a GPU: swizzled addresses are cheap to derive from each other.
 struct Shared {
 #ifdef GPUGRAD_EMULATOR
-    uint64 at;
-    __device__ __forceinline__ Shared(const void* p) : at(reinterpret_cast<uint64>(p)) {}
-    const void* pointer() const { return reinterpret_cast<const void*>(at); }
+    const char* at;  // a pointer, from which the check build knows the array's end
+    __device__ __forceinline__ Shared(const void* p) : at(static_cast<const char*>(p)) {}
+    __device__ __forceinline__ operator const void*() const { return at; }
 #else
     uint32 at;
     __device__ __forceinline__ Shared(const void* p) : at(shared_address(p)) {}
@@ -37,7 +37,12 @@ struct Shared {
     // The address whose bits differ in `flipped`, and `bytes` behind that.
     __device__ __forceinline__ Shared moved(uint32 flipped, uint32 bytes) const {
         Shared to = *this;
+#ifdef GPUGRAD_EMULATOR
+        uint64 address = reinterpret_cast<uint64>(at);
+        to.at += (address ^ flipped) + bytes - address;
+#else
         to.at = (at ^ flipped) + bytes;
+#endif
         return to;
     }
 };
@@ -87,6 +92,13 @@ __device__ __forceinline__ uint32 to_tf32(float x) {
 #endif
 }
 
+// What the functions below are given: in the emulator a plain pointer, of which its checks know more.
+#ifdef GPUGRAD_EMULATOR
+using SharedRow = const void*;
+#else
+using SharedRow = Shared;
+#endif
+
 // 2^x in one instruction, with an error of 2^-22; results below 2^-126 are 0.
 __device__ __forceinline__ float fast_exp2(float x) {
 #ifdef GPUGRAD_EMULATOR
@@ -100,9 +112,9 @@ __device__ __forceinline__ float fast_exp2(float x) {
 
 // ---- fragments from shared memory. `row` is 16-byte aligned; of x2, lanes 16-31 give rows that are not read.
 
-__device__ __forceinline__ void ldmatrix_x4(uint32& r0, uint32& r1, uint32& r2, uint32& r3, Shared row PTX_SITE) {
+__device__ __forceinline__ void ldmatrix_x4(uint32& r0, uint32& r1, uint32& r2, uint32& r3, SharedRow row PTX_SITE) {
 #ifdef GPUGRAD_EMULATOR
-    emulator::ldmatrix<false>(site, row.pointer(), r0, r1, r2, r3);
+    emulator::ldmatrix<false>(site, row, r0, r1, r2, r3);
 #else
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                  : "=r"(r0), "=r"(r1), "=r"(r2), "=r"(r3)
@@ -112,9 +124,9 @@ __device__ __forceinline__ void ldmatrix_x4(uint32& r0, uint32& r1, uint32& r2, 
 }
 
 __device__ __forceinline__ void ldmatrix_x4_trans(uint32& r0, uint32& r1, uint32& r2, uint32& r3,
-                                                  Shared row PTX_SITE) {
+                                                  SharedRow row PTX_SITE) {
 #ifdef GPUGRAD_EMULATOR
-    emulator::ldmatrix<true>(site, row.pointer(), r0, r1, r2, r3);
+    emulator::ldmatrix<true>(site, row, r0, r1, r2, r3);
 #else
     asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
                  : "=r"(r0), "=r"(r1), "=r"(r2), "=r"(r3)
@@ -123,9 +135,9 @@ __device__ __forceinline__ void ldmatrix_x4_trans(uint32& r0, uint32& r1, uint32
 #endif
 }
 
-__device__ __forceinline__ void ldmatrix_x2(uint32& r0, uint32& r1, Shared row PTX_SITE) {
+__device__ __forceinline__ void ldmatrix_x2(uint32& r0, uint32& r1, SharedRow row PTX_SITE) {
 #ifdef GPUGRAD_EMULATOR
-    emulator::ldmatrix<false>(site, row.pointer(), r0, r1);
+    emulator::ldmatrix<false>(site, row, r0, r1);
 #else
     asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];"
                  : "=r"(r0), "=r"(r1)
@@ -134,9 +146,9 @@ __device__ __forceinline__ void ldmatrix_x2(uint32& r0, uint32& r1, Shared row P
 #endif
 }
 
-__device__ __forceinline__ void ldmatrix_x2_trans(uint32& r0, uint32& r1, Shared row PTX_SITE) {
+__device__ __forceinline__ void ldmatrix_x2_trans(uint32& r0, uint32& r1, SharedRow row PTX_SITE) {
 #ifdef GPUGRAD_EMULATOR
-    emulator::ldmatrix<true>(site, row.pointer(), r0, r1);
+    emulator::ldmatrix<true>(site, row, r0, r1);
 #else
     asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];"
                  : "=r"(r0), "=r"(r1)
@@ -145,9 +157,9 @@ __device__ __forceinline__ void ldmatrix_x2_trans(uint32& r0, uint32& r1, Shared
 #endif
 }
 
-__device__ __forceinline__ void ldmatrix_x1(uint32& r0, Shared row PTX_SITE) {
+__device__ __forceinline__ void ldmatrix_x1(uint32& r0, SharedRow row PTX_SITE) {
 #ifdef GPUGRAD_EMULATOR
-    emulator::ldmatrix<false>(site, row.pointer(), r0);
+    emulator::ldmatrix<false>(site, row, r0);
 #else
     asm volatile("ldmatrix.sync.aligned.m8n8.x1.shared.b16 {%0}, [%1];"
                  : "=r"(r0)
@@ -161,16 +173,16 @@ __device__ __forceinline__ void ldmatrix_x1(uint32& r0, Shared row PTX_SITE) {
 #else
 #define PTX_SAME_SITE
 #endif
-__device__ __forceinline__ void ldmatrix_x4(uint32 (&r)[4], Shared row PTX_SITE) {
+__device__ __forceinline__ void ldmatrix_x4(uint32 (&r)[4], SharedRow row PTX_SITE) {
     ldmatrix_x4(r[0], r[1], r[2], r[3], row PTX_SAME_SITE);
 }
-__device__ __forceinline__ void ldmatrix_x4_trans(uint32 (&r)[4], Shared row PTX_SITE) {
+__device__ __forceinline__ void ldmatrix_x4_trans(uint32 (&r)[4], SharedRow row PTX_SITE) {
     ldmatrix_x4_trans(r[0], r[1], r[2], r[3], row PTX_SAME_SITE);
 }
-__device__ __forceinline__ void ldmatrix_x2(uint32 (&r)[2], Shared row PTX_SITE) {
+__device__ __forceinline__ void ldmatrix_x2(uint32 (&r)[2], SharedRow row PTX_SITE) {
     ldmatrix_x2(r[0], r[1], row PTX_SAME_SITE);
 }
-__device__ __forceinline__ void ldmatrix_x2_trans(uint32 (&r)[2], Shared row PTX_SITE) {
+__device__ __forceinline__ void ldmatrix_x2_trans(uint32 (&r)[2], SharedRow row PTX_SITE) {
     ldmatrix_x2_trans(r[0], r[1], row PTX_SAME_SITE);
 }
 #undef PTX_SAME_SITE

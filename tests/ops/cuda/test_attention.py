@@ -62,6 +62,7 @@ def test_gpus_before_sm_80(cuda, monkeypatch):
     monkeypatch.setattr(type(cuda), "capability", 75)
     arrays = draw(1, 2, 1, 17, 33, 16, 24)
     agree(run(cuda, arrays, dtype="float16"), reference(arrays), 5e-3)
+    names = [name for name in names if "attention" in name]  # the others cast to 16 bits and back
     assert len(names) == 4 and not any("mma" in name for name in names)
 
 
@@ -118,9 +119,9 @@ def test_more_heads_than_a_grid_has_rows(cuda, monkeypatch, dtype):
     arrays = draw(65_538, 1, 1, 2, 1, 8, 8)
     if is_emulated():  # takes minutes there: so many blocks fit along x alone
         grids = []
-        monkeypatch.setattr(Kernels, "launch", lambda self, name, *, grid, **_: grids.append(grid))
+        monkeypatch.setattr(Kernels, "launch", lambda self, name, *, grid, **_: grids.append((name, grid)))
         run(cuda, arrays, dtype=dtype)
-        assert grids == [(65_538,)] * 4
+        assert [grid for name, grid in grids if "attention" in name] == [(65_538,)] * 4
     else:
         agree(run(cuda, arrays, dtype=dtype), run(gg.device("cpu"), arrays), 1e-2)
 
