@@ -56,6 +56,7 @@ def function_calls():
         calls[f"conv{d}d"] = (x, reals(6, 2, *kernel)), dict(bias=reals(6), stride=1, padding=1, dilation=1, groups=2)
         calls[f"conv_transpose{d}d"] = (x, reals(4, 3, *kernel)), dict(bias=reals(6), groups=2, output_padding=0)
         calls[f"dropout{d}d"] = (x,), {}
+        calls["stochastic_depth"] = (x, 0.5, "row"), {}
         values, places = F.max_pool2d(gg.tensor(x), 2, return_indices=True) if d == 2 else (None, None)
         if d != 2:
             values, places = getattr(F, f"max_pool{d}d")(gg.tensor(x), 2, return_indices=True)
@@ -214,6 +215,7 @@ SOME_LAYERS = [
     ("Softmax2d", (), {}, (IMAGES,)),
     ("Threshold", (0.1, 2.0), {}, (ROWS,)),
     ("Transformer", (4, 2, 1, 1, 8), {}, (TIMES, TIMES)),
+    ("StochasticDepth", (0.5, "row"), {}, (IMAGES,)),
     ("TransformerDecoderLayer", (4, 2, 8), {"dropout": 0.1}, (TIMES, TIMES)),
     ("TransformerEncoderLayer", (4, 2, 8), {"dropout": 0.1}, (TIMES,)),
     ("TripletMarginLoss", (), dict(margin=1.0, p=2.0, eps=1e-6), (ROWS, ROWS, ROWS)),

@@ -28,7 +28,7 @@ def _torch_rms_norm(torch, x, weight, ndim, eps):
     return torch.nn.functional.rms_norm(x, x.shape[-ndim:], weight, eps)
 
 
-def _torch_batch_norm(torch, x, weight, bias, eps):
+def _torch_batch_norm(torch, x, weight, bias, eps, running=None):
     return torch.nn.functional.batch_norm(x, None, None, weight, bias, training=True, eps=eps)
 
 
@@ -125,7 +125,7 @@ def _rms_norm(np, x, weight, ndim, eps):
     return x / np.sqrt(np.mean(x * x, axis=-1, keepdims=True) + eps) * weight
 
 
-def _batch_norm(np, x, weight, bias, eps):
+def _batch_norm(np, x, weight, bias, eps, running=None):
     centred = x - np.mean(x, axis=(0, 2, 3), keepdims=True)
     xhat = centred / np.sqrt(np.mean(centred * centred, axis=(0, 2, 3), keepdims=True) + eps)
     return xhat * np.reshape(weight, (1, -1, 1, 1)) + np.reshape(bias, (1, -1, 1, 1))

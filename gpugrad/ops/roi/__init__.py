@@ -48,6 +48,7 @@ def _some_boxes(s: Any, n: int, spread: float = 20) -> Any:
         s.case(s(0, 4), s(0), iou_threshold=0.5),
     ],
     dtypes="own",
+    bench=lambda s: (s.case(_some_boxes(s, n, 400), s(n), iou_threshold=0.5) for n in (1000, 100, 5000)),
 )
 def nms(boxes: Fixed, scores: Fixed, *, iou_threshold):
     """Return the numbers (int64) of the boxes (n, 4) that stay, best first: non-maximum suppression.
@@ -266,6 +267,10 @@ def _elements(positions: Any, rois: Any, x_shape: tuple) -> Any:
 
 @op(
     samples=lambda s: _cases(s, _POOL, lambda shape, count, way: (s.distinct(*shape), _some_rois(s, count, shape[0]))),
+    bench=lambda s: (
+        s.case(s(2, 256, 50, 50), _bench_rois(s, count), output_size=(7, 7), spatial_scale=0.0625)
+        for count in (64, 512)
+    ),
 )
 def roi_pool(x, rois: Fixed, *, output_size, spatial_scale):
     """Return the maximum of x (N, C, H, W) in each bin of regions: rois (K, 5) -> (K, C, PH, PW).

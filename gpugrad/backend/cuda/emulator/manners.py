@@ -85,6 +85,7 @@ LIKE_CUPY = _Module(
     tril=_through_float32(np.tril),
     triu=_through_float32(np.triu),
     take=lambda x, indices, axis=None: np.take(x, indices, axis, mode="wrap"),
+    take_along_axis=lambda x, indices, axis: np.take_along_axis(x, indices % max(1, x.shape[axis]), axis),
     linalg=_Module(
         np.linalg,
         solve=_silent(_solve, _nan),
