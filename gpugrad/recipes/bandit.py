@@ -32,7 +32,7 @@ class Regret(Recipe):
     def regret(self, kind: str, means: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Return the mean regret so far after each pull (pulls,), of bandits with the given means (bandits, arms)."""
         rows, pulled, sums = np.arange(len(means)), np.zeros(means.shape), np.zeros(means.shape)
-        bandits, missed = Bandit(means.ravel()), np.zeros((self.pulls, len(means)))
+        bandits, missed = Bandit(means.ravel().tolist()), np.zeros((self.pulls, len(means)))
         for t in range(self.pulls):
             values = np.where(pulled > 0, sums / np.maximum(pulled, 1), np.inf)  # an arm that is new comes first
             if kind == "UCB":

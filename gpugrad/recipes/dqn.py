@@ -87,7 +87,7 @@ class DQN(Acting):
         target.load_state_dict(online.state_dict())
         return ModuleDict({"online": online, "target": target})
 
-    def scores(self, model: Module, observations: Tensor) -> Tensor:
+    def scores(self, model: Any, observations: Tensor) -> Tensor:
         return model["online"](observations)
 
     def learn(self, model: Any, seed: int, variant: str) -> tuple[Trainer, Experience]:

@@ -1,6 +1,7 @@
 """Losses: values, gradients, and the support vector machine beside softmax on digits."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -66,7 +67,7 @@ class Losses(Recipe):
         for name, model in self.model.items():
             optimizer = LBFGS(model.parameters(), line_search_fn="strong_wolfe")
 
-            def closure(name: str = name, model: Module = model, optimizer: LBFGS = optimizer) -> Tensor:
+            def closure(name: str = name, model: Any = model, optimizer: LBFGS = optimizer) -> Tensor:
                 optimizer.zero_grad()
                 loss = losses[name](model(images), labels) + self.decay * (model[1].weight ** 2).sum()
                 loss.backward()

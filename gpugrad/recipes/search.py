@@ -30,7 +30,7 @@ def fitted(values: dict[str, float], epochs: int, seed: int) -> Module:
     """Return a network trained with the values."""
     manual_seed(seed)
     model = Sequential(Flatten(), MLP(64, 32, 10))
-    optimizer = SGD(model.parameters(), momentum=0.9, **values)
+    optimizer = SGD(model.parameters(), values["lr"], momentum=0.9, weight_decay=values["weight_decay"])
     loader = DataLoader(parts()[0], 32, shuffle=True)
     with np.errstate(over="ignore", invalid="ignore"):
         Trainer(model, optimizer, cross_entropy, progress=False, watch=False).fit(loader, epochs)

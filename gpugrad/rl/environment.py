@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -121,10 +121,11 @@ class VectorEnvironment:
         return self.environment.observe(self.states), rewards, terminated, truncated, info
 
 
+Kind = TypeVar("Kind", bound=Environment)
 _OWN: dict[str, type[Environment]] = {}
 
 
-def named(kind: type[Environment]) -> type[Environment]:
+def named(kind: type[Kind]) -> type[Kind]:
     """Make an Environment known to `make` under the name of its class."""
     _OWN[kind.__name__] = kind
     return kind

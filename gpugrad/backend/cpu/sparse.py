@@ -53,7 +53,7 @@ class Sparse:
 
         def part(blocks: list) -> None:
             for rows in blocks:
-                number = np.arange(lengths[rows[-1]])
+                number = np.arange(int(lengths[rows[-1]]))
                 place = self.starts[rows, None] + number
                 inside = number < lengths[rows, None]
                 np.minimum(place, len(weights) - 1, out=place)
