@@ -98,7 +98,7 @@ template <typename A> __device__ Share<A> join_block(Share<A> value) {
         __syncthreads();
         if (threadIdx.x < half) shared[threadIdx.x] = Share<A>::join(shared[threadIdx.x], shared[threadIdx.x + half]);
     }
-    return shared[0];
+    return threadIdx.x ? value : shared[0];  // the others must not read what thread 0 still writes
 }
 
 // Writes the loss, and for the mean its divisor, which is NaN where no row counts.
