@@ -7,7 +7,7 @@ from ..backend.devices import device as find_device
 from ..errors import CheckpointError
 from ..io import load
 from ..recipes import find, names
-from ..train import Options
+from ..train import Options, Recipe
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,10 +19,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Load the checkpoint and print its figures. Raises CheckpointError for a file that `train` did not write."""
     options = Options(find_device(args.device))
-    _, metadata = load(args.checkpoint)
-    name = metadata.get("recipe") if isinstance(metadata, dict) else None
+    tensors, about = load(args.checkpoint)
+    name = about["recipe"] if isinstance(about, dict) and Recipe.saved <= about.keys() else None
     if not isinstance(name, str) or name not in names():
         raise CheckpointError(f"{args.checkpoint}: not written by `gpugrad train` (its recipe is not one of {names()})")
-    recipe = find(name).restore(args.checkpoint, options)
+    recipe = find(name).restore(tensors, about, options)
     print("\n".join(recipe.described(recipe.evaluate())))
     return 0

@@ -21,7 +21,7 @@ def save_outcome(recipe: Recipe, outcome: Outcome, path: Path) -> None:
     about = suite("measuring.environment").environment(threads, [str(recipe.device)], "recipe")
     figures = {
         name: {
-            "text": f"{value:{recipe.goals[name].form if name in recipe.goals else '.4g'}}",
+            "text": recipe.formatted(name, value),
             "value": value,
             "goal": str(recipe.goals[name]) if name in recipe.goals else None,
             "met": outcome.met.get(name),

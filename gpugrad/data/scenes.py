@@ -10,6 +10,7 @@ import numpy as np
 from ..autograd.convert import asarray
 from ..autograd.tensor import Tensor
 from ..errors import DataError
+from ..nn.detection import box_iou
 from .dataset import Dataset
 from .tables import interpolation, load_digits
 
@@ -134,13 +135,9 @@ class DigitScenes(Dataset):
             ink[top : top + height, left : left + width] = np.clip(1.3 * digit, 0, 1)
             rows, columns = (np.flatnonzero((ink > 0.35).any(axis)) for axis in (1, 0))
             box = np.array([columns[0], rows[0], columns[-1] + 1, rows[-1] + 1], np.float32)
-            if not boxes or _overlaps(box, np.array(boxes)).max() <= self.overlap:
+            if not boxes:
+                return which, ink, box
+            overlaps = box_iou(asarray(box[None], device="cpu"), asarray(np.array(boxes), device="cpu"))
+            if bool(overlaps.max() <= self.overlap):
                 return which, ink, box
         return None
-
-
-def _overlaps(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Return the intersections over unions of a box (4,) with others (n, 4)."""
-    sides = np.clip(np.minimum(box[2:], boxes[:, 2:]) - np.maximum(box[:2], boxes[:, :2]), 0, None)
-    both = sides.prod(1)
-    return both / ((box[2:] - box[:2]).prod() + (boxes[:, 2:] - boxes[:, :2]).prod(1) - both)

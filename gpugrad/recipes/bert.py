@@ -27,8 +27,7 @@ from ..models import (
 )
 from ..nn import Module, ModuleDict
 from ..optim import AdamW
-from ..optim.lr_scheduler import LambdaLR
-from ..train import BertPretraining, FineTuning, Goal, Recipe
+from ..train import BertPretraining, FineTuning, Goal, Recipe, falling
 from ..viz import curves
 
 SUBJECTS = ("email", "turtle", "asyncio", "logging", "tkinter", "unittest", "datetime", "tarfile")
@@ -122,7 +121,7 @@ class SmallBERT(Recipe):
             epochs = self.epochs if first else self.task_epochs
             steps, lr = epochs * len(loader), self.lr if first else self.task_lr
             optimizer = AdamW(model.parameters(), lr=lr, weight_decay=0.01)
-            schedule = LambdaLR(optimizer, lambda s, steps=steps: min(1, (s + 1) / self.warmup) * (1 - s / (steps + 1)))
+            schedule = falling(optimizer, steps + 1, self.warmup)
             kind = BertPretraining if first else FineTuning
             trainer = self.trainer(
                 model, optimizer, kind=kind, scheduler=schedule, scheduled="step", clip=1.0, watch=False

@@ -10,8 +10,7 @@ from ..data import DataLoader, SceneCaptions
 from ..models import Captioner, translate
 from ..nn import Module
 from ..optim import Adam
-from ..optim.lr_scheduler import LambdaLR
-from ..train import Goal, Recipe, Translation
+from ..train import Goal, Recipe, Translation, falling
 from ..viz import attention_of, words_on_image
 
 
@@ -47,7 +46,7 @@ class Captioning(Recipe):
         captions = SceneCaptions(self.scenes, self.size, "train", self.options.seed)
         loader = DataLoader(captions, self.batch_size, shuffle=True)
         optimizer, steps = Adam(self.model.parameters(), lr=self.lr), self.epochs * len(loader)
-        schedule = LambdaLR(optimizer, lambda step: min(1, (step + 1) / self.warmup) * (1 - step / (steps + 1)))
+        schedule = falling(optimizer, steps + 1, self.warmup)
         trainer = self.trainer(
             self.model, optimizer, kind=Translation, scheduler=schedule, scheduled="step", clip=1.0, watch=False
         )

@@ -13,7 +13,7 @@ from ..models import QNetwork
 from ..nn import Module, ModuleDict
 from ..nn.functional import smooth_l1_loss
 from ..optim import Adam
-from ..rl import Acting, Experience, ReplayBuffer, collect
+from ..rl import Acting, Experience, ReplayBuffer, collect, of_actions
 from ..train import Trainer
 
 
@@ -50,10 +50,10 @@ class QLearning(Trainer):
     def loss_of(self, batch: tuple[Tensor, ...]) -> Tensor:
         observations, actions, rewards, following, terminated = batch
         with no_grad():
-            best = (self.online if self.double else self.target)(following).argmax(axis=1, keepdims=True)
-            worth = self.target(following).take_along_axis(best, axis=1).reshape(-1)
+            best = (self.online if self.double else self.target)(following).argmax(axis=1)
+            worth = of_actions(self.target(following), best)
             wanted = rewards + self.discount * (1 - terminated) * worth
-        values = self.online(observations).take_along_axis(actions.reshape(-1, 1), axis=1).reshape(-1)
+        values = of_actions(self.online(observations), actions)
         return smooth_l1_loss(values, wanted)
 
     def train_step(self, batch: Any) -> Tensor:

@@ -14,8 +14,7 @@ from ..models import ELMo, ScalarMix, cosines
 from ..nn import Linear, Module, ModuleDict
 from ..nn.functional import cross_entropy
 from ..optim import Adam
-from ..optim.lr_scheduler import LambdaLR
-from ..train import Goal, Recipe, Trainer
+from ..train import Goal, Recipe, Trainer, falling, token_cross_entropy
 from ..viz import curves
 
 PAIRS = (
@@ -31,7 +30,7 @@ class BothDirections(Trainer):
         tokens, _ = batch
         after, before = self.model(tokens)
         pairs = (after[:, :-1], tokens[:, 1:]), (before[:, 1:], tokens[:, :-1])
-        losses = [cross_entropy(logits.reshape(-1, logits.shape[-1]), words.reshape(-1)) for logits, words in pairs]
+        losses = [token_cross_entropy(logits, words) for logits, words in pairs]
         return (losses[0] + losses[1]) / 2
 
 
@@ -108,9 +107,9 @@ class ContextualFeatures(Recipe):
             TokenDataset(self.pseudo.tokens[: self.cut], self.length), self.batch_size, shuffle=True, drop_last=True
         )
         optimizer, steps = Adam(elmo.parameters(), lr=self.lr), self.epochs * len(loader)
-        falling = LambdaLR(optimizer, lambda step: 1 - step / (steps + 1))
+        schedule = falling(optimizer, steps + 1)
         trainer: Any = self.trainer(
-            elmo, optimizer, kind=BothDirections, scheduler=falling, scheduled="step", clip=1.0, watch=False
+            elmo, optimizer, kind=BothDirections, scheduler=schedule, scheduled="step", clip=1.0, watch=False
         )
         losses = {"two directions": self.fit(trainer, loader).losses}
         data = self.features(0, self.cut)

@@ -3,11 +3,8 @@
 from typing import Any
 
 from ..autograd.tensor import Tensor
-from ..models import ActorCritic
-from ..nn import Module
 from ..nn.functional import log_softmax
-from ..optim import Adam
-from ..rl import Acting, Experience, OnPolicy
+from ..rl import PolicyLearning, of_actions
 from ..train import Goal, Trainer
 
 
@@ -20,16 +17,17 @@ class Reinforcement(Trainer):
     def loss_of(self, batch: tuple[Tensor, ...]) -> Tensor:
         observations, actions, _, advantages, returns = batch
         logits, values = self.model(observations)
-        chosen = log_softmax(logits, 1).take_along_axis(actions.reshape(-1, 1), axis=1).reshape(-1)
+        chosen = of_actions(log_softmax(logits, 1), actions)
         return -(advantages * chosen).mean() + 0.5 * ((values - returns) ** 2).mean()
 
 
-class Reinforce(Acting):
+class Reinforce(PolicyLearning):
     """Balances a pole by REINFORCE, with a learned baseline and without one.
 
     Williams 1992, "Simple statistical gradient-following algorithms for connectionist reinforcement learning".
     """
 
+    kind = Reinforcement
     minutes = 3
     quick = {"agents": 1, "epochs": 2, "solved": 0.0}
     variants = ("with baseline", "without")
@@ -38,17 +36,7 @@ class Reinforce(Acting):
     lr = 3e-3
     count = 8  # environments
     steps = 500  # of an episode at most
+    trace = 1.0  # whole returns
 
-    def network(self, observations: int, actions: int) -> Module:
-        return ActorCritic(observations, actions)
-
-    def scores(self, model: Module, observations: Tensor) -> Tensor:
-        return model(observations)[0]
-
-    def learn(self, model: Any, seed: int, variant: str) -> tuple[Trainer, Experience]:
-        optimizer = Adam(model.parameters(), lr=self.lr)
-        trainer = self.trainer(model, optimizer, kind=Reinforcement, clip=0.5, watch=False)
-        return trainer, OnPolicy(
-            self.environment, self.count, self.greedy(model), self.solved, seed, model=model, steps=self.steps,
-            decay=(self.discount, 1.0), rollouts=5, whole=True, baseline=variant == "with baseline",
-        )  # fmt: skip
+    def experience(self, variant: str) -> dict[str, Any]:
+        return {"rollouts": 5, "whole": True, "baseline": variant == "with baseline"}

@@ -7,8 +7,7 @@ from ..models import FCN, SegNet, UNet
 from ..nn import Module, ModuleDict
 from ..nn.functional import cross_entropy
 from ..optim import Adam
-from ..optim.lr_scheduler import LambdaLR
-from ..train import Goal, Recipe, mean_iou, predicted_classes, segmented
+from ..train import Goal, Recipe, falling, mean_iou, predicted_classes, segmented
 from ..viz import color_classes, curves, edges, image_grid
 
 CLASSES = 11  # the canvas and ten digits
@@ -60,7 +59,7 @@ class Segmentation(Recipe):
             loader = DataLoader(self.split.train, self.batch_size, shuffle=True)
             optimizer = Adam(model.parameters(), lr=self.lr)
             steps = max(1, self.epochs * len(loader))
-            schedule = LambdaLR(optimizer, lambda step, steps=steps: 1 - step / steps)
+            schedule = falling(optimizer, steps)
             # 5.2.3, "a per-pixel classifier": scores (N, 11, S, S), classes (N, S, S)
             trainer = self.trainer(model, optimizer, cross_entropy, scheduler=schedule, scheduled="step")
             self.fit(trainer, loader, name=name)

@@ -9,8 +9,7 @@ from ..data import DataLoader, WordContexts, WordCorpus, docstrings
 from ..models import Word2Vec, odd_one_out
 from ..nn import Module, ModuleDict
 from ..optim import Adam
-from ..optim.lr_scheduler import LambdaLR
-from ..train import Goal, Recipe, WordVectors, neighbours
+from ..train import Goal, Recipe, WordVectors, falling, neighbours
 from ..viz import curves, word_map
 
 # Words that are of one kind wherever they occur in docstrings.
@@ -72,8 +71,10 @@ class WordVectorsOfDocstrings(Recipe):
             loader = DataLoader(contexts, self.batch_size, shuffle=True)
             epochs = (self.softmax_epochs if full else self.epochs) * (self.cbow_times if kind == "cbow" else 1)
             optimizer, steps = Adam(model.parameters(), lr=self.lr), epochs * len(loader)
-            falling = LambdaLR(optimizer, lambda step, steps=steps: 1 - step / (steps + 1))
-            trainer = self.trainer(model, optimizer, kind=WordVectors, scheduler=falling, scheduled="step", watch=False)
+            schedule = falling(optimizer, steps + 1)
+            trainer = self.trainer(
+                model, optimizer, kind=WordVectors, scheduler=schedule, scheduled="step", watch=False
+            )
             trainer.negatives = None if full else self.negatives
             losses[name] = self.fit(trainer, loader, epochs, name=name.replace(", ", "-").replace(" ", "-")).losses
         self.record["seconds"] = dict(self.step_seconds)

@@ -10,10 +10,13 @@ import numpy as np
 from ..autograd.convert import asarray
 from ..autograd.mode import no_grad
 from ..autograd.tensor import Tensor
+from ..models import ActorCritic
 from ..nn import Module
 from ..nn.functional import log_softmax
+from ..optim import Adam
+from ..train import Trainer
 from .experience import generalized_advantages
-from .recipe import Experience
+from .recipe import Acting, Experience
 from .rollouts import Rollout, collect
 
 
@@ -92,3 +95,43 @@ class OnPolicy(Experience):
         kept = complete if self.whole else np.ones_like(complete)
         columns = rollout.observations, rollout.actions, chosen, advantages, advantages + values
         return [column[kept] for column in columns]
+
+
+def of_actions(table: Tensor, actions: Tensor) -> Tensor:
+    """Return the entry of each row's action: (n, actions) and integers (n,) -> (n,).
+
+    >>> gg.rl.of_actions(gg.tensor([[1.0, 2.0], [3.0, 4.0]]), gg.tensor([1, 0])).tolist()
+    [2.0, 3.0]
+    """
+    return table.take_along_axis(actions.reshape(-1, 1), axis=1).reshape(-1)
+
+
+class PolicyLearning(Acting):
+    """A recipe in which an actor and a critic learn from what the policy does. A recipe gives the `kind` of trainer,
+    which holds the loss, and may change what the experience is made of.
+
+    >>> sorted(set(gg.rl.PolicyLearning.settings()) - set(gg.rl.Acting.settings()))
+    ['count', 'steps', 'trace']
+    """
+
+    kind: type[Trainer]
+    count = 16  # environments
+    steps = 128  # in each of them, of a rollout
+    trace = 0.95  # the decay of advantages
+
+    def network(self, observations: int, actions: int) -> Module:
+        return ActorCritic(observations, actions)
+
+    def scores(self, model: Module, observations: Tensor) -> Tensor:
+        return model(observations)[0]
+
+    def experience(self, variant: str) -> dict[str, Any]:
+        """Return further arguments of `OnPolicy`."""
+        return {}
+
+    def learn(self, model: Any, seed: int, variant: str) -> tuple[Trainer, Experience]:
+        trainer = self.trainer(model, Adam(model.parameters(), lr=self.lr), kind=self.kind, clip=0.5, watch=False)
+        return trainer, OnPolicy(
+            self.environment, self.count, self.greedy(model), self.solved, seed, model=model, steps=self.steps,
+            decay=(self.discount, self.trace), **self.experience(variant),
+        )  # fmt: skip

@@ -13,8 +13,8 @@ from ..io import load_weights
 from ..nn import Module
 from ..nn.functional import cross_entropy
 from ..optim import SGD
-from ..optim.lr_scheduler import LambdaLR
 from .recipe import Recipe
+from .schedules import falling
 from .trainer import Trainer
 
 Mix = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -115,10 +115,9 @@ class Classification(Recipe):
         loader = DataLoader(self.split.train, self.batch_size, shuffle=True)
         optimizer = SGD(model.parameters(), lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
         steps = max(1, self.epochs * len(loader))
-        schedule = LambdaLR(optimizer, lambda step: 1 - step / steps)
-        trainer = AugmentedTrainer(
-            self.augment if augment is None else augment, model, optimizer, cross_entropy, mix=mix, scheduler=schedule,
-            scheduled="step", device=self.device, progress=self.options.progress,
+        trainer = self.trainer(
+            self.augment if augment is None else augment, model, optimizer, cross_entropy, kind=AugmentedTrainer,
+            mix=mix, scheduler=falling(optimizer, steps), scheduled="step",
         )  # fmt: skip
         self.fit(trainer, loader, name=name)
         if trainer.losses and drawn:

@@ -16,8 +16,8 @@ from ..data import CharTokenizer, DataLoader, TokenDataset, python_source
 from ..errors import DataError
 from ..nn.functional import cross_entropy
 from ..optim import AdamW
-from ..optim.lr_scheduler import LambdaLR
 from .recipe import Recipe
+from .schedules import falling
 from .trainer import Trainer
 
 
@@ -75,6 +75,15 @@ def _looked_up(keys: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.n
     return np.where(keys[places] == wanted, values[places], 0)
 
 
+def token_cross_entropy(logits: Tensor, tokens: Tensor, **options: Any) -> Tensor:
+    """Return the cross-entropy of logits (..., V) with tokens (...): `cross_entropy`, whose options it takes.
+
+    >>> gg.train.token_cross_entropy(gg.zeros(2, 3, 4), gg.zeros(2, 3, dtype="int64")).exp()
+    tensor(4.)
+    """
+    return cross_entropy(logits.reshape(-1, logits.shape[-1]), tokens.reshape(-1), **options)
+
+
 class NextToken(Trainer):
     """Learns to predict the token after each: the model gives logits (N, T, V), or a tuple that begins with them.
 
@@ -88,7 +97,7 @@ class NextToken(Trainer):
         tokens, following = batch
         output = self.model(tokens)
         logits = output[0] if isinstance(output, tuple) else output
-        return cross_entropy(logits.reshape(-1, logits.shape[-1]), following.reshape(-1))
+        return token_cross_entropy(logits, following)
 
 
 class LanguageModeling(Recipe):
@@ -139,7 +148,7 @@ class LanguageModeling(Recipe):
         loader = self.loader()
         optimizer = AdamW(self.model.parameters(), lr=self.lr, weight_decay=0.01)
         steps = self.epochs * len(loader)
-        schedule = LambdaLR(optimizer, lambda step: min(1, (step + 1) / 50) * (1 - step / (steps + 1)))
+        schedule = falling(optimizer, steps + 1, warmup=50)
         trainer = self.trainer(
             self.model, optimizer, kind=self.kind, scheduler=schedule, scheduled="step", clip=1.0, watch=False
         )
@@ -164,7 +173,6 @@ class LanguageModeling(Recipe):
                 tokens, following = (asarray(part, device=self.device) for part in (tokens, following))
                 output = self.model(tokens)
                 logits = output[0] if isinstance(output, tuple) else output
-                flat = logits.reshape(-1, logits.shape[-1])
-                total += cross_entropy(flat, following.reshape(-1), reduction="sum").item()
+                total += token_cross_entropy(logits, following, reduction="sum").item()
                 count += following.size
         return total / count / math.log(2)

@@ -8,6 +8,7 @@ from ..autograd.convert import asarray
 from ..autograd.tensor import Tensor
 from ..data import mask_tokens
 from ..nn.functional import cross_entropy
+from .language import token_cross_entropy
 from .trainer import Trainer
 
 
@@ -35,7 +36,7 @@ class BertPretraining(Trainer):
             for part in mask_tokens(tokens.cpu().numpy(), vocab_size, random, self.share)
         )
         logits, follows = self.model(given, tokens != 0, segments)
-        hidden = cross_entropy(logits.reshape(-1, logits.shape[-1]), wanted.reshape(-1))
+        hidden = token_cross_entropy(logits, wanted)
         return hidden + cross_entropy(follows, following)
 
 
@@ -57,4 +58,4 @@ class FineTuning(Trainer):
         if isinstance(output, tuple):
             start, end = (cross_entropy(logits, target[:, side]) for side, logits in enumerate(output))
             return (start + end) / 2
-        return cross_entropy(output.reshape(-1, output.shape[-1]), target.reshape(-1))
+        return token_cross_entropy(output, target)

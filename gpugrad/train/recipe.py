@@ -14,7 +14,7 @@ from typing import Any, ClassVar, NamedTuple
 from ..backend.devices import device as find_device
 from ..backend.random import manual_seed
 from ..errors import CheckpointError, OptionError
-from ..io import load, save
+from ..io import save
 from ..nn import Module, ModuleDict
 from .trainer import Trainer
 
@@ -115,6 +115,7 @@ class Recipe:
     {'error': True}
     """
 
+    saved: ClassVar = frozenset({"recipe", "seed", "quick", "settings", "text", "record"})  # what a checkpoint says
     notes: ClassVar[tuple[str, ...]] = ()  # the course notes' sections that it shows
     minutes: ClassVar[float] = 1  # that a full run takes on two cores
     goals: ClassVar[Mapping[str, Goal]] = {}
@@ -165,7 +166,7 @@ class Recipe:
         """Return what `Options.settings` can change, with the values of a full run."""
         names = {name for kind in cls.__mro__ if issubclass(kind, Recipe) for name in vars(kind)} - set(vars(Recipe))
         found = {name: getattr(cls, name) for name in sorted(names | {"epochs"}) if not name.startswith("_")}
-        return {n: v for n, v in found.items() if isinstance(v, (int, float, str)) and n not in ("notes", "minutes")}
+        return {name: value for name, value in found.items() if isinstance(value, (int, float, str))}
 
     def picture(self, name: str, suffix: str = ".png") -> Path:
         """Return the path of a picture of the run, which the report will show."""
@@ -247,7 +248,11 @@ class Recipe:
             if goal is not None:
                 verdict = ("reached" if goal.is_met(value) else "missed") if self.is_full else "of a full run"
                 said = f" ({goal}: {verdict})"
-            yield f"{name}: {value:{goal.form if goal is not None else '.4g'}}{said}"
+            yield f"{name}: {self.formatted(name, value)}{said}"
+
+    def formatted(self, name: str, value: float) -> str:
+        """Return a figure as it is printed: in its goal's form, if it has one."""
+        return f"{value:{self.goals[name].form if name in self.goals else '.4g'}}"
 
     def _save(self, figures: Mapping[str, float]) -> Path:
         path = self.options.out / f"{self.name}.safetensors"
@@ -269,11 +274,8 @@ class Recipe:
             raise
 
     @classmethod
-    def restore(cls, checkpoint: Path, options: Options) -> Recipe:
-        """Return the recipe of a saved run with its trained network. Raises CheckpointError for another file."""
-        tensors, about = load(checkpoint)
-        if not isinstance(about, dict) or not {"recipe", "seed", "quick", "settings", "text", "record"} <= about.keys():
-            raise CheckpointError(f"{checkpoint}: not written by `gpugrad train`")
+    def restore(cls, tensors: Mapping[str, Any], about: Mapping[str, Any], options: Options) -> Recipe:
+        """Return the recipe of a saved run with its trained network, from what its checkpoint holds (`gg.io.load`)."""
         options.seed, options.quick, options.settings = about["seed"], about["quick"], about["settings"]
         for name in ("text", "weights"):  # files of earlier versions have no weights
             setattr(options, name, None if about.get(name) is None else Path(about[name]))

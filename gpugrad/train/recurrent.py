@@ -9,9 +9,8 @@ import numpy as np
 from ..autograd.convert import asarray
 from ..autograd.tensor import Tensor
 from ..models import sample
-from ..nn.functional import cross_entropy
 from ..ops.join import concatenate
-from .language import NextToken
+from .language import NextToken, token_cross_entropy
 
 
 class Streams:
@@ -62,7 +61,7 @@ class TruncatedBackpropagation(NextToken):
         else:
             logits, state = self.model(tokens, state)
         self._state = tuple(part.detach() for part in state)
-        return cross_entropy(logits.reshape(-1, logits.shape[-1]), following.reshape(-1))
+        return token_cross_entropy(logits, following)
 
     def _with_own(self, tokens: Tensor, state: tuple | None, share: float) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Return the logits (N, T, V) where tokens but the first are replaced, and the state."""

@@ -10,11 +10,11 @@ import numpy as np
 from ..autograd.tensor import Tensor
 from ..data import DataLoader, DateTranslation
 from ..models import translate
-from ..nn.functional import cross_entropy
 from ..ops.pad import pad
 from ..optim import Adam
-from ..optim.lr_scheduler import LambdaLR
+from .language import token_cross_entropy
 from .recipe import Recipe
+from .schedules import falling
 from .trainer import Trainer
 
 
@@ -37,8 +37,7 @@ class Translation(Trainer):
         source, target = batch
         beginning = pad(target[:, :-1], pad_width=((0, 0), (1, 0)), constant_values=1)
         logits, _ = self.model(source, beginning)
-        flat = logits.reshape(-1, logits.shape[-1])
-        return cross_entropy(flat, target.reshape(-1), ignore_index=0, label_smoothing=self.smoothing)
+        return token_cross_entropy(logits, target, ignore_index=0, label_smoothing=self.smoothing)
 
 
 class DatesToNumbers(Recipe):
@@ -68,7 +67,7 @@ class DatesToNumbers(Recipe):
         """Train a translator by Adam, with a learning rate that rises and then falls to zero."""
         loader = DataLoader(self.pairs_to_learn, self.batch_size, shuffle=True)
         optimizer, steps = Adam(model.parameters(), lr=self.lr, betas=(0.9, 0.98)), self.epochs * len(loader)
-        schedule = LambdaLR(optimizer, lambda step: min(1, (step + 1) / self.warmup) * (1 - step / (steps + 1)))
+        schedule = falling(optimizer, steps + 1, self.warmup)
         trainer = self.trainer(
             model, optimizer, kind=Translation, scheduler=schedule, scheduled="step", clip=1.0, watch=False
         )
