@@ -6,7 +6,6 @@ Source: Chen et al. 2016, "Training Deep Nets with Sublinear Memory Cost".
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import copy
 from typing import Any
 
 from ..backend.random import get_rng_state, set_rng_state
@@ -14,28 +13,8 @@ from ..errors import GradientError
 from .functional import grad
 from .graph import Node, OutputNode, check_unchanged, freed, reachable, wrap_gradient
 from .mode import Switch, mode
+from .nests import map_tensors, tensors_in
 from .tensor import Tensor, wrap
-
-
-def _mapped(change: Callable[[Tensor], Any], value: Any) -> Any:
-    """Return `value` with each Tensor in it, also in tuples, lists and dicts, changed."""
-    if isinstance(value, Tensor):
-        return change(value)
-    if isinstance(value, (list, tuple)):
-        items = [_mapped(change, item) for item in value]
-        return getattr(value, "_make", type(value))(items)  # a named tuple takes its items one by one
-    if isinstance(value, dict):
-        made = copy(value)
-        made.update({key: _mapped(change, item) for key, item in value.items()})
-        return made
-    return value
-
-
-def _tensors(value: Any) -> list[Tensor]:
-    """Return the Tensors in `value`, in the order in which `_mapped` meets them."""
-    found: list[Tensor] = []
-    _mapped(found.append, value)
-    return found
 
 
 class Stretch:
@@ -49,7 +28,7 @@ class Stretch:
     def run(self, inputs: list[Tensor]) -> Any:
         """Return the function's result for these Tensors in place of its own."""
         given = iter(inputs)
-        args, kwargs = _mapped(lambda _: next(given), self.arguments)
+        args, kwargs = map_tensors(lambda _: next(given), self.arguments)
         return self.function(*args, **kwargs)
 
     def run_again(self, inputs: list[Tensor]) -> list[Tensor]:
@@ -59,7 +38,7 @@ class Stretch:
             if self.rng_state is not None:
                 set_rng_state(self.rng_state)
             with Switch(**{**self.modes, "autocast": region and region.again()}):
-                return [o for o in _tensors(self.run(inputs)) if o.requires_grad]
+                return [o for o in tensors_in(self.run(inputs)) if o.requires_grad]
         finally:
             if self.rng_state is not None:
                 set_rng_state(now)
@@ -83,7 +62,7 @@ class CheckpointNode(Node):
     def backward(self, g: Any, wanted: set | None, differentiable: bool) -> list:
         if self.stretch is None:
             raise freed(self)
-        arguments = _tensors(self.stretch.arguments)
+        arguments = tensors_in(self.stretch.arguments)
         edges = self.edges[: len(arguments)]
         kept = [*((f"argument {i}", x) for i, x in enumerate(arguments)), *(("a parameter", x) for x in self.leaves)]
         check_unchanged(self, [(name, x._array) for name, x in kept])
@@ -141,15 +120,15 @@ def checkpoint(
     if not mode.grad:
         return function(*args, **kwargs)
     stretch = Stretch(function, args, kwargs, preserve_rng_state)
-    arguments = _tensors(stretch.arguments)
+    arguments = tensors_in(stretch.arguments)
     edges = tuple(x._edge() for x in arguments)
     fresh = [_fresh(x, edge, False) for x, edge in zip(arguments, edges, strict=True)]
     result = stretch.run(fresh)
-    live = [o for o in _tensors(result) if o.requires_grad]
+    live = [o for o in tensors_in(result) if o.requires_grad]
     if not live:
         return result
     own = {id(x) for x in fresh}
     leaves = [node for node in reachable({o._edge() for o in live}) if node.number == 0 and id(node) not in own]
     node = CheckpointNode(stretch, edges, leaves, live)
     places = iter([OutputNode(node, i) for i in range(len(live))] if len(live) > 1 else [node])
-    return _mapped(lambda o: wrap(o._array, o.device, next(places)) if o.requires_grad else o.detach(), result)
+    return map_tensors(lambda o: wrap(o._array, o.device, next(places)) if o.requires_grad else o.detach(), result)

@@ -30,7 +30,7 @@ def save_outcome(recipe: Recipe, outcome: Outcome, path: Path) -> None:
     }
     row = {
         "recipe": recipe.name,
-        "description": (type(recipe).__doc__ or "").strip().splitlines()[0],
+        "description": recipe.description(),
         "full": recipe.is_full,
         "seed": recipe.options.seed,
         "figures": figures,

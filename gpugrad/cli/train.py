@@ -69,7 +69,7 @@ def listed() -> list[str]:
     lines = [f"{'recipe':<16} {'minutes':>7}  what it shows (gpugrad train NAME)"]
     for name in names():
         kind = find(name)
-        lines.append(f"{name:<16} {kind.minutes:>7g}  {(kind.__doc__ or '').splitlines()[0]}")
+        lines.append(f"{name:<16} {kind.minutes:>7g}  {kind.description()}")
     return lines
 
 

@@ -9,6 +9,7 @@ from functools import update_wrapper
 from typing import Any
 
 from ..autograd.mode import Switch, mode
+from ..autograd.nests import map_tensors
 from ..autograd.op import Op
 from ..autograd.tensor import Tensor, wrap
 from ..autograd.versions import INSIDE, all_changed, changes, clock
@@ -101,12 +102,12 @@ class Graph:
             return found.replay(tensors)
 
     def _first(self, device: Device, key: Any, given: tuple) -> Any:
-        args, kwargs = _each(given, lambda t: t.to(device=device))
+        args, kwargs = map_tensors(lambda t: t.to(device=device), given)
         ready = device.graph()
         with ready.running(), _own_casts():
             out = self._function(*args, **kwargs)
         self._ready[key] = ready
-        return _each(out, lambda t: t.detach())
+        return map_tensors(lambda t: t.detach(), out)
 
     def reset(self) -> None:
         """Forget what was captured, and free its memory.
@@ -121,12 +122,12 @@ class _Captured:
 
     def __init__(self, function: Callable, device: Device, ready: Any, given: tuple):
         self._inputs: list[Tensor] = []
-        args, kwargs = _each(given, lambda t: self._buffer(t, device))
+        args, kwargs = map_tensors(lambda t: self._buffer(t, device), given)
         self._capture = Capture(device, ready)
         before = next(clock)
         try:
             with self._capture.recording(), _own_casts():
-                self._out = _each(function(*args, **kwargs), lambda t: t.detach())
+                self._out = map_tensors(lambda t: t.detach(), function(*args, **kwargs))
         except ready.refusals as error:
             if isinstance(error, GpugradError) and not isinstance(error, CaptureError):
                 raise
@@ -161,22 +162,11 @@ class _Captured:
         for leaf, gradient in self._gradients:
             leaf._grad = gradient
         all_changed(self._changed, "cuda.graph")
-        return _each(self._out, lambda t: wrap(t._array.copy(), t.device, None))
-
-
-def _each(value: Any, change: Callable[[Tensor], Any]) -> Any:
-    """Return `value` with every Tensor in nested tuples, lists and dicts replaced by `change` of it."""
-    if isinstance(value, Tensor):
-        return change(value)
-    if isinstance(value, dict):
-        return {key: _each(item, change) for key, item in value.items()}
-    if isinstance(value, tuple) and hasattr(value, "_make"):
-        return value._make(_each(item, change) for item in value)  # type: ignore[attr-defined]
-    return type(value)(_each(item, change) for item in value) if type(value) in (tuple, list) else value
+        return map_tensors(lambda t: wrap(t._array.copy(), t.device, None), self._out)
 
 
 def _shape(value: Any, tensors: list[Tensor]) -> Any:
-    """Return what a capture depends on, hashable, and collect the Tensors in the order of `_each`."""
+    """Return what a capture depends on, hashable, and collect the Tensors in the order of `map_tensors`."""
     if isinstance(value, Tensor):
         tensors.append(value)
         return "tensor", value.shape, value.dtype

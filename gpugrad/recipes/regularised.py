@@ -42,7 +42,7 @@ class Regularised(DigitClassification):
     changed at random, other than by mixup and cutout, so that there is something to gain.
     """
 
-    notes = ("Regularization: stochastic depth, fractional pooling, etc",)
+    notes = ("Regularization: Stochastic depth, fractional pooling, etc",)
     minutes = 3
     quick = {"epochs": 3, "train_samples": 96, "repeats": 1}
     size = 16

@@ -162,6 +162,11 @@ class Recipe:
         return module if package.endswith("recipes") else type(self).__name__.lower()
 
     @classmethod
+    def description(cls) -> str:
+        """Return the first line of its docstring."""
+        return (cls.__doc__ or "").strip().partition("\n")[0]
+
+    @classmethod
     def settings(cls) -> dict[str, Any]:
         """Return what `Options.settings` can change, with the values of a full run."""
         names = {name for kind in cls.__mro__ if issubclass(kind, Recipe) for name in vars(kind)} - set(vars(Recipe))

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 
 from ..autograd.mode import no_grad
+from ..autograd.nests import tensors_in
 from ..autograd.tensor import Tensor
 from ..backend.dtypes import is_float
 from ..errors import TrainingError
@@ -77,9 +78,9 @@ def nan_watch(model: Module) -> Iterator[None]:
     """
 
     def check(name: str, module: Module, args: Any, output: Any) -> None:
-        bad = [t for t in _tensors(output) if not is_finite(t)]
+        bad = [t for t in tensors_in(output) if not is_finite(t)]
         if bad:
-            given = "" if all(map(is_finite, _tensors(args))) else "not "
+            given = "" if all(map(is_finite, tensors_in(args))) else "not "
             weights = [n for n, p in module.named_parameters(recurse=False) if not is_finite(p)]
             weights = f"; its {', '.join(weights)} is not finite" if weights else ""
             values = bad[0].detach().cpu().numpy().astype(np.float32)
@@ -148,13 +149,6 @@ def _hooks(model: Module, see: Callable, chosen: Callable[[Module], bool]) -> It
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _tensors(nest: Any) -> list[Tensor]:
-    if isinstance(nest, Tensor):
-        return [nest]
-    items = nest.values() if isinstance(nest, dict) else nest if isinstance(nest, (tuple, list)) else ()
-    return [tensor for item in items for tensor in _tensors(item)]
 
 
 def is_finite(tensor: Tensor) -> bool:

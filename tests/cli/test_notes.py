@@ -10,7 +10,7 @@ from recipes.runs import said
 import gpugrad as gg
 from gpugrad.cli import COMMANDS
 from gpugrad.cli.notes import entries
-from gpugrad.recipes import names
+from gpugrad.recipes import find, names
 
 ROOT = Path(__file__).parents[2]
 
@@ -71,3 +71,8 @@ def test_the_command():
     _, page = said("notes", "--markdown")
     assert page.count("\n| ") == len(entries()) + 5
     assert said("notes", "nosuchthing")[0] == 2
+
+
+@pytest.mark.parametrize("name", names())
+def test_recipes_name_sections_that_there_are(name):
+    assert set(find(name).notes) <= {section for _, section in sections()}

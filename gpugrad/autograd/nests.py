@@ -1,0 +1,31 @@
+"""Tensors inside of tuples, lists and dicts, as functions take and return them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import copy
+from typing import Any
+
+from .tensor import Tensor
+
+
+def map_tensors(change: Callable[[Tensor], Any], nest: Any) -> Any:
+    """Return `nest` with each Tensor in it, also in tuples, lists and dicts, changed."""
+    if isinstance(nest, Tensor):
+        return change(nest)
+    if isinstance(nest, (list, tuple)):
+        items = [map_tensors(change, item) for item in nest]
+        return getattr(nest, "_make", type(nest))(items)  # a named tuple takes its items one by one
+    if isinstance(nest, dict):
+        made = copy(nest)
+        made.update({key: map_tensors(change, item) for key, item in nest.items()})
+        return made
+    return nest
+
+
+def tensors_in(nest: Any) -> list[Tensor]:
+    """Return the Tensors in `nest`, in the order in which `map_tensors` meets them."""
+    if isinstance(nest, Tensor):
+        return [nest]
+    items = nest.values() if isinstance(nest, dict) else nest if isinstance(nest, (tuple, list)) else ()
+    return [tensor for item in items for tensor in tensors_in(item)]
