@@ -135,7 +135,6 @@ from .autograd.checkpoint import checkpoint
 from .autograd.convert import asarray, from_numpy, tensor
 from .autograd.explain import told as _told
 from .autograd.function import Function
-from .autograd.functional import grad
 from .autograd.mode import (
     detect_anomaly,
     enable_grad,
@@ -221,7 +220,9 @@ _SUBJECTS = {
     "default_dtype set_default_dtype promote",
     "Devices, threads and precision": "Device device default_device set_default_device get_num_threads set_num_threads "
     "get_float32_matmul_precision set_float32_matmul_precision",
-    "Gradients and their recording": "grad checkpoint no_grad enable_grad set_grad_enabled is_grad_enabled "
+    "Derivatives of functions, and functions over batches": "elementwise_grad grad hessian jacfwd jacobian jacrev jvp "
+    "value_and_grad vjp",
+    "Gradients and their recording": "checkpoint no_grad enable_grad set_grad_enabled is_grad_enabled "
     "inference_mode is_inference_mode_enabled detect_anomaly",
     "Mixed precision": "autocast is_autocast_enabled get_autocast_dtype",
     "Ops of your own": "op xp Function",
@@ -229,16 +230,46 @@ _SUBJECTS = {
     "Constants": "pi e inf nan newaxis",
     "Subpackages": "amp autograd cuda data errors io linalg models nn optim random recipes rl train typing viz",
 }
-_LAZY = frozenset(_SUBJECTS["Subpackages"].split())
+_LAZY = {name: "" for name in _SUBJECTS["Subpackages"].split()}  # name -> the module that holds it; "": it is one
+_LAZY |= dict.fromkeys(_SUBJECTS["Derivatives of functions, and functions over batches"].split(), "autograd.transforms")
+# Modules of `ops` that are made of other ops and imported when one of their functions is first asked for.
+_LATER = {
+    "arranging": "argpartition array_equiv block copyto corrcoef cov dsplit fill_diagonal histogram2d "
+    "hsplit intersect1d lexsort partition place put put_along_axis putmask rollaxis "
+    "row_stack setdiff1d setxor1d union1d vsplit",
+    "editing": "append apply_along_axis apply_over_axes choose compress delete ediff1d extract insert "
+    "piecewise ptp resize select trim_zeros",
+    "grids": "array asanyarray ascontiguousarray asfortranarray diag_indices diag_indices_from "
+    "fromfunction geomspace identity indices iscomplexobj isrealobj isscalar ix_ mask_indices "
+    "ndim ravel_multi_index shape size tri tril_indices tril_indices_from triu_indices "
+    "triu_indices_from unravel_index",
+    "nan": "nanargmax nanargmin nancumprod nancumsum nanmax nanmedian nanmin nanpercentile nanprod "
+    "nanquantile nanstd nanvar",
+    "parts": "around bitwise_count degrees divmod fabs fix float_power frexp gcd isneginf isposinf lcm "
+    "ldexp logaddexp2 mod modf radians spacing",
+    "querying": "can_cast isdtype issubdtype promote_types result_type",
+    "sampled": "bartlett blackman convolve correlate gradient hamming hanning interp kaiser polyadd "
+    "polyder polyfit polyint polymul polysub polyval sinc unwrap vander",
+}
+_LAZY |= {name: f"ops.{family}" for family, names in _LATER.items() for name in names.split()}
 _FAMILIES = [module for module in vars(_ops).values() if hasattr(module, "__all__")]
-_NAMES = " ".join(_SUBJECTS.values()).split() + [name for family in _FAMILIES for name in family.__all__]
+_NAMES = " ".join([*_SUBJECTS.values(), *_LATER.values()]).split() + [
+    name for family in _FAMILIES for name in family.__all__
+]
 
 __all__ = sorted(set(_NAMES))  # pyright: ignore[reportUnsupportedDunderAll]
 
+
+def _shown(name: str, value: _Any) -> _Any:
+    """Return what is public under a name: a function tells its errors by it."""
+    if isinstance(value, _FunctionType):  # an op names itself in its errors
+        value = _told(value)
+        value.__module__, value.__qualname__ = __name__, name  # where pickle finds it
+    return value
+
+
 for _name in ("tensor", "asarray", "from_numpy", *(name for family in _FAMILIES for name in family.__all__)):
-    if isinstance(globals()[_name], _FunctionType):  # an op names itself in its errors
-        globals()[_name] = _function = _told(globals()[_name])
-        _function.__module__, _function.__qualname__ = __name__, _name  # where pickle finds it
+    globals()[_name] = _shown(_name, globals()[_name])
 _methods.attach(globals())
 _register_type(Tensor, _Namespace(_sys.modules[__name__], "tensor"))  # xp(tensor): all that is public, then all ops
 _keep_heap()
@@ -248,7 +279,9 @@ def __getattr__(name: str) -> _Any:
     if name == "bfloat16":  # ml_dtypes is imported when it is needed
         return _bfloat16()
     if name in _LAZY:
-        return _importlib.import_module(f".{name}", __name__)
+        module = _importlib.import_module(f".{_LAZY[name] or name}", __name__)
+        value = globals()[name] = _shown(name, getattr(module, name)) if _LAZY[name] else module
+        return value
     raise AttributeError(f"module 'gpugrad' has no attribute {name!r}")
 
 

@@ -215,7 +215,7 @@ def _like(values: Sequence, single: bool) -> Any:
     return values[0] if single else tuple(values)
 
 
-def _zeros_for_none(grads: Sequence, inputs: Sequence) -> list:
+def zeros_for_none(grads: Sequence, inputs: Sequence) -> list:
     return [
         wrap(t.device.xp.zeros(t.shape, t.dtype), t.device, None) if g is None else g
         for g, t in zip(grads, inputs, strict=True)
@@ -226,9 +226,9 @@ def _gradients(outputs: tuple, inputs: tuple, vectors: Any, create_graph: bool) 
     """Return what `grad` returns, with zeros for an input that no output depends on."""
     live = [(o, v) for o, v in zip(outputs, vectors, strict=True) if o.requires_grad]
     if not live:
-        return _zeros_for_none([None] * len(inputs), inputs)
+        return zeros_for_none([None] * len(inputs), inputs)
     grads = grad([o for o, _ in live], inputs, [v for _, v in live], True, create_graph, allow_unused=True)
-    return _zeros_for_none(grads, inputs)
+    return zeros_for_none(grads, inputs)
 
 
 def vjp(function: Callable, inputs: Any, v: Any = None, create_graph: bool = False) -> tuple[Any, ...]:
@@ -312,11 +312,11 @@ def jacobian(function: Callable, inputs: Any, create_graph: bool = False) -> Any
             raise DTypeError(f"jacobian: an output has dtype {out.dtype}, expected a floating-point one")
         basis = out.device.xp.eye(out._array.size, dtype=out.dtype).reshape(-1, *out.shape)
         row_gradients = [_gradients((out,), inputs, [wrap(b, out.device, None)], create_graph) for b in basis]
-        rows.append(_like([_stacked([g[i] for g in row_gradients], out, t) for i, t in enumerate(inputs)], single_in))
+        rows.append(_like([stacked([g[i] for g in row_gradients], out, t) for i, t in enumerate(inputs)], single_in))
     return rows[0] if isinstance(outputs, Tensor) else tuple(rows)
 
 
-def _stacked(rows: list, out: Tensor, given: Tensor) -> Tensor:
+def stacked(rows: list, out: Tensor, given: Tensor) -> Tensor:
     if not rows:
         return wrap(out.device.xp.zeros(out.shape + given.shape, given.dtype), given.device, None)
     return OPS["stack"](rows, axis=0).reshape(out.shape + given.shape)
