@@ -1,4 +1,4 @@
-"""Derivatives of functions as functions: `grad(f)`, `value_and_grad(f)`, `vjp(f, ...)`, ..., as in JAX and HIPS autograd.
+"""Derivatives of functions as functions: `grad(f)`, `value_and_grad(f)`, `vjp(f, ...)`, ..., as JAX and HIPS have them.
 
 They compose to any order, also over what a function closes over: a derivative is recorded itself if the graph that the
 function made leads to something besides its inputs. `argnums` (HIPS: `argnum`) names the positional arguments to

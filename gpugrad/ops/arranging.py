@@ -266,14 +266,17 @@ def _target(name: str, x: Any) -> Tensor:
     return x
 
 
-def copyto(dst: Tensor, src: Any, casting: str = "same_kind", where: Any = True) -> None:
-    """Write `src`, broadcast, into a Tensor, at the elements where `where` holds.
+def copyto(dst: Any, src: Any, casting: str = "same_kind", where: Any = True) -> None:
+    """Write `src`, broadcast, into a Tensor (or an ndarray), at the elements where `where` holds.
 
     >>> x = gg.zeros(3)
     >>> gg.copyto(x, [1.0, 2.0, 3.0], where=[True, False, True])
     >>> x
     tensor([1., 0., 3.])
     """
+    if isinstance(dst, np.ndarray):
+        np.copyto(dst, asarray(src).numpy(), casting, asarray(where).numpy())  # type: ignore[arg-type]
+        return
     dst, src = _target("copyto", dst), asarray(src, device=dst.device)
     if not np.can_cast(src.dtype, dst.dtype, casting):  # type: ignore[arg-type]
         raise DTypeError(f"copyto: {src.dtype} does not become {dst.dtype} by the rule {casting!r}")
@@ -310,8 +313,8 @@ def place(x: Tensor, mask: Any, vals: Any) -> None:
     x[mask] = take(vals, np.arange(int(mask.sum().item())) % vals.shape[0])
 
 
-def put(x: Tensor, indices: Any, values: Any) -> None:
-    """Write values into a Tensor at these places of the flattened array, repeated if they are too few.
+def put(x: Tensor, ind: Any, v: Any) -> None:
+    """Write the values v into a Tensor at these places of the flattened array, repeated if they are too few.
 
     >>> x = gg.zeros(2, 2)
     >>> gg.put(x, [0, 3], [1.0, 2.0])
@@ -319,8 +322,8 @@ def put(x: Tensor, indices: Any, values: Any) -> None:
     tensor([[1., 0.],
             [0., 2.]])
     """
-    x, places = _target("put", x), ravel(asarray(indices))
-    values = ravel(asarray(values, x.dtype, x.device))
+    x, places = _target("put", x), ravel(asarray(ind))
+    values = ravel(asarray(v, x.dtype, x.device))
     flat = ravel(x.clone())
     flat[places] = take(values, np.arange(places.shape[0]) % values.shape[0])
     x[...] = reshape(flat, x.shape)

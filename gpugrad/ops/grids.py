@@ -78,7 +78,9 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
     >>> gg.geomspace(1, 100, 3)
     tensor([  1.,  10., 100.])
     """
-    start, stop = asarray(start, dtype or float), asarray(stop, dtype or float)
+    if not isinstance(start, Tensor) and not isinstance(stop, Tensor):
+        return tensor(np.geomspace(start, stop, num, endpoint, axis=axis), dtype or float)
+    start, stop = asarray(start, dtype), asarray(stop, dtype)
     ends = log10(start.abs()), log10(stop.abs())
     made = copysign(power(10.0, linspace(*ends, num, endpoint, dtype=dtype)), start)
     return made if axis == 0 else made.moveaxis(0, axis)
@@ -139,14 +141,14 @@ def isrealobj(x: Any) -> bool:
     return not iscomplexobj(x)
 
 
-def tri(N: int, M: int | None = None, k: int = 0, dtype: Any = None) -> Tensor:
-    """Return an (N, M) matrix with ones on and below diagonal k and zeros above.
+def tri(n: int, m: int | None = None, k: int = 0, dtype: Any = None) -> Tensor:
+    """Return an (n, m) matrix with ones on and below diagonal k and zeros above.
 
     >>> gg.tri(2, 3)
     tensor([[1., 0., 0.],
             [1., 1., 0.]])
     """
-    return OPS["tril"](ones(N, N if M is None else M, dtype=dtype), k=k)
+    return OPS["tril"](ones(n, n if m is None else m, dtype=dtype), k=k)
 
 
 def _tensors(arrays: Any) -> tuple[Tensor, ...]:

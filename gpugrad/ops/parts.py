@@ -1,5 +1,6 @@
 """Elementwise functions under NumPy's names: quotients with remainders, parts of numbers, neighbours, divisors."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-def divmod(x, y):
+def divmod(x, y) -> tuple[Tensor, Tensor]:
     """Return (x // y, x % y), the quotient rounded down and the remainder.
 
     >>> gg.divmod(gg.tensor([7, -7]), 3)
@@ -42,7 +43,7 @@ def divmod(x, y):
     return floor_divide(x, y), remainder(x, y)
 
 
-def modf(x):
+def modf(x) -> tuple[Tensor, Tensor]:
     """Return (the fractions, the whole parts) of x, both with its sign.
 
     >>> gg.modf(gg.tensor([1.5, -1.5]))
@@ -92,7 +93,7 @@ def logaddexp2(x, y):
     """
     x, y = asarray(x), asarray(y)
     top, distance = maximum(x, y), absolute(x - y)
-    return where(isinf(top), top, top + log1p(exp2(-where(isinf(top), 0, distance))) * (1 / np.log(2)))
+    return where(isinf(top), top, top + log1p(exp2(-where(isinf(top), 0, distance))) * (1 / math.log(2)))
 
 
 def ldexp(x, y):
@@ -106,7 +107,7 @@ def ldexp(x, y):
     return multiply(x, exp2(asarray(y, x.dtype, x.device)))
 
 
-def frexp(x):
+def frexp(x) -> tuple[Tensor, Tensor]:
     """Return (mantissa, exponent) with x = mantissa * 2**exponent and 0.5 <= |mantissa| < 1; exponents are int32.
 
     >>> gg.frexp(gg.tensor([3.0, 8.0]))

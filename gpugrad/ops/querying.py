@@ -33,16 +33,16 @@ def isdtype(dtype: Any, kind: Any) -> bool:
     return dtype == as_dtype(kind)
 
 
-def issubdtype(dtype: Any, kind: Any) -> bool:
-    """Return whether a dtype lies below another or below one of NumPy's abstract types, such as `np.floating`.
+def issubdtype(arg1: Any, arg2: Any) -> bool:
+    """Return whether the dtype `arg1` lies below another or below one of NumPy's abstract types, such as `np.floating`.
 
     >>> gg.issubdtype(gg.float32, np.floating)
     True
     """
-    dtype = as_dtype(dtype)
+    dtype = as_dtype(arg1)
     if dtype.kind == "V":  # bfloat16, which NumPy does not know to be a float
-        return kind in (np.floating, np.inexact, np.number, np.generic) or kind == dtype
-    return bool(np.issubdtype(dtype, kind))
+        return arg2 in (np.floating, np.inexact, np.number, np.generic) or arg2 == dtype
+    return bool(np.issubdtype(dtype, arg2))
 
 
 def result_type(*arrays_and_dtypes: Any) -> np.dtype:

@@ -22,8 +22,8 @@ __all__ = [
 ]  # fmt: skip
 
 
-def convolve(x, y, mode="full"):
-    """Return the convolution of two sequences: out_n = sum_m x_m y_(n-m).
+def convolve(x, v, mode="full"):
+    """Return the convolution of two sequences: out_n = sum_m x_m v_(n-m).
 
     mode: "full" has every overlap (N + M - 1), "same" the middle max(N, M), "valid" only whole overlaps.
     Raises ShapeError unless both have one axis and elements.
@@ -31,7 +31,7 @@ def convolve(x, y, mode="full"):
     >>> gg.convolve(gg.tensor([1.0, 2.0, 3.0]), gg.tensor([0.0, 1.0]))
     tensor([0., 1., 2., 3.])
     """
-    x, y = asarray(x), asarray(y)
+    x, y = asarray(x), asarray(v)
     if x.ndim > 1 or y.ndim > 1 or not x._array.size or not y._array.size:
         raise ShapeError(f"convolve: expected sequences of at least one element, got {x.shape} and {y.shape}")
     x, y = (ravel(x), ravel(y)) if x._array.size >= y._array.size else (ravel(y), ravel(x))
@@ -45,13 +45,13 @@ def convolve(x, y, mode="full"):
     return windows @ y.flip(0)
 
 
-def correlate(x, y, mode="valid"):
-    """Return the correlation of two sequences: out_k = sum_n x_(n+k) conj(y_n), by the modes of `convolve`.
+def correlate(x, v, mode="valid"):
+    """Return the correlation of two sequences: out_k = sum_n x_(n+k) conj(v_n), by the modes of `convolve`.
 
     >>> gg.correlate(gg.tensor([1.0, 2.0, 3.0]), gg.tensor([0.0, 1.0]))
     tensor([2., 3.])
     """
-    x, y = asarray(x), asarray(y)
+    x, y = asarray(x), asarray(v)
     if y._array.size > x._array.size:
         out = correlate(y, x, mode).flip(0)
         return out.conj() if out.dtype.kind == "c" else out
@@ -87,7 +87,7 @@ def interp(x, xp, fp, left=None, right=None, period=None):
     return where(x > xp[-1], fp[-1] if right is None or period is not None else right, inner)
 
 
-def gradient(x, *varargs, axis=None, edge_order=1):
+def gradient(x, *varargs, axis=None, edge_order=1) -> Any:
     """Return the derivative of sampled values along each axis (or those in `axis`), by central differences.
 
     varargs: one spacing for all axes, or for each a number or the coordinates along it. At the ends the differences are
@@ -129,7 +129,7 @@ def sinc(x):
     """Return sin(pi x) / (pi x), and 1 at 0.
 
     >>> gg.sinc(gg.tensor([0.0, 0.5]))
-    tensor([1.       , 0.6366198])
+    tensor([1.        , 0.63661975])
     """
     x = asarray(x)
     zero = x == 0
@@ -142,7 +142,7 @@ def unwrap(x, discont=None, axis=-1, *, period=2 * np.pi):
     """Return x with jumps along `axis` of more than `discont` (half the period) made good by multiples of the period.
 
     >>> gg.unwrap(gg.tensor([0, 3, 4, 1]), period=4)
-    tensor([0, -1,  0,  1])
+    tensor([ 0, -1,  0,  1])
     """
     x = asarray(x)
     rows = x.moveaxis(axis, -1)
@@ -284,8 +284,8 @@ def polyint(p, m=1, k=None):
     return p
 
 
-def vander(x, N=None, increasing=False):
-    """Return the matrix of the powers of a sequence (M,) -> (M, N), the highest first unless `increasing`.
+def vander(x, n=None, increasing=False):
+    """Return the matrix of the powers of a sequence (M,) -> (M, n), the highest first unless `increasing`.
 
     >>> gg.vander(gg.tensor([1, 2, 3]), 3)
     tensor([[1, 1, 1],
@@ -295,12 +295,12 @@ def vander(x, N=None, increasing=False):
     x = asarray(x)
     if x.ndim != 1:
         raise ShapeError(f"vander: expected one axis, got shape {x.shape}")
-    n = x.shape[0] if N is None else N
+    n = x.shape[0] if n is None else n
     exponents = np.arange(n) if increasing else np.arange(n)[::-1].copy()
     return power(reshape(x, (-1, 1)), asarray(exponents, device=x.device))
 
 
-def polyfit(x, y, deg, w=None):
+def polyfit(x, y, deg, *, w=None):
     """Return the coefficients of the polynomial of degree `deg` nearest to the points (x, y), by least squares.
 
     w: weights of the residuals. y may be (M, K), K sets of points. Gradients flow to x and y.
