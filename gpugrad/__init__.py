@@ -246,7 +246,7 @@ _SUBJECTS = {
     "Devices, threads and precision": "Device device default_device set_default_device get_num_threads set_num_threads "
     "get_float32_matmul_precision set_float32_matmul_precision",
     "Derivatives of functions, and functions over batches": "elementwise_grad grad hessian jacfwd jacobian jacrev jvp "
-    "value_and_grad vjp",
+    "value_and_grad vjp vmap",
     "Gradients and their recording": "checkpoint no_grad enable_grad set_grad_enabled is_grad_enabled "
     "inference_mode is_inference_mode_enabled detect_anomaly",
     "Mixed precision": "autocast is_autocast_enabled get_autocast_dtype",
@@ -257,6 +257,7 @@ _SUBJECTS = {
 }
 _LAZY = {name: "" for name in _SUBJECTS["Subpackages"].split()}  # name -> the module that holds it; "": it is one
 _LAZY |= dict.fromkeys(_SUBJECTS["Derivatives of functions, and functions over batches"].split(), "autograd.transforms")
+_LAZY["vmap"] = "autograd.batching"
 # Modules of `ops` that are made of other ops and imported when one of their functions is first asked for.
 _LATER = {
     "arranging": "argpartition array_equiv block copyto corrcoef cov dsplit fill_diagonal histogram2d "

@@ -20,7 +20,7 @@ from ..backend.dtypes import is_float
 from ..errors import DTypeError, GradientError, ShapeError
 from .convert import asarray
 from .graph import Node, added, walk
-from .mode import enable_grad
+from .mode import enable_grad, mode
 from .table import OPS
 from .tensor import Tensor, method, wrap
 
@@ -197,12 +197,18 @@ def _gradient_array(gradient: Any, tensor: Tensor) -> Any:
 # Derivatives of functions
 
 
+def here(tensor: Tensor) -> Tensor:
+    """Return `tensor` where derivatives are taken: inside of vmap it joins the batch."""
+    return tensor if mode.batch is None else mode.batch.adopt(tensor)
+
+
 def _outputs_of(function: Callable, inputs: Any, create_graph: bool) -> tuple[Any, tuple, bool]:
     """Call `function` on inputs that start a fresh graph, or that stay in theirs if `create_graph`."""
     single = isinstance(inputs, Tensor)
     with enable_grad():
         fresh = tuple(
-            t + 0 if create_graph and t.requires_grad else t.detach().requires_grad_() for t in _sequence(inputs)
+            t + 0 if create_graph and t.requires_grad else t.detach().requires_grad_()
+            for t in map(here, _sequence(inputs))
         )
         return function(*fresh), fresh, single
 

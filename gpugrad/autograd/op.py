@@ -72,7 +72,7 @@ class Op:
         self.exact_gradient = exact if exact_gradient is None else exact_gradient
         self.inplace, self.autocast = inplace, by_device(autocast)
         self.rules: dict[str, Callable] = {}
-        self._bound_paths = Paths(self.__module__)
+        self._bound_paths = Paths(self.__module__, self)
         self.paths: Mapping[str, DevicePath | None] = self._bound_paths
         self._plans: dict[tuple, Plan] = {}
         self.signature = Signature(self.name, forward, self.__module__)

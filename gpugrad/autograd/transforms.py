@@ -28,7 +28,7 @@ _MISSING: Any = object()
 
 def _started(name: str, leaf: Any) -> Tensor:
     """Return a Tensor of `leaf` that starts a graph, or continues its own if that is recorded now."""
-    tensor = asarray(leaf, default_dtype() if type(leaf) is int else None)
+    tensor = functional.here(asarray(leaf, default_dtype() if type(leaf) is int else None))
     if mode.grad and tensor.requires_grad:
         return tensor + 0
     try:
