@@ -157,6 +157,8 @@ def _upstream(out: Tensor, g: Any) -> Tensor:
             )
         return wrap(out.device.xp.ones(out._array.shape, out._array.dtype), out.device, None)
     g = g if isinstance(g, Tensor) else asarray(g, out.dtype, out.device)
+    if g.device is not out.device and out.device.depth:
+        g = out.device.adopt(g)
     if g.shape != out.shape:
         raise ShapeError(f"backward: the upstream gradient has shape {g.shape}, the tensor {out.shape}")
     return g if g.dtype == out.dtype else g.to(dtype=out.dtype)

@@ -68,6 +68,8 @@ class Protocols(Attached):
         return format(self.item(), spec) if spec and self._array.size == 1 else str(self)
 
     def __repr__(self) -> str:
+        if self.device.depth:  # inside of vmap
+            return f"an example of {self._array.tensor!r}"
         values = np.array2string(self.device.to_host(self._array), separator=", ", prefix="tensor(", threshold=1000)
         notes = "" if self.dtype in (np.float32, np.int64, np.bool_) else f", dtype={self.dtype.name}"
         notes += "" if self.device is CPU else f", device='{self.device}'"

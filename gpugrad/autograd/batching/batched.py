@@ -94,8 +94,8 @@ class Batched:
 
 def _unknown(what: str) -> GradientError:
     return GradientError(
-        f"vmap: {what} of a tensor inside of vmap differs between examples and cannot be asked for; use gpugrad.where and "
-        "other ops instead of if, float(), item() and numpy()"
+        f"vmap: {what} of a tensor inside of vmap differs between examples and cannot be asked for; use gpugrad.where "
+        "and other ops instead of if, float(), item() and numpy()"
     )
 
 
@@ -136,6 +136,16 @@ def _on_arrays(function: Callable) -> Callable:
     return call
 
 
+def _like(function: Callable) -> Callable:
+    """Return zeros_like and its kin for Batched arrays."""
+
+    def call(array: Batched, *args: Any, **kwargs: Any) -> Batched:
+        with array.device.left():
+            return Batched(function(array.tensor, *args, **kwargs), array.mapped, array.device)
+
+    return call
+
+
 class Names:
     """A namespace of functions of Batched arrays: gpugrad's own, and all ops."""
 
@@ -149,6 +159,8 @@ class Names:
             raise AttributeError(f"gpugrad has no function {name!r} for tensors inside of vmap")
         if isinstance(found, ModuleType):
             return Names(found)
+        if name.endswith("_like"):
+            return _like(found)
         return _on_arrays(found) if callable(found) and not isinstance(found, type) else found
 
 

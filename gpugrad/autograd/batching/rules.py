@@ -2,8 +2,8 @@
 
 A rule gets the op, its inputs as pairs (Tensor, mapped: whether the batch's axis is in front) and its attributes, and
 returns results with the batch's axis in front; NotImplemented leaves the call to a loop over the examples. Rules follow
-from the declaration where it says enough: elementwise ops broadcast, an attribute `axis` moves by one. The tables at the
-end of the file name the others.
+from the declaration where it says enough: elementwise ops broadcast, an attribute `axis` moves by one. The table at
+the end of the file names the others.
 """
 
 from __future__ import annotations
@@ -196,6 +196,8 @@ def _expand_dims(op: Any, pairs: list, attributes: dict, length: int) -> Any:
 def _same_axis(op: Any, pairs: list, attributes: dict, length: int) -> Any:
     """Ops along one axis of several arrays with as many axes."""
     given = [None if pair is None else front(pair, length) for pair in pairs]
+    if op.name == "concatenate" and attributes["axis"] is None:
+        return op([OPS["reshape"](x, shape=(length, x._array.size // length)) for x in given], axis=1)
     ranks = {_rank(pair) for pair in pairs if pair is not None}
     if len(ranks) != 1 or attributes["axis"] is None:
         return NotImplemented
@@ -286,7 +288,11 @@ def _linear(op: Any, pairs: list, attributes: dict, length: int) -> Any:
     out = OPS["matmul"](x if x.ndim > 2 else OPS["expand_dims"](x, axis=1), _between(matrix, max(x.ndim - 3, 0)))
     out = out if bias is None else OPS["add"](out, _between(bias, out.ndim - 2))
     out = out if x.ndim > 2 else OPS["squeeze"](out, axis=1)
-    return {"linear_relu": OPS["relu"], "linear_gelu": OPS["gelu"]}.get(op.name, lambda y: y)(out)
+    return {"linear_relu": OPS["relu"], "linear_gelu": _gelu}.get(op.name, lambda y: y)(out)
+
+
+def _gelu(x: Tensor) -> Tensor:
+    return OPS["gelu"](x, approximate="tanh")
 
 
 def _between(tensor: Tensor, count: int) -> Tensor:
@@ -347,6 +353,26 @@ def _grouped(op: Any, pairs: list, attributes: dict, length: int) -> Any:
     return apart(op(first, *rest, **changed))
 
 
+def _masked_fill(op: Any, pairs: list, attributes: dict, length: int) -> Any:
+    x, mask, value = pairs  # the op's own value is one number
+    return _broadcasting(op if not value[1] else OPS["where"], pairs if not value[1] else [mask, value, x], {}, length)
+
+
+def _masked_softmax(op: Any, pairs: list, attributes: dict, length: int) -> Any:
+    x, mask = pairs
+    return _broadcasting(op, [(front(x, length), True), mask], attributes, length)
+
+
+def _attention(op: Any, pairs: list, attributes: dict, length: int) -> Any:
+    *heads, mask = pairs
+    if mask is not None and (mask[1] or _shape(mask)[:-3] not in ((), (1,))):
+        shape = _shape(mask)
+        whole = (length, _shape(heads[0])[0], *(1,) * (3 - len(shape)), *shape[-3:])
+        mask = (OPS["broadcast_to"](_aligned((front(mask, length), True), 4), shape=whole), True)
+    mask = mask if mask is None else _merged(mask, length) if mask[1] else mask[0]
+    return _split(op(*[_merged(pair, length) for pair in heads], mask, **attributes), length)
+
+
 def _embedding(op: Any, pairs: list, attributes: dict, length: int) -> Any:
     ids, weight = pairs
     return NotImplemented if weight[1] else op(ids[0], weight[0], **attributes)
@@ -383,8 +409,8 @@ def _index_parts(index: Any, rank: int) -> list | None:
 
 
 def _batch_index(parts: list, length: int) -> tuple[tuple, int, int]:
-    """Return the index of the batch, the count of axes that index arrays make, and how many axes stand before them in an
-    example's result but behind them in the batch's."""
+    """Return the index of the batch, the count of axes that index arrays make, and how many axes stand before them in
+    an example's result but behind them in the batch's (-1: as many in both)."""
     arrays = [i for i, part in enumerate(parts) if hasattr(part, "shape") or isinstance(part, (int, np.integer))]
     advanced = [i for i in arrays if hasattr(parts[i], "shape")]
     if not advanced:
@@ -459,7 +485,14 @@ def _index_add(op: Any, pairs: list, attributes: dict, length: int) -> Any:
 
 
 def _searchsorted(op: Any, pairs: list, attributes: dict, length: int) -> Any:
-    return NotImplemented if pairs[0][1] else op(pairs[0][0], pairs[1][0], **attributes)
+    x, v = pairs
+    if not x[1] and _rank(x) == 1:
+        return op(x[0], v[0], **attributes)
+    if attributes["sorter"] is not None:
+        return NotImplemented
+    values = front(v, length)
+    rows = values if _rank(x) > 1 else OPS["reshape"](values, shape=(length, values._array.size // length))
+    return OPS["reshape"](op(front(x, length), rows, **attributes), shape=values.shape)
 
 
 def _digitize(op: Any, pairs: list, attributes: dict, length: int) -> Any:
@@ -468,9 +501,8 @@ def _digitize(op: Any, pairs: list, attributes: dict, length: int) -> Any:
 
 BY_INDEX = frozenset("getitem put_add setitem clear".split())
 _TABLE: dict[Callable, str] = {
-    _broadcasting: "apply_mask astype attention binary_cross_entropy_elements clip copy isclose keep_where lerp masked_fill "
-    "masked_softmax threshold where",
-    _leading: "cholesky cofactor det eigh eigvalsh expm inv pinv put_last qr slogdet svd svdvals tril triu",
+    _broadcasting: "apply_mask astype binary_cross_entropy_elements clip copy isclose keep_where lerp threshold where",
+    _leading: "cast_all cholesky cofactor det eigh eigvalsh expm inv pinv put_last qr slogdet svd svdvals tril triu",
     _expand_dims: "expand_dims",
     _same_axis: "concatenate stack put_along scatter_add take_along_axis",
     _broadcasting_axis: "cross linear_scan",
@@ -486,6 +518,9 @@ _TABLE: dict[Callable, str] = {
     _merging: "fold_windows max_pool max_pool_gather max_pool_indices max_pool_scatter sum_pool sum_pool_adjoint "
     "unfold_windows",
     _grouped: "convolution convolution_input_gradient convolution_weight_gradient",
+    _attention: "attention",
+    _masked_fill: "masked_fill",
+    _masked_softmax: "masked_softmax",
     _embedding: "embedding",
     _einsum: "einsum",
     _getitem: "getitem",

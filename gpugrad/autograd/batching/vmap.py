@@ -108,7 +108,7 @@ def _called(function: Callable, args: list, kwargs: dict, length: int) -> Any:
     level = Level(length, tensors[0].device if tensors else default_device())
     inside = [_each(lambda m: wrap(Batched(m.tensor, True, level), level, None), arg) for arg in args]
     with level:
-        out = function(*inside, **kwargs)
+        out = function(*map_tensors(level.adopt, inside), **map_tensors(level.adopt, kwargs))
         made = map_tensors(level.adopt, out)
     return map_tensors(lambda t: rules.front((t._array.tensor, t._array.mapped), length), made)
 
