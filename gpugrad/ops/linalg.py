@@ -15,7 +15,7 @@ from ..autograd.op import op, xp
 from ..autograd.signature import torch_words
 from ..autograd.tensor import Tensor
 from ..errors import OptionError, ShapeError
-from .decompose import cholesky, eigh, eigvalsh, qr, svd, svdvals
+from .decompose import adjoint, cholesky, eigh, eigvalsh, qr, svd, svdvals
 from .diagonal import diagonal as _diagonal
 from .diagonal import tril, triu
 from .einsum import einsum
@@ -57,6 +57,7 @@ def _check_square(x: Any) -> None:
     broadcasts=True,
     autocast={"cpu": "float32"},
     make=InTurn,
+    complex="holomorphic",
 )
 def solve(a, b):
     """Return the X with a X = b: a (..., N, N), b (N,) or (..., N, K) -> (..., N) or (..., N, K).
@@ -89,6 +90,7 @@ solve.vjp(a=_solve_a, b=_solve_b)
     dtypes="float",
     autocast={"cpu": "float32"},
     make=InTurn,
+    complex="holomorphic",
 )
 def inv(x):
     """Return the inverse of square matrices. Raises ShapeError if one is singular.
@@ -118,6 +120,7 @@ inv.vjp(x=lambda g, out: -(_transposed(out) @ g @ _transposed(out)))
     dtypes="float",
     autocast={"cpu": "float32"},
     make=InTurn,
+    complex="holomorphic",
 )
 def det(x):
     """Return the determinant of square matrices: (..., N, N) -> (...).
@@ -134,7 +137,12 @@ def det(x):
 det.vjp(x=lambda g, x: g[..., None, None] * xp(x).cofactor(x))
 
 
-@op(samples=lambda s: [s.case(s(3, 3)), s.case(s(2, 2, 2)), s.case(s(0, 0))], dtypes="float", make=InTurn)
+@op(
+    samples=lambda s: [s.case(s(3, 3)), s.case(s(2, 2, 2)), s.case(s(0, 0))],
+    dtypes="float",
+    make=InTurn,
+    complex="holomorphic",
+)
 def cofactor(x):
     """Return the cofactor matrix det(x) x^-T, which exists also for a singular x.
 
@@ -144,7 +152,7 @@ def cofactor(x):
     u, s, v = ns.linalg.svd(x)
     n = s.shape[-1]
     others = ns.where(ns.eye(n, dtype=bool), ns.ones((), s.dtype), s[..., None, :]).prod(axis=-1)
-    return ns.linalg.det(u @ v)[..., None, None] * ((u * others[..., None, :]) @ v)
+    return ns.linalg.det(u @ v)[..., None, None] * ((u * others[..., None, :]) @ v).conj()
 
 
 def _cofactor_rule(g: Any, x: Any, out: Any) -> Any:
@@ -160,6 +168,7 @@ cofactor.vjp(x=_cofactor_rule)
     dtypes="float",
     autocast={"cpu": "float32"},
     make=InTurn,
+    complex=True,
 )
 def slogdet(x):
     """Return (sign, log |det x|) of square matrices: (..., N, N) -> (...), (...).
@@ -174,7 +183,14 @@ def slogdet(x):
     return sign, logarithm
 
 
-slogdet.vjp(x=lambda g, x: g[1][..., None, None] * _transposed(xp(x).linalg.inv(x)))
+def _slogdet_rule(g: Any, x: Any) -> Any:
+    of_log = g[1]
+    if x.dtype.kind == "c":  # the sign is exp(i angle), and log |det x| + i angle is holomorphic
+        of_log = of_log + 1j * (1j * g[0].conj() * xp(x).linalg.slogdet(x)[0]).real
+    return of_log[..., None, None] * adjoint(xp(x).linalg.inv(x))
+
+
+slogdet.vjp(x=_slogdet_rule)
 
 
 def logdet(x: Any) -> Tensor:
@@ -204,6 +220,7 @@ _OF_CONSTANT_RANK = np.array([[1, 3, 1], [-5, 6, -5], [-11, 9, -11]]) / 196
     dtypes="float",
     autocast={"cpu": "float32"},
     make=InTurn,
+    complex=True,
 )
 def pinv(x, *, rcond=None, hermitian=False, rtol=None, atol=None):
     """Return the Moore-Penrose inverse: (..., M, N) -> (..., N, M).
@@ -220,14 +237,14 @@ def pinv(x, *, rcond=None, hermitian=False, rtol=None, atol=None):
     relative, absolute = _cutoffs(x, rcond if rtol is None else rtol, atol)
     if hermitian:
         s, v = ns.linalg.eigh(x)
-        u, vh = v, _transposed(v)
+        u, vh = v, adjoint(v)
     else:
         u, s, vh = ns.linalg.svd(x, full_matrices=False)
     size = ns.abs(s)
     largest = size.max(axis=-1, keepdims=True) if size.shape[-1] else ns.zeros((*size.shape[:-1], 1), size.dtype)
     least = ns.maximum(relative * largest, absolute)
     inverse = ns.where(size > least, 1 / ns.where(size > least, s, 1), 0)
-    return (_transposed(vh) * inverse[..., None, :]) @ _transposed(u)
+    return (adjoint(vh) * inverse[..., None, :]) @ adjoint(u)
 
 
 def _cutoffs(x: Any, rtol: Any, atol: Any) -> tuple[Any, Any]:
@@ -243,12 +260,12 @@ def _cutoffs(x: Any, rtol: Any, atol: Any) -> tuple[Any, Any]:
 def _pinv_rule(g: Any, x: Any, out: Any, hermitian: bool) -> Any:
     if hermitian:
         lower = xp(x).tril(x)
-        x = lower + _transposed(xp(x).tril(x, -1))
-    p, pt, gt = out, _transposed(out), _transposed(g)
+        x = lower + adjoint(xp(x).tril(x, -1))
+    p, pt, gt = out, adjoint(out), adjoint(g)
     left = gt - x @ (p @ gt)
     right = gt - (gt @ p) @ x
     gx = -(pt @ g @ pt) + (left @ p) @ pt + pt @ (p @ right)
-    return (gx + _transposed(gx)) / 2 if hermitian else gx
+    return (gx + adjoint(gx)) / 2 if hermitian else gx
 
 
 pinv.vjp(x=_pinv_rule)
@@ -262,6 +279,7 @@ pinv.vjp(x=_pinv_rule)
         s.case(s(2, 1, 3), s(2, 3)),
         s.case(s(0, 3), s(3)),
     ],
+    complex="holomorphic",
 )
 def cross(x, y, *, axis=-1):
     """Return the vector product along `axis`, which has length 3; the other axes are broadcast.

@@ -10,7 +10,7 @@ from ..backend.devices import CPU
 from ..backend.devices import device as find_device
 from ..backend.dtypes import is_float
 from ..errors import DTypeError, OutOfRangeError, ShapeError
-from . import inplace, torch_names
+from . import complex, inplace, torch_names
 
 OPERATORS = {
     "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
@@ -33,7 +33,7 @@ ALIASES = {
 
 # Functions (not ops) that are methods too.
 FUNCTIONS = (
-    "allclose", "array_split", "chunk", "diag", "diff", "dot", "flatten", "gather", "index_select", "inverse", "logdet",
+    "allclose", "angle", "array_split", "conj", "chunk", "diag", "diff", "dot", "flatten", "gather", "index_select", "inverse", "logdet",
     "narrow", "outer", "ravel", "split", "t", "unbind", "unflatten",
 )  # fmt: skip
 
@@ -274,6 +274,16 @@ def _matrix_transposed(self: Tensor) -> Tensor:
     return OPS["swapaxes"](self, axis1=-2, axis2=-1)
 
 
+def _adjoint(self: Tensor) -> Tensor:
+    """This Tensor with its last two axes swapped, and complex numbers conjugated.
+
+    >>> gg.tensor([[1j, 2]]).mH
+    tensor([[0.-1.j],
+            [2.-0.j]])
+    """
+    return complex.conj(_matrix_transposed(self))
+
+
 def _is_cuda(self: Tensor) -> bool:
     """Whether the memory is a GPU's.
 
@@ -286,7 +296,10 @@ def _is_cuda(self: Tensor) -> bool:
 PROPERTIES: dict[str, Callable] = {
     "T": _reversed_axes,
     "mT": _matrix_transposed,
-    "mH": _matrix_transposed,
+    "mH": _adjoint,
+    "H": _adjoint,
+    "real": complex.real,
+    "imag": complex.imag,
     "is_cuda": _is_cuda,
     "size": _size,
 }
@@ -303,10 +316,10 @@ def _pin_memory(self: Tensor) -> Tensor:
 METHODS: dict[str, Callable] = {
     "transpose": _transpose, "permute": _permute, "view": _view, "astype": _astype,
     "contiguous": _contiguous, "expand": _expand, "dim": _dim, "numel": _numel, "is_contiguous": _is_contiguous,
-    "element_size": _element_size, "is_floating_point": _is_floating_point, "reshape_as": _reshape_as,
+    "element_size": _element_size, "is_complex": complex.is_complex, "is_floating_point": _is_floating_point, "reshape_as": _reshape_as,
     "view_as": _reshape_as, "expand_as": _expand_as, "pin_memory": _pin_memory, "type_as": _type_as,
     "float": _cast("float32"), "double": _cast("float64"), "half": _cast("float16"), "bfloat16": _cast("bfloat16"),
-    "int": _cast("int32"), "long": _cast("int64"), "bool": _cast("bool"),
+    "int": _cast("int32"), "long": _cast("int64"), "bool": _cast("bool"), "cfloat": _cast("complex64"), "cdouble": _cast("complex128"),
 }  # fmt: skip
 
 

@@ -18,14 +18,25 @@ from ...backend.devices import CPU, Device
 from ...backend.devices import device as find_device
 from ...backend.dtypes import bfloat16, default_dtype, float16, float32, float64, is_float
 from ...backend.namespace import xp
-from ...errors import GpugradError
+from ...errors import DTypeError, GpugradError
 from ..mode import no_grad
 from ..op import Op
 from ..tensor import Tensor
 from ..ufunc import Elementwise
 from .kept import check_memory
 from .numerical import gradcheck, gradgradcheck
-from .sample_call import TOLERANCES, CheckFailure, SampleCall, agree, all_agree, fortran, gradients_agree, host, strided
+from .parts import has_complex, made_complex
+from .sample_call import (
+    TOLERANCES,
+    CheckFailure,
+    SampleCall,
+    agree,
+    all_agree,
+    all_finite,
+    fortran,
+    gradients_agree,
+    strided,
+)
 from .samples import Case, Sampler
 from .sizes import check_small, small_cases
 from .special import check_special_point
@@ -116,7 +127,7 @@ def check_forward(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[C
 
 
 def _finite(values: Iterable) -> bool:
-    return all(np.isfinite(host(t).astype(float64)).all() for t in values if isinstance(t, Tensor))
+    return all(all_finite(t) for t in values if isinstance(t, Tensor))
 
 
 def check_gradient(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[Case | None, str]]:
@@ -210,11 +221,14 @@ def check_second_order(op: Op, cases: list[Case], device: Device) -> Iterator[tu
 def check_dtypes(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[Case | None, str]]:
     """Check that 16-bit floats are computed in float32 and rounded once, and that mixed dtypes are promoted."""
 
-    def body(case: Case) -> None:
+    def body(case: Case) -> bool | None:
+        if has_complex(case.args):
+            return False
         for dtype in (float16, bfloat16()):
             _check_low(op, case, device, dtype)
         if op.dtypes != "own":
             _check_promotion(op, case, device)
+        return None
 
     yield from _each(cases, body)
 
@@ -227,8 +241,10 @@ def _check_low(op: Op, case: Case, device: Device, dtype: np.dtype) -> None:
         got, expected = call(), reference()
         wide = SampleCall(op, case, device, float64)()
     for a, b, w in zip(got, expected, wide, strict=True):
+        if b.dtype.kind == "c" and a.dtype != b.dtype:
+            raise CheckFailure(f"{dtype} inputs give {a.dtype} and float32 inputs {b.dtype}")
         fixed = not is_float(b.dtype) or call.attributes.get("dtype") is not None or not call.floats
-        if (not fixed or b.dtype != w.dtype) and (a.dtype, b.dtype) != (dtype, float32):
+        if (not fixed or is_float(b.dtype) and b.dtype != w.dtype) and (a.dtype, b.dtype) != (dtype, float32):
             raise CheckFailure(f"{dtype} inputs give {a.dtype} and float32 inputs {b.dtype}")
         agree(a, b, f"{dtype} against float32")
     if case.smooth and _has_gradient(call):
@@ -263,6 +279,46 @@ def _check_promotion(op: Op, case: Case, device: Device) -> None:
             number, array = call.given(i, 2), call.given(i, Tensor(np.array(2, np.float32), device=device))
             all_agree(number(), array(), f"the Python number 2 for {call.name(i)} against the same in float32")
             gradients_agree(call, number.gradients(), array.gradients(), f"gradient with 2 for {call.name(i)},")
+
+
+def check_complex(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[Case | None, str]]:
+    """Check values and gradients for complex inputs, made of the real ones, or that an op that takes none refuses them.
+
+    A gradient is compared with differences along one random direction of all real and imaginary parts.
+    """
+
+    def body(case: Case) -> bool | None:
+        rng = np.random.default_rng(4)
+        args = tuple(
+            arg if i in op.fixed else made_complex(arg, rng) for i, arg in enumerate(case.args)
+        )  # fmt: skip
+        if not case.smooth or case.real_only or has_complex(case.args) or not has_complex(args):
+            return False
+        made = Case(args, case.kwargs)
+        if not op.complex:
+            _check_refusal(SampleCall(op, made, device, float64))
+            return None
+        for dtype in (float64, float32):
+            call = SampleCall(op, made, device, dtype)
+            with no_grad():
+                all_agree(call(), SampleCall(op, made, CPU, dtype)(generic=True), "value against the generic body")
+            _typed_like_inputs(call, call.gradients())
+        call = SampleCall(op, made, device, float64)
+        if _has_gradient(call):
+            function, tensors = call.function()
+            for check in (gradcheck, gradgradcheck):
+                check(function, tensors, fast_mode=True)
+        return None
+
+    yield from _each(cases if op.complex else cases[:2], body)
+
+
+def _check_refusal(call: SampleCall) -> None:
+    try:
+        call()
+    except DTypeError:
+        return
+    raise CheckFailure("it takes complex numbers, but is not declared to")
 
 
 def check_layout(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[Case | None, str]]:
@@ -316,6 +372,6 @@ def check_kept(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[Case
 
 CHECKS: dict[str, Callable[[Op, list[Case], Device], Iterator[tuple[Case | None, str]]]] = {
     "declared": check_declaration, "forward": check_forward, "gradient": check_gradient, "sizes": check_sizes,
-    "second order": check_second_order, "dtypes": check_dtypes, "layout": check_layout, "memory": check_kept,
+    "second order": check_second_order, "dtypes": check_dtypes, "complex": check_complex, "layout": check_layout, "memory": check_kept,
     "deterministic": check_determinism,
 }  # fmt: skip

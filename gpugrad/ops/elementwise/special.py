@@ -151,7 +151,7 @@ def _sigmoid_cases(s: Any) -> list:
     return [*unary(-4, 4)(s), s.case(np.array([-1000.0, 1000.0, -np.inf, np.inf]), smooth=False)]
 
 
-@elementwise(samples=_sigmoid_cases, dtypes="float", inplace=True)
+@elementwise(samples=_sigmoid_cases, dtypes="float", inplace=True, complex="holomorphic")
 def sigmoid(x):
     """Return 1 / (1 + exp(-x)), without overflow.
 
@@ -159,6 +159,8 @@ def sigmoid(x):
     tensor([0.5   , 0.8808])
     """
     ns = xp(x)
+    if x.dtype.kind == "c":
+        return 1 / (1 + ns.exp(-x))
     return ns.exp(ns.minimum(x, 0)) / (1 + ns.exp(-ns.abs(x)))
 
 

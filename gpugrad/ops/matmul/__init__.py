@@ -70,6 +70,7 @@ def _columns(x: Any) -> Any:
     flops=lambda x, out: products(x, out),
     broadcasts=True,
     autocast="low",
+    complex="holomorphic",
 )
 def matmul(x, y):
     """Return the matrix product x @ y: (..., M, K) @ (..., K, N) -> (..., M, N).
