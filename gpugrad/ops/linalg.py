@@ -14,6 +14,7 @@ from ..autograd.convert import asarray, raw
 from ..autograd.op import op, xp
 from ..autograd.signature import torch_words
 from ..autograd.tensor import Tensor
+from ..backend.dtypes import real_of
 from ..errors import OptionError, ShapeError
 from .decompose import adjoint, cholesky, eigh, eigvalsh, qr, svd, svdvals
 from .diagonal import diagonal as _diagonal
@@ -254,7 +255,8 @@ def _cutoffs(x: Any, rtol: Any, atol: Any) -> tuple[Any, Any]:
         rtol = eps if atol is None else np.where(np.asarray(atol) > 0, 0.0, eps)
     atol = 0.0 if atol is None else atol
     ns = xp(x)
-    return ns.asarray(rtol, dtype=x.dtype)[..., None], ns.asarray(atol, dtype=x.dtype)[..., None]
+    dtype = real_of(x.dtype)
+    return ns.asarray(rtol, dtype=dtype)[..., None], ns.asarray(atol, dtype=dtype)[..., None]
 
 
 def _pinv_rule(g: Any, x: Any, out: Any, hermitian: bool) -> Any:
@@ -352,7 +354,7 @@ def lstsq(
     x = matmul(pinv(a, rcond=rcond), b)
     values = svdvals(a)
     rank = matrix_rank(a, rtol=rcond)
-    rest = ((b - matmul(a, x)) ** 2).sum(axis=0)
+    rest = (absolute(b - matmul(a, x)) ** 2).sum(axis=0)
     full = a.shape[0] > a.shape[1] and rank.item() == a.shape[1]
     return x, rest.reshape(-1) if full else rest.reshape(-1)[:0], rank, values
 
@@ -365,7 +367,7 @@ def _stacked_lstsq(a: Tensor, b: Tensor, rcond: float | None, driver: str) -> tu
     x = matmul(pinv(a, rcond=rcond), b)
     rank, values = matrix_rank(a, rtol=rcond), svdvals(a.detach())
     full = driver != "gelsy" and a.shape[-2] > a.shape[-1] and bool((rank == a.shape[-1]).all().item())
-    rest = ((b - matmul(a, x)) ** 2).sum(axis=-2)
+    rest = (absolute(b - matmul(a, x)) ** 2).sum(axis=-2)
     return (
         x,
         rest if full else rest.reshape(-1)[:0],

@@ -176,7 +176,12 @@ def arccosh(x):
     """
 
 
-arccosh.vjp(x=lambda g, x: g / xp(g).sqrt((x - 1) * (x + 1)))
+def _arccosh_rule(g: Any, x: Any) -> Any:
+    ns = xp(g)  # of a complex product the root may lie on the other side
+    return g / (ns.sqrt(x - 1) * ns.sqrt(x + 1) if x.dtype.kind == "c" else ns.sqrt((x - 1) * (x + 1)))
+
+
+arccosh.vjp(x=_arccosh_rule)
 
 
 @ufunc(samples=unary(-0.8, 0.8), dtypes="float", complex="holomorphic")
