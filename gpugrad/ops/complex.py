@@ -104,7 +104,7 @@ complex_of_parts.vjp(x=lambda g: g.real, y=lambda g: g.imag)
 
 
 @op(
-    samples=lambda s: [s.case(s.complex(3, 4)), s.case(s.complex()), s.case(s.complex(0, 3)), s.case(s.complex(4, 3).T)],
+    samples=_cases,
     view=True, exact=True, dtypes="own", complex=True,
 )  # fmt: skip
 def real_pairs(x):

@@ -1,5 +1,6 @@
-"""Decompositions of matrices: Cholesky, eigenvalues of symmetric ones, singular values, QR. Of complex matrices, symmetric
-means equal to the conjugate transpose, which then stands for every transpose below.
+"""Decompositions of matrices: Cholesky, eigenvalues of symmetric ones, singular values, QR.
+
+Of complex matrices, symmetric means equal to the conjugate transpose, which stands for every transpose below.
 
 `cholesky` and `eigh` read one triangle, as NumPy's do, but give a symmetric gradient: the derivative among symmetric
 matrices. Where factors are determined only up to a sign or a rotation, gradients make sense for functions that do not

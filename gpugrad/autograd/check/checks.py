@@ -18,14 +18,14 @@ from ...backend.devices import CPU, Device
 from ...backend.devices import device as find_device
 from ...backend.dtypes import bfloat16, default_dtype, float16, float32, float64, is_float
 from ...backend.namespace import xp
-from ...errors import DTypeError, GpugradError
+from ...errors import GpugradError
 from ..mode import no_grad
 from ..op import Op
 from ..tensor import Tensor
 from ..ufunc import Elementwise
+from .complex_inputs import check_complex_inputs, has_complex
 from .kept import check_memory
 from .numerical import gradcheck, gradgradcheck
-from .parts import has_complex, made_complex
 from .sample_call import (
     TOLERANCES,
     CheckFailure,
@@ -36,6 +36,7 @@ from .sample_call import (
     fortran,
     gradients_agree,
     strided,
+    typed_like_inputs,
 )
 from .samples import Case, Sampler
 from .sizes import check_small, small_cases
@@ -135,12 +136,12 @@ def check_gradient(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[
 
     def body(case: Case) -> bool | None:
         call = SampleCall(op, case, device, float64)
-        if not _has_gradient(call):
+        if not call.has_gradient():
             return False
         for dtype in (float64, float32):
             call = SampleCall(op, case, device, dtype)
             got = call.gradients()
-            _typed_like_inputs(call, got)
+            typed_like_inputs(call, got)
             if op.paths[device.type] or device is not CPU:
                 generic = SampleCall(op, case, CPU, dtype).gradients(generic=True)
                 gradients_agree(call, got, generic, "gradient against the generic rule")
@@ -157,10 +158,6 @@ def check_gradient(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[
     yield from _each(cases, body, strict=True)
 
 
-def _has_gradient(call: SampleCall) -> bool:
-    return bool(call.checked) and any(o.requires_grad for o in call())
-
-
 def _numbered(call: SampleCall, check: Callable, function: Callable, tensors: list) -> None:
     """Run gradcheck or gradgradcheck; if it raises, the error also says which inputs it counted."""
     try:
@@ -174,13 +171,6 @@ def _is_large(call: SampleCall) -> bool:
     with no_grad():
         outputs = sum(o._array.size for o in call())
     return max(outputs, sum(call.inputs[i]._array.size for i in call.checked)) > SMALL
-
-
-def _typed_like_inputs(call: SampleCall, gradients: dict) -> None:
-    for i, g in gradients.items():
-        given = call.inputs[i]
-        if (g.shape, g.dtype) != (given.shape, given.dtype):
-            raise CheckFailure(f"the gradient of {call.name(i)} {given.shape} {given.dtype} is {g.shape} {g.dtype}")
 
 
 def check_sizes(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[Case | None, str]]:
@@ -209,7 +199,7 @@ def check_second_order(op: Op, cases: list[Case], device: Device) -> Iterator[tu
 
     def body(case: Case) -> bool | None:
         call = SampleCall(op, case, device, float64)
-        if not case.smooth or not _has_gradient(call):
+        if not case.smooth or not call.has_gradient():
             return False
         function, tensors = call.function()
         _numbered(call, gradgradcheck, function, tensors)
@@ -247,9 +237,9 @@ def _check_low(op: Op, case: Case, device: Device, dtype: np.dtype) -> None:
         if (not fixed or is_float(b.dtype) and b.dtype != w.dtype) and (a.dtype, b.dtype) != (dtype, float32):
             raise CheckFailure(f"{dtype} inputs give {a.dtype} and float32 inputs {b.dtype}")
         agree(a, b, f"{dtype} against float32")
-    if case.smooth and _has_gradient(call):
+    if case.smooth and call.has_gradient():
         gradients = call.gradients()
-        _typed_like_inputs(call, gradients)
+        typed_like_inputs(call, gradients)
         tolerance = 4 * TOLERANCES[dtype.name]  # a rule may use an output that was rounded already
         gradients_agree(call, gradients, reference.gradients(), f"{dtype} gradient against float32", tolerance)
 
@@ -282,43 +272,12 @@ def _check_promotion(op: Op, case: Case, device: Device) -> None:
 
 
 def check_complex(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[Case | None, str]]:
-    """Check values and gradients for complex inputs, made of the real ones, or that an op that takes none refuses them.
+    """Check values and gradients for complex inputs, made of the real ones; an op that takes none must refuse them."""
 
-    A gradient is compared with differences along one random direction of all real and imaginary parts.
-    """
-
-    def body(case: Case) -> bool | None:
-        rng = np.random.default_rng(4)
-        args = tuple(
-            arg if i in op.fixed else made_complex(arg, rng) for i, arg in enumerate(case.args)
-        )  # fmt: skip
-        if not case.smooth or case.real_only or has_complex(case.args) or not has_complex(args):
-            return False
-        made = Case(args, case.kwargs)
-        if not op.complex:
-            _check_refusal(SampleCall(op, made, device, float64))
-            return None
-        for dtype in (float64, float32):
-            call = SampleCall(op, made, device, dtype)
-            with no_grad():
-                all_agree(call(), SampleCall(op, made, CPU, dtype)(generic=True), "value against the generic body")
-            _typed_like_inputs(call, call.gradients())
-        call = SampleCall(op, made, device, float64)
-        if _has_gradient(call):
-            function, tensors = call.function()
-            for check in (gradcheck, gradgradcheck):
-                check(function, tensors, fast_mode=True)
-        return None
+    def body(case: Case) -> bool:
+        return check_complex_inputs(op, case, device)
 
     yield from _each(cases if op.complex else cases[:2], body)
-
-
-def _check_refusal(call: SampleCall) -> None:
-    try:
-        call()
-    except DTypeError:
-        return
-    raise CheckFailure("it takes complex numbers, but is not declared to")
 
 
 def check_layout(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[Case | None, str]]:
@@ -359,7 +318,7 @@ def check_kept(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[Case
 
     def body(case: Case) -> bool | None:
         call = SampleCall(op, case, device, float32)
-        if not _has_gradient(call):
+        if not call.has_gradient():
             return False
         for name, was_read in check_memory(call).items():
             unread[name] = unread.get(name, True) and not was_read
@@ -372,6 +331,6 @@ def check_kept(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[Case
 
 CHECKS: dict[str, Callable[[Op, list[Case], Device], Iterator[tuple[Case | None, str]]]] = {
     "declared": check_declaration, "forward": check_forward, "gradient": check_gradient, "sizes": check_sizes,
-    "second order": check_second_order, "dtypes": check_dtypes, "complex": check_complex, "layout": check_layout, "memory": check_kept,
-    "deterministic": check_determinism,
+    "second order": check_second_order, "dtypes": check_dtypes, "complex": check_complex, "layout": check_layout,
+    "memory": check_kept, "deterministic": check_determinism,
 }  # fmt: skip

@@ -32,17 +32,3 @@ def random_like(rng: np.random.Generator, shape: tuple, dtype: np.dtype) -> np.n
     """Return numbers from -1 to 1, complex ones with both parts."""
     values = rng.uniform(-1, 1, shape)
     return values + 1j * rng.uniform(-1, 1, shape) if dtype.kind == "c" else values
-
-
-def made_complex(value: object, rng: np.random.Generator) -> object:
-    """Return `value` with imaginary parts added to the float arrays in it."""
-    if isinstance(value, np.ndarray) and value.dtype.kind == "f":
-        return value + 1j * rng.uniform(-0.6, 0.6, value.shape)
-    return [made_complex(v, rng) for v in value] if type(value) in (list, tuple) else value  # type: ignore[union-attr]
-
-
-def has_complex(value: object) -> bool:
-    """Return whether there is a complex array in `value`."""
-    if isinstance(value, (list, tuple)):
-        return any(map(has_complex, value))
-    return isinstance(value, np.ndarray) and value.dtype.kind == "c"

@@ -94,6 +94,10 @@ class SampleCall:
         self.unchanged("backward")
         return {i: g for i, g in zip(wanted, found, strict=True) if g is not None}
 
+    def has_gradient(self) -> bool:
+        """Return whether a gradient flows from an output to an input."""
+        return bool(self.checked) and any(o.requires_grad for o in self())
+
     def upstream(self, output: Tensor, make: Callable | None = None) -> Tensor:
         """The upstream gradient of an output; `make` changes its array."""
         array = np.asarray(random_like(np.random.default_rng(3), output.shape, output.dtype)).astype(output.dtype)
@@ -125,6 +129,14 @@ class SampleCall:
 def host(tensor: Tensor) -> np.ndarray:
     """Return the values of any Tensor as a NumPy array."""
     return np.asarray(tensor.device.to_host(tensor._array))
+
+
+def typed_like_inputs(call: SampleCall, gradients: dict) -> None:
+    """Raise CheckFailure unless each gradient has the shape and the dtype of its input."""
+    for i, g in gradients.items():
+        given = call.inputs[i]
+        if (g.shape, g.dtype) != (given.shape, given.dtype):
+            raise CheckFailure(f"the gradient of {call.name(i)} {given.shape} {given.dtype} is {g.shape} {g.dtype}")
 
 
 def all_finite(tensor: Tensor) -> bool:
