@@ -189,12 +189,16 @@ class Op:
         exact.
         """
         path, low = self.paths[device.type], None
-        for array in arrays:
-            if array is not None and array.itemsize >= 8 and array.dtype.kind == "c":
+        for array in () if path is None and self.exact else arrays:
+            if array is None or array.itemsize == 4:
+                continue
+            if array.dtype.kind == "c":
                 if not self.complex:
                     raise DTypeError(f"{self.name}: complex numbers have no {self.name}, got {array.dtype}")
                 path = None  # they are for real numbers
                 break
+            if array.itemsize == 2 and low is None and is_low(array.dtype):
+                low = array.dtype
         if path is not None and path.low:
             result = path.run(arrays, attributes, self.many)
             if result is not NotImplemented:
@@ -202,10 +206,8 @@ class Op:
             if path.numbers:
                 arrays = [device.full((), a, a.dtype) if isinstance(a, np.generic) else a for a in arrays]
             path = None
-        for array in () if self.exact else arrays:
-            if array is not None and array.itemsize == 2 and is_low(array.dtype):
-                low, arrays = array.dtype, [None if a is None else raised(a) for a in arrays]
-                break
+        if low is not None:
+            low, arrays = (None, arrays) if self.exact else (low, [None if a is None else raised(a) for a in arrays])
         result = NotImplemented if path is None else path.run(arrays, attributes, self.many)
         if result is NotImplemented:
             path, residuals = None, EMPTY
@@ -238,22 +240,16 @@ class Op:
         if first is None:
             return None
         several = out.__class__ is tuple
-        kind = "" if several else out.dtype.kind
-        if not several and kind not in INEXACT_KINDS:
+        kind = ("c" if "c" in [o.dtype.kind for o in out] else "f") if several else out.dtype.kind
+        if kind not in INEXACT_KINDS:
             return None
         plan = self.plan(tuple([edge is not None for edge in edges]), path)
         saved = plan.saved(arrays, attributes, out, residuals) if plan.names else EMPTY
-        if (
-            kind == "c"
-            or first.itemsize >= 8
-            and first.dtype.kind == "c"
-            or several
-            and "c" in [o.dtype.kind for o in out]
-        ):
+        if kind != "c" and (first.itemsize < 8 or first.dtype.kind != "c"):
+            node = OpNode(plan, tuple(edges), saved, tuple(shapes), device)
+        else:
             node = ComplexNode(plan, tuple(edges), saved, tuple(shapes), device)
             node.dtypes = [None if array is None else array.dtype for array in arrays]
-        else:
-            node = OpNode(plan, tuple(edges), saved, tuple(shapes), device)
         if first.itemsize == 2 and not self.exact_gradient:
             node.low = first.dtype
         if several:
