@@ -232,7 +232,8 @@ _SUBJECTS = {
     "Ops of your own": "op xp Function",
     "The state of random numbers": "Generator default_generator manual_seed get_rng_state set_rng_state",
     "Constants": "pi e inf nan newaxis",
-    "Subpackages": "amp autograd cuda data errors fft io linalg models nn optim random recipes rl train typing viz",
+    "Subpackages": "amp autograd cuda data errors fft io linalg models nn optim random recipes rl special train typing "
+    "viz",
 }
 _LAZY = frozenset(_SUBJECTS["Subpackages"].split())
 _FAMILIES = [module for module in vars(_ops).values() if hasattr(module, "__all__")]
