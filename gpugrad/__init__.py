@@ -176,6 +176,8 @@ from .backend.devices import Device, default_device, device, set_default_device
 from .backend.dtypes import bfloat16 as _bfloat16
 from .backend.dtypes import (
     bool_,
+    complex64,
+    complex128,
     default_dtype,
     finfo,
     float16,
@@ -199,6 +201,7 @@ from .ops import numpy_calls as _numpy_calls
 from .ops.arrange import *
 from .ops.attention import *
 from .ops.batch_norm import *
+from .ops.complex import *
 from .ops.conv import *
 from .ops.creation import *
 from .ops.ctc import *
@@ -232,17 +235,19 @@ from .ops.softmax import *
 from .ops.sort import *
 from .ops.statistics import *
 from .ops.torch_names import *  # last, since it replaces ops of the same names
+from .ops.windows import *
 
 __version__ = "0.1.0"
 
 half, double, long = float16, float64, int64
+cfloat, cdouble = complex64, complex128
 pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
 
 # What is public besides the functions of the op families, by subject.
 _SUBJECTS = {
     "Tensors": "Tensor tensor asarray from_numpy",
-    "Element types": "bool_ uint8 int8 int16 int32 int64 long float16 half bfloat16 float32 float64 double finfo iinfo "
-    "default_dtype set_default_dtype promote",
+    "Element types": "bool_ uint8 int8 int16 int32 int64 long float16 half bfloat16 float32 float64 double "
+    "complex64 cfloat complex128 cdouble finfo iinfo default_dtype set_default_dtype promote",
     "Devices, threads and precision": "Device device default_device set_default_device get_num_threads set_num_threads "
     "get_float32_matmul_precision set_float32_matmul_precision",
     "Derivatives of functions, and functions over batches": "elementwise_grad grad hessian jacfwd jacobian jacrev jvp "
@@ -253,29 +258,29 @@ _SUBJECTS = {
     "Ops of your own": "op xp Function",
     "The state of random numbers": "Generator default_generator manual_seed get_rng_state set_rng_state",
     "Constants": "pi e inf nan newaxis",
-    "Subpackages": "amp autograd cuda data errors io linalg models nn optim random recipes rl train typing viz",
+    "Subpackages": "amp autograd cuda data errors fft io linalg models nn optim random recipes rl special train typing "
+    "viz",
 }
 _LAZY = {name: "" for name in _SUBJECTS["Subpackages"].split()}  # name -> the module that holds it; "": it is one
 _LAZY |= dict.fromkeys(_SUBJECTS["Derivatives of functions, and functions over batches"].split(), "autograd.transforms")
 _LAZY["vmap"] = "autograd.batching"
 # Modules of `ops` that are made of other ops and imported when one of their functions is first asked for.
 _LATER = {
-    "arranging": "argpartition array_equiv block copyto corrcoef cov dsplit fill_diagonal histogram2d "
-    "hsplit intersect1d lexsort partition place put put_along_axis putmask rollaxis "
-    "row_stack setdiff1d setxor1d union1d vsplit",
+    "arranging": "argpartition array_equiv block copyto corrcoef cov dsplit fill_diagonal histogram2d hsplit "
+    "intersect1d lexsort partition place put put_along_axis putmask rollaxis row_stack setdiff1d "
+    "setxor1d union1d vsplit",
     "editing": "append apply_along_axis apply_over_axes choose compress delete ediff1d extract insert "
     "piecewise ptp resize select trim_zeros",
-    "grids": "array asanyarray ascontiguousarray asfortranarray diag_indices diag_indices_from "
-    "fromfunction geomspace identity indices iscomplexobj isrealobj isscalar ix_ mask_indices "
-    "ndim ravel_multi_index shape size tri tril_indices tril_indices_from triu_indices "
-    "triu_indices_from unravel_index",
+    "grids": "array asanyarray ascontiguousarray asfortranarray diag_indices diag_indices_from fromfunction "
+    "geomspace identity indices isscalar ix_ mask_indices ndim ravel_multi_index shape size tri "
+    "tril_indices tril_indices_from triu_indices triu_indices_from unravel_index",
     "nan": "nanargmax nanargmin nancumprod nancumsum nanmax nanmedian nanmin nanpercentile nanprod "
     "nanquantile nanstd nanvar",
-    "parts": "around bitwise_count degrees divmod fabs fix float_power frexp gcd isneginf isposinf lcm "
-    "ldexp logaddexp2 mod modf radians spacing",
+    "parts": "around bitwise_count degrees divmod fabs fix float_power frexp gcd isneginf isposinf lcm ldexp "
+    "logaddexp2 mod modf radians spacing",
     "querying": "can_cast isdtype issubdtype promote_types result_type",
-    "sampled": "bartlett blackman convolve correlate gradient hamming hanning interp kaiser polyadd "
-    "polyder polyfit polyint polymul polysub polyval sinc unwrap vander",
+    "sampled": "bartlett blackman convolve correlate gradient hamming hanning interp kaiser polyadd polyder "
+    "polyfit polyint polymul polysub polyval unwrap vander",
 }
 _LAZY |= {name: f"ops.{family}" for family, names in _LATER.items() for name in names.split()}
 _FAMILIES = [module for module in vars(_ops).values() if hasattr(module, "__all__")]
