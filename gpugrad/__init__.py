@@ -191,6 +191,9 @@ from .backend.dtypes import (
     promote,
     set_default_dtype,
     uint8,
+    uint16,
+    uint32,
+    uint64,
 )
 from .backend.namespace import Namespace as _Namespace
 from .backend.namespace import register_type as _register_type
@@ -238,6 +241,7 @@ from .ops.torch_names import *  # last, since it replaces ops of the same names
 from .ops.windows import *
 
 __version__ = "0.1.0"
+__array_api_version__ = "2024.12"
 
 half, double, long = float16, float64, int64
 cfloat, cdouble = complex64, complex128
@@ -246,8 +250,8 @@ pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
 # What is public besides the functions of the op families, by subject.
 _SUBJECTS = {
     "Tensors": "Tensor tensor asarray from_numpy",
-    "Element types": "bool_ uint8 int8 int16 int32 int64 long float16 half bfloat16 float32 float64 double "
-    "complex64 cfloat complex128 cdouble finfo iinfo default_dtype set_default_dtype promote",
+    "Element types": "bool_ uint8 uint16 uint32 uint64 int8 int16 int32 int64 long float16 half bfloat16 float32 "
+    "float64 double complex64 cfloat complex128 cdouble finfo iinfo default_dtype set_default_dtype promote",
     "Devices, threads and precision": "Device device default_device set_default_device get_num_threads set_num_threads "
     "get_float32_matmul_precision set_float32_matmul_precision",
     "Derivatives of functions, and functions over batches": "elementwise_grad grad hessian jacfwd jacobian jacrev jvp "
@@ -309,6 +313,10 @@ _keep_heap()
 def __getattr__(name: str) -> _Any:
     if name == "bfloat16":  # ml_dtypes is imported when it is needed
         return _bfloat16()
+    if name == "bool":  # not among the globals, where it would hide Python's
+        return bool_
+    if name == "__array_namespace_info__":
+        return _importlib.import_module(".ops.querying", __name__).NamespaceInfo
     if name in _LAZY:
         module = _importlib.import_module(f".{_LAZY[name] or name}", __name__)
         value = globals()[name] = _shown(name, getattr(module, name)) if _LAZY[name] else module

@@ -505,7 +505,8 @@ def _digitize(op: Any, pairs: list, attributes: dict, length: int) -> Any:
 
 BY_INDEX = frozenset("getitem put_add setitem clear".split())
 _TABLE: dict[Callable, str] = {
-    _broadcasting: "complex_angle complex_conjugate complex_of_parts complex_pairs imaginary_part real_pairs real_part sgn "
+    _broadcasting: "complex_angle complex_conjugate complex_of_parts complex_pairs imaginary_part logit polygamma_of "
+    "real_pairs real_part sgn "
     "apply_mask astype binary_cross_entropy_elements clip copy isclose keep_where lerp threshold where",
     _leading: "cast_all cholesky cofactor det eigh eigvalsh expm inv pinv put_last qr slogdet svd svdvals tril triu",
     _expand_dims: "expand_dims",
