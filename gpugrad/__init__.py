@@ -199,6 +199,7 @@ from .backend.namespace import Namespace as _Namespace
 from .backend.namespace import register_type as _register_type
 from .backend.precision import get_float32_matmul_precision, set_float32_matmul_precision
 from .backend.random import Generator, default_generator, get_rng_state, manual_seed, set_rng_state
+from .interop import watch as _watch
 from .ops import methods as _methods
 from .ops import numpy_calls as _numpy_calls
 from .ops.arrange import *
@@ -308,6 +309,7 @@ for _name in ("tensor", "asarray", "from_numpy", *(name for family in _FAMILIES 
 _methods.attach(globals())
 _register_type(Tensor, _Namespace(_sys.modules[__name__], "tensor"))  # xp(tensor): all that is public, then all ops
 _keep_heap()
+_watch()
 
 
 def __getattr__(name: str) -> _Any:

@@ -227,7 +227,12 @@ def alias(checkout: Path) -> None:
     gg.set_default_dtype("float64")
     core = {"vspace": vspace, "VSpace": VSpace, "primitive": primitive, "make_vjp": make_vjp, "make_jvp": make_jvp}
     core |= {"defvjp": defvjp, "defvjp_argnum": defvjp_argnum, "defjvp": _nothing, "defjvp_argnum": _nothing}
-    core |= {"isbox": isbox, "notrace_primitive": lambda fun: fun, "getval": lambda x: x.detach() if isbox(x) else x}
+    core |= {
+        "primitive_vjps": {},
+        "isbox": isbox,
+        "notrace_primitive": lambda fun: fun,
+        "getval": lambda x: x.detach() if isbox(x) else x,
+    }
     root = _module("autograd")
     _module("autograd.numpy", gg, bool_=np.bool_, ndarray=gg.Tensor)
     _module("autograd.numpy.random", gg.random)
@@ -254,6 +259,8 @@ def alias(checkout: Path) -> None:
     _module("autograd.scipy.special", getattr(gg, "special", None))
     for name in ("signal", "stats", "linalg", "integrate"):
         _module(f"autograd.scipy.{name}", gg)
+    for name in "beta chi2 dirichlet gamma multivariate_normal norm poisson t".split():
+        _module(f"autograd.scipy.stats.{name}", gg)
 
 
 def _as_number(x: gg.Tensor, kinds: Any) -> bool:
