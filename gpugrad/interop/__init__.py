@@ -1,8 +1,8 @@
 """Other libraries that must be told of gpugrad: each gets its module here, imported when that library is.
 
-einops (einops.py) learns that Tensors are arrays. opt_einsum needs nothing: it finds `einsum`, `tensordot` and `transpose`
-in the package that a Tensor's class is from. Neither do metrics in the style of torchmetrics, which add up states of
-batches and compute from them at the end:
+einops (einops.py) learns that Tensors are arrays. opt_einsum needs nothing: it finds `einsum`, `tensordot` and
+`transpose` in the package that a Tensor's class is from. Neither do metrics in the style of torchmetrics, which add up
+states of batches and compute from them at the end:
 
 >>> class Accuracy:
 ...     def __init__(self):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import non_negative_int, not_zero, optional
-from ..autograd.convert import asarray, constant
+from ..autograd.convert import asarray, constant, taken_in
 from ..autograd.mode import mode
 from ..autograd.op import OPS
 from ..autograd.signature import torch_words

@@ -21,6 +21,7 @@ from ..autograd.tensor import Tensor, method
 from ..autograd.ufunc import Elementwise
 from ..autograd.versions import changed
 from ..errors import DTypeError, GradientError, ShapeError
+from . import moving, shape
 from .elementwise import where as choose
 
 WORDS = frozenset("out where initial casting order subok dtype".split())
@@ -169,8 +170,8 @@ def astype(x: Any, dtype: Any, *, copy: bool = True, device: Any = None, **numpy
     return asarray(x).to(dtype=dtype, device=device, copy=copy)
 
 
-OPS["reshape"].otherwise(frozenset(("order", "copy")), told(reshape))
-OPS["astype"].otherwise(frozenset(("copy", "device", "casting", "order", "subok")), told(astype))
+shape.reshape.otherwise(frozenset(("order", "copy")), told(reshape))
+moving.astype.otherwise(frozenset(("copy", "device", "casting", "order", "subok")), told(astype))
 
 
 # NumPy's own functions

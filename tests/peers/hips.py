@@ -280,7 +280,17 @@ def main(arguments: list[str]) -> int:
     checkout = Path(arguments[0]).resolve()
     alias(checkout)
     sys.path.insert(0, str(checkout / "tests"))
-    given = ["-o", "addopts=", "-o", "required_plugins=", "-q", "-p", "no:cacheprovider", *arguments[1:]]
+    given = [
+        "-o",
+        "addopts=",
+        "--continue-on-collection-errors",
+        "-o",
+        "required_plugins=",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        *arguments[1:],
+    ]
     return pytest.main([str(checkout / "tests"), "--ignore", str(checkout / "tests" / "test_performance.py"), *given])
 
 
