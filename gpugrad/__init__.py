@@ -274,8 +274,8 @@ _LATER = {
     "arranging": "argpartition array_equiv block copyto corrcoef cov dsplit fill_diagonal histogram2d hsplit "
     "intersect1d lexsort partition place put put_along_axis putmask rollaxis row_stack setdiff1d "
     "setxor1d union1d vsplit",
-    "editing": "append apply_along_axis apply_over_axes choose compress delete ediff1d extract insert "
-    "piecewise ptp resize select trim_zeros",
+    "editing": "append apply_along_axis apply_over_axes c_ choose compress delete ediff1d extract insert "
+    "piecewise ptp r_ resize select trim_zeros",
     "grids": "array asanyarray ascontiguousarray asfortranarray diag_indices diag_indices_from fromfunction "
     "geomspace identity indices isscalar ix_ mask_indices ndim ravel_multi_index shape size tri "
     "tril_indices tril_indices_from triu_indices triu_indices_from unravel_index",

@@ -116,6 +116,14 @@ def isbox(x: Any) -> bool:
     return _isinstance(x, gg.Tensor) and x.requires_grad
 
 
+def _with_conjugates(transform: Any) -> Any:
+    def transformed(fun: Any, *options: Any, **named: Any) -> Any:
+        derivative = transform(fun, *options, **named)
+        return lambda *args, **kwargs: _conjugated(derivative(*args, **kwargs))
+
+    return transformed
+
+
 # Functions with gradients of their own
 
 
@@ -234,7 +242,8 @@ def alias(checkout: Path) -> None:
         "getval": lambda x: x.detach() if isbox(x) else x,
     }
     root = _module("autograd")
-    _module("autograd.numpy", gg, bool_=np.bool_, ndarray=gg.Tensor)
+    kinds = "bool_ float32 float64 int8 int16 int32 int64 uint8 complex64 complex128 int_ integer floating number"
+    _module("autograd.numpy", gg, ndarray=gg.Tensor, **{name: getattr(np, name) for name in kinds.split()})
     _module("autograd.numpy.random", gg.random)
     _module("autograd.numpy.linalg", gg.linalg)
     _module("autograd.numpy.fft", getattr(gg, "fft", None))
@@ -250,11 +259,12 @@ def alias(checkout: Path) -> None:
     for name in ("wrap_util", "differential_operators", "test_util"):
         _from_checkout(checkout, f"autograd.{name}")
     root.__dict__.update(vars(sys.modules["autograd.differential_operators"]))
-    ours = {name: getattr(gg, name) for name in ("grad", "value_and_grad", "elementwise_grad", "jacobian", "hessian")}
+    ours = {name: getattr(gg, name) for name in ("value_and_grad", "jacobian", "hessian")}
+    ours |= {name: _with_conjugates(getattr(gg, name)) for name in ("grad", "elementwise_grad")}
     root.__dict__.update(**ours, **builtins, isinstance=instance)
     vars(sys.modules["autograd.differential_operators"]).update(ours)
     _module("autograd.misc", flatten=flatten, const_graph=lambda fun: fun)
-    _module("autograd.misc.flatten", flatten=flatten)
+    sys.modules["autograd.misc.flatten"] = sys.modules["autograd.misc"]
     _module("autograd.scipy")
     _module("autograd.scipy.special", getattr(gg, "special", None))
     for name in ("signal", "stats", "linalg", "integrate"):
