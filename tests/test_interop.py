@@ -20,10 +20,13 @@ def test_einops_knows_tensors():
     x = gg.tensor(A, requires_grad=True)
     for call in (
         lambda x: einops.rearrange(x, "b h (w c) -> c (b h) w", c=2),
-        lambda x: einops.reduce(x, "b h c -> b c", "mean"), lambda x: einops.reduce(x, "b (h r) c -> b r c", "max", r=3),
-        lambda x: einops.repeat(x, "b h c -> b (h r) c", r=2), lambda x: einops.pack([x, x], "b * c")[0], lambda x: einops.einsum(x, x, "b h c, b k c -> b h k"),
+        lambda x: einops.reduce(x, "b h c -> b c", "mean"),
+        lambda x: einops.reduce(x, "b (h r) c -> b r c", "max", r=3),
+        lambda x: einops.repeat(x, "b h c -> b (h r) c", r=2),
+        lambda x: einops.pack([x, x], "b * c")[0],
+        lambda x: einops.einsum(x, x, "b h c, b k c -> b h k"),
         lambda x: einops.rearrange([x, x], "n b h c -> b n h c"),
-    ):  # fmt: skip
+    ):
         made = call(x)
         assert isinstance(made, gg.Tensor) and made.requires_grad
         np.testing.assert_allclose(made.detach().numpy(), call(A))

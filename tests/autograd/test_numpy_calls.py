@@ -124,7 +124,5 @@ def test_random_numbers_by_numpys_names():
     assert sorted(x.tolist()) == list(range(6))
     with pytest.raises(ShapeError, match="exponential"):
         one.exponential(-1.0)
-    assert (
-        gg.random.default_rng(one) is one and len(one.spawn(2)) == 2
+    assert gg.random.default_rng(one) is one and len(one.spawn(2)) == 2
     assert gg.random.RandomState(1).rand(2).shape == (2,)
-    )
