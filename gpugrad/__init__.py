@@ -173,6 +173,8 @@ from .backend.namespace import Namespace as _Namespace
 from .backend.namespace import register_type as _register_type
 from .backend.precision import get_float32_matmul_precision, set_float32_matmul_precision
 from .backend.random import Generator, default_generator, get_rng_state, manual_seed, set_rng_state
+from .ops import eigen as _eigen
+from .ops import lu as _lu
 from .ops import methods as _methods
 from .ops.arrange import *
 from .ops.attention import *
