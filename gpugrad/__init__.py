@@ -174,6 +174,7 @@ from .backend.namespace import register_type as _register_type
 from .backend.precision import get_float32_matmul_precision, set_float32_matmul_precision
 from .backend.random import Generator, default_generator, get_rng_state, manual_seed, set_rng_state
 from .ops import eigen as _eigen
+from .ops import gamma_sample as _gamma_sample
 from .ops import lu as _lu
 from .ops import methods as _methods
 from .ops.arrange import *
@@ -234,8 +235,8 @@ _SUBJECTS = {
     "Ops of your own": "op xp Function",
     "The state of random numbers": "Generator default_generator manual_seed get_rng_state set_rng_state",
     "Constants": "pi e inf nan newaxis",
-    "Subpackages": "amp autograd cuda data errors fft io linalg models nn optim random recipes rl special train typing "
-    "viz",
+    "Subpackages": "amp autograd cuda data distributions errors fft io linalg models nn optim random recipes "
+    "rl special train typing viz",
 }
 _LAZY = frozenset(_SUBJECTS["Subpackages"].split())
 _FAMILIES = [module for module in vars(_ops).values() if hasattr(module, "__all__")]
