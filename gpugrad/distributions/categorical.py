@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,8 @@ from ..errors import DTypeError, ShapeError
 from ..ops.embedding import one_hot
 from ..ops.random import multinomial
 from . import constraints
-from .distribution import Distribution, clamp_probs, log_factorial
+from .discrete import Binomial
+from .distribution import Distribution, clamp_probs, constant_like, log_factorial
 
 __all__ = ["Categorical", "Multinomial", "OneHotCategorical", "OneHotCategoricalStraightThrough"]
 
@@ -82,7 +84,7 @@ class Categorical(Distribution):
 
     @property
     def mean(self) -> Tensor:
-        return self.probs[..., 0] * float("nan")
+        return constant_like(self._param[..., 0], float("nan"))
 
     variance = mean
 
@@ -203,6 +205,12 @@ class Multinomial(Distribution):
         logits = OPS["where"]((value == 0) & (self.logits == float("-inf")), 0, self.logits)
         ways = log_factorial(value.sum(-1)) - log_factorial(value).sum(-1)
         return ways + (logits * value).sum(-1)
+
+    def entropy(self) -> Tensor:
+        binomial = Binomial(self.total_count, probs=self.probs, validate_args=False)
+        counts = binomial.enumerate_support(False)[1:]
+        spread = (OPS["exp"](binomial.log_prob(counts)) * log_factorial(counts)).sum((0, -1))
+        return self.total_count * self._categorical.entropy() - math.lgamma(self.total_count + 1) + spread
 
     @property
     def mean(self) -> Tensor:

@@ -7,7 +7,7 @@ from ..autograd.convert import asarray
 from ..autograd.op import OPS
 from ..autograd.tensor import Tensor
 from . import constraints
-from .distribution import Distribution, broadcast_all, uniform_like
+from .distribution import Distribution, broadcast_all, constant_like, uniform_like
 
 __all__ = ["Cauchy", "Exponential", "Gumbel", "Laplace", "Uniform"]
 
@@ -55,7 +55,7 @@ class Uniform(Distribution):
 
     @property
     def mode(self) -> Tensor:
-        return self.low * float("nan")
+        return constant_like(self.low, math.nan)
 
     @property
     def variance(self) -> Tensor:
@@ -102,7 +102,7 @@ class Exponential(Distribution):
 
     @property
     def mode(self) -> Tensor:
-        return self.rate * 0
+        return constant_like(self.rate, 0.0)
 
     @property
     def variance(self) -> Tensor:
@@ -190,11 +190,11 @@ class Cauchy(_LocationScale):
 
     @property
     def mean(self) -> Tensor:
-        return self.loc * float("nan")
+        return constant_like(self.loc, math.nan)
 
     @property
     def variance(self) -> Tensor:
-        return self.loc * float("inf")
+        return constant_like(self.loc, math.inf)
 
 
 class Gumbel(_LocationScale):

@@ -8,7 +8,7 @@ from ..autograd.op import OPS
 from ..autograd.tensor import Tensor
 from ..errors import DTypeError
 from . import constraints
-from .distribution import Distribution, broadcast_all, clamp_probs, drawn, log_factorial, uniform_like
+from .distribution import Distribution, broadcast_all, clamp_probs, constant_like, drawn, log_factorial, uniform_like
 
 __all__ = ["Bernoulli", "Binomial", "Geometric", "NegativeBinomial", "Poisson"]
 
@@ -107,7 +107,7 @@ class Binomial(_ByProbability):
         super().__init__(self._param.shape, (), validate_args)
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
-        return drawn("binomial", self._extended_shape(sample_shape), self._param, self.total_count, self.probs)
+        return drawn("binomial", self._extended_shape(sample_shape), self._param, self.total_count.to(dtype="int64"), self.probs)
 
     def log_prob(self, value: Any) -> Tensor:
         value, n, logits = self._checked(value), self.total_count, self.logits
@@ -120,8 +120,7 @@ class Binomial(_ByProbability):
         return -(OPS["exp"](log_probs) * log_probs).sum(0)
 
     def enumerate_support(self, expand: bool = True) -> Tensor:
-        total = self.total_count.detach().numpy() if self.total_count.device.type == "cpu" else None
-        total = self.total_count.device.to_host(self.total_count._array) if total is None else total
+        total = self.total_count.device.to_host(self.total_count._array)
         if total.min() != total.max():
             raise NotImplementedError("Binomial: numbers of trials that differ have no common support")
         return _counts(self, int(total.max()) + 1, expand)
@@ -173,7 +172,7 @@ class Geometric(_ByProbability):
 
     @property
     def mode(self) -> Tensor:
-        return self.probs * 0
+        return constant_like(self._param, 0.0)
 
     @property
     def variance(self) -> Tensor:

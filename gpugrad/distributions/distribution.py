@@ -171,7 +171,8 @@ def broadcast_all(*values: Any) -> tuple[Tensor, ...]:
 
 def drawn(method: str, shape: tuple, like: Tensor, *parameters: Tensor) -> Tensor:
     """Return values that a method of NumPy's generator draws, as a Tensor like `like`; parameters are broadcast."""
-    host = [p.device.to_host(p._array).astype(np.float64) for p in parameters]
+    host = [p.device.to_host(p._array) for p in parameters]
+    host = [p.astype(np.float64) if is_float(p.dtype) else p for p in host]
     with np.errstate(all="ignore"):
         values = getattr(default_generator().numpy, method)(*host, size=shape)
     return wrap(like.device.asarray(np.asarray(values), like.dtype), like.device, None)
@@ -192,6 +193,11 @@ def _uniformly(method: str, shape: tuple, like: Tensor) -> Tensor:
     kind = np.float64 if like.dtype == np.float64 else np.float32
     values = np.asarray(getattr(default_generator().numpy, method)(shape, kind))
     return wrap(like.device.asarray(values, like.dtype), like.device, None)
+
+
+def constant_like(x: Tensor, value: float) -> Tensor:
+    """Return a Tensor like x that holds one value, without a gradient."""
+    return wrap(x.device.xp.full(x.shape, value, x.dtype), x.device, None)
 
 
 def clamp_probs(probs: Tensor) -> Tensor:

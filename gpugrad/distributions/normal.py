@@ -11,7 +11,7 @@ from ..autograd.tensor import Tensor
 from ..errors import DTypeError, ShapeError
 from ..ops.linalg import matmul, solve_triangular
 from . import constraints
-from .distribution import LOG_2PI, Distribution, broadcast_all, normal_like
+from .distribution import LOG_2PI, Distribution, broadcast_all, constant_like, normal_like
 
 __all__ = ["HalfNormal", "MultivariateNormal", "Normal"]
 
@@ -102,7 +102,7 @@ class HalfNormal(Distribution):
 
     @property
     def mode(self) -> Tensor:
-        return self.scale * 0
+        return constant_like(self.scale, 0.0)
 
     @property
     def variance(self) -> Tensor:

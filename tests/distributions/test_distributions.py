@@ -38,7 +38,7 @@ ONE_HOT = np.eye(4)[[0, 2, 1]]
 CASES = {
     "Normal": ({"loc": real(3), "scale": positive(3)}, real(2, 3)),
     "HalfNormal": ({"scale": positive(3)}, positive(2, 3)),
-    "LogNormal": ({"loc": real(3), "scale": positive(3)}, positive(2, 3)),
+    "LogNormal": ({"loc": real(3), "scale": chance(3) / 2}, positive(2, 3)),
     "Laplace": ({"loc": real(3), "scale": positive(3)}, real(2, 3)),
     "Cauchy": ({"loc": real(3), "scale": positive(3)}, real(2, 3)),
     "Gumbel": ({"loc": real(3), "scale": positive(3)}, real(2, 3)),
@@ -48,7 +48,7 @@ CASES = {
     "Chi2": ({"df": positive(3)}, positive(2, 3)),
     "Beta": ({"concentration1": positive(3) + 1, "concentration0": positive(3) + 1}, chance(2, 3)),
     "Dirichlet": ({"concentration": positive(3, 4) + 0.6}, SIMPLEX),
-    "StudentT": ({"df": positive(3) + 2, "loc": real(3), "scale": positive(3)}, real(2, 3)),
+    "StudentT": ({"df": positive(3) + 6, "loc": real(3), "scale": positive(3)}, real(2, 3)),
     "Bernoulli": ({"probs": chance(3)}, counts(2, 2, 3)),
     "Bernoulli logits": ({"logits": real(3)}, counts(2, 2, 3)),
     "Binomial": ({"total_count": np.array(5.0), "probs": chance(3)}, counts(6, 2, 3)),
@@ -110,6 +110,8 @@ def test_as_in_torch(name):
     for what in [*PROPERTIES, "log_prob", "cdf", "entropy"]:
         (mine, value, leaves), (other, torch_value, others) = make(gg, name), make(torch, name)
         theirs = called(other, what, torch_value)
+        if (name, what) == ("Uniform", "mode"):  # NaN, with a gradient in PyTorch
+            continue
         if theirs is None or (name, what) in MISSING:
             continue
         try:
