@@ -53,9 +53,9 @@ class Sequences:
 class LongLagCopy(Recipe):
     """Remembers a symbol over 100 steps: an LSTM learns it, a plain recurrent network does not.
 
-    Hochreiter and Schmidhuber 1997, section 5. The forget gates' biases begin at log u, u uniform between 1 and the lag,
-    and the input gates' at their negatives, so that cells remember for as long as the task asks from the first step on
-    (Tallec and Ollivier 2018, section 3.1: "chrono initialization"). Both networks see the same batches.
+    Hochreiter and Schmidhuber 1997, section 5. The forget gates' biases begin at log u, u uniform between 1 and the
+    lag, and the input gates' at their negatives, so that cells remember for as long as the task asks from the first
+    step on (Tallec and Ollivier 2018: "chrono initialization"). Both networks see the same batches.
     """
 
     minutes = 2
