@@ -1,13 +1,12 @@
 """Functions of gpugrad inside programs that use PyTorch or JAX: `as_torch` and `as_jax`.
 
 A function of Tensors, such as an op with a CUDA kernel that was checked here, becomes a function of their arrays, with
-derivatives of every order: `derivatives.py` makes each order a function like the first, and `torch.py` and `jax.py` lift
-any such function. Both libraries are imported when they are asked for.
+derivatives of every order: `derivatives.py` makes each order a function like the first, and `torch.py` and `jax.py`
+lift any such function. Both libraries are imported when they are asked for.
 """
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
 
 from ..optional import need
 
@@ -17,11 +16,11 @@ __all__ = ["as_jax", "as_torch"]
 def as_torch(function: Callable) -> Callable:
     """Return an op, or another function of Tensors, as a function of torch.Tensors that PyTorch differentiates.
 
-    Arguments that are torch.Tensors, also in lists, tuples and dicts, take the places of Tensors; the others stay as they
-    are. CPU tensors and results share memory; CUDA tensors too, on PyTorch's current stream, and memory comes from its
-    allocator. Gradients of every order are those of the function (`torch.autograd.gradcheck` and `gradgradcheck` pass in
-    float64). Under `torch.compile` a call is one opaque op, `torch.ops.gpugrad.apply`, whose backward computes the
-    forward again; arguments that are no tensors must be hashable there.
+    Arguments that are torch.Tensors, also in lists, tuples and dicts, take the places of Tensors; the others stay as
+    they are. CPU tensors are used where they lie; CUDA tensors too, on PyTorch's current stream, and memory comes from
+    its allocator. Gradients of every order are those of the function (`torch.autograd.gradcheck` and `gradgradcheck`
+    pass in float64). Under `torch.compile` a call is one opaque op, `torch.ops.gpugrad.apply`, whose backward computes
+    the forward again; arguments that are no tensors must be hashable there.
 
     The function must depend on nothing else that requires a gradient. Results never share memory with arguments.
 

@@ -22,7 +22,7 @@ from ..ops.creation import zeros_like
 
 
 class Flat:
-    """A function as one of some Tensors: those whose places in `arguments`, (args, kwargs), hold instances of `kind`."""
+    """A function as one of some Tensors: those whose places in `arguments`, (args, kwargs), hold a `kind`."""
 
     def __init__(self, function: Callable, arguments: Any, kind: type):
         self.function, self.arguments, self.kind = function, arguments, kind

@@ -1,9 +1,9 @@
 """Functions of Tensors as functions of torch.Tensors: `exported`.
 
 Called eagerly, a function is a `torch.autograd.Function` that keeps the graph of its forward for the backward. Under
-`torch.compile` it is `torch.ops.gpugrad.apply`, an op that PyTorch does not look into: its arguments are tensors and the
-number of a function, its fake implementation makes outputs of the right shapes, and its backward is the same op with the
-number of the function's derivative.
+`torch.compile` it is `torch.ops.gpugrad.apply`, an op that PyTorch does not look into: its arguments are tensors and
+the number of a function, its fake implementation makes outputs of the right shapes, and its backward is the same op
+with the number of the function's derivative.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from ..autograd.nests import map_tensors, tensors_in
 from ..autograd.tensor import Tensor
 from ..backend.dtypes import bfloat16
 from ..errors import DTypeError
+from ..optional import need
 from .derivatives import Derivative, Flat, outputs_of, vector_jacobian
 
 
@@ -139,7 +140,7 @@ def apply(tensors: Sequence[torch.Tensor], function: int) -> list[torch.Tensor]:
 
 
 @apply.register_fake
-def _(tensors: Sequence[torch.Tensor], function: int) -> list[torch.Tensor]:
+def _fake(tensors: Sequence[torch.Tensor], function: int) -> list[torch.Tensor]:
     inputs = [(tuple(map(int, t.shape)), _numpy_dtype(t.dtype)) for t in tensors]
     return [
         torch.empty(shape, dtype=_torch_dtype(dtype), device=tensors[0].device)
@@ -179,14 +180,15 @@ def _given(tensor: torch.Tensor) -> Tensor:
 
 
 def _returned(output: Tensor, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Return a torch.Tensor of a Tensor's memory, or of a copy where that is an input's or may not be written to."""
+    """Return a torch.Tensor of a Tensor's memory, or of a copy where PyTorch cannot hold it or an input does."""
     array = output.detach()._array
     low = array.dtype.name == _BFLOAT16
     if output.device.type == "cuda":
         made = torch.as_tensor(_cupy().ascontiguousarray(array).view(np.int16) if low else array, device="cuda")
     else:
         bits = np.ascontiguousarray(array).reshape(array.shape).view(np.int16) if low else array
-        made = torch.from_numpy(bits if bits.flags.writeable else bits.copy())
+        usable = bits.flags.writeable and min(bits.strides, default=0) >= 0
+        made = torch.from_numpy(bits if usable else bits.copy())
     made = made.view(torch.bfloat16) if low else made
     shared = made.untyped_storage().data_ptr(), made.untyped_storage().nbytes()
     return made.clone() if any(_meet(shared, t.untyped_storage()) for t in inputs) else made
@@ -211,9 +213,7 @@ def _numpy_dtype(dtype: torch.dtype) -> np.dtype:
 
 
 def _cupy() -> Any:
-    import cupy
-
-    return cupy
+    return need("cupy", "as_torch, for CUDA tensors,", "cuda13")
 
 
 @contextmanager
