@@ -107,7 +107,8 @@ class Binomial(_ByProbability):
         super().__init__(self._param.shape, (), validate_args)
 
     def sample(self, sample_shape: Any = ()) -> Tensor:
-        return drawn("binomial", self._extended_shape(sample_shape), self._param, self.total_count.to(dtype="int64"), self.probs)
+        trials = self.total_count.to(dtype="int64")
+        return drawn("binomial", self._extended_shape(sample_shape), self._param, trials, self.probs)
 
     def log_prob(self, value: Any) -> Tensor:
         value, n, logits = self._checked(value), self.total_count, self.logits
