@@ -11,8 +11,8 @@ By subject:
 Tensors
     Tensor, tensor, asarray, from_numpy
 Element types
-    bool_, uint8, int8, int16, int32, int64, long, float16, half, bfloat16, float32, float64, double, finfo,
-    iinfo, default_dtype, set_default_dtype, promote
+    bool_, uint8, int8, int16, int32, int64, long, float16, half, bfloat16, float32, float64, double, complex64,
+    cfloat, complex128, cdouble, finfo, iinfo, default_dtype, set_default_dtype, promote
 Devices, threads and precision
     Device, device, default_device, set_default_device, get_num_threads, set_num_threads,
     get_float32_matmul_precision, set_float32_matmul_precision
@@ -28,8 +28,8 @@ The state of random numbers
 Constants
     pi, e, inf, nan, newaxis
 Subpackages
-    amp, autograd, cuda, data, errors, export, io, linalg, models, nn, optim, random, recipes, rl, train,
-    typing, viz
+    amp, autograd, cuda, data, distributions, errors, export, fft, io, linalg, models, nn, optim, random,
+    recipes, rl, special, train, typing, viz
 A bias and an activation as one op, so that a device passes over memory once
     bias_activation
 Activation functions of several pieces, as PyTorch defines them
@@ -37,6 +37,9 @@ Activation functions of several pieces, as PyTorch defines them
     threshold
 Batch norm by the statistics of the batch, and channels scaled and shifted
     batch_norm
+Complex numbers
+    angle, complex, conj, conjugate, imag, is_complex, iscomplex, iscomplexobj, isreal, isrealobj, polar, real,
+    sgn, view_as_complex, view_as_real
 Convolution in one, two and three dimensions
     convolution
 Copies
@@ -73,6 +76,8 @@ Linear algebra
     solve_triangular
 Looking rows up in a table, and adding up rows that share an id
     embedding, one_hot, segment_sum
+Modified Bessel functions of the first kind
+    i0, i0e, i1, i1e
 New tensors
     arange, empty, empty_like, eye, from_dlpack, full, full_like, linspace, logspace, ones, ones_like, zeros,
     zeros_like
@@ -86,6 +91,8 @@ Pooling over windows in one to three spatial dimensions
     max_pool, sum_pool
 Products of matrices and vectors
     addmm, baddbmm, bmm, dot, inner, kron, matmul, matvec, mm, mv, outer, tensordot, vdot, vecdot, vecmat
+Products with logarithms that are 0 where a factor is, log-odds, and the normalised sinc
+    entr, logit, sinc, xlog1py, xlogy
 Random tensors, drawn from the default generator (`gpugrad.manual_seed`) or a given one
     bernoulli, multinomial, normal, rand, rand_like, randint, randint_like, randn, randn_like, randperm, uniform
 Rearranging along axes
@@ -115,13 +122,19 @@ The error function and its relatives, and the sigmoid
     erf, erfc, erfinv, sigmoid
 The exponential of a matrix
     matrix_exp
+The gamma function's logarithm and its derivatives, the zeta function behind them, and the incomplete gamma function
+    digamma, gammainc, gammaincc, gammaln, lgamma, mvlgamma, polygamma, psi, zeta
 The linear layer, alone and with the activation after it
     linear, linear_gelu, linear_relu
+The normal distribution function, its logarithm and its inverse, and the scaled error function behind them
+    erfcx, log_ndtr, ndtr, ndtri
 Trigonometric and hyperbolic functions and their inverses
     acos, acosh, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, asin, asinh, atan, atan2, atanh,
     cos, cosh, deg2rad, rad2deg, sin, sinh, tan, tanh
 Variances and standard deviations over axes
     std, var
+Windows that slide along one axis, and the short-time Fourier transform on them
+    istft, stft
 """
 
 import importlib as _importlib
