@@ -26,6 +26,10 @@ class Distribution:
     A subclass sets its parameters, named in `arg_constraints`, before it calls `__init__`. validate_args: check
     parameters and values (on cuda devices they are not looked at, because an error would have to wait for the device).
     Raises OptionError for what lies outside of the constraints.
+
+    >>> d = gg.distributions.Normal(gg.zeros(3), 1.0)
+    >>> d.batch_shape, d.event_shape, d.sample((2,)).shape
+    ((3,), (), (2, 3))
     """
 
     has_rsample = False

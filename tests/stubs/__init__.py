@@ -19,8 +19,8 @@ import numpy as np
 
 import gpugrad
 import gpugrad.linalg
-import gpugrad.special
 import gpugrad.nn.functional
+import gpugrad.special
 from gpugrad.autograd.check.samples import Sampler
 from gpugrad.autograd.op import Op
 from gpugrad.autograd.tensor import Tensor
