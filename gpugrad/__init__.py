@@ -11,13 +11,14 @@ By subject:
 Tensors
     Tensor, tensor, asarray, from_numpy
 Element types
-    bool_, uint8, int8, int16, int32, int64, long, float16, half, bfloat16, float32, float64, double, finfo,
-    iinfo, default_dtype, set_default_dtype, promote
+    bool_, uint8, uint16, uint32, uint64, int8, int16, int32, int64, long, float16, half, bfloat16, float32,
+    float64, double, complex64, cfloat, complex128, cdouble, finfo, iinfo, default_dtype, set_default_dtype,
+    promote
 Devices, threads and precision
     Device, device, default_device, set_default_device, get_num_threads, set_num_threads,
     get_float32_matmul_precision, set_float32_matmul_precision
 Derivatives of functions, and functions over batches
-    elementwise_grad, grad, hessian, jacfwd, jacobian, jacrev, jvp, value_and_grad, vjp
+    elementwise_grad, grad, hessian, jacfwd, jacobian, jacrev, jvp, value_and_grad, vjp, vmap
 Gradients and their recording
     checkpoint, no_grad, enable_grad, set_grad_enabled, is_grad_enabled, inference_mode,
     is_inference_mode_enabled, detect_anomaly
@@ -30,7 +31,8 @@ The state of random numbers
 Constants
     pi, e, inf, nan, newaxis
 Subpackages
-    amp, autograd, cuda, data, errors, io, linalg, models, nn, optim, random, recipes, rl, train, typing, viz
+    amp, autograd, cuda, data, distributions, errors, export, fft, io, linalg, models, nn, optim, random,
+    recipes, rl, special, train, typing, viz
 A bias and an activation as one op, so that a device passes over memory once
     bias_activation
 Activation functions of several pieces, as PyTorch defines them
@@ -42,6 +44,9 @@ Arrays cut along named axes and put together in blocks, sets, partitions, and wh
     union1d, vsplit
 Batch norm by the statistics of the batch, and channels scaled and shifted
     batch_norm
+Complex numbers
+    angle, complex, conj, conjugate, imag, is_complex, iscomplex, iscomplexobj, isreal, isrealobj, polar, real,
+    sgn, view_as_complex, view_as_real
 Convolution in one, two and three dimensions
     convolution
 Copies
@@ -53,8 +58,8 @@ Diagonals and triangles of matrices
 Einstein summation
     einsum
 Elements put in, taken out and chosen, as NumPy's functions do it
-    append, apply_along_axis, apply_over_axes, choose, compress, delete, ediff1d, extract, insert, piecewise,
-    ptp, resize, select, trim_zeros
+    append, apply_along_axis, apply_over_axes, c_, choose, compress, delete, ediff1d, extract, insert,
+    piecewise, ptp, r_, resize, select, trim_zeros
 Elementwise arithmetic
     abs, absolute, add, cbrt, divide, floor_divide, fmod, hypot, lerp, mod, multiply, negative, positive, pow,
     power, reciprocal, remainder, rsqrt, sqrt, square, subtract, true_divide
@@ -76,8 +81,8 @@ Indexing, gathering and scattering
     gather, index_add, index_select, masked_fill, scatter_add, take, take_along_axis
 Indices of triangles, diagonals and grids, and new tensors, under NumPy's names
     array, asanyarray, ascontiguousarray, asfortranarray, diag_indices, diag_indices_from, fromfunction,
-    geomspace, identity, indices, iscomplexobj, isrealobj, isscalar, ix_, mask_indices, ndim, ravel_multi_index,
-    shape, size, tri, tril_indices, tril_indices_from, triu_indices, triu_indices_from, unravel_index
+    geomspace, identity, indices, isscalar, ix_, mask_indices, ndim, ravel_multi_index, shape, size, tri,
+    tril_indices, tril_indices_from, triu_indices, triu_indices_from, unravel_index
 Joining arrays, cutting them and repeating them
     array_split, cat, chunk, column_stack, concat, concatenate, dstack, hstack, narrow, row_stack, split, stack,
     unbind, unstack, vstack
@@ -88,6 +93,8 @@ Linear algebra
     solve_triangular
 Looking rows up in a table, and adding up rows that share an id
     embedding, one_hot, segment_sum
+Modified Bessel functions of the first kind
+    i0, i0e, i1, i1e
 New tensors
     arange, empty, empty_like, eye, from_dlpack, full, full_like, linspace, logspace, ones, ones_like, zeros,
     zeros_like
@@ -101,6 +108,8 @@ Pooling over windows in one to three spatial dimensions
     max_pool, sum_pool
 Products of matrices and vectors
     addmm, baddbmm, bmm, dot, inner, kron, matmul, matvec, mm, mv, outer, tensordot, vdot, vecdot, vecmat
+Products with logarithms that are 0 where a factor is, log-odds, and the normalised sinc
+    entr, logit, sinc, xlog1py, xlogy
 Questions about dtypes, as NumPy and the array API ask them
     can_cast, isdtype, issubdtype, promote_types, result_type
 Random tensors, drawn from the default generator (`gpugrad.manual_seed`) or a given one
@@ -118,7 +127,7 @@ Running sums, products and extremes along an axis, and differences
     cummax, cummin, cumprod, cumsum, cumulative_prod, cumulative_sum, diff, linear_scan, logcumsumexp, trapezoid
 Sampled functions
     bartlett, blackman, convolve, correlate, gradient, hamming, hanning, interp, kaiser, polyadd, polyder,
-    polyfit, polyint, polymul, polysub, polyval, sinc, unwrap, vander
+    polyfit, polyint, polymul, polysub, polyval, unwrap, vander
 Scaled dot-product attention
     attention
 Shape
@@ -138,13 +147,19 @@ The error function and its relatives, and the sigmoid
     erf, erfc, erfinv, sigmoid
 The exponential of a matrix
     matrix_exp
+The gamma function's logarithm and its derivatives, the zeta function behind them, and the incomplete gamma function
+    digamma, gammainc, gammaincc, gammaln, lgamma, mvlgamma, polygamma, psi, zeta
 The linear layer, alone and with the activation after it
     linear, linear_gelu, linear_relu
+The normal distribution function, its logarithm and its inverse, and the scaled error function behind them
+    erfcx, log_ndtr, ndtr, ndtri
 Trigonometric and hyperbolic functions and their inverses
     acos, acosh, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, asin, asinh, atan, atan2, atanh,
     cos, cosh, deg2rad, degrees, rad2deg, radians, sin, sinh, tan, tanh
 Variances and standard deviations over axes
     std, var
+Windows that slide along one axis, and the short-time Fourier transform on them
+    istft, stft
 """
 
 import importlib as _importlib
@@ -200,6 +215,9 @@ from .backend.namespace import register_type as _register_type
 from .backend.precision import get_float32_matmul_precision, set_float32_matmul_precision
 from .backend.random import Generator, default_generator, get_rng_state, manual_seed, set_rng_state
 from .interop import watch as _watch
+from .ops import eigen as _eigen
+from .ops import gamma_sample as _gamma_sample
+from .ops import lu as _lu
 from .ops import methods as _methods
 from .ops import numpy_calls as _numpy_calls
 from .ops.arrange import *
@@ -263,8 +281,8 @@ _SUBJECTS = {
     "Ops of your own": "op xp Function",
     "The state of random numbers": "Generator default_generator manual_seed get_rng_state set_rng_state",
     "Constants": "pi e inf nan newaxis",
-    "Subpackages": "amp autograd cuda data errors fft io linalg models nn optim random recipes rl special train typing "
-    "viz",
+    "Subpackages": "amp autograd cuda data distributions errors export fft io linalg models nn optim random "
+    "recipes rl special train typing viz",
 }
 _LAZY = {name: "" for name in _SUBJECTS["Subpackages"].split()}  # name -> the module that holds it; "": it is one
 _LAZY |= dict.fromkeys(_SUBJECTS["Derivatives of functions, and functions over batches"].split(), "autograd.transforms")

@@ -160,6 +160,12 @@ def test_numbers_of_python():
     assert gg.zeros(2, dtype=complex).dtype == gg.complex64
 
 
+def test_random_numbers():
+    z = gg.randn(4000, dtype="complex64")
+    assert abs((z.abs() ** 2).mean().item() - 1) < 0.1
+    assert abs(gg.rand(4000, dtype="complex128").mean().item() - (0.5 + 0.5j)) < 0.05
+
+
 def test_the_gradient_is_that_of_both_parts():
     z = gg.tensor([3 + 4j], requires_grad=True)
     (z.abs() ** 2).sum().backward()

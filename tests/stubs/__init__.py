@@ -21,6 +21,7 @@ import numpy as np
 import gpugrad
 import gpugrad.linalg
 import gpugrad.nn.functional
+import gpugrad.special
 from gpugrad.autograd.check.samples import Sampler
 from gpugrad.autograd.op import Op
 from gpugrad.autograd.tensor import Tensor
@@ -186,6 +187,8 @@ def package_stub() -> str:
             lines.append(f"from . import {name} as {name}")
         elif isinstance(value, np.dtype):
             lines.append(f"{name}: np.dtype[Any]")
+        elif not callable(value) and type(value).__module__.startswith("gpugrad."):
+            lines.append(f"from {type(value).__module__[7:]} import {name} as {name}")
         elif not callable(value):
             lines.append(f"{name}: {None if value is None else type(value).__name__}")
         elif home.startswith("gpugrad.ops.") or home == "gpugrad.autograd.convert":
@@ -257,6 +260,7 @@ def files() -> dict[Path, str]:
         PACKAGE / "__init__.py": package_source(),
         PACKAGE / "__init__.pyi": package_stub(),
         PACKAGE / "linalg.pyi": namespace_stub(gpugrad.linalg),
+        PACKAGE / "special.pyi": namespace_stub(gpugrad.special),
         PACKAGE / "autograd" / "attached.pyi": methods_stub(),
         PACKAGE / "nn" / "functional" / "__init__.pyi": namespace_stub(gpugrad.nn.functional),
     }
