@@ -237,7 +237,7 @@ def tensor_to(
 
 
 @method("to_device")
-def tensor_to_device(self: Tensor, device: Any, /, *, stream: Any = None) -> Tensor:
+def tensor_to_device(self: Tensor, device: Any, *, stream: Any = None) -> Tensor:
     """Return this Tensor on another device: the array API's name of `to`. stream: only None, the device's own.
 
     >>> gg.ones(2).to_device("cpu").device

@@ -211,7 +211,7 @@ def cov(x: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: in
         f = one if fweights is None else asarray(fweights, rows.dtype, rows.device)
         w = f if aweights is None else f * asarray(aweights, rows.dtype, rows.device)
         w = broadcast_to(w, shape=(rows.shape[1],))
-        d = rows - average(rows, axis=1, weights=w)[:, None]
+        d = rows - asarray(average(rows, axis=1, weights=w))[:, None]
         total = w.sum()
         scale = total - taken * (
             (w * asarray(aweights, w.dtype, w.device)).sum() / total if aweights is not None else 1

@@ -170,14 +170,14 @@ def piecewise(x, condlist, funclist, *args, **kwargs):
     """
     x = asarray(x)
     single = isinstance(condlist, Tensor) and condlist.ndim == x.ndim or isinstance(condlist, (bool, np.bool_))
-    conditions = [condlist] if single else list(condlist)
+    conditions: list = [condlist] if single else list(condlist)
     values = [f(x, *args, **kwargs) if callable(f) else f for f in funclist]
     if len(values) not in (len(conditions), len(conditions) + 1):
         raise ShapeError(f"piecewise: {len(conditions)} conditions but {len(values)} functions")
-    out = values[-1] if len(values) > len(conditions) else 0
+    out: Any = values[-1] if len(values) > len(conditions) else 0
     for condition, value in zip(conditions, values, strict=False):  # the last that holds counts
         out = where(condition, value, out)
-    return out.to(dtype=x.dtype)
+    return asarray(out).to(dtype=x.dtype)
 
 
 def ptp(x, axis=None, *, keepdims=False):

@@ -14,7 +14,8 @@ OURS = sorted(name for name, op in OPS.items() if op.__module__.startswith("gpug
 NOT_MAPPED = {"argwhere", "flatnonzero", "nonzero", "put_view", "transfer", "unique"}
 # Ops, and calls of others, that are called for each example.
 LOOPED = set(
-    """batch_norm bias_activation bincount channel_affine cross_entropy_rows ctc_losses embedding gru_layer histogram
+    """gamma_sample gamma_slope
+    batch_norm bias_activation bincount channel_affine cross_entropy_rows ctc_losses embedding gru_layer histogram
     index_add isin lstm_layer nms resample rnn_layer roi_align roi_align_adjoint roi_pool searchsorted seeded_dropout
     segment_sum take digitize getitem setitem clear put_add pad take_along_axis linear_scan layer_norm add_layer_norm
     rms_norm add_rms_norm cross pad_adjoint""".split()

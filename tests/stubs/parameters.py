@@ -39,7 +39,9 @@ _BY_TYPE = {
         "shift size sizes split_size split_size_or_sections stride"
     ),
     "Shape | str": "padding",
-    "Any": "arg1 arg2 args arrays_and_dtypes dst from_ keys kth kwargs multi_index obj options order stream to type1 type2",
+    "Any": (
+        "arg1 arg2 args arrays_and_dtypes dst from_ keys kth kwargs multi_index obj options order stream to type1 type2"
+    ),
     "int | Sequence[int | None]": "output_size",
     "float | Sequence[float]": "output_ratio scale_factor",
     "float | str": "ord",

@@ -197,7 +197,7 @@ def _same_axis(op: Any, pairs: list, attributes: dict, length: int) -> Any:
     """Ops along one axis of several arrays with as many axes."""
     given = [None if pair is None else front(pair, length) for pair in pairs]
     if op.name == "concatenate" and attributes["axis"] is None:
-        return op([OPS["reshape"](x, shape=(length, x._array.size // length)) for x in given], axis=1)
+        return op([OPS["reshape"](x, shape=(length, x._array.size // length)) for x in given if x is not None], axis=1)
     ranks = {_rank(pair) for pair in pairs if pair is not None}
     if len(ranks) != 1 or attributes["axis"] is None:
         return NotImplemented
@@ -287,7 +287,8 @@ def _linear(op: Any, pairs: list, attributes: dict, length: int) -> Any:
     x, weight, bias = pairs
     if not weight[1] and (bias is None or not bias[1]):
         return op(*[None if p is None else p[0] for p in pairs])
-    x, weight, bias = (None if p is None else front(p, length) for p in pairs)
+    bias = None if bias is None else front(bias, length)
+    x, weight = front(x, length), front(weight, length)
     matrix = OPS["swapaxes"](weight, axis1=-1, axis2=-2)
     out = OPS["matmul"](x if x.ndim > 2 else OPS["expand_dims"](x, axis=1), _between(matrix, max(x.ndim - 3, 0)))
     out = out if bias is None else OPS["add"](out, _between(bias, out.ndim - 2))
@@ -508,7 +509,8 @@ _TABLE: dict[Callable, str] = {
     _broadcasting: "complex_angle complex_conjugate complex_of_parts complex_pairs imaginary_part logit polygamma_of "
     "real_pairs real_part sgn "
     "apply_mask astype binary_cross_entropy_elements clip copy isclose keep_where lerp threshold where",
-    _leading: "cast_all cholesky cofactor det eigh eigvalsh expm inv pinv put_last qr slogdet svd svdvals tril triu",
+    _leading: "cast_all cholesky cofactor det eig eigvals "
+    "packed_lu eigh eigvalsh expm inv pinv put_last qr slogdet svd svdvals tril triu",
     _expand_dims: "expand_dims",
     _same_axis: "concatenate stack put_along scatter_add take_along_axis",
     _broadcasting_axis: "cross linear_scan",
