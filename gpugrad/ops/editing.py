@@ -158,7 +158,7 @@ def extract(condition, x):
     return compress(ravel(condition), ravel(x))
 
 
-def piecewise(x, condlist, funclist, *args, **kwargs):
+def piecewise(x, condlist: Any, funclist, *args, **kwargs):
     """Return elementwise what the function (or the number) of the condition that holds gives; the last one holds
     elsewhere if there is one more than conditions, else 0.
 

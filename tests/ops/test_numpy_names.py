@@ -86,7 +86,7 @@ SMOOTH = """append apply_along_axis choose compress convolve correlate corrcoef 
 float_power gradient insert interp ldexp logaddexp2 nancumprod nancumsum nanmax nanmedian nanprod nanquantile nanstd
 nanvar piecewise polyadd polyder polyfit polyint polymul polysub polyval ptp resize select sinc unwrap vander""".split()
 EAGER = {"iscomplexobj", "isrealobj", "nextafter", "sinc"}  # of other families
-ELSEWHERE = {"isdtype", "result_type"}  # test_array_api.py
+ELSEWHERE = {"c_", "isdtype", "r_", "result_type"}  # test_array_api.py
 
 
 def ours(value):
@@ -177,3 +177,12 @@ def test_calls_that_do_not_fit():
     ]:
         with pytest.raises(error, match=words):
             call()
+
+
+def test_square_brackets_that_join():
+    x = gg.tensor(V, requires_grad=True)
+    agree(gg.r_[x, 1.0, 0:3].detach(), np.r_[V, 1.0, 0:3])
+    agree(gg.c_[x, x * 2].detach(), np.c_[V, V * 2])
+    assert gg.r_[x, x].requires_grad
+    with pytest.raises(DTypeError, match="r_: directives"):
+        gg.r_["-1", x]
