@@ -19,11 +19,12 @@ from ..nn.detection import (
     RPNHead,
     batched_nms,
     box_iou,
-    check_labels,
+    check_truth,
     clip_boxes_to_image,
     sample_balanced,
 )
 from ..nn.functional import cross_entropy, smooth_l1_loss, softmax
+from ..ops.creation import zeros
 from ..ops.elementwise import relu, where
 from ..ops.join import concatenate
 
@@ -141,8 +142,9 @@ class RoIHeads(Module):
             positive, negative = sample_balanced(matches, self.batch_size_per_image, self.positive_fraction)
             image, place = (positive | negative).nonzero()
             chosen, match = proposals.boxes[image, place], matches[image, place]
-            target = where(match >= 0, labels[image, match.clip(0)] + 1, 0)
             (found,) = (match >= 0).nonzero()
+            target = zeros(len(match), dtype="int64", device=labels.device)
+            target[found] = labels[image[found], match[found]] + 1
             codes = self.box_coder.encode(boxes[image[found], match[found]], chosen[found])
             rois = concatenate([image.astype(chosen.dtype)[:, None], chosen], 1)
         scores, moved = self._predict(features, rois)
@@ -185,7 +187,7 @@ class FasterRCNN(Module):
 
     def loss(self, images: Tensor, boxes: Tensor, labels: Tensor) -> FasterRCNNLoss:
         """Return the terms of the loss for true boxes (N, M, 4) of classes `labels` (N, M), -1 where there is none."""
-        check_labels(labels, self.num_classes, "FasterRCNN.loss")
+        check_truth(boxes, labels, self.num_classes, "FasterRCNN.loss", len(images))
         features, size = self.backbone(images), (images.shape[2], images.shape[3])
         scores, codes = self.rpn.head([features])
         anchors, valid = self.rpn.anchor_generator(size, [features]), labels >= 0
@@ -225,7 +227,7 @@ class FastRCNN(Module):
 
     def loss(self, images: Tensor, proposals: Proposals, boxes: Tensor, labels: Tensor) -> RegionLoss:
         """Return the terms of the loss for true boxes (N, M, 4) of classes `labels` (N, M), -1 where there is none."""
-        check_labels(labels, self.num_classes, "FastRCNN.loss")
+        check_truth(boxes, labels, self.num_classes, "FastRCNN.loss", len(images))
         return self.roi_heads.loss(self.backbone(images), with_truth(proposals, boxes, labels >= 0), boxes, labels)
 
 

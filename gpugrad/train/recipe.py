@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -119,6 +120,7 @@ class Recipe:
     notes: ClassVar[tuple[str, ...]] = ()  # the course notes' sections that it shows
     minutes: ClassVar[float] = 1  # that a full run takes on two cores
     goals: ClassVar[Mapping[str, Goal]] = {}
+    reads: ClassVar[frozenset[str]] = frozenset()  # which of Options' files it uses: "weights", "text"
     quick: ClassVar[Mapping[str, Any]] = {}  # settings of a quick run
     epochs: int = 1
     model: Any  # what `build` returned
@@ -127,9 +129,17 @@ class Recipe:
         self.options = options = Options() if options is None else options
         self.device = find_device(options.device)
         self.changed = {**(self.quick if options.quick else {}), **options.settings}
+        for name in ("weights", "text"):
+            if getattr(options, name) is not None and name not in self.reads:
+                raise OptionError(f"{self.name}: does not read a file of {name}, got {getattr(options, name)}")
+        own = self.settings()
         for name, value in self.changed.items():
-            if name not in self.settings():
-                raise OptionError(f"{self.name}: has no setting {name!r}; it has {', '.join(self.settings())}")
+            if name not in own:
+                raise OptionError(f"{self.name}: has no setting {name!r}; it has {', '.join(own)}")
+            number = not isinstance(own[name], str)
+            if isinstance(value, str) == number or (number and own[name] >= 0 and not 0 <= value < math.inf):
+                allowed = "a finite number, at least 0" if number else "a text"
+                raise OptionError(f"{self.name}: {name} must be {allowed}, such as {own[name]!r}, got {value!r}")
             setattr(self, name, value)
         self.record: dict[str, Any] = {}
         self.step_seconds: dict[str, float] = {}
@@ -281,7 +291,12 @@ class Recipe:
     @classmethod
     def restore(cls, tensors: Mapping[str, Any], about: Mapping[str, Any], options: Options) -> Recipe:
         """Return the recipe of a saved run with its trained network, from what its checkpoint holds (`gg.io.load`)."""
-        options.seed, options.quick, options.settings = about["seed"], about["quick"], about["settings"]
+        record = about["record"]  # a text, in which dicts keep their order; files of earlier versions have a dict
+        try:
+            record = json.loads(record) if isinstance(record, str) else dict(record)
+            options.seed, options.quick, options.settings = about["seed"], about["quick"], dict(about["settings"])
+        except (TypeError, ValueError) as error:
+            raise CheckpointError(f"a checkpoint whose record or settings cannot be read ({error})") from None
         for name in ("text", "weights"):  # files of earlier versions have no weights
             setattr(options, name, None if about.get(name) is None else Path(about[name]))
         self = cls(options)
@@ -289,6 +304,5 @@ class Recipe:
         self.model = self.build().to(self.device)
         self.model.load_state_dict(tensors)
         self.model.eval()
-        record = about["record"]  # a text, in which dicts keep their order; files of earlier versions have a dict
-        self.record = json.loads(record) if isinstance(record, str) else record
+        self.record = record
         return self
