@@ -93,6 +93,20 @@ class Network(Module):
             raise StateDictError(f"{error}{advice}") from None
 
 
+def check_sizes(network: str, **sizes: int) -> None:
+    """Raise ShapeError for a size of a network that is not at least 1.
+
+    >>> from gpugrad.models.architecture import check_sizes
+    >>> check_sizes("GPT", n_embd=8, n_head=0)
+    Traceback (most recent call last):
+    ...
+    gpugrad.errors.ShapeError: GPT: n_head must be at least 1, got 0
+    """
+    for name, value in sizes.items():
+        if value < 1:
+            raise ShapeError(f"{network}: {name} must be at least 1, got {value}")
+
+
 def check_tokens(tokens: Tensor, name: str, positions: int | None = None, read: int = 0) -> None:
     """Raise ShapeError unless `tokens` are (N, T), T at least 1, and with the `read` ones before at most `positions`.
 

@@ -9,7 +9,7 @@ from ..errors import ShapeError
 from ..nn import GELU, Dropout, Embedding, LayerNorm, Linear, Module, ModuleDict, ModuleList, Parameter, init
 from ..nn.functional import scaled_dot_product_attention
 from ..ops.creation import arange, zeros
-from .architecture import check_tokens
+from .architecture import check_sizes, check_tokens
 
 
 class _Embeddings(Module):
@@ -113,6 +113,10 @@ class BertModel(Module):
         add_pooling_layer: bool = True,
     ):
         super().__init__()
+        check_sizes(
+            "BertModel", vocab_size=vocab_size, hidden_size=hidden_size, num_hidden_layers=num_hidden_layers,
+            num_attention_heads=num_attention_heads, max_position_embeddings=max_position_embeddings,
+        )  # fmt: skip
         if hidden_size % num_attention_heads:
             raise ShapeError(
                 "BertModel: hidden_size must be a multiple of num_attention_heads, got "

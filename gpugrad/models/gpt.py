@@ -8,7 +8,7 @@ from ..errors import ShapeError
 from ..nn import GELU, Embedding, LayerNorm, Linear, Module, ModuleDict, ModuleList, Sequential, init
 from ..nn.functional import scaled_dot_product_attention
 from ..ops.creation import ones
-from .architecture import check_tokens
+from .architecture import check_sizes, check_tokens
 from .generation import KeyValueCache
 
 
@@ -88,6 +88,9 @@ class GPT(Module):
         causal: bool = True,
     ):
         super().__init__()
+        check_sizes(
+            "GPT", vocab_size=vocab_size, n_positions=n_positions, n_embd=n_embd, n_layer=n_layer, n_head=n_head
+        )
         if n_embd % n_head:
             raise ShapeError(f"GPT: n_embd must be a multiple of n_head, got {n_embd} and {n_head}")
         self.n_positions = n_positions

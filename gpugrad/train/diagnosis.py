@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autograd.mode import no_grad
 from ..errors import OptionError
 from ..nn import Module
 from .watch import see_activations

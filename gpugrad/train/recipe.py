@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 from ..backend.devices import device as find_device
 from ..backend.random import manual_seed
 from ..errors import CheckpointError, OptionError
-from ..io import save
+from ..io import load_training, save
 from ..nn import Module, ModuleDict
 from .trainer import Trainer
 
@@ -207,12 +207,13 @@ class Recipe:
         """
         file = self.options.out / f"{self.name}-{name}.run"
         if self.options.resume and file.exists() and file not in self._parts:
-            saved = trainer.load(file, loader if hasattr(loader, "load_state_dict") else None)
-            if saved["settings"] != self._identity():
+            saved = load_training(file).get("settings")
+            if saved != self._identity():
                 raise CheckpointError(
-                    f"{file}: of a run with {saved['settings']}, this one has {self._identity()}; remove the file, or "
-                    "give the options of then"
+                    f"{file}: of a run with {saved}, this one has {self._identity()}; remove the file, or give the "
+                    "options of then"
                 )
+            trainer.load(file, loader if hasattr(loader, "load_state_dict") else None)
         self._parts.append(file)
         start, before = time.perf_counter(), trainer.step
         try:
@@ -225,7 +226,13 @@ class Recipe:
         return trainer
 
     def _identity(self) -> dict[str, Any]:
-        return {"seed": self.options.seed, **{n: v for n, v in self.changed.items() if n != "epochs"}}
+        settings = {name: value for name, value in self.changed.items() if name != "epochs"}
+        return {"seed": self.options.seed, **settings, **{k: v for k, v in self._files().items() if v is not None}}
+
+    def _files(self) -> dict[str, str | None]:
+        """Return the paths of the user's files that it reads."""
+        given = {name: getattr(self.options, name) for name in ("text", "weights")}
+        return {name: None if file is None else str(file) for name, file in given.items()}
 
     # Running
 
@@ -272,10 +279,7 @@ class Recipe:
     def _save(self, figures: Mapping[str, float]) -> Path:
         path = self.options.out / f"{self.name}.safetensors"
         about: dict[str, Any] = {"recipe": self.name, "seed": self.options.seed, "quick": self.options.quick}
-        about["settings"] = self.changed
-        for name in ("text", "weights"):
-            file = getattr(self.options, name)
-            about[name] = None if file is None else str(file)
+        about |= {"settings": self.changed, **self._files()}
         save(path, self.model.state_dict(), {**about, "record": json.dumps(self.record), "figures": dict(figures)})
         return path
 

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -301,13 +302,18 @@ class Broken(Recipe):
         return {"sum": sum(p.sum().item() for p in self.model.parameters())}
 
 
-def test_a_run_that_was_broken_off_goes_on(tmp_path, capsys):
+def test_a_run_that_was_broken_off_goes_on(tmp_path, capsys, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         Broken(Options(seed=1, out=tmp_path / "a", progress=False)).run()
     assert "--resume goes on: gpugrad train broken" in capsys.readouterr().out
     assert {file.name for file in (tmp_path / "a").iterdir()} == {"broken-a.run", "broken-b.run"}
     with pytest.raises(CheckpointError, match="broken-a.run: of a run with .*'seed': 1.* this one has .*'seed': 2"):
         Broken(Options(seed=2, out=tmp_path / "a", resume=True, progress=False)).run()
+    monkeypatch.setattr(Broken, "reads", {"text"})
+    monkeypatch.setattr(Broken, "build", lambda self: gg.nn.ModuleDict({"a": gg.nn.Linear(2, 1)}))
+    with pytest.raises(CheckpointError, match=r"broken-a.run: of a run with \{'seed': 1\}, this one .*'text': 'x.txt'"):
+        Broken(Options(seed=1, out=tmp_path / "a", text=Path("x.txt"), resume=True, progress=False)).run()
+    monkeypatch.undo()
     whole = Broken(Options(seed=1, out=tmp_path / "b", resume=True, progress=False)).run()  # nothing to go on from
     parts = Broken(Options(seed=1, out=tmp_path / "a", resume=True, progress=False)).run()
     assert parts.figures == whole.figures

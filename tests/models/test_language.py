@@ -197,7 +197,14 @@ def test_shares_of_samples():
     np.testing.assert_allclose(shares(top_p=0.5), [1, 0, 0, 0])
     np.testing.assert_allclose(shares(temperature=0.5), np.array([16, 4, 1, 1]) / 22, atol=0.02)
     nan = float("nan")
-    for wrong in ({"temperature": -1}, {"temperature": nan}, {"top_k": 0}, {"top_k": 1.5}, {"top_p": 0.0}, {"top_p": nan}):
+    for wrong in (
+        {"temperature": -1},
+        {"temperature": nan},
+        {"top_k": 0},
+        {"top_k": 1.5},
+        {"top_p": 0.0},
+        {"top_p": nan},
+    ):
         with pytest.raises(OptionError, match="sample: "):
             models.sample(logits, **wrong)
     with pytest.raises(ShapeError, match=r"logits \(N, V\) of at least one token, got shape \(4,\)"):
@@ -279,6 +286,7 @@ def test_length_is_normalised():
         (lambda: models.Seq2Seq(5, 5, 4)(gg.ones(2, 3), gg.ones(1, 1)), "a beginning for each of 2 sources, got 1"),
         (lambda: models.generate(models.GPT(5, 8, 8, 1, 2), [[1]], -1), "count must be at least 0, got -1"),
         (lambda: models.Seq2Seq(5, 5, 4)(gg.tensor([[0, 0]]), gg.tensor([[1]])), r"at least one element.*\[0\]"),
+        (lambda: gg.data.CharTokenizer(""), "the text is empty"),
         (lambda: gg.data.TokenDataset([], 5), r"tokens \(0,\) are too few for a window of 5"),
         (lambda: models.KeyValueCache(2).append(0, gg.ones(1, 1, 3, 2), gg.ones(1, 1, 3, 2)), "2 tokens, 3 are given"),
     ],
