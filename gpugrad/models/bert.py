@@ -89,8 +89,8 @@ class BertModel(Module):
     dict are its too. attention_mask (N, T): 1 for tokens, 0 for padding. token_type_ids (N, T): the segment of each
     token. add_pooling_layer: the last state of the first token, through a linear layer and tanh, as `pooler_output`.
 
-    Raises ShapeError if hidden_size is not a multiple of num_attention_heads, a sequence is empty or too long, or the mask
-    or the segments have another shape than the tokens.
+    Raises ShapeError if hidden_size is not a multiple of num_attention_heads, a sequence is empty or too long, or the
+    mask or the segments have another shape than the tokens.
 
     >>> model = gg.models.BertModel(vocab_size=30, hidden_size=8, num_hidden_layers=1, num_attention_heads=2)
     >>> output = model(gg.ones(2, 5, dtype="int64"), attention_mask=gg.ones(2, 5))

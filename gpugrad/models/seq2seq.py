@@ -33,8 +33,8 @@ class Attention(Module):
     - "values": the same, and the value is V h;
     - "learned": e = v . tanh(W q + U h) (Bahdanau et al. 2015), the value is h.
 
-    mask (N, S): True, or not 0, where the memory holds something. Raises OptionError for another variant, ShapeError for a mask of
-    another shape.
+    mask (N, S): True, or not 0, where the memory holds something. Raises OptionError for another variant, ShapeError
+    for a mask of another shape.
 
     >>> context, weights = gg.models.Attention(8, "multiplicative")(gg.ones(1, 2, 8), gg.ones(1, 5, 8))
     >>> context.shape, weights.shape

@@ -91,7 +91,7 @@ class WordVectorsOfDocstrings(Recipe):
         figures = {}
         for name, model in self.model.items():
             right, asked = odd_one_out(model.similarities(), numbers)
-            figures[f"odd one out, {name}"] = right / max(1, asked)
+            figures[f"odd one out, {name}"] = right / asked if asked else float("nan")  # a text without the groups
         seconds = self.record["seconds"]
         ratio = seconds["skip-gram-full-softmax"] / seconds["skip-gram"]
         return {**figures, "time of a step, full softmax over negative sampling": ratio}
@@ -103,11 +103,11 @@ class WordVectorsOfDocstrings(Recipe):
     def neighbourhoods(self) -> list[str]:
         """Return a line for each of some words, with the words nearest to it."""
         similarities = self.model["skip-gram"].similarities()
-        shown = [word for word in SHOWN if word in self.corpus]
+        shown = [word for word in SHOWN if word in self.corpus] or self.corpus.words[: len(SHOWN)]
         return [f"near {word}: {', '.join(neighbours(similarities, self.corpus.words, word))}" for word in shown]
 
     def draw(self) -> None:
-        groups = [group for group in self.groups if group]
+        groups = [group for group in self.groups if group] or [self.corpus.words[: len(SHOWN)]]
         numbers = [self.corpus.number(word) for group in groups for word in group]
         word_map(self.model["skip-gram"].vectors.weight.detach().cpu().numpy()[numbers], groups, self.picture("map"))
         self.picture("neighbours", ".txt").write_text("\n".join(self.neighbourhoods()) + "\n")

@@ -259,8 +259,8 @@ class Recipe:
 
     @property
     def is_full(self) -> bool:
-        """Whether the run is the one that the goals are for: no setting is changed."""
-        return not (self.changed or self.options.quick)
+        """Whether the run is the one that the goals are for: no setting is changed, and the text is the recipe's."""
+        return not (self.changed or self.options.quick or self.options.text)
 
     def described(self, figures: Mapping[str, float]) -> Iterator[str]:
         """Give a line for each figure, with its goal."""

@@ -14,7 +14,8 @@ FORMATS = ("xyxy", "xywh", "cxcywh")
 
 
 def check_boxes(boxes: Any, name: str) -> Tensor:
-    """Return the boxes as a Tensor. Raises ShapeError unless they are (..., 4) with sides of no negative length; it says which.
+    """Return the boxes as a Tensor. Raises ShapeError unless they are (..., 4) with sides of no negative length; it
+    says which.
 
     On cuda, where looking at the sides would have to wait for the device, only the shape is looked at.
 
