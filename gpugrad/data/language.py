@@ -137,6 +137,7 @@ def sentences_of(path: str | os.PathLike) -> list[str]:
 
     Raises DataError for a file without any.
 
+    >>> from pathlib import Path
     >>> _ = Path("notes.txt").write_text("Was it there? No. It was not: never.", encoding="utf-8")
     >>> gg.data.sentences_of("notes.txt")
     ['was it there', 'it was not never']

@@ -114,7 +114,7 @@ class Classification(Recipe):
             model.load_state_dict(load_weights(self.options.weights))
         loader = DataLoader(self.split.train, self.batch_size, shuffle=True)
         optimizer = SGD(model.parameters(), lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
-        steps = max(1, self.epochs * len(loader))
+        steps = self.epochs * len(loader)
         trainer = self.trainer(
             self.augment if augment is None else augment, model, optimizer, cross_entropy, kind=AugmentedTrainer,
             mix=mix, scheduler=falling(optimizer, steps), scheduled="step",

@@ -136,10 +136,11 @@ class Recipe:
         for name, value in self.changed.items():
             if name not in own:
                 raise OptionError(f"{self.name}: has no setting {name!r}; it has {', '.join(own)}")
-            number = not isinstance(own[name], str)
-            if isinstance(value, str) == number or (number and own[name] >= 0 and not 0 <= value < math.inf):
-                allowed = "a finite number, at least 0" if number else "a text"
-                raise OptionError(f"{self.name}: {name} must be {allowed}, such as {own[name]!r}, got {value!r}")
+            number, usual = not isinstance(own[name], str), own[name]
+            least = int(type(usual) is int and usual > 0 and not name.endswith("epochs"))  # sizes and counts; 0 epochs
+            if isinstance(value, str) == number or (number and usual >= 0 and not least <= value < math.inf):
+                allowed = f"a finite number, at least {least}" if number else "a text"
+                raise OptionError(f"{self.name}: {name} must be {allowed}, such as {usual!r}, got {value!r}")
             setattr(self, name, value)
         self.record: dict[str, Any] = {}
         self.step_seconds: dict[str, float] = {}

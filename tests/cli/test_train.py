@@ -220,6 +220,7 @@ def test_a_setting_that_there_is_not(tmp_path, capsys):
         (["elmo", "--text", "x.txt"], "elmo: does not read a file of text, got x.txt"),
         (["xor", "--set", "epochs=-1"], "xor: epochs must be a finite number, at least 0, such as 400, got -1"),
         (["xor", "--set", "lr=nan"], "xor: lr must be a finite number.*got nan"),
+        (["unet", "--set", "width=0"], "unet: width must be a finite number, at least 1.*got 0"),
         (["style", "--set", "keep_colors=no"], "--set keep_colors: expected a value like True, got 'no'"),
         (["--report", "x.md"], "--report is for a recipe: give its name, or all"),
         (["--quick"], "--quick is for a recipe"),
@@ -240,6 +241,7 @@ def test_settings_that_are_true_or_false(text, value):
 def test_settings_have_the_type_of_the_recipes_own():
     with pytest.raises(OptionError, match="xor: epochs must be a finite number.*got '3'"):
         gg.recipes.find("xor")(Options(settings={"epochs": "3"}))
+    assert gg.recipes.find("style")(Options(settings={"epochs": 0, "keep_colors": False})).keep_colors is False
     assert gg.recipes.find("qlearning")(Options(settings={"step_reward": -0.5})).step_reward == -0.5
 
 
