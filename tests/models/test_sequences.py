@@ -89,12 +89,12 @@ def test_attention_by_hand(variant):
             length = mask[n].sum()
             q, h = states[n, t], memory[n, :length]
             if variant == "dot":
-                e = h @ q
+                e = h @ q / 3**0.5
             elif variant == "learned":
                 inside = matrix["query.weight"] @ q + matrix["query.bias"] + h @ matrix["key.weight"].T
                 e = np.tanh(inside) @ matrix["score.weight"][0]
             else:
-                e = (h @ matrix["key.weight"].T) @ q
+                e = (h @ matrix["key.weight"].T) @ q / 3**0.5
             a = np.exp(e) / np.exp(e).sum()
             values = h @ matrix["value.weight"].T if variant == "values" else h
             np.testing.assert_allclose(weights.detach().numpy()[n, t], [*a, *[0] * (4 - length)], atol=1e-5)
