@@ -8,6 +8,7 @@ from ..errors import ShapeError
 from ..nn import GELU, Embedding, LayerNorm, Linear, Module, ModuleDict, ModuleList, Sequential, init
 from ..nn.functional import scaled_dot_product_attention
 from ..ops.creation import ones
+from .architecture import check_sizes, check_tokens
 from .generation import KeyValueCache
 
 
@@ -87,6 +88,9 @@ class GPT(Module):
         causal: bool = True,
     ):
         super().__init__()
+        check_sizes(
+            "GPT", vocab_size=vocab_size, n_positions=n_positions, n_embd=n_embd, n_layer=n_layer, n_head=n_head
+        )
         if n_embd % n_head:
             raise ShapeError(f"GPT: n_embd must be a multiple of n_head, got {n_embd} and {n_head}")
         self.n_positions = n_positions
@@ -112,11 +116,8 @@ class GPT(Module):
     def forward(self, input: Tensor, cache: KeyValueCache | None = None) -> Tensor:
         """Return logits (N, T, vocab_size). With a cache, `input` goes on from the tokens that it has read."""
         read = 0 if cache is None else cache.length
+        check_tokens(input, "GPT", self.n_positions, read)
         length, positions = input.shape[1], self.transformer.wpe.weight
-        if read + length > self.n_positions:
-            raise ShapeError(
-                f"GPT: a sequence may have at most {self.n_positions} tokens (n_positions), got {read + length}"
-            )
         if length < self.n_positions:  # the whole table is added as it is, without an op that cuts it
             positions = positions[read : read + length]
         x = self.transformer.wte(input) + positions

@@ -3,6 +3,7 @@
 from ...autograd.mode import no_grad
 from ...autograd.tensor import Tensor
 from ...errors import OptionError
+from ...ops.creation import full
 from ...ops.elementwise import where
 from ...ops.random import rand
 
@@ -31,6 +32,9 @@ class Matcher:
 
     def __call__(self, iou: Tensor) -> Tensor:
         with no_grad():
+            if not iou.shape[-2]:  # nothing to find: all is background
+                shape = (*iou.shape[:-2], iou.shape[-1])
+                return full(shape, self.BELOW_LOW_THRESHOLD, dtype="int64", device=iou.device)
             best, number = iou.max(-2), iou.argmax(-2)
             found = where(best >= self.high_threshold, number, self.BETWEEN_THRESHOLDS)
             found = where(best < self.low_threshold, self.BELOW_LOW_THRESHOLD, found)
