@@ -188,3 +188,11 @@ def bfloat16_bits(x: Any) -> Any:
 def bfloat16_of(bits: Any) -> Any:
     """Return the float32 that a bfloat16 with these bits is."""
     return np.uint32(int(bits) << 16).view(np.float32)
+
+
+@Primitive
+def philox(counter: Any, key: Any) -> Any:
+    """Return the upper 24 bits of the four random words (`backend.philox`) of a counter below 2^32, as real numbers."""
+    from ...philox import philox as words
+
+    return tuple(float(word >> 8) for word in words(np.array([counter], np.uint64), 0, key)[0])
