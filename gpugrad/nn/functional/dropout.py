@@ -57,7 +57,8 @@ def _dropout(name: str, input: Any, p: float, training: bool, inplace: bool, axe
 def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zero each element with probability p in training, and scale the rest by 1 / (1 - p).
 
-    The same seed drops other elements on cuda than on the CPU, and there others with compiled loops than without. See N. Srivastava et al. 2014, section 4.
+    The same seed drops other elements on cuda than on the CPU, and there others with compiled loops than without. See
+    N. Srivastava et al. 2014, section 4.
 
     >>> F.dropout(gg.ones(3), p=0.5, training=False)
     tensor([1., 1., 1.])

@@ -1,4 +1,5 @@
-"""Compiled loops of batch norm: of whole channels where these are in front in memory, of rows of pixels where they are last.
+"""Compiled loops of batch norm: of whole channels where these are in front in memory, of rows of pixels where they are
+last.
 
 Sums over pixels are made in lines or pieces of fixed length first, so that they lose few digits.
 """
@@ -8,7 +9,9 @@ from ...backend.cpu.loops.language import maximum, sqrt
 
 
 @loop
-def normalise_channels(out: Cube, mean: Row, var: Row, x: Cube, weight: Row, bias: Row, eps: Real, first: Int, stop: Int):
+def normalise_channels(
+    out: Cube, mean: Row, var: Row, x: Cube, weight: Row, bias: Row, eps: Real, first: Int, stop: Int
+):
     """Normalise the channels from `first` to before `stop` of (N, C, S), and fill their means and variances."""
     scale = 1.0 / (real(x.shape[0]) * real(x.shape[2]))
     for c in range(first, stop):
