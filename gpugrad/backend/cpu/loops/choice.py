@@ -16,4 +16,4 @@ def least(name: str, setting: str) -> int:
     if setting != "on":
         return 1 if setting == "always" else NEVER + 1
     wide, narrow = EXCEPTIONS.get(name, (LEAST, LEAST))
-    return wide if __cpu_features__.get("AVX512F") else narrow
+    return wide if __cpu_features__.get("AVX512_SKX") else narrow
