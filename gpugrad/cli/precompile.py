@@ -113,6 +113,7 @@ def _compile_loops() -> int:
     from ..backend.cpu import loops
     from ..backend.dtypes import float32, float64
     from ..ops import ops_with_path
+    from ..optim import loops as _optim  # noqa: F401
 
     ops_with_path("cpu")  # imports the modules that declare them
     start, count = time.perf_counter(), 0
@@ -136,6 +137,7 @@ def _families(names: Sequence[str] | None) -> list[Kernels]:
     from ..amp import cuda as _amp  # noqa: F401
     from ..backend.cuda.launch import Kernels
     from ..ops import ops_with_path
+    from ..optim import loops as _optim  # noqa: F401
     from ..optim import cuda as _optim  # noqa: F401
 
     ops_with_path("cuda")  # imports the modules that declare them

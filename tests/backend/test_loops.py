@@ -15,8 +15,9 @@ from gpugrad.backend.dtypes import float32, float64
 from gpugrad.cli import doctor
 from gpugrad.ops import ops_with_path
 from gpugrad.ops.softmax import loops as softmax_loops
+from gpugrad.optim import loops as optim_loops
 
-ops_with_path("cpu")  # imports the modules that declare the loops
+ops_with_path("cpu")  # imports the modules that declare the loops, as optim_loops is
 
 needs_numba = pytest.mark.skipif(compiler.diagnose() is not None, reason="Numba is an extra")
 

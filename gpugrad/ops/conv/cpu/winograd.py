@@ -24,9 +24,10 @@ import numpy as np
 
 from ....backend.cpu import gemm, memory
 from ....backend.cpu.windows import Block, Windows, multiply_each, split
+from .. import loops
 from .columns import Columns
 
-BLOCK = 1 << 19  # elements of the transformed tiles of a block
+BLOCK = 1 << 18  # elements of the transformed tiles of a block
 CHANNELS = 48  # of input and output, from which this is faster
 PIXELS = 1024  # the same for pixels of the output
 
@@ -68,13 +69,13 @@ def weight_gradient(g: np.ndarray, x: np.ndarray, windows: Windows) -> np.ndarra
     pixels = Windows((1, 1), (1, 1), (1, 1), (0, 0), _even(windows.out))
 
     def part(blocks: list[Block]) -> np.ndarray:
-        tiles, grads, buffer = _Tiles(x, windows), Columns(g, pixels, 1), _Buffer(x.dtype)
+        tiles, grads, buffer, rows = _Tiles(x, windows), Columns(g, pixels, 1), _Buffer(x.dtype), _Buffer(x.dtype)
         total = np.zeros((16, channels, features), x.dtype)
         product = np.empty_like(total)
         for block in blocks:
             data = tiles(block)
             grad = buffer((4, 4, *data.shape[2:-1], features))
-            _transform_gradient(grads.inputs(block), grad)
+            _transform_gradient(grads.inputs(block), grad, rows)
             gemm.transposed(_flat(data), _flat(grad), product)
             total += product
         return total
@@ -110,9 +111,13 @@ class _Tiles:
         """Return (4, 4, samples, tiles down, tiles across, C) of a block with an even number of rows."""
         x = self.inputs(block)
         n, height, width, channels = x.shape
+        tiles = self.tiles((4, 4, n, height // 2 - 1, width // 2 - 1, channels))
+        transform = loops.transform_inputs.chosen(tiles)
+        if transform is not None:
+            transform(_lines(x), self.rows((4, width * channels)), tiles)
+            return tiles
         rows = self.rows((4, n, height // 2 - 1, width, channels))
         _transform_inputs(x, rows, axis=1)
-        tiles = self.tiles((4, 4, n, height // 2 - 1, width // 2 - 1, channels))
         _transform_inputs(rows, tiles.swapaxes(0, 1), axis=3)
         return tiles
 
@@ -131,6 +136,10 @@ def _transform_inputs(x: np.ndarray, out: np.ndarray, axis: int) -> None:
 def _transform_back(products: np.ndarray, out: np.ndarray, spare: _Buffer) -> None:
     """Set out (n, *O, K) to A^T products A; overwrites products (4, 4, n, tiles down, tiles across, K)."""
     _, _, n, down, across, features = products.shape
+    transform = loops.transform_back.chosen(products)
+    if transform is not None:
+        transform(products, spare((8, features)), out)
+        return
     even = (n, 2 * down, 2 * across, features)
     target = out if out.shape == even else spare(even)
     products[0] += products[1]
@@ -147,8 +156,12 @@ def _transform_back(products: np.ndarray, out: np.ndarray, spare: _Buffer) -> No
         out[...] = target[:, : out.shape[1], : out.shape[2]]
 
 
-def _transform_gradient(g: np.ndarray, out: np.ndarray) -> None:
+def _transform_gradient(g: np.ndarray, out: np.ndarray, spare: _Buffer) -> None:
     """Set out (4, 4, n, tiles down, tiles across, K) to A g A^T for g (n, 2 tiles down, 2 tiles across, K)."""
+    transform = loops.transform_gradient.chosen(out)
+    if transform is not None:
+        transform(_lines(g), spare((4, math.prod(g.shape[2:]))), out)
+        return
     pixels = _pixels(g)
     left, right, rows = pixels[:, 0], pixels[:, 1], out[::3]
     rows[:, ::3] = pixels
@@ -156,6 +169,11 @@ def _transform_gradient(g: np.ndarray, out: np.ndarray) -> None:
     np.subtract(left, right, out=rows[:, 2])
     np.add(out[0], out[3], out=out[1])
     np.subtract(out[0], out[3], out=out[2])
+
+
+def _lines(image: np.ndarray) -> np.ndarray:
+    """Return (n, height, width, C) as a C-contiguous (n, height, width * C)."""
+    return np.ascontiguousarray(image).reshape(*image.shape[:2], -1)
 
 
 def _pixels(image: np.ndarray) -> np.ndarray:
