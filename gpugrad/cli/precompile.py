@@ -137,7 +137,6 @@ def _families(names: Sequence[str] | None) -> list[Kernels]:
     from ..amp import cuda as _amp  # noqa: F401
     from ..backend.cuda.launch import Kernels
     from ..ops import ops_with_path
-    from ..optim import loops as _optim  # noqa: F401
     from ..optim import cuda as _optim  # noqa: F401
 
     ops_with_path("cuda")  # imports the modules that declare them

@@ -27,7 +27,7 @@ def transform_inputs(x: Cube, rows: Rows, out: Tiles):
                 row1[k] = b[k] + c[k]
                 row2[k] = c[k] - b[k]
                 row3[k] = b[k] - d[k]
-            for i in range(4):
+            for i in range(rows.shape[0]):
                 for t in range(across):
                     tile = rows[i, 2 * t * channels : (2 * t + 4) * channels]
                     out0, out1, out2, out3 = (
@@ -62,7 +62,7 @@ def transform_gradient(g: Cube, rows: Rows, out: Tiles):
                 row1[k] = top[k] + bottom[k]
                 row2[k] = top[k] - bottom[k]
                 row3[k] = bottom[k]
-            for i in range(4):
+            for i in range(rows.shape[0]):
                 for t in range(across):
                     tile = rows[i, 2 * t * channels : (2 * t + 2) * channels]
                     out0, out1, out2, out3 = (
@@ -91,7 +91,7 @@ def transform_back(products: Tiles, rows: Rows, out: Annotated[Any, Kind(4)]):
     for s in range(samples):
         for y in range(down):
             for t in range(across):
-                for j in range(4):
+                for j in range(products.shape[1]):
                     a, b, c, d = (
                         products[0, j, s, y, t],
                         products[1, j, s, y, t],
