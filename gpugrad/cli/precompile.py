@@ -111,14 +111,13 @@ def run(args: argparse.Namespace) -> int:
 def _compile_loops() -> int:
     """Compile the loops of the CPU's paths in both precisions, or load them if they are in the cache."""
     from ..backend.cpu import loops
-    from ..backend.dtypes import float32, float64
     from ..ops import ops_with_path
     from ..optim import loops as _optim  # noqa: F401
 
     ops_with_path("cpu")  # imports the modules that declare them
     start, count = time.perf_counter(), 0
     for name, loop in sorted(loops.LOOPS.items()):
-        for dtype in (float32, float64):
+        for dtype in loop.precisions:
             _progress(f"{name} {dtype}")
             began = time.perf_counter()
             if loop.sized(loops.choice.NEVER, dtype) is None:

@@ -11,7 +11,7 @@ import pytest
 import gpugrad as gg
 from gpugrad.backend.cpu import loops
 from gpugrad.backend.cpu.loops import Rows, choice, compiler, language, loop
-from gpugrad.backend.dtypes import float32, float64
+from gpugrad.backend.dtypes import float32
 from gpugrad.cli import doctor
 from gpugrad.ops import ops_with_path
 from gpugrad.ops.softmax import loops as softmax_loops
@@ -36,8 +36,9 @@ def vector_loops(text):
 
 
 @needs_numba
-@pytest.mark.parametrize("dtype", [float32, float64], ids=str)
-@pytest.mark.parametrize("name", sorted(loops.LOOPS))
+@pytest.mark.parametrize(
+    ("name", "dtype"), [(name, dtype) for name, one in sorted(loops.LOOPS.items()) for dtype in one.precisions], ids=str
+)
 def test_every_loop_is_vector_code(name, dtype):
     declared = loops.LOOPS[name]
     found = vector_loops(declared.assembly(dtype))

@@ -55,13 +55,28 @@ import numpy as np
 
 from .. import threads
 from . import choice
-from .language import Cube, Flags, Int, Ints, Kind, Real, Row, Rows, per_precision, polynomial, real, scalar
+from .language import (
+    Cube,
+    Flags,
+    Int,
+    Ints,
+    Kind,
+    Real,
+    Row,
+    Rows,
+    Words,
+    per_precision,
+    polynomial,
+    real,
+    scalar,
+)
 
 __all__ = [
-    "LOOPS", "SHARE", "Cube", "Flags", "Int", "Ints", "Kind", "Loop", "Real", "Row", "Rows", "each_part", "loop",
+    "LOOPS", "SHARE", "Cube", "Flags", "Int", "Ints", "Kind", "Loop", "Real", "Row", "Rows", "Words", "each_part", "loop",
     "per_precision", "pieces", "polynomial", "problem", "real", "scalar", "switched",
 ]  # fmt: skip
 
+PRECISIONS = "float32", "float64"
 SHARE = 1 << 16  # elements that are worth a thread
 LOOPS: dict[str, "Loop"] = {}  # all that have been declared, by name: "softmax.softmax"
 
@@ -69,16 +84,15 @@ _lock = threading.RLock()
 _setting = os.environ.get("GPUGRAD_LOOPS", "on")
 _failures: list[str] = []  # what went wrong, if something did: no loop is compiled after that
 _UNKNOWN: Any = object()
-_PRECISIONS = np.dtype(np.float32), np.dtype(np.float64)
 
 
 class Loop:
     """A loop that is compiled, once per precision, when it is first chosen."""
 
-    def __init__(self, function: Callable, scalar: int) -> None:
+    def __init__(self, function: Callable, scalar: int, precisions: tuple[str, ...]) -> None:
         family = function.__module__.split(".")[-2]
         self.function, self.name, self.__doc__ = function, f"{family}.{function.__name__}", function.__doc__
-        self.scalar = scalar
+        self.scalar, self.precisions = scalar, tuple(np.dtype(name) for name in precisions)
         self.least = choice.least(self.name, _setting)  # elements from which NumPy does not do the work
         self._compiled: dict[np.dtype, Callable | None] = {}
         LOOPS[self.name] = self
@@ -108,7 +122,7 @@ class Loop:
     def _find(self, dtype: np.dtype) -> Callable | None:
         with _lock:
             if dtype not in self._compiled:
-                self._compiled[dtype] = self._load(dtype) if dtype in _PRECISIONS else None
+                self._compiled[dtype] = self._load(dtype) if dtype in self.precisions else None
         return self._compiled[dtype]
 
     def _load(self, dtype: np.dtype) -> Callable | None:
@@ -125,9 +139,14 @@ class Loop:
             return None
 
 
-def loop(function: Callable | None = None, *, scalar: int = 0) -> Any:
-    """Declare a loop; see the head of this module. scalar: how many of its innermost loops cannot be vector code."""
-    return Loop(function, scalar) if function is not None else partial(Loop, scalar=scalar)
+def loop(function: Callable | None = None, *, scalar: int = 0, precisions: tuple[str, ...] = PRECISIONS) -> Any:
+    """Declare a loop; see the head of this module.
+
+    scalar: how many of its innermost loops cannot be vector code. precisions: those that it exists in.
+    """
+    if function is None:
+        return partial(Loop, scalar=scalar, precisions=precisions)
+    return Loop(function, scalar, precisions)
 
 
 def problem() -> str | None:

@@ -78,6 +78,29 @@ def _mantissa(builder: Any, real: type, x: Any) -> Any:
     return builder.bitcast(builder.sub(_bits(builder, real, x), power), x.type)
 
 
+_HALF, _WORD = ir.IntType(16), ir.IntType(32)
+
+
+def _float16_bits(builder: Any, real: type, x: Any) -> Any:
+    return builder.bitcast(builder.fptrunc(x, ir.HalfType()), _HALF)
+
+
+def _float16_of(builder: Any, real: type, bits: Any) -> Any:
+    return builder.fpext(builder.bitcast(bits, ir.HalfType()), ir.FloatType())
+
+
+def _bfloat16_bits(builder: Any, real: type, x: Any) -> Any:
+    bits = builder.bitcast(x, _WORD)
+    upper = builder.lshr(bits, _WORD(16))
+    rounded = builder.lshr(builder.add(bits, builder.add(builder.and_(upper, _WORD(1)), _WORD(0x7FFF))), _WORD(16))
+    nan = builder.or_(builder.and_(upper, _WORD(0x8000)), _WORD(0x7FC0))
+    return builder.trunc(builder.select(builder.fcmp_unordered("uno", x, x), nan, rounded), _HALF)
+
+
+def _bfloat16_of(builder: Any, real: type, bits: Any) -> Any:
+    return builder.bitcast(builder.shl(builder.zext(bits, _WORD), _WORD(16)), ir.FloatType())
+
+
 _EMIT: dict[str, tuple[int, Callable]] = {
     "rint": (1, _call("rint")),
     "floor": (1, _call("floor")),
@@ -95,12 +118,22 @@ _EMIT: dict[str, tuple[int, Callable]] = {
 }
 
 
+_CONVERSIONS: dict[str, tuple] = {  # only of float32
+    "float16_bits": (types.float32, types.uint16, _float16_bits),
+    "float16_of": (types.uint16, types.float32, _float16_of),
+    "bfloat16_bits": (types.float32, types.uint16, _bfloat16_bits),
+    "bfloat16_of": (types.uint16, types.float32, _bfloat16_of),
+}
+
+
 @cache
 def intrinsic_of(name: str, real: type) -> Any:
     """Return the Numba function that is a primitive in one precision."""
     kind = types.float32 if real is np.float32 else types.float64
     if name == "real":
         return _conversion(kind)
+    if name in _CONVERSIONS:
+        return _between_formats(*_CONVERSIONS[name])
     count, emit = _EMIT[name]
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
@@ -119,6 +152,14 @@ def intrinsic_of(name: str, real: type) -> Any:
         return kind(kind, kind), generate
 
     return binary
+
+
+def _between_formats(taken: Any, given: Any, emit: Callable) -> Any:
+    @intrinsic
+    def convert(typing: Any, x: Any) -> Any:
+        return given(taken), lambda context, builder, signature, args: emit(builder, np.float32, *args)
+
+    return convert
 
 
 def _conversion(kind: Any) -> Any:

@@ -29,6 +29,7 @@ Rows = Annotated[Any, Kind(2)]
 Cube = Annotated[Any, Kind(3)]
 Ints = Annotated[Any, Kind(1, "int64")]
 Flags = Annotated[Any, Kind(1, "bool")]
+Words = Annotated[Any, Kind(1, "uint16")]
 
 
 class Varying(NamedTuple):
@@ -162,3 +163,28 @@ def exponent(x: Any) -> Any:
 def mantissa(x: Any) -> Any:
     """Return x / 2^k in [sqrt(1/2), sqrt(2)), for a normal x > 0."""
     return np.ldexp(x, -int(exponent(x)))
+
+
+@Primitive
+def float16_bits(x: Any) -> Any:
+    """Return the bits (uint16) of a float32 rounded to float16."""
+    return np.float16(x).view(np.uint16)
+
+
+@Primitive
+def float16_of(bits: Any) -> Any:
+    """Return the float32 that a float16 with these bits is."""
+    return np.float32(np.uint16(bits).view(np.float16))
+
+
+@Primitive
+def bfloat16_bits(x: Any) -> Any:
+    """Return the bits (uint16) of a float32 rounded to bfloat16, ties to even; a NaN stays one."""
+    bits = int(np.float32(x).view(np.uint32))
+    return np.uint16(0x7FC0 | bits >> 16 & 0x8000 if x != x else bits + 0x7FFF + (bits >> 16 & 1) >> 16)
+
+
+@Primitive
+def bfloat16_of(bits: Any) -> Any:
+    """Return the float32 that a bfloat16 with these bits is."""
+    return np.uint32(int(bits) << 16).view(np.float32)
