@@ -6,7 +6,7 @@ distances that share a cache set: a loop fills four of them at a time, for a who
 
 from typing import Annotated, Any
 
-from ...backend.cpu.loops import Cube, Kind, Rows, loop
+from ...backend.cpu.loops import Cube, Int, Ints, Kind, Row, Rows, loop, scalar
 
 Tiles = Annotated[Any, Kind(6)]
 
@@ -112,3 +112,95 @@ def transform_back(products: Tiles, rows: Rows, out: Annotated[Any, Kind(4)]):
                         right = out[s, 2 * y + i, 2 * t + 1]
                         for k in range(channels):
                             right[k] = b[k] - c[k] + d[k]
+
+
+# Depthwise convolution: arrays (samples, *three spatial axes, channels), weights (kernel offsets, channels). A line is a
+# row of outputs along the last spatial axis. `geometry` holds the kernel, stride, dilation and low padding of each axis.
+Images = Annotated[Any, Kind(5)]
+
+
+@scalar
+def _inside(offset, geometry, axis, size, count):
+    """Return (first, stop): the outputs of `count` whose input at this kernel offset of an axis is not padding."""
+    shift, stride = offset * geometry[6 + axis] - geometry[9 + axis], geometry[3 + axis]
+    first = max(0, -(shift // stride))
+    return first, max(first, min(count, (size - 1 - shift) // stride + 1))
+
+
+@loop
+def depthwise(x: Images, weight: Rows, bias: Row, geometry: Ints, start: Int, stop: Int, out: Images):
+    """Convolve x, for the lines of `out` from `start` to `stop`."""
+    samples, depth, height, width, channels = out.shape
+    for line in range(start, stop):
+        s, d, h = line // (depth * height), line // height % depth, line % height
+        for t in range(width):
+            pixel = out[s, d, h, t]
+            for k in range(channels):
+                pixel[k] = bias[k]
+        for i in range(geometry[0]):
+            from_d = d * geometry[3] + i * geometry[6] - geometry[9]
+            for j in range(geometry[1]):
+                from_h = h * geometry[4] + j * geometry[7] - geometry[10]
+                if 0 <= from_d < x.shape[1] and 0 <= from_h < x.shape[2]:
+                    for m in range(geometry[2]):
+                        factor = weight[(i * geometry[1] + j) * geometry[2] + m]
+                        first, end = _inside(m, geometry, 2, x.shape[3], width)
+                        for t in range(first, end):
+                            source = x[s, from_d, from_h, t * geometry[5] + m * geometry[8] - geometry[11]]
+                            pixel = out[s, d, h, t]
+                            for k in range(channels):
+                                pixel[k] += source[k] * factor[k]
+
+
+@loop
+def depthwise_input_gradient(g: Images, weight: Rows, geometry: Ints, out: Images):
+    """Set out to the gradient of the input."""
+    samples, depth, height, width, channels = g.shape
+    for s in range(samples):
+        for d in range(out.shape[1]):
+            for h in range(out.shape[2]):
+                for t in range(out.shape[3]):
+                    pixel = out[s, d, h, t]
+                    for k in range(channels):
+                        pixel[k] = 0.0
+        for d in range(depth):
+            for h in range(height):
+                for i in range(geometry[0]):
+                    to_d = d * geometry[3] + i * geometry[6] - geometry[9]
+                    for j in range(geometry[1]):
+                        to_h = h * geometry[4] + j * geometry[7] - geometry[10]
+                        if 0 <= to_d < out.shape[1] and 0 <= to_h < out.shape[2]:
+                            for m in range(geometry[2]):
+                                factor = weight[(i * geometry[1] + j) * geometry[2] + m]
+                                first, end = _inside(m, geometry, 2, out.shape[3], width)
+                                for t in range(first, end):
+                                    pixel = out[s, to_d, to_h, t * geometry[5] + m * geometry[8] - geometry[11]]
+                                    source = g[s, d, h, t]
+                                    for k in range(channels):
+                                        pixel[k] += source[k] * factor[k]
+
+
+@loop
+def depthwise_weight_gradient(g: Images, x: Images, geometry: Ints, sums: Cube):
+    """Set sums (samples, kernel offsets, channels) to the gradient of the weight that each sample gives."""
+    samples, depth, height, width, channels = g.shape
+    for s in range(samples):
+        for i in range(sums.shape[1]):
+            total = sums[s, i]
+            for k in range(channels):
+                total[k] = 0.0
+        for d in range(depth):
+            for h in range(height):
+                for i in range(geometry[0]):
+                    from_d = d * geometry[3] + i * geometry[6] - geometry[9]
+                    for j in range(geometry[1]):
+                        from_h = h * geometry[4] + j * geometry[7] - geometry[10]
+                        if 0 <= from_d < x.shape[1] and 0 <= from_h < x.shape[2]:
+                            for m in range(geometry[2]):
+                                total = sums[s, (i * geometry[1] + j) * geometry[2] + m]
+                                first, end = _inside(m, geometry, 2, x.shape[3], width)
+                                for t in range(first, end):
+                                    source = x[s, from_d, from_h, t * geometry[5] + m * geometry[8] - geometry[11]]
+                                    gradient = g[s, d, h, t]
+                                    for k in range(channels):
+                                        total[k] += source[k] * gradient[k]

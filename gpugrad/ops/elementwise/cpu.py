@@ -307,9 +307,7 @@ def _relu_gradient(gx, out, g):
     np.bitwise_and(g.view(bits), mask, out=mask)
 
 
-def _blockwise(
-    kernel, *arrays: np.ndarray, share: int = SHARE, outputs: int = 1, loop: Loop | None = None
-) -> Any:
+def _blockwise(kernel, *arrays: np.ndarray, share: int = SHARE, outputs: int = 1, loop: Loop | None = None) -> Any:
     """Make `outputs` arrays like the first, filled by the loop or by `kernel(*outputs, *arrays)` over blocks."""
     if loop is not None and (out := _looped(loop, arrays)) is not None:
         return out

@@ -21,7 +21,12 @@ def lstm_step(gates: Rows, product: Rows, before: Rows, c: Rows, squashed: Rows,
     """Turn the gates' sums into gates, and make c, tanh(c) and h."""
     hidden = c.shape[1]
     for r in range(gates.shape[0]):
-        i, f, g, o = gates[r, :hidden], gates[r, hidden : 2 * hidden], gates[r, 2 * hidden : 3 * hidden], gates[r, 3 * hidden :]
+        i, f, g, o = (
+            gates[r, :hidden],
+            gates[r, hidden : 2 * hidden],
+            gates[r, 2 * hidden : 3 * hidden],
+            gates[r, 3 * hidden :],
+        )
         for k in range(2 * hidden):
             gates[r, k] = sigmoid_weight(gates[r, k] + product[r, k])
         for k in range(hidden):
@@ -41,8 +46,18 @@ def lstm_gradient(gates: Rows, squashed: Rows, before: Rows, dh: Rows, gc: Rows,
     """Make the gradients of the gates' sums, and take dc, that of c behind the step, to that before it."""
     hidden = dc.shape[1]
     for r in range(gates.shape[0]):
-        i, f, g, o = gates[r, :hidden], gates[r, hidden : 2 * hidden], gates[r, 2 * hidden : 3 * hidden], gates[r, 3 * hidden :]
-        di, df, dg, do = sums[r, :hidden], sums[r, hidden : 2 * hidden], sums[r, 2 * hidden : 3 * hidden], sums[r, 3 * hidden :]
+        i, f, g, o = (
+            gates[r, :hidden],
+            gates[r, hidden : 2 * hidden],
+            gates[r, 2 * hidden : 3 * hidden],
+            gates[r, 3 * hidden :],
+        )
+        di, df, dg, do = (
+            sums[r, :hidden],
+            sums[r, hidden : 2 * hidden],
+            sums[r, 2 * hidden : 3 * hidden],
+            sums[r, 3 * hidden :],
+        )
         for k in range(hidden):
             do[k] = dh[r, k] * squashed[r, k] * o[k] * (1.0 - o[k])
         for k in range(hidden):

@@ -58,7 +58,9 @@ def masked_softmax_cpu_backward(g, out, scale, needs):
     compiled = loops.masked_softmax_gradient.chosen(out)
     if compiled is None:
         return masked_softmax.rules["x"](g, out, scale), None
-    rows = [np.ascontiguousarray(array).reshape(-1, out.shape[-1]) for array in (memory.empty(g.shape, g.dtype), g, out)]
+    rows = [
+        np.ascontiguousarray(array).reshape(-1, out.shape[-1]) for array in (memory.empty(g.shape, g.dtype), g, out)
+    ]
     each_part(lambda part: compiled(*[array[part] for array in rows], scale), *rows[0].shape)
     return rows[0].reshape(g.shape), None
 
