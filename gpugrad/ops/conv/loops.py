@@ -114,8 +114,8 @@ def transform_back(products: Tiles, rows: Rows, out: Annotated[Any, Kind(4)]):
                             right[k] = b[k] - c[k] + d[k]
 
 
-# Depthwise convolution: arrays (samples, *three spatial axes, channels), weights (kernel offsets, channels). A line is a
-# row of outputs along the last spatial axis. `geometry` holds the kernel, stride, dilation and low padding of each axis.
+# Depthwise convolution: arrays (samples, *three spatial axes, channels), weights (kernel offsets, channels). A line is
+# outputs along the last spatial axis. `geometry` holds the kernel, stride, dilation and low padding of each axis.
 Images = Annotated[Any, Kind(5)]
 
 

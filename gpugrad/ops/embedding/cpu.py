@@ -1,4 +1,4 @@
-"""Adding up rows that share an id on the CPU: a compiled loop over all rows, of which each thread adds those of its ids.
+"""Adding up rows that share an id on the CPU: a compiled loop over all rows, of which a thread adds those of its ids.
 
 It adds in the order of the rows, whatever the number of threads. Without it, and for narrow rows, NumPy does the work
 (`segment_sum` itself).

@@ -1,10 +1,10 @@
 """Pooling on the CPU, in 1 to 3 spatial dimensions: maximum and sum of each window, and their gradients.
 
 The inputs that all windows have at one kernel offset are one strided view, so pooling makes a pass for each offset,
-over blocks that stay in the cache and are shared by threads (a compiled loop: for each window). The place of a maximum is kept as the offset in its
-window, one byte for each output. In the backward a compiled loop adds each gradient to its input; in NumPy each offset
-masks the gradients that belong to it. Where windows do not overlap, each input is in one window at most and is written
-once, with nothing to add up.
+over blocks that stay in the cache and are shared by threads. The place of a maximum is kept as the offset in its
+window, one byte for each output. In the backward each offset masks the gradients that belong to it. Where windows do
+not overlap, each input is in one window at most and is written once, with nothing to add up. Compiled loops look at one
+window after the other for its maximum, and add each gradient to its input.
 
 Shapes are (N, C, *S). Memory may be channels-first or channels-last, and results have the order of their input. Inside,
 both are (M, *S, W), with M = N * C and W = 1, or M = N and W = C.
@@ -228,13 +228,10 @@ def _places_of(windows: Windows, shape: tuple[int, ...], width: int) -> tuple[np
     """
     starts, jumps = _positions(windows, shape, width)
     places = starts[:, None] + jumps
-    outputs, offsets = (
-        np.stack(np.unravel_index(np.arange(len(a)), of)) for a, of in ((starts, windows.out), (jumps, windows.kernel))
-    )
+    outputs, offsets = (np.unravel_index(np.arange(math.prod(of)), of) for of in (windows.out, windows.kernel))
     for axis, size in enumerate(shape):
-        place = (
-            outputs[axis, :, None] * windows.stride[axis] + offsets[axis] * windows.dilation[axis] - windows.low[axis]
-        )
+        start = outputs[axis] * windows.stride[axis] - windows.low[axis]
+        place = start[:, None] + offsets[axis] * windows.dilation[axis]
         places[(place < 0) | (place >= size)] = -1
     return places, np.arange(len(jumps), dtype=np.uint8)
 

@@ -1,7 +1,7 @@
 """Depthwise convolution: every channel has its own kernels, so there is no product to gather columns for.
 
-Instead each kernel offset multiplies a shifted view of the input and adds it to the output. A compiled loop does so line
-by line, if each channel has one kernel. NumPy does so block by block in the cache; with m kernels per channel, the
+Instead each kernel offset multiplies a shifted view of the input and adds it to the output. A compiled loop does so
+line by line, if each channel has one kernel. NumPy does so block by block in the cache; with m kernels per channel, the
 channels are repeated m times on the way. Weights are repeated along the last spatial axis: with stride 1 the loops of
 NumPy then run over whole rows of pixels.
 """

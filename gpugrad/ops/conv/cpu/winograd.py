@@ -13,9 +13,9 @@ A. Lavin and S. Gray, "Fast algorithms for convolutional neural networks" (2015)
 with the sign of the last kernel turned, so that A only adds. Over channels each of the 16 products is one of matrices,
 (tiles, C) times (C, K). The weight gradient is G^T [(B^T x) * (A g)], summed over tiles, again products of matrices.
 
-The transforms are additions of whole arrays, channels last, in blocks that stay in the cache. In NumPy they take as long
-as the products of some 50 channels, so for fewer (and for few pixels) columns are as fast; compiled loops, which go over
-a block once, take a fifth of that. Rounding errors are those of columns, give or take a third.
+The transforms are additions of whole arrays, channels last, in blocks that stay in the cache. In NumPy they take as
+long as the products of some 50 channels, so for fewer (and for few pixels) columns are as fast; compiled loops go over a
+block once and take a fifth of that. Rounding errors are those of columns, give or take a third.
 """
 
 import math
