@@ -9,11 +9,15 @@ import numpy as np
 import pytest
 
 import gpugrad as gg
+from benchmarks.measuring import accuracy
 from gpugrad.backend.cpu import loops
 from gpugrad.backend.cpu.loops import Rows, choice, compiler, language, loop
-from gpugrad.backend.dtypes import float32
+from gpugrad.backend.cpu.loops.conversions import converted
+from gpugrad.backend.dtypes import bfloat16, float16, float32, float64
 from gpugrad.cli import doctor
+from gpugrad.nn import functional as F
 from gpugrad.ops import ops_with_path
+from gpugrad.ops.dropout import seeded_dropout
 from gpugrad.ops.softmax import loops as softmax_loops
 from gpugrad.optim import loops as optim_loops
 
@@ -32,7 +36,7 @@ def innermost(function):
 
 def vector_loops(text):
     """The number of loops of vector instructions in assembly text: LLVM calls their blocks vector.body."""
-    return len(re.findall(r"# %vector\.body\d*$", text, re.MULTILINE))
+    return len(re.findall(r"# %vector\.body[.\w]*$", text, re.MULTILINE))
 
 
 @needs_numba
@@ -152,3 +156,104 @@ def test_declared_loops_have_a_family_and_kinds():
 
     assert example.kinds == {"out": (2, "real"), "x": (2, "real"), "n": (0, "int64")}
     del loops.LOOPS[example.name]
+
+
+# ---- Mathematics
+
+
+@needs_numba
+@pytest.mark.parametrize("dtype", [float32, float64], ids=str)
+@pytest.mark.parametrize("name", accuracy.FUNCTIONS)
+def test_a_functions_error_is_a_few_units_in_the_last_place(name, dtype):
+    loop, function, *limits = accuracy.FUNCTIONS[name]
+    error, where = accuracy.worst(loop, function, accuracy.points(limits[dtype == float64], dtype, 200))
+    assert error <= (3 if name == "erfc" else 2), f"{name}({where}) is wrong by {error} units in the last place"
+
+
+INFINITY, NAN = float("inf"), float("nan")
+AT_EDGES = {  # at 0, -0, infinity, -infinity, NaN and the largest number
+    "exp": [1, 1, INFINITY, 0, NAN, INFINITY],
+    "exp2": [1, 1, INFINITY, 0, NAN, INFINITY],
+    "log": [-INFINITY, -INFINITY, INFINITY, NAN, NAN, None],
+    "tanh": [0, -0.0, 1, -1, NAN, 1],
+    "sigmoid": [0.5, 0.5, 1, 0, NAN, 1],
+    "erf": [0, -0.0, 1, -1, NAN, 1],
+    "erfc": [1, 1, 0, 2, NAN, 0],
+}
+
+
+@needs_numba
+@pytest.mark.parametrize("dtype", [float32, float64], ids=str)
+@pytest.mark.parametrize("name", AT_EDGES)
+def test_functions_are_right_at_the_edges(name, dtype):
+    x = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, np.finfo(dtype).max] * 7, dtype)  # in vectors and after them
+    out = np.empty_like(x)
+    accuracy.FUNCTIONS[name][0].sized(choice.NEVER, dtype)(out, x)
+    right = [np.log(np.finfo(dtype).max) if value is None else value for value in AT_EDGES[name]]
+    np.testing.assert_array_equal(out, np.array(right * 7, dtype))
+    np.testing.assert_array_equal(np.signbit(out[:2]), np.signbit(right[:2]))
+
+
+@needs_numba
+def test_sixteen_bit_floats_are_converted_as_numpy_does():
+    bits = np.arange(1 << 16, dtype=np.uint16)
+    words = np.random.default_rng(0).integers(0, 1 << 32, 1 << 16, dtype=np.uint32)
+    x = np.concatenate([words.view(np.float32), np.float32([0, -0.0, np.inf, -np.inf, 65519, 65520, 3.4e38, 1e-42])])
+    x = x[~np.isnan(x)]
+    for low in (float16, bfloat16()):
+        every = bits.view(low)
+        every = every[~np.isnan(every.astype(np.float32))]
+        with np.errstate(all="ignore"):
+            np.testing.assert_array_equal(converted(every, float32), every.astype(np.float32))
+            np.testing.assert_array_equal(converted(x, low).view(np.uint16), x.astype(low).view(np.uint16))
+        assert np.isnan(converted(np.full(choice.LEAST, np.nan, np.float32), low).astype(np.float32)).all()
+        matrix = np.ones((128, 128), low).T
+        assert converted(matrix, float32).strides == (4, 512) and converted(matrix, float32).dtype == float32
+
+
+# ---- Ops: both ways give the same values, and the same bits on any number of threads
+
+ROWS = np.random.default_rng(1).standard_normal((600, 256))
+FUNCTIONS = {
+    "softmax": gg.softmax,
+    "log_softmax": gg.log_softmax,
+    "masked_softmax": lambda x: gg.masked_softmax(x, causal=True, scale=0.5),
+    "layer_norm": lambda x: F.layer_norm(x, (256,), x[0], x[1]),
+    "rms_norm": lambda x: F.rms_norm(x, (256,), x[0]),
+    "batch_norm": lambda x: F.batch_norm(x, None, None, x[0], x[1], True),
+    "batch_norm_images": lambda x: F.batch_norm(x.reshape(30, 20, 256), None, None, x[0, :20], x[1, :20], True),
+    "cross_entropy": lambda x: F.cross_entropy(x, gg.arange(600) % 256, label_smoothing=0.1),
+    "gelu": F.gelu,
+    "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
+    "elu": lambda x: F.elu(x, 0.7),
+    "softplus": lambda x: F.softplus(x, 2.0),
+    "tanh": lambda x: gg.tanh(gg.concatenate([x, x])),  # from 1 MB on
+    "dropout": lambda x: seeded_dropout(x, p=0.3, seed=2**63 + 5),
+}
+
+
+def value_and_gradient(function, dtype):
+    x = gg.tensor(ROWS, dtype=dtype, requires_grad=True)
+    out = function(x)
+    (out * gg.cos(gg.arange(out.size)).reshape(out.shape)).sum().backward()
+    return out.detach().numpy(), x.grad.numpy()
+
+
+@needs_numba
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_loops_give_numpys_values_and_the_same_bits_on_every_number_of_threads(name):
+    function, before = FUNCTIONS[name], gg.get_num_threads()
+    with loops.switched("off"):
+        expected = value_and_gradient(function, "float64")
+    for dtype, tolerance in (("float64", 1e-12), ("float32", 3e-5), ("float16", 1e-2)):
+        found = []
+        try:
+            for count in (1, 2, 3):
+                gg.set_num_threads(count)
+                found.append(value_and_gradient(function, dtype))
+        finally:
+            gg.set_num_threads(before)
+        for one, right, *others in zip(found[0], expected, *found[1:], strict=True):
+            np.testing.assert_allclose(one.astype(np.float64), right, rtol=tolerance, atol=tolerance)
+            for other in others:
+                np.testing.assert_array_equal(one, other)

@@ -127,7 +127,7 @@ def mish_gradient(gx: Row, x: Row, g: Row):
 def elu(out: Row, x: Row, alpha: Real, scale: Real, sharpness: Real):
     for i in range(x.shape[0]):
         below = expm1_below((0.0 if x[i] > 0.0 else x[i]) * sharpness) * (scale * alpha)
-        out[i] = scale * x[i] if x[i] > 0.0 else below
+        out[i] = scale * (x[i] if x[i] > 0.0 else 0.0) + below
 
 
 @loop

@@ -1,4 +1,5 @@
-"""Compiled loops of softmax, log-softmax and masked softmax, over rows. Those of a row of -inf give NaN, as NumPy's do."""
+"""Compiled loops of softmax, log-softmax and masked softmax, over rows. Those of a row of -inf give NaN, as NumPy's
+do."""
 
 from math import log
 

@@ -17,7 +17,8 @@ They are an extra, `pip install 'gpugrad[fast]'`; without Numba, or if it fails,
             for j in range(x.shape[1]):
                 out[i, j] *= scale
 
-The family's `cpu.py` asks for the compiled function, which is None where NumPy is to do the work (`choice` says for which
+The family's `cpu.py` asks for the compiled function, which is None where NumPy is to do the work (`choice` says for
+which
 sizes), and calls it once per thread, each with its own rows; the GIL is free meanwhile:
 
     fill = loops.softmax.chosen(x)
@@ -26,20 +27,22 @@ sizes), and calls it once per thread, each with its own rows; the GIL is free me
 
 How to write one:
 
-- Parameters are annotated with kinds (`language`): arrays are C-contiguous, of the loop's precision unless the kind says
-  else, and do not overlap. A loop returns nothing and makes no arrays: results and scratch are parameters. Sizes may be
-  0.
-- One function serves float32 and float64. Numbers are written with a point (2.0, not 2: an integer makes Numba compute in
-  float64); `real(n)` converts an integer; constants of a module take the precision too, `per_precision(a, b)` gives two.
+- Parameters are annotated with kinds (`language`): arrays are C-contiguous, of the loop's precision unless the kind
+  says else, and do not overlap. A loop returns nothing and makes no arrays: results and scratch are parameters. Sizes
+  may be 0.
+- One function serves float32 and float64. Numbers are written with a point (2.0, not 2: an integer makes Numba compute
+  in float64); `real(n)` converts an integer; constants of a module take the precision too, `per_precision(a, b)` gives
+  two.
 - `language` and `mathematics` hold what may be called, beside arithmetic, comparisons, `range` and `a if b else c`.
 - A loop of constant length around others, `range(4)`, is unrolled and takes long to compile: `range(rows.shape[0])`.
 - The inner loop runs along the last axis, and nothing in it branches. Sums and `maximum` over it become vectors (their
-  order is the compiler's, but always the same). tests/backend/cpu/test_loops.py reads the assembly of every loop and fails
-  where one is scalar.
-- Bits must not depend on the number of threads: a row's result depends on the row alone; a sum over rows is made in pieces
-  of a fixed size (`pieces`).
+  order is the compiler's, but always the same). tests/backend/cpu/test_loops.py reads the assembly of every loop and
+  fails where one is scalar.
+- Bits must not depend on the number of threads: a row's result depends on the row alone; a sum over rows is made in
+  pieces of a fixed size (`pieces`).
 
-`GPUGRAD_LOOPS=off` turns loops off; `always` takes them at every size, for the checks. 16-bit floats come here as float32.
+`GPUGRAD_LOOPS=off` turns loops off; `always` takes them at every size, for the checks. 16-bit floats come here as
+float32.
 """
 
 import math
@@ -72,8 +75,8 @@ from .language import (
 )
 
 __all__ = [
-    "LOOPS", "SHARE", "Cube", "Flags", "Int", "Ints", "Kind", "Loop", "Real", "Row", "Rows", "Words", "each_part", "loop",
-    "per_precision", "pieces", "polynomial", "problem", "real", "scalar", "switched",
+    "LOOPS", "SHARE", "Cube", "Flags", "Int", "Ints", "Kind", "Loop", "Real", "Row", "Rows", "Words", "each_part",
+    "loop", "per_precision", "pieces", "polynomial", "problem", "real", "scalar", "switched",
 ]  # fmt: skip
 
 PRECISIONS = "float32", "float64"

@@ -1,11 +1,13 @@
 """Compiles loops with Numba, keeps their machine code on disk, and loads it.
 
-Numba is only the compiler: code from the cache is loaded by llvmlite (0.08 s, where importing Numba takes 0.6 s and more
+Numba is only the compiler: code from the cache is loaded by llvmlite (0.08 s, where importing Numba takes 0.6 s and
+more
 memory) and called through ctypes, which releases the GIL. A loop's function in one precision is made in three steps:
 
-1. `_specialised` makes a Python function whose constants have the precision, with the primitives as LLVM instructions and
-   the scalar functions compiled.
-2. A function of addresses calls it with the arrays whose Python objects are there. Numba compiles that to an object file.
+1. `_specialised` makes a Python function whose constants have the precision, with the primitives as LLVM instructions
+   and the scalar functions compiled.
+2. A function of addresses calls it with the arrays whose Python objects are there. Numba compiles that to an object
+   file.
 3. `_wrapped` makes the Python function that looks at the arrays and calls the machine code.
 """
 
@@ -186,7 +188,8 @@ def _machine() -> Any:
 
 @cache
 def processor() -> tuple[str, str]:
-    """Return the name and features of the processor for which loops are compiled, which Numba's variables may change."""
+    """Return the name and features of the processor for which loops are compiled, which Numba's variables may
+    change."""
     import llvmlite.binding as llvm
 
     name = os.environ.get("NUMBA_CPU_NAME") or llvm.get_host_cpu_name()
@@ -215,8 +218,8 @@ def _address(code: bytes) -> int:
 def _sources() -> bytes:
     """Return the digest of all that decides what a loop is compiled to, beside its own file."""
     digest = hashlib.sha256()
-    for file in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(file.read_bytes())
+    for name in ("compiler.py", "intrinsics.py", "language.py", "mathematics.py"):
+        digest.update(Path(__file__).with_name(name).read_bytes())
     for part in (version("numba"), version("llvmlite"), np.__version__, *processor()):
         digest.update(part.encode() + b"\0")
     return digest.digest()

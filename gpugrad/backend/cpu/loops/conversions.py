@@ -53,6 +53,7 @@ def converted(x: Any, dtype: Any) -> Any:
         return x.astype(dtype)
     backwards = not x.flags.c_contiguous
     out = memory.empty(x.shape[::-1] if backwards else x.shape, dtype)
-    bits = [array.reshape(-1).view(np.uint16) if array.itemsize == 2 else array.reshape(-1) for array in (out, x.T if backwards else x)]
+    flat = [array.reshape(-1) for array in (out, x.T if backwards else x)]
+    bits = [array.view(np.uint16) if array.itemsize == 2 else array for array in flat]
     each_part(lambda part: compiled(*[array[part] for array in bits]), x.size)
     return out.T if backwards else out

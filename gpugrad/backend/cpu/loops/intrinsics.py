@@ -118,6 +118,35 @@ _EMIT: dict[str, tuple[int, Callable]] = {
 }
 
 
+@cache
+def _philox(kind: Any) -> Any:
+    """Return the Numba function that is `philox`: ten rounds on words of 32 bits, whose products have 64."""
+    long = ir.IntType(64)
+
+    def halves(builder: Any, word: Any, factor: int) -> tuple:
+        product = builder.mul(builder.zext(word, long), long(factor))
+        return builder.trunc(builder.lshr(product, long(32)), _WORD), builder.trunc(product, _WORD)
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        counter, key = args
+        a, b, c, d = builder.trunc(counter, _WORD), _WORD(0), _WORD(0), _WORD(0)
+        k0, k1 = builder.trunc(key, _WORD), builder.trunc(builder.lshr(key, long(32)), _WORD)
+        for _ in range(10):
+            (p_high, p_low), (q_high, q_low) = halves(builder, a, 0xD2511F53), halves(builder, c, 0xCD9E8D57)
+            a, c = builder.xor(builder.xor(q_high, b), k0), builder.xor(builder.xor(p_high, d), k1)
+            b, d = q_low, p_low
+            k0, k1 = builder.add(k0, _WORD(0x9E3779B9)), builder.add(k1, _WORD(0xBB67AE85))
+        number = context.get_value_type(kind)
+        reals = [builder.sitofp(builder.lshr(word, _WORD(8)), number) for word in (a, b, c, d)]
+        return context.make_tuple(builder, signature.return_type, reals)
+
+    @intrinsic
+    def philox(typing: Any, counter: Any, key: Any) -> Any:
+        return types.UniTuple(kind, 4)(types.int64, types.int64), generate
+
+    return philox
+
+
 _CONVERSIONS: dict[str, tuple] = {  # only of float32
     "float16_bits": (types.float32, types.uint16, _float16_bits),
     "float16_of": (types.uint16, types.float32, _float16_of),
@@ -132,6 +161,8 @@ def intrinsic_of(name: str, real: type) -> Any:
     kind = types.float32 if real is np.float32 else types.float64
     if name == "real":
         return _conversion(kind)
+    if name == "philox":
+        return _philox(kind)
     if name in _CONVERSIONS:
         return _between_formats(*_CONVERSIONS[name])
     count, emit = _EMIT[name]

@@ -1,8 +1,8 @@
 """The language of compiled loops: the kinds of their arguments, and the operations that they have beside arithmetic.
 
 A loop is a Python function in which every name means what it means here, on NumPy's scalars. `compiler` makes two
-functions of it, one for float32 and one for float64: literals and constants with a point, `real`, and what `per_precision`
-holds take the precision of the function.
+functions of it, one for float32 and one for float64: literals and constants with a point, `real`, and what
+`per_precision` holds take the precision of the function.
 """
 
 from collections.abc import Callable
@@ -141,7 +141,8 @@ def power_of_two(k: Any) -> Any:
 
 @Primitive
 def power_of_digits(t: Any) -> Any:
-    """Return 2^k for t = 1.5 * 2^23 + 127 + k (in float64 1.5 * 2^52 + 1023 + k), 0 for the k one below normal numbers."""
+    """Return 2^k for t = 1.5 * 2^23 + 127 + k (in float64 1.5 * 2^52 + 1023 + k), 0 for the k one below normal
+    numbers."""
     digits, bias = (23, 127) if t.dtype == np.float32 else (52, 1023)
     return power_of_two(t - t.dtype.type(1.5 * 2**digits + bias))
 
@@ -188,3 +189,11 @@ def bfloat16_bits(x: Any) -> Any:
 def bfloat16_of(bits: Any) -> Any:
     """Return the float32 that a bfloat16 with these bits is."""
     return np.uint32(int(bits) << 16).view(np.float32)
+
+
+@Primitive
+def philox(counter: Any, key: Any) -> Any:
+    """Return the upper 24 bits of the four random words (`backend.philox`) of a counter below 2^32, as real numbers."""
+    from ...philox import philox as words
+
+    return tuple(float(word >> 8) for word in words(np.array([counter], np.uint64), 0, key)[0])

@@ -14,8 +14,8 @@ with the sign of the last kernel turned, so that A only adds. Over channels each
 (tiles, C) times (C, K). The weight gradient is G^T [(B^T x) * (A g)], summed over tiles, again products of matrices.
 
 The transforms are additions of whole arrays, channels last, in blocks that stay in the cache. In NumPy they take as
-long as the products of some 50 channels, so for fewer (and for few pixels) columns are as fast; compiled loops go over a
-block once and take a fifth of that. Rounding errors are those of columns, give or take a third.
+long as the products of some 50 channels, so for fewer (and for few pixels) columns are as fast; compiled loops go over
+a block once and take a fifth of that. Rounding errors are those of columns, give or take a third.
 """
 
 import math
