@@ -19,7 +19,7 @@ from gpugrad.nn import functional as F
 from gpugrad.ops import ops_with_path
 from gpugrad.ops.dropout import seeded_dropout
 from gpugrad.ops.softmax import loops as softmax_loops
-from gpugrad.optim import loops as optim_loops
+from gpugrad.optim import loops as optim_loops  # noqa: F401
 
 ops_with_path("cpu")  # imports the modules that declare the loops, as optim_loops is
 
