@@ -158,24 +158,6 @@ def test_depthwise_conv_with_and_without_loops(setting, dims, stride, padding, d
             compare(ours, theirs, args, dict(stride=stride, padding=padding, dilation=dilation, groups=9), dtype=dtype)
 
 
-@pytest.mark.parametrize("kernel,groups,channels", [(3, 1, 20), (3, 20, 20)])
-def test_threads_do_not_change_the_bits_of_a_convolution(monkeypatch, kernel, groups, channels):
-    def run():
-        x, w = (gg.tensor(a, dtype=gg.float32, requires_grad=True) for a in given)
-        F.conv2d(x, w, padding=1, groups=groups).square().sum().backward()
-        return x.grad.numpy(), w.grad.numpy()  # pyright: ignore
-
-    given = normal(8, channels, 15, 14), normal(channels, channels // groups, kernel, kernel)
-    with loops.switched("always"):
-        expected = run()
-        for count in (1, 3):
-            monkeypatch.setattr("gpugrad.backend.cpu.threads._count", count)
-            monkeypatch.setattr("gpugrad.backend.cpu.windows.THREAD_WORK", 1)
-            monkeypatch.setattr("gpugrad.backend.cpu.loops.SHARE", 1)
-            for found, wanted in zip(run(), expected, strict=True):
-                np.testing.assert_array_equal(found, wanted)
-
-
 def test_conv_errors():
     x, w = gg.zeros(1, 2, 3, 3), gg.zeros(4, 2, 5, 5)
     with pytest.raises(ShapeError, match=r"convolution.*\(5, 5\).*does not fit.*\(3, 3\).*x \(1, 2, 3, 3\)"):
