@@ -112,6 +112,7 @@ def _compile_loops() -> int:
     """Compile the loops of the CPU's paths in both precisions, or load them if they are in the cache."""
     from ..backend.cpu import loops
     from ..ops import ops_with_path
+    from ..optim import loops as _optim  # noqa: F401
 
     ops_with_path("cpu")  # imports the modules that declare them
     start, count = time.perf_counter(), 0

@@ -19,8 +19,9 @@ from gpugrad.nn import functional as F
 from gpugrad.ops import ops_with_path
 from gpugrad.ops.dropout import seeded_dropout
 from gpugrad.ops.softmax import loops as softmax_loops
+from gpugrad.optim import loops as optim_loops  # noqa: F401
 
-ops_with_path("cpu")  # imports the modules that declare the loops
+ops_with_path("cpu")  # imports the modules that declare the loops, as optim_loops is
 
 needs_numba = pytest.mark.skipif(compiler.diagnose() is not None, reason="Numba is an extra")
 
@@ -212,6 +213,12 @@ def test_sixteen_bit_floats_are_converted_as_numpy_does():
 
 # ---- Ops: both ways give the same values, and the same bits on any number of threads
 
+
+def distinct(x):
+    """Numbers (16, 16, 1) that are far apart in each window of 3 x 3, in the dtype of x."""
+    return gg.tensor(np.arange(256) * 37 % 256 / 4, dtype=x.dtype).reshape(16, 16, 1)
+
+
 ROWS = np.random.default_rng(1).standard_normal((600, 256))
 FUNCTIONS = {
     "softmax": gg.softmax,
@@ -228,6 +235,19 @@ FUNCTIONS = {
     "softplus": lambda x: F.softplus(x, 2.0),
     "tanh": lambda x: gg.tanh(gg.concatenate([x, x])),  # from 1 MB on
     "dropout": lambda x: seeded_dropout(x, p=0.3, seed=2**63 + 5),
+    "depthwise": lambda x: F.conv2d(
+        x.reshape(6, 100, 16, 16) / 8, x.reshape(-1)[:900].reshape(100, 1, 3, 3), x[0, :100], padding=1, groups=100
+    ),
+    "max_pool": lambda x: F.max_pool2d(
+        gg.permute_dims(x.reshape(6, 16, 16, 100) / 64 + distinct(x), (0, 3, 1, 2)), 3, 2, 1
+    ),
+    "embedding": lambda x: F.embedding(gg.arange(3000) * 7 % 500, x),
+    "cumsum": lambda x: gg.cumsum(x, axis=1),
+    "cumsum_of_lanes": lambda x: gg.cumsum(x[:60], axis=0),
+    "cumprod": lambda x: gg.cumprod(1 + x / 128, axis=1),
+    "cumprod_of_lanes": lambda x: gg.cumprod(1 + x / 128, axis=0),
+    "sum": lambda x: gg.sum(x, axis=1),
+    "var": lambda x: gg.var(x, axis=1),
 }
 
 

@@ -28,11 +28,13 @@ sizes), and calls it once per thread, each with its own rows; the GIL is free me
 How to write one:
 
 - Parameters are annotated with kinds (`language`): arrays are C-contiguous, of the loop's precision unless the kind
-  says else. A loop returns nothing and makes no arrays: results and scratch are parameters. Sizes may be 0.
+  says else, and do not overlap. A loop returns nothing and makes no arrays: results and scratch are parameters. Sizes
+  may be 0.
 - One function serves float32 and float64. Numbers are written with a point (2.0, not 2: an integer makes Numba compute
   in float64); `real(n)` converts an integer; constants of a module take the precision too, `per_precision(a, b)` gives
   two.
 - `language` and `mathematics` hold what may be called, beside arithmetic, comparisons, `range` and `a if b else c`.
+- A loop of constant length around others, `range(4)`, is unrolled and takes long to compile: `range(rows.shape[0])`.
 - The inner loop runs along the last axis, and nothing in it branches. Sums and `maximum` over it become vectors (their
   order is the compiler's, but always the same). tests/backend/cpu/test_loops.py reads the assembly of every loop and
   fails where one is scalar.

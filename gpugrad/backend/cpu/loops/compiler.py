@@ -83,7 +83,7 @@ def compile(function: Callable, kinds: dict[str, Kind], dtype: np.dtype) -> Any:
 
     from .intrinsics import array_of
 
-    space: dict = {"body": _jit(_specialised(function, _REALS[dtype]), {"reassoc", "contract"})}
+    space: dict = {"body": _jit(_specialised(function, _REALS[dtype]), {"reassoc", "contract"}, apart=True)}
     arguments, values = [], []
     for argument, kind in kinds.items():
         named = {"real": dtype.name, "bool": "boolean"}.get(kind.dtype, kind.dtype)
@@ -128,10 +128,18 @@ def _compiled(entry: Callable, arguments: list) -> Any:
 # ---- One precision of a Python function
 
 
-def _jit(function: Callable, fastmath: set[str], inline: bool = False) -> Any:
+def _jit(function: Callable, fastmath: set[str], inline: bool = False, apart: bool = False) -> Any:
+    """Compile with Numba. apart: arrays do not overlap, so that no loop has to look first."""
     import numba
+    from numba.core.compiler import Compiler
 
-    return numba.njit(error_model="numpy", fastmath=fastmath, forceinline=inline, _nrt=False)(function)
+    class Apart(Compiler):
+        def define_pipelines(self) -> Any:
+            self.state.flags.noalias = True  # Numba has no other way to ask for it
+            return super().define_pipelines()
+
+    options = {"pipeline_class": Apart} if apart else {}
+    return numba.njit(error_model="numpy", fastmath=fastmath, forceinline=inline, _nrt=False, **options)(function)
 
 
 def _specialised(function: Callable, real: type) -> Callable:
