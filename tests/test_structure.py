@@ -227,7 +227,7 @@ def test_softmax_and_its_gradient_are_short_to_follow(monkeypatch):
 # Importing
 
 
-@pytest.mark.parametrize("module", ["cupy", "scipy", "torch", "matplotlib", "ml_dtypes", "sklearn", "safetensors"])
+@pytest.mark.parametrize("module", ["cupy", "llvmlite", "numba", "scipy", "torch", "matplotlib", "ml_dtypes", "sklearn", "safetensors"])
 def test_import_is_light(module, imported):
     assert module not in imported
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..backend.cpu.loops.conversions import converted
 from ..backend.devices import CPU, Device, device_of
 from ..backend.dtypes import is_float, is_low
 from ..errors import AnomalyError, GradientError, InplaceError
@@ -139,7 +140,7 @@ class OpNode(Node):
                 given = ", ".join(type(gx).__name__ for gx in grads)
                 raise GradientError(f"{self.name}: its gradient rules returned {given}, expected arrays") from None
         if low is not None:
-            grads = [gx if gx is None or gx.dtype != np.float32 else gx.astype(low) for gx in grads]
+            grads = [gx if gx is None or gx.dtype != np.float32 else converted(gx, low) for gx in grads]
         return grads
 
     def free(self) -> None:

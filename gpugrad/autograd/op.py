@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backend.cpu.loops.conversions import converted
 from ..backend.devices import CPU, Device, device_of
 from ..backend.dtypes import FLOAT_KINDS, is_float, is_low
 from ..backend.namespace import Namespace, xp
@@ -352,7 +353,7 @@ def _rounded(out: Any, low: np.dtype) -> Any:
     """Return `out`, an array or several, with float32 rounded to the 16-bit dtype `low`."""
     if out.__class__ is tuple:
         return tuple(_rounded(o, low) for o in out)
-    return out.astype(low) if getattr(out, "dtype", None) == np.float32 else out
+    return converted(out, low) if getattr(out, "dtype", None) == np.float32 else out
 
 
 def _provided(name: str, kind: str) -> Callable | None:

@@ -164,9 +164,15 @@ def _number(value: Any, other: Any) -> Any:
 def _call_large(function: Any, a: Any, *rest: Any) -> Any:
     """Return `function` of arrays that are large enough for NumPy's time to count.
 
-    Wide rows are broadcast without NumPy's buffer, and a very large result like `a` goes into reused memory, as fresh
-    pages would cost more than the arithmetic.
+    Some functions have a compiled loop. Wide rows are broadcast without NumPy's buffer, and a very large result like
+    `a` goes into reused memory, as fresh pages would cost more than the arithmetic.
     """
+    if not rest:
+        from ..backend.cpu.loops import ufuncs  # late: only large arrays need it
+
+        out = ufuncs.call(function, a)
+        if out is not None:
+            return out
     if not all([b.shape == a.shape or b.ndim == 0 for b in rest]):
         with rows.unbuffered(a.shape[-1] if a.shape else 1):
             return function(a, *rest)

@@ -6,6 +6,7 @@ from ...autograd.mode import mode
 from ...autograd.op import Many, Op, op, xp
 from ...autograd.place import place
 from ...autograd.tensor import Tensor, wrap
+from ...backend.cpu.loops.conversions import converted
 from ...backend.devices import CPU, device_of
 from ...backend.devices import device as find_device
 from ...backend.dtypes import as_dtype
@@ -27,7 +28,7 @@ def astype(x, *, dtype):
     >>> gg.astype(gg.tensor([1.5, 2.5]), dtype="int64")
     tensor([1, 2])
     """
-    return x.astype(as_dtype(dtype))
+    return converted(x, as_dtype(dtype))
 
 
 astype.vjp(x=lambda g, x_dtype: g.astype(x_dtype))
@@ -46,7 +47,7 @@ def cast_all(arrays: Many, *, dtype):
     >>> cast_all([gg.ones(2), gg.zeros(1)], dtype="float64")[1]
     tensor([0.], dtype=float64)
     """
-    return tuple([x.astype(as_dtype(dtype)) for x in arrays])
+    return tuple([converted(x, as_dtype(dtype)) for x in arrays])
 
 
 cast_all.vjp(arrays=lambda g, i, arrays_dtype: g[i].astype(arrays_dtype[i]))
