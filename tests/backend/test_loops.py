@@ -2,7 +2,9 @@
 
 import ast
 import inspect
+import platform
 import re
+import sys
 import textwrap
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 import gpugrad as gg
 from benchmarks.measuring import accuracy
 from gpugrad.backend.cpu import loops
-from gpugrad.backend.cpu.loops import Rows, choice, compiler, language, loop
+from gpugrad.backend.cpu.loops import Rows, choice, compiler, language, loader, loop
 from gpugrad.backend.cpu.loops.conversions import converted
 from gpugrad.backend.dtypes import bfloat16, float16, float32, float64
 from gpugrad.cli import doctor
@@ -141,6 +143,25 @@ def test_code_is_kept_and_what_was_damaged_is_compiled_again(afresh, monkeypatch
     blocked.write_text("")
     monkeypatch.setenv("GPUGRAD_CACHE", str(blocked))  # where nothing can be kept
     assert gradient.sized(choice.NEVER, float32) is not None and len(compiled) == 4
+
+
+@needs_numba
+def test_code_is_loaded_without_llvm_or_by_it(afresh, monkeypatch):
+    x, out = np.float32([[0.0, 1.0, 2.0]]), np.empty((2, 1, 3), np.float32)
+    log_softmax = softmax_loops.log_softmax  # which calls the C library's logarithm
+    log_softmax.sized(choice.NEVER, float32)(out[0], x)
+    monkeypatch.setattr(log_softmax, "_compiled", {})
+    found = []
+    load = loader.load
+    monkeypatch.setattr(loader, "load", lambda *args: found.append(load(*args)))
+    log_softmax.sized(choice.NEVER, float32)(out[1], x)
+    np.testing.assert_array_equal(out[0], out[1])
+    np.testing.assert_allclose(out[0], x - np.log(np.exp(x).sum()), rtol=1e-6)
+    assert len(found) == 1
+    if sys.platform == "linux" and platform.machine() == "x86_64":
+        assert found[0] is not None
+    assert load(b"\x7fELF\2\1" + bytes(12) + b"\xb7\0" + bytes(44), "entry") is None  # of another processor
+    assert load(b"MZ" + bytes(62), "entry") is None
 
 
 def test_small_work_is_numpys():

@@ -8,17 +8,21 @@ from ...backend.cpu.loops.language import sqrt
 def layer_norm(out: Rows, mean: Row, rstd: Row, x: Rows, weight: Row, bias: Row, eps: Real):
     scale = 1.0 / real(x.shape[1])
     for i in range(x.shape[0]):
-        total = 0.0
-        for j in range(x.shape[1]):
-            total += x[i, j]
-        middle = total * scale
         total, square = 0.0, 0.0
         for j in range(x.shape[1]):
-            d = x[i, j] - middle
-            total += d
-            square += d * d
-        rest = total * scale  # what rounding left in the mean: it counts where that is large
-        inverse = 1.0 / sqrt(square * scale - rest * rest + eps)
+            total += x[i, j]
+            square += x[i, j] * x[i, j]
+        middle, rest = total * scale, 0.0
+        variance = square * scale - middle * middle
+        if not middle * middle <= variance:  # where the mean is large that has lost digits
+            total, square = 0.0, 0.0
+            for j in range(x.shape[1]):
+                d = x[i, j] - middle
+                total += d
+                square += d * d
+            rest = total * scale  # what rounding left in the mean
+            variance = square * scale - rest * rest
+        inverse = 1.0 / sqrt(variance + eps)
         mean[i], rstd[i] = middle + rest, inverse
         shift = -rest * inverse
         for j in range(x.shape[1]):

@@ -1,6 +1,6 @@
 """For which sizes a compiled loop runs instead of NumPy, as measured: the only place that says it."""
 
-from numpy._core._multiarray_umath import __cpu_features__  # what NumPy itself goes by
+from numpy._core._multiarray_umath import __cpu_features__ as FEATURES  # what NumPy itself goes by
 
 # Elements from which a loop runs. Below, the call of NumPy's few functions takes as long, and a program that works on
 # small arrays only is spared the loading of the code.
@@ -16,4 +16,4 @@ def least(name: str, setting: str) -> int:
     if setting != "on":
         return 1 if setting == "always" else NEVER + 1
     wide, narrow = EXCEPTIONS.get(name, (LEAST, LEAST))
-    return wide if __cpu_features__.get("AVX512F") else narrow
+    return wide if FEATURES.get("AVX512_SKX") else narrow

@@ -73,16 +73,10 @@ def expm1_below(x):
 @scalar
 def exp_weight(x):
     """Return the exponential of x <= 88 in fewer steps than `exp`; what is no normal number becomes 0."""
-    return exp_weight_of_sum(x, 0.0)
-
-
-@scalar
-def exp_weight_of_sum(x, rest):
-    """Return `exp_weight(x + rest)`, where the rest is so small that x + rest has lost digits of it."""
     x = _WEIGHT_LEAST if x < _WEIGHT_LEAST else x
-    digits = (x + rest) * _LOG2_E + _POINT_AND_BIAS
+    digits = x * _LOG2_E + _POINT_AND_BIAS
     k = digits - _POINT_AND_BIAS
-    r = (x - k * _LN_2_HIGH) - k * _LN_2_LOW + rest
+    r = (x - k * _LN_2_HIGH) - k * _LN_2_LOW
     return (1.0 + (r + r * r * _EXP(r))) * power_of_digits(digits)
 
 
@@ -234,6 +228,7 @@ _ERFC_MOST = per_precision(10.5, 27.5)  # where erfc is 0
 _ERF_MOST = 6.0  # where erf is 1
 _NORMAL_MOST = per_precision(14.5, 39.0)  # where the normal distribution is 0
 _ROOT_HALF = 0.7071067811865476
+_TURN = 3.5355339059327378  # 2.5 sqrt(2)
 
 
 @scalar
@@ -272,10 +267,13 @@ def _erf_near(x):
 
 @scalar
 def normal(x):
-    """Return (Phi(x), exp(-x^2 / 2)), Phi being the normal distribution; what is no normal number becomes 0."""
+    """Return (Phi(x), exp(-x^2 / 2)), Phi being the normal distribution, to about |x| units in the last place.
+
+    What is no normal number becomes 0.
+    """
     size = absolute(x)
     size = _NORMAL_MOST if size > _NORMAL_MOST else size
-    high = leading(size)
-    weight = exp_weight_of_sum(-0.5 * high * high, -0.5 * (size - high) * (size + high))
-    tail = 0.5 * weight * _scaled_erfc(_ROOT_HALF * size)
+    weight = exp_weight(-0.5 * size * size)
+    u = 1.0 / (_TURN + size)
+    tail = weight * _ROOT_HALF * (u * _ERFC((_TURN - size) * u))
     return (tail if x < 0.0 else 1.0 - tail), weight
