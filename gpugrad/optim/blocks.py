@@ -98,7 +98,7 @@ class GroupUpdate:
             if captured is not None:
                 raise refuse(optimizer, f"a parameter of shape {array.shape} is not updated by a kernel")
             arrays = [a.reshape(-1) for a in arrays] if flat else arrays
-            alike = flat and device is CPU and len({*dtypes}) == 1
+            alike = flat and device is CPU and len({*dtypes}) == 1 and array.flags.writeable
             loop = compiled.sized(elements, array.dtype) if compiled and alike else None
             # Without state, an update is a single call, and joining would not save any.
             if flat and state_names and device is CPU and array.size <= SMALL_ARRAY:

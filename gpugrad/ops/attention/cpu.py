@@ -43,7 +43,7 @@ def attention_cpu(q, k, v, mask, *, causal, scale, dropout_p, seed):
             make = functools.partial(plan.scores, q[heads][:, :, rows] * scale, keys, heads, rows, stop, scratch[0])
             scores = make()
             if loop is not None:
-                total, peaks = np.empty((2, *scores.shape[:3]), q.dtype)
+                total, peaks = (np.empty(scores.shape[:3], q.dtype) for _ in range(2))
                 loop(_rows(scores), total.reshape(-1), peaks.reshape(-1))
                 np.add(peaks, np.log(total), out=lse[heads][:, :, rows])
             else:

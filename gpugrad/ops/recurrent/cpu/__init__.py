@@ -50,6 +50,7 @@ def lstm_cpu(x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, *, sizes, reverse):
     steps, hidden, c0 = packed_steps(sizes, reverse), c0.shape[1], np.ascontiguousarray(c0)
     loop = loops.lstm_step.sized(len(x) * len(w_ih), x.dtype)
     scale = None if loop else _halved(hidden, [True, True, False, True], x.dtype)
+    shift = None if scale is None else 1 - scale
     gates, fill = deferred_linear(x, w_ih, _sum(b_ih, b_hh), scale)
     w = _scaled_transposed(w_hh, scale)
     c, squashed = (memory.empty((steps.total, hidden), x.dtype) for _ in range(2))
@@ -72,7 +73,7 @@ def lstm_cpu(x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, *, sizes, reverse):
                 gate += product
                 np.tanh(gate, out=gate)
                 gate *= scale
-                gate += 1 - scale
+                gate += shift
                 i, f, g, o = (gate[:, k * hidden : (k + 1) * hidden] for k in range(4))
                 c_last = np.multiply(f, c_last, out=c[rows])
                 c_last += np.multiply(i, g, out=new[:count])
