@@ -47,13 +47,12 @@ def fail(reason: str) -> None:
     _State.failed = True
     if transport is None:
         return
-    if STATUS in os.environ:
-        tell(transport.rank, reason)
-    else:
-        message = f"gpugrad: rank {transport.rank} of {transport.size} ended all ranks: {reason}"
-        print(message, file=sys.stderr)
     sys.stdout.flush()
-    sys.stderr.flush()
+    if STATUS in os.environ:  # the launcher shows it, and mpiexec ends the others
+        tell(transport.rank, reason)
+        sys.stderr.flush()
+        os._exit(1)
+    print(f"gpugrad: rank {transport.rank} of {transport.size} ended all ranks: {reason}", file=sys.stderr, flush=True)
     transport.abort()
 
 
