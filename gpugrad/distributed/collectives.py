@@ -70,7 +70,7 @@ def all_gather(
     [tensor([1., 1.])]
     """
     array, group = _array("all_gather", tensor), of(group)
-    _check_list("all_gather", "tensor_list", tensor_list, group, array.shape)
+    _check_list("all_gather", "tensor_list", tensor_list, group, array)
     rows = tensor.device.xp.empty((group.size, *array.shape), array.dtype)
     work = group.begin("all_gather", array).all_gather(rows, array)
     return _done(work, async_op, tensor_list, "all_gather", lambda: _fill(tensor_list, rows))
@@ -88,7 +88,7 @@ def all_gather_into_tensor(
     """
     out, array = _array("all_gather_into_tensor", output_tensor), _array("all_gather_into_tensor", input_tensor)
     group = of(group)
-    rows = _rows("all_gather_into_tensor", "output_tensor", out, group, array.shape)
+    rows = _rows("all_gather_into_tensor", "output_tensor", out, group, array.shape, array)
     work = group.begin("all_gather_into_tensor", array).all_gather(rows, array)
     return _done(work, async_op, [output_tensor], "all_gather_into_tensor")
 
@@ -108,7 +108,7 @@ def reduce_scatter(
     tensor([1., 1.])
     """
     out, group = _array("reduce_scatter", output), of(group)
-    _check_list("reduce_scatter", "input_list", input_list, group, out.shape)
+    _check_list("reduce_scatter", "input_list", input_list, group, out)
     plain = _reduction("reduce_scatter", op, out)
     rows = output.device.xp.stack([_array("reduce_scatter", t) for t in input_list])
     work = group.begin(f"reduce_scatter({op})", out).reduce_scatter(out, rows, plain)
@@ -127,7 +127,7 @@ def reduce_scatter_tensor(
     """
     out, array, group = _array("reduce_scatter_tensor", output), _array("reduce_scatter_tensor", input), of(group)
     plain = _reduction("reduce_scatter_tensor", op, out)
-    rows = _rows("reduce_scatter_tensor", "input", array, group, out.shape)
+    rows = _rows("reduce_scatter_tensor", "input", array, group, out.shape, out)
     work = group.begin(f"reduce_scatter_tensor({op})", out).reduce_scatter(out, rows, plain)
     return _done(work, async_op, [output], "reduce_scatter_tensor", _averaging(op, out, group))
 
@@ -179,7 +179,7 @@ def all_to_all_single(output: Tensor, input: Tensor, group: ProcessGroup | None 
             f"{out.shape} and {array.shape}"
         )
     shape = (group.size, array.shape[0] // group.size, *array.shape[1:])
-    rows = _rows("all_to_all_single", "output", out, group, shape[1:])
+    rows = _rows("all_to_all_single", "output", out, group, shape[1:], array)
     work = group.begin("all_to_all_single", array).all_to_all(rows, array.reshape(shape))
     return _done(work, async_op, [output], "all_to_all_single")
 
@@ -310,21 +310,30 @@ def _within(name: str, rank: int, group: ProcessGroup) -> int:
     return group.ranks.index(rank)
 
 
-def _check_list(name: str, argument: str, tensors: Sequence, group: ProcessGroup, shape: tuple | None) -> None:
-    shapes = [_array(name, t).shape for t in tensors]
-    if len(shapes) != group.size or shape is not None and any(s != shape for s in shapes):
-        what = "Tensors" if shape is None else f"Tensors of shape {tuple(shape)}"
+def _check_list(name: str, argument: str, tensors: Sequence, group: ProcessGroup, like: Any) -> None:
+    """Raise ShapeError or DTypeError unless there is a Tensor for each rank, of the shape and dtype of `like`."""
+    arrays = [_array(name, t) for t in tensors]
+    shapes = [a.shape for a in arrays]
+    if len(shapes) != group.size or like is not None and any(s != like.shape for s in shapes):
+        what = "Tensors" if like is None else f"Tensors of shape {tuple(like.shape)}"
         raise ShapeError(f"{name}: {argument} must hold {group.size} {what}, one for each rank, got shapes {shapes}")
+    for array in arrays:
+        _check_dtype(name, argument, array, arrays[0] if like is None else like)
 
 
-def _rows(name: str, argument: str, array: Any, group: ProcessGroup, part: tuple) -> Any:
-    """Return `array` as a view with a row for each rank."""
+def _check_dtype(name: str, argument: str, array: Any, like: Any) -> None:
+    if array.dtype != like.dtype:
+        raise DTypeError(f"{name}: {argument} has dtype {array.dtype}, expected {like.dtype}; both must have one dtype")
+
+
+def _rows(name: str, argument: str, array: Any, group: ProcessGroup, part: tuple, like: Any) -> Any:
+    """Return `array` as a view with a row, of the shape `part` and the dtype of `like`, for each rank."""
     if not part or array.shape != (group.size * part[0], *part[1:]):
         raise ShapeError(f"{name}: {argument} must have {group.size} times as many rows as {part}, got {array.shape}")
-    rows = array.reshape(group.size, *part)
+    _check_dtype(name, argument, array, like)
     if array.size and not array.flags.c_contiguous:
         raise ShapeError(f"{name}: {argument} must be contiguous; use .contiguous() or a new Tensor")
-    return rows
+    return array.reshape(group.size, *part)
 
 
 def _fill(tensors: Sequence[Tensor], rows: Any) -> None:
