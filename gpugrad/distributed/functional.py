@@ -21,10 +21,6 @@ __all__ = [
 ]  # fmt: skip
 
 
-def _copy(x: Any) -> Any:
-    return xp(x).array(x, copy=True, order="C")
-
-
 def _whole(s: Any) -> list:
     return [s.case(s(4)), s.case(s(2, 3)), s.case(s(3, 2).transpose(1, 0)), s.case(s(0, 2)), s.case(s(1))]
 
@@ -34,7 +30,7 @@ def _from_rank(s: Any) -> list:
 
 
 def _sum(name: str, x: Any, group: Any) -> Any:
-    out = _copy(x)
+    out = x.copy()
     of(group).begin(name, out).all_reduce(out, "sum").wait()
     return out
 
@@ -121,7 +117,7 @@ def broadcast_from(x, *, source, group=None):
     >>> gg.distributed.functional.broadcast_from(gg.tensor([1.0, 2.0]), source=0)
     tensor([1., 2.])
     """
-    out = _copy(x)
+    out = x.copy()
     of(group).begin(f"broadcast_from(source={source})", out).broadcast(out, source).wait()
     return out
 
@@ -171,7 +167,7 @@ def copy_to_group(x, *, group=None):
     >>> gg.distributed.functional.copy_to_group(gg.tensor([1.0, 2.0]))
     tensor([1., 2.])
     """
-    return _copy(x)
+    return x.copy()
 
 
 copy_to_group.vjp(x=lambda g, group: xp(g).reduce_from_group(g, group=group))
@@ -211,7 +207,7 @@ def own_part(x, *, group=None):
     tensor([1., 2.])
     """
     group = of(group)
-    return _copy(_rows(x, group.size)[group.rank])
+    return _rows(x, group.size)[group.rank].copy()
 
 
 own_part.vjp(x=lambda g, group: xp(g).gather_from_group(g, group=group))
