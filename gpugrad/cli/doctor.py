@@ -17,6 +17,7 @@ OPTIONAL = (
     ("Pillow", "reading pictures", ("pillow",), "gpugrad[train]"),
     ("tensorboardX", "logs of training for TensorBoard", ("tensorboardX",), "gpugrad[train]"),
     ("tokenizers", "Hugging Face's tokenisers", ("tokenizers",), "gpugrad[train]"),
+    ("mpi4py", "training on several processes", ("mpi4py",), "gpugrad[mpi]"),
     ("torch", "comparisons with PyTorch", ("torch",), "gpugrad[bench]"),
 )
 REQUIRED = ("numpy", "ml_dtypes", "threadpoolctl")

@@ -15,7 +15,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-n", type=number(int, 1), default=2, metavar="N", help="number of ranks (default 2)")
     parser.add_argument("--gpus", action="store_true", help="give each rank a GPU of its own")
-    parser.add_argument("script", metavar="SCRIPT", help="a Python file; it calls gpugrad.distributed.init_process_group")
+    parser.add_argument(
+        "script", metavar="SCRIPT", help="a Python file; it calls gpugrad.distributed.init_process_group"
+    )
     parser.add_argument("args", nargs=argparse.REMAINDER, metavar="...", help="arguments of the script")
 
 

@@ -11,8 +11,8 @@ _COUNTS = (8, 64, 512, 4096, 16384)
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options."""
     parser.description = (
-        "Estimate memory and time of training a GPT on H200s: which ways to divide it fit, the fastest first. The model "
-        "and its constants are in gpugrad/distributed/planning.py and SCALING.md."
+        "Estimate memory and time of training a GPT on H200s: which ways to divide it fit, the fastest first. The "
+        "model and its constants are in gpugrad/distributed/planning.py and SCALING.md."
     )
     parser.add_argument("--params", type=number(float, 0, exclusive=True), default=7e9, help="parameters (default 7e9)")
     parser.add_argument("--gpus", type=number(int, 1), default=64, help="number of GPUs (default 64)")
@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     )
     found = plans(args.params, args.gpus, args.batch, args.sequence, machine)
     if not found:
-        print(f"nothing fits into {machine.memory / 1e9:.0f} GB per GPU with this batch: take more GPUs, or more sequences")
+        print(f"nothing fits into {machine.memory / 1e9:.0f} GB per GPU: take more GPUs, or more sequences")
         return 1
     print(f"{'':42} {'memory':>8} {'step':>9} {'of it: compute':>15} {'waiting':>9} {'bubble':>8} {'tokens/s':>10}")
     for p in found[:10]:

@@ -3,7 +3,8 @@
     gpugrad launch -n 4 train.py
 
 starts four processes; each calls `init_process_group()` and knows itself by `get_rank()`. A process that was started
-alone is a group of one, for which all of this leaves arrays as they are. README.md beside this file shows what there is.
+alone is a group of one, for which all of this leaves arrays as they are. README.md beside this file shows what there
+is.
 """
 
 from . import functional

@@ -85,9 +85,9 @@ def load_sharded(
 ) -> dict[str, Any]:
     """Load what `save_sharded` wrote, on any number of ranks, and return the extra values.
 
-    Each rank reads what it keeps, without the others. A folder of Hugging Face's shards, which holds no optimizer, can be read as well.
-    Raises CheckpointError for a folder without a whole checkpoint, and StateDictError, before anything is changed, for
-    one of another model.
+    Each rank reads what it keeps, without the others. A folder of Hugging Face's shards, which holds no optimizer, can
+    be read as well. Raises CheckpointError for a folder without a whole checkpoint, and StateDictError, before anything
+    is changed, for one of another model.
     """
     path = Path(folder)
     index = _read_index(path)
@@ -201,7 +201,9 @@ def _check_names(model: Module, reader: _Reader) -> None:
     given = set(reader.files)
     aliases = {name for layout in layouts(model) if given & set(layout.names) for name in layout.names}
     missing, unexpected = sorted(expected.keys() - given - aliases), sorted(given - expected.keys())
-    lines = [f"{what}: {', '.join(names)}" for what, names in (("missing", missing), ("unexpected", unexpected)) if names]
+    lines = [
+        f"{what}: {', '.join(names)}" for what, names in (("missing", missing), ("unexpected", unexpected)) if names
+    ]
     for name in sorted(expected.keys() & given):
         if (shape := reader.shape(name)) != expected[name]:
             lines.append(f"{name}: shape {shape} given, {expected[name]} expected")

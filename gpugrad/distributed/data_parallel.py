@@ -18,7 +18,7 @@ from ..autograd.versions import changed
 from ..errors import DistributedError, OptionError
 from ..nn import Module
 from ..nn.state_dict import Keys
-from .buckets import make_buckets
+from .buckets import Bucket, make_buckets
 from .collectives import gathered
 from .group import ProcessGroup, of
 
@@ -55,7 +55,7 @@ class DistributedDataParallel(Module):
         self.module = module
         self.group = of(process_group)
         self.broadcast_buffers, self.find_unused_parameters = broadcast_buffers, find_unused_parameters
-        self.named = {p: name for name, p in module.named_parameters() if p.requires_grad}
+        self.named: dict[Tensor, str] = {p: name for name, p in module.named_parameters() if p.requires_grad}
         if not self.named:
             raise OptionError("DistributedDataParallel: the module has no parameter that requires a gradient")
         if not bucket_cap_mb > 0:
@@ -63,9 +63,11 @@ class DistributedDataParallel(Module):
         self._check_parameters()
         limit = int(bucket_cap_mb * (1 << 20))
         self.buckets = make_buckets(list(self.named), min(_FIRST_BYTES, limit), limit)
-        self._places = {p: (b, i) for b in self.buckets for i, p in enumerate(b.parameters)}
-        self._state = _Reduction(self)
-        self._hooks_of_parameters = [p.register_hook(self._state.hook(p)) for p in self.named]
+        self._places: dict[Tensor, tuple[Bucket, int]] = {
+            p: (b, i) for b in self.buckets for i, p in enumerate(b.parameters)
+        }
+        self._reduction = _Reduction(self)
+        self._hooks_of_parameters = [p.register_hook(self._reduction.hook(p)) for p in self.named]
         self._syncing, self._joining = True, False
         self.synchronize_module()
 
@@ -113,7 +115,7 @@ class DistributedDataParallel(Module):
             while self._tell_others(False):
                 if self.broadcast_buffers and self.training:
                     self._broadcast(self.module.buffers())
-                self._state.take_part()
+                self._reduction.take_part()
         finally:
             self._joining = False
 

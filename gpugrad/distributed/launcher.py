@@ -136,7 +136,12 @@ class _Ranks:
         """Start the ranks, pass on what they print until all have ended, and return the exit status."""
         with tempfile.TemporaryFile() as own, self._signals():
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=own, stderr=own, start_new_session=True, preexec_fn=_end_with_us
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=own,
+                stderr=own,
+                start_new_session=True,
+                preexec_fn=_end_with_us,
             )
             while self.process.poll() is None:
                 self._read(0.05)

@@ -1,8 +1,8 @@
 """The transport of MPI, by mpi4py. Each transfer is one of MPI's non-blocking calls, which a thread moves on.
 
 Data are host memory; arrays of cuda devices are copied there and back, or MPI reads them itself where the environment
-has GPUGRAD_MPI_CUDA=1 and the MPI library is CUDA-aware. 16-bit floats, which MPI cannot add up, are reduced in float32.
-Sums of the same arrays over the same number of ranks give the same bits each time.
+has GPUGRAD_MPI_CUDA=1 and the MPI library is CUDA-aware. 16-bit floats, which MPI cannot add up, are reduced in
+float32. Sums of the same arrays over the same number of ranks give the same bits each time.
 """
 
 from __future__ import annotations

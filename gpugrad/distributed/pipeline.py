@@ -18,7 +18,7 @@ from ..backend.dtypes import as_dtype
 from ..errors import OptionError, ShapeError
 from ..models.gpt import GPT
 from ..nn import Module, ModuleList
-from ..ops.join import array_split
+from ..ops.join import array_split, stack
 from .group import ProcessGroup, of
 from .transport import Work
 
@@ -30,8 +30,8 @@ class ScheduleGPipe:
     """Runs training steps of a network whose layers are divided among the ranks of a group.
 
     stage: this rank's layers, a module from one Tensor to one. loss_fn: of (output, target), on the last rank. A batch
-    is cut into `n_microbatches` pieces, whose losses are averaged; with a loss that is a mean over the batch, and pieces
-    of one size, the gradients are those of the whole batch. Parameters that two ranks share are not kept alike.
+    is cut into `n_microbatches` pieces, whose losses are averaged; with a loss that is a mean over the batch, and
+    pieces of one size, the gradients are those of the whole batch. Parameters that two ranks share are not kept alike.
 
     >>> schedule = gg.distributed.ScheduleGPipe(nn.Linear(2, 1), 2, F.mse_loss)
     >>> loss = schedule.step(gg.ones(4, 2), gg.ones(4, 1))
@@ -83,7 +83,7 @@ class ScheduleGPipe:
         for work in self._sending:
             work.wait()
         self._sending.clear()
-        return sum((loss.detach() for loss in made[1:]), made[0].detach()) if self.last else None
+        return stack([loss.detach() for loss in made]).sum() if self.last else None
 
     def _pieces(self, name: str, batch: Any, needed: bool) -> list[Tensor]:
         if not needed:

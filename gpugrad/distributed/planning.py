@@ -4,12 +4,12 @@ Everything is counted from the sizes of a GPT; the constants of the machine are 
 What is assumed:
 
 - Memory: parameters and gradients in 16 bits, Adam's two moments and a copy of the parameters in 32 (16 bytes per
-  parameter, S. Rajbhandari et al. 2020, section 3.1). Stage 1 divides the 12 bytes of the optimizer over the ranks, stage
-  3 all 16. Activations are one input per block and one block's inner ones, computed again in backward.
-- Time: 8 operations per parameter and token (2 forward, 4 backward, 2 for computing again), and attention's, at a part of
-  the GPU's peak that `efficiency` names.
-- Rings: an all-reduce of B bytes on n ranks takes 2 (n - 1) / n B / bandwidth, a gathering or scattering half of it, and
-  a latency that grows with log2 n. Ranks of a node talk over NVLink, others over the network.
+  parameter, S. Rajbhandari et al. 2020, section 3.1). Stage 1 divides the 12 bytes of the optimizer over the ranks,
+  stage 3 all 16. Activations are one input per block and one block's inner ones, computed again in backward.
+- Time: 8 operations per parameter and token (2 forward, 4 backward, 2 for computing again), and attention's, at a part
+  of the GPU's peak that `efficiency` names.
+- Rings: an all-reduce of B bytes on n ranks takes 2 (n - 1) / n B / bandwidth, a gathering or scattering half of it,
+  and a latency that grows with log2 n. Ranks of a node talk over NVLink, others over the network.
 - Overlap: the reduction of gradients runs during backward, but for the last bucket. Gathering for stage 3, the sums of
   tensor parallelism and the pipeline's waits are not hidden.
 """
@@ -40,7 +40,7 @@ class Machine:
     value: int = 2  # bytes of a parameter, gradient or activation
 
     def ring(self, size: float, ranks: int, spread: bool, passes: int = 2) -> float:
-        """Return the seconds of a collective over `ranks`: 2 passes for an all-reduce, 1 for gathering or scattering."""
+        """Return the seconds of a collective: 2 passes for an all-reduce, 1 for gathering or scattering."""
         if ranks == 1:
             return 0.0
         bandwidth = self.outside if spread else self.inside

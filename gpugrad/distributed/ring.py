@@ -22,13 +22,19 @@ from .group import ProcessGroup, of
 
 
 def ring_attention(
-    q: Any, k: Any, v: Any, *, causal: bool = False, scale: float | None = None, process_group: ProcessGroup | None = None
+    q: Any,
+    k: Any,
+    v: Any,
+    *,
+    causal: bool = False,
+    scale: float | None = None,
+    process_group: ProcessGroup | None = None,
 ) -> Tensor:
     """Return softmax(q k^T * scale) v for this rank's queries and the keys and values of all ranks.
 
-    q, k and v are (B, H, T / size, D): rank r has the positions from r * T / size on. causal: a query sees the keys up to
-    its own position. scale: 1 / sqrt(D) by default. Raises ShapeError for other shapes. Gradients go around the ring the
-    other way.
+    q, k and v are (B, H, T / size, D): rank r has the positions from r * T / size on. causal: a query sees the keys up
+    to its own position. scale: 1 / sqrt(D) by default. Raises ShapeError for other shapes. Gradients go around the ring
+    the other way.
 
     >>> q = gg.ones((1, 1, 2, 1))
     >>> gg.distributed.ring_attention(q, q, gg.tensor([[[[2.0], [4.0]]]]), causal=True)
@@ -37,7 +43,9 @@ def ring_attention(
     """
     q, k, v, group = asarray(q), asarray(k), asarray(v), of(process_group)
     if q.ndim != 4 or not q.shape == k.shape == v.shape:
-        raise ShapeError(f"ring_attention: q, k and v must all be (B, H, T / size, D), got {q.shape}, {k.shape}, {v.shape}")
+        raise ShapeError(
+            f"ring_attention: q, k and v must all be (B, H, T / size, D), got {q.shape}, {k.shape}, {v.shape}"
+        )
     q = q * (1 / math.sqrt(q.shape[3]) if scale is None else scale)
     pair = stack([k, v])
     own = ones(q.shape[2], q.shape[2], dtype="bool", device=q.device).tril()

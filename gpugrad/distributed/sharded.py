@@ -93,9 +93,9 @@ class FullyShardedDataParallel(Module):
     """Calls `module`; each rank keeps a part of its parameters, which are gathered for as long as they are needed.
 
     The parameters are those of the ranks' shards: give `parameters()` to an optimizer after this. Gradients are means
-    over the ranks, as in `DistributedDataParallel`. unit: a class of modules, or a tuple of them, which are gathered one
-    by one (a Transformer's blocks, say); what is in none of them is one more unit. reshard_after_forward=False keeps
-    gathered parameters until backward, which then computes nothing anew. All ranks start with rank 0's values.
+    over the ranks, as in `DistributedDataParallel`. unit: a class of modules, or a tuple of them, which are gathered
+    one by one (a Transformer's blocks, say); what is in none of them is one more unit. reshard_after_forward=False
+    keeps gathered parameters until backward, which then computes nothing anew. All ranks start with rank 0's values.
 
     Raises OptionError for parameters of several dtypes or devices in a unit, or one that two units share.
 
@@ -135,7 +135,9 @@ class FullyShardedDataParallel(Module):
         """Call the module."""
         if self._root is None:
             return self.module(*args, **kwargs)
-        return self._run(self._root, self.module, args, kwargs, self.reshard_after_forward and len(self.units) == 1)
+        return self._run(
+            self._root, self.module.__call__, args, kwargs, self.reshard_after_forward and len(self.units) == 1
+        )
 
     def _gathering(self, unit: Unit, forward: Callable) -> Callable:
         def call(*args: Any, **kwargs: Any) -> Any:

@@ -41,8 +41,8 @@ def _check_divides(name: str, what: str, size: int, group: ProcessGroup) -> None
 class ColumnParallelLinear(Module):
     """Is `nn.Linear` with a part of the outputs on each rank: (..., in_features) -> (..., out_features / size).
 
-    With gather_output all ranks get the whole output. `blocks`: the outputs are that many equal parts side by side, each
-    of which is cut (3 for queries, keys and values). All ranks start from the weights that rank 0 draws. Raises
+    With gather_output all ranks get the whole output. `blocks`: the outputs are that many equal parts side by side,
+    each of which is cut (3 for queries, keys and values). All ranks start from the weights that rank 0 draws. Raises
     ShapeError unless the outputs can be cut evenly.
 
     >>> gg.distributed.ColumnParallelLinear(4, 6)(gg.ones(2, 4)).shape
@@ -276,11 +276,11 @@ def parallelize_gpt(model: GPT, process_group: ProcessGroup | None = None) -> GP
         attention.n_head //= group.size
         mlp.c_fc = ColumnParallelLinear.of(mlp.c_fc, process_group=group)
         mlp.c_proj = RowParallelLinear.of(mlp.c_proj, process_group=group)
-    head = model.lm_head
+    head: Any = ColumnParallelLinear.of(model.lm_head, process_group=group)
     model.transformer.wte = VocabParallelEmbedding.of(model.transformer.wte, process_group=group)
-    model.lm_head = ColumnParallelLinear.of(head, process_group=group)
+    model.lm_head = head
     if tied:
-        model.lm_head.weight = model.transformer.wte.weight
+        head.weight = model.transformer.wte.weight
     for module in (model.transformer.wpe, model.transformer.ln_f, *(b.ln_1 for b in model.transformer.h)):
         _start_alike(module, group)
     for block in model.transformer.h:

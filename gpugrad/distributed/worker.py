@@ -1,8 +1,8 @@
 """One rank as `gpugrad launch` runs it: `python worker.py SETTINGS SCRIPT [ARGUMENT ...]`.
 
 The process divides: one half runs the script, the other waits for it and tells the launcher how it ended before mpiexec
-can notice, so that the first report names the rank that ended first. Nothing but the standard library is imported before
-the script runs, since the cores and the device are chosen first.
+can notice, so that the first report names the rank that ended first. Nothing but the standard library is imported
+before the script runs, since the cores and the device are chosen first.
 
 settings (JSON): "names": variables that may hold the rank; "folder": where the pipes are; "cores": a list for each
 rank; "devices": one for each rank, or null.

@@ -27,7 +27,7 @@ DYING = Path(__file__).with_name("dying.py")
 
 
 class Outcome(NamedTuple):
-    """What a launch left: its status, its message, seconds from the death to its end, the step of the checkpoint (or None)."""
+    """What a launch left: its status and message, seconds from the death to its end, the checkpoint's step or None."""
 
     status: int
     message: str

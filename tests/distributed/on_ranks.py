@@ -6,6 +6,7 @@ Each function called check_... runs on all ranks, in this order; WORDs choose th
 import random
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -19,7 +20,17 @@ from gpugrad.distributed import functional as df
 from gpugrad.errors import CheckpointError, DistributedError, StateDictError
 from gpugrad.nn import functional as F
 from tests.distributed.training import (
-    BATCH, GPT, MLP, ResNet, Untied, adam, alone, close, halves, own, sgd,
+    BATCH,
+    GPT,
+    MLP,
+    ResNet,
+    Untied,
+    adam,
+    alone,
+    close,
+    halves,
+    own,
+    sgd,
 )  # fmt: skip
 
 RANK, SIZE = 0, 1
@@ -274,7 +285,7 @@ def check_buckets_and_hooks_at_random():
         )
         heard = []
         for p in drawn.sample(list(model), drawn.randint(0, count)):
-            p.register_hook(lambda g: heard.append(g.shape))
+            p.register_hook(lambda g, heard=heard: heard.append(g.shape))
         late = RANK == 0 and trial % 3 == 0  # a parameter that rank 0 alone uses
         chosen = order[: used + 1] if late else order[:used]
         if trial % 4 == 0:
@@ -356,10 +367,10 @@ def check_checkpointed_modules():
 
 def check_zero_is_the_optimizer():
     for kind, words in ((gg.optim.SGD, {"lr": 0.2, "momentum": 0.9}), (gg.optim.AdamW, {"lr": 0.02})):
-        expected, model = train(MLP(), data_parallel, lambda p: kind(p, **words))
+        expected, model = train(MLP(), data_parallel, partial(kind, **words))
         made = []
 
-        def zero(parameters):
+        def zero(parameters, kind=kind, words=words, made=made):
             made.append(dist.ZeroRedundancyOptimizer(parameters, kind, **words))
             return made[-1]
 

@@ -2,7 +2,7 @@
 
 Rounds of one process (rank 0, the whole batch, while rank 1 sleeps) and of both ranks take turns, so that what else the
 machine does falls on both alike. Printed are the best and the median step of each, and what the model of
-gpugrad/distributed/planning.py says with constants measured here: the speed of one process, and the time of an all-reduce.
+gpugrad/distributed/planning.py says with constants measured here: the speed of one process, the time of an all-reduce.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from gpugrad import distributed as dist
 from gpugrad import nn
 from gpugrad.distributed.environment import place
 from gpugrad.distributed.planning import Machine, _gradients
-
 from gpugrad.nn import functional as F
 
 ROUNDS = 12

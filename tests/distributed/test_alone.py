@@ -18,8 +18,15 @@ from gpugrad.distributed.environment import NAMES, Place, place
 from gpugrad.distributed.layouts import Cut
 from gpugrad.distributed.planning import KNOWN, Machine, plan, plans, shape_of
 from gpugrad.errors import (
-    CheckpointError, DeviceError, DistributedError, DTypeError, MissingPackageError, OptionError, ShapeError,
-    StateDictError, UsageError,
+    CheckpointError,
+    DeviceError,
+    DistributedError,
+    DTypeError,
+    MissingPackageError,
+    OptionError,
+    ShapeError,
+    StateDictError,
+    UsageError,
 )  # fmt: skip
 
 from . import on_ranks
@@ -46,9 +53,15 @@ def test_one_process_without_mpi(name, monkeypatch, tmp_path):
 
 def test_places():
     assert place({"PMI_RANK": "1", "PMI_SIZE": "3", "SLURM_PROCID": "0", "SLURM_NTASKS": "1"})[:2] == (1, 3)
-    assert place({"OMPI_COMM_WORLD_RANK": "5", "OMPI_COMM_WORLD_SIZE": "8", "OMPI_COMM_WORLD_LOCAL_RANK": "1"}) == (5, 8, 1)
+    assert place({"OMPI_COMM_WORLD_RANK": "5", "OMPI_COMM_WORLD_SIZE": "8", "OMPI_COMM_WORLD_LOCAL_RANK": "1"}) == (
+        5,
+        8,
+        1,
+    )
     assert place({"SLURM_PROCID": "2", "SLURM_NTASKS": "4", "SLURM_LOCALID": "0"}) == (2, 4, 0)
-    assert place({"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "x"}) == place({"RANK": "1", "WORLD_SIZE": "2"})[:2] + (0,)
+    assert place({"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "x"}) == place({"RANK": "1", "WORLD_SIZE": "2"})[:2] + (
+        0,
+    )
     assert place({"RANK": "-1"}) == (0, 1, 0)
 
 
@@ -88,7 +101,7 @@ def test_bad_starts_say_what_to_do(monkeypatch):
         dist.init_process_group(world_size=4)
     with pytest.raises(OptionError, match="timeout must be above 0"):
         dist.init_process_group(timeout=0)
-    with pytest.raises(DeviceError, match="NCCL cannot be used|device \"cuda|init_process_group"):
+    with pytest.raises(DeviceError, match='NCCL cannot be used|device "cuda|init_process_group'):
         dist.init_process_group("nccl")
     dist.init_process_group()
     with pytest.raises(OptionError, match="there is a process group already"):
@@ -96,7 +109,9 @@ def test_bad_starts_say_what_to_do(monkeypatch):
     dist.destroy_process_group()
     monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(DistributedError, match=r"one of 2 ranks: call gpugrad.distributed.init_process_group\(\) first"):
+    with pytest.raises(
+        DistributedError, match=r"one of 2 ranks: call gpugrad.distributed.init_process_group\(\) first"
+    ):
         dist.all_reduce(gg.ones(2))
     monkeypatch.setitem(sys.modules, "mpi4py", None)
     with pytest.raises(MissingPackageError, match=r"needs mpi4py: pip install 'gpugrad\[mpi\]'"):
@@ -319,7 +334,9 @@ def test_a_plan_counts_what_is_known():
 def test_the_plan_command(capsys):
     assert main(["plan", "--params", "7e9", "--gpus", "64"]) == 0
     out = capsys.readouterr().out
-    assert out.startswith("6.65 billion parameters (32 layers of width 4096), 1024 sequences") and "data parallel" in out
+    assert (
+        out.startswith("6.65 billion parameters (32 layers of width 4096), 1024 sequences") and "data parallel" in out
+    )
     assert main(["plan", "--params", "70e9", "--gpus", "1"]) == 1
     assert "nothing fits" in capsys.readouterr().out
     assert main(["plan", "--curves"]) == 0

@@ -23,7 +23,18 @@ ON_RANKS = Path(__file__).with_name("on_ranks.py")
 # Two ranks do all of it, others what depends on the number of ranks.
 CHECKS = {
     2: (),
-    3: ("collectives", "scattered", "groups", "adjoints", "data_parallel", "random", "joined", "sharded", "zero", "ring"),
+    3: (
+        "collectives",
+        "scattered",
+        "groups",
+        "adjoints",
+        "data_parallel",
+        "random",
+        "joined",
+        "sharded",
+        "zero",
+        "ring",
+    ),
     4: ("collectives", "groups", "synchronised", "tensor_parallel", "pipeline", "random"),
 }
 

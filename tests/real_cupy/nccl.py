@@ -1,8 +1,8 @@
 """NCCL's calls through the real CuPy: `python -m tests.real_cupy.nccl`.
 
-CuPy's bindings are the wheel's; libnccl.so.2 is that of `runtime_nccl.c`, for which the other ranks hold the same values
-as this one. What is compared: the calls, their counts, types, operations, peers, order and stream; what waits for what;
-the values.
+CuPy's bindings are the wheel's; libnccl.so.2 is that of `runtime_nccl.c`, for which the other ranks hold the same
+values as this one. What is compared: the calls, their counts, types, operations, peers, order and stream; what waits
+for what; the values.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def watch_events(cupy: Any) -> None:
 
 
 def check_collectives(transport: Any, gg: Any) -> None:
-    """Each collective is one call with the right count and type, on the transport's stream, after what made its data."""
+    """Each collective is one call with the right count and type, on the transport's stream, after its data is made."""
     stream = transport.communicator._stream.ptr
     assert stream != 0
     hexadecimal = f"{stream:#x}"
@@ -96,9 +96,9 @@ def check_collectives(transport: Any, gg: Any) -> None:
 
 def check_waiting(transport: Any, gg: Any) -> None:
     """`wait` lets the stream in use wait for the call's event; the host waits for nothing."""
-    from .training import Counts
-
     import cupy
+
+    from .training import Counts
 
     x = gg.ones(4, device="cuda")
     with cupy.cuda.Stream(non_blocking=True) as own:
