@@ -88,6 +88,10 @@ def load_sharded(
     Each rank reads what it keeps, without the others. A folder of Hugging Face's shards, which holds no optimizer, can
     be read as well. Raises CheckpointError for a folder without a whole checkpoint, and StateDictError, before anything
     is changed, for one of another model.
+
+    >>> gg.distributed.save_sharded("run", nn.Linear(2, 1))
+    >>> gg.distributed.load_sharded("run", nn.Linear(2, 1))
+    {}
     """
     path = Path(folder)
     index = _read_index(path)

@@ -122,7 +122,7 @@ def plan(
     >>> from gpugrad.distributed.planning import Machine, plan, shape_of
     >>> made = plan(shape_of(7e9), Machine(), data=64, tensor=1, pipeline=1, stage=3, batch=1024)
     >>> made.name, round(made.memory / 1e9)
-    ('fully sharded 64', 6)
+    ('fully sharded 64', 5)
     """
     pieces = max(1, round(batch / data / micro))
     tokens, own = micro * shape.sequence, shape.parameters / tensor / pipeline

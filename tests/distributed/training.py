@@ -45,11 +45,13 @@ class ResNet(Problem):
 
 
 class GPT(Problem):
-    tied = True
+    steps, tied, layers = 2, True, 1
 
     def model(self):
         gg.manual_seed(3)
-        return gg.models.GPT(24, n_positions=6, n_embd=24, n_layer=4, n_head=12, tie_weights=self.tied).double()
+        return gg.models.GPT(
+            24, n_positions=6, n_embd=24, n_layer=self.layers, n_head=12, tie_weights=self.tied
+        ).double()
 
     def draw(self, random):
         tokens = random.integers(0, 24, (BATCH, 7))
@@ -60,7 +62,7 @@ class GPT(Problem):
 
 
 class Untied(GPT):
-    tied = False
+    tied, layers = False, 4  # one for each of four ranks
 
 
 def own(rank, size):
