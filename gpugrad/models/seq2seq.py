@@ -12,6 +12,7 @@ from ..autograd.tensor import Tensor
 from ..errors import OptionError, ShapeError
 from ..nn import GRU, Embedding, Linear, Module, Transformer
 from ..nn.functional import log_softmax
+from ..nn.init import xavier_uniform_
 from ..nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from ..ops.join import concatenate
 from .generation import Hypothesis, beam_search
@@ -48,6 +49,9 @@ class Attention(Module):
         self.value = Linear(width, width, bias=False) if variant == "values" else None
         self.query = Linear(width, width) if variant == "learned" else None
         self.score = Linear(width, 1, bias=False) if variant == "learned" else None
+        for layer in (self.key, self.value, self.query):
+            if layer is not None:
+                xavier_uniform_(layer.weight)  # as MultiheadAttention begins; a Linear begins smaller
 
     def forward(self, states: Tensor, memory: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         keys = memory if self.key is None else self.key(memory)
