@@ -96,24 +96,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("--count", type=int, default=50, help="trials of each kind")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--kinds", nargs="+", choices=["kill", "raise"], default=["kill", "raise"])
     options = parser.parse_args()
     drawn = random.Random(options.seed)
     failures, slowest, steps = 0, 0.0, 0
-    for how in ("kill", "raise"):
+    for how in options.kinds:
         for i in range(options.count):
             ranks = drawn.choice([2, 2, 3])
             rank, delay = drawn.randrange(ranks), drawn.uniform(0, 4)
             with tempfile.TemporaryDirectory() as folder:
                 try:
                     outcome = trial(how, delay, rank, ranks, Path(folder))
-                except (AssertionError, subprocess.TimeoutExpired) as error:
+                except (AssertionError, OSError, subprocess.TimeoutExpired) as error:
                     failures += 1
                     print(f"{how} {i}: rank {rank} of {ranks} after {delay:.3f} s: {error}", flush=True)
                     continue
             slowest, steps = max(slowest, outcome.seconds), steps + (outcome.step is not None)
             print(f"{how} {i}: rank {rank} of {ranks} after {delay:.3f} s: all ended {outcome.seconds:.2f} s later, "
                   f"checkpoint of step {outcome.step}", flush=True)  # fmt: skip
-    print(f"{2 * options.count} trials, {failures} failures, {steps} had a checkpoint; slowest {slowest:.1f} s")
+    print(f"{len(options.kinds) * options.count} trials, {failures} failures, {steps} had a checkpoint; slowest {slowest:.1f} s")
     return int(failures > 0)
 
 
