@@ -114,7 +114,8 @@ def main() -> int:
             slowest, steps = max(slowest, outcome.seconds), steps + (outcome.step is not None)
             print(f"{how} {i}: rank {rank} of {ranks} after {delay:.3f} s: all ended {outcome.seconds:.2f} s later, "
                   f"checkpoint of step {outcome.step}", flush=True)  # fmt: skip
-    print(f"{len(options.kinds) * options.count} trials, {failures} failures, {steps} had a checkpoint; slowest {slowest:.1f} s")
+    count = len(options.kinds) * options.count
+    print(f"{count} trials, {failures} failures, {steps} had a checkpoint; slowest {slowest:.1f} s")
     return int(failures > 0)
 
 
