@@ -287,7 +287,9 @@ def test_hugging_faces_reader_reads_a_sharded_checkpoint(tmp_path):
         dist.load_sharded(tmp_path, model, gg.optim.Adam(model.parameters()))
 
 
-def test_the_launcher_says_what_is_missing(monkeypatch, tmp_path):
+def test_the_launcher_says_what_is_missing(monkeypatch, tmp_path, capsys):
+    assert main(["launch", "-n", "2", str(tmp_path / "none.py"), "--argument"]) == 2
+    assert capsys.readouterr().err == f"gpugrad launch: there is no script {tmp_path / 'none.py'}\n"
     with pytest.raises(UsageError, match="there is no script"):
         launcher.launch(2, [str(tmp_path / "none.py")])
     monkeypatch.setattr(launcher.sys, "executable", str(tmp_path / "python"))

@@ -106,11 +106,3 @@ except KeyboardInterrupt:
     assert process.returncode == 130 and "gpugrad launch: ended by SIGINT" in err
     assert "[0] interrupted 0" in out and "[1] interrupted 1" in out
     assert not left_over(mark)
-
-
-def test_what_cannot_be_launched_is_told(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "gpugrad", "launch", "-n", "2", str(tmp_path / "none.py")],
-        capture_output=True, text=True, env=environment(), cwd=ROOT,
-    )  # fmt: skip
-    assert done.returncode == 2 and "there is no script" in done.stderr
