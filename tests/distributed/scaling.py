@@ -1,4 +1,4 @@
-"""Two ranks of one thread each against one process, in the same launch: `python -m tests.distributed.scaling`.
+"""Two ranks of one thread each against one process, in a launch: `python -m tests.distributed.scaling [ROUNDS [WORD]]`.
 
 Rounds of one process (rank 0, the whole batch, while rank 1 sleeps) and of both ranks take turns, so that what else the
 machine does falls on both alike. Printed are the best and the median step of each, and what the model of
@@ -22,8 +22,6 @@ from gpugrad import nn
 from gpugrad.distributed.environment import place
 from gpugrad.distributed.planning import Machine, _gradients
 from gpugrad.nn import functional as F
-
-ROUNDS = 12
 
 
 def networks():
@@ -57,7 +55,7 @@ def reduction(size):
     return min(times)
 
 
-def measure(name, model, shape):
+def measure(name, model, shape, rounds):
     """Print one network's figures."""
     rank = dist.get_rank()
     tokens = len(shape) == 2 and shape[1] == 64
@@ -67,7 +65,7 @@ def measure(name, model, shape):
     parallel = dist.DistributedDataParallel(model, bucket_cap_mb=1)
     optimizer = gg.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     alone, both = [], []
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         dist.barrier()
         if rank == 0:
             parallel._syncing = False
@@ -104,13 +102,15 @@ def main():
     if not place().size > 1:
         from .faults import launch
 
-        done = launch(__file__)
+        done = launch(__file__, *sys.argv[1:], timeout=3600)
         print(done.stdout + done.stderr)
         return done.returncode
     np.random.seed(0)
     dist.init_process_group()
+    rounds, word = int([*sys.argv, 12][1]), [*sys.argv[2:], ""][0]
     for name, model, shape in networks():
-        measure(name, model, shape)
+        if word in name:
+            measure(name, model, shape, rounds)
     dist.destroy_process_group()
     return 0
 
