@@ -28,8 +28,8 @@ The state of random numbers
 Constants
     pi, e, inf, nan, newaxis
 Subpackages
-    amp, autograd, cuda, data, errors, export, io, linalg, models, nn, optim, random, recipes, rl, train,
-    typing, viz
+    amp, autograd, cuda, data, distributed, errors, export, io, linalg, models, nn, optim, random, recipes, rl,
+    train, typing, viz
 A bias and an activation as one op, so that a device passes over memory once
     bias_activation
 Activation functions of several pieces, as PyTorch defines them
@@ -228,7 +228,8 @@ _SUBJECTS = {
     "Ops of your own": "op xp Function",
     "The state of random numbers": "Generator default_generator manual_seed get_rng_state set_rng_state",
     "Constants": "pi e inf nan newaxis",
-    "Subpackages": "amp autograd cuda data errors export io linalg models nn optim random recipes rl train typing viz",
+    "Subpackages": "amp autograd cuda data distributed errors export io linalg models nn optim random recipes rl train "
+    "typing viz",
 }
 _LAZY = frozenset(_SUBJECTS["Subpackages"].split())
 _FAMILIES = [module for module in vars(_ops).values() if hasattr(module, "__all__")]

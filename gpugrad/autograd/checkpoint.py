@@ -80,7 +80,14 @@ class CheckpointNode(Node):
             if part is not None
         ]
         inputs = [x for x, edge in zip(fresh, edges, strict=True) if edge is not None] + self.leaves
-        found = grad([o for o, _ in live], inputs, [p for _, p in live], True, differentiable, allow_unused=True)
+        hooks = [leaf.hooks for leaf in self.leaves]
+        try:
+            for leaf in self.leaves:  # theirs are called with the whole gradient, by the walk that called this
+                leaf.hooks = None
+            found = grad([o for o, _ in live], inputs, [p for _, p in live], True, differentiable, allow_unused=True)
+        finally:
+            for leaf, own in zip(self.leaves, hooks, strict=True):
+                leaf.hooks = own
         given = iter(found if differentiable else [x if x is None else x._array for x in found])
         return [None if edge is None else next(given) for edge in self.edges]
 

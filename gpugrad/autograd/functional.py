@@ -20,7 +20,7 @@ from ..backend.dtypes import is_float
 from ..errors import DTypeError, GradientError, ShapeError
 from .convert import asarray
 from .graph import Node, added, walk
-from .mode import enable_grad
+from .mode import enable_grad, mode
 from .table import OPS
 from .tensor import Tensor, method, wrap
 
@@ -49,8 +49,35 @@ def backward(
     """
     targets = None if inputs is None else {_target(t) for t in _sequence(inputs)}
     roots = _roots(_sequence(tensors), grad_tensors, create_graph)
-    found = walk(roots, targets, create_graph if retain_graph is None else retain_graph, create_graph)
-    holders = {_target(t): t for t in _sequence(inputs)} if inputs is not None else {}
+    outer, mode.callbacks = mode.callbacks, []
+    try:
+        found = walk(roots, targets, create_graph if retain_graph is None else retain_graph, create_graph)
+        _accumulate_all(found, {} if inputs is None else {_target(t): t for t in _sequence(inputs)})
+        for callback in mode.callbacks:
+            callback()
+    finally:
+        mode.callbacks = outer
+
+
+def after_backward(callback: Callable[[], Any]) -> bool:
+    """Call `callback()` once when the `backward` that runs now has added up all gradients; hooks of Tensors ask for it.
+
+    Returns False, and does nothing, where gradients are not added up: outside of `backward`, and in `grad`.
+
+    >>> x = gg.ones(2, requires_grad=True)
+    >>> handle = x.register_hook(lambda g: print(gg.autograd.after_backward(lambda: print(x.grad))))
+    >>> (x * 3).sum().backward()
+    True
+    tensor([3., 3.])
+    """
+    if mode.callbacks is None:
+        return False
+    mode.callbacks.append(callback)
+    return True
+
+
+def _accumulate_all(found: dict, holders: dict) -> None:
+    """Add each gradient to the `.grad` of its leaf, or of its holder; `found` is empty afterwards."""
     with _accumulating:
         while found:
             edge, gradient = found.popitem()
@@ -102,7 +129,11 @@ def grad(
     inputs = _sequence(inputs)
     edges = [_target(t) for t in inputs]
     roots = _roots(_sequence(outputs), grad_outputs, create_graph)
-    found = walk(roots, set(edges), create_graph if retain_graph is None else retain_graph, create_graph)
+    outer, mode.callbacks = mode.callbacks, None
+    try:
+        found = walk(roots, set(edges), create_graph if retain_graph is None else retain_graph, create_graph)
+    finally:
+        mode.callbacks = outer
     result = []
     for i, (edge, given) in enumerate(zip(edges, inputs, strict=True)):
         gradient = found.get(edge)

@@ -3,7 +3,8 @@
 A Node points to the nodes of its inputs (its edges), never to Tensors it made, so a dropped graph is freed at once. A
 leaf Tensor is its own node, with no edges and the number 0. Nodes are numbered as they are made, which is a topological
 order: the backward walk collects the nodes that it can reach, sorts them by number and visits each once, without
-recursion.
+recursion. Leaves come last; one with hooks comes as soon as its gradient is complete, so that a hook can send the
+gradient away while the walk goes on.
 
 For y = exp(a * b), where a and b are leaves, the walk goes from exp (number 2) to multiply (number 1), and then to a
 and b:
@@ -341,14 +342,38 @@ def _raw(name: str, kind: str) -> Callable:
 
 
 def reachable(roots: Any) -> list:
-    """Return every node that `roots` lead to, in the order in which they were made."""
+    """Return every node that `roots` lead to, in the order in which they were made.
+
+    A leaf with hooks stands directly before the first node that uses it, all other leaves at the beginning.
+    """
     seen, stack = set(roots), list(roots)
     while stack:
         for edge in stack.pop().edges:
             if edge is not None and edge not in seen:
                 seen.add(edge)
                 stack.append(edge)
-    return sorted(seen, key=attrgetter("number"))
+    order = sorted(seen, key=attrgetter("number"))
+    for node in order:
+        if node.number:
+            break
+        if node.hooks:
+            return _hooked_leaves_moved(order)
+    return order
+
+
+def _hooked_leaves_moved(order: list) -> list:
+    """Return `order` with each leaf that has hooks directly before the first node that uses it."""
+    waiting = {node for node in order if not node.number and node.hooks}
+    moved: list = []
+    for node in order:
+        if node in waiting:
+            continue
+        for edge in node.edges:
+            if edge in waiting:
+                waiting.remove(edge)
+                moved.append(edge)
+        moved.append(node)
+    return [node for node in order if node in waiting] + moved
 
 
 def _leading_to(targets: set, order: list) -> set:

@@ -17,6 +17,7 @@ class _Mode(threading.local):
     inference = False  # no_grad, and results can never be recorded later
     anomaly = False  # check every gradient for NaN
     autocast: Any = None  # the Region (see autocast.py) whose policy casts the inputs of ops
+    callbacks: list | None = None  # what `backward`, which runs now, calls when it is done; None: it does not run
 
     def snapshot(self) -> dict[str, Any]:
         """Return all of them, as the arguments of a Switch."""

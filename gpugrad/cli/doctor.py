@@ -18,6 +18,7 @@ OPTIONAL = (
     ("tensorboardX", "logs of training for TensorBoard", ("tensorboardX",), "gpugrad[train]"),
     ("tokenizers", "Hugging Face's tokenisers", ("tokenizers",), "gpugrad[train]"),
     ("numba", "compiled loops on the CPU", ("numba",), "gpugrad[fast]"),
+    ("mpi4py", "training on several processes", ("mpi4py",), "gpugrad[mpi]"),
     ("torch", "comparisons with PyTorch", ("torch",), "gpugrad[bench]"),
 )
 REQUIRED = ("numpy", "ml_dtypes", "threadpoolctl")

@@ -17,14 +17,14 @@ class _SelfAttention(Module):
 
     def __init__(self, n_embd: int, n_head: int, qkv_bias: bool, causal: bool):
         super().__init__()
-        self.n_head, self.causal = n_head, causal
+        self.n_head, self.head_size, self.causal = n_head, n_embd // n_head, causal
         self.c_attn = Linear(n_embd, 3 * n_embd, bias=qkv_bias)
         self.c_proj = Linear(n_embd, n_embd)
 
     def forward(self, x: Tensor, cache: KeyValueCache | None = None, layer: int = 0) -> Tensor:
-        batch, length, width = x.shape
+        batch, length, width = *x.shape[:2], self.n_head * self.head_size
         parts = self.c_attn(x).split(width, dim=2)
-        q, k, v = (part.view(batch, length, self.n_head, width // self.n_head).transpose(1, 2) for part in parts)
+        q, k, v = (part.view(batch, length, self.n_head, self.head_size).transpose(1, 2) for part in parts)
         read = 0 if cache is None else cache.length
         if cache is not None:
             k, v = cache.append(layer, k, v)
