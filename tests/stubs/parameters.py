@@ -16,19 +16,24 @@ _BY_TYPE = {
     "Sequence[TensorLike]": "arrays operands",
     "bool": (
         "aligned as_tuple assume_unique compute_uv copy out_int32 returned some sorted unbiased unitriangular left "
-        "causal ceil_mode center check_errors deg normalized onesided pivot return_complex count_include_pad density descending endpoint equal_nan full_matrices hermitian "
+        "causal ceil_mode center check_errors count_include_pad deg density descending endpoint equal_nan "
+        "full_matrices hermitian normalized onesided pivot return_complex "
         "include_initial inplace invert keepdim keepdims largest non_blocking return_counts return_index "
         "return_indices return_inverse reverse right stable upper"
     ),
     "int": (
-        "dim0 dim1 dim2 dimension hop_length ind length n_fft win_length axis1 axis2 blank correction ddof decimals divisor_override groups ignore_index k minlength n "
+        "dim0 dim1 dim2 dimension hop_length ind length n_fft win_length "
+        "axis1 axis2 blank correction ddof decimals divisor_override groups ignore_index k minlength n "
         "ndim num_segments offset padding_idx sampling_ratio seed"
     ),
     "float": (
         "alpha atol beta constant_values dropout_p dx eps label_smoothing lambd max_val min_val nan negative_slope "
         "iou_threshold neginf norm_type posinf rcond scale spatial_scale threshold value"
     ),
-    "str": "driver kind pad_mode rounding_mode UPLO activation approximate indexing mode nonlinearity reduction side subscripts",
+    "str": (
+        "driver kind pad_mode rounding_mode UPLO activation approximate indexing mode nonlinearity reduction side "
+        "subscripts"
+    ),
     "Shape": (
         "axes dilation indices_or_sections kernel kernel_size normalized_shape output_padding reps shape shift size "
         "sizes split_size split_size_or_sections stride"
