@@ -69,7 +69,8 @@ class Following(Trainer):
 class Ensembles(Recipe):
     """Compares ensembles with their members on digits: averaged probabilities, heads, snapshots, weights, dropout.
 
-    An ensemble answers with the mean of its members' probabilities (the notes' 4.6). Heads share a trunk; snapshots are
+    An ensemble answers with the mean of its members' probabilities (the notes' 4.6); each member learns from a sample
+    of its own, drawn with replacement (bagging, Breiman 1996). Heads share a trunk; snapshots are
     taken at the end of each cosine cycle of one training (Huang et al. 2017); SWA and EMA average weights (Izmailov et
     al. 2018); dropout left on is an ensemble of thinned networks (Gal and Ghahramani 2016). Batch norm with the
     statistics of test batches of 8 stands beside evaluation mode.
@@ -106,7 +107,7 @@ class Ensembles(Recipe):
         loader = DataLoader(self.data(), 32, shuffle=True)
         for i in range(self.members):
             manual_seed(self.options.seed + i)
-            self.one(f"member {i}", loader)
+            self.one(f"member {i}", DataLoader(self.data(i), 32, shuffle=True))
         for name, loss in (("heads", heads_loss), ("dropout", cross_entropy), ("batch norm", cross_entropy)):
             self.one(name, loader, loss)
         self.snapshots(loader)

@@ -52,7 +52,7 @@ class Schedules(Recipe):
         "test accuracy, cosine": Goal(0.95),
     }
     quick = {"epochs": 2, "batch_epochs": 1, "samples": 400}
-    epochs = 20
+    epochs = 60
     batch_epochs = 4
     samples = 1437
 
