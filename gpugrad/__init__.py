@@ -11,8 +11,8 @@ By subject:
 Tensors
     Tensor, tensor, asarray, from_numpy
 Element types
-    bool_, uint8, int8, int16, int32, int64, long, float16, half, bfloat16, float32, float64, double, finfo,
-    iinfo, default_dtype, set_default_dtype, promote
+    bool_, uint8, int8, int16, int32, int64, long, float16, half, bfloat16, float32, float64, double, complex64,
+    cfloat, complex128, cdouble, finfo, iinfo, default_dtype, set_default_dtype, promote
 Devices, threads and precision
     Device, device, default_device, set_default_device, get_num_threads, set_num_threads,
     get_float32_matmul_precision, set_float32_matmul_precision
@@ -28,8 +28,8 @@ The state of random numbers
 Constants
     pi, e, inf, nan, newaxis
 Subpackages
-    amp, autograd, cuda, data, distributed, errors, export, io, linalg, models, nn, optim, random, recipes, rl,
-    train, typing, viz
+    amp, autograd, cuda, data, distributed, distributions, errors, export, fft, io, linalg, models, nn, optim, random,
+    recipes, rl, special, train, typing, viz
 A bias and an activation as one op, so that a device passes over memory once
     bias_activation
 Activation functions of several pieces, as PyTorch defines them
@@ -37,6 +37,9 @@ Activation functions of several pieces, as PyTorch defines them
     threshold
 Batch norm by the statistics of the batch, and channels scaled and shifted
     batch_norm
+Complex numbers
+    angle, complex, conj, conjugate, imag, is_complex, iscomplex, iscomplexobj, isreal, isrealobj, polar, real,
+    sgn, view_as_complex, view_as_real
 Convolution in one, two and three dimensions
     convolution
 Copies
@@ -73,6 +76,8 @@ Linear algebra
     solve_triangular
 Looking rows up in a table, and adding up rows that share an id
     embedding, one_hot, segment_sum
+Modified Bessel functions of the first kind
+    i0, i0e, i1, i1e
 New tensors
     arange, empty, empty_like, eye, from_dlpack, full, full_like, linspace, logspace, ones, ones_like, zeros,
     zeros_like
@@ -86,6 +91,8 @@ Pooling over windows in one to three spatial dimensions
     max_pool, sum_pool
 Products of matrices and vectors
     addmm, baddbmm, bmm, dot, inner, kron, matmul, matvec, mm, mv, outer, tensordot, vdot, vecdot, vecmat
+Products with logarithms that are 0 where a factor is, log-odds, and the normalised sinc
+    entr, logit, sinc, xlog1py, xlogy
 Random tensors, drawn from the default generator (`gpugrad.manual_seed`) or a given one
     bernoulli, multinomial, normal, rand, rand_like, randint, randint_like, randn, randn_like, randperm, uniform
 Rearranging along axes
@@ -115,13 +122,19 @@ The error function and its relatives, and the sigmoid
     erf, erfc, erfinv, sigmoid
 The exponential of a matrix
     matrix_exp
+The gamma function's logarithm and its derivatives, the zeta function behind them, and the incomplete gamma function
+    digamma, gammainc, gammaincc, gammaln, lgamma, mvlgamma, polygamma, psi, zeta
 The linear layer, alone and with the activation after it
     linear, linear_gelu, linear_relu
+The normal distribution function, its logarithm and its inverse, and the scaled error function behind them
+    erfcx, log_ndtr, ndtr, ndtri
 Trigonometric and hyperbolic functions and their inverses
     acos, acosh, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, asin, asinh, atan, atan2, atanh,
     cos, cosh, deg2rad, rad2deg, sin, sinh, tan, tanh
 Variances and standard deviations over axes
     std, var
+Windows that slide along one axis, and the short-time Fourier transform on them
+    istft, stft
 """
 
 import importlib as _importlib
@@ -154,6 +167,8 @@ from .backend.devices import Device, default_device, device, set_default_device
 from .backend.dtypes import bfloat16 as _bfloat16
 from .backend.dtypes import (
     bool_,
+    complex64,
+    complex128,
     default_dtype,
     finfo,
     float16,
@@ -172,10 +187,14 @@ from .backend.namespace import Namespace as _Namespace
 from .backend.namespace import register_type as _register_type
 from .backend.precision import get_float32_matmul_precision, set_float32_matmul_precision
 from .backend.random import Generator, default_generator, get_rng_state, manual_seed, set_rng_state
+from .ops import eigen as _eigen
+from .ops import gamma_sample as _gamma_sample
+from .ops import lu as _lu
 from .ops import methods as _methods
 from .ops.arrange import *
 from .ops.attention import *
 from .ops.batch_norm import *
+from .ops.complex import *
 from .ops.conv import *
 from .ops.creation import *
 from .ops.ctc import *
@@ -209,17 +228,19 @@ from .ops.softmax import *
 from .ops.sort import *
 from .ops.statistics import *
 from .ops.torch_names import *  # last, since it replaces ops of the same names
+from .ops.windows import *
 
 __version__ = "0.1.0"
 
 half, double, long = float16, float64, int64
+cfloat, cdouble = complex64, complex128
 pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
 
 # What is public besides the functions of the op families, by subject.
 _SUBJECTS = {
     "Tensors": "Tensor tensor asarray from_numpy",
-    "Element types": "bool_ uint8 int8 int16 int32 int64 long float16 half bfloat16 float32 float64 double finfo iinfo "
-    "default_dtype set_default_dtype promote",
+    "Element types": "bool_ uint8 int8 int16 int32 int64 long float16 half bfloat16 float32 float64 double "
+    "complex64 cfloat complex128 cdouble finfo iinfo default_dtype set_default_dtype promote",
     "Devices, threads and precision": "Device device default_device set_default_device get_num_threads set_num_threads "
     "get_float32_matmul_precision set_float32_matmul_precision",
     "Gradients and their recording": "grad checkpoint no_grad enable_grad set_grad_enabled is_grad_enabled "
@@ -228,8 +249,8 @@ _SUBJECTS = {
     "Ops of your own": "op xp Function",
     "The state of random numbers": "Generator default_generator manual_seed get_rng_state set_rng_state",
     "Constants": "pi e inf nan newaxis",
-    "Subpackages": "amp autograd cuda data distributed errors export io linalg models nn optim random recipes rl train "
-    "typing viz",
+    "Subpackages": "amp autograd cuda data distributed distributions errors export fft io linalg models nn optim "
+    "random recipes rl special train typing viz",
 }
 _LAZY = frozenset(_SUBJECTS["Subpackages"].split())
 _FAMILIES = [module for module in vars(_ops).values() if hasattr(module, "__all__")]

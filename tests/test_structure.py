@@ -15,8 +15,9 @@ from gpugrad.autograd.op import OPS
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "gpugrad"
 LAYERS = [
-    "errors", "arguments", "optional", "backend", "autograd", "typing", "ops", "linalg", "random", "export", "cuda",
-    "nn", "optim", "amp", "data", "models", "io", "distributed", "viz", "train", "rl", "recipes", "utils", "cli",
+    "errors", "arguments", "optional", "backend", "autograd", "typing", "ops", "linalg", "fft", "special", "random",
+    "distributions", "export", "cuda", "nn", "optim", "amp", "data", "models", "io", "distributed", "viz", "train", "rl",
+    "recipes", "utils", "cli",
 ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations  # numpy.random, which annotations name, is slow to import
 
+import math
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from ..arguments import integer, non_negative, non_negative_int, ordered, positi
 from ..autograd.convert import asarray
 from ..autograd.tensor import Tensor, wrap
 from ..backend.devices import device as find_device
-from ..backend.dtypes import as_dtype, default_dtype
+from ..backend.dtypes import as_dtype, default_dtype, real_of
 from ..backend.random import Generator, default_generator
 from ..errors import OptionError, ShapeError
 from .creation import _shape
@@ -31,10 +32,16 @@ def _to_device(values: Any, dtype: Any, device: Any, requires_grad: bool = False
 
 
 def _draw_floats(name: str, shape: tuple, dtype: Any, generator: Generator | None) -> tuple[np.ndarray, Any]:
-    """Return floats from the generator's method `name`, drawn in float32 unless float64 is asked for, and the dtype."""
+    """Return floats from the generator's method `name`, drawn in float32 unless float64 is asked for, and the dtype.
+
+    Of complex numbers both parts are drawn; normal ones then have the variance 1 together.
+    """
     dtype = default_dtype() if dtype is None else as_dtype(dtype)
-    draw = np.float64 if dtype == np.float64 else np.float32
-    return np.asarray(getattr(_stream(generator), name)(shape, draw)), dtype
+    draw, method = np.float64 if real_of(dtype) == np.float64 else np.float32, getattr(_stream(generator), name)
+    if dtype.kind != "c":
+        return np.asarray(method(shape, draw)), dtype
+    numbers = method((*shape, 2), draw).view(dtype)[..., 0]
+    return numbers * dtype.type(math.sqrt(0.5)) if name == "standard_normal" else numbers, dtype
 
 
 def _parameters(first: Any, second: Any, size: Any) -> tuple[Any, Any, tuple]:

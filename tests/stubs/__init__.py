@@ -20,6 +20,7 @@ import numpy as np
 import gpugrad
 import gpugrad.linalg
 import gpugrad.nn.functional
+import gpugrad.special
 from gpugrad.autograd.check.samples import Sampler
 from gpugrad.autograd.op import Op
 from gpugrad.autograd.tensor import Tensor
@@ -256,6 +257,7 @@ def files() -> dict[Path, str]:
         PACKAGE / "__init__.py": package_source(),
         PACKAGE / "__init__.pyi": package_stub(),
         PACKAGE / "linalg.pyi": namespace_stub(gpugrad.linalg),
+        PACKAGE / "special.pyi": namespace_stub(gpugrad.special),
         PACKAGE / "autograd" / "attached.pyi": methods_stub(),
         PACKAGE / "nn" / "functional" / "__init__.pyi": namespace_stub(gpugrad.nn.functional),
     }

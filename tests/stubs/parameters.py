@@ -10,24 +10,30 @@ _BY_TYPE = {
         "key_padding_mask linear_bias linear_weight log_probs logits mask mat1 mat2 mat_a mat_b max mean min negative "
         "offs offsets other out_proj_bias out_proj_weight p per_sample_weights pos_weight positive prepend q "
         "q_proj_weight query repeats rois rtol scores segments sorter source src start static_k static_v std step stop "
-        "target target_lengths targets theta tol v v_proj_weight var weight weights x x1 x2 y"
+        "target target_lengths targets theta tol v v_proj_weight var weight weights x x1 x2 y "
+        "B LU abs angle imag pivots real tau window"
     ),
     "Sequence[TensorLike]": "arrays operands",
     "bool": (
         "aligned as_tuple assume_unique compute_uv copy out_int32 returned some sorted unbiased unitriangular left "
-        "causal ceil_mode count_include_pad density descending endpoint equal_nan full_matrices hermitian "
+        "causal ceil_mode center check_errors count_include_pad deg density descending endpoint equal_nan "
+        "full_matrices hermitian normalized onesided pivot return_complex "
         "include_initial inplace invert keepdim keepdims largest non_blocking return_counts return_index "
         "return_indices return_inverse reverse right stable upper"
     ),
     "int": (
-        "dim0 dim1 dim2 axis1 axis2 blank correction ddof decimals divisor_override groups ignore_index k minlength n "
+        "dim0 dim1 dim2 dimension hop_length ind length n_fft win_length "
+        "axis1 axis2 blank correction ddof decimals divisor_override groups ignore_index k minlength n "
         "ndim num_segments offset padding_idx sampling_ratio seed"
     ),
     "float": (
         "alpha atol beta constant_values dropout_p dx eps label_smoothing lambd max_val min_val nan negative_slope "
         "iou_threshold neginf norm_type posinf rcond scale spatial_scale threshold value"
     ),
-    "str": "driver kind rounding_mode UPLO activation approximate indexing mode nonlinearity reduction side subscripts",
+    "str": (
+        "driver kind pad_mode rounding_mode UPLO activation approximate indexing mode nonlinearity reduction side "
+        "subscripts"
+    ),
     "Shape": (
         "axes dilation indices_or_sections kernel kernel_size normalized_shape output_padding reps shape shift size "
         "sizes split_size split_size_or_sections stride"
@@ -48,6 +54,8 @@ _EXCEPTIONS = {
     "moveaxis.source": "Shape", "moveaxis.destination": "Shape", "movedim.source": "Shape",
     "movedim.destination": "Shape", "full.size": "Shape", "masked_fill.value": "TensorLike",
     "tensordot.axes": "int | Sequence[int | Sequence[int]]", "tensordot.dims": "int | Sequence[int | Sequence[int]]",
+    "mvlgamma.p": "int", "multigammaln.p": "int", "cond.p": "float | str", "tensorsolve.axes": "Shape",
+    "lu_solve.adjoint": "bool", "unfold.size": "int", "unfold.step": "int",
     "histogram.bins": "TensorLike", "interpolate.size": "Shape",
     "broadcast_shapes.shapes": "tuple[int, ...]", "norm.p": "float | str",
     "backward.gradient": "TensorLike", "to.args": "Any",
