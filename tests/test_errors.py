@@ -28,8 +28,8 @@ def test_shapes_that_do_not_broadcast():
 def test_types_that_are_no_arrays():
     with pytest.raises(DTypeError, match=r"add.*y cannot be a tensor"):
         gg.ones(2) + object()
-    with pytest.raises(DTypeError, match="complex128.*expected one of bool"):
-        gg.tensor(np.ones(2, complex))
+    with pytest.raises(DTypeError, match="M8.*expected one of bool"):
+        gg.tensor(np.zeros(2, "datetime64[s]"))
     with pytest.raises(DTypeError, match="does not fit uint8"):
         gg.tensor([1], dtype="uint8") + 300
     with pytest.raises(DTypeError, match=r"softmax.*unexpected keyword argument 'axes'"):

@@ -17,7 +17,7 @@ PACKAGE = ROOT / "gpugrad"
 LAYERS = [
     "errors", "arguments", "optional", "backend", "autograd", "typing", "ops", "linalg", "fft", "special", "random",
     "distributions", "export", "cuda", "nn", "optim", "amp", "data", "models", "io", "distributed", "viz", "train", "rl",
-    "recipes", "utils", "cli",
+    "recipes", "utils", "interop", "cli",
 ]  # fmt: skip
 
 

@@ -116,6 +116,8 @@ def retell(
 
     if not _only_ours(error):
         raise error
+    if isinstance(error, GpugradError) and not isinstance(error, DTypeError):
+        _raise(_translated_error(name, error, {}, {}, {}), error)
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):  # a function of C

@@ -9,21 +9,26 @@ from typing import Any
 from .tensor import Tensor
 
 
-def map_tensors(change: Callable[[Any], Any], nest: Any, kind: type = Tensor) -> Any:
-    """Return `nest` with each Tensor in it, also in tuples, lists and dicts, changed; `kind`: another class instead."""
+def map_leaves(change: Callable[[Any], Any], nest: Any, kind: Any = ()) -> Any:
+    """Return `nest` with everything in it changed that is no tuple, list or dict, or is one of class `kind`."""
     if isinstance(nest, kind):
         return change(nest)
     if isinstance(nest, (list, tuple)):
-        items = [map_tensors(change, item, kind) for item in nest]
+        items = [map_leaves(change, item, kind) for item in nest]
         return getattr(nest, "_make", type(nest))(items)  # a named tuple takes its items one by one
     if isinstance(nest, dict):
-        changed = {key: map_tensors(change, item, kind) for key, item in nest.items()}
+        changed = {key: map_leaves(change, item, kind) for key, item in nest.items()}
         if type(nest) is dict:
             return changed
         made = copy(nest)  # an ordered dict, one with defaults
         made.update(changed)
         return made
-    return nest
+    return change(nest)
+
+
+def map_tensors(change: Callable[[Any], Any], nest: Any, kind: type = Tensor) -> Any:
+    """Return `nest` with each Tensor in it, also in tuples, lists and dicts, changed; `kind`: another class instead."""
+    return map_leaves(lambda leaf: change(leaf) if isinstance(leaf, kind) else leaf, nest, kind)
 
 
 def tensors_in(nest: Any, kind: type = Tensor) -> list[Any]:

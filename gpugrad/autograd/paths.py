@@ -16,12 +16,14 @@ from typing import Any
 from ..errors import DTypeError
 
 FAMILIES: set[str] = set()  # packages whose folders are families: "gpugrad.ops"
+FOLLOWING: dict[str, Callable] = {}  # kinds of devices on which the path follows from the op: kind -> path of an op
 
 
 class DevicePath:
     """A device's own implementation of an op: a forward on arrays, returning (out, residuals by name), and a backward.
 
     low: both take 16-bit floats as they are; otherwise the op converts these to float32 first and rounds the result.
+    complex: they take complex numbers.
     numbers: both take NumPy scalars for inputs, which is what Python numbers then become, not arrays of the device.
     """
 
@@ -29,7 +31,7 @@ class DevicePath:
         self.forward, self.low = forward, low
         self.backward_function: Callable | None = None
         self.names: tuple[str, ...] = ()
-        self.partial = self.numbers = False
+        self.partial = self.numbers = self.complex = False
         self.runs = 0  # how often it ran, for the tests
 
     def run(self, arrays: list, attributes: dict, many: bool) -> Any:
@@ -64,8 +66,9 @@ class Paths(dict[str, DevicePath | None]):
     its backward.
     """
 
-    def __init__(self, module: str):
+    def __init__(self, module: str, op: Any = None):
         super().__init__()
+        self.op = op
         package = getattr(sys.modules.get(module), "__package__", None) or ""
         self._family = package if package.rpartition(".")[0] in FAMILIES else None
         self._declared: dict[str, DevicePath] = {}
@@ -77,6 +80,8 @@ class Paths(dict[str, DevicePath | None]):
 
     def __missing__(self, kind: str) -> DevicePath | None:
         """Import the family's module for this kind of device, which binds the paths of all its ops."""
+        if kind in FOLLOWING:
+            return self.setdefault(kind, FOLLOWING[kind](self.op))
         if self._family is not None and find_spec(f"{self._family}.{kind}"):
             import_module(f"{self._family}.{kind}")
         return self.setdefault(kind, self._declared.get(kind))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ..autograd.mode import mode
 from ..autograd.op import OPS, Op
 from ..autograd.signature import translated
 from ..autograd.tensor import Tensor, wrap
@@ -356,8 +357,8 @@ def attach(functions: Mapping[str, Any]) -> None:
     clashes = {name: name for name in torch_names.CLASHES if name in OPS}
     for name, function in {**{name: name for name in FUNCTIONS}, **clashes, **torch_names.ALIASES}.items():
         setattr(Tensor, name, functions[function])
-    for method, attribute in {"reshape": "shape", "tile": "reps"}.items():
-        setattr(Tensor, method, _varargs(method, functions[method], attribute))
+    Tensor.reshape = _varargs("reshape", functions["reshape"], "shape")
+    Tensor.tile = functions["tile"]
     for name, method in METHODS.items():
         inplace.named_as_method(method, name)
         setattr(Tensor, name, method)
@@ -379,6 +380,8 @@ def _set_part(get: Callable) -> Callable:
 
 
 def _getitem(self: Tensor, index: Any) -> Tensor:
+    if mode.batch is not None:  # an index may differ between the examples of vmap where the tensor does not
+        self = mode.batch.adopt(self)
     if index.__class__ is int and not -self.shape[0] <= index < self.shape[0] if self.ndim else False:
         raise OutOfRangeError(
             f"getitem: index {index} is outside axis 0 of {self.shape}, which has {self.shape[0]} elements"

@@ -49,10 +49,8 @@ def test_gradients_flow_over_what_was_taken_in():
 def test_what_dlpack_cannot_do(device):
     with pytest.raises(DTypeError, match="a list has no __dlpack__"):
         gg.from_dlpack([1])
-    with pytest.raises(DTypeError, match="uint16"):
-        gg.from_dlpack(torch.zeros(1, dtype=torch.uint16))
-    with pytest.raises(DTypeError, match="torch.bfloat16"):
-        gg.from_dlpack(torch.zeros(1).bfloat16())
+    with pytest.raises(DTypeError, match="torch.float8"):
+        gg.from_dlpack(torch.zeros(1).to(torch.float8_e4m3fn))
     with pytest.raises(DTypeError, match="from_dlpack: .*requires? grad"):
         gg.from_dlpack(torch.zeros(1, requires_grad=True))
     moved = gg.from_dlpack(torch.ones(2), device=device)
@@ -123,7 +121,7 @@ def test_numpy_functions_of_tensors_have_gradients():
     x = gg.tensor([0.5, 1.5], requires_grad=True)
     np.multiply(np.exp(x), np.float32([1, 2])).sum().backward()
     np.testing.assert_allclose(x.grad.numpy(), np.exp([0.5, 1.5]) * [1, 2], rtol=1e-6)
-    with pytest.raises(TypeError):  # into memory that the graph does not see
+    with pytest.raises(GradientError, match="has no place in the graph"):  # into memory that the graph does not see
         np.add(np.ones(2), x, out=np.ones(2))
 
 

@@ -11,6 +11,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
 from inspect import Parameter
 from pathlib import Path
 from typing import Any
@@ -186,6 +187,8 @@ def package_stub() -> str:
             lines.append(f"from . import {name} as {name}")
         elif isinstance(value, np.dtype):
             lines.append(f"{name}: np.dtype[Any]")
+        elif not callable(value) and type(value).__module__.startswith("gpugrad."):
+            lines.append(f"from {type(value).__module__[7:]} import {name} as {name}")
         elif not callable(value):
             lines.append(f"{name}: {None if value is None else type(value).__name__}")
         elif home.startswith("gpugrad.ops.") or home == "gpugrad.autograd.convert":
@@ -226,7 +229,7 @@ def contents() -> str:
     """What is public, by subject."""
     subjects = {title: names.split() for title, names in gpugrad._SUBJECTS.items()}
     families: dict[str, list[str]] = {}
-    for family in gpugrad._FAMILIES:
+    for family in (*gpugrad._FAMILIES, *(import_module(f"gpugrad.ops.{name}") for name in gpugrad._LATER)):
         for name in family.__all__:
             home = home_of(getattr(gpugrad, name))  # a family may have a module for each subject
             module = sys.modules[home] if home.startswith("gpugrad.ops.") else family
