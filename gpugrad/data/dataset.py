@@ -100,7 +100,7 @@ class TensorDataset(Dataset):
 
     def batch(self, indices: np.ndarray) -> tuple[Tensor, ...]:
         """Return the rows `indices` of every tensor, outside the graph."""
-        return tuple(wrap(t._array[t.device.asarray(indices)], t.device, None) for t in self.tensors)
+        return tuple(wrap(t._array[t.device.asarray(indices)], t.device, None, t._language) for t in self.tensors)
 
 
 class Subset(Dataset):

@@ -192,7 +192,7 @@ def bernoulli(p: Any, generator: Generator | None = None) -> Tensor:
     if p.device.type == "cpu" and not ((p._array >= 0) & (p._array <= 1)).all():
         raise OptionError(f"bernoulli: p must be probabilities between 0 and 1, got {p.tolist() if not p.ndim else p}")
     values, _ = _draw_floats("random", p.shape, None, generator)
-    return wrap((p.device.asarray(values) < p._array).astype(p.dtype), p.device, None)
+    return wrap((p.device.asarray(values) < p._array).astype(p.dtype), p.device, None, p._language)
 
 
 def multinomial(
