@@ -90,7 +90,7 @@ class Module(MemberRegistry):
 
     def _shared_class(self) -> type:
         """Return the class of gpugrad's that does this module's work (a class that adds a language is another)."""
-        return getattr(type(self), "_shared", None) or type(self)
+        return vars(type(self)).get("_shared", type(self))
 
     # Hooks
 

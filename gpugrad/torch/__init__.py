@@ -35,7 +35,7 @@ from .language import Size, Tensor
 from .language import attach as _attach
 from .language import passing as _passing
 from .serialization import load, save
-from .types import TENSOR_TYPES as _TENSOR_TYPES
+from .dtype_names import TENSOR_TYPES as _TENSOR_TYPES
 
 _attach()
 for _name, _meaning in _TABLE.items():

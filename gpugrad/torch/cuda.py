@@ -9,7 +9,7 @@ from ..backend.random import manual_seed
 from .inert import _nothing
 from .language import passing
 from .tensor_types import tensor_type
-from .types import TENSOR_TYPES
+from .dtype_names import TENSOR_TYPES
 
 _find = passing(__name__, "gpugrad.cuda")
 manual_seed_all = manual_seed

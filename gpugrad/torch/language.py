@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from ..autograd.explain import told
 from ..autograd.nests import map_tensors
-from ..autograd.op import Op
+from ..autograd.op import OPS, Op
 from ..autograd.signature import translated
 from ..autograd.tensor import Tensor as NumPyTensor
 from ..autograd.views import spoken
@@ -208,6 +208,10 @@ class Tensor(NumPyTensor):
     def size(self, dim: int | None = None) -> Any:
         """Return the sizes of the axes, or that of axis `dim`."""
         return Size(self._array.shape) if dim is None else self._array.shape[dim]
+
+    def where(self, condition: Any, other: Any) -> Tensor:
+        """Return this Tensor's elements where the condition holds, and those of `other` elsewhere."""
+        return OPS["where"](condition, self, other)
 
     def numpy_style(self) -> NumPyTensor:
         """Return a view of this Tensor, at the same place in the graph, whose methods speak NumPy."""

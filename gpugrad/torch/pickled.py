@@ -19,7 +19,7 @@ from ..autograd.convert import asarray
 from ..autograd.tensor import Tensor
 from ..backend.dtypes import as_dtype
 from ..errors import CheckpointError
-from .types import TENSOR_TYPES
+from .dtype_names import TENSOR_TYPES
 
 _STORAGES = {kind.replace("Tensor", "Storage"): name for kind, name in TENSOR_TYPES.items()}
 _ZIP, _OLD = b"PK", b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."

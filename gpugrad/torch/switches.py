@@ -12,7 +12,7 @@ from ..backend.dtypes import promote, weak
 from ..errors import DeviceError
 from .inert import _nothing
 from .language import Tensor
-from .types import TENSOR_TYPES
+from .dtype_names import TENSOR_TYPES
 from ..backend.dtypes import set_default_dtype
 
 use_deterministic_algorithms = set_deterministic_debug_mode = set_num_interop_threads = _nothing

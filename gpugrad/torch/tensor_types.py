@@ -7,7 +7,7 @@ from typing import Any
 from ..backend.dtypes import as_dtype, default_dtype
 from .language import Tensor, speak
 from .meanings.creation import made_of
-from .types import TENSOR_TYPES
+from .dtype_names import TENSOR_TYPES
 
 
 class TensorType(type):

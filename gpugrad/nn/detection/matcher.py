@@ -5,6 +5,7 @@ from ...autograd.tensor import Tensor
 from ...errors import OptionError
 from ...ops.elementwise import where
 from ...ops.random import rand
+from ...ops.reduce import amax
 
 
 class Matcher:
@@ -31,11 +32,11 @@ class Matcher:
 
     def __call__(self, iou: Tensor) -> Tensor:
         with no_grad():
-            best, number = iou.max(-2), iou.argmax(-2)
+            best, number = amax(iou, -2), iou.argmax(-2)
             found = where(best >= self.high_threshold, number, self.BETWEEN_THRESHOLDS)
             found = where(best < self.low_threshold, self.BELOW_LOW_THRESHOLD, found)
             if self.allow_low_quality_matches:
-                most = iou.max(-1, keepdims=True)
+                most = amax(iou, -1, keepdims=True)
                 needed = ((iou == most) & (most > 0)).any(-2)
                 found = where(needed, number, found)
             return found

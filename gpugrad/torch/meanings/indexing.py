@@ -195,7 +195,7 @@ def take_along_dim(input: Any, indices: Any, dim: int | None = None) -> Tensor:
     return OPS["take_along_axis"](input, indices, axis=dim)
 
 
-@means("of a condition alone the positions; a Tensor keeps its dtype beside numbers")
+@means("of a condition alone the positions; as a method, the condition comes second", method=False)
 def where(condition: Any, input: Any = None, other: Any = None) -> Any:
     """Return `input` where the condition holds and `other` elsewhere; of a condition alone the positions."""
     if input is None and other is None:

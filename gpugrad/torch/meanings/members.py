@@ -13,7 +13,7 @@ from ...autograd.versions import changed
 from ...backend.dtypes import is_float
 from ...errors import DTypeError
 from ..language import means, sizes_of
-from ..types import type_name
+from ..dtype_names import type_name
 
 
 @means("a dtype, or a Tensor type such as FloatTensor; without one the type's name", function=False)

@@ -12,8 +12,7 @@ from ...autograd.tensor import Tensor
 from ...errors import OptionError, ShapeError
 from ...ops import torch_meanings
 from ...ops.torch_meanings import Extremum
-from ..language import means
-from .reductions import axes_of
+from ..language import means, sizes_of
 
 
 class TopK(NamedTuple):
@@ -235,6 +234,6 @@ def _steps(y: Any, x: Any, dx: float, dim: int) -> Tensor:
 
 
 @means("axes are `dims`")
-def flip(input: Any, *dims: Any) -> Tensor:
+def flip(input: Any, *axes: Any, dims: Any = None) -> Tensor:
     """Return the elements in reverse order along the axes `dims`."""
-    return OPS["flip"](input, axis=axes_of(dims[0] if len(dims) == 1 and not isinstance(dims[0], int) else dims))
+    return OPS["flip"](input, axis=sizes_of(axes if dims is None else (dims,), "flip"))

@@ -16,6 +16,7 @@ from ...autograd.tensor import Tensor
 from ...backend.dtypes import as_dtype
 from ...errors import DTypeError, ShapeError
 from ...ops import torch_meanings
+from ...ops.arrange import tile as numpy_tile
 from ...ops.join import array_split
 from ...ops.shape import broadcast_arrays
 from ...ops.shape import meshgrid as numpy_meshgrid
@@ -32,9 +33,9 @@ def transpose(input: Any, dim0: Any = None, dim1: Any = None, *more: int) -> Ten
 
 
 @means("axes are apart or in one sequence")
-def permute(input: Any, *dims: Any) -> Tensor:
+def permute(input: Any, *axes: Any, dims: Any = None) -> Tensor:
     """Return the Tensor with its axes in the order `dims`."""
-    return OPS["transpose"](input, axes=sizes_of(dims, "permute"))
+    return OPS["transpose"](input, axes=sizes_of(axes if dims is None else (dims,), "permute"))
 
 
 @means("sizes are apart or in one sequence; a dtype reads the same bytes anew", function=False)
@@ -58,13 +59,13 @@ def repeat(self: Any, *repeats: Any) -> Tensor:
     times = sizes_of(repeats, "repeat")
     if len(times) < self.ndim:
         raise ShapeError(f"repeat: expected at least {self.ndim} numbers, one per axis, got {times}")
-    return OPS["tile"](self, reps=times)
+    return numpy_tile(self, times)
 
 
 @means("`dims` in one sequence; an axis that is not named is not repeated")
-def tile(input: Any, *dims: Any) -> Tensor:
+def tile(input: Any, *times: Any, dims: Any = None) -> Tensor:
     """Return the Tensor repeated along its last axes."""
-    return OPS["tile"](input, reps=sizes_of(dims, "tile"))
+    return numpy_tile(input, sizes_of(times if dims is None else (dims,), "tile"))
 
 
 @means("without an axis it is flat")
@@ -150,12 +151,9 @@ def unfold(self: Any, dimension: int, size: int, step: int) -> Tensor:
 
 
 @means("arguments are (input, shifts, dims)")
-def roll(input: Any, *shifts: Any, dims: Any = None) -> Tensor:
+def roll(input: Any, shifts: Any, dims: Any = None) -> Tensor:
     """Return the elements moved along the axes `dims`, those that fall off coming in at the other end."""
-    if len(shifts) == 2 and dims is None and (isinstance(shifts[0], (tuple, list)) or input.ndim):
-        shifts, dims = shifts[:1], shifts[1]
-    shift = shifts[0] if len(shifts) == 1 else shifts
-    shift = tuple(shift) if isinstance(shift, (tuple, list)) else int(shift)
+    shift = tuple(shifts) if isinstance(shifts, (tuple, list)) else int(shifts)
     dims = tuple(dims) if isinstance(dims, (tuple, list)) else dims
     if isinstance(dims, tuple) and isinstance(shift, int):
         shift = (shift,) * len(dims)
