@@ -69,7 +69,7 @@ _OTHER_NAMES = {
     "pow_": "pow", "get_default_device": "default_device", "promote_types": "promote", "row_stack": "vstack",
     "swapdims": "swapaxes", "moveaxis": "movedim", "default_generator": "default_generator",
 }  # fmt: skip
-_find = _passing(__name__, "gpugrad", "gpugrad.torch.switches", "gpugrad.torch.nn.functional")
+_find = _passing(__name__, "gpugrad", "gpugrad.torch.switches", "gpugrad.torch.private", "gpugrad.torch.nn.functional")
 
 
 def __getattr__(name: str) -> _Any:

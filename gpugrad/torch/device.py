@@ -6,6 +6,29 @@ from typing import Any
 
 from ..backend.devices import Device
 from ..backend.devices import device as find_device
+from ..errors import DeviceError
+
+_KINDS = ("cuda", "mps", "xpu", "meta")
+
+
+class AbsentDevice(Device):
+    """A device that PyTorch has and this machine has not: programs may name it, and every use is an error."""
+
+    __slots__ = ("_error",)
+
+    def __init__(self, name: str, error: str):
+        self.name, self._error = name, error
+        self.type, _, index = name.partition(":")
+        self.index = int(index) if index.isdigit() else None
+
+    @property
+    def xp(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Raise DeviceError: nothing can be computed there."""
+        raise DeviceError(self._error)
+
+    def asarray(self, array: Any, dtype: Any = None) -> Any:
+        """Raise DeviceError: nothing can be put there."""
+        raise DeviceError(self._error)
 
 
 class DeviceMeta(type):
@@ -13,7 +36,13 @@ class DeviceMeta(type):
 
     def __call__(cls, type: Any = None, index: int | None = None) -> Device:
         name = type if index is None else f"{type}:{index}"
-        return find_device("cpu" if name in ("cpu:0", "cpu") else name)
+        name = "cpu" if name == "cpu:0" else name
+        try:
+            return find_device(name)
+        except DeviceError as error:
+            if not isinstance(name, str) or name.partition(":")[0] not in _KINDS:
+                raise
+            return AbsentDevice(name, str(error))
 
     def __instancecheck__(cls, value: Any) -> bool:
         return isinstance(value, Device)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import Any, Final, Optional
 
 _said: set[str] = set()
 
@@ -73,16 +73,18 @@ NAMES: dict[str, dict[str, Any]] = {
     "jit": {
         "script": _unchanged("jit.script"), "trace": _unchanged("jit.trace"), "ignore": _quietly, "export": _quietly,
         "unused": _quietly, "interface": _quietly, "is_scripting": _no, "is_tracing": _no, "annotate": lambda kind, x: x,
-        "script_if_tracing": _quietly, "Final": Any, "Attribute": lambda value, kind: value, "freeze": _quietly,
+        "script_if_tracing": _quietly, "Final": Final, "Attribute": lambda value, kind: value, "freeze": _quietly,
         "script_method": _quietly, "ScriptModule": object, "isinstance": isinstance, "_overload_method": _quietly,
         "_script_if_tracing": _quietly, "ScriptFunction": object, "optimize_for_inference": _quietly,
     },
+    "jit.annotations": {f"BroadcastingList{n}": list for n in range(1, 7)} | {"List": list, "Optional": Optional},
     "_jit_internal": {
-        "_overload_method": _quietly, "_overload": _quietly, "Final": Any, "boolean_dispatch": _nothing,
+        "_overload_method": _quietly, "_overload": _quietly, "Final": Final, "boolean_dispatch": _nothing,
         "_copy_to_script_wrapper": _quietly,
     },
     "fx": {"wrap": _quietly, "GraphModule": object, "Proxy": type("Proxy", (), {}), "symbolic_trace": _quietly},
     "_dynamo": {"disable": _quietly, "allow_in_graph": _quietly, "reset": _nothing, "config": ModuleType("config")},
+    "_dynamo.utils": {"is_compile_supported": _no},
     "compiler": {"disable": _quietly, "is_compiling": _no, "reset": _nothing, "allow_in_graph": _quietly},
     "distributed": {
         "is_available": _no, "is_initialized": _no, "get_rank": lambda *a: 0, "get_world_size": lambda *a: 1,
@@ -103,7 +105,7 @@ NAMES: dict[str, dict[str, Any]] = {
 # Modules of PyTorch's whose names are all in another one.
 _MODULES_OF_NN = (
     "activation adaptive batchnorm channelshuffle container conv distance dropout flatten fold instancenorm lazy linear "
-    "loss module normalization padding pixelshuffle pooling rnn sparse transformer upsampling utils"
+    "loss module normalization padding pixelshuffle pooling rnn sparse transformer upsampling"
 )
 SAME: dict[str, str] = {
     **{f"nn.modules.{name}": "nn" for name in _MODULES_OF_NN.split()},
@@ -127,7 +129,9 @@ SAME: dict[str, str] = {
     "autograd.grad_mode": "autograd", "autograd.gradcheck": "autograd", "autograd.anomaly_mode": "autograd",
     "cuda.amp": "amp", "cuda.amp.autocast_mode": "amp", "cuda.amp.grad_scaler": "amp", "amp.autocast_mode": "amp",
     "amp.grad_scaler": "amp",
-    "tensor": "", "_tensor": "", "functional": "", "storage": "", "random": "", "types": "", "return_types": "",
+    "nn.modules.utils": "private", "nn.common_types": "private", "utils._pytree": "private", "types": "private",
+    "utils.model_zoo": "hub", "jit._script": "jit", "fx.node": "fx",
+    "tensor": "", "_tensor": "", "functional": "", "storage": "", "random": "", "return_types": "",
 }  # fmt: skip
 
 

@@ -14,7 +14,7 @@ __all__ = [
 ]  # fmt: skip
 
 _find = passing(__name__, "gpugrad.nn", "gpugrad.nn.batch_norm", "gpugrad.nn.conv", "gpugrad.nn.pool",
-                "gpugrad.nn.dropout", "gpugrad.nn.loss", adapt=in_torch)  # fmt: skip
+                "gpugrad.nn.dropout", "gpugrad.nn.loss", "gpugrad.torch.private", adapt=in_torch)  # fmt: skip
 # Base classes under PyTorch's names, and layers that are others on one device.
 _OTHER_NAMES = {
     "SyncBatchNorm": "BatchNorm", "_ConvNd": "_Convolution", "_MaxPoolNd": "_MaxPool", "_AvgPoolNd": "_AvgPool",

@@ -4,7 +4,7 @@ from typing import Any
 
 from ..language import passing
 
-_find = passing(__name__, "gpugrad.nn.init")
+_find = passing(__name__, "gpugrad.nn.init", "gpugrad.torch.private")
 
 
 def __getattr__(name: str) -> Any:

@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from ....data import DataLoader as NumPyLoader
-from ....data import Dataset as NumPyDataset
-from ....data import IterableDataset as NumPyIterable
 from ...language import passing, speak
 
-__all__ = ["DataLoader", "Dataset", "IterableDataset"]
+__all__ = ["DataLoader"]
 
 
 class DataLoader(NumPyLoader):
@@ -24,20 +22,6 @@ class DataLoader(NumPyLoader):
 
     def __iter__(self) -> Iterator[Any]:
         return map(speak, super().__iter__())
-
-
-class Dataset(NumPyDataset):
-    """The base of datasets whose samples are read by number."""
-
-    def __class_getitem__(cls, kind: Any) -> type:
-        return cls
-
-
-class IterableDataset(NumPyIterable):
-    """The base of datasets that are a stream."""
-
-    def __class_getitem__(cls, kind: Any) -> type:
-        return cls
 
 
 _find = passing(__name__, "gpugrad.data", "gpugrad.torch.utils.data.distributed")
