@@ -153,6 +153,8 @@ from .backend.devices import Device, default_device, device, set_default_device
 from .backend.dtypes import bfloat16 as _bfloat16
 from .backend.dtypes import (
     bool_,
+    complex64,
+    complex128,
     default_dtype,
     finfo,
     float16,
@@ -175,6 +177,7 @@ from .ops import methods as _methods
 from .ops.arrange import *
 from .ops.attention import *
 from .ops.batch_norm import *
+from .ops.complex import *
 from .ops.conv import *
 from .ops.creation import *
 from .ops.ctc import *
@@ -208,17 +211,19 @@ from .ops.softmax import *
 from .ops.sort import *
 from .ops.statistics import *
 from .ops.torch_names import *  # last, since it replaces ops of the same names
+from .ops.windows import *
 
 __version__ = "0.1.0"
 
 half, double, long = float16, float64, int64
+cfloat, cdouble = complex64, complex128
 pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
 
 # What is public besides the functions of the op families, by subject.
 _SUBJECTS = {
     "Tensors": "Tensor tensor asarray from_numpy",
-    "Element types": "bool_ uint8 int8 int16 int32 int64 long float16 half bfloat16 float32 float64 double finfo iinfo "
-    "default_dtype set_default_dtype promote",
+    "Element types": "bool_ uint8 int8 int16 int32 int64 long float16 half bfloat16 float32 float64 double "
+    "complex64 cfloat complex128 cdouble finfo iinfo default_dtype set_default_dtype promote",
     "Devices, threads and precision": "Device device default_device set_default_device get_num_threads set_num_threads "
     "get_float32_matmul_precision set_float32_matmul_precision",
     "Gradients and their recording": "grad checkpoint no_grad enable_grad set_grad_enabled is_grad_enabled "
@@ -227,7 +232,8 @@ _SUBJECTS = {
     "Ops of your own": "op xp Function",
     "The state of random numbers": "Generator default_generator manual_seed get_rng_state set_rng_state",
     "Constants": "pi e inf nan newaxis",
-    "Subpackages": "amp autograd cuda data errors io linalg models nn optim random recipes rl train typing viz",
+    "Subpackages": "amp autograd cuda data errors fft io linalg models nn optim random recipes rl special train typing "
+    "viz",
 }
 _LAZY = frozenset(_SUBJECTS["Subpackages"].split())
 _FAMILIES = [module for module in vars(_ops).values() if hasattr(module, "__all__")]

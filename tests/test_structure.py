@@ -15,8 +15,8 @@ from gpugrad.autograd.op import OPS
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "gpugrad"
 LAYERS = [
-    "errors", "arguments", "optional", "backend", "autograd", "typing", "ops", "linalg", "random", "cuda", "nn",
-    "optim", "amp", "data", "models", "io", "viz", "train", "rl", "recipes", "utils", "cli",
+    "errors", "arguments", "optional", "backend", "autograd", "typing", "ops", "linalg", "fft", "special", "random",
+    "cuda", "nn", "optim", "amp", "data", "models", "io", "viz", "train", "rl", "recipes", "utils", "cli",
 ]  # fmt: skip
 
 

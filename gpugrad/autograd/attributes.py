@@ -58,6 +58,7 @@ CHECKED: dict[str, Callable | None] = {
     **dict.fromkeys(("pinv.rtol", "pinv.atol")),  # numbers or arrays, or None
     "celu.alpha": not_zero,
     "hardshrink.lambd": number,
+    "logit.eps": optional(non_negative),
 }  # fmt: skip
 EXPLAINED: dict[str, Callable | None] = {
     **dict.fromkeys("axes axis dims reps".split(), optional(ints)),

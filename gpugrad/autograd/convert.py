@@ -133,8 +133,8 @@ def _as_array(data: Any, dtype: Any, where: Any) -> tuple[Any, Device]:
         array = np.asarray(data)
     except ValueError as error:
         raise ShapeError(f"tensor: {error}") from None
-    if dtype is None and array.dtype == np.float64 and not hasattr(data, "__array__"):
-        dtype = float
+    if dtype is None and array.dtype.char in "dD" and not hasattr(data, "__array__"):
+        dtype = float if array.dtype.char == "d" else complex
     return target.asarray(array, as_dtype(array.dtype if dtype is None else dtype)), target
 
 

@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
-from ..backend.dtypes import is_float
+from ..backend.dtypes import is_inexact
 from ..errors import GradientError
 from .graph import Node, OutputGradients, OutputNode, check_unchanged, like_input, wrap_gradient
 from .mode import mode, no_grad, set_grad_enabled
@@ -148,7 +148,7 @@ class Function:
 
 
 def _output(out: Tensor, node: FunctionNode, i: int, count: int, context: Context) -> Tensor:
-    if not is_float(out.dtype) or any(out is constant for constant in context._constant):
+    if not is_inexact(out.dtype) or any(out is constant for constant in context._constant):
         return out.detach()
     return wrap(out._array, out.device, OutputNode(node, i) if count > 1 else node, out._language)
 

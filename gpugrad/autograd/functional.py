@@ -151,6 +151,11 @@ def _roots(outputs: Sequence, upstream: Any, differentiable: bool) -> dict:
 
 def _upstream(out: Tensor, g: Any) -> Tensor:
     if g is None:
+        if out.dtype.kind == "c":
+            raise GradientError(
+                f"backward: a gradient is implied only for a real number, this tensor is {out.dtype}; take a real "
+                "function of it (.real, .abs()) or pass gradient="
+            )
         if out._array.size != 1:
             raise GradientError(
                 f"backward: a gradient is implied only for one element, this tensor has shape {out.shape}; "

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..backend.devices import CPU, Device, device_of
-from ..backend.dtypes import is_float, is_low
+from ..backend.dtypes import is_inexact, is_low
 from ..errors import AnomalyError, GradientError, InplaceError
 from .mode import mode
 from .table import OPS
@@ -180,8 +180,40 @@ class OpNode(Node):
         if self.outputs is None:
             return _tensor_at(value, self, self.device)
         return tuple(
-            wrap(a, self.device, OutputNode(self, i) if is_float(a.dtype) else None) for i, a in enumerate(value)
+            wrap(a, self.device, OutputNode(self, i) if is_inexact(a.dtype) else None) for i, a in enumerate(value)
         )
+
+
+class ComplexNode(OpNode):
+    """A node of a call that takes or gives complex numbers; `dtypes` are those of the inputs.
+
+    The gradient of a real L for z = x + iy is dL/dx + i dL/dy. For w = f(z), f holomorphic, that is conj(f'(z)) times
+    the gradient for w. Gradient rules multiply by f'(z), so the conjugate of what a rule makes of the conjugate of g is
+    the gradient. An input that is real gets the real part.
+
+    Source: K. Kreutz-Delgado 2009, "The Complex Gradient Operator and the CR-Calculus", section 4.2.
+    """
+
+    __slots__ = ("dtypes",)
+
+    def backward(self, g: Any, wanted: set | None, differentiable: bool) -> Any:
+        turns = self.plan.op.complex == "holomorphic"
+        grads = super().backward(_conjugate(g) if turns else g, wanted, differentiable)
+        grads = [_conjugate(gx) for gx in grads] if turns else grads
+        return [gx if gx is None else _of_kind(gx, dtype) for gx, dtype in zip(grads, self.dtypes, strict=True)]
+
+
+def _conjugate(g: Any) -> Any:
+    if g.__class__ is OutputGradients:
+        return OutputGradients({i: _conjugate(part) for i, part in g.items()})
+    return g if g is None or g.dtype.kind != "c" else g.conj()
+
+
+def _of_kind(g: Any, dtype: np.dtype) -> Any:
+    """Return the gradient g as a complex number or its real part, as an input of this dtype has it."""
+    if (g.dtype.kind == "c") == (dtype.kind == "c"):
+        return g
+    return g.astype(dtype) if dtype.kind == "c" else g.real
 
 
 def freed(node: Node) -> GradientError:
@@ -263,11 +295,11 @@ def _common_shape(shapes: Sequence) -> tuple | None:
 def like_input(g: Any, shape: tuple, dtype: Any, device: Device, source: str) -> Any:
     """Return the gradient g, made by `source` (a hook or a Function), in the dtype of the tensor that it belongs to.
 
-    Raises GradientError unless g is a floating-point Tensor of this shape on this device.
+    Raises GradientError unless g is a floating-point or complex Tensor of this shape on this device.
     """
     if not isinstance(g, Tensor):
         raise GradientError(f"{source} returned a {type(g).__name__}, expected a Tensor of shape {shape}")
-    if g.shape != shape or g.device is not device or not is_float(g.dtype):
+    if g.shape != shape or g.device is not device or not is_inexact(g.dtype):
         raise GradientError(
             f"{source} returned a gradient of shape {g.shape}, {g.dtype}, on {g.device}; expected shape {shape}, "
             f"{dtype}, on {device}"
@@ -312,7 +344,7 @@ def walk(roots: dict, targets: set | None, retain: bool, differentiable: bool) -
                     if have is not None:
                         gx = have + gx if edge.device is CPU else added(have, gx)
                     gradients[edge] = gx
-                elif edge is not None and node.__class__ is OpNode and (wanted is None or edge in wanted):
+                elif edge is not None and isinstance(node, OpNode) and (wanted is None or edge in wanted):
                     name = node.plan.op.input_name(i)
                     raise GradientError(f"{node.name}: its gradient rule for {name} returned None, expected an array")
             if not retain:

@@ -25,12 +25,12 @@ from typing import Any
 import numpy as np
 
 from ..backend.devices import CPU, Device, device_of
-from ..backend.dtypes import FLOAT_KINDS, is_float, is_low
+from ..backend.dtypes import INEXACT_KINDS, is_inexact, is_low
 from ..backend.namespace import Namespace, xp
 from ..errors import DeviceError, DTypeError
 from .autocast import by_device
 from .explain import TOLD, explain
-from .graph import EMPTY, OpNode, OutputNode
+from .graph import EMPTY, ComplexNode, OpNode, OutputNode
 from .mode import mode
 from .paths import DevicePath, Paths, rule_names
 from .place import place
@@ -58,6 +58,7 @@ class Op:
         broadcasts: bool,
         scalar_axis: bool,
         inplace: bool,
+        complex: bool | str,
         autocast: str | dict[str, str],
         bench: Callable | None,
         flops: Callable | None,
@@ -67,7 +68,7 @@ class Op:
         self.forward, self.samples, self.bench, self.flops = forward, samples, bench, flops
         self.dtypes, self.exact, self.view, self.broadcasts = dtypes, exact, view, broadcasts
         self.exact_gradient = exact if exact_gradient is None else exact_gradient
-        self.inplace, self.autocast = inplace, by_device(autocast)
+        self.inplace, self.complex, self.autocast = inplace, complex, by_device(autocast)
         self.rules: dict[str, Callable] = {}
         self._bound_paths = Paths(self.__module__)
         self.paths: Mapping[str, DevicePath | None] = self._bound_paths
@@ -188,6 +189,16 @@ class Op:
         exact.
         """
         path, low = self.paths[device.type], None
+        for array in () if path is None and self.exact else arrays:
+            if array is None or array.itemsize == 4:
+                continue
+            if array.dtype.kind == "c":
+                if not self.complex:
+                    raise DTypeError(f"{self.name}: complex numbers have no {self.name}, got {array.dtype}")
+                path = None  # they are for real numbers
+                break
+            if array.itemsize == 2 and low is None and is_low(array.dtype):
+                low = array.dtype
         if path is not None and path.low:
             result = path.run(arrays, attributes, self.many)
             if result is not NotImplemented:
@@ -195,10 +206,8 @@ class Op:
             if path.numbers:
                 arrays = [device.full((), a, a.dtype) if isinstance(a, np.generic) else a for a in arrays]
             path = None
-        for array in () if self.exact else arrays:
-            if array is not None and array.itemsize == 2 and is_low(array.dtype):
-                low, arrays = array.dtype, [None if a is None else raised(a) for a in arrays]
-                break
+        if low is not None:
+            low, arrays = (None, arrays) if self.exact else (low, [None if a is None else raised(a) for a in arrays])
         result = NotImplemented if path is None else path.run(arrays, attributes, self.many)
         if result is NotImplemented:
             path, residuals = None, EMPTY
@@ -228,14 +237,22 @@ class Op:
                 first = array
             edges.append(edge)
             shapes.append(None if array is None else array.shape)
-        if first is None or out.__class__ is not tuple and out.dtype.kind not in FLOAT_KINDS:
+        if first is None:
+            return None
+        several = out.__class__ is tuple
+        kind = ("c" if "c" in [o.dtype.kind for o in out] else "f") if several else out.dtype.kind
+        if kind not in INEXACT_KINDS:
             return None
         plan = self.plan(tuple([edge is not None for edge in edges]), path)
         saved = plan.saved(arrays, attributes, out, residuals) if plan.names else EMPTY
-        node = OpNode(plan, tuple(edges), saved, tuple(shapes), device)
+        if kind != "c" and (first.itemsize < 8 or first.dtype.kind != "c"):
+            node = OpNode(plan, tuple(edges), saved, tuple(shapes), device)
+        else:
+            node = ComplexNode(plan, tuple(edges), saved, tuple(shapes), device)
+            node.dtypes = [None if array is None else array.dtype for array in arrays]
         if first.itemsize == 2 and not self.exact_gradient:
             node.low = first.dtype
-        if out.__class__ is tuple:
+        if several:
             node.outputs = [(o.shape, o.dtype) for o in out]
         return node
 
@@ -270,6 +287,7 @@ def op(
     broadcasts: bool = False,
     scalar_axis: bool = True,
     inplace: bool = False,
+    complex: bool | str = False,
     autocast: str | dict[str, str] = "",
     bench: Callable | None = None,
     flops: Callable | None = None,
@@ -287,6 +305,9 @@ def op(
     scalar_axis: with an attribute `axis`, a 0-d first input has the axes 0 and -1; False where it needs a real one.
     view: the result shares the first input's memory, and in-place changes go through it.
     inplace: the op is also a Tensor method that overwrites the tensor, under its name and an underscore: `x.relu_()`.
+    complex: whether the op takes complex numbers, always by its body. True: its rules are right for them as they are,
+    because they only move or add values, or conjugate what they have to. "holomorphic": they multiply by the derivative
+    of a holomorphic function, and the engine sees to the conjugates (see `graph.ComplexNode`).
     autocast: the policy inside of `autocast` ("low", "float32", "first", "refused": see `autocast.py`), for all devices
     or by kind of device; an op without one takes its inputs as they are.
     bench: like samples, but cases to measure, the one for a quick look first; a generator, since they are large.
@@ -315,6 +336,7 @@ def op(
             broadcasts=broadcasts,
             scalar_axis=scalar_axis,
             inplace=inplace,
+            complex=complex,
             autocast=autocast,
             bench=bench,
             flops=flops,
@@ -331,7 +353,7 @@ def _outputs(arrays: tuple, device: Device, node: OpNode | None, cls: type[Tenso
     """Wrap the outputs of an op that has several; integer outputs get no place in the graph."""
     return tuple(
         [
-            wrap(o, device, OutputNode(node, i) if node is not None and is_float(o.dtype) else None, cls)
+            wrap(o, device, OutputNode(node, i) if node is not None and is_inexact(o.dtype) else None, cls)
             for i, o in enumerate(arrays)
         ]
     )

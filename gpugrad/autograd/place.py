@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..backend.devices import CPU, Device, default_device
-from ..backend.dtypes import as_dtype, default_dtype, is_float, promote, weak
+from ..backend.dtypes import as_dtype, complex_of, default_dtype, is_float, is_inexact, promote, weak
 from ..errors import DeviceError, DTypeError
 from .convert import asarray, joined
 from .mode import mode
@@ -17,7 +17,7 @@ from .tensor import Tensor, wrap
 if TYPE_CHECKING:
     from .op import Op
 
-_SCALARS = (bool, int, float)
+_SCALARS = (bool, int, float, complex)
 
 
 def place(op: Op, inputs: Sequence) -> tuple[Device, Sequence, list]:
@@ -39,7 +39,7 @@ def place(op: Op, inputs: Sequence) -> tuple[Device, Sequence, list]:
         device, array = t.device, t._array
         arrays.append(array)
         if array.dtype is not dtype and i not in op.fixed and op.dtypes != "own":
-            if dtype is not None or op.dtypes == "float" and not is_float(array.dtype):
+            if dtype is not None or op.dtypes == "float" and not is_inexact(array.dtype):
                 break
             dtype = array.dtype
     else:
@@ -107,10 +107,10 @@ def _common_dtype(op: Op, dtypes: list[np.dtype], scalars: list) -> np.dtype:
             dtype = promote(dtype, other)
     else:
         dtype = as_dtype(np.result_type(*[type(s) for s in scalars])) if scalars else default_dtype()
-        dtype = default_dtype() if is_float(dtype) else dtype
+        dtype = default_dtype() if is_float(dtype) else complex_of(default_dtype()) if dtype.kind == "c" else dtype
     for scalar in scalars:
         dtype = weak(dtype, scalar)
-    return default_dtype() if op.dtypes == "float" and not is_float(dtype) else dtype
+    return default_dtype() if op.dtypes == "float" and not is_inexact(dtype) else dtype
 
 
 def _scalar(op: Op, value: Any, dtype: np.dtype, device: Device, as_number: bool) -> Tensor:

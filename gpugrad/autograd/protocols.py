@@ -57,6 +57,9 @@ class Protocols(Attached):
     def __float__(self) -> float:
         return float(self.item())
 
+    def __complex__(self) -> complex:
+        return complex(self.item())
+
     def __int__(self) -> int:
         return int(self.item())
 
@@ -70,7 +73,7 @@ class Protocols(Attached):
 
     def __repr__(self) -> str:
         values = np.array2string(self.device.to_host(self._array), separator=", ", prefix="tensor(", threshold=1000)
-        notes = "" if self.dtype in (np.float32, np.int64, np.bool_) else f", dtype={self.dtype.name}"
+        notes = "" if self.dtype in (np.float32, np.int64, np.bool_, np.complex64) else f", dtype={self.dtype.name}"
         notes += "" if self.device is CPU else f", device='{self.device}'"
         if self._node is not None:
             notes += f", grad_fn={self._node.name}"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..backend.devices import Device
-from ..backend.dtypes import is_float
+from ..backend.dtypes import is_inexact
 from ..errors import DeviceError, DTypeError, GradientError, ShapeError
 from .protocols import Protocols
 
@@ -128,13 +128,15 @@ class Tensor(Protocols):
         self._grad = value
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Start (or stop) recording ops on this leaf; returns it. Raises DTypeError unless floating-point.
+        """Start (or stop) recording ops on this leaf; returns it. Raises DTypeError unless floating-point or complex.
 
         >>> gg.ones(2).requires_grad_().requires_grad
         True
         """
-        if requires_grad and not is_float(self.dtype):
-            raise DTypeError(f"requires_grad: only floating-point tensors can require gradients, got {self.dtype}")
+        if requires_grad and not is_inexact(self.dtype):
+            raise DTypeError(
+                f"requires_grad: only floating-point and complex tensors can require gradients, got {self.dtype}"
+            )
         if not requires_grad and self._node is not None:
             raise GradientError("requires_grad=False: this tensor was made by a recorded op; use detach()")
         self._requires_grad = bool(requires_grad)

@@ -15,13 +15,14 @@ bool_ = np.dtype("bool")
 uint8 = np.dtype("uint8")
 int8, int16, int32, int64 = (np.dtype(f"int{n}") for n in (8, 16, 32, 64))
 float16, float32, float64 = (np.dtype(f"float{n}") for n in (16, 32, 64))
+complex64, complex128 = np.dtype("complex64"), np.dtype("complex128")
 
 _INTEGERS = (uint8, int8, int16, int32, int64)
-_FLOATS = (float16, float32, float64)
-_NAMES = {d.name: d for d in (bool_, *_INTEGERS, *_FLOATS)} | {"half": float16, "float": float32, "double": float64}
-_NAMES |= {"int": int64, "long": int64, "short": int16}
-_DTYPES = {d: d for d in (bool_, *_INTEGERS, *_FLOATS)}
-DTYPE_NAMES = "bool, uint8, int8..int64, float16, bfloat16, float32, float64"
+_INEXACT = (float16, float32, float64, complex64, complex128)
+_NAMES = {d.name: d for d in (bool_, *_INTEGERS, *_INEXACT)} | {"half": float16, "float": float32, "double": float64}
+_NAMES |= {"int": int64, "long": int64, "short": int16, "cfloat": complex64, "cdouble": complex128}
+_DTYPES = {d: d for d in (bool_, *_INTEGERS, *_INEXACT)}
+DTYPE_NAMES = "bool, uint8, int8..int64, float16, bfloat16, float32, float64, complex64, complex128"
 _settings = SimpleNamespace(default=float32)  # of all threads
 
 
@@ -45,6 +46,8 @@ def as_dtype(given) -> np.dtype:
         return _DTYPES[given]  # always the same object: hot paths compare dtypes by `is`
     if given is float:
         return default_dtype()
+    if given is complex:
+        return complex_of(default_dtype())
     try:
         dtype = np.dtype(given)
     except TypeError:
@@ -60,6 +63,34 @@ FLOAT_KINDS = "fV"  # the kinds of floating-point dtypes; V is bfloat16, for whi
 def is_float(dtype: np.dtype) -> bool:
     """Return whether `dtype` is one of the four floating-point dtypes."""
     return dtype.kind in FLOAT_KINDS
+
+
+INEXACT_KINDS = FLOAT_KINDS + "c"  # the kinds of dtypes that gradients flow through
+
+
+def is_inexact(dtype: np.dtype) -> bool:
+    """Return whether `dtype` is a floating-point or a complex one, and so may have gradients."""
+    return dtype.kind in INEXACT_KINDS
+
+
+def is_complex_dtype(dtype: np.dtype) -> bool:
+    """Return whether `dtype` is complex64 or complex128."""
+    return dtype.kind == "c"
+
+
+def complex_of(dtype: np.dtype) -> np.dtype:
+    """Return the complex dtype that numbers of `dtype` become: complex128 for float64, complex64 for other floats.
+
+    Integers go by the default float dtype; a complex dtype stays.
+    """
+    if dtype.kind == "c":
+        return dtype
+    return complex128 if (dtype if is_float(dtype) else default_dtype()) == float64 else complex64
+
+
+def real_of(dtype: np.dtype) -> np.dtype:
+    """Return the dtype of the real part of numbers of `dtype`: float32 for complex64, float64 for complex128."""
+    return dtype if dtype.kind != "c" else float64 if dtype == complex128 else float32
 
 
 def is_low(dtype: np.dtype) -> bool:
@@ -93,9 +124,11 @@ def set_default_dtype(dtype) -> None:
     _settings.default = dtype
 
 
-def weak(dtype: np.dtype, scalar: bool | int | float) -> np.dtype:
+def weak(dtype: np.dtype, scalar: bool | int | float | complex) -> np.dtype:
     """Return the dtype of the result of an array of `dtype` and a Python scalar."""
-    if isinstance(scalar, bool) or is_float(dtype):
+    if isinstance(scalar, complex):
+        return complex_of(dtype)
+    if isinstance(scalar, bool) or is_inexact(dtype):
         return dtype
     if isinstance(scalar, int):
         return int64 if dtype == bool_ else dtype
@@ -113,8 +146,10 @@ def promote(a: np.dtype, b: np.dtype) -> np.dtype:
         return a
     if a == bool_:
         return b
-    if is_float(a) != is_float(b):
-        return a if is_float(a) else b
+    if is_inexact(a) != is_inexact(b):
+        return a if is_inexact(a) else b
+    if "c" in (a.kind, b.kind):
+        return complex128 if real_of(a) == float64 or real_of(b) == float64 else complex64
     if is_float(a):
         return float32 if a.itemsize == b.itemsize else max(a, b, key=lambda d: d.itemsize)
     if uint8 in (a, b):
@@ -124,14 +159,14 @@ def promote(a: np.dtype, b: np.dtype) -> np.dtype:
 
 
 class finfo:
-    """The limits of a floating-point dtype: `eps`, `max`, `min`, `tiny`, `bits`.
+    """The limits of a floating-point dtype, or of the parts of a complex one: `eps`, `max`, `min`, `tiny`, `bits`.
 
     >>> gg.finfo("float32").eps == 2.0**-23, gg.finfo(gg.bfloat16).bits
     (True, 16)
     """
 
     def __init__(self, dtype):
-        dtype = as_dtype(dtype)
+        dtype = real_of(as_dtype(dtype))
         if not is_float(dtype):
             raise DTypeError(f"finfo: expected a floating-point dtype, got {dtype}")
         if dtype.kind == "f":

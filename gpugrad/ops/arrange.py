@@ -29,6 +29,7 @@ __all__ = ["flip", "fliplr", "flipud", "repeat", "repeat_interleave", "roll", "r
     view=True,
     exact=True,
     dtypes="own",
+    complex=True,
 )
 def flip(x, *, axis=None):
     """Return x with the order along `axis` (an int, a tuple, or None for all axes) reversed. The result is a view.
@@ -55,6 +56,7 @@ flip.vjp(x=lambda g, axis: xp(g).flip(g, axis=axis))
     exact=True,
     dtypes="own",
     scalar_axis=False,
+    complex=True,
 )
 def roll(x, *, shift, axis=None):
     """Return x with its elements moved on by `shift` places along `axis`; those pushed out at the end come back in

@@ -1,5 +1,7 @@
 """Decompositions of matrices: Cholesky, eigenvalues of symmetric ones, singular values, QR.
 
+Of complex matrices, symmetric means equal to the conjugate transpose, which stands for every transpose below.
+
 `cholesky` and `eigh` read one triangle, as NumPy's do, but give a symmetric gradient: the derivative among symmetric
 matrices. Where factors are determined only up to a sign or a rotation, gradients make sense for functions that do not
 depend on that choice; equal eigenvalues or singular values give finite gradients as long as the factors' gradients
@@ -15,12 +17,14 @@ from .in_turn import InTurn
 __all__ = ["cholesky", "eigh", "eigvalsh", "qr", "svd", "svdvals"]
 
 
-def _transposed(x: Any) -> Any:
-    return x.swapaxes(-1, -2)
+def adjoint(x: Any) -> Any:
+    """Return the transposed, and for complex matrices conjugated, matrices."""
+    x = x.swapaxes(-1, -2)
+    return x.conj() if x.dtype.kind == "c" else x
 
 
 def _symmetric(x: Any) -> Any:
-    return (x + _transposed(x)) / 2
+    return (x + adjoint(x)) / 2
 
 
 def _safe_inverse(x: Any) -> Any:
@@ -39,6 +43,7 @@ def _safe_inverse(x: Any) -> Any:
     dtypes="float",
     autocast={"cpu": "float32"},
     make=InTurn,
+    complex=True,
 )
 def cholesky(x, *, upper=False):
     """Return the lower triangular L with x = L L^T of symmetric positive definite matrices (..., N, N); with `upper`,
@@ -52,18 +57,18 @@ def cholesky(x, *, upper=False):
             [1., 2.]])
     """
     # The upper factor of x is the transposed lower factor of x^T.
-    factor = xp(x).linalg.cholesky(_transposed(x) if upper else x)
-    return _transposed(factor) if upper else factor
+    factor = xp(x).linalg.cholesky(adjoint(x) if upper else x)
+    return adjoint(factor) if upper else factor
 
 
 def _cholesky_rule(g: Any, out: Any, upper: bool) -> Any:
-    lower, g = (_transposed(out), _transposed(g)) if upper else (out, g)
+    lower, g = (adjoint(out), adjoint(g)) if upper else (out, g)
     ns = xp(g)
-    phi = ns.tril(_transposed(lower) @ g)
-    phi = phi + _transposed(ns.tril(phi, -1))
-    solve, back = ns.linalg.solve, _transposed(lower)
+    phi = ns.tril(adjoint(lower) @ g)
+    phi = phi + adjoint(ns.tril(phi, -1))
+    solve, back = ns.linalg.solve, adjoint(lower)
     # L^-T phi L^-1 / 2, by two solves
-    return _transposed(solve(back, _transposed(solve(back, phi)))) / 2
+    return adjoint(solve(back, adjoint(solve(back, phi)))) / 2
 
 
 cholesky.vjp(x=_cholesky_rule)
@@ -79,6 +84,7 @@ cholesky.vjp(x=_cholesky_rule)
     dtypes="float",
     autocast={"cpu": "float32"},
     make=InTurn,
+    complex=True,
 )
 def eigh(x, *, UPLO="L"):
     """Return (w, V), the ascending eigenvalues and the eigenvectors (columns) of symmetric matrices: x = V diag(w) V^T.
@@ -95,8 +101,8 @@ def eigh(x, *, UPLO="L"):
 
 def _eigh_rule(g: Any, out: Any) -> Any:
     (gw, gv), (w, v) = g, out
-    inner = _safe_inverse(w[..., None, :] - w[..., :, None]) * (_transposed(v) @ gv)
-    return _symmetric(v @ inner @ _transposed(v) + (v * gw[..., None, :]) @ _transposed(v))
+    inner = _safe_inverse(w[..., None, :] - w[..., :, None]) * (adjoint(v) @ gv)
+    return _symmetric(v @ inner @ adjoint(v) + (v * gw[..., None, :]) @ adjoint(v))
 
 
 eigh.vjp(x=_eigh_rule)
@@ -110,6 +116,7 @@ eigh.vjp(x=_eigh_rule)
     dtypes="float",
     autocast={"cpu": "float32"},
     make=InTurn,
+    complex=True,
 )
 def eigvalsh(x, *, UPLO="L"):
     """Return the ascending eigenvalues of symmetric matrices, of which one triangle is read.
@@ -124,7 +131,7 @@ def eigvalsh(x, *, UPLO="L"):
 
 def _eigvalsh_rule(g: Any, x: Any, UPLO: str) -> Any:
     v = xp(x).linalg.eigh(x, UPLO)[1]
-    return (v * g[..., None, :]) @ _transposed(v)
+    return (v * g[..., None, :]) @ adjoint(v)
 
 
 eigvalsh.vjp(x=_eigvalsh_rule)
@@ -132,17 +139,18 @@ eigvalsh.vjp(x=_eigvalsh_rule)
 
 @op(
     samples=lambda s: [
-        s.case(s(4, 2), full_matrices=False),
-        s.case(s(2, 3), full_matrices=False),
-        s.case(s(3, 3)),
-        s.case(s(2, 3, 2), full_matrices=False),
-        s.case(s(3, 4).T, full_matrices=False),
+        s.case(s(4, 2), full_matrices=False, real_only=True),
+        s.case(s(2, 3), full_matrices=False, real_only=True),
+        s.case(s(3, 3), real_only=True),
+        s.case(s(2, 3, 2), full_matrices=False, real_only=True),
+        s.case(s(3, 4).T, full_matrices=False, real_only=True),
         s.case(np.eye(4, 2) * [2, 1], smooth=False, gradient={"x": [[1, 0], [0, 1], [0.5, 1], [0.5, 1]]}),
-        s.case(s(0, 3), full_matrices=False),
+        s.case(s(0, 3), full_matrices=False, real_only=True),
     ],
     dtypes="float",
     autocast={"cpu": "float32"},
     make=InTurn,
+    complex=True,
 )
 def svd(x, *, full_matrices=True):
     """Return (U, S, Vh) with x = U diag(S) Vh and S descending: (..., M, N) -> (..., M, K), (..., K), (..., K, N).
@@ -162,18 +170,21 @@ def svd(x, *, full_matrices=True):
 def _svd_rule(g: Any, out: Any) -> Any:
     u, s, vh = out
     k = s.shape[-1]
-    u, v = u[..., :, :k], _transposed(vh[..., :k, :])
-    gu, gs, gv = g[0][..., :, :k], g[1], _transposed(g[2][..., :k, :])
+    u, v = u[..., :, :k], adjoint(vh[..., :k, :])
+    gu, gs, gv = g[0][..., :, :k], g[1], adjoint(g[2][..., :k, :])
     square = s * s
     f = _safe_inverse(square[..., None, :] - square[..., :, None])
-    a, b = f * (_transposed(u) @ gu), f * (_transposed(v) @ gv)
-    inner = (a + _transposed(a)) * s[..., None, :] + s[..., :, None] * (b + _transposed(b))
-    gx = (u @ inner + u * gs[..., None, :]) @ _transposed(v)
+    a, b = f * (adjoint(u) @ gu), f * (adjoint(v) @ gv)
+    inner = (a + adjoint(a)) * s[..., None, :] + s[..., :, None] * (b + adjoint(b))
+    if u.dtype.kind == "c":  # turns of U and V against each other
+        turn = 1j * xp(u).linalg.diagonal(adjoint(u) @ gu).imag / s
+        inner = inner + xp(u).eye(k, dtype=u.dtype) * turn[..., None, :]
+    gx = (u @ inner + u * gs[..., None, :]) @ adjoint(v)
     down = _safe_inverse(s)[..., None, :]
     if u.shape[-2] > k:
-        gx = gx + ((gu - u @ (_transposed(u) @ gu)) * down) @ _transposed(v)
+        gx = gx + ((gu - u @ (adjoint(u) @ gu)) * down) @ adjoint(v)
     if v.shape[-2] > k:
-        gx = gx + (u * down) @ _transposed(gv - v @ (_transposed(v) @ gv))
+        gx = gx + (u * down) @ adjoint(gv - v @ (adjoint(v) @ gv))
     return gx
 
 
@@ -185,6 +196,7 @@ svd.vjp(x=_svd_rule)
     dtypes="float",
     autocast={"cpu": "float32"},
     make=InTurn,
+    complex=True,
 )
 def svdvals(x):
     """Return the singular values, descending: (..., M, N) -> (..., min(M, N)). Gradient: U diag(g) Vh.
@@ -215,6 +227,7 @@ svdvals.vjp(x=_svdvals_rule)
     dtypes="float",
     autocast={"cpu": "float32"},
     make=InTurn,
+    complex=True,
 )
 def qr(x, *, mode="reduced"):
     """Return (Q, R) with x = Q R, Q's columns orthonormal, R upper triangular: (..., M, N) -> (..., M, K), (..., K, N).
@@ -239,15 +252,16 @@ def _qr_rule(g: Any, out: Any) -> Any:
         return _qr_tall(gq, gr, q, r)
     # x = Q [R1, R2]: the gradient of R2 = Q^T x2 goes to x2 and to Q.
     rest = q @ gr[..., m:]
-    gq = gq + (q @ r[..., m:]) @ _transposed(gr[..., m:])
+    gq = gq + (q @ r[..., m:]) @ adjoint(gr[..., m:])
     return xp(gq).concatenate([_qr_tall(gq, gr[..., :m], q, r[..., :m]), rest], axis=-1)
 
 
 def _qr_tall(gq: Any, gr: Any, q: Any, r: Any) -> Any:
     ns = xp(gq)
-    inner = ns.tril(r @ _transposed(gr) - _transposed(gq) @ q)
-    inner = inner + _transposed(ns.tril(inner, -1))
-    return _transposed(ns.linalg.solve(r, _transposed(gq + q @ inner)))
+    inner = ns.tril(r @ adjoint(gr) - adjoint(gq) @ q)
+    inner = inner + adjoint(ns.tril(inner, -1))
+    inner = _symmetric(inner) if inner.dtype.kind == "c" else inner  # a real diagonal
+    return adjoint(ns.linalg.solve(r, adjoint(gq + q @ inner)))
 
 
 qr.vjp(x=_qr_rule)

@@ -23,6 +23,7 @@ __all__ = ["diag", "diag_embed", "diagflat", "diagonal", "trace", "tril", "triu"
     exact=True,
     dtypes="own",
     inplace=True,
+    complex=True,
 )
 def tril(x, *, k=0):
     """Return x with zeros above diagonal k of its last two axes.
@@ -49,6 +50,7 @@ tril.vjp(x=lambda g, k: xp(g).tril(g, k=k))
     exact=True,
     dtypes="own",
     inplace=True,
+    complex=True,
 )
 def triu(x, *, k=0):
     """Return x with zeros below diagonal k of its last two axes.
@@ -77,6 +79,7 @@ triu.vjp(x=lambda g, k: xp(g).triu(g, k=k))
     view=True,
     exact=True,
     dtypes="own",
+    complex=True,
 )
 def diagonal(x, *, offset=0, axis1=0, axis2=1):
     """Return the elements x[i, i + offset] of the axes (axis1, axis2), along a new last axis: a read-only view.
@@ -104,6 +107,7 @@ diagonal.vjp(
     ],
     exact=True,
     dtypes="own",
+    complex=True,
 )
 def diagonal_adjoint(x, *, shape, offset=0, axis1=0, axis2=1):
     """Return zeros of `shape` with x on the diagonal that `diagonal` with the same arguments reads: its adjoint."""

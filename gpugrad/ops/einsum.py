@@ -87,6 +87,7 @@ class Einsum(InTurn):
     make=Einsum,
     broadcasts=True,
     autocast="low",
+    complex="holomorphic",
 )
 def einsum(operands: Many, *, subscripts):
     """Return the sum of products of elements over every label that the result does not have.

@@ -26,6 +26,7 @@ _PADE = (
     ],
     dtypes="float",
     make=InTurn,
+    complex="holomorphic",
 )
 def expm(x):
     """Return the matrix exponential sum_k x^k / k! of square matrices.

@@ -31,6 +31,7 @@ def _unfolded(case: dict) -> tuple:
     ],
     exact=True,
     dtypes="own",
+    complex=True,
 )
 def unfold_windows(x, *, kernel, stride, padding, dilation):
     """Return each window of x (N, C, *S), padded with zeros, as a column: (N, C, prod(kernel), *O)."""
@@ -49,6 +50,7 @@ unfold_windows.vjp(
 @op(
     samples=lambda s: [s.case(s(batch, 1, *_unfolded(c)), **c) for batch, c in zip((2, 1, 2, 0), _CASES, strict=True)],
     exact_gradient=True,
+    complex=True,
 )
 def fold_windows(y, *, size, kernel, stride, padding, dilation):
     """Add the columns y (N, C, prod(kernel), *O) into zeros (N, C, *size), where `unfold_windows` takes them from."""

@@ -59,6 +59,7 @@ def _is_mask(index: Any) -> bool:
     view=True,
     exact=True,
     dtypes="own",
+    complex=True,
 )
 def getitem(x, *, index):
     """Return x[index], with all of NumPy's indexing: ints, slices, None, ..., integer arrays and boolean masks."""
@@ -77,6 +78,7 @@ getitem.vjp(x=lambda g, index, x_shape: xp(g).put_add(g, index=index, shape=x_sh
         s.case(s(2), index=np.array([True, False, True]), shape=(3,)),
     ],
     exact_gradient=True, broadcasts=True,
+    complex=True,
 )  # fmt: skip
 def put_add(x, *, index, shape):
     """Return zeros of `shape` with x added at `index`, the adjoint of x[index]. Repeated positions add up in their
@@ -113,6 +115,7 @@ def _add_at(shape: tuple, index: Any, x: Any) -> Any:
         s.case(s(3, 4), index=s.bools(3, 4)),
     ],
     exact=True,
+    complex=True,
 )
 def clear(x, *, index):
     """Return a copy of x with zeros at `index`."""
@@ -134,6 +137,7 @@ clear.vjp(x=lambda g, index: xp(g).clear(g, index=index))
     ],
     exact=True,
     broadcasts=True,
+    complex=True,
 )
 def setitem(x, value, *, index):
     """Return a copy of x with `value`, broadcast, at `index`."""
@@ -158,6 +162,7 @@ def _index_on_axis(indices: Any, axis: int, ndim: int) -> tuple:
         s.case(s(3, 4), np.zeros((0,), np.int64), axis=1),
     ],
     exact=True,
+    complex=True,
 )
 def take(x, indices: Fixed, *, axis=None):
     """Return the elements of x at `indices`, or its slices along `axis`; axis=None takes from the flattened x.
@@ -194,6 +199,7 @@ def _index_along_axis(indices: Any, axis: int) -> tuple:
         s.case(s(2, 3, 4), s.ints(4, 2, 3, 1)),
     ],
     exact=True,
+    complex=True,
 )
 def take_along_axis(x, indices: Fixed, *, axis=-1):
     """Return the elements out[..., i, ...] = x[..., indices[..., i, ...], ...] along `axis`; indices has x's rank.
@@ -236,6 +242,7 @@ take_along_axis.vjp(x=lambda g, indices, axis, x_shape: xp(g).put_along(g, indic
     ],
     exact_gradient=True,
     scalar_axis=False,
+    complex=True,
 )
 def put_along(x, indices: Fixed, *, axis, shape):
     """Return zeros of `shape` with x added at `indices` along `axis`: the adjoint of `take_along_axis`."""
@@ -252,6 +259,7 @@ put_along.vjp(x=lambda g, indices, axis: xp(g).take_along_axis(g, indices, axis=
         s.case(s(0, 2), np.zeros((0, 2), np.int64), size=3),
     ],
     exact_gradient=True,
+    complex=True,
 )
 def put_last(x, indices: Fixed, *, size):
     """Put the elements of x (..., K) at `indices` along the last axis of zeros (..., size).
@@ -275,6 +283,7 @@ put_last.vjp(x=lambda g, indices: xp(g).take_along_axis(g, indices, axis=-1))
     ],
     exact_gradient=True,
     inplace=True,
+    complex=True,
 )
 def scatter_add(x, indices: Fixed, source, *, axis=-1):
     """Return x with `source` added at `indices` along `axis`: x[..., indices[i], ...] += source[i]. Repeats add up.
@@ -294,6 +303,7 @@ scatter_add.vjp(
     samples=lambda s: [s.case(s(3, 4), s.ints(3, 5), s(5, 4), axis=0), s.case(s(3, 4), s.ints(4, 2), s(3, 2), axis=1)],
     exact_gradient=True,
     inplace=True,
+    complex=True,
 )
 def index_add(x, indices: Fixed, source, *, axis):
     """Return x with the slices of `source` added at the 1-d `indices` along `axis`; repeated indices add up.
@@ -333,7 +343,11 @@ def index_select(x, dim, index):
     return take(x, index, axis=dim) if x.ndim else take(x.reshape((1,)), index, axis=dim).reshape(())
 
 
-@op(samples=lambda s: [s.case(s(3, 4), s.bools(3, 4), s()), s.case(s(3, 4), s.bools(4), s())], inplace=True)
+@op(
+    samples=lambda s: [s.case(s(3, 4), s.bools(3, 4), s()), s.case(s(3, 4), s.bools(4), s())],
+    inplace=True,
+    complex=True,
+)
 def masked_fill(x, mask: Fixed, value):
     """Return x where `mask` is False and `value` (0-d) where it is True; the mask is broadcast to x.
 

@@ -29,6 +29,7 @@ __all__ = []
         s.case(s(3, 4), s(2), chain=((getitem, {"index": 1}), (getitem, {"index": slice(0, 2)}))),
     ],
     exact=True,
+    complex=True,
 )
 def put_view(x, value, *, chain):
     """Return a copy of x in which the view that `chain`, a sequence of (op, attributes), leads to holds `value`."""

@@ -14,8 +14,9 @@ from ..autograd.convert import asarray, raw
 from ..autograd.op import op, xp
 from ..autograd.signature import torch_words
 from ..autograd.tensor import Tensor
+from ..backend.dtypes import real_of
 from ..errors import OptionError, ShapeError
-from .decompose import cholesky, eigh, eigvalsh, qr, svd, svdvals
+from .decompose import adjoint, cholesky, eigh, eigvalsh, qr, svd, svdvals
 from .diagonal import diagonal as _diagonal
 from .diagonal import tril, triu
 from .einsum import einsum
@@ -57,6 +58,7 @@ def _check_square(x: Any) -> None:
     broadcasts=True,
     autocast={"cpu": "float32"},
     make=InTurn,
+    complex="holomorphic",
 )
 def solve(a, b):
     """Return the X with a X = b: a (..., N, N), b (N,) or (..., N, K) -> (..., N) or (..., N, K).
@@ -89,6 +91,7 @@ solve.vjp(a=_solve_a, b=_solve_b)
     dtypes="float",
     autocast={"cpu": "float32"},
     make=InTurn,
+    complex="holomorphic",
 )
 def inv(x):
     """Return the inverse of square matrices. Raises ShapeError if one is singular.
@@ -118,6 +121,7 @@ inv.vjp(x=lambda g, out: -(_transposed(out) @ g @ _transposed(out)))
     dtypes="float",
     autocast={"cpu": "float32"},
     make=InTurn,
+    complex="holomorphic",
 )
 def det(x):
     """Return the determinant of square matrices: (..., N, N) -> (...).
@@ -134,7 +138,12 @@ def det(x):
 det.vjp(x=lambda g, x: g[..., None, None] * xp(x).cofactor(x))
 
 
-@op(samples=lambda s: [s.case(s(3, 3)), s.case(s(2, 2, 2)), s.case(s(0, 0))], dtypes="float", make=InTurn)
+@op(
+    samples=lambda s: [s.case(s(3, 3)), s.case(s(2, 2, 2)), s.case(s(0, 0))],
+    dtypes="float",
+    make=InTurn,
+    complex="holomorphic",
+)
 def cofactor(x):
     """Return the cofactor matrix det(x) x^-T, which exists also for a singular x.
 
@@ -144,7 +153,7 @@ def cofactor(x):
     u, s, v = ns.linalg.svd(x)
     n = s.shape[-1]
     others = ns.where(ns.eye(n, dtype=bool), ns.ones((), s.dtype), s[..., None, :]).prod(axis=-1)
-    return ns.linalg.det(u @ v)[..., None, None] * ((u * others[..., None, :]) @ v)
+    return ns.linalg.det(u @ v)[..., None, None] * ((u * others[..., None, :]) @ v).conj()
 
 
 def _cofactor_rule(g: Any, x: Any, out: Any) -> Any:
@@ -160,6 +169,7 @@ cofactor.vjp(x=_cofactor_rule)
     dtypes="float",
     autocast={"cpu": "float32"},
     make=InTurn,
+    complex=True,
 )
 def slogdet(x):
     """Return (sign, log |det x|) of square matrices: (..., N, N) -> (...), (...).
@@ -174,7 +184,14 @@ def slogdet(x):
     return sign, logarithm
 
 
-slogdet.vjp(x=lambda g, x: g[1][..., None, None] * _transposed(xp(x).linalg.inv(x)))
+def _slogdet_rule(g: Any, x: Any) -> Any:
+    of_log = g[1]
+    if x.dtype.kind == "c":  # the sign is exp(i angle), and log |det x| + i angle is holomorphic
+        of_log = of_log + 1j * (1j * g[0].conj() * xp(x).linalg.slogdet(x)[0]).real
+    return of_log[..., None, None] * adjoint(xp(x).linalg.inv(x))
+
+
+slogdet.vjp(x=_slogdet_rule)
 
 
 def logdet(x: Any) -> Tensor:
@@ -204,6 +221,7 @@ _OF_CONSTANT_RANK = np.array([[1, 3, 1], [-5, 6, -5], [-11, 9, -11]]) / 196
     dtypes="float",
     autocast={"cpu": "float32"},
     make=InTurn,
+    complex=True,
 )
 def pinv(x, *, rcond=None, hermitian=False, rtol=None, atol=None):
     """Return the Moore-Penrose inverse: (..., M, N) -> (..., N, M).
@@ -220,14 +238,14 @@ def pinv(x, *, rcond=None, hermitian=False, rtol=None, atol=None):
     relative, absolute = _cutoffs(x, rcond if rtol is None else rtol, atol)
     if hermitian:
         s, v = ns.linalg.eigh(x)
-        u, vh = v, _transposed(v)
+        u, vh = v, adjoint(v)
     else:
         u, s, vh = ns.linalg.svd(x, full_matrices=False)
     size = ns.abs(s)
     largest = size.max(axis=-1, keepdims=True) if size.shape[-1] else ns.zeros((*size.shape[:-1], 1), size.dtype)
     least = ns.maximum(relative * largest, absolute)
     inverse = ns.where(size > least, 1 / ns.where(size > least, s, 1), 0)
-    return (_transposed(vh) * inverse[..., None, :]) @ _transposed(u)
+    return (adjoint(vh) * inverse[..., None, :]) @ adjoint(u)
 
 
 def _cutoffs(x: Any, rtol: Any, atol: Any) -> tuple[Any, Any]:
@@ -237,18 +255,19 @@ def _cutoffs(x: Any, rtol: Any, atol: Any) -> tuple[Any, Any]:
         rtol = eps if atol is None else np.where(np.asarray(atol) > 0, 0.0, eps)
     atol = 0.0 if atol is None else atol
     ns = xp(x)
-    return ns.asarray(rtol, dtype=x.dtype)[..., None], ns.asarray(atol, dtype=x.dtype)[..., None]
+    dtype = real_of(x.dtype)
+    return ns.asarray(rtol, dtype=dtype)[..., None], ns.asarray(atol, dtype=dtype)[..., None]
 
 
 def _pinv_rule(g: Any, x: Any, out: Any, hermitian: bool) -> Any:
     if hermitian:
         lower = xp(x).tril(x)
-        x = lower + _transposed(xp(x).tril(x, -1))
-    p, pt, gt = out, _transposed(out), _transposed(g)
+        x = lower + adjoint(xp(x).tril(x, -1))
+    p, pt, gt = out, adjoint(out), adjoint(g)
     left = gt - x @ (p @ gt)
     right = gt - (gt @ p) @ x
     gx = -(pt @ g @ pt) + (left @ p) @ pt + pt @ (p @ right)
-    return (gx + _transposed(gx)) / 2 if hermitian else gx
+    return (gx + adjoint(gx)) / 2 if hermitian else gx
 
 
 pinv.vjp(x=_pinv_rule)
@@ -262,6 +281,7 @@ pinv.vjp(x=_pinv_rule)
         s.case(s(2, 1, 3), s(2, 3)),
         s.case(s(0, 3), s(3)),
     ],
+    complex="holomorphic",
 )
 def cross(x, y, *, axis=-1):
     """Return the vector product along `axis`, which has length 3; the other axes are broadcast.
@@ -334,7 +354,7 @@ def lstsq(
     x = matmul(pinv(a, rcond=rcond), b)
     values = svdvals(a)
     rank = matrix_rank(a, rtol=rcond)
-    rest = ((b - matmul(a, x)) ** 2).sum(axis=0)
+    rest = (absolute(b - matmul(a, x)) ** 2).sum(axis=0)
     full = a.shape[0] > a.shape[1] and rank.item() == a.shape[1]
     return x, rest.reshape(-1) if full else rest.reshape(-1)[:0], rank, values
 
@@ -347,7 +367,7 @@ def _stacked_lstsq(a: Tensor, b: Tensor, rcond: float | None, driver: str) -> tu
     x = matmul(pinv(a, rcond=rcond), b)
     rank, values = matrix_rank(a, rtol=rcond), svdvals(a.detach())
     full = driver != "gelsy" and a.shape[-2] > a.shape[-1] and bool((rank == a.shape[-1]).all().item())
-    rest = ((b - matmul(a, x)) ** 2).sum(axis=-2)
+    rest = (absolute(b - matmul(a, x)) ** 2).sum(axis=-2)
     return (
         x,
         rest if full else rest.reshape(-1)[:0],

@@ -10,7 +10,7 @@ from ..backend.devices import CPU
 from ..backend.devices import device as find_device
 from ..backend.dtypes import is_float
 from ..errors import DTypeError, OutOfRangeError, ShapeError
-from . import inplace, torch_names
+from . import complex, inplace, torch_names
 
 OPERATORS = {
     "add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
@@ -33,7 +33,8 @@ ALIASES = {
 
 # Functions (not ops) that are methods too.
 FUNCTIONS = (
-    "allclose", "array_split", "chunk", "diag", "diff", "dot", "flatten", "gather", "index_select", "inverse", "logdet",
+    "allclose", "angle", "array_split", "chunk", "conj", "diag", "diff", "dot", "flatten", "gather", "index_select",
+    "inverse", "istft", "logdet", "stft",
     "narrow", "outer", "ravel", "split", "t", "unbind", "unflatten",
 )  # fmt: skip
 
@@ -213,6 +214,16 @@ def _expand_as(self: Tensor, other: Tensor) -> Tensor:
     return _expand(self, other.shape)
 
 
+def _unfold(self: Tensor, dimension: int, size: int, step: int) -> Tensor:
+    """Return the windows of `size` elements that begin every `step` elements along an axis, along a new last axis.
+
+    >>> gg.arange(5).unfold(0, 3, 2)
+    tensor([[0, 1, 2],
+            [2, 3, 4]])
+    """
+    return OPS["sliding_windows"](self, axis=dimension, size=size, step=step)
+
+
 def _type_as(self: Tensor, other: Tensor) -> Tensor:
     """Return this Tensor with the dtype of `other`.
 
@@ -274,6 +285,16 @@ def _matrix_transposed(self: Tensor) -> Tensor:
     return OPS["swapaxes"](self, axis1=-2, axis2=-1)
 
 
+def _adjoint(self: Tensor) -> Tensor:
+    """This Tensor with its last two axes swapped, and complex numbers conjugated.
+
+    >>> gg.tensor([[1j, 2]]).mH
+    tensor([[0.-1.j],
+            [2.-0.j]])
+    """
+    return complex.conj(_matrix_transposed(self))
+
+
 def _is_cuda(self: Tensor) -> bool:
     """Whether the memory is a GPU's.
 
@@ -286,7 +307,10 @@ def _is_cuda(self: Tensor) -> bool:
 PROPERTIES: dict[str, Callable] = {
     "T": _reversed_axes,
     "mT": _matrix_transposed,
-    "mH": _matrix_transposed,
+    "mH": _adjoint,
+    "H": _adjoint,
+    "real": complex.real,
+    "imag": complex.imag,
     "is_cuda": _is_cuda,
     "size": _size,
 }
@@ -303,10 +327,12 @@ def _pin_memory(self: Tensor) -> Tensor:
 METHODS: dict[str, Callable] = {
     "transpose": _transpose, "permute": _permute, "view": _view, "astype": _astype,
     "contiguous": _contiguous, "expand": _expand, "dim": _dim, "numel": _numel, "is_contiguous": _is_contiguous,
-    "element_size": _element_size, "is_floating_point": _is_floating_point, "reshape_as": _reshape_as,
-    "view_as": _reshape_as, "expand_as": _expand_as, "pin_memory": _pin_memory, "type_as": _type_as,
+    "element_size": _element_size, "is_complex": complex.is_complex, "is_floating_point": _is_floating_point,
+    "reshape_as": _reshape_as,
+    "view_as": _reshape_as, "expand_as": _expand_as, "pin_memory": _pin_memory, "type_as": _type_as, "unfold": _unfold,
     "float": _cast("float32"), "double": _cast("float64"), "half": _cast("float16"), "bfloat16": _cast("bfloat16"),
     "int": _cast("int32"), "long": _cast("int64"), "bool": _cast("bool"),
+    "cfloat": _cast("complex64"), "cdouble": _cast("complex128"),
 }  # fmt: skip
 
 
@@ -336,9 +362,20 @@ def attach(functions: Mapping[str, Any]) -> None:
         inplace.named_as_method(method, name)
         setattr(Tensor, name, method)
     for name, get in PROPERTIES.items():
-        setattr(Tensor, name, property(get))
+        setattr(Tensor, name, property(get, _set_part(get) if name in ("real", "imag") else None))
     Tensor.__getitem__ = _getitem
     inplace.attach(ALIASES, {name: functions[name] for name in torch_names.CLASHES})
+
+
+def _set_part(get: Callable) -> Callable:
+    """Return the setter of the real or imaginary parts, which `get` gives."""
+
+    def set_part(self: Tensor, value: Any) -> None:
+        if self.dtype.kind != "c" and get is complex.imag:
+            raise DTypeError(f"imag: a tensor of {self.dtype} has no imaginary part to set")
+        get(self)[...] = value
+
+    return set_part
 
 
 def _getitem(self: Tensor, index: Any) -> Tensor:

@@ -12,7 +12,7 @@ from ..autograd.tensor import Tensor
 from ..backend.devices import CPU
 from ..errors import ShapeError
 from .decompose import svdvals
-from .elementwise.arithmetic import infinite_for_zero
+from .elementwise.arithmetic import direction, infinite_for_zero
 from .shape import expand_dims, moveaxis
 
 __all__ = ["matrix_norm", "norm", "vector_norm"]
@@ -30,20 +30,25 @@ def _with_kept_axes(value: Any, axis: Any, ndim: int, keepdims: bool) -> Any:
     return xp(value).expand_dims(value, axis=tuple(a % ndim for a in axes))
 
 
+def squares(x: Any) -> Any:
+    """Return the squares of the sizes of the elements of a raw array."""
+    return x * x if x.dtype.kind != "c" else x.real * x.real + x.imag * x.imag
+
+
 def p_norm(x: Any, ord: float = 2, axis: Any = None, keepdims: bool = False) -> Any:
     """Return `vector_norm` of a raw array, in float32 for 16-bit floats."""
     x, ns = raised(x), xp(x)
     if ord == 2 and axis is None and ns is CPU.xp:  # cuBLAS is no faster, and cannot be captured in a graph
         flat = x.reshape(-1)
-        out = ns.sqrt(ns.dot(flat, flat))
+        out = ns.sqrt(ns.vdot(flat, flat).real)
         return out.reshape((1,) * x.ndim) if keepdims else out
     if ord == 2:
-        return ns.sqrt((x * x).sum(axis=axis, keepdims=keepdims))
+        return ns.sqrt(squares(x).sum(axis=axis, keepdims=keepdims))
     size = ns.abs(x)
     if ord in (_INF, -_INF):
         return (size.max if ord > 0 else size.min)(axis=axis, keepdims=keepdims)
     if ord == 0:
-        return (x != 0).astype(x.dtype).sum(axis=axis, keepdims=keepdims)
+        return (x != 0).astype(size.dtype).sum(axis=axis, keepdims=keepdims)
     if ord == 1:
         return size.sum(axis=axis, keepdims=keepdims)
     return (size**ord).sum(axis=axis, keepdims=keepdims) ** (1 / ord)
@@ -70,6 +75,7 @@ def p_norm(x: Any, ord: float = 2, axis: Any = None, keepdims: bool = False) -> 
     ],
     dtypes="float",
     autocast={"cuda": "float32"},
+    complex=True,
 )
 def vector_norm(x, *, ord=2, axis=None, keepdims=False):
     """Return (sum |x_i|^ord)^(1/ord) over `axis`, or over all elements.
@@ -90,12 +96,12 @@ def _vector_norm_rule(g: Any, x: Any, out: Any, axis: Any, keepdims: bool, ord: 
         return x * (g / infinite_for_zero(out))
     if ord == 0:
         return xp(x).zeros_like(x)
-    sign = ns.sign(x)
+    sign = direction(x)
     if ord == 1:
         return g * sign
-    size = x * sign
+    size = xp(x).absolute(x) if x.dtype.kind == "c" else x * sign
     if ord in (_INF, -_INF):
-        best = (size == out).astype(x.dtype)
+        best = (size == out).astype(size.dtype)
         return g * sign * (best / best.sum(axis=axis, keepdims=True))
     zero = (size == 0) | (out == 0)
     ratio = ns.where(zero, 1.0, size / infinite_for_zero(out))

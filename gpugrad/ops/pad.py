@@ -49,6 +49,7 @@ def _widths(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
     ],
     exact=True,
     dtypes="own",
+    complex=True,
 )
 def pad(x, *, pad_width, mode="constant", constant_values=0):
     """Return x with `pad_width` more elements before and after each axis.
@@ -95,6 +96,7 @@ pad.vjp(x=_pad_rule)
         s.case(s(4, 3), pad_width=((2, 1), (0, 0)), mode="symmetric"),
     ],
     exact_gradient=True,
+    complex=True,
 )
 def pad_adjoint(x, *, pad_width, mode):
     """Return the adjoint of `pad`: x without its borders, each border element added to the one that it is a copy of."""

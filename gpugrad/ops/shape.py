@@ -19,7 +19,7 @@ __all__ = [
     "reshape", "squeeze", "swapaxes", "swapdims", "t", "transpose", "unflatten", "unsqueeze",
 ]  # fmt: skip
 
-_view = partial(op, view=True, exact=True, dtypes="own")
+_view = partial(op, view=True, exact=True, dtypes="own", complex=True)
 
 
 @_view(

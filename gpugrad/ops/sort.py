@@ -48,6 +48,7 @@ _SORTS: tuple[dict, ...] = ({}, {"axis": 0}, {"axis": 0, "descending": True}, {"
         s.case(s(3, 0), descending=True),
         s.case(np.tile(s.distinct(2, 4), (1, 2)), smooth=False),
     ],
+    complex=True,
 )
 def sort(x, *, axis=-1, kind=None, order=None, descending=False, stable=True):
     """Return x in ascending order along `axis` (None: flattened). Equal elements keep their order; NaN counts as the
@@ -79,6 +80,7 @@ sort.vjp(x=_sort_rule)
         s.case(s.ints(3, 9), descending=True),
         s.case(s(0, 3)),
     ],
+    complex=True,
 )
 def argsort(x, *, axis=-1, kind=None, order=None, descending=False, stable=True):
     """Return the indices (int64) that sort x along `axis` (None: flattened). Equal elements keep their order.
@@ -131,6 +133,7 @@ topk.vjp(x=lambda g, out, axis, x_shape: xp(g[0]).put_along(g[0], out[1], axis=a
         s.case(s.ints(3, 2, 4), return_index=True, return_inverse=True, return_counts=True),
     ],
     dtypes="own",
+    complex=True,
 )
 def unique(x, *, return_index=False, return_inverse=False, return_counts=False, axis=None, equal_nan=True, sorted=True):
     """Return the distinct elements (slices along `axis`) in ascending order, and on request more about them.
@@ -256,7 +259,7 @@ def _edges(s: Any) -> Any:
     return s.distinct(4).cumsum() ** 2 + s.ints(1, 4).cumsum()
 
 
-@op(samples=lambda s: [s.case(s.ints(2, 3, 4)), s.case(s.bools(5)), s.case(s(0, 3))], dtypes="own")
+@op(samples=lambda s: [s.case(s.ints(2, 3, 4)), s.case(s.bools(5)), s.case(s(0, 3))], dtypes="own", complex=True)
 def nonzero(x):
     """Return the positions of the non-zero elements: a tuple of one index vector (int64) per axis.
 
@@ -266,7 +269,7 @@ def nonzero(x):
     return tuple(xp(x).nonzero(x))
 
 
-@op(samples=lambda s: [s.case(s.ints(2, 3, 4)), s.case(s.bools(5)), s.case(s(0, 3))], dtypes="own")
+@op(samples=lambda s: [s.case(s.ints(2, 3, 4)), s.case(s.bools(5)), s.case(s(0, 3))], dtypes="own", complex=True)
 def argwhere(x):
     """Return the positions of the non-zero elements, one per row: (count, ndim), int64.
 
@@ -277,7 +280,7 @@ def argwhere(x):
     return xp(x).argwhere(x)
 
 
-@op(samples=lambda s: [s.case(s.ints(2, 3, 4)), s.case(s.bools(5)), s.case(s(0, 3))], dtypes="own")
+@op(samples=lambda s: [s.case(s.ints(2, 3, 4)), s.case(s.bools(5)), s.case(s(0, 3))], dtypes="own", complex=True)
 def flatnonzero(x):
     """Return the positions of the non-zero elements of the flattened x (int64).
 
@@ -342,6 +345,7 @@ def histogram(x, *, bins=10, range=None, density=False, weights=None):
         s.case(s.ints(5, 4), s.ints(5, 2), invert=True),
         s.case(s.ints(3, 0), s.ints(3, 2)),
     ],
+    complex=True,
 )
 def isin(x, test, *, assume_unique=False, invert=False):
     """Return whether each element of x is among those of `test` (with `invert`: is not), as a bool array of x's shape.

@@ -49,8 +49,8 @@ def test_gradients_flow_over_what_was_taken_in():
 def test_what_dlpack_cannot_do(device):
     with pytest.raises(DTypeError, match="a list has no __dlpack__"):
         gg.from_dlpack([1])
-    with pytest.raises(DTypeError, match="complex64"):
-        gg.from_dlpack(torch.zeros(1, dtype=torch.complex64))
+    with pytest.raises(DTypeError, match="uint16"):
+        gg.from_dlpack(torch.zeros(1, dtype=torch.uint16))
     with pytest.raises(DTypeError, match="torch.bfloat16"):
         gg.from_dlpack(torch.zeros(1).bfloat16())
     with pytest.raises(DTypeError, match="from_dlpack: .*requires? grad"):

@@ -23,9 +23,21 @@ from ..mode import no_grad
 from ..op import Op
 from ..tensor import Tensor
 from ..ufunc import Elementwise
+from .complex_inputs import check_complex_inputs, has_complex
 from .kept import check_memory
 from .numerical import gradcheck, gradgradcheck
-from .sample_call import TOLERANCES, CheckFailure, SampleCall, agree, all_agree, fortran, gradients_agree, host, strided
+from .sample_call import (
+    TOLERANCES,
+    CheckFailure,
+    SampleCall,
+    agree,
+    all_agree,
+    all_finite,
+    fortran,
+    gradients_agree,
+    strided,
+    typed_like_inputs,
+)
 from .samples import Case, Sampler
 from .sizes import check_small, small_cases
 from .special import check_special_point
@@ -116,7 +128,7 @@ def check_forward(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[C
 
 
 def _finite(values: Iterable) -> bool:
-    return all(np.isfinite(host(t).astype(float64)).all() for t in values if isinstance(t, Tensor))
+    return all(all_finite(t) for t in values if isinstance(t, Tensor))
 
 
 def check_gradient(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[Case | None, str]]:
@@ -124,12 +136,12 @@ def check_gradient(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[
 
     def body(case: Case) -> bool | None:
         call = SampleCall(op, case, device, float64)
-        if not _has_gradient(call):
+        if not call.has_gradient():
             return False
         for dtype in (float64, float32):
             call = SampleCall(op, case, device, dtype)
             got = call.gradients()
-            _typed_like_inputs(call, got)
+            typed_like_inputs(call, got)
             if op.paths[device.type] or device is not CPU:
                 generic = SampleCall(op, case, CPU, dtype).gradients(generic=True)
                 gradients_agree(call, got, generic, "gradient against the generic rule")
@@ -146,10 +158,6 @@ def check_gradient(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[
     yield from _each(cases, body, strict=True)
 
 
-def _has_gradient(call: SampleCall) -> bool:
-    return bool(call.checked) and any(o.requires_grad for o in call())
-
-
 def _numbered(call: SampleCall, check: Callable, function: Callable, tensors: list) -> None:
     """Run gradcheck or gradgradcheck; if it raises, the error also says which inputs it counted."""
     try:
@@ -163,13 +171,6 @@ def _is_large(call: SampleCall) -> bool:
     with no_grad():
         outputs = sum(o._array.size for o in call())
     return max(outputs, sum(call.inputs[i]._array.size for i in call.checked)) > SMALL
-
-
-def _typed_like_inputs(call: SampleCall, gradients: dict) -> None:
-    for i, g in gradients.items():
-        given = call.inputs[i]
-        if (g.shape, g.dtype) != (given.shape, given.dtype):
-            raise CheckFailure(f"the gradient of {call.name(i)} {given.shape} {given.dtype} is {g.shape} {g.dtype}")
 
 
 def check_sizes(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[Case | None, str]]:
@@ -198,7 +199,7 @@ def check_second_order(op: Op, cases: list[Case], device: Device) -> Iterator[tu
 
     def body(case: Case) -> bool | None:
         call = SampleCall(op, case, device, float64)
-        if not case.smooth or not _has_gradient(call):
+        if not case.smooth or not call.has_gradient():
             return False
         function, tensors = call.function()
         _numbered(call, gradgradcheck, function, tensors)
@@ -210,11 +211,14 @@ def check_second_order(op: Op, cases: list[Case], device: Device) -> Iterator[tu
 def check_dtypes(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[Case | None, str]]:
     """Check that 16-bit floats are computed in float32 and rounded once, and that mixed dtypes are promoted."""
 
-    def body(case: Case) -> None:
+    def body(case: Case) -> bool | None:
+        if has_complex(case.args):
+            return False
         for dtype in (float16, bfloat16()):
             _check_low(op, case, device, dtype)
         if op.dtypes != "own":
             _check_promotion(op, case, device)
+        return None
 
     yield from _each(cases, body)
 
@@ -227,13 +231,15 @@ def _check_low(op: Op, case: Case, device: Device, dtype: np.dtype) -> None:
         got, expected = call(), reference()
         wide = SampleCall(op, case, device, float64)()
     for a, b, w in zip(got, expected, wide, strict=True):
+        if b.dtype.kind == "c" and a.dtype != b.dtype:
+            raise CheckFailure(f"{dtype} inputs give {a.dtype} and float32 inputs {b.dtype}")
         fixed = not is_float(b.dtype) or call.attributes.get("dtype") is not None or not call.floats
-        if (not fixed or b.dtype != w.dtype) and (a.dtype, b.dtype) != (dtype, float32):
+        if (not fixed or is_float(b.dtype) and b.dtype != w.dtype) and (a.dtype, b.dtype) != (dtype, float32):
             raise CheckFailure(f"{dtype} inputs give {a.dtype} and float32 inputs {b.dtype}")
         agree(a, b, f"{dtype} against float32")
-    if case.smooth and _has_gradient(call):
+    if case.smooth and call.has_gradient():
         gradients = call.gradients()
-        _typed_like_inputs(call, gradients)
+        typed_like_inputs(call, gradients)
         tolerance = 4 * TOLERANCES[dtype.name]  # a rule may use an output that was rounded already
         gradients_agree(call, gradients, reference.gradients(), f"{dtype} gradient against float32", tolerance)
 
@@ -263,6 +269,15 @@ def _check_promotion(op: Op, case: Case, device: Device) -> None:
             number, array = call.given(i, 2), call.given(i, Tensor(np.array(2, np.float32), device=device))
             all_agree(number(), array(), f"the Python number 2 for {call.name(i)} against the same in float32")
             gradients_agree(call, number.gradients(), array.gradients(), f"gradient with 2 for {call.name(i)},")
+
+
+def check_complex(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[Case | None, str]]:
+    """Check values and gradients for complex inputs, made of the real ones; an op that takes none must refuse them."""
+
+    def body(case: Case) -> bool:
+        return check_complex_inputs(op, case, device)
+
+    yield from _each(cases if op.complex else cases[:2], body)
 
 
 def check_layout(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[Case | None, str]]:
@@ -303,7 +318,7 @@ def check_kept(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[Case
 
     def body(case: Case) -> bool | None:
         call = SampleCall(op, case, device, float32)
-        if not _has_gradient(call):
+        if not call.has_gradient():
             return False
         for name, was_read in check_memory(call).items():
             unread[name] = unread.get(name, True) and not was_read
@@ -316,6 +331,6 @@ def check_kept(op: Op, cases: list[Case], device: Device) -> Iterator[tuple[Case
 
 CHECKS: dict[str, Callable[[Op, list[Case], Device], Iterator[tuple[Case | None, str]]]] = {
     "declared": check_declaration, "forward": check_forward, "gradient": check_gradient, "sizes": check_sizes,
-    "second order": check_second_order, "dtypes": check_dtypes, "layout": check_layout, "memory": check_kept,
-    "deterministic": check_determinism,
+    "second order": check_second_order, "dtypes": check_dtypes, "complex": check_complex, "layout": check_layout,
+    "memory": check_kept, "deterministic": check_determinism,
 }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
-from ...backend.dtypes import is_float
+from ...backend.dtypes import is_inexact
 from ..graph import Node, OpNode, OutputNode
 from ..paths import rule_names
 from ..tensor import Tensor, wrap
@@ -102,5 +102,5 @@ def _reads(call: SampleCall, node: OpNode, name: str) -> bool:
 
 
 def _upstream(call: SampleCall, node: OpNode) -> Any:
-    gradients = tuple(o._array * 0 + 1 if is_float(o.dtype) else None for o in call())
+    gradients = tuple(o._array * 0 + 1 if is_inexact(o.dtype) else None for o in call())
     return gradients if node.outputs is not None else gradients[0]

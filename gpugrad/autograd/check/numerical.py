@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...backend.dtypes import float64, is_float
+from ...backend.dtypes import float64, is_inexact, real_of
 from ...errors import DTypeError, GradcheckError, GradientError
 from ..functional import grad
 from ..mode import enable_grad, is_grad_enabled, no_grad
 from ..tensor import Tensor, wrap
+from .parts import parts, random_like, shape_of_parts, whole
 
 DEFAULTS = (1e-6, 1e-5, 1e-3)
 
@@ -35,7 +37,8 @@ def gradcheck(
     `fast_mode` compares one random direction instead.
 
     func: takes `inputs`, returns a Tensor or a tuple of them.
-    inputs: a Tensor or a sequence; float64 unless you set the tolerances. Other arguments are passed through.
+    inputs: a Tensor or a sequence; float64 or complex128 unless you set the tolerances. Other arguments are passed
+    through. A complex number counts as two real ones, along a last axis.
     nondet_tol: how far two backward passes may differ.
     check_grad_dtypes: gradients must have their input's dtype.
     Returns True; raises GradcheckError (or returns False if not `raise_exception`) naming the element that differs,
@@ -50,7 +53,7 @@ def gradcheck(
     if not checked:
         raise GradientError("gradcheck: no input requires a gradient; pass float64 tensors with requires_grad=True")
     for i in checked:
-        if inputs[i].dtype != float64 and (eps, atol, rtol) == DEFAULTS:
+        if real_of(inputs[i].dtype) != float64 and (eps, atol, rtol) == DEFAULTS:
             raise DTypeError(
                 f"gradcheck: input {i} is {inputs[i].dtype}, too coarse for eps={eps} and the default tolerances; "
                 "pass float64 inputs, or your own eps, atol and rtol"
@@ -120,13 +123,13 @@ def _random_like(func: Callable, inputs: tuple) -> tuple:
     with no_grad():
         outputs = _floats(func(*inputs))
     rng = np.random.default_rng(0)
-    arrays = [o.device.asarray(rng.uniform(-1, 1, o.shape), o.dtype) for o in outputs]
+    arrays = [o.device.asarray(random_like(rng, o.shape, o.dtype), o.dtype) for o in outputs]
     return tuple(wrap(a, o.device, None).requires_grad_() for a, o in zip(arrays, outputs, strict=True))
 
 
 def _floats(outputs: Any) -> tuple:
     outputs = (outputs,) if isinstance(outputs, Tensor) else tuple(outputs)
-    return tuple(o for o in outputs if is_float(o.dtype))
+    return tuple(o for o in outputs if is_inexact(o.dtype))
 
 
 class _Check(NamedTuple):
@@ -147,24 +150,25 @@ class _Check(NamedTuple):
     def values(self) -> list[np.ndarray]:
         """Return the outputs on the host, computed without recording."""
         with no_grad():
-            return [np.array(o.device.to_host(o._array), float64) for o in _floats(self.func(*self.inputs))]
+            return [parts(np.array(o.device.to_host(o._array))) for o in _floats(self.func(*self.inputs))]
 
     def gradient_of(self, output: Tensor, vector: np.ndarray) -> list[Tensor | None]:
         """Return the gradients of one output from upstream `vector`; None for an input that it does not depend on."""
         if not output.requires_grad:
             return [None] * len(self.checked)
-        upstream = wrap(output.device.asarray(vector, output.dtype), output.device, None)
+        upstream = wrap(output.device.asarray(whole(vector, output.dtype)), output.device, None)
         wanted = [self.inputs[i] for i in self.checked]
         return list(grad([output], wanted, [upstream], retain_graph=True, allow_unused=True))
 
     def host(self, gradient: Tensor | None, i: int) -> np.ndarray:
-        shape = self.inputs[i].shape
-        return np.zeros(shape) if gradient is None else np.asarray(gradient.device.to_host(gradient._array), float64)
+        if gradient is None:
+            return np.zeros(shape_of_parts(self.inputs[i]))
+        return parts(gradient.device.to_host(gradient._array))
 
     def same_twice(self, outputs: Sequence, tolerance: float) -> None:
         rng = np.random.default_rng(1)
         for j, output in enumerate(outputs):
-            vector = rng.uniform(-1, 1, output.shape)
+            vector = rng.uniform(-1, 1, shape_of_parts(output))
             runs = self.gradient_of(output, vector), self.gradient_of(output, vector)
             for i, a, b in zip(self.checked, *runs, strict=True):
                 first, second = self.host(a, i), self.host(b, i)
@@ -179,7 +183,9 @@ class _Check(NamedTuple):
 
     def gradient_types(self, outputs: Sequence, dtypes: bool) -> None:
         for j, output in enumerate(outputs):
-            for i, gradient in zip(self.checked, self.gradient_of(output, np.ones(output.shape)), strict=True):
+            for i, gradient in zip(
+                self.checked, self.gradient_of(output, np.ones(shape_of_parts(output))), strict=True
+            ):
                 given, which = self.inputs[i], f"gradcheck: output {j}, input {i}"
                 if gradient is not None and gradient.shape != given.shape:
                     raise GradcheckError(f"{which} has shape {given.shape}, its gradient {gradient.shape}")
@@ -188,15 +194,16 @@ class _Check(NamedTuple):
 
     def elements(self, outputs: Sequence) -> None:
         """Compare every derivative of every output."""
-        analytic = [[np.zeros((o._array.size, *self.inputs[i].shape)) for i in self.checked] for o in outputs]
+        shapes = [shape_of_parts(o) for o in outputs]
+        analytic = [[np.zeros((prod(s), *shape_of_parts(self.inputs[i]))) for i in self.checked] for s in shapes]
         for j, output in enumerate(outputs):
-            for k in range(output._array.size):
-                vector = np.zeros(output.shape)
+            for k in range(prod(shapes[j])):
+                vector = np.zeros(shapes[j])
                 vector.reshape(-1)[k] = 1
                 for table, i, gradient in zip(analytic[j], self.checked, self.gradient_of(output, vector), strict=True):
                     table[k] = self.host(gradient, i)
         for n, i in enumerate(self.checked):
-            step = np.zeros(self.inputs[i].shape)
+            step = np.zeros(shape_of_parts(self.inputs[i]))
             for index in np.ndindex(step.shape):
                 step[index] = 1
                 numerical = self.differences(i, step)
@@ -207,8 +214,8 @@ class _Check(NamedTuple):
     def direction(self, outputs: Sequence) -> None:
         """Compare one random combination of the derivatives for each pair of input and output."""
         rng = np.random.default_rng(2)
-        steps = [_random(rng, self.inputs[i].shape) for i in self.checked]
-        vectors = [_random(rng, o.shape) for o in outputs]
+        steps = [_random(rng, shape_of_parts(self.inputs[i])) for i in self.checked]
+        vectors = [_random(rng, shape_of_parts(o)) for o in outputs]
         rows = [self.gradient_of(o, v) for o, v in zip(outputs, vectors, strict=True)]
         for n, i in enumerate(self.checked):
             for j, values in enumerate(self.differences(i, steps[n])):
@@ -249,7 +256,7 @@ def _moved(tensor: Tensor, step: np.ndarray) -> Iterator[None]:
     """Return `tensor` with its array replaced by a copy moved along `step`; the array itself stays as it is."""
     kept = tensor._array
     try:
-        tensor._array = kept + tensor.device.asarray(step.astype(kept.dtype))
+        tensor._array = kept + tensor.device.asarray(whole(step, kept.dtype))
         yield
     finally:
         tensor._array = kept

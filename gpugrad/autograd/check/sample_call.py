@@ -12,15 +12,17 @@ from typing import Any
 import numpy as np
 
 from ...backend.devices import Device
-from ...backend.dtypes import as_dtype, finfo, is_float, is_low
+from ...backend.dtypes import as_dtype, complex_of, finfo, is_float, is_inexact, is_low
 from ...backend.namespace import xp
 from ..functional import grad
 from ..op import Op
 from ..tensor import Tensor, wrap
+from .parts import parts, random_like
 from .samples import Case
 
 # The allowed difference between two ways to compute a value, relative to the largest value (at least 1).
 TOLERANCES = {"float64": 1e-10, "float32": 1e-5, "float16": 4e-3, "bfloat16": 3e-2}
+TOLERANCES |= {"complex128": 1e-10, "complex64": 1e-5}
 
 
 class CheckFailure(AssertionError):
@@ -36,16 +38,17 @@ class SampleCall:
         self.inputs = [self._placed(v) for v in given]
         self.attributes = {name: self._placed(v) for name, v in attributes.items()}
         free = [(i, t) for i, t in enumerate(self.inputs) if i not in op.fixed and isinstance(t, Tensor)]
-        self.floats = [i for i, t in free if is_float(t.dtype)]
+        self.floats = [i for i, t in free if is_inexact(t.dtype)]
         self.checked = [i for i in self.floats if op.input_name(i) in op.rules]
         for i in self.checked:
             self.inputs[i].requires_grad_()
         self._before = self._bytes()
 
     def _placed(self, value: Any) -> Any:
-        if isinstance(value, (np.ndarray, np.floating)):
+        if isinstance(value, (np.ndarray, np.inexact)):
             value = np.asarray(value)
-            array = value.astype(self.dtype) if is_float(value.dtype) and value.dtype != self.dtype else value
+            wanted = self.dtype if is_float(value.dtype) else complex_of(self.dtype)
+            array = value.astype(wanted) if is_inexact(value.dtype) and value.dtype != wanted else value
             array = self.device.asarray(array.copy(order="K") if array is value else array)
             return wrap(self.arrange(array) if self.arrange else array, self.device, None)
         return type(value)(self._placed(v) for v in value) if type(value) in (list, tuple) else value
@@ -91,9 +94,13 @@ class SampleCall:
         self.unchanged("backward")
         return {i: g for i, g in zip(wanted, found, strict=True) if g is not None}
 
+    def has_gradient(self) -> bool:
+        """Return whether a gradient flows from an output to an input."""
+        return bool(self.checked) and any(o.requires_grad for o in self())
+
     def upstream(self, output: Tensor, make: Callable | None = None) -> Tensor:
         """The upstream gradient of an output; `make` changes its array."""
-        array = np.random.default_rng(3).uniform(-1, 1, output.shape).astype(output.dtype)
+        array = np.asarray(random_like(np.random.default_rng(3), output.shape, output.dtype)).astype(output.dtype)
         return wrap(make(self.device.asarray(array)) if make else self.device.asarray(array), self.device, None)
 
     def given(self, i: int, value: Any) -> SampleCall:
@@ -124,6 +131,19 @@ def host(tensor: Tensor) -> np.ndarray:
     return np.asarray(tensor.device.to_host(tensor._array))
 
 
+def typed_like_inputs(call: SampleCall, gradients: dict) -> None:
+    """Raise CheckFailure unless each gradient has the shape and the dtype of its input."""
+    for i, g in gradients.items():
+        given = call.inputs[i]
+        if (g.shape, g.dtype) != (given.shape, given.dtype):
+            raise CheckFailure(f"the gradient of {call.name(i)} {given.shape} {given.dtype} is {g.shape} {g.dtype}")
+
+
+def all_finite(tensor: Tensor) -> bool:
+    """Return whether all values of a Tensor are finite."""
+    return bool(np.isfinite(parts(host(tensor))).all())
+
+
 @contextmanager
 def without_paths(op: Op) -> Iterator[None]:
     """Strip `op` of its device paths within a `with` block."""
@@ -146,7 +166,10 @@ def agree(got: Tensor, expected: Tensor, what: str, tolerance: float | None = No
     if tolerance is None:
         names = {got.dtype.name, expected.dtype.name}
         tolerance = max((TOLERANCES.get(name, 0.0) for name in names), default=0.0)
-    a, b = (host(t).astype(np.float64) for t in (got, expected))
+    a, b = (host(t) for t in (got, expected))
+    if a.dtype.kind != b.dtype.kind and "c" in (a.dtype.kind, b.dtype.kind):
+        a, b = (values.astype(np.complex128) for values in (a, b))
+    a, b = parts(a), parts(b)
     finite = np.abs(b[np.isfinite(b)])
     allowed = tolerance * (max(1.0, finite.max()) if finite.size else 1.0)
     right = (np.abs(a - b) <= allowed) | (a == b) | (np.isnan(a) & np.isnan(b))

@@ -18,14 +18,20 @@ class Case:
     smooth=False: a point at which central differences say nothing, a kink or the edge of a domain. `gradient` then
     gives, by input, the gradient of the sum of all outputs; without it, the gradient must lie between the slopes on
     both sides, and all must be finite. symmetric: only steps that keep the matrices symmetric are derivatives; then
-    derivatives along these are checked.
+    derivatives along these are checked. real_only: no complex inputs are made of these.
     """
 
     def __init__(
-        self, args: tuple, kwargs: dict, smooth: bool = True, gradient: dict | None = None, symmetric: bool = False
+        self,
+        args: tuple,
+        kwargs: dict,
+        smooth: bool = True,
+        gradient: dict | None = None,
+        symmetric: bool = False,
+        real_only: bool = False,
     ):
         self.args, self.kwargs = args, kwargs
-        self.smooth, self.gradient, self.symmetric = smooth, gradient, symmetric
+        self.smooth, self.gradient, self.symmetric, self.real_only = smooth, gradient, symmetric, real_only
 
     def __repr__(self) -> str:
         def show(value: Any) -> str:
@@ -45,6 +51,10 @@ class Sampler:
     def __call__(self, *shape: int) -> np.ndarray:
         """Draw standard normal values."""
         return np.asarray(self.rng.standard_normal(shape))
+
+    def complex(self, *shape: int) -> np.ndarray:
+        """Draw complex numbers whose parts are standard normal values."""
+        return np.asarray(self(*shape) + 1j * self(*shape))
 
     def uniform(self, low: float, high: float, *shape: int) -> np.ndarray:
         """Draw values between `low` and `high`."""
@@ -75,10 +85,15 @@ class Sampler:
 
     @staticmethod
     def case(
-        *args: Any, smooth: bool = True, gradient: dict | None = None, symmetric: bool = False, **kwargs: Any
+        *args: Any,
+        smooth: bool = True,
+        gradient: dict | None = None,
+        symmetric: bool = False,
+        real_only: bool = False,
+        **kwargs: Any,
     ) -> Case:
         """Return the call `op(*args, **kwargs)` as a case; see `Case` for the other arguments."""
-        return Case(args, kwargs, smooth, gradient, symmetric)
+        return Case(args, kwargs, smooth, gradient, symmetric, real_only)
 
 
 def unary(low: float = -2.0, high: float = 2.0, smooth: bool = True) -> Callable[[Sampler], list[Case]]:

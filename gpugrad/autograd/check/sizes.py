@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..functional import grad
-from .sample_call import CheckFailure, SampleCall, host
+from .sample_call import CheckFailure, SampleCall, all_finite
 from .samples import Case
 
 
@@ -68,12 +68,12 @@ def check_small(call: SampleCall) -> None:
             raise CheckFailure(f"it gives {a.shape} {a.dtype}, and its generic body {b.shape} {b.dtype}")
     if not call.checked or not any(o.requires_grad for o in outputs):
         return
-    finite = all(np.isfinite(host(o).astype(np.float64)).all() for o in outputs)
+    finite = all(map(all_finite, outputs))
     for found in (call.gradients(), call.gradients(generic=True)):
         for i, gradient in found.items():
             if gradient.shape != call.inputs[i].shape:
                 raise CheckFailure(f"the gradient of {call.name(i)} {call.inputs[i].shape} is {gradient.shape}")
-            if finite and not np.isfinite(host(gradient)).all():
+            if finite and not all_finite(gradient):
                 raise CheckFailure(f"the gradient of {call.name(i)} is not finite, and all values are")
     _check_second_order(call)
 

@@ -111,6 +111,7 @@ def _layers(s: Any) -> Iterator:
     bench=_layers,
     flops=lambda weight, out: 2 * out.size * weight[0].size,
     exact_gradient=True, autocast="low",
+    complex="holomorphic",
 )  # fmt: skip
 def convolution(x, weight, bias=None, *, stride, padding, dilation, groups):
     """Return the convolution of x (N, C, *S) with weight (K, C/groups, *F), plus bias (K,): (N, K, *O).
@@ -153,6 +154,7 @@ convolution.vjp(
     samples=lambda s: [s.case(s(*_output_shape(c)), s(*c["w"]), shape=c["x"], **_arguments(c)) for c in _CASES],
     exact_gradient=True,
     autocast="low",
+    complex="holomorphic",
 )
 def convolution_input_gradient(y, weight, *, shape, stride, padding, dilation, groups):
     """Return the adjoint of `convolution` in its input: y (N, K, *O), weight (K, C/groups, *F) -> `shape` (N, C, *S).
@@ -201,6 +203,7 @@ convolution_input_gradient.vjp(
 @op(
     samples=lambda s: [s.case(s(*_output_shape(c)), s(*c["x"]), shape=c["w"], **_arguments(c)) for c in _CASES],
     exact_gradient=True,
+    complex="holomorphic",
 )
 def convolution_weight_gradient(y, x, *, shape, stride, padding, dilation, groups):
     """Return the adjoint of `convolution` in its weight: y (N, K, *O), x (N, C, *S) -> `shape` (K, C/groups, *F).

@@ -75,7 +75,8 @@ def _doubling(combine: Any, arrays: tuple, axis: int) -> tuple:
         s.case(s(3, 4), s(3, 4)), s.case(s(5, 2), s(5, 2), axis=0), s.case(s(7), s(7)), s.case(s(3, 1), s(3, 4)),
         s.case(s(4), s(3, 4)),
         s.case(s(3, 0), s(3, 0)), s.case(s(4, 3).T, s(3, 8)[:, ::2]),
-    ]
+    ],
+    complex="holomorphic",
 )  # fmt: skip
 def linear_scan(a, b, *, axis=-1):
     """Return the linear recurrence out_i = a_i * out_(i-1) + b_i along `axis`, starting from 0; a and b are broadcast.
@@ -113,10 +114,16 @@ def _rows(s: Any) -> Any:
 
 
 def _flat_cases(s: Any) -> list:
-    return [*_cases(s), s.case(s(3, 4)), s.case(s()), s.case(s(3), axis=0, dtype="float64"), s.case(s(3, 0), axis=1)]
+    return [
+        *_cases(s),
+        s.case(s(3, 4)),
+        s.case(s()),
+        s.case(s(3), axis=0, dtype="float64", real_only=True),
+        s.case(s(3, 0), axis=1),
+    ]
 
 
-@op(samples=lambda s: [*_flat_cases(s), *_long(s)], bench=_rows, autocast={"cuda": "float32"})
+@op(samples=lambda s: [*_flat_cases(s), *_long(s)], bench=_rows, autocast={"cuda": "float32"}, complex=True)
 def cumsum(x, *, axis=None, dtype=None):
     """Return the running sum along `axis`, or of the flattened x.
 
@@ -142,7 +149,7 @@ def _cumprod_cases(s: Any) -> list:
     return [*_flat_cases(s), s.case(zeros, axis=1), s.case(zeros, axis=0)]
 
 
-@op(samples=_cumprod_cases, bench=_rows, autocast={"cuda": "float32"})
+@op(samples=_cumprod_cases, bench=_rows, autocast={"cuda": "float32"}, complex="holomorphic")
 def cumprod(x, *, axis=None, dtype=None):
     """Return the running product along `axis`, or of the flattened x.
 

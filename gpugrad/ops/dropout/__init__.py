@@ -8,7 +8,10 @@ from ...backend.philox import words
 __all__ = []  # ops that nn.functional calls
 
 
-@op(samples=lambda s: [s.case(s(3, 4), s.bools(3, 4), scale=2.0), s.case(s(2, 3, 4), s.bools(2, 3, 1), scale=1.25)])
+@op(
+    samples=lambda s: [s.case(s(3, 4), s.bools(3, 4), scale=2.0), s.case(s(2, 3, 4), s.bools(2, 3, 1), scale=1.25)],
+    complex=True,
+)
 def apply_mask(x, mask: Fixed, *, scale):
     """Return x * mask * scale, with the mask (bool) broadcast to x: dropout with a mask that was drawn before.
 

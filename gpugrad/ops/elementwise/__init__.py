@@ -3,8 +3,12 @@
 from . import (
     activation,
     arithmetic,
+    bessel,
     comparison,
     exponential,
+    gamma,
+    logarithmic,
+    normal,
     piecewise,
     rounding,
     selection,
@@ -13,9 +17,13 @@ from . import (
 )
 from .activation import *
 from .arithmetic import *
+from .bessel import *
 from .bias_activation import bias_activation
 from .comparison import *
 from .exponential import *
+from .gamma import *
+from .logarithmic import *
+from .normal import *
 from .piecewise import *
 from .rounding import *
 from .selection import *
@@ -26,8 +34,12 @@ __all__ = [  # pyright: ignore[reportUnsupportedDunderAll]
     "bias_activation",
     *activation.__all__,
     *arithmetic.__all__,
+    *bessel.__all__,
     *comparison.__all__,
     *exponential.__all__,
+    *gamma.__all__,
+    *logarithmic.__all__,
+    *normal.__all__,
     *piecewise.__all__,
     *rounding.__all__,
     *selection.__all__,

@@ -21,7 +21,7 @@ def _zeros(g: Any) -> Any:
     return xp(g).zeros_like(g)
 
 
-@ufunc(samples=binary(), exact_gradient=True, inplace=True)
+@ufunc(samples=binary(), exact_gradient=True, inplace=True, complex=True)
 def add(x, y):
     """Return x + y.
 
@@ -33,7 +33,7 @@ def add(x, y):
 add.vjp(x=lambda g: g, y=lambda g: g)
 
 
-@ufunc(samples=binary(), exact_gradient=True, inplace=True)
+@ufunc(samples=binary(), exact_gradient=True, inplace=True, complex=True)
 def subtract(x, y):
     """Return x - y.
 
@@ -45,7 +45,7 @@ def subtract(x, y):
 subtract.vjp(x=lambda g: g, y=lambda g: -g)
 
 
-@ufunc(samples=binary(), inplace=True)
+@ufunc(samples=binary(), inplace=True, complex="holomorphic")
 def multiply(x, y):
     """Return x * y.
 
@@ -57,7 +57,7 @@ def multiply(x, y):
 multiply.vjp(x=lambda g, y: g * y, y=lambda g, x: g * x)
 
 
-@ufunc(samples=binary(right=(0.5, 2)), dtypes="float", inplace=True)
+@ufunc(samples=binary(right=(0.5, 2)), dtypes="float", inplace=True, complex="holomorphic")
 def divide(x, y):
     """Return x / y; integers give the default float dtype.
 
@@ -115,7 +115,7 @@ def _power_cases(s: Any) -> list:
     return [*binary(left=(0.5, 2))(s), *constants, at_zero, limits]
 
 
-@elementwise(samples=_power_cases, inplace=True, autocast={"cuda": "float32"})
+@elementwise(samples=_power_cases, inplace=True, autocast={"cuda": "float32"}, complex="holomorphic")
 def power(x, y):
     """Return x to the power y.
 
@@ -125,8 +125,8 @@ def power(x, y):
     >>> gg.power([1.0, 2.0, 3.0], 2)
     tensor([1., 4., 9.])
     """
-    if isinstance(y, np.ndarray) and not y.ndim and y.dtype.kind == "f":
-        return _constant_power(x, y.item())
+    if isinstance(y, np.ndarray) and not y.ndim and (y.dtype.kind == "f" or y.dtype.kind == "c" and not y.imag):
+        return _constant_power(x, y.real.item())
     return xp(x).power(x, y)
 
 
@@ -166,7 +166,7 @@ def _power_y(g: Any, x: Any, out: Any) -> Any:
 power.vjp(x=_power_x, y=_power_y)
 
 
-@ufunc(samples=unary(), exact_gradient=True, inplace=True)
+@ufunc(samples=unary(), exact_gradient=True, inplace=True, complex=True)
 def negative(x):
     """Return -x.
 
@@ -178,7 +178,7 @@ def negative(x):
 negative.vjp(x=lambda g: -g)
 
 
-@elementwise(samples=unary(), exact_gradient=True)
+@elementwise(samples=unary(), exact_gradient=True, complex=True)
 def positive(x):
     """Return a copy of x.
 
@@ -194,6 +194,7 @@ positive.vjp(x=lambda g: g)
 @ufunc(
     samples=lambda s: [*(s.case(s.away(*n)) for n in [(3, 4), (), (0, 3)]), s.case(np.zeros(2), smooth=False)],
     inplace=True,
+    complex=True,
 )
 def absolute(x):
     """Return |x|; its gradient at 0 is 0.
@@ -203,10 +204,15 @@ def absolute(x):
     """
 
 
-absolute.vjp(x=lambda g, x: g * xp(g).sign(x))
+def direction(x: Any) -> Any:
+    """Return x / |x|, and 0 where x is 0."""
+    return xp(x).sign(x) if x.dtype.kind != "c" else xp(x).sgn(x)
 
 
-@ufunc(samples=unary(), inplace=True)
+absolute.vjp(x=lambda g, x: g * direction(x))
+
+
+@ufunc(samples=unary(), inplace=True, complex="holomorphic")
 def square(x):
     """Return x * x.
 
@@ -218,7 +224,7 @@ def square(x):
 square.vjp(x=lambda g, x: g * (x + x))
 
 
-@ufunc(samples=unary(0.3, 3), dtypes="float", inplace=True)
+@ufunc(samples=unary(0.3, 3), dtypes="float", inplace=True, complex="holomorphic")
 def sqrt(x):
     """Return the square root of x.
 
@@ -230,7 +236,7 @@ def sqrt(x):
 sqrt.vjp(x=lambda g, out: g / (out + out))
 
 
-@elementwise(samples=unary(0.3, 3), dtypes="float", inplace=True, autocast={"cuda": "float32"})
+@elementwise(samples=unary(0.3, 3), dtypes="float", inplace=True, autocast={"cuda": "float32"}, complex="holomorphic")
 def rsqrt(x):
     """Return 1 / sqrt(x).
 
@@ -243,7 +249,7 @@ def rsqrt(x):
 rsqrt.vjp(x=lambda g, out: -0.5 * g * (out * out * out))
 
 
-@elementwise(samples=unary(0.3, 3), dtypes="float", inplace=True, autocast={"cuda": "float32"})
+@elementwise(samples=unary(0.3, 3), dtypes="float", inplace=True, autocast={"cuda": "float32"}, complex="holomorphic")
 def reciprocal(x):
     """Return 1 / x.
 
@@ -300,6 +306,7 @@ hypot.vjp(x=lambda g, x, out: _leg(g, x, out), y=lambda g, y, out: _leg(g, y, ou
         s.case(s(0, 3), s(3), s(1)),
     ],
     dtypes="float", inplace=True,
+    complex="holomorphic",
 )  # fmt: skip
 def lerp(x, y, weight):
     """Return the point between x (weight 0) and y (weight 1): x + weight * (y - x).

@@ -36,7 +36,7 @@ def _bit_pairs(s: Any) -> list:
     return [*_int_pairs(s), s.case(s.bools(3, 4), s.bools(4))]
 
 
-@ufunc(samples=_with_ties)
+@ufunc(samples=_with_ties, complex=True)
 def equal(x, y):
     """Return x == y (bool).
 
@@ -45,7 +45,7 @@ def equal(x, y):
     """
 
 
-@ufunc(samples=_with_ties)
+@ufunc(samples=_with_ties, complex=True)
 def not_equal(x, y):
     """Return x != y (bool).
 
@@ -90,7 +90,7 @@ def greater_equal(x, y):
     """
 
 
-@ufunc(samples=_special)
+@ufunc(samples=_special, complex=True)
 def isnan(x):
     """Return whether x is NaN (bool).
 
@@ -99,7 +99,7 @@ def isnan(x):
     """
 
 
-@ufunc(samples=_special)
+@ufunc(samples=_special, complex=True)
 def isinf(x):
     """Return whether x is infinite (bool).
 
@@ -108,7 +108,7 @@ def isinf(x):
     """
 
 
-@ufunc(samples=_special)
+@ufunc(samples=_special, complex=True)
 def isfinite(x):
     """Return whether x is neither infinite nor NaN (bool).
 
@@ -133,6 +133,7 @@ def signbit(x):
         s.case(np.array([np.nan, 1.0]), np.array([np.nan, 1.4]), rtol=0.5, equal_nan=True), s.case(s(), s(), atol=9.0),
     ],
     dtypes="float",
+    complex=True,
 )  # fmt: skip
 def isclose(x, y, *, rtol=1e-5, atol=1e-8, equal_nan=False):
     """Return whether |x - y| <= atol + rtol * |y| (bool); equal infinities are close, and NaNs if `equal_nan`.
@@ -143,7 +144,7 @@ def isclose(x, y, *, rtol=1e-5, atol=1e-8, equal_nan=False):
     return xp(x).isclose(x, y, rtol=rtol, atol=atol, equal_nan=equal_nan)
 
 
-@ufunc(samples=_with_ties)
+@ufunc(samples=_with_ties, complex=True)
 def logical_and(x, y):
     """Return x and y (bool), where a number is true unless it is zero.
 
@@ -152,7 +153,7 @@ def logical_and(x, y):
     """
 
 
-@ufunc(samples=_with_ties)
+@ufunc(samples=_with_ties, complex=True)
 def logical_or(x, y):
     """Return x or y (bool), where a number is true unless it is zero.
 
@@ -161,7 +162,7 @@ def logical_or(x, y):
     """
 
 
-@ufunc(samples=_with_ties)
+@ufunc(samples=_with_ties, complex=True)
 def logical_xor(x, y):
     """Return whether exactly one of x and y is true (bool), that is, not zero.
 
@@ -170,7 +171,7 @@ def logical_xor(x, y):
     """
 
 
-@ufunc(samples=_special)
+@ufunc(samples=_special, complex=True)
 def logical_not(x):
     """Return whether x is zero (bool).
 

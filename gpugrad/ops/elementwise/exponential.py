@@ -13,7 +13,7 @@ from ...backend.dtypes import finfo
 __all__ = ["exp", "exp2", "expm1", "log", "log10", "log1p", "log2", "logaddexp"]
 
 
-@ufunc(samples=unary(), dtypes="float", inplace=True, autocast={"cuda": "float32"})
+@ufunc(samples=unary(), dtypes="float", inplace=True, autocast={"cuda": "float32"}, complex="holomorphic")
 def exp(x):
     """Return e**x.
 
@@ -25,7 +25,7 @@ def exp(x):
 exp.vjp(x=lambda g, out: g * out)
 
 
-@ufunc(samples=unary(), dtypes="float")
+@ufunc(samples=unary(), dtypes="float", complex="holomorphic")
 def exp2(x):
     """Return 2**x.
 
@@ -37,7 +37,7 @@ def exp2(x):
 exp2.vjp(x=lambda g, out: g * out * math.log(2))
 
 
-@ufunc(samples=unary(), dtypes="float", autocast={"cuda": "float32"})
+@ufunc(samples=unary(), dtypes="float", autocast={"cuda": "float32"}, complex="holomorphic")
 def expm1(x):
     """Return e**x - 1, exact for small x.
 
@@ -49,7 +49,7 @@ def expm1(x):
 expm1.vjp(x=lambda g, out: g * (out + 1))
 
 
-@ufunc(samples=unary(0.2, 3), dtypes="float", inplace=True, autocast={"cuda": "float32"})
+@ufunc(samples=unary(0.2, 3), dtypes="float", inplace=True, autocast={"cuda": "float32"}, complex="holomorphic")
 def log(x):
     """Return the natural logarithm of x.
 
@@ -61,7 +61,7 @@ def log(x):
 log.vjp(x=lambda g, x: g / x)
 
 
-@ufunc(samples=unary(0.2, 3), dtypes="float", autocast={"cuda": "float32"})
+@ufunc(samples=unary(0.2, 3), dtypes="float", autocast={"cuda": "float32"}, complex="holomorphic")
 def log2(x):
     """Return the logarithm of x to base 2.
 
@@ -73,7 +73,7 @@ def log2(x):
 log2.vjp(x=lambda g, x: g / (x * math.log(2)))
 
 
-@ufunc(samples=unary(0.2, 3), dtypes="float", autocast={"cuda": "float32"})
+@ufunc(samples=unary(0.2, 3), dtypes="float", autocast={"cuda": "float32"}, complex="holomorphic")
 def log10(x):
     """Return the logarithm of x to base 10.
 
@@ -85,7 +85,7 @@ def log10(x):
 log10.vjp(x=lambda g, x: g / (x * math.log(10)))
 
 
-@ufunc(samples=unary(-0.7, 3), dtypes="float", autocast={"cuda": "float32"})
+@ufunc(samples=unary(-0.7, 3), dtypes="float", autocast={"cuda": "float32"}, complex="holomorphic")
 def log1p(x):
     """Return log(1 + x), exact for small x.
 

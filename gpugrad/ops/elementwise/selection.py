@@ -22,6 +22,7 @@ __all__ = ["clip", "copysign", "fmax", "fmin", "heaviside", "maximum", "minimum"
     ],
     exact=True,
     bench=lambda s: (s.case(s(n, 1024), s.bools(n, 1024)) for n in (4096, 64, 512, 32768)),
+    complex=True,
 )  # fmt: skip
 def keep_where(x, mask: Fixed):
     """Return x where `mask` (bool) is True, else 0, even where x is infinite or NaN."""
@@ -37,6 +38,7 @@ keep_where.vjp(x=lambda g, mask: xp(g).keep_where(g, mask))
         s.case(s.bools(0, 3), s(0, 3), s(3)), s.case(s.ints(2, 4, 3).T, s(4, 3).T, s(3, 4)),
     ],
     exact=True,
+    complex=True,
 )  # fmt: skip
 def where(condition: Fixed, x, y):
     """Return x where `condition` is true (not zero), else y; all three are broadcast.

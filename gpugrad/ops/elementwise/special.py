@@ -47,7 +47,7 @@ _ERFC = (
     -6.886027e-12, 8.94487e-13, 3.13092e-13, -1.12708e-13, 3.81e-16, 7.106e-15, -1.523e-15, -9.4e-17, 1.21e-16,
     -2.8e-17,
 )  # fmt: skip
-_SERIES = (_ERFC[0] / 2, *_ERFC[1:])  # in Chebyshev polynomials of 2 * t - 1
+ERFC_SERIES = (_ERFC[0] / 2, *_ERFC[1:])  # in Chebyshev polynomials of 2 * t - 1
 
 # The normal quantile function, M. J. Wichura, algorithm AS 241 (PPND16): numerators, denominators, high powers first.
 _CENTRE = (
@@ -70,7 +70,7 @@ _FAR = (
 )  # fmt: skip
 
 
-def _polynomial(coefficients: Any, x: Any) -> Any:
+def polynomial(coefficients: Any, x: Any) -> Any:
     """Return the polynomial with these coefficients, high powers first (Horner's scheme)."""
     value = coefficients[0]
     for coefficient in coefficients[1:]:
@@ -78,13 +78,13 @@ def _polynomial(coefficients: Any, x: Any) -> Any:
     return value
 
 
-def _ratio(polynomials: Sequence, x: Any) -> Any:
+def ratio(polynomials: Sequence, x: Any) -> Any:
     """Return the quotient of two polynomials."""
     numerator, denominator = polynomials
-    return _polynomial(numerator, x) / _polynomial(denominator, x)
+    return polynomial(numerator, x) / polynomial(denominator, x)
 
 
-def _chebyshev(coefficients: Any, x: Any) -> Any:
+def chebyshev(coefficients: Any, x: Any) -> Any:
     """Return the series of Chebyshev polynomials with these coefficients (Clenshaw's scheme)."""
     b0, b1, twice = coefficients[-2], coefficients[-1], 2 * x
     for coefficient in coefficients[-3::-1]:
@@ -100,7 +100,7 @@ def erf(x):
     tensor([0.    , 0.8427])
     """
     cap, rational = ERF[x.dtype]
-    return xp(x).tanh(x * _ratio([row[::-1] for row in rational.tolist()], xp(x).minimum(x * x, cap)))
+    return xp(x).tanh(x * ratio([row[::-1] for row in rational.tolist()], xp(x).minimum(x * x, cap)))
 
 
 erf.vjp(x=lambda g, x: g * xp(g).exp(-x * x) * (2 / math.sqrt(math.pi)))
@@ -118,12 +118,29 @@ def erfc(x):
     high = z.astype(np.float32).astype(np.float64)  # its square is exact, so exp(-z^2) keeps its digits
     t = 2 / (2 + z)
     with np.errstate(under="ignore"):
-        tail = t * ns.exp(-high * high) * ns.exp((high - z) * (high + z) + _chebyshev(_SERIES, 2 * t - 1))
+        tail = t * ns.exp(-high * high) * ns.exp((high - z) * (high + z) + chebyshev(ERFC_SERIES, 2 * t - 1))
     out = ns.where(wide < 0, 2 - tail, tail)
     return ns.where(z < 0.5, 1 - ns.erf(wide), out).astype(x.dtype)
 
 
 erfc.vjp(x=lambda g, x: g * xp(g).exp(-x * x) * (-2 / math.sqrt(math.pi)))
+
+
+def normal_quantile(p: Any, upper: Any = None) -> Any:
+    """Return the x below which a standard normal variable lies with the probabilities p, float64 numbers.
+
+    upper: 1 - p, where it is known better than that.
+    """
+    ns = xp(p)
+    upper = 1 - p if upper is None else upper
+    with np.errstate(divide="ignore", invalid="ignore"):
+        q = (p - upper) / 2
+        least = ns.minimum(p, upper)
+        r = ns.sqrt(-ns.log(least))
+        tail = ns.where(r <= 5, ratio(_NEAR, r - 1.6), ratio(_FAR, ns.minimum(r, 30.0) - 5))
+        tail = ns.where(least == 0, np.inf, tail)
+        out = ns.where(ns.abs(q) <= 0.425, q * ratio(_CENTRE, 0.180625 - q * q), ns.copysign(tail, q))
+    return ns.where(least < 0, np.nan, out)
 
 
 @elementwise(samples=unary(-0.95, 0.95), dtypes="float", autocast={"cuda": "float32"})
@@ -133,15 +150,8 @@ def erfinv(x):
     >>> gg.erfinv([0.0, 0.5]).round(decimals=4)
     tensor([0.    , 0.4769])
     """
-    ns, wide = xp(x), x.astype(np.float64)
-    size = abs(wide)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        centre = wide / 2 * _ratio(_CENTRE, 0.180625 - wide * wide / 4)
-        r = ns.sqrt(-ns.log((1 - size) / 2))
-        tail = ns.where(r <= 5, _ratio(_NEAR, r - 1.6), _ratio(_FAR, ns.minimum(r, 30.0) - 5))
-        tail = ns.where(size == 1, np.inf, tail)
-    out = ns.where(size <= 0.85, centre, ns.copysign(tail, wide)) * math.sqrt(0.5)
-    return ns.where(size > 1, np.nan, out).astype(x.dtype)
+    wide = x.astype(np.float64)
+    return (normal_quantile((1 + wide) / 2, (1 - wide) / 2) * math.sqrt(0.5)).astype(x.dtype)
 
 
 erfinv.vjp(x=lambda g, out: g * xp(g).exp(out * out) * (math.sqrt(math.pi) / 2))
@@ -151,7 +161,7 @@ def _sigmoid_cases(s: Any) -> list:
     return [*unary(-4, 4)(s), s.case(np.array([-1000.0, 1000.0, -np.inf, np.inf]), smooth=False)]
 
 
-@elementwise(samples=_sigmoid_cases, dtypes="float", inplace=True)
+@elementwise(samples=_sigmoid_cases, dtypes="float", inplace=True, complex="holomorphic")
 def sigmoid(x):
     """Return 1 / (1 + exp(-x)), without overflow.
 
@@ -159,6 +169,8 @@ def sigmoid(x):
     tensor([0.5   , 0.8808])
     """
     ns = xp(x)
+    if x.dtype.kind == "c":
+        return 1 / (1 + ns.exp(-x))
     return ns.exp(ns.minimum(x, 0)) / (1 + ns.exp(-ns.abs(x)))
 
 

@@ -16,7 +16,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-@ufunc(samples=unary(), dtypes="float", inplace=True)
+@ufunc(samples=unary(), dtypes="float", inplace=True, complex="holomorphic")
 def sin(x):
     """Return the sine of x radians.
 
@@ -28,7 +28,7 @@ def sin(x):
 sin.vjp(x=lambda g, x: g * xp(g).cos(x))
 
 
-@ufunc(samples=unary(), dtypes="float", inplace=True)
+@ufunc(samples=unary(), dtypes="float", inplace=True, complex="holomorphic")
 def cos(x):
     """Return the cosine of x radians.
 
@@ -40,7 +40,7 @@ def cos(x):
 cos.vjp(x=lambda g, x: -g * xp(g).sin(x))
 
 
-@ufunc(samples=unary(-1.2, 1.2), dtypes="float", inplace=True, autocast={"cuda": "float32"})
+@ufunc(samples=unary(-1.2, 1.2), dtypes="float", inplace=True, autocast={"cuda": "float32"}, complex="holomorphic")
 def tan(x):
     """Return the tangent of x radians.
 
@@ -52,7 +52,7 @@ def tan(x):
 tan.vjp(x=lambda g, out: g * (1 + out * out))
 
 
-@ufunc(samples=unary(-0.8, 0.8), dtypes="float", autocast={"cuda": "float32"})
+@ufunc(samples=unary(-0.8, 0.8), dtypes="float", autocast={"cuda": "float32"}, complex="holomorphic")
 def arcsin(x):
     """Return the angle in [-pi/2, pi/2] whose sine is x.
 
@@ -64,7 +64,7 @@ def arcsin(x):
 arcsin.vjp(x=lambda g, x: g / xp(g).sqrt((1 - x) * (1 + x)))
 
 
-@ufunc(samples=unary(-0.8, 0.8), dtypes="float", autocast={"cuda": "float32"})
+@ufunc(samples=unary(-0.8, 0.8), dtypes="float", autocast={"cuda": "float32"}, complex="holomorphic")
 def arccos(x):
     """Return the angle in [0, pi] whose cosine is x.
 
@@ -76,7 +76,7 @@ def arccos(x):
 arccos.vjp(x=lambda g, x: -g / xp(g).sqrt((1 - x) * (1 + x)))
 
 
-@ufunc(samples=unary(), dtypes="float")
+@ufunc(samples=unary(), dtypes="float", complex="holomorphic")
 def arctan(x):
     """Return the angle in [-pi/2, pi/2] whose tangent is x.
 
@@ -114,7 +114,7 @@ def _turn(g: Any, x: Any, y: Any, leg: Any) -> Any:
 arctan2.vjp(x=lambda g, x, y: _turn(g, x, y, y), y=lambda g, x, y: _turn(g, x, y, -x))
 
 
-@ufunc(samples=unary(), dtypes="float", autocast={"cuda": "float32"})
+@ufunc(samples=unary(), dtypes="float", autocast={"cuda": "float32"}, complex="holomorphic")
 def sinh(x):
     """Return the hyperbolic sine of x.
 
@@ -126,7 +126,7 @@ def sinh(x):
 sinh.vjp(x=lambda g, x: g * xp(g).cosh(x))
 
 
-@ufunc(samples=unary(), dtypes="float", autocast={"cuda": "float32"})
+@ufunc(samples=unary(), dtypes="float", autocast={"cuda": "float32"}, complex="holomorphic")
 def cosh(x):
     """Return the hyperbolic cosine of x.
 
@@ -138,7 +138,7 @@ def cosh(x):
 cosh.vjp(x=lambda g, x: g * xp(g).sinh(x))
 
 
-@ufunc(samples=unary(), dtypes="float", inplace=True)
+@ufunc(samples=unary(), dtypes="float", inplace=True, complex="holomorphic")
 def tanh(x):
     """Return the hyperbolic tangent of x.
 
@@ -150,7 +150,7 @@ def tanh(x):
 tanh.vjp(x=lambda g, out: g * (1 - out * out))
 
 
-@ufunc(samples=unary(), dtypes="float")
+@ufunc(samples=unary(), dtypes="float", complex="holomorphic")
 def arcsinh(x):
     """Return the inverse of sinh.
 
@@ -159,10 +159,15 @@ def arcsinh(x):
     """
 
 
-arcsinh.vjp(x=lambda g, x: g / xp(g).hypot(x, xp(g).ones_like(x)))
+def _arcsinh_rule(g: Any, x: Any) -> Any:
+    ns = xp(g)
+    return g / (ns.sqrt(x * x + 1) if x.dtype.kind == "c" else ns.hypot(x, ns.ones_like(x)))
 
 
-@ufunc(samples=unary(1.2, 3), dtypes="float")
+arcsinh.vjp(x=_arcsinh_rule)
+
+
+@ufunc(samples=unary(1.2, 3), dtypes="float", complex="holomorphic")
 def arccosh(x):
     """Return the inverse of cosh, for x >= 1.
 
@@ -171,10 +176,15 @@ def arccosh(x):
     """
 
 
-arccosh.vjp(x=lambda g, x: g / xp(g).sqrt((x - 1) * (x + 1)))
+def _arccosh_rule(g: Any, x: Any) -> Any:
+    ns = xp(g)  # of a complex product the root may lie on the other side
+    return g / (ns.sqrt(x - 1) * ns.sqrt(x + 1) if x.dtype.kind == "c" else ns.sqrt((x - 1) * (x + 1)))
 
 
-@ufunc(samples=unary(-0.8, 0.8), dtypes="float")
+arccosh.vjp(x=_arccosh_rule)
+
+
+@ufunc(samples=unary(-0.8, 0.8), dtypes="float", complex="holomorphic")
 def arctanh(x):
     """Return the inverse of tanh, for -1 < x < 1.
 

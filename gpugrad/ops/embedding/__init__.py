@@ -28,6 +28,7 @@ NARROW = 8  # elements of a slice up to which `segment_sum` adds element by elem
     ],
     bench=lambda s: (s.case(s.ints(32000, n), s(32000, 768)) for n in (8192, 512, 65536)),
     exact=True,
+    complex=True,
 )
 def embedding(input: Fixed, weight, *, padding_idx=None):
     """Return rows of `weight` (V, D) at the indices `input` (...): (..., D). The row `padding_idx` gets no gradient.
@@ -63,6 +64,7 @@ embedding.vjp(weight=_weight_gradient)
         s.case(s(300, 2), s.ints(2, 300), num_segments=3),
     ],
     exact_gradient=True,
+    complex=True,
 )
 def segment_sum(x, segments: Fixed, *, num_segments):
     """Return the sums of the slices of x that have the same id: x (n, ...), ids `segments` (n,) -> (num_segments, ...).
@@ -81,6 +83,9 @@ def segment_sum(x, segments: Fixed, *, num_segments):
         return out
     if not (0 <= int(segments.min()) and int(segments.max()) < num_segments):
         raise IndexError(f"segments from {int(segments.min())} to {int(segments.max())}, num_segments={num_segments}")
+    if x.dtype.kind == "c":
+        parts = segment_sum.forward(ns.stack([x.real, x.imag], axis=-1), segments, num_segments=num_segments)
+        return ns.ascontiguousarray(parts).view(x.dtype)[..., 0]
     width = prod(x.shape[1:])
     if width <= NARROW:
         columns = segments.astype(np.int64)[:, None] * width + ns.arange(width)

@@ -30,6 +30,7 @@ __all__ = [
         s.case([s(3, 2).T, s(2, 6)[:, ::2]], axis=0),
     ],
     exact=True,
+    complex=True,
 )
 def concatenate(arrays: Many, *, axis=0):
     """Return the arrays one after the other along `axis`; their other axes agree. axis=None flattens them first.
@@ -63,6 +64,7 @@ concatenate.vjp(arrays=_concatenate_rule)
         s.case([s(0, 2), s(0, 2)], axis=1),
     ],
     exact=True,
+    complex=True,
 )
 def stack(arrays: Many, *, axis=0):
     """Join arrays of one shape along a new axis `axis` of the result.
@@ -88,6 +90,7 @@ stack.vjp(arrays=lambda g, i, axis: g[(slice(None),) * (axis % g.ndim) + (i,)])
     exact=True,
     dtypes="own",
     scalar_axis=False,
+    complex=True,
 )
 def cut(x, *, at, axis=0):
     """Cut x before each position in `at` along `axis` into len(at) + 1 views, whose gradients join in one array."""
@@ -120,6 +123,7 @@ def _pieces(shape: tuple, at: Sequence[int], axis: int) -> list[tuple]:
     exact=True,
     dtypes="own",
     scalar_axis=False,
+    complex=True,
 )
 def unstack(x, *, axis=0):
     """Return the slices of x along `axis`, without that axis: a tuple of x.shape[axis] views.

@@ -27,6 +27,7 @@ __all__ = ["linear", "linear_gelu", "linear_relu"]
     flops=lambda x, out: products(x, out),
     broadcasts=True,
     autocast="low",
+    complex="holomorphic",
 )
 def linear(x, weight, bias=None):
     """Return y = x weight^T + bias: x (..., in), weight (out, in), bias (out,) -> (..., out).

@@ -70,6 +70,7 @@ def _columns(x: Any) -> Any:
     flops=lambda x, out: products(x, out),
     broadcasts=True,
     autocast="low",
+    complex="holomorphic",
 )
 def matmul(x, y):
     """Return the matrix product x @ y: (..., M, K) @ (..., K, N) -> (..., M, N).
@@ -166,13 +167,18 @@ def dot(x: Any, y: Any) -> Tensor:
     return tensordot(x, y, axes=(-1, -2 if y.ndim > 1 else 0))
 
 
+def _conjugated(x: Any) -> Tensor:
+    x = asarray(x)
+    return x.conj() if x.dtype.kind == "c" else x
+
+
 def vdot(x: Any, y: Any) -> Tensor:
-    """Return the sum of products of the elements of x and y, both flattened.
+    """Return the sum of products of the elements of x, conjugated if complex, and y, both flattened.
 
     >>> gg.vdot(gg.ones(2, 2), gg.ones(2, 2))
     tensor(4.)
     """
-    return matmul(ravel(x), ravel(y))
+    return matmul(_conjugated(ravel(x)), ravel(y))
 
 
 def inner(x: Any, y: Any) -> Tensor:
@@ -210,12 +216,12 @@ def kron(x: Any, y: Any) -> Tensor:
 
 @torch_words
 def vecdot(x: Any, y: Any, axis: int = -1) -> Tensor:
-    """Return the sum of products along `axis`; the other axes are broadcast.
+    """Return the sum of products along `axis` of x, conjugated if complex, and y; the other axes are broadcast.
 
     >>> gg.vecdot(gg.tensor([[1, 2], [3, 4]]), gg.tensor([1, 1]))
     tensor([3, 7])
     """
-    x, y = asarray(x), asarray(y)
+    x, y = _conjugated(x), asarray(y)
     if x.shape[axis] != y.shape[axis]:
         raise ShapeError(f"vecdot: axis {axis} has different lengths in {x.shape} and {y.shape}")
     if axis == -1:
@@ -233,12 +239,12 @@ def matvec(x: Any, v: Any) -> Tensor:
 
 
 def vecmat(v: Any, x: Any) -> Tensor:
-    """Multiply vectors by matrices: (..., K), (..., K, N) -> (..., N).
+    """Multiply vectors, conjugated if complex, by matrices: (..., K), (..., K, N) -> (..., N).
 
     >>> gg.vecmat(gg.tensor([1, 1]), gg.tensor([[1, 2], [3, 4]]))
     tensor([4, 6])
     """
-    return einsum("...i,...ij->...j", v, x)
+    return einsum("...i,...ij->...j", _conjugated(v), x)
 
 
 def addmm(input: Any, mat1: Any, mat2: Any, *, beta: float = 1, alpha: float = 1) -> Tensor:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from ...autograd.mode import mode
 from ...autograd.op import Many, Op, op, xp
 from ...autograd.place import place
@@ -20,17 +22,25 @@ __all__ = ["astype", "clone", "copy"]
         s.case(s(4, 3).T, dtype="float64"),
     ],
     exact=True, dtypes="own",
+    complex=True,
 )  # fmt: skip
 def astype(x, *, dtype):
-    """Return a copy of x as `dtype`. The gradient comes back in x's dtype; an integer or bool result has none.
+    """Return a copy of x as `dtype`; of complex numbers the real part, unless that is complex too.
+
+    The gradient comes back in x's dtype; an integer or bool result has none.
 
     >>> gg.astype(gg.tensor([1.5, 2.5]), dtype="int64")
     tensor([1, 2])
     """
-    return x.astype(as_dtype(dtype))
+    return _cast(x, as_dtype(dtype))
 
 
-astype.vjp(x=lambda g, x_dtype: g.astype(x_dtype))
+def _cast(x: Any, dtype: np.dtype) -> Any:
+    """Return x, an array or a Tensor, as `dtype`: of complex numbers the real part, unless that is complex or bool."""
+    return (x.real if x.dtype.kind == "c" and dtype.kind not in "cb" else x).astype(dtype)
+
+
+astype.vjp(x=lambda g, x_dtype: _cast(g, x_dtype))
 
 
 @op(
@@ -52,7 +62,12 @@ def cast_all(arrays: Many, *, dtype):
 cast_all.vjp(arrays=lambda g, i, arrays_dtype: g[i].astype(arrays_dtype[i]))
 
 
-@op(samples=lambda s: [s.case(s(3, 4)), s.case(s()), s.case(s(0, 3)), s.case(s(4, 3).T)], exact=True, dtypes="own")
+@op(
+    samples=lambda s: [s.case(s(3, 4)), s.case(s()), s.case(s(0, 3)), s.case(s(4, 3).T)],
+    exact=True,
+    dtypes="own",
+    complex=True,
+)
 def copy(x):
     """Return the values of x in memory of their own, in C order.
 
@@ -88,7 +103,7 @@ def _transfer_cases(s: Any) -> list:
     return [s.case(s(3, 4), device="cpu"), s.case(s(0, 3), device="cpu", non_blocking=True)]
 
 
-@op(samples=_transfer_cases, exact=True, dtypes="own", make=Transfer)
+@op(samples=_transfer_cases, exact=True, dtypes="own", make=Transfer, complex=True)
 def transfer(x, *, device, non_blocking=False):
     """Return a copy of x on `device`. The gradient is moved back.
 

@@ -83,7 +83,7 @@ def _truth_cases(s: Any) -> list:
     return [*given, s.case(s.ints(2, 3, 4), axis=1, keepdims=True), s.case(s(0, 3), axis=0), s.case(s())]
 
 
-@op(samples=_truth_cases)
+@op(samples=_truth_cases, complex=True)
 def any(x, *, axis=None, keepdims=False):
     """Return whether any element over `axis` is not zero (bool); False over an axis without elements.
 
@@ -93,7 +93,7 @@ def any(x, *, axis=None, keepdims=False):
     return xp(x).any(x, axis=axes_of(axis, x.ndim), keepdims=keepdims)
 
 
-@op(samples=_truth_cases)
+@op(samples=_truth_cases, complex=True)
 def all(x, *, axis=None, keepdims=False):
     """Return whether all elements over `axis` are not zero (bool); True over an axis without elements.
 
@@ -103,7 +103,7 @@ def all(x, *, axis=None, keepdims=False):
     return xp(x).all(x, axis=axes_of(axis, x.ndim), keepdims=keepdims)
 
 
-@op(samples=_truth_cases)
+@op(samples=_truth_cases, complex=True)
 def count_nonzero(x, *, axis=None, keepdims=False):
     """Count the elements over `axis` that are not zero (int64).
 

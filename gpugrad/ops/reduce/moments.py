@@ -21,9 +21,9 @@ def freedom(shape: tuple, axis: Any, ddof: Any, correction: Any) -> Any:
     return reduced_count(shape, axis) - (ddof if correction is None else correction)
 
 
-@op(samples=_moment_cases, dtypes="float", bench=bench_cases, flops=lambda x: 3 * x.size)
+@op(samples=_moment_cases, dtypes="float", bench=bench_cases, flops=lambda x: 3 * x.size, complex=True)
 def var(x, *, axis=None, ddof=0, keepdims=False, correction=None):
-    """Return the variance over `axis`: the sum of (x - mean)**2 divided by n - ddof, NaN unless that is positive.
+    """Return the variance over `axis`: the sum of |x - mean|**2 divided by n - ddof, NaN unless that is positive.
 
     `correction` is the array API's name of `ddof`.
 
@@ -32,7 +32,8 @@ def var(x, *, axis=None, ddof=0, keepdims=False, correction=None):
     """
     axes = axes_of(axis, x.ndim)
     d = x - divide_or_nan(x.sum(axis=axes, keepdims=True), reduced_count(x.shape, axis))
-    return divide_or_nan((d * d).sum(axis=axes, keepdims=keepdims), freedom(x.shape, axis, ddof, correction))
+    squares = d * d if d.dtype.kind != "c" else d.real * d.real + d.imag * d.imag
+    return divide_or_nan(squares.sum(axis=axes, keepdims=keepdims), freedom(x.shape, axis, ddof, correction))
 
 
 def _var_x(g: Any, x: Any, axis: Any, ddof: Any, correction: Any) -> Any:
@@ -48,6 +49,7 @@ var.vjp(x=_var_x)
     dtypes="float",
     bench=bench_cases,
     flops=lambda x: 3 * x.size,
+    complex=True,
 )
 def std(x, *, axis=None, ddof=0, keepdims=False, correction=None):
     """Return the standard deviation over `axis`: the root of `var`. Its gradient is 0 where all values are equal.

@@ -24,10 +24,17 @@ from .axes import (
 def _sum_cases(s: Any) -> list:
     empty = [s.case(s(0, 3), smooth=False), s.case(s(0, 3), axis=0, smooth=False), s.case(s(0, 3), axis=1)]
     large = [s.case(s(64, 9, 60).transpose(1, 0, 2), axis=axis, smooth=False) for axis in ((0, 2), 1)]
-    return [*sample_cases(s), *empty, *large, s.case(s(3, 4), dtype="float64"), s.case(s(3), axis=())]
+    return [*sample_cases(s), *empty, *large, s.case(s(3, 4), dtype="float64", real_only=True), s.case(s(3), axis=())]
 
 
-@op(samples=_sum_cases, bench=bench_cases, flops=lambda x: x.size, exact_gradient=True, autocast={"cuda": "float32"})
+@op(
+    samples=_sum_cases,
+    bench=bench_cases,
+    flops=lambda x: x.size,
+    exact_gradient=True,
+    autocast={"cuda": "float32"},
+    complex=True,
+)
 def sum(x, *, axis=None, dtype=None, keepdims=False):
     """Return the sum over `axis`.
 
@@ -40,7 +47,7 @@ def sum(x, *, axis=None, dtype=None, keepdims=False):
 sum.vjp(x=lambda g, axis, x_shape, x_dtype: expand_reduced(g, x_shape, axis, x_dtype))
 
 
-@op(samples=_sum_cases, dtypes="float", bench=bench_cases, flops=lambda x: x.size, exact_gradient=True)
+@op(samples=_sum_cases, dtypes="float", bench=bench_cases, flops=lambda x: x.size, exact_gradient=True, complex=True)
 def mean(x, *, axis=None, dtype=None, keepdims=False):
     """Return the mean over `axis`; of integers in the default float dtype. It is NaN over an axis without elements.
 
@@ -60,10 +67,10 @@ mean.vjp(x=_mean_x)
 
 def _prod_cases(s: Any) -> list:
     zeros = [s.case(np.array([[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]]), axis=axis) for axis in (None, 0, 1)]
-    return [*sample_cases(s), *zeros, s.case(s(0, 3), axis=0), s.case(s(3), dtype="float64")]
+    return [*sample_cases(s), *zeros, s.case(s(0, 3), axis=0), s.case(s(3), dtype="float64", real_only=True)]
 
 
-@op(samples=_prod_cases, bench=bench_cases, flops=lambda x: x.size, autocast="float32")
+@op(samples=_prod_cases, bench=bench_cases, flops=lambda x: x.size, autocast="float32", complex="holomorphic")
 def prod(x, *, axis=None, dtype=None, keepdims=False):
     """Return the product over `axis`. Its gradient is computed without division, so it is right for zeros too.
 
