@@ -16,8 +16,10 @@ Element types
 Devices, threads and precision
     Device, device, default_device, set_default_device, get_num_threads, set_num_threads,
     get_float32_matmul_precision, set_float32_matmul_precision
+Derivatives of functions, and functions over batches
+    elementwise_grad, grad, hessian, jacfwd, jacobian, jacrev, jvp, value_and_grad, vjp
 Gradients and their recording
-    grad, checkpoint, no_grad, enable_grad, set_grad_enabled, is_grad_enabled, inference_mode,
+    checkpoint, no_grad, enable_grad, set_grad_enabled, is_grad_enabled, inference_mode,
     is_inference_mode_enabled, detect_anomaly
 Mixed precision
     autocast, is_autocast_enabled, get_autocast_dtype
@@ -34,6 +36,10 @@ A bias and an activation as one op, so that a device passes over memory once
 Activation functions of several pieces, as PyTorch defines them
     celu, elu, hardshrink, hardsigmoid, hardswish, hardtanh, leaky_relu, relu, relu6, selu, softshrink,
     threshold
+Arrays cut along named axes and put together in blocks, sets, partitions, and what is written into an array
+    argpartition, array_equiv, block, copyto, corrcoef, cov, dsplit, fill_diagonal, histogram2d, hsplit,
+    intersect1d, lexsort, partition, place, put, put_along_axis, putmask, rollaxis, setdiff1d, setxor1d,
+    union1d, vsplit
 Batch norm by the statistics of the batch, and channels scaled and shifted
     batch_norm
 Convolution in one, two and three dimensions
@@ -46,9 +52,12 @@ Diagonals and triangles of matrices
     diag, diag_embed, diagflat, diagonal, trace, tril, triu
 Einstein summation
     einsum
+Elements put in, taken out and chosen, as NumPy's functions do it
+    append, apply_along_axis, apply_over_axes, choose, compress, delete, ediff1d, extract, insert, piecewise,
+    ptp, resize, select, trim_zeros
 Elementwise arithmetic
-    abs, absolute, add, cbrt, divide, floor_divide, fmod, hypot, lerp, multiply, negative, positive, pow, power,
-    reciprocal, remainder, rsqrt, sqrt, square, subtract, true_divide
+    abs, absolute, add, cbrt, divide, floor_divide, fmod, hypot, lerp, mod, multiply, negative, positive, pow,
+    power, reciprocal, remainder, rsqrt, sqrt, square, subtract, true_divide
 Elementwise choices between values
     clip, copysign, fmax, fmin, heaviside, maximum, minimum, nan_to_num, where
 Elementwise comparisons, predicates, logic and bits
@@ -56,15 +65,22 @@ Elementwise comparisons, predicates, logic and bits
     bitwise_right_shift, bitwise_xor, equal, greater, greater_equal, invert, isclose, isfinite, isinf, isnan,
     left_shift, less, less_equal, logical_and, logical_not, logical_or, logical_xor, not_equal, right_shift,
     signbit
+Elementwise functions under NumPy's names
+    bitwise_count, divmod, fabs, fix, float_power, frexp, gcd, isneginf, isposinf, lcm, ldexp, logaddexp2, modf,
+    spacing
 Exponentials and logarithms
     exp, exp2, expm1, log, log10, log1p, log2, logaddexp
 Extremes over axes, where they are, and the truth of elements
     all, amax, amin, any, argmax, argmin, count_nonzero, max, min
 Indexing, gathering and scattering
     gather, index_add, index_select, masked_fill, scatter_add, take, take_along_axis
+Indices of triangles, diagonals and grids, and new tensors, under NumPy's names
+    array, asanyarray, ascontiguousarray, asfortranarray, diag_indices, diag_indices_from, fromfunction,
+    geomspace, identity, indices, iscomplexobj, isrealobj, isscalar, ix_, mask_indices, ndim, ravel_multi_index,
+    shape, size, tri, tril_indices, tril_indices_from, triu_indices, triu_indices_from, unravel_index
 Joining arrays, cutting them and repeating them
-    array_split, cat, chunk, column_stack, concat, concatenate, dstack, hstack, narrow, split, stack, unbind,
-    unstack, vstack
+    array_split, cat, chunk, column_stack, concat, concatenate, dstack, hstack, narrow, row_stack, split, stack,
+    unbind, unstack, vstack
 Layer norm and RMS norm over trailing axes, also of a sum of two arrays
     add_layer_norm, add_rms_norm, layer_norm, rms_norm
 Linear algebra
@@ -85,16 +101,24 @@ Pooling over windows in one to three spatial dimensions
     max_pool, sum_pool
 Products of matrices and vectors
     addmm, baddbmm, bmm, dot, inner, kron, matmul, matvec, mm, mv, outer, tensordot, vdot, vecdot, vecmat
+Questions about dtypes, as NumPy and the array API ask them
+    can_cast, isdtype, issubdtype, promote_types, result_type
 Random tensors, drawn from the default generator (`gpugrad.manual_seed`) or a given one
     bernoulli, multinomial, normal, rand, rand_like, randint, randint_like, randn, randn_like, randperm, uniform
 Rearranging along axes
     flip, fliplr, flipud, repeat, repeat_interleave, roll, rot90, tile
+Reductions that leave NaN out
+    nanargmax, nanargmin, nancumprod, nancumsum, nanmax, nanmedian, nanmin, nanpercentile, nanprod, nanquantile,
+    nanstd, nanvar
 Regions of interest
     nms, roi_align, roi_pool
 Rounding and signs
-    ceil, floor, rint, round, sign, trunc
+    around, ceil, floor, nextafter, rint, round, sign, trunc
 Running sums, products and extremes along an axis, and differences
     cummax, cummin, cumprod, cumsum, cumulative_prod, cumulative_sum, diff, linear_scan, logcumsumexp, trapezoid
+Sampled functions
+    bartlett, blackman, convolve, correlate, gradient, hamming, hanning, interp, kaiser, polyadd, polyder,
+    polyfit, polyint, polymul, polysub, polyval, sinc, unwrap, vander
 Scaled dot-product attention
     attention
 Shape
@@ -118,7 +142,7 @@ The linear layer, alone and with the activation after it
     linear, linear_gelu, linear_relu
 Trigonometric and hyperbolic functions and their inverses
     acos, acosh, arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh, asin, asinh, atan, atan2, atanh,
-    cos, cosh, deg2rad, rad2deg, sin, sinh, tan, tanh
+    cos, cosh, deg2rad, degrees, rad2deg, radians, sin, sinh, tan, tanh
 Variances and standard deviations over axes
     std, var
 """
@@ -135,7 +159,6 @@ from .autograd.checkpoint import checkpoint
 from .autograd.convert import asarray, from_numpy, tensor
 from .autograd.explain import told as _told
 from .autograd.function import Function
-from .autograd.functional import grad
 from .autograd.mode import (
     detect_anomaly,
     enable_grad,
@@ -174,6 +197,7 @@ from .backend.namespace import register_type as _register_type
 from .backend.precision import get_float32_matmul_precision, set_float32_matmul_precision
 from .backend.random import Generator, default_generator, get_rng_state, manual_seed, set_rng_state
 from .ops import methods as _methods
+from .ops import numpy_calls as _numpy_calls
 from .ops.arrange import *
 from .ops.attention import *
 from .ops.batch_norm import *
@@ -226,7 +250,9 @@ _SUBJECTS = {
     "complex64 cfloat complex128 cdouble finfo iinfo default_dtype set_default_dtype promote",
     "Devices, threads and precision": "Device device default_device set_default_device get_num_threads set_num_threads "
     "get_float32_matmul_precision set_float32_matmul_precision",
-    "Gradients and their recording": "grad checkpoint no_grad enable_grad set_grad_enabled is_grad_enabled "
+    "Derivatives of functions, and functions over batches": "elementwise_grad grad hessian jacfwd jacobian jacrev jvp "
+    "value_and_grad vjp vmap",
+    "Gradients and their recording": "checkpoint no_grad enable_grad set_grad_enabled is_grad_enabled "
     "inference_mode is_inference_mode_enabled detect_anomaly",
     "Mixed precision": "autocast is_autocast_enabled get_autocast_dtype",
     "Ops of your own": "op xp Function",
@@ -235,16 +261,47 @@ _SUBJECTS = {
     "Subpackages": "amp autograd cuda data errors fft io linalg models nn optim random recipes rl special train typing "
     "viz",
 }
-_LAZY = frozenset(_SUBJECTS["Subpackages"].split())
+_LAZY = {name: "" for name in _SUBJECTS["Subpackages"].split()}  # name -> the module that holds it; "": it is one
+_LAZY |= dict.fromkeys(_SUBJECTS["Derivatives of functions, and functions over batches"].split(), "autograd.transforms")
+_LAZY["vmap"] = "autograd.batching"
+# Modules of `ops` that are made of other ops and imported when one of their functions is first asked for.
+_LATER = {
+    "arranging": "argpartition array_equiv block copyto corrcoef cov dsplit fill_diagonal histogram2d "
+    "hsplit intersect1d lexsort partition place put put_along_axis putmask rollaxis "
+    "row_stack setdiff1d setxor1d union1d vsplit",
+    "editing": "append apply_along_axis apply_over_axes choose compress delete ediff1d extract insert "
+    "piecewise ptp resize select trim_zeros",
+    "grids": "array asanyarray ascontiguousarray asfortranarray diag_indices diag_indices_from "
+    "fromfunction geomspace identity indices iscomplexobj isrealobj isscalar ix_ mask_indices "
+    "ndim ravel_multi_index shape size tri tril_indices tril_indices_from triu_indices "
+    "triu_indices_from unravel_index",
+    "nan": "nanargmax nanargmin nancumprod nancumsum nanmax nanmedian nanmin nanpercentile nanprod "
+    "nanquantile nanstd nanvar",
+    "parts": "around bitwise_count degrees divmod fabs fix float_power frexp gcd isneginf isposinf lcm "
+    "ldexp logaddexp2 mod modf radians spacing",
+    "querying": "can_cast isdtype issubdtype promote_types result_type",
+    "sampled": "bartlett blackman convolve correlate gradient hamming hanning interp kaiser polyadd "
+    "polyder polyfit polyint polymul polysub polyval sinc unwrap vander",
+}
+_LAZY |= {name: f"ops.{family}" for family, names in _LATER.items() for name in names.split()}
 _FAMILIES = [module for module in vars(_ops).values() if hasattr(module, "__all__")]
-_NAMES = " ".join(_SUBJECTS.values()).split() + [name for family in _FAMILIES for name in family.__all__]
+_NAMES = " ".join([*_SUBJECTS.values(), *_LATER.values()]).split() + [
+    name for family in _FAMILIES for name in family.__all__
+]
 
 __all__ = sorted(set(_NAMES))  # pyright: ignore[reportUnsupportedDunderAll]
 
+
+def _shown(name: str, value: _Any) -> _Any:
+    """Return what is public under a name: a function tells its errors by it."""
+    if isinstance(value, _FunctionType):  # an op names itself in its errors
+        value = _told(value)
+        value.__module__, value.__qualname__ = __name__, name  # where pickle finds it
+    return value
+
+
 for _name in ("tensor", "asarray", "from_numpy", *(name for family in _FAMILIES for name in family.__all__)):
-    if isinstance(globals()[_name], _FunctionType):  # an op names itself in its errors
-        globals()[_name] = _function = _told(globals()[_name])
-        _function.__module__, _function.__qualname__ = __name__, _name  # where pickle finds it
+    globals()[_name] = _shown(_name, globals()[_name])
 _methods.attach(globals())
 _register_type(Tensor, _Namespace(_sys.modules[__name__], "tensor"))  # xp(tensor): all that is public, then all ops
 _keep_heap()
@@ -254,7 +311,9 @@ def __getattr__(name: str) -> _Any:
     if name == "bfloat16":  # ml_dtypes is imported when it is needed
         return _bfloat16()
     if name in _LAZY:
-        return _importlib.import_module(f".{name}", __name__)
+        module = _importlib.import_module(f".{_LAZY[name] or name}", __name__)
+        value = globals()[name] = _shown(name, getattr(module, name)) if _LAZY[name] else module
+        return value
     raise AttributeError(f"module 'gpugrad' has no attribute {name!r}")
 
 

@@ -20,7 +20,7 @@ from ..backend.dtypes import is_float
 from ..errors import DTypeError, GradientError, ShapeError
 from .convert import asarray
 from .graph import Node, added, walk
-from .mode import enable_grad
+from .mode import enable_grad, mode
 from .table import OPS
 from .tensor import Tensor, method, wrap
 from .views import spoken
@@ -163,6 +163,8 @@ def _upstream(out: Tensor, g: Any) -> Tensor:
             )
         return wrap(out.device.xp.ones(out._array.shape, out._array.dtype), out.device, None)
     g = g if isinstance(g, Tensor) else asarray(g, out.dtype, out.device)
+    if g.device is not out.device and out.device.depth:
+        g = out.device.adopt(g)
     if g.shape != out.shape:
         raise ShapeError(f"backward: the upstream gradient has shape {g.shape}, the tensor {out.shape}")
     return g if g.dtype == out.dtype else g.to(dtype=out.dtype)
@@ -208,12 +210,18 @@ def _gradient_array(gradient: Any, tensor: Tensor) -> Any:
 # Derivatives of functions
 
 
+def here(tensor: Tensor) -> Tensor:
+    """Return `tensor` where derivatives are taken: inside of vmap it joins the batch."""
+    return tensor if mode.batch is None else mode.batch.adopt(tensor)
+
+
 def _outputs_of(function: Callable, inputs: Any, create_graph: bool) -> tuple[Any, tuple, bool]:
     """Call `function` on inputs that start a fresh graph, or that stay in theirs if `create_graph`."""
     single = isinstance(inputs, Tensor)
     with enable_grad():
         fresh = tuple(
-            t + 0 if create_graph and t.requires_grad else t.detach().requires_grad_() for t in _sequence(inputs)
+            t + 0 if create_graph and t.requires_grad else t.detach().requires_grad_()
+            for t in map(here, _sequence(inputs))
         )
         return function(*fresh), fresh, single
 
@@ -226,7 +234,7 @@ def _like(values: Sequence, single: bool) -> Any:
     return values[0] if single else tuple(values)
 
 
-def _zeros_for_none(grads: Sequence, inputs: Sequence) -> list:
+def zeros_for_none(grads: Sequence, inputs: Sequence) -> list:
     return [
         wrap(t.device.xp.zeros(t.shape, t.dtype), t.device, None, t._language) if g is None else g
         for g, t in zip(grads, inputs, strict=True)
@@ -237,9 +245,9 @@ def _gradients(outputs: tuple, inputs: tuple, vectors: Any, create_graph: bool) 
     """Return what `grad` returns, with zeros for an input that no output depends on."""
     live = [(o, v) for o, v in zip(outputs, vectors, strict=True) if o.requires_grad]
     if not live:
-        return _zeros_for_none([None] * len(inputs), inputs)
+        return zeros_for_none([None] * len(inputs), inputs)
     grads = grad([o for o, _ in live], inputs, [v for _, v in live], True, create_graph, allow_unused=True)
-    return _zeros_for_none(grads, inputs)
+    return zeros_for_none(grads, inputs)
 
 
 def vjp(function: Callable, inputs: Any, v: Any = None, create_graph: bool = False) -> tuple[Any, ...]:
@@ -323,11 +331,11 @@ def jacobian(function: Callable, inputs: Any, create_graph: bool = False) -> Any
             raise DTypeError(f"jacobian: an output has dtype {out.dtype}, expected a floating-point one")
         basis = out.device.xp.eye(out._array.size, dtype=out.dtype).reshape(-1, *out.shape)
         row_gradients = [_gradients((out,), inputs, [wrap(b, out.device, None)], create_graph) for b in basis]
-        rows.append(_like([_stacked([g[i] for g in row_gradients], out, t) for i, t in enumerate(inputs)], single_in))
+        rows.append(_like([stacked([g[i] for g in row_gradients], out, t) for i, t in enumerate(inputs)], single_in))
     return rows[0] if isinstance(outputs, Tensor) else tuple(rows)
 
 
-def _stacked(rows: list, out: Tensor, given: Tensor) -> Tensor:
+def stacked(rows: list, out: Tensor, given: Tensor) -> Tensor:
     if not rows:
         return wrap(out.device.xp.zeros(out.shape + given.shape, given.dtype), given.device, None)
     return OPS["stack"](rows, axis=0).reshape(out.shape + given.shape)

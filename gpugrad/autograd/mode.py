@@ -16,6 +16,7 @@ class _Mode(threading.local):
     grad = True  # record ops for backward
     inference = False  # no_grad, and results can never be recorded later
     anomaly = False  # check every gradient for NaN
+    batch: Any = None  # the innermost Level of vmap (see batching) in which this thread computes
     autocast: Any = None  # the Region (see autocast.py) whose policy casts the inputs of ops
 
     def snapshot(self) -> dict[str, Any]:

@@ -9,18 +9,21 @@ from typing import Any
 from .tensor import Tensor
 
 
-def map_tensors(change: Callable[[Tensor], Any], nest: Any) -> Any:
-    """Return `nest` with each Tensor in it, also in tuples, lists and dicts, changed."""
-    if isinstance(nest, Tensor):
-        return change(nest)
+def map_leaves(change: Callable[[Any], Any], nest: Any) -> Any:
+    """Return `nest` with everything in it that is no tuple, list or dict changed."""
     if isinstance(nest, (list, tuple)):
-        items = [map_tensors(change, item) for item in nest]
+        items = [map_leaves(change, item) for item in nest]
         return getattr(nest, "_make", type(nest))(items)  # a named tuple takes its items one by one
     if isinstance(nest, dict):
         made = copy(nest)
-        made.update({key: map_tensors(change, item) for key, item in nest.items()})
+        made.update({key: map_leaves(change, item) for key, item in nest.items()})
         return made
-    return nest
+    return change(nest)
+
+
+def map_tensors(change: Callable[[Tensor], Any], nest: Any) -> Any:
+    """Return `nest` with each Tensor in it, also in tuples, lists and dicts, changed."""
+    return map_leaves(lambda leaf: change(leaf) if isinstance(leaf, Tensor) else leaf, nest)
 
 
 def tensors_in(nest: Any) -> list[Tensor]:

@@ -46,6 +46,9 @@ __all__ = ["OPS", "Fixed", "Many", "Op", "op", "xp"]
 class Op:
     """A differentiable function of arrays. Call it with Tensors or anything that `asarray` takes."""
 
+    numpy_words: frozenset[str] = frozenset()  # NumPy's words for calls of ops, such as `out`, and who takes them:
+    numpy_form: Callable = staticmethod(lambda *call: None)  # `gpugrad.ops.numpy_calls`
+
     def __init__(
         self,
         forward: Callable,
@@ -70,7 +73,7 @@ class Op:
         self.exact_gradient = exact if exact_gradient is None else exact_gradient
         self.inplace, self.complex, self.autocast = inplace, complex, by_device(autocast)
         self.rules: dict[str, Callable] = {}
-        self._bound_paths = Paths(self.__module__)
+        self._bound_paths = Paths(self.__module__, self)
         self.paths: Mapping[str, DevicePath | None] = self._bound_paths
         self._plans: dict[tuple, Plan] = {}
         self.signature = Signature(self.name, forward, self.__module__)
@@ -138,10 +141,12 @@ class Op:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
             inputs, attributes = self.signature.bind(args, kwargs)
-        except DTypeError:
-            if self.other_form is None or self.other_form[0].isdisjoint(kwargs):
+        except DTypeError as error:
+            if self.other_form is not None and not self.other_form[0].isdisjoint(kwargs):
+                return self.other_form[1](*args, **kwargs)
+            if self.numpy_words.isdisjoint(kwargs):
                 raise
-            return self.other_form[1](*args, **kwargs)
+            return self.numpy_form(self, args, kwargs, error)
         device, tensors, arrays = place(self, inputs)
         if self.scalar_axis and not arrays[0].shape and (axis := attributes["axis"]) is not None and axis != ():
             return self._along_scalar(tensors, attributes)

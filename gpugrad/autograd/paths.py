@@ -16,6 +16,7 @@ from typing import Any
 from ..errors import DTypeError
 
 FAMILIES: set[str] = set()  # packages whose folders are families: "gpugrad.ops"
+FOLLOWING: dict[str, Callable] = {}  # kinds of devices on which the path follows from the op: kind -> path of an op
 
 
 class DevicePath:
@@ -64,8 +65,9 @@ class Paths(dict[str, DevicePath | None]):
     its backward.
     """
 
-    def __init__(self, module: str):
+    def __init__(self, module: str, op: Any = None):
         super().__init__()
+        self.op = op
         package = getattr(sys.modules.get(module), "__package__", None) or ""
         self._family = package if package.rpartition(".")[0] in FAMILIES else None
         self._declared: dict[str, DevicePath] = {}
@@ -77,6 +79,8 @@ class Paths(dict[str, DevicePath | None]):
 
     def __missing__(self, kind: str) -> DevicePath | None:
         """Import the family's module for this kind of device, which binds the paths of all its ops."""
+        if kind in FOLLOWING:
+            return self.setdefault(kind, FOLLOWING[kind](self.op))
         if self._family is not None and find_spec(f"{self._family}.{kind}"):
             import_module(f"{self._family}.{kind}")
         return self.setdefault(kind, self._declared.get(kind))

@@ -82,6 +82,10 @@ def _common_device(op: Op, inputs: Sequence) -> Device:
             if device is None:
                 device = value.device
             elif value.device is not device:
+                if mode.batch is not None:  # a tensor from outside is the same for all examples
+                    device = max(device, value.device, key=lambda d: d.depth)
+                    if device.depth:
+                        continue
                 raise DeviceError(
                     f"{op.name}: tensors on {device} and {value.device}; move one, as with .to({str(device)!r})"
                 )
@@ -90,8 +94,8 @@ def _common_device(op: Op, inputs: Sequence) -> Device:
 
 def _as_tensor(op: Op, i: int, value: Any, device: Device) -> Tensor:
     if isinstance(value, Tensor):
-        return value
-    if isinstance(value, np.ndarray) and device is not CPU and value.ndim:
+        return value if value.device is device else device.adopt(value)
+    if isinstance(value, np.ndarray) and device.type == "cuda" and value.ndim:
         raise DeviceError(f"{op.name}: a NumPy array meets a tensor on {device}; make it a tensor there first")
     try:
         return asarray(value, device=device)

@@ -10,7 +10,6 @@ import numpy as np
 
 from ..backend.devices import CPU, Device
 from ..errors import DeviceError, DTypeError, GradientError, ShapeError
-from .table import OPS
 
 if TYPE_CHECKING:
     from .attached import Attached  # a stub: the methods that `gpugrad.ops` adds to Tensor
@@ -72,6 +71,8 @@ class Protocols(Attached):
         return format(self.item(), spec) if spec and self._array.size == 1 else str(self)
 
     def __repr__(self) -> str:
+        if self.device.depth:  # inside of vmap
+            return f"an example of {self._array.tensor!r}"
         values = np.array2string(self.device.to_host(self._array), separator=", ", prefix="tensor(", threshold=1000)
         notes = "" if self.dtype in (np.float32, np.int64, np.bool_, np.complex64) else f", dtype={self.dtype.name}"
         notes += "" if self.device is CPU else f", device='{self.device}'"
@@ -88,12 +89,6 @@ class Protocols(Attached):
             raise DeviceError(f"a tensor on {self.device} does not become a NumPy array by itself; call .cpu() first")
         return np.array(self.numpy(), dtype, copy=copy)
 
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        name = {"invert": "bitwise_invert"}.get(ufunc.__name__, ufunc.__name__)
-        if method != "__call__" or kwargs or name not in OPS:
-            return NotImplemented
-        return OPS[name](*inputs)
-
     def __array_namespace__(self, api_version: str | None = None) -> Any:
         return sys.modules[__name__.partition(".")[0]]
 
@@ -106,5 +101,13 @@ class Protocols(Attached):
         return self._array.__dlpack_device__()
 
     @property
+    def __array_interface__(self) -> Any:
+        if self.device is not CPU or self.dtype.kind == "V":  # then NumPy calls `__array__`
+            raise AttributeError("__array_interface__: only of tensors on the CPU with a dtype that NumPy knows")
+        return self.numpy().__array_interface__
+
+    @property
     def __cuda_array_interface__(self) -> Any:
+        if self.device.type == "cuda" and self.requires_grad:
+            raise GradientError("__cuda_array_interface__: this tensor requires a gradient; call detach() first")
         return self._array.__cuda_array_interface__

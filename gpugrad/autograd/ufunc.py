@@ -107,6 +107,8 @@ def _binary(op: Elementwise, function: Any, general: Callable) -> Callable:
     plans: dict = {}
 
     def call(x: Any = _MISSING, y: Any = _MISSING, *args: Any, **kwargs: Any) -> Any:
+        if args or kwargs:
+            return general(*[v for v in (x, y) if v is not _MISSING], *args, **kwargs)
         if y.__class__ in _NUMBERS and (b := _number(y, x)) is not None:
             a, y = x._array, _CONSTANT
         elif x.__class__ in _NUMBERS and (a := _number(x, y)) is not None:
@@ -115,17 +117,15 @@ def _binary(op: Elementwise, function: Any, general: Callable) -> Callable:
             try:
                 a, b = x._array, y._array
             except AttributeError:
-                return general(*[v for v in (x, y) if v is not _MISSING], *args, **kwargs)
+                return general(*[v for v in (x, y) if v is not _MISSING])
         dtype = a.dtype
         if (
             dtype is not b.dtype
             or (dtype is not float32 and dtype is not float64)
             or x.device is not CPU
             or y.device is not CPU
-            or args
-            or kwargs
         ):
-            return general(x, y, *args, **kwargs)
+            return general(x, y)
         try:
             out = function(a, b) if a.nbytes < _LARGE else _call_large(function, a, b)
         except (ValueError, TypeError) as error:

@@ -39,6 +39,7 @@ class Device:
     shared_bytes = 227 << 10
     multiprocessors = 132
     capability = 90
+    depth = 0  # how many calls of vmap its tensors are inside of
 
     def __init__(self, kind: str, index: int | None, name: str):
         self.type, self.index, self.name = kind, index, name
@@ -52,6 +53,10 @@ class Device:
         """Return a NumPy array of the values. With blocking=False they arrive later: `synchronize` before using
         them."""
         return array
+
+    def adopt(self, tensor: Any) -> Any:
+        """Return a Tensor of this device that is `tensor` of another; only inside of vmap it is the same for all."""
+        raise DeviceError(f"a tensor on {tensor.device} among those on {self.name}")
 
     def pinned(self, shape: tuple, dtype: np.dtype) -> np.ndarray:
         """Return a host array that this device copies to and from without waiting, if it has such memory."""

@@ -43,10 +43,28 @@ def _parse(subscripts: str, ranks: tuple[int, ...]) -> tuple[list[str], str]:
     return spelled, out
 
 
-class Einsum(InTurn):
-    """An op that takes the subscripts first, as NumPy's function does."""
+def _is_sublist(axes: Any) -> bool:
+    return isinstance(axes, (list, tuple)) and all(axis is Ellipsis or isinstance(axis, int) for axis in axes)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+
+def _spelled(args: tuple) -> tuple:
+    """Return `x, [0, 1], y, [1, 2], [0, 2]` as subscripts and operands."""
+    count = len(args) // 2
+    numbers = sorted(
+        {axis for axes in (*args[1 : 2 * count : 2], *args[2 * count :]) for axis in axes if axis is not ...}
+    )
+    letters = dict(zip(numbers, _LETTERS[26:] + _LETTERS[:26], strict=False))  # in NumPy's order: A, B, ..., a, b, ...
+    terms = ["".join("..." if axis is ... else letters[axis] for axis in axes) for axes in args[1 : 2 * count : 2]]
+    out = ["".join("..." if axis is ... else letters[axis] for axis in axes) for axes in args[2 * count :]]
+    return (",".join(terms) + "".join(f"->{term}" for term in out), *args[: 2 * count : 2])
+
+
+class Einsum(InTurn):
+    """An op that takes the subscripts first, or lists of axes behind the operands, as NumPy's function does."""
+
+    def __call__(self, *args: Any, optimize: Any = None, **kwargs: Any) -> Any:
+        if len(args) > 1 and not isinstance(args[0], str) and _is_sublist(args[1]):
+            args = _spelled(args)
         if args and isinstance(args[0], str) and not kwargs:
             operands = args[1] if len(args) == 2 and isinstance(args[1], (list, tuple)) else args[1:]
             return super().__call__(operands, subscripts=args[0])

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ..autograd.mode import mode
 from ..autograd.op import OPS, Op
 from ..autograd.signature import translated
 from ..autograd.tensor import Tensor, wrap
@@ -379,6 +380,8 @@ def _set_part(get: Callable) -> Callable:
 
 
 def _getitem(self: Tensor, index: Any) -> Tensor:
+    if mode.batch is not None:  # an index may differ between the examples of vmap where the tensor does not
+        self = mode.batch.adopt(self)
     if index.__class__ is int and not -self.shape[0] <= index < self.shape[0] if self.ndim else False:
         raise OutOfRangeError(
             f"getitem: index {index} is outside axis 0 of {self.shape}, which has {self.shape[0]} elements"

@@ -17,6 +17,8 @@ SAME = {
     "x1": "x",
     "x2": "y",
     "b": "y",
+    "arr": "x",
+    "ar2": "y",
     "a2": "y",
     "v": "v",
     "test_elements": "test",

@@ -11,6 +11,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
+from importlib import import_module
 from inspect import Parameter
 from pathlib import Path
 from typing import Any
@@ -225,7 +226,7 @@ def contents() -> str:
     """What is public, by subject."""
     subjects = {title: names.split() for title, names in gpugrad._SUBJECTS.items()}
     families: dict[str, list[str]] = {}
-    for family in gpugrad._FAMILIES:
+    for family in (*gpugrad._FAMILIES, *(import_module(f"gpugrad.ops.{name}") for name in gpugrad._LATER)):
         for name in family.__all__:
             home = home_of(getattr(gpugrad, name))  # a family may have a module for each subject
             module = sys.modules[home] if home.startswith("gpugrad.ops.") else family

@@ -5,35 +5,41 @@ from typing import Any
 # type -> the parameters that have it, among the attributes of ops and what functions leave as Any
 _BY_TYPE = {
     "TensorLike": (
-        "_random_samples a anchor append attn_mask b bias bias_k bias_v bins boxes condition data fill_value grid high "
-        "low in_proj_bias in_proj_weight index indices input input1 input2 input_lengths k_proj_weight key "
-        "key_padding_mask linear_bias linear_weight log_probs logits mask mat1 mat2 mat_a mat_b max mean min negative "
-        "offs offsets other out_proj_bias out_proj_weight p per_sample_weights pos_weight positive prepend q "
-        "q_proj_weight query repeats rois rtol scores segments sorter source src start static_k static_v std step stop "
-        "target target_lengths targets theta tol v v_proj_weight var weight weights x x1 x2 y"
+        "_random_samples a anchor append attn_mask aweights b bias bias_k bias_v bins boxes condition data "
+        "fill_value fp fweights grid high in_proj_bias in_proj_weight index indices input input1 input2 "
+        "input_lengths k_proj_weight key key_padding_mask linear_bias linear_weight log_probs logits low mask mat1 "
+        "mat2 mat_a mat_b max mean min negative offs offsets other out_proj_bias out_proj_weight p "
+        "per_sample_weights pos_weight positive prepend q q_proj_weight query repeats rois rtol scores segments "
+        "sequences sorter source src start static_k static_v std step stop target target_lengths targets theta "
+        "to_begin to_end tol v v_proj_weight val vals values var w weight weights x x1 x2 xp y"
     ),
     "Sequence[TensorLike]": "arrays operands",
     "bool": (
-        "aligned as_tuple assume_unique compute_uv copy out_int32 returned some sorted unbiased unitriangular left "
-        "causal ceil_mode count_include_pad density descending endpoint equal_nan full_matrices hermitian "
-        "include_initial inplace invert keepdim keepdims largest non_blocking return_counts return_index "
-        "return_indices return_inverse reverse right stable upper"
+        "aligned as_tuple assume_unique causal ceil_mode compute_uv copy count_include_pad density descending "
+        "endpoint equal_nan full_matrices hermitian include_initial increasing inplace invert keepdim keepdims "
+        "largest left non_blocking out_int32 return_counts return_index return_indices return_inverse returned "
+        "reverse right some sorted stable unbiased unitriangular upper"
     ),
     "int": (
-        "dim0 dim1 dim2 axis1 axis2 blank correction ddof decimals divisor_override groups ignore_index k minlength n "
-        "ndim num_segments offset padding_idx sampling_ratio seed"
+        "axis1 axis2 blank correction ddof decimals deg dim0 dim1 dim2 divisor_override edge_order groups "
+        "ignore_index k m minlength n ndim num_segments offset padding_idx sampling_ratio seed"
     ),
     "float": (
-        "alpha atol beta constant_values dropout_p dx eps label_smoothing lambd max_val min_val nan negative_slope "
-        "iou_threshold neginf norm_type posinf rcond scale spatial_scale threshold value"
+        "alpha atol beta constant_values discont dropout_p dx eps iou_threshold label_smoothing lambd max_val "
+        "min_val nan negative_slope neginf norm_type period posinf rcond scale spatial_scale threshold value"
     ),
-    "str": "driver kind rounding_mode UPLO activation approximate indexing mode nonlinearity reduction side subscripts",
+    "str": (
+        "UPLO activation approximate driver indexing kind mode nonlinearity reduction rounding_mode side "
+        "subscripts trim"
+    ),
     "Shape": (
-        "axes dilation indices_or_sections kernel kernel_size normalized_shape output_padding reps shape shift size "
-        "sizes split_size split_size_or_sections stride"
+        "axes dilation indices_or_sections kernel kernel_size new_shape normalized_shape output_padding reps shape "
+        "shift size sizes split_size split_size_or_sections stride"
     ),
     "Shape | str": "padding",
-    "Any": "kwargs options order",
+    "Any": (
+        "arg1 arg2 args arrays_and_dtypes dst from_ ind keys kth kwargs multi_index obj options order to type1 type2"
+    ),
     "int | Sequence[int | None]": "output_size",
     "float | Sequence[float]": "output_ratio scale_factor",
     "float | str": "ord",
@@ -41,6 +47,8 @@ _BY_TYPE = {
     "int | Sequence[int] | Sequence[Sequence[int]] | dict[int, Any]": "pad_width",
     "DTypeLike": "dtype out_dtype",
     "DeviceLike": "device",
+    "float | TensorLike": "default varargs",
+    "Sequence[Any]": "choicelist choices condlist funclist",
 }
 _TYPES = {name: kind for kind, names in _BY_TYPE.items() for name in names.split()}
 # Where a name means something else than elsewhere.
@@ -52,6 +60,7 @@ _EXCEPTIONS = {
     "broadcast_shapes.shapes": "tuple[int, ...]", "norm.p": "float | str",
     "backward.gradient": "TensorLike", "to.args": "Any",
     "backward.inputs": "Tensor | Sequence[Tensor]", "squeeze.axis": "Axes", "grouped_mm.offs": "TensorLike",
+    "copyto.where": "TensorLike", "interp.left": "float | None", "interp.right": "float | None",
     "sort.dim": "int", "median.dim": "int", "scaled_dot_product_attention.value": "TensorLike",
     "multi_head_attention_forward.value": "TensorLike",
     "multi_head_attention_forward.in_proj_weight": "TensorLike | None",

@@ -8,7 +8,7 @@ from ...autograd.check.samples import unary
 from ...autograd.op import xp
 from ...autograd.ufunc import elementwise, ufunc
 
-__all__ = ["ceil", "floor", "rint", "round", "sign", "trunc"]
+__all__ = ["ceil", "floor", "nextafter", "rint", "round", "sign", "trunc"]
 
 
 def _zeros(g: Any) -> Any:
@@ -88,3 +88,22 @@ def sign(x):
 
 for _op in (floor, ceil, trunc, round, rint, sign):
     _op.vjp(x=_zeros)
+
+
+@ufunc(
+    samples=lambda s: [
+        s.case(s(3, 4), s(4), smooth=False, gradient={"x": 1, "y": 0}),
+        s.case(np.array([0.0, 1.0, -1.0]), np.array([1.0, np.inf, -1.0]), smooth=False, gradient={"x": 1, "y": 0}),
+    ],
+    dtypes="float",
+    exact=True,
+)
+def nextafter(x, y):
+    """Return the next number of x's dtype after x in the direction of y. Its gradient is that of x.
+
+    >>> (gg.nextafter(gg.tensor(1.0), 2.0) - 1).item() == 2.0**-23
+    True
+    """
+
+
+nextafter.vjp(x=lambda g: g, y=lambda g: xp(g).zeros_like(g))
