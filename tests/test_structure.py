@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "gpugrad"
 LAYERS = [
     "errors", "arguments", "optional", "backend", "autograd", "typing", "ops", "linalg", "fft", "special", "random",
-    "cuda", "nn", "optim", "amp", "data", "models", "io", "viz", "train", "rl", "recipes", "utils", "cli",
+    "cuda", "nn", "optim", "amp", "data", "models", "io", "torch", "viz", "train", "rl", "recipes", "utils", "cli",
 ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..backend.devices import CPU, Device, default_device
+from ..backend.devices import Device, default_device
 from ..backend.dtypes import as_dtype, complex_of, default_dtype, is_float, is_inexact, promote, weak
 from ..errors import DeviceError, DTypeError
 from .convert import asarray, joined

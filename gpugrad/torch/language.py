@@ -200,6 +200,19 @@ class Tensor(NumPyTensor):
 
     __slots__ = ()
 
+    layout = "strided"
+    is_sparse = is_sparse_csr = is_quantized = is_nested = is_mkldnn = is_meta = is_mps = is_xpu = is_xla = False
+
+    @property
+    def is_cpu(self) -> bool:
+        """Return whether the memory is the host's."""
+        return self.device.type == "cpu"
+
+    @property
+    def H(self) -> Tensor:  # noqa: N802 - PyTorch's name
+        """Return the matrix transposed and conjugated."""
+        return TABLE["adjoint"].function(self)
+
     @property
     def shape(self) -> Size:
         """Return the sizes of the axes."""
@@ -287,3 +300,13 @@ def sizes_of(given: tuple, name: str = "size") -> tuple[int, ...]:
         raise DTypeError(f"{name}: expected ints, got {given!r}") from None
 
 
+
+
+def language_table() -> str:
+    """Return `TABLE` as Markdown: what each name means to PyTorch, and what sets that apart from gpugrad's meaning."""
+    rows = ["| name | what it does | what differs |", "|---|---|---|"]
+    for name, meaning in sorted(TABLE.items()):
+        summary = (meaning.function.__doc__ or "").strip().split("\n")[0].partition(". ")[0].rstrip(".")
+        where = "a new name" if not meaning.difference else meaning.difference
+        rows.append(f"| `{name}` | {summary.replace('|', chr(92) + '|')} | {where} |")
+    return "\n".join(rows)
