@@ -34,7 +34,6 @@ from .language import TABLE as _TABLE
 from .language import Size, Tensor
 from .language import attach as _attach
 from .language import passing as _passing
-from .serialization import load, save
 from .dtype_names import TENSOR_TYPES as _TENSOR_TYPES
 
 _attach()
@@ -69,7 +68,7 @@ _OTHER_NAMES = {
     "pow_": "pow", "get_default_device": "default_device", "promote_types": "promote", "row_stack": "vstack",
     "swapdims": "swapaxes", "moveaxis": "movedim", "default_generator": "default_generator",
 }  # fmt: skip
-_find = _passing(__name__, "gpugrad", "gpugrad.torch.switches", "gpugrad.torch.private", "gpugrad.torch.nn.functional")
+_find = _passing(__name__, "gpugrad", "gpugrad.torch.switches", "gpugrad.torch.serialization", "gpugrad.torch.private", "gpugrad.torch.nn.functional")
 
 
 def __getattr__(name: str) -> _Any:

@@ -131,6 +131,11 @@ SAME: dict[str, str] = {
     "amp.grad_scaler": "amp",
     "nn.modules.utils": "private", "nn.common_types": "private", "utils._pytree": "private", "types": "private",
     "utils.model_zoo": "hub", "jit._script": "jit", "fx.node": "fx",
+    **{
+        f"distributions.{name}": "distributions"
+        for name in ("normal", "categorical", "bernoulli", "uniform", "beta", "dirichlet", "gamma", "multinomial",
+                     "multivariate_normal", "kl", "distribution", "independent")
+    },
     "tensor": "", "_tensor": "", "functional": "", "storage": "", "random": "", "return_types": "",
 }  # fmt: skip
 

@@ -62,6 +62,10 @@ class Module(nn.Module):
         """Move parameters and buffers to a device, to a dtype, or both; where memory lies is gpugrad's choice."""
         return super().to(*args, **kwargs)
 
+    def share_memory(self) -> Any:
+        """Return this module; processes that are to share it are given its state."""
+        return self
+
     def register_backward_hook(self, hook: Callable) -> Any:
         """Call `hook(module, grad_input, grad_output)` in backward: `register_full_backward_hook`."""
         return self.register_full_backward_hook(hook)
