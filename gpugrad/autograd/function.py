@@ -170,7 +170,9 @@ def _keep(context: Context, node: FunctionNode, args: tuple, outs: tuple) -> Non
     for i, saved in enumerate(context._saved or ()):
         position = next((j for j, o in enumerate(outs) if o is saved), None)
         is_input = any(saved is a for a in args)
-        kept.append(saved if position is None or is_input else connected(position, saved._array, saved.device, saved._language))
+        kept.append(
+            saved if position is None or is_input else connected(position, saved._array, saved.device, saved._language)
+        )
         if saved is not None:
             node.arrays.append((f"saved_tensors[{i}]", saved._array))
     context._saved = tuple(kept)

@@ -30,8 +30,8 @@ from ..errors import AnomalyError, GradientError, InplaceError
 from .mode import mode
 from .table import OPS
 from .tensor import Tensor, wrap
-from .views import spoken
 from .versions import INSIDE, change_since, changes, clock, describe, user_site
+from .views import spoken
 
 if TYPE_CHECKING:
     from .plan import Plan

@@ -21,20 +21,20 @@ from typing import Any as _Any
 
 import numpy as _np
 
-from .. import backend as _backend
 from ..backend import dtypes as _dtypes
 from ..backend.random import default_generator as _default_generator
 from ..backend.random import manual_seed as _manual_seed
 from . import inert as _inert
-from . import meanings as _meanings
+from . import meanings as _meanings  # noqa: F401 - fills the table
 from . import tensor_types as _tensor_types
-from .device import device
-from .inert import compile
+from .device import device as device
+from .dtype_names import TENSOR_TYPES as _TENSOR_TYPES
+from .inert import compile as compile
 from .language import TABLE as _TABLE
-from .language import Size, Tensor
+from .language import Size as Size
+from .language import Tensor
 from .language import attach as _attach
 from .language import passing as _passing
-from .dtype_names import TENSOR_TYPES as _TENSOR_TYPES
 
 _attach()
 for _name, _meaning in _TABLE.items():
@@ -68,7 +68,8 @@ _OTHER_NAMES = {
     "pow_": "pow", "get_default_device": "default_device", "promote_types": "promote", "row_stack": "vstack",
     "swapdims": "swapaxes", "moveaxis": "movedim", "default_generator": "default_generator",
 }  # fmt: skip
-_find = _passing(__name__, "gpugrad", "gpugrad.torch.switches", "gpugrad.torch.serialization", "gpugrad.torch.private", "gpugrad.torch.nn.functional")
+_SOURCES = "torch.switches", "", "torch.private", "torch.serialization", "torch.nn.functional"
+_find = _passing(__name__, *[f"gpugrad.{source}".rstrip(".") for source in _SOURCES])
 
 
 def __getattr__(name: str) -> _Any:
@@ -76,6 +77,8 @@ def __getattr__(name: str) -> _Any:
         found = _sys.modules.get(f"{__name__}.{name}") or _import_module(f".{name}", __name__)
         globals()[name] = found
         return found
+    if name in ("autocast", "GradScaler"):
+        return getattr(_import_module(f"{__name__}.amp"), name)
     if name in _TENSOR_TYPES:
         globals()[name] = made = _tensor_types.tensor_type(name)
         return made
@@ -98,3 +101,11 @@ def seed() -> _Any:
 def initial_seed() -> _Any:
     """Return the seed of the default generator."""
     return _default_generator().initial_seed()
+
+
+_ALL = {*(name for name in globals() if not name.startswith("_")), *_TENSOR_TYPES, "nn", "optim", "utils"}
+__all__ = sorted(_ALL)  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_MODULES})

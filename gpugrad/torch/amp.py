@@ -44,5 +44,10 @@ class GradScaler(NumPyScaler):
             device, init_scale = "cuda", device
         kind = str(device).partition(":")[0]
         super().__init__(
-            kind, init_scale, growth_factor, backoff_factor, growth_interval, enabled and (kind == "cpu" or is_available())
+            kind,
+            init_scale,
+            growth_factor,
+            backoff_factor,
+            growth_interval,
+            enabled and (kind == "cpu" or is_available()),
         )

@@ -14,7 +14,7 @@ def __getattr__(name: str) -> Any:
     return _find(name)
 
 
-def Variable(data: Any, requires_grad: bool = False, volatile: bool = False) -> Tensor:  # noqa: N802 - PyTorch's name
+def Variable(data: Any, requires_grad: bool = False, volatile: bool = False) -> Tensor:
     """Return a Tensor on the memory of `data`: in PyTorch, too, Variables are Tensors now."""
     made = speak(data, (data,))
     if not requires_grad:
@@ -23,7 +23,7 @@ def Variable(data: Any, requires_grad: bool = False, volatile: bool = False) -> 
     return made.requires_grad_()
 
 
-class set_detect_anomaly(Switch):  # noqa: N801 - PyTorch's name
+class set_detect_anomaly(Switch):
     """Start or stop looking for NaN gradients, at once; as a `with` block it restores the old state at the end."""
 
     def __init__(self, mode: bool = True, check_nan: bool = True):

@@ -6,15 +6,14 @@ from typing import Any
 
 from .. import cuda as gpugrads
 from ..backend.random import manual_seed
+from .dtype_names import TENSOR_TYPES
 from .inert import _nothing
 from .language import passing
 from .tensor_types import tensor_type
-from .dtype_names import TENSOR_TYPES
 
 _find = passing(__name__, "gpugrad.cuda")
 manual_seed_all = manual_seed
 ipc_collect = init = set_device = reset_max_memory_allocated = _nothing
-
 
 
 def current_device() -> int:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-
-
 import numpy as np
-
-
-
 
 _NAMES = {
     "float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16", "uint8": "Byte",

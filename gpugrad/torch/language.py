@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 from ..autograd.explain import told
 from ..autograd.nests import map_tensors
 from ..autograd.op import OPS, Op
-from ..autograd.signature import translated
 from ..autograd.tensor import Tensor as NumPyTensor
 from ..autograd.views import spoken
 from ..errors import DTypeError
@@ -209,7 +208,7 @@ class Tensor(NumPyTensor):
         return self.device.type == "cpu"
 
     @property
-    def H(self) -> Tensor:  # noqa: N802 - PyTorch's name
+    def H(self) -> Tensor:
         """Return the matrix transposed and conjugated."""
         return TABLE["adjoint"].function(self)
 
@@ -298,8 +297,6 @@ def sizes_of(given: tuple, name: str = "size") -> tuple[int, ...]:
         return tuple(int(n) for n in (given[0] if many else given))
     except (TypeError, ValueError):
         raise DTypeError(f"{name}: expected ints, got {given!r}") from None
-
-
 
 
 def language_table() -> str:

@@ -47,7 +47,9 @@ def read_pickled(file: BinaryIO) -> tuple[Any]:
         with zipfile.ZipFile(file) as archive:
             pickles = [name for name in archive.namelist() if name.endswith("/data.pkl")]
             if len(pickles) != 1:
-                raise CheckpointError(f"load: a zip archive without one data.pkl, so not a file of PyTorch's: {pickles}")
+                raise CheckpointError(
+                    f"load: a zip archive without one data.pkl, so not a file of PyTorch's: {pickles}"
+                )
             with archive.open(pickles[0]) as data:
                 return (_Unpickler(data, archive, pickles[0].removesuffix("data.pkl")).load(),)
     except (zipfile.BadZipFile, pickle.UnpicklingError, KeyError, ValueError, EOFError, TypeError, IndexError) as error:

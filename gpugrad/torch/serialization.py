@@ -13,7 +13,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-
 from ..autograd.nests import map_tensors
 from ..errors import DTypeError
 from ..io.checkpoint import load as read_tensors
@@ -52,7 +51,9 @@ def save(obj: Any, f: Any, **options: Any) -> None:
         f.write(path.read_bytes())
 
 
-def load(f: Any, map_location: Any = None, pickle_module: Any = None, *, weights_only: bool = True, **options: Any) -> Any:
+def load(
+    f: Any, map_location: Any = None, pickle_module: Any = None, *, weights_only: bool = True, **options: Any
+) -> Any:
     """Return what `save` wrote, or what is in a safetensors file or in a file of PyTorch's.
 
     map_location: the device of the Tensors, or a dict or function of old programs, which mean the CPU. Raises
@@ -81,5 +82,3 @@ def _read(path: Path) -> Any:
     if not isinstance(notes, dict) or notes.get("kind") != _KIND:
         return tensors
     return put_together(notes["nest"], tensors)
-
-

@@ -8,12 +8,11 @@ import numpy as np
 
 from ..autograd.mode import set_grad_enabled as numpy_set_grad_enabled
 from ..backend.cpu.threads import get_num_threads
-from ..backend.dtypes import promote, weak
+from ..backend.dtypes import promote, set_default_dtype, weak
 from ..errors import DeviceError
+from .dtype_names import TENSOR_TYPES
 from .inert import _nothing
 from .language import Tensor
-from .dtype_names import TENSOR_TYPES
-from ..backend.dtypes import set_default_dtype
 
 use_deterministic_algorithms = set_deterministic_debug_mode = set_num_interop_threads = _nothing
 set_warn_always = set_flush_denormal = _nothing
@@ -87,7 +86,7 @@ def typename(obj: Any) -> str:
     return obj.type() if isinstance(obj, Tensor) else f"{type(obj).__module__}.{type(obj).__qualname__}"
 
 
-class set_grad_enabled(numpy_set_grad_enabled):  # noqa: N801 - PyTorch's name
+class set_grad_enabled(numpy_set_grad_enabled):
     """Start or stop recording at once; as a `with` block it restores the old state at the end."""
 
     def __init__(self, mode: bool):

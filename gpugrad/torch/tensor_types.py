@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from ..backend.dtypes import as_dtype, default_dtype
+from .dtype_names import TENSOR_TYPES
 from .language import Tensor, speak
 from .meanings.creation import made_of
-from .dtype_names import TENSOR_TYPES
 
 
 class TensorType(type):

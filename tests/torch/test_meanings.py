@@ -1,6 +1,7 @@
-"""Each call of `calls.py` gives under `gpugrad.torch` what it gives under PyTorch; the table of differences is used."""
+"""Each call of `calls.txt` gives under `gpugrad.torch` what it gives under PyTorch; the table of differences is used."""
 
 import re
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -10,10 +11,8 @@ import torch
 import gpugrad.torch as ours
 from gpugrad.torch.language import TABLE
 
-from . import calls
-
-GROUPS = [getattr(calls, name) for name in dir(calls) if name.isupper()]
-CALLS = [line.strip() for group in GROUPS for line in re.split(r" \| |\n", group) if line.strip()]
+LINES = (Path(__file__).parent / "calls.txt").read_text().splitlines()
+CALLS = [line for line in LINES if line and not line.startswith("#")]
 
 
 def names(library: ModuleType) -> dict:

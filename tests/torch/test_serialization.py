@@ -73,7 +73,13 @@ def test_damaged_files_are_refused(tmp_path):
     (tmp_path / "old.pth").write_bytes(b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.rest")
     (tmp_path / "cut.pth").write_bytes(whole[: len(whole) // 2])
     (tmp_path / "text.pth").write_text("nothing")
-    expected = {"far": "outside its storage", "plain.pkl": "pickle", "old": "1.6", "cut": "complete", "text": "complete"}
+    expected = {
+        "far": "outside its storage",
+        "plain.pkl": "pickle",
+        "old": "1.6",
+        "cut": "complete",
+        "text": "complete",
+    }
     for name, words in expected.items():
         with pytest.raises(CheckpointError, match=words):
             torch.load(tmp_path / (name if "." in name else f"{name}.pth"))

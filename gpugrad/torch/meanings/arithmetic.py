@@ -167,7 +167,9 @@ def round(input: Any, *, decimals: int = 0) -> Tensor:
 
 
 @means("NaN and the infinities, without `copy`", in_place=True)
-def nan_to_num(input: Any, nan: float | None = None, posinf: float | None = None, neginf: float | None = None) -> Tensor:
+def nan_to_num(
+    input: Any, nan: float | None = None, posinf: float | None = None, neginf: float | None = None
+) -> Tensor:
     """Return the elements with NaN and the infinities replaced."""
     return torch_meanings.nan_to_num(input, nan, posinf, neginf)
 

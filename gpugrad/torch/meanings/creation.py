@@ -67,12 +67,12 @@ zeros, ones, empty, rand, randn = map(_sized, ("zeros", "ones", "empty", "rand",
 
 
 @means("arguments are (size, fill_value)", method=False)
-def full(
-    size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a Tensor of a size, filled with one value."""
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
-    return numpys.full(sizes_of((size,) if isinstance(size, (tuple, list)) else (size,)), value, dtype, device, requires_grad)
+    return numpys.full(
+        sizes_of((size,) if isinstance(size, (tuple, list)) else (size,)), value, dtype, device, requires_grad
+    )
 
 
 def _like(name: str) -> Any:
@@ -100,7 +100,13 @@ def full_like(
 
 @means("ends are numbers or Tensors; `step` may come by name", method=False)
 def arange(
-    start: Any = 0, end: Any = None, step: Any = 1, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+    start: Any = 0,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Return the numbers from `start` to `end`, without it."""
     start, end, step = (v.item() if isinstance(v, Tensor) else v for v in (start, end, step))
@@ -142,9 +148,7 @@ def logspace(
 
 
 @means("arguments are (n, m)", method=False)
-def eye(
-    n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a matrix with ones on its diagonal."""
     return numpys.eye(n, m, dtype=dtype, device=device, requires_grad=requires_grad)
 
@@ -158,9 +162,7 @@ def empty_strided(
 
 
 @means(method=False)
-def frombuffer(
-    buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False
-) -> Tensor:
+def frombuffer(buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False) -> Tensor:
     """Return a Tensor on the memory of a buffer."""
     made = convert.asarray(np.frombuffer(buffer, as_dtype(dtype), count, offset))
     return made.requires_grad_(requires_grad)
@@ -182,9 +184,7 @@ for _name in ("zeros", "ones", "empty", "full"):
 
 
 @means(function=False)
-def new_tensor(
-    self: Any, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+def new_tensor(self: Any, data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a Tensor with a copy of `data`, of this Tensor's dtype and device."""
     kind = self.dtype if dtype is None else dtype
     return convert.tensor(data, kind, self.device if device is None else device, requires_grad)

@@ -56,15 +56,16 @@ def scatter(
 @means("arguments are (input, dim, index, src)", in_place=True)
 def scatter_add(input: Any, dim: int, index: Any, src: Any) -> Tensor:
     """Return `input` with the elements of `src` added at `index` along `dim`."""
-    return OPS["put_add"](
-        _source(input, index, src), index=_grid(index, dim % input.ndim), shape=tuple(input.shape)
-    ) + input if index.numel() else OPS["copy"](input)
+    return (
+        OPS["put_add"](_source(input, index, src), index=_grid(index, dim % input.ndim), shape=tuple(input.shape))
+        + input
+        if index.numel()
+        else OPS["copy"](input)
+    )
 
 
 @means(in_place=True)
-def scatter_reduce(
-    input: Any, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True
-) -> Tensor:
+def scatter_reduce(input: Any, dim: int, index: Any, src: Any, reduce: str, *, include_self: bool = True) -> Tensor:
     """Return `input` with the elements of `src` at `index` along `dim` summed, multiplied, averaged, or compared."""
     axis = dim % input.ndim
     places = _grid(index, axis)

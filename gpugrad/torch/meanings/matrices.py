@@ -222,7 +222,7 @@ def cross(input: Any, other: Any, dim: int | None = None) -> Tensor:
 
 
 @means()
-def vander(x: Any, N: int | None = None, increasing: bool = False) -> Tensor:  # noqa: N803 - PyTorch's name
+def vander(x: Any, N: int | None = None, increasing: bool = False) -> Tensor:
     """Return the matrix of powers of x."""
     count = x.shape[-1] if N is None else N
     powers = np.arange(count) if increasing else np.arange(count)[::-1]
@@ -242,7 +242,7 @@ def adjoint(input: Any) -> Tensor:
 
 
 @means()
-def cholesky_solve(input: Any, L: Any, upper: bool = False) -> Tensor:  # noqa: N803 - PyTorch's name
+def cholesky_solve(input: Any, L: Any, upper: bool = False) -> Tensor:
     """Return the solution of A x = input, where L is the Cholesky factor of A."""
     factor = OPS["swapaxes"](L, axis1=-2, axis2=-1) if upper else L
     return OPS["solve"](OPS["matmul"](factor, OPS["swapaxes"](factor, axis1=-2, axis2=-1)), input)
@@ -253,4 +253,3 @@ def cholesky_inverse(input: Any, upper: bool = False) -> Tensor:
     """Return the inverse of A, of which `input` is the Cholesky factor."""
     factor = OPS["swapaxes"](input, axis1=-2, axis2=-1) if upper else input
     return OPS["inv"](OPS["matmul"](factor, OPS["swapaxes"](factor, axis1=-2, axis2=-1)))
-

@@ -12,8 +12,8 @@ from ...autograd.tensor import Tensor
 from ...autograd.versions import changed
 from ...backend.dtypes import is_float
 from ...errors import DTypeError
-from ..language import means, sizes_of
 from ..dtype_names import type_name
+from ..language import means, sizes_of
 
 
 @means("a dtype, or a Tensor type such as FloatTensor; without one the type's name", function=False)
@@ -29,7 +29,13 @@ def type_of(self: Any, dtype: Any = None, non_blocking: bool = False) -> Any:
 
 @means("words about memory", function=False)
 def to(
-    self: Any, *args: Any, dtype: Any = None, device: Any = None, non_blocking: bool = False, copy: bool = False, **more: Any
+    self: Any,
+    *args: Any,
+    dtype: Any = None,
+    device: Any = None,
+    non_blocking: bool = False,
+    copy: bool = False,
+    **more: Any,
 ) -> Tensor:
     """Return this Tensor with another dtype or on another device, or like another Tensor."""
     other = more.pop("other", None)

@@ -111,7 +111,9 @@ def _extremum(name: str, whole: str) -> Any:
         return over_axis(input, dim, keepdim, other=other)
 
     call.__name__ = name
-    call.__doc__ = f"Return the {whole} element; over an axis also where it is; of two Tensors the {whole} of each pair."
+    call.__doc__ = (
+        f"Return the {whole} element; over an axis also where it is; of two Tensors the {whole} of each pair."
+    )
     return means("over an axis it gives (values, indices); of two Tensors it is elementwise")(call)
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations_with_replacement
 from itertools import combinations as combinations_of
+from itertools import combinations_with_replacement
 from math import prod
 from typing import Any
 
@@ -271,5 +271,3 @@ def rot90(input: Any, k: int = 1, dims: Sequence[int] = (0, 1)) -> Tensor:
     for _ in range(k % 4):
         input = OPS["flip"](OPS["swapaxes"](input, axis1=a, axis2=b), axis=a)
     return input
-
-
