@@ -95,7 +95,7 @@ def manual_seed(seed: _Any) -> _Any:
 
 def seed() -> _Any:
     """Seed the default generator with a random number, and return it."""
-    return _manual_seed(_np.random.SeedSequence().entropy % 2**63).initial_seed()
+    return _manual_seed(_np.random.default_rng().integers(2**63).item()).initial_seed()
 
 
 def initial_seed() -> _Any:

@@ -72,7 +72,8 @@ NAMES: dict[str, dict[str, Any]] = {
     "xpu": {"is_available": _no, "device_count": lambda: 0},
     "jit": {
         "script": _unchanged("jit.script"), "trace": _unchanged("jit.trace"), "ignore": _quietly, "export": _quietly,
-        "unused": _quietly, "interface": _quietly, "is_scripting": _no, "is_tracing": _no, "annotate": lambda kind, x: x,
+        "unused": _quietly, "interface": _quietly, "is_scripting": _no, "is_tracing": _no,
+        "annotate": lambda kind, value: value,
         "script_if_tracing": _quietly, "Final": Final, "Attribute": lambda value, kind: value, "freeze": _quietly,
         "script_method": _quietly, "ScriptModule": object, "isinstance": isinstance, "_overload_method": _quietly,
         "_script_if_tracing": _quietly, "ScriptFunction": object, "optimize_for_inference": _quietly,
@@ -104,8 +105,8 @@ NAMES: dict[str, dict[str, Any]] = {
 
 # Modules of PyTorch's whose names are all in another one.
 _MODULES_OF_NN = (
-    "activation adaptive batchnorm channelshuffle container conv distance dropout flatten fold instancenorm lazy linear "
-    "loss module normalization padding pixelshuffle pooling rnn sparse transformer upsampling"
+    "activation adaptive batchnorm channelshuffle container conv distance dropout flatten fold instancenorm lazy "
+    "linear loss module normalization padding pixelshuffle pooling rnn sparse transformer upsampling"
 )
 SAME: dict[str, str] = {
     **{f"nn.modules.{name}": "nn" for name in _MODULES_OF_NN.split()},

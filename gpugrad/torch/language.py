@@ -234,7 +234,7 @@ class Tensor(NumPyTensor):
         return self
 
     def register_hook(self, hook: Callable) -> Any:
-        """Call `hook(gradient)` when this Tensor's gradient is known; a Tensor that it returns replaces the gradient."""
+        """Call `hook(gradient)` when the gradient is known; a Tensor that it returns replaces it."""
 
         @wraps(hook)
         def spoken_hook(gradient: Any) -> Any:
@@ -249,7 +249,7 @@ class Tensor(NumPyTensor):
 Tensor._language = Tensor
 
 
-def torch_style(self: NumPyTensor) -> Tensor:
+def torch_style(self: NumPyTensor) -> NumPyTensor:
     """Return a view of this Tensor, at the same place in the graph, whose methods speak PyTorch.
 
     >>> x = gg.tensor([[1.0, 5.0], [7.0, 3.0]])

@@ -17,6 +17,7 @@ from ..autograd.tensor import Tensor as NumPyTensor
 from ..nn.loss import _Loss
 from ..nn.parameter import Buffer as NumPyBuffer
 from ..nn.parameter import Parameter as NumPyParameter
+from ..ops.creation import zeros
 from .language import Tensor, passed_through
 
 
@@ -26,8 +27,7 @@ class Parameter(Tensor, NumPyParameter):
     __slots__ = ()
 
     def __new__(cls, data: Any = None, requires_grad: bool = True) -> Any:
-        made = NumPyParameter.__new__(cls, Tensor() if data is None else data, requires_grad)
-        return made
+        return NumPyParameter.__new__(cls, zeros(0) if data is None else data, requires_grad)
 
     __repr__ = NumPyParameter.__repr__
 
@@ -38,7 +38,7 @@ class Buffer(Tensor, NumPyBuffer):
     __slots__ = ()
 
     def __new__(cls, data: Any = None, *, persistent: bool = True) -> Any:
-        return NumPyBuffer.__new__(cls, Tensor() if data is None else data, persistent)
+        return NumPyBuffer.__new__(cls, zeros(0) if data is None else data, persistent)
 
 
 class Module(nn.Module):

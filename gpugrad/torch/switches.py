@@ -10,7 +10,7 @@ from ..autograd.mode import set_grad_enabled as numpy_set_grad_enabled
 from ..backend.cpu.threads import get_num_threads
 from ..backend.dtypes import promote, set_default_dtype, weak
 from ..errors import DeviceError
-from .dtype_names import TENSOR_TYPES
+from .dtype_names import TENSOR_TYPES, type_name
 from .inert import _nothing
 from .language import Tensor
 
@@ -83,7 +83,9 @@ def _check(condition: Any, message: Any = None) -> None:
 
 def typename(obj: Any) -> str:
     """Return the name of the type of `obj`."""
-    return obj.type() if isinstance(obj, Tensor) else f"{type(obj).__module__}.{type(obj).__qualname__}"
+    if isinstance(obj, Tensor):
+        return type_name(obj.dtype, obj.device.type)
+    return f"{type(obj).__module__}.{type(obj).__qualname__}"
 
 
 class set_grad_enabled(numpy_set_grad_enabled):

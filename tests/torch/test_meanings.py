@@ -1,4 +1,4 @@
-"""Each call of `calls.txt` gives under `gpugrad.torch` what it gives under PyTorch; the table of differences is used."""
+"""Each call of `calls.txt` gives under `gpugrad.torch` what PyTorch gives; together they use the whole table."""
 
 import re
 from pathlib import Path

@@ -33,13 +33,13 @@ def test_networks_are_refused_with_advice(tmp_path):
 def test_files_of_pytorch_are_read(tmp_path):
     net = pytorch.nn.Sequential(pytorch.nn.Linear(3, 2), pytorch.nn.BatchNorm1d(2))
     base = pytorch.arange(12.0).view(3, 4)
-    whole = {"net": net.state_dict(), "view": base.t()[1:], "half": base.half(), "bf16": base.bfloat16(),
-             "ids": pytorch.tensor([1, 2]), "p": pytorch.nn.Parameter(base), "order": OrderedDict(a=1), **STATE}  # fmt: skip
+    whole = {"net": net.state_dict(), "view": base.t()[1:], "half": base.half(), "bf": base.bfloat16(),
+             "ids": pytorch.tensor([1, 2]), "p": pytorch.nn.Parameter(base), "o": OrderedDict(a=1), **STATE}  # fmt: skip
     pytorch.save(whole, tmp_path / "x.pth")
     found = torch.load(tmp_path / "x.pth")
     for name in ("view", "half", "ids", "p"):
         np.testing.assert_array_equal(found[name].detach().numpy(), whole[name].detach().numpy())
-    assert found["bf16"].float().tolist() == base.tolist() and found["p"].requires_grad
+    assert found["bf"].float().tolist() == base.tolist() and found["p"].requires_grad
     assert {name: found[name] for name in STATE} == STATE
     mine = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
     assert not any(mine.load_state_dict(found["net"]))

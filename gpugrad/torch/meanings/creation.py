@@ -9,12 +9,11 @@ import numpy as np
 from ...autograd import convert
 from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
-from ...backend.devices import device as find_device
 from ...backend.dtypes import as_dtype, default_dtype
 from ...errors import ShapeError
 from ...ops import creation as numpys
 from ...ops import random as randoms
-from ..language import means, sizes_of
+from ..language import Size, means, sizes_of
 
 
 @means(method=False)
@@ -196,16 +195,14 @@ def new(self: Any, *args: Any, device: Any = None) -> Tensor:
     return made_of(args, self.dtype, self.device if device is None else device)
 
 
-def made_of(args: tuple, dtype: Any, device: Any) -> Tensor:
+def made_of(args: tuple[Any, ...], dtype: Any, device: Any) -> Tensor:
     """Return what the call of a Tensor class means: sizes are not initialised, anything else is data."""
-    if not args or all(isinstance(n, (int, np.integer)) for n in args):
-        where = find_device(device)
-        return numpys.empty(tuple(args) or (0,), dtype=dtype, device=where)
-    if len(args) > 1:
+    if all(isinstance(n, (int, np.integer)) for n in args):
+        return numpys.empty(args or (0,), dtype=dtype, device=device)
+    data, *more = args
+    if more:
         raise ShapeError(f"Tensor: expected sizes or one sequence or array of data, got {args!r}")
-    if isinstance(args[0], tuple) and type(args[0]).__name__ == "Size":
-        return numpys.empty(args[0], dtype=dtype, device=device)
-    return convert.tensor(args[0], dtype, device)
+    return numpys.empty(data, dtype=dtype, device=device) if type(data) is Size else convert.tensor(data, dtype, device)
 
 
 @means("operands may be Tensors of any kind; one sequence, along `dim`", method=False)

@@ -10,7 +10,7 @@ from ...autograd.convert import asarray, destination, to_place
 from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
 from ...autograd.versions import changed
-from ...backend.dtypes import is_float
+from ...backend.dtypes import default_dtype, is_float
 from ...errors import DTypeError
 from ..dtype_names import type_name
 from ..language import means, sizes_of
@@ -24,6 +24,8 @@ def type_of(self: Any, dtype: Any = None, non_blocking: bool = False) -> Any:
     if isinstance(dtype, str):
         dtype = dtype.rpartition(".")[2].removesuffix("Tensor").lower()
         dtype = {"byte": "uint8", "char": "int8", "short": "int16", "int": "int32"}.get(dtype, dtype)
+    if isinstance(dtype, type) and issubclass(dtype, Tensor):
+        dtype = default_dtype()
     return to_place(self, getattr(dtype, "tensor_dtype", dtype), getattr(dtype, "tensor_device", None), False)
 
 

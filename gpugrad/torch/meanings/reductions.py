@@ -184,13 +184,13 @@ def dist(input: Any, other: Any, p: float = 2) -> Tensor:
     return norm(input - other, float(p))
 
 
-@means("the sum along an axis, which must be given")
+@means("the sum along an axis, which must be given", in_place=True)
 def cumsum(input: Any, dim: int, *, dtype: Any = None) -> Tensor:
     """Return the running sums along `dim`."""
     return OPS["cumsum"](_cast(input, dtype), axis=dim)
 
 
-@means("the product along an axis, which must be given")
+@means("the product along an axis, which must be given", in_place=True)
 def cumprod(input: Any, dim: int, *, dtype: Any = None) -> Tensor:
     """Return the running products along `dim`."""
     return OPS["cumprod"](_cast(input, dtype), axis=dim)
@@ -208,7 +208,7 @@ def cummin(input: Any, dim: int) -> Any:
     return torch_meanings.running_extremum("cummin")(input, dim)
 
 
-@means()
+@means(in_place=True)
 def renorm(input: Any, p: float, dim: int, maxnorm: float) -> Tensor:
     """Return the slices along `dim` scaled down to a p-norm of at most `maxnorm`."""
     rest = tuple(i for i in range(input.ndim) if i != dim % input.ndim)
