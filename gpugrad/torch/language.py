@@ -11,6 +11,7 @@ stays PyTorch's through every op, also where the op is called through `gpugrad` 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from functools import wraps
 from importlib import import_module
@@ -148,6 +149,8 @@ def passing(module: str, *sources: str, adapt: Callable[[Any], Any] = passed_thr
 
     def find(name: str) -> Any:
         own = import_module(module)
+        if f"{module}.{name}" in sys.modules:
+            return sys.modules[f"{module}.{name}"]
         if not name.startswith("__"):
             for source in sources:
                 try:
@@ -259,11 +262,22 @@ def torch_style(self: NumPyTensor) -> NumPyTensor:
     return spoken(self, Tensor)
 
 
+def numpy_style(self: NumPyTensor) -> NumPyTensor:
+    """Return this Tensor, which speaks NumPy already.
+
+    >>> x = gg.ones(2)
+    >>> x.numpy_style() is x
+    True
+    """
+    return self
+
+
 def attach() -> None:
     """Give the Tensor of PyTorch's language the methods of `TABLE`, and both languages the way to the other."""
     inplace.named_as_method(torch_style, "torch_style")
     NumPyTensor.torch_style = torch_style  # pyright: ignore[reportAttributeAccessIssue]
-    NumPyTensor.numpy_style = lambda self: self  # pyright: ignore[reportAttributeAccessIssue]
+    inplace.named_as_method(numpy_style, "numpy_style")
+    NumPyTensor.numpy_style = numpy_style  # pyright: ignore[reportAttributeAccessIssue]
     for name, meaning in TABLE.items():
         if meaning.is_method:
             function = meaning.function  # an Op binds itself
@@ -300,10 +314,11 @@ def sizes_of(given: tuple, name: str = "size") -> tuple[int, ...]:
 
 
 def language_table() -> str:
-    """Return `TABLE` as Markdown: what each name means to PyTorch, and what sets that apart from gpugrad's meaning."""
+    """Return `TABLE` as Markdown: what each name that differs means to PyTorch, then the names that are new."""
     rows = ["| name | what it does | what differs |", "|---|---|---|"]
     for name, meaning in sorted(TABLE.items()):
-        summary = (meaning.function.__doc__ or "").strip().split("\n")[0].partition(". ")[0].rstrip(".")
-        where = "a new name" if not meaning.difference else meaning.difference
-        rows.append(f"| `{name}` | {summary.replace('|', chr(92) + '|')} | {where} |")
-    return "\n".join(rows)
+        if meaning.difference:
+            summary = (meaning.function.__doc__ or "").strip().partition("\n")[0].rstrip(".")
+            rows.append(f"| `{name}` | {summary} | {meaning.difference} |")
+    new = ", ".join(f"`{name}`" for name, meaning in sorted(TABLE.items()) if not meaning.difference)
+    return "\n".join([*rows, "", f"Names that gpugrad does not have, or that are the same and in place as well: {new}."])

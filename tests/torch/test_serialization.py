@@ -34,7 +34,8 @@ def test_files_of_pytorch_are_read(tmp_path):
     net = pytorch.nn.Sequential(pytorch.nn.Linear(3, 2), pytorch.nn.BatchNorm1d(2))
     base = pytorch.arange(12.0).view(3, 4)
     whole = {"net": net.state_dict(), "view": base.t()[1:], "half": base.half(), "bf": base.bfloat16(),
-             "ids": pytorch.tensor([1, 2]), "p": pytorch.nn.Parameter(base), "o": OrderedDict(a=1), **STATE}  # fmt: skip
+             "ids": pytorch.tensor([1, 2]), "p": pytorch.nn.Parameter(base), "o": OrderedDict(a=1),
+             **STATE}  # fmt: skip
     pytorch.save(whole, tmp_path / "x.pth")
     found = torch.load(tmp_path / "x.pth")
     for name in ("view", "half", "ids", "p"):
