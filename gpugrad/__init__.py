@@ -192,11 +192,15 @@ from .backend.dtypes import (
     promote,
     set_default_dtype,
     uint8,
+    uint16,
+    uint32,
+    uint64,
 )
 from .backend.namespace import Namespace as _Namespace
 from .backend.namespace import register_type as _register_type
 from .backend.precision import get_float32_matmul_precision, set_float32_matmul_precision
 from .backend.random import Generator, default_generator, get_rng_state, manual_seed, set_rng_state
+from .interop import watch as _watch
 from .ops import methods as _methods
 from .ops import numpy_calls as _numpy_calls
 from .ops.arrange import *
@@ -239,6 +243,7 @@ from .ops.torch_names import *  # last, since it replaces ops of the same names
 from .ops.windows import *
 
 __version__ = "0.1.0"
+__array_api_version__ = "2024.12"
 
 half, double, long = float16, float64, int64
 cfloat, cdouble = complex64, complex128
@@ -247,8 +252,8 @@ pi, e, inf, nan, newaxis = _math.pi, _math.e, _math.inf, _math.nan, None
 # What is public besides the functions of the op families, by subject.
 _SUBJECTS = {
     "Tensors": "Tensor tensor asarray from_numpy",
-    "Element types": "bool_ uint8 int8 int16 int32 int64 long float16 half bfloat16 float32 float64 double "
-    "complex64 cfloat complex128 cdouble finfo iinfo default_dtype set_default_dtype promote",
+    "Element types": "bool_ uint8 uint16 uint32 uint64 int8 int16 int32 int64 long float16 half bfloat16 float32 "
+    "float64 double complex64 cfloat complex128 cdouble finfo iinfo default_dtype set_default_dtype promote",
     "Devices, threads and precision": "Device device default_device set_default_device get_num_threads set_num_threads "
     "get_float32_matmul_precision set_float32_matmul_precision",
     "Derivatives of functions, and functions over batches": "elementwise_grad grad hessian jacfwd jacobian jacrev jvp "
@@ -267,22 +272,21 @@ _LAZY |= dict.fromkeys(_SUBJECTS["Derivatives of functions, and functions over b
 _LAZY["vmap"] = "autograd.batching"
 # Modules of `ops` that are made of other ops and imported when one of their functions is first asked for.
 _LATER = {
-    "arranging": "argpartition array_equiv block copyto corrcoef cov dsplit fill_diagonal histogram2d "
-    "hsplit intersect1d lexsort partition place put put_along_axis putmask rollaxis "
-    "row_stack setdiff1d setxor1d union1d vsplit",
-    "editing": "append apply_along_axis apply_over_axes choose compress delete ediff1d extract insert "
-    "piecewise ptp resize select trim_zeros",
-    "grids": "array asanyarray ascontiguousarray asfortranarray diag_indices diag_indices_from "
-    "fromfunction geomspace identity indices iscomplexobj isrealobj isscalar ix_ mask_indices "
-    "ndim ravel_multi_index shape size tri tril_indices tril_indices_from triu_indices "
-    "triu_indices_from unravel_index",
+    "arranging": "argpartition array_equiv block copyto corrcoef cov dsplit fill_diagonal histogram2d hsplit "
+    "intersect1d lexsort partition place put put_along_axis putmask rollaxis row_stack setdiff1d "
+    "setxor1d union1d vsplit",
+    "editing": "append apply_along_axis apply_over_axes c_ choose compress delete ediff1d extract insert "
+    "piecewise ptp r_ resize select trim_zeros",
+    "grids": "array asanyarray ascontiguousarray asfortranarray diag_indices diag_indices_from fromfunction "
+    "geomspace identity indices isscalar ix_ mask_indices ndim ravel_multi_index shape size tri "
+    "tril_indices tril_indices_from triu_indices triu_indices_from unravel_index",
     "nan": "nanargmax nanargmin nancumprod nancumsum nanmax nanmedian nanmin nanpercentile nanprod "
     "nanquantile nanstd nanvar",
-    "parts": "around bitwise_count degrees divmod fabs fix float_power frexp gcd isneginf isposinf lcm "
-    "ldexp logaddexp2 mod modf radians spacing",
+    "parts": "around bitwise_count degrees divmod fabs fix float_power frexp gcd isneginf isposinf lcm ldexp "
+    "logaddexp2 mod modf radians spacing",
     "querying": "can_cast isdtype issubdtype promote_types result_type",
-    "sampled": "bartlett blackman convolve correlate gradient hamming hanning interp kaiser polyadd "
-    "polyder polyfit polyint polymul polysub polyval sinc unwrap vander",
+    "sampled": "bartlett blackman convolve correlate gradient hamming hanning interp kaiser polyadd polyder "
+    "polyfit polyint polymul polysub polyval unwrap vander",
 }
 _LAZY |= {name: f"ops.{family}" for family, names in _LATER.items() for name in names.split()}
 _FAMILIES = [module for module in vars(_ops).values() if hasattr(module, "__all__")]
@@ -306,11 +310,16 @@ for _name in ("tensor", "asarray", "from_numpy", *(name for family in _FAMILIES 
 _methods.attach(globals())
 _register_type(Tensor, _Namespace(_sys.modules[__name__], "tensor"))  # xp(tensor): all that is public, then all ops
 _keep_heap()
+_watch()
 
 
 def __getattr__(name: str) -> _Any:
     if name == "bfloat16":  # ml_dtypes is imported when it is needed
         return _bfloat16()
+    if name == "bool":  # not among the globals, where it would hide Python's
+        return bool_
+    if name == "__array_namespace_info__":
+        return _importlib.import_module(".ops.querying", __name__).NamespaceInfo
     if name in _LAZY:
         module = _importlib.import_module(f".{_LAZY[name] or name}", __name__)
         value = globals()[name] = _shown(name, getattr(module, name)) if _LAZY[name] else module

@@ -8,9 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..backend import dlpack
 from ..backend.devices import CPU, Device, device
+from ..backend.devices import device as device_called
 from ..backend.dtypes import DTYPE_NAMES, as_dtype
-from ..errors import DTypeError, GradientError, ShapeError
+from ..errors import DeviceError, DTypeError, GradientError, ShapeError
 from .mode import mode
 from .table import OPS
 from .tensor import Tensor, method, wrap
@@ -127,6 +129,9 @@ def _as_array(data: Any, dtype: Any, where: Any) -> tuple[Any, Device]:
     if hasattr(data, "dtype") and hasattr(data, "shape"):
         if hasattr(data, "__cuda_array_interface__") and where is None:
             target = device(int(getattr(getattr(data, "device", 0), "id", 0)))
+        if hasattr(data, "__dlpack__") and not isinstance(data, np.ndarray) and type(data).__module__ != "cupy":
+            made = taken_in(data, where, None)
+            return made.device.asarray(made._array, None if dtype is None else as_dtype(dtype)), made.device
         wanted = as_dtype(data.dtype if dtype is None else dtype)
         return target.asarray(data, wanted), target
     try:
@@ -136,6 +141,25 @@ def _as_array(data: Any, dtype: Any, where: Any) -> tuple[Any, Device]:
     if dtype is None and array.dtype.char in "dD" and not hasattr(data, "__array__"):
         dtype = float if array.dtype.char == "d" else complex
     return target.asarray(array, as_dtype(array.dtype if dtype is None else dtype)), target
+
+
+def taken_in(x: Any, place: Any, copy: bool | None) -> Tensor:
+    """Return a Tensor on the memory of an array of another library with DLPack: `gpugrad.from_dlpack`."""
+    if not hasattr(x, "__dlpack__"):
+        raise DTypeError(f"from_dlpack: a {type(x).__name__} has no __dlpack__")
+    kind, index = x.__dlpack_device__()
+    if kind not in (1, 2, 3):  # dlpack.h: the CPU, CUDA, pinned memory of the host
+        raise DeviceError(f"from_dlpack: the array is on a device of kind {int(kind)}, neither the CPU nor CUDA")
+    where = device_called(int(index) if kind == 2 else "cpu")
+    target = where if place is None else device_called(place)
+    if copy is False and target is not where:
+        raise DeviceError(f"from_dlpack: an array on {where} does not get to {target} without a copy")
+    try:
+        array = dlpack.imported(x, where.xp)
+    except (RuntimeError, BufferError) as error:
+        raise DTypeError(f"from_dlpack: {error} (got {type(x).__name__} {getattr(x, 'dtype', '')})") from None
+    as_dtype(array.dtype)
+    return asarray(wrap(array, where, None), device=target, copy=bool(copy))
 
 
 def to_place(tensor: Tensor, dtype: Any, where: Any, copy: bool, non_blocking: bool = False) -> Tensor:
@@ -210,6 +234,18 @@ def tensor_to(
     """
     asked = destination("to", args, dtype=dtype, device=device, non_blocking=non_blocking, copy=copy)
     return to_place(self, asked.dtype, asked.device, asked.copy, asked.non_blocking)
+
+
+@method("to_device")
+def tensor_to_device(self: Tensor, device: Any, /, *, stream: Any = None) -> Tensor:
+    """Return this Tensor on another device: the array API's name of `to`. stream: only None, the device's own.
+
+    >>> gg.ones(2).to_device("cpu").device
+    device('cpu')
+    """
+    if stream is not None:
+        raise DTypeError(f"to_device: stream must be None, got {stream!r}")
+    return to_place(self, None, device, False)
 
 
 @method("cpu")

@@ -200,7 +200,7 @@ class Op:
             if array.dtype.kind == "c":
                 if not self.complex:
                     raise DTypeError(f"{self.name}: complex numbers have no {self.name}, got {array.dtype}")
-                path = None  # they are for real numbers
+                path = path if path is not None and path.complex else None
                 break
             if array.itemsize == 2 and low is None and is_low(array.dtype):
                 low = array.dtype

@@ -23,6 +23,7 @@ class DevicePath:
     """A device's own implementation of an op: a forward on arrays, returning (out, residuals by name), and a backward.
 
     low: both take 16-bit floats as they are; otherwise the op converts these to float32 first and rounds the result.
+    complex: they take complex numbers.
     numbers: both take NumPy scalars for inputs, which is what Python numbers then become, not arrays of the device.
     """
 
@@ -30,7 +31,7 @@ class DevicePath:
         self.forward, self.low = forward, low
         self.backward_function: Callable | None = None
         self.names: tuple[str, ...] = ()
-        self.partial = self.numbers = False
+        self.partial = self.numbers = self.complex = False
         self.runs = 0  # how often it ran, for the tests
 
     def run(self, arrays: list, attributes: dict, many: bool) -> Any:

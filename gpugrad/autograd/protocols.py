@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..backend import dlpack
 from ..backend.devices import CPU, Device
 from ..errors import DeviceError, DTypeError, GradientError, ShapeError
 
@@ -92,10 +93,13 @@ class Protocols(Attached):
     def __array_namespace__(self, api_version: str | None = None) -> Any:
         return sys.modules[__name__.partition(".")[0]]
 
-    def __dlpack__(self, **kwargs: Any) -> Any:
+    def __dlpack__(
+        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
+    ) -> Any:
         if self.requires_grad:
             raise GradientError("__dlpack__: this tensor requires a gradient; call detach() first")
-        return self._array.__dlpack__(**kwargs)
+        given = {"stream": stream, "max_version": max_version, "dl_device": dl_device, "copy": copy}
+        return dlpack.exported(self._array, **{name: value for name, value in given.items() if value is not None})
 
     def __dlpack_device__(self) -> tuple:
         return self._array.__dlpack_device__()

@@ -28,6 +28,7 @@ _TORCH_WORDS = {
     "dim1": ("axis1",), "dim2": ("axis2",), "weight": ("weights",), "steps": ("num",), "offset": ("k",),
     "shifts": ("shift",), "size": ("shape",), "input": ("x", "input"), "elements": ("x",), "tensors": ("arrays",),
     **dict.fromkeys("other exponent values mat2 vec2 vec tensor".split(), ("y",)), "test_elements": ("test",),
+    "a": ("x",), "x1": ("x",), "x2": ("y",), "arr": ("x",), "a_min": ("min",), "a_max": ("max",),  # these are NumPy's
     "end": ("stop", "y"), "index": ("indices",), "src": ("source",),
 }  # fmt: skip
 

@@ -12,17 +12,17 @@ import numpy as np
 from ..errors import DTypeError
 
 bool_ = np.dtype("bool")
-uint8 = np.dtype("uint8")
+uint8, uint16, uint32, uint64 = (np.dtype(f"uint{n}") for n in (8, 16, 32, 64))
 int8, int16, int32, int64 = (np.dtype(f"int{n}") for n in (8, 16, 32, 64))
 float16, float32, float64 = (np.dtype(f"float{n}") for n in (16, 32, 64))
 complex64, complex128 = np.dtype("complex64"), np.dtype("complex128")
 
-_INTEGERS = (uint8, int8, int16, int32, int64)
+_INTEGERS = (uint8, uint16, uint32, uint64, int8, int16, int32, int64)
 _INEXACT = (float16, float32, float64, complex64, complex128)
 _NAMES = {d.name: d for d in (bool_, *_INTEGERS, *_INEXACT)} | {"half": float16, "float": float32, "double": float64}
 _NAMES |= {"int": int64, "long": int64, "short": int16, "cfloat": complex64, "cdouble": complex128}
 _DTYPES = {d: d for d in (bool_, *_INTEGERS, *_INEXACT)}
-DTYPE_NAMES = "bool, uint8, int8..int64, float16, bfloat16, float32, float64, complex64, complex128"
+DTYPE_NAMES = "bool, uint8..uint64, int8..int64, float16, bfloat16, float32, float64, complex64, complex128"
 _settings = SimpleNamespace(default=float32)  # of all threads
 
 
@@ -152,9 +152,9 @@ def promote(a: np.dtype, b: np.dtype) -> np.dtype:
         return complex128 if real_of(a) == float64 or real_of(b) == float64 else complex64
     if is_float(a):
         return float32 if a.itemsize == b.itemsize else max(a, b, key=lambda d: d.itemsize)
-    if uint8 in (a, b):
-        other = a if b == uint8 else b
-        return int16 if other == int8 else other
+    if a.kind != b.kind:  # signed and unsigned: a signed dtype that holds both
+        signed, unsigned = (a, b) if a.kind == "i" else (b, a)
+        return as_dtype(np.promote_types(signed, unsigned))
     return max(a, b, key=lambda d: d.itemsize)
 
 

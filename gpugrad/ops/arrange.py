@@ -126,8 +126,8 @@ def _repeated(x: Tensor, reps: Sequence[int], inner: bool) -> Tensor:
     return reshape(broadcast_to(reshape(x, shape=apart), shape=tuple(wide)), shape=shape)
 
 
-def tile(x: Any, *reps: Any) -> Tensor:
-    """Return copies of x laid side by side, reps[i] of them along each axis i.
+def tile(x: Any, *args: Any, reps: Any = None) -> Tensor:
+    """Return copies of x laid side by side, reps[i] of them along each axis i; they come apart or as one sequence.
 
     `reps` may have more or fewer numbers than x has axes; the missing ones count as 1, in front.
 
@@ -136,6 +136,7 @@ def tile(x: Any, *reps: Any) -> Tensor:
             [1, 2, 1, 2, 1, 2]])
     """
     x = asarray(x)
+    reps = args if reps is None else (*args, (reps,) if isinstance(reps, int) else tuple(reps))
     counts = tuple(reps[0]) if len(reps) == 1 and isinstance(reps[0], (tuple, list)) else reps
     if any(r < 0 for r in counts):
         raise ShapeError(f"tile: numbers of repetitions cannot be negative, got {counts}")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..arguments import non_negative_int, not_zero, optional
-from ..autograd.convert import asarray, constant
+from ..autograd.convert import asarray, constant, taken_in
 from ..autograd.mode import mode
 from ..autograd.op import OPS
 from ..autograd.signature import torch_words
@@ -17,7 +17,7 @@ from ..autograd.tensor import Tensor, wrap
 from ..backend.capture import constant_array
 from ..backend.devices import device as find_device
 from ..backend.dtypes import as_dtype, default_dtype, is_float, promote
-from ..errors import DeviceError, DTypeError, ShapeError
+from ..errors import DTypeError, ShapeError
 
 __all__ = [
     "arange", "empty", "empty_like", "eye", "from_dlpack", "full", "full_like", "linspace", "logspace", "ones",
@@ -48,42 +48,43 @@ def _new_tensor(array: Any, where: Any, requires_grad: bool) -> Tensor:
     return wrap(array, where, None).requires_grad_(requires_grad)
 
 
-def zeros(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def zeros(*size: Any, shape: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a tensor of the given size filled with zeros.
 
     >>> gg.zeros(2, 3)
     tensor([[0., 0., 0.],
             [0., 0., 0.]])
     """
-    shape, dtype = _shape_and_dtype(size, dtype)
+    shape, dtype = _shape_and_dtype(size if shape is None else (*size, shape), dtype)
     where = find_device(device)
     return _new_tensor(where.xp.zeros(shape, dtype), where, requires_grad)
 
 
-def ones(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def ones(*size: Any, shape: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a tensor of the given size filled with ones.
 
     >>> gg.ones((2, 2), dtype="int64")
     tensor([[1, 1],
             [1, 1]])
     """
-    shape, dtype = _shape_and_dtype(size, dtype)
+    shape, dtype = _shape_and_dtype(size if shape is None else (*size, shape), dtype)
     where = find_device(device)
     return _new_tensor(where.xp.ones(shape, dtype), where, requires_grad)
 
 
-def empty(*size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+def empty(*size: Any, shape: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a tensor of the given size whose memory is not initialised: its values are arbitrary.
 
     >>> gg.empty(2, 3).shape
     (2, 3)
     """
-    shape, dtype = _shape_and_dtype(size, dtype)
+    shape, dtype = _shape_and_dtype(size if shape is None else (*size, shape), dtype)
     where = find_device(device)
     return _new_tensor(where.xp.empty(shape, dtype), where, requires_grad)
 
 
-def full(size: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
+@torch_words
+def full(shape: Any, fill_value: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Return a tensor filled with `fill_value`, with its gradient; its dtype is the value's unless one is given.
 
     >>> gg.full((2, 2), 7.0)
@@ -91,7 +92,7 @@ def full(size: Any, fill_value: Any, dtype: Any = None, device: Any = None, requ
             [7., 7.]])
     """
     where = find_device(device)
-    return _filled(_shape((size,)), asarray(fill_value, dtype=dtype, device=where), where, requires_grad)
+    return _filled(_shape((shape,)), asarray(fill_value, dtype=dtype, device=where), where, requires_grad)
 
 
 def _filled(shape: tuple, value: Tensor, where: Any, requires_grad: bool) -> Tensor:
@@ -273,18 +274,4 @@ def from_dlpack(x: Any, /, *, device: Any = None, copy: bool | None = None) -> T
     >>> x
     tensor([5., 0.])
     """
-    if not hasattr(x, "__dlpack__"):
-        raise DTypeError(f"from_dlpack: a {type(x).__name__} has no __dlpack__")
-    kind, index = x.__dlpack_device__()
-    if kind not in (1, 2, 3):  # dlpack.h: the CPU, CUDA, pinned memory of the host
-        raise DeviceError(f"from_dlpack: the array is on a device of kind {int(kind)}, neither the CPU nor CUDA")
-    where = find_device(int(index) if kind == 2 else "cpu")
-    target = where if device is None else find_device(device)
-    if copy is False and target is not where:
-        raise DeviceError(f"from_dlpack: an array on {where} does not get to {target} without a copy")
-    try:
-        array = where.xp.from_dlpack(x)
-    except (RuntimeError, BufferError) as error:
-        raise DTypeError(f"from_dlpack: {error} (got {type(x).__name__} {getattr(x, 'dtype', '')})") from None
-    as_dtype(array.dtype)
-    return asarray(wrap(array, where, None), device=target, copy=bool(copy))
+    return taken_in(x, device, copy)

@@ -16,7 +16,7 @@ from .shape import broadcast_arrays, broadcast_to, moveaxis, ravel, reshape
 
 __all__ = [
     "append", "apply_along_axis", "apply_over_axes", "choose", "compress", "delete", "ediff1d", "extract", "insert",
-    "piecewise", "ptp", "resize", "select", "trim_zeros",
+    "c_", "piecewise", "ptp", "r_", "resize", "select", "trim_zeros",
 ]  # fmt: skip
 
 
@@ -234,3 +234,25 @@ def apply_over_axes(func: Callable, x: Any, axes: int | Sequence[int]) -> Tensor
         if x.ndim != n:
             raise DTypeError(f"apply_over_axes: the function gave shape {made.shape} for {n} axes")
     return x
+
+
+class _Joined:
+    """What r_ and c_ are: square brackets that join arrays, numbers and ranges."""
+
+    def __init__(self, columns: bool):
+        self._columns = columns
+
+    def __getitem__(self, parts: Any) -> Tensor:
+        parts = parts if isinstance(parts, tuple) else (parts,)
+        if any(isinstance(part, str) for part in parts):
+            raise DTypeError(f"{self!r}: directives such as {parts[0]!r} are NumPy's own; use concatenate and stack")
+        made = [asarray(np.r_[part]) if isinstance(part, slice) else asarray(part) for part in parts]
+        if self._columns:
+            return concatenate([reshape(x, (-1, 1)) if x.ndim < 2 else x for x in made], axis=-1)
+        return concatenate([x if x.ndim else ravel(x) for x in made], axis=0)
+
+    def __repr__(self) -> str:
+        return "c_" if self._columns else "r_"
+
+
+r_, c_ = _Joined(False), _Joined(True)

@@ -15,7 +15,7 @@ from .shape import reshape
 
 __all__ = [
     "array", "asanyarray", "ascontiguousarray", "asfortranarray", "diag_indices", "diag_indices_from", "fromfunction",
-    "geomspace", "identity", "indices", "iscomplexobj", "isrealobj", "isscalar", "ix_", "mask_indices", "ndim",
+    "geomspace", "identity", "indices", "isscalar", "ix_", "mask_indices", "ndim",
     "ravel_multi_index", "shape", "size", "tri", "tril_indices", "tril_indices_from", "triu_indices",
     "triu_indices_from", "unravel_index",
 ]  # fmt: skip
@@ -121,24 +121,6 @@ def isscalar(x: Any) -> bool:
     (True, False)
     """
     return bool(np.isscalar(x))
-
-
-def iscomplexobj(x: Any) -> bool:
-    """Return whether x has a complex dtype.
-
-    >>> gg.iscomplexobj(gg.ones(2))
-    False
-    """
-    return (x.dtype if hasattr(x, "dtype") else np.asarray(x).dtype).kind == "c"
-
-
-def isrealobj(x: Any) -> bool:
-    """Return whether x has a dtype that is not complex.
-
-    >>> gg.isrealobj(gg.ones(2))
-    True
-    """
-    return not iscomplexobj(x)
 
 
 def tri(n: int, m: int | None = None, k: int = 0, dtype: Any = None) -> Tensor:

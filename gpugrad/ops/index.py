@@ -23,7 +23,7 @@ def _checked(index: Any, shape: tuple) -> Any:
     """Return `index` for an array of this shape. Raises TypeError (and so DTypeError) if a part of it is no index."""
     parts = index if isinstance(index, tuple) else (index,)
     for part in parts:
-        if isinstance(part, (int, slice, list, range, np.integer, np.bool_, EllipsisType)) or part is None:
+        if isinstance(part, (int, slice, list, tuple, range, np.integer, np.bool_, EllipsisType)) or part is None:
             continue
         if not hasattr(part, "dtype") or part.dtype.kind not in "iub":
             kind = getattr(part, "dtype", type(part).__name__)

@@ -307,13 +307,13 @@ def diagonal(x: Any, *, offset: int = 0, axis1: int = -2, axis2: int = -1) -> Te
     return _diagonal(x, offset=offset, axis1=axis1, axis2=axis2)
 
 
-def trace(x: Any, *, offset: int = 0) -> Tensor:
-    """Return the sum of diagonal `offset` of matrices: (..., M, N) -> (...). Only in `gpugrad.linalg`.
+def trace(x: Any, *, offset: int = 0, dtype: Any = None) -> Tensor:
+    """Return the sum of diagonal `offset` of matrices, in `dtype`: (..., M, N) -> (...). Only in `gpugrad.linalg`.
 
     >>> gg.linalg.trace(gg.ones(5, 2, 2))
     tensor([2., 2., 2., 2., 2.])
     """
-    return diagonal(x, offset=offset).sum(axis=-1)
+    return diagonal(x, offset=offset).sum(axis=-1, dtype=dtype)
 
 
 def solve_triangular(a: Any, b: Any, *, upper: bool, left: bool = True, unitriangular: bool = False) -> Tensor:

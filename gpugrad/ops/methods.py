@@ -362,8 +362,8 @@ def attach(functions: Mapping[str, Any]) -> None:
     clashes = {name: name for name in torch_names.CLASHES if name in OPS}
     for name, function in {**{name: name for name in FUNCTIONS}, **clashes, **torch_names.ALIASES}.items():
         setattr(Tensor, name, functions[function])
-    for method, attribute in {"reshape": "shape", "tile": "reps"}.items():
-        setattr(Tensor, method, _varargs(method, functions[method], attribute))
+    Tensor.reshape = _varargs("reshape", functions["reshape"], "shape")
+    Tensor.tile = functions["tile"]
     for name, method in METHODS.items():
         inplace.named_as_method(method, name)
         setattr(Tensor, name, method)

@@ -14,12 +14,14 @@ from typing import Any
 import numpy as np
 
 from ..autograd.convert import asarray, raw
+from ..autograd.explain import told
 from ..autograd.mode import mode
 from ..autograd.op import OPS, Op
 from ..autograd.tensor import Tensor, method
 from ..autograd.ufunc import Elementwise
 from ..autograd.versions import changed
 from ..errors import DTypeError, GradientError, ShapeError
+from . import moving, shape
 from .elementwise import where as choose
 
 WORDS = frozenset("out where initial casting order subok dtype".split())
@@ -145,6 +147,31 @@ def written(name: str, made: Any, out: Any) -> Any:
     else:
         out[...] = made.numpy()
     return out
+
+
+def reshape(x: Any, shape: Any, *, order: str = "C", copy: bool | None = None) -> Tensor:
+    """Return `reshape` with NumPy's `order` of elements and the array API's `copy`."""
+    x = asarray(x)
+    if order not in ("C", "F", "A"):
+        raise DTypeError(f"reshape: order is 'C', 'F' or 'A', got {order!r}")
+    if order == "F" or order == "A" and x.ndim > 1 and x.T.is_contiguous() and not x.is_contiguous():
+        backwards = (shape,) if isinstance(shape, int) else tuple(shape)[::-1]
+        made = OPS["transpose"](OPS["reshape"](OPS["transpose"](x), shape=backwards))
+    else:
+        made = OPS["reshape"](x, shape=shape)
+    shared = np.may_share_memory(x._array, made._array) if x.device.type == "cpu" else made._array.base is not None
+    if copy is False and not shared:
+        raise ShapeError(f"reshape: copy=False, but {x.shape} in this order of memory becomes {shape} only by a copy")
+    return made.clone() if copy and shared else made
+
+
+def astype(x: Any, dtype: Any, *, copy: bool = True, device: Any = None, **numpy_words: Any) -> Tensor:
+    """Return `astype` with the array API's `copy` and `device`."""
+    return asarray(x).to(dtype=dtype, device=device, copy=copy)
+
+
+shape.reshape.otherwise(frozenset(("order", "copy")), told(reshape))
+moving.astype.otherwise(frozenset(("copy", "device", "casting", "order", "subok")), told(astype))
 
 
 # NumPy's own functions

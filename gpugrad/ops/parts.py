@@ -14,9 +14,8 @@ from .elementwise import (
     exp2,
     floor_divide,
     isinf,
-    log1p,
+    logaddexp,
     logical_and,
-    maximum,
     multiply,
     nextafter,
     power,
@@ -91,9 +90,8 @@ def logaddexp2(x, y):
     >>> gg.logaddexp2(gg.tensor(1.0), gg.tensor(1.0))
     tensor(2.)
     """
-    x, y = asarray(x), asarray(y)
-    top, distance = maximum(x, y), absolute(x - y)
-    return where(isinf(top), top, top + log1p(exp2(-where(isinf(top), 0, distance))) * (1 / math.log(2)))
+    ln2 = math.log(2)
+    return logaddexp(asarray(x) * ln2, asarray(y) * ln2) / ln2
 
 
 def ldexp(x, y):

@@ -5,11 +5,47 @@ from typing import Any
 import numpy as np
 
 from ..autograd.tensor import Tensor
-from ..backend.dtypes import as_dtype, default_dtype, is_float, promote, weak
+from ..backend.device import CONNECTED, Device, default_device
+from ..backend.dtypes import as_dtype, complex_of, default_dtype, is_float, promote, weak
 from ..errors import DTypeError
 
 __all__ = ["can_cast", "isdtype", "issubdtype", "promote_types", "result_type"]
 
+
+class NamespaceInfo:
+    """What the array API asks of a namespace: `gpugrad.__array_namespace_info__()`.
+
+    >>> info = gg.__array_namespace_info__()
+    >>> info.default_device(), sorted(info.dtypes(kind="real floating"))
+    (device('cpu'), ['float32', 'float64'])
+    """
+
+    def capabilities(self) -> dict[str, Any]:
+        """Return what is there beyond the minimum."""
+        return {"boolean indexing": True, "data-dependent shapes": True, "max dimensions": 64}
+
+    def default_device(self) -> Device:
+        """Return the device on which new tensors are made."""
+        return default_device()
+
+    def devices(self) -> list[Device]:
+        """Return the CPU and the GPUs in use."""
+        return list(dict.fromkeys(CONNECTED.values()))
+
+    def default_dtypes(self, *, device: Any = None) -> dict[str, np.dtype]:
+        """Return the dtypes of numbers for which none is given, by kind."""
+        real = default_dtype()
+        return {
+            "real floating": real, "complex floating": complex_of(real), "integral": np.dtype("int64"),
+            "indexing": np.dtype("int64"),
+        }  # fmt: skip
+
+    def dtypes(self, *, device: Any = None, kind: Any = None) -> dict[str, np.dtype]:
+        """Return the dtypes of the standard by name, or those of a kind of `isdtype`."""
+        return {name: np.dtype(name) for name in _STANDARD if kind is None or isdtype(name, kind)}
+
+
+_STANDARD = ("bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64 complex64 complex128").split()
 _KINDS = {
     "bool": "b", "signed integer": "i", "unsigned integer": "u", "integral": "iu", "real floating": "fV",
     "complex floating": "c", "numeric": "iufVc",

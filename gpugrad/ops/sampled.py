@@ -8,7 +8,7 @@ from ..autograd.convert import asarray
 from ..autograd.tensor import Tensor
 from ..errors import OptionError, ShapeError
 from .creation import zeros
-from .elementwise import floor, logical_and, power, sin, where
+from .elementwise import floor, logical_and, power, where
 from .join import concatenate
 from .linalg import lstsq
 from .pad import pad
@@ -18,7 +18,7 @@ from .sort import searchsorted
 
 __all__ = [
     "bartlett", "blackman", "convolve", "correlate", "gradient", "hamming", "hanning", "interp", "kaiser", "polyadd",
-    "polyder", "polyfit", "polyint", "polymul", "polysub", "polyval", "sinc", "unwrap", "vander",
+    "polyder", "polyfit", "polyint", "polymul", "polysub", "polyval", "unwrap", "vander",
 ]  # fmt: skip
 
 
@@ -123,19 +123,6 @@ def _along(x: Tensor, axis: int, spacing: Any, edge_order: int) -> Tensor:
         first = first + (first - slopes[..., 1:2]) * steps[0] / (steps[0] + steps[1])
         last = last + (last - slopes[..., -2:-1]) * steps[-1] / (steps[-1] + steps[-2])
     return concatenate([first, inner, last], axis=-1).moveaxis(-1, axis)
-
-
-def sinc(x):
-    """Return sin(pi x) / (pi x), and 1 at 0.
-
-    >>> gg.sinc(gg.tensor([0.0, 0.5]))
-    tensor([1.        , 0.63661975])
-    """
-    x = asarray(x)
-    zero = x == 0
-    angle = where(zero, 1, x) * np.pi  # `where` before the division, so that the gradient has no NaN
-    series = 1 - (x * np.pi) ** 2 / 6  # near 0, whose derivatives there are those of sinc
-    return where(zero, series, sin(angle) / angle)
 
 
 def unwrap(x, discont=None, axis=-1, *, period=2 * np.pi):

@@ -224,9 +224,14 @@ def squeeze(x: Any, dim: Any) -> Tensor:
     return OPS["squeeze"](x, axis=tuple(axes))
 
 
-def svd(x: Any, some: bool = True, compute_uv: bool = True) -> SVD:
-    """Return (U, S, V) with x = U diag(S) V^T; without compute_uv U and V are zeros."""
+def svd(x: Any, some: bool | None = None, compute_uv: bool = True, *, full_matrices: bool | None = None) -> Any:
+    """Return (U, S, V) with x = U diag(S) V^T; without compute_uv U and V are zeros.
+
+    A call without `some` is NumPy's: compute_uv=False asks for the singular values alone.
+    """
     x = asarray(x)
+    if some is None:
+        return OPS["svd"](x, full_matrices=full_matrices is not False) if compute_uv else OPS["svdvals"](x)
     u, s, vh = OPS["svd"](x, full_matrices=not (some and compute_uv))
     v = vh.swapaxes(-1, -2)
     return SVD(u, s, v) if compute_uv else SVD(u.detach() * 0, s, v.detach() * 0)

@@ -27,7 +27,7 @@ def second(value):
 
 
 def batches(op):
-    """(the arguments of two examples, the keywords) of each sample; arguments of ops of a sequence are one flat list."""
+    """The arguments of two examples and the keywords of each sample; a sequence of arguments is one flat list."""
     for case in op.samples(Sampler()):
         inputs, attributes = op.signature.bind(case.args, dict(case.kwargs))
         inputs = [np.asarray(v) if isinstance(v, (np.ndarray, np.generic, float, int)) else v for v in inputs]
@@ -47,9 +47,8 @@ def weighted(made):
     total = gg.tensor(0.0, dtype="float64")
     for out in made:
         if out.dtype.kind == "f" and out.requires_grad:
-            total = (
-                total + (out * gg.cos(gg.arange(out._array.size // 2, dtype="float64")).reshape(out.shape[1:])).sum()
-            )
+            weights = gg.cos(gg.arange(out._array.size // 2, dtype="float64")).reshape(out.shape[1:])
+            total = total + (out * weights).sum()
     return total
 
 
@@ -63,9 +62,8 @@ def compare(op, mapped, inputs, others, attributes):
         given[i].requires_grad_()
     axes = tuple(0 if m and v is not None else None for v, m in zip(given, mapped, strict=True))
     made = gg.vmap(lambda *args: called(op, args, attributes), axes)(*given)
-    single = [
-        called(op, [v if a is None else v[i] for v, a in zip(given, axes, strict=True)], attributes) for i in (0, 1)
-    ]
+    examples = [[v if a is None else v[i] for v, a in zip(given, axes, strict=True)] for i in (0, 1)]
+    single = [called(op, example, attributes) for example in examples]
     for ours, *theirs in zip(made, *single, strict=True):
         expected = gg.stack(theirs)
         assert ours.shape == expected.shape and ours.dtype == expected.dtype
@@ -100,7 +98,7 @@ def test_samples_against_a_loop(name, monkeypatch):
     loop = rules._loop
     monkeypatch.setattr(rules, "_loop", lambda op, *call: (looped.append(op.name), loop(op, *call))[1])
     calls = [call for call in batches(op) if not call[2].get("dropout_p")]  # which draws anew for each example
-    for number, (inputs, others, attributes) in enumerate(calls[:: max(1, len(calls) // 6)]):
+    for number, (inputs, others, attributes) in enumerate(calls[:: max(1, len(calls) // 4)]):
         whole = [v is not None for v in inputs]
         first, rest = [w and i == 0 for i, w in enumerate(whole)], [w and i > 0 for i, w in enumerate(whole)]
         compare(op, (whole, first, rest)[number % 3] if sum(whole) > 1 else whole, inputs, others, attributes)

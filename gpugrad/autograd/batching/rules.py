@@ -29,7 +29,7 @@ class Batching(DevicePath):
 
     def __init__(self, op: Any):
         super().__init__(op.forward, low=True)
-        self.op = op
+        self.op, self.complex = op, True
 
     def run(self, arrays: list, attributes: dict, many: bool) -> Any:
         self.runs += 1
@@ -250,6 +250,10 @@ def _two_axes(op: Any, pairs: list, attributes: dict, length: int) -> Any:
     rank = _rank(pairs[0])
     names = ("axis1", "axis2", "source", "destination")
     return op(pairs[0][0], **{n: _moved(v, rank) if n in names else v for n, v in attributes.items()})
+
+
+def _axes(op: Any, pairs: list, attributes: dict, length: int) -> Any:
+    return op(pairs[0][0], **{**attributes, "axes": _moved(attributes["axes"], _rank(pairs[0]))})
 
 
 def _pad(op: Any, pairs: list, attributes: dict, length: int) -> Any:
@@ -501,7 +505,9 @@ def _digitize(op: Any, pairs: list, attributes: dict, length: int) -> Any:
 
 BY_INDEX = frozenset("getitem put_add setitem clear".split())
 _TABLE: dict[Callable, str] = {
-    _broadcasting: "apply_mask astype binary_cross_entropy_elements clip copy isclose keep_where lerp threshold where",
+    _broadcasting: "complex_angle complex_conjugate complex_of_parts complex_pairs imaginary_part logit polygamma_of "
+    "real_pairs real_part sgn "
+    "apply_mask astype binary_cross_entropy_elements clip copy isclose keep_where lerp threshold where",
     _leading: "cast_all cholesky cofactor det eigh eigvalsh expm inv pinv put_last qr slogdet svd svdvals tril triu",
     _expand_dims: "expand_dims",
     _same_axis: "concatenate stack put_along scatter_add take_along_axis",
@@ -510,6 +516,7 @@ _TABLE: dict[Callable, str] = {
     _shaped: "broadcast_to diagonal_adjoint",
     _transpose: "transpose",
     _two_axes: "diagonal moveaxis swapaxes",
+    _axes: "fourier",
     _pad: "pad pad_adjoint",
     _matmul: "matmul",
     _solve: "solve",

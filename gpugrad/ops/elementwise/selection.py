@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ...autograd.check.samples import binary
-from ...autograd.op import Fixed, op, xp
+from ...autograd.op import OPS, Fixed, Op, op, xp
 from ...autograd.plan import raised
 from ...autograd.ufunc import elementwise, ufunc
 from ...backend.dtypes import finfo, is_float
@@ -32,7 +32,15 @@ def keep_where(x, mask: Fixed):
 keep_where.vjp(x=lambda g, mask: xp(g).keep_where(g, mask))
 
 
+class Where(Op):
+    """An op that, called with the condition alone, gives the indices where it holds, as NumPy's function does."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return OPS["nonzero"](args[0]) if len(args) == 1 and not kwargs else super().__call__(*args, **kwargs)
+
+
 @op(
+    make=Where,
     samples=lambda s: [
         s.case(s.bools(3, 4), s(3, 4), s(3, 4)), s.case(s.bools(3, 1), s(4), s()), s.case(s.bools(), s(2), s(3, 1)),
         s.case(s.bools(0, 3), s(0, 3), s(3)), s.case(s.ints(2, 4, 3).T, s(4, 3).T, s(3, 4)),
@@ -41,7 +49,7 @@ keep_where.vjp(x=lambda g, mask: xp(g).keep_where(g, mask))
     complex=True,
 )  # fmt: skip
 def where(condition: Fixed, x, y):
-    """Return x where `condition` is true (not zero), else y; all three are broadcast.
+    """Return x where `condition` is true (not zero), else y; all three are broadcast. Without x and y: `nonzero`.
 
     >>> gg.where([True, False], 1.0, 2.0)
     tensor([1., 2.])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ...autograd.op import xp
-from ...backend.dtypes import as_dtype, float32, int64, is_low
+from ...backend.dtypes import as_dtype, float32, int64, is_low, uint8, uint64
 
 
 def axes_of(axis: Any, ndim: int) -> tuple[int, ...]:
@@ -41,17 +41,25 @@ def expand_reduced(g: Any, shape: tuple, axis: Any, dtype: Any) -> Any:
     return xp(g).broadcast_to(g, shape)
 
 
+def _wide(dtype: np.dtype) -> np.dtype:
+    """Return the dtype in which elements of `dtype` are added up."""
+    if dtype.kind == "u" and dtype != uint8:
+        return uint64
+    return int64 if dtype.kind in "iub" else dtype
+
+
 def accumulate(method: Callable, x: Any, dtype: Any, **where: Any) -> Any:
     """Call x.sum, prod, cumsum, cumprod or a function like them in the dtype that `dtype` asks for.
 
-    Without one, integers and bools are added up as int64. 16-bit floats are added up as float32 and rounded once.
+    Without one, integers and bools are added up as int64, unsigned ones of more than 8 bits as uint64. 16-bit floats
+    are added up as float32 and rounded once.
     """
     if dtype is True or dtype is False:
         raise TypeError(
             f"dtype must be a dtype, got {dtype}: after axis comes NumPy's dtype; write keepdims={dtype}, or PyTorch's "
             f"keepdim={dtype}"
         )
-    wanted = as_dtype(dtype) if dtype is not None else int64 if x.dtype.kind in "iub" else x.dtype
+    wanted = as_dtype(dtype) if dtype is not None else _wide(x.dtype)
     out = method(dtype=float32 if is_low(wanted) else wanted, **where)
     return out.astype(wanted) if is_low(wanted) else out
 
