@@ -201,6 +201,9 @@ from .backend.namespace import register_type as _register_type
 from .backend.precision import get_float32_matmul_precision, set_float32_matmul_precision
 from .backend.random import Generator, default_generator, get_rng_state, manual_seed, set_rng_state
 from .interop import watch as _watch
+from .ops import eigen as _eigen
+from .ops import gamma_sample as _gamma_sample
+from .ops import lu as _lu
 from .ops import methods as _methods
 from .ops import numpy_calls as _numpy_calls
 from .ops.arrange import *
@@ -264,8 +267,8 @@ _SUBJECTS = {
     "Ops of your own": "op xp Function",
     "The state of random numbers": "Generator default_generator manual_seed get_rng_state set_rng_state",
     "Constants": "pi e inf nan newaxis",
-    "Subpackages": "amp autograd cuda data errors fft io linalg models nn optim random recipes rl special torch train "
-    "typing viz",
+    "Subpackages": "amp autograd cuda data distributions errors fft io linalg models nn optim random recipes "
+    "rl special torch train typing viz",
 }
 _LAZY = {name: "" for name in _SUBJECTS["Subpackages"].split()}  # name -> the module that holds it; "": it is one
 _LAZY |= dict.fromkeys(_SUBJECTS["Derivatives of functions, and functions over batches"].split(), "autograd.transforms")

@@ -213,7 +213,8 @@ def _of_kind(g: Any, dtype: np.dtype) -> Any:
     """Return the gradient g as a complex number or its real part, as an input of this dtype has it."""
     if (g.dtype.kind == "c") == (dtype.kind == "c"):
         return g
-    return g.astype(dtype) if dtype.kind == "c" else g.real
+    g = g.astype(dtype) if dtype.kind == "c" else g.real
+    return g.astype(dtype) if dtype.itemsize == 2 else g
 
 
 def freed(node: Node) -> GradientError:
