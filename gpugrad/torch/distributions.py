@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from functools import cache
+from functools import cache, wraps
 from typing import Any
 
-from .language import passed_through, passing, speaking
+from .language import passed_through, passing, speak, speaking
 
 
 @cache
@@ -21,7 +21,13 @@ def twin(cls: type) -> type:
             names[name] = speaking(member)
         elif isinstance(member, property) and member.fget is not None:
             names[name] = property(speaking(member.fget))
-    return type(cls.__name__, (cls,), names)
+
+    @wraps(cls.__init__)
+    def construct(self: Any, *args: Any, **kwargs: Any) -> None:
+        cls.__init__(self, *args, **kwargs)
+        speak(vars(self), args)
+
+    return type(cls.__name__, (cls,), {**names, "__init__": construct})
 
 
 def in_torch(value: Any) -> Any:

@@ -321,4 +321,4 @@ def language_table() -> str:
             summary = (meaning.function.__doc__ or "").strip().partition("\n")[0].rstrip(".")
             rows.append(f"| `{name}` | {summary} | {meaning.difference} |")
     new = ", ".join(f"`{name}`" for name, meaning in sorted(TABLE.items()) if not meaning.difference)
-    return "\n".join([*rows, "", f"Names that gpugrad does not have, or that are the same and in place as well: {new}."])
+    return "\n".join([*rows, "", f"Names that gpugrad does not have, or not in place: {new}."])

@@ -168,3 +168,19 @@ def test_names_below_torch_are_found():
     loader = torch.utils.data.DataLoader([(np.ones(2, np.float32), 1), (np.zeros(2, np.float32), 0)], batch_size=2)
     batch, labels = next(iter(loader))
     assert speaks_torch(batch, labels)
+
+
+def test_distributions_speak_torch():
+    from gpugrad.torch.distributions.bernoulli import Bernoulli
+
+    from gpugrad.torch.distributions import Categorical, Normal, kl_divergence
+
+    normal, other = Normal(0.0, 1.0), Normal(torch.tensor([1.0]), 2.0)
+    draws = [normal.sample(), normal.rsample((2,)), other.sample(), Categorical(torch.ones(3)).sample((4,)),
+             Bernoulli(0.5).sample(), other.mean, normal.loc]  # fmt: skip
+    assert speaks_torch(*draws, normal.log_prob(torch.ones(2)), kl_divergence(normal, other))
+    theirs = pytorch.distributions
+    expected = theirs.kl_divergence(theirs.Normal(0.0, 1.0), theirs.Normal(1.0, 2.0)).item()
+    assert kl_divergence(normal, other).item() == pytest.approx(expected)
+    log = Categorical(logits=torch.zeros(2, 3, requires_grad=True)).log_prob(torch.tensor([0, 2]))
+    assert log.tolist() == pytest.approx([-np.log(3)] * 2) and log.requires_grad
