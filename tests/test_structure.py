@@ -16,8 +16,8 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "gpugrad"
 LAYERS = [
     "errors", "arguments", "optional", "backend", "autograd", "typing", "ops", "linalg", "fft", "special", "random",
-    "distributions", "cuda", "nn", "optim", "amp", "data", "models", "io", "torch", "viz", "train", "rl", "recipes",
-    "utils", "interop", "cli",
+    "distributions", "export", "cuda", "nn", "optim", "amp", "data", "models", "io", "torch", "viz", "train", "rl",
+    "recipes", "utils", "interop", "cli",
 ]  # fmt: skip
 
 

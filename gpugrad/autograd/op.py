@@ -19,6 +19,7 @@ named is kept until backward. Rules run on raw arrays, and on Tensors when the g
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from types import MethodType
 from typing import Any
 
@@ -135,6 +136,16 @@ class Op:
         """Give the calls that do not fit the op, and have one of these words among their keywords, to `function`."""
         self.other_form = words, function
         return self
+
+    # Elsewhere
+
+    def as_torch(self) -> Callable:
+        """Return this op as a function of torch.Tensors, with its gradients: `gpugrad.export.as_torch(op)`."""
+        return import_module("gpugrad.export").as_torch(self)
+
+    def as_jax(self) -> Callable:
+        """Return this op as a function of JAX arrays, with its gradients: `gpugrad.export.as_jax(op)`."""
+        return import_module("gpugrad.export").as_jax(self)
 
     # Calling
 

@@ -3,6 +3,8 @@
 import argparse
 import dataclasses
 import json
+import signal
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -40,6 +42,8 @@ def run(args: argparse.Namespace) -> int:
     if args.recipe is None:
         print("\n".join(listed()))
         return 0
+    if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # a scheduler ends a run as Ctrl-C does: it is saved
     chosen = names() if args.recipe == "all" else [args.recipe]
     given = {"epochs": args.epochs, "batch_size": args.batch_size, "lr": args.lr, **_settings(args.set)}
     given = {name: value for name, value in given.items() if value is not None}

@@ -12,6 +12,7 @@ from ..autograd.tensor import Tensor
 from ..errors import OptionError, ShapeError
 from ..nn import GRU, Embedding, Linear, Module, Transformer
 from ..nn.functional import log_softmax
+from ..nn.init import xavier_uniform_
 from ..nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from ..ops.join import concatenate
 from .generation import Hypothesis, beam_search
@@ -26,10 +27,13 @@ class Attention(Module):
     The weights are softmax(e) over the memory, and the context is the weighted sum of the values. By `variant`, for a
     state q and a memory vector h:
 
-    - "dot": e = q . h, the value is h;
-    - "multiplicative": e = q . W h (Luong et al. 2015), the value is h;
+    - "dot": e = q . h / sqrt(H), the value is h;
+    - "multiplicative": e = q . W h / sqrt(H) (Luong et al. 2015), the value is h;
     - "values": the same, and the value is V h;
     - "learned": e = v . tanh(W q + U h) (Bahdanau et al. 2015), the value is h.
+
+    Products of long vectors are large, and a softmax of large numbers stops learning, hence the divisor (Vaswani et al.
+    2017, section 3.2.1).
 
     mask (N, S): where the memory holds something. Raises OptionError for another variant, ShapeError for a mask of
     another shape.
@@ -48,12 +52,15 @@ class Attention(Module):
         self.value = Linear(width, width, bias=False) if variant == "values" else None
         self.query = Linear(width, width) if variant == "learned" else None
         self.score = Linear(width, 1, bias=False) if variant == "learned" else None
+        for layer in (self.key, self.value, self.query):
+            if layer is not None:
+                xavier_uniform_(layer.weight)  # as MultiheadAttention begins; a Linear begins smaller
 
     def forward(self, states: Tensor, memory: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
         keys = memory if self.key is None else self.key(memory)
         values = memory if self.value is None else self.value(memory)
         if self.query is None or self.score is None:
-            scores = states @ keys.swapaxes(1, 2)
+            scores = states @ keys.swapaxes(1, 2) * self.width**-0.5
         else:
             both = self.query(states).expand_dims(2) + keys.expand_dims(1)
             scores = self.score(both.tanh())[..., 0]

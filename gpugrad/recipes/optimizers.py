@@ -9,7 +9,6 @@ import numpy as np
 from ..autograd.convert import asarray
 from ..autograd.mode import no_grad
 from ..autograd.tensor import Tensor
-from ..backend.random import manual_seed
 from ..data import load_digits
 from ..models import MLP
 from ..nn import Flatten, Module, ModuleDict, Sequential
@@ -35,14 +34,14 @@ WAYS: dict[str, Callable[..., Any]] = {
     "L-BFGS": partial(LBFGS, max_iter=1, line_search_fn="strong_wolfe"),
     "Newton": NewtonCG,
 }
-ON_DIGITS = {"gradient descent": 0.1, "momentum": 0.02, "Nesterov": 0.02, "AdaGrad": 0.02, "RMSProp": 2e-3,
-             "Adam": 2e-3, "AdamW": 2e-3, "LION": 3e-4, "L-BFGS": 1.0, "Newton": 1.0}  # fmt: skip
+WHOLE = ("L-BFGS", "Newton")  # they search along a line, with all samples, from the rate 1
+ON_DIGITS = (0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3)  # the learning rates that the others are tried with
 
 
 class Race(Recipe):
     """Races optimizers over surfaces and on digits, beside random search, the notes' bad baseline.
 
-    On a surface each has its best of seven learning rates (Newton and L-BFGS 1), and the figure is the steps until the
+    Each has its best of several learning rates (Newton and L-BFGS 1). On a surface the figure is the steps until the
     value is below 0.001; a step of Newton or L-BFGS costs several gradients. On digits each makes the same number of
     steps, on batches of 64; L-BFGS and Newton on all samples, a tenth of the steps.
     """
@@ -73,12 +72,12 @@ class Race(Recipe):
             }
             self.record["rates"][place] = {name: rate for name, (_, rate) in found.items()}
             self.record["steps"][place] = {name: self.needed(landscape, path) for name, (path, _) in found.items()}
-        self.record["losses"] = {name: self.on_digits(name) for name in self.model}
+        self.record["losses"] = {name: self.best_on_digits(name) for name in self.model}
 
     def best(self, landscape: Any, start: Any, way: Callable[..., Any], name: str) -> tuple[np.ndarray, float]:
         """Return the path with the learning rate that needs fewest steps, and that rate."""
         paths = {}
-        for rate in (1.0,) if name in ("L-BFGS", "Newton") else np.geomspace(1.0, 1e-3, self.rates).tolist():
+        for rate in (1.0,) if name in WHOLE else np.geomspace(1.0, 1e-3, self.rates).tolist():
             most = min(
                 [self.steps, *(len(path) for path in paths.values() if self.needed(landscape, path) <= self.steps)]
             )
@@ -108,15 +107,26 @@ class Race(Recipe):
         arrived = np.flatnonzero(best < 1e-3)
         return kept[: arrived[0] + 1] if len(arrived) else kept
 
-    def on_digits(self, name: str) -> list[float]:
-        """Train the network `name` and return the training losses, measured ten times."""
+    def best_on_digits(self, name: str) -> list[float]:
+        """Train the network `name` with each learning rate, keep the best one, and return its training losses."""
         images, labels = (tensor.to(device=self.device) for tensor in load_digits(8).train.tensors)
-        model, random = self.model[name], np.random.default_rng(self.options.seed)
         if name == "random search":
             return self.search_on_digits(images, labels)
-        manual_seed(self.options.seed)
-        optimizer, losses = WAYS[name](model.parameters(), lr=ON_DIGITS[name]), []
-        whole = name in ("L-BFGS", "Newton")
+        model, found = self.model[name], {}
+        start = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        for rate in (1.0,) if name in WHOLE else ON_DIGITS[: self.rates]:
+            model.load_state_dict(start)
+            losses = self.on_digits(name, rate, images, labels)
+            found[rate] = losses, {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        rate = min(found, key=lambda rate: np.nan_to_num(found[rate][0][-1], nan=np.inf))
+        self.record["rates"].setdefault("digits", {})[name] = rate
+        model.load_state_dict(found[rate][1])
+        return found[rate][0]
+
+    def on_digits(self, name: str, rate: float, images: Tensor, labels: Tensor) -> list[float]:
+        """Train the network `name` and return the training losses, measured after every ten steps."""
+        model, random, whole = self.model[name], np.random.default_rng(self.options.seed), name in WHOLE
+        optimizer, losses = WAYS[name](model.parameters(), lr=rate), []
         for step in range(self.digit_steps // (10 if whole else 1)):
             chosen = slice(None) if whole else random.integers(len(labels), size=64)
 

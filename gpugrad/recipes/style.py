@@ -6,7 +6,7 @@ from ..backend.random import default_generator
 from ..data import load_photograph
 from ..errors import OptionError
 from ..train import Goal, PhotoNetwork, cut_after, layer_names
-from ..viz import StyleTransfer, curves, image_grid
+from ..viz import StyleTransfer, curves, image_grid, with_colors_of
 
 OPTIMIZERS = {"lbfgs": "L-BFGS", "adam": "Adam"}
 
@@ -16,8 +16,9 @@ class Style(PhotoNetwork):
 
     A VGG-shaped network learns the photographs' textures (or is VGG-19: --weights). Then x = argmin L_style(x) +
     L_content(x) + L_variation(x): the Gram matrices of several layers are to be the style's, the features of one layer
-    the content's, and neighbouring pixels alike; small images first, enlarged for the next. Measured: by how much both
-    losses fall from those of noise.
+    the content's, and neighbouring pixels alike; small images first, enlarged for the next. The style picture is given
+    the content's colors first, or else a dark style and a bright content ask for opposite things (keep_colors=False
+    shows it). Measured: by how much both losses fall from those of noise.
     """
 
     notes = ("5.5 Style Transfer",)
@@ -34,9 +35,10 @@ class Style(PhotoNetwork):
     steps = 200
     content_layer = "relu2_2"
     style_layers = "relu1_1 relu2_1 relu3_1 relu4_1"
-    content_weight = 0.6
+    content_weight = 1.0
     style_weight = 1.0
-    variation_weight = 0.05
+    variation_weight = 0.1
+    keep_colors = True
     scales = 3
 
     def train(self) -> None:
@@ -45,8 +47,10 @@ class Style(PhotoNetwork):
         wanted = [self.content_layer, *self.style_layers.split()]
         if unknown := set(wanted) - names.keys():
             raise OptionError(f"style: the network has no layer {sorted(unknown)}; it has {', '.join(names)}")
-        features = cut_after(self.model, [names[name] for name in wanted])
+        features = cut_after(self.model, [names[name] for name in wanted], average=True)
         content, style = (load_photograph(n, self.height).to(device=self.device) for n in (self.content, self.style))
+        if self.keep_colors:
+            style = with_colors_of(style, content)
         layers = {names[name]: 1.0 for name in self.style_layers.split()}
         transfer = StyleTransfer(features, content, style, names[self.content_layer], layers)
         noise = asarray(default_generator().numpy.random(content.shape, "float32"), device=self.device)

@@ -9,7 +9,19 @@ from ..autograd.mode import no_grad
 from ..data import PhotoPatches, Split, TensorDataset
 from ..io import load_weights
 from ..models import VGG, vgg19
-from ..nn import AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Flatten, Linear, MaxPool2d, Module, ReLU, Sequential, init
+from ..nn import (
+    AdaptiveAvgPool2d,
+    AvgPool2d,
+    BatchNorm2d,
+    Conv2d,
+    Flatten,
+    Linear,
+    MaxPool2d,
+    Module,
+    ReLU,
+    Sequential,
+    init,
+)
 from .classification import Classification
 
 _STAGES = [(16, 2), (32, 2), (64, 3), (96, 2)]
@@ -90,8 +102,10 @@ def layer_names(model: Module) -> dict[str, str]:
     return names
 
 
-def cut_after(model: Module, layers: list[str]) -> Sequential:
+def cut_after(model: Module, layers: list[str], average: bool = False) -> Sequential:
     """Return the model's standardisation and its features up to the last of the layers, with the names that they have.
+
+    average: pool by means instead of maxima, so that each pixel counts (Gatys et al. 2015, section 2).
 
     >>> class Textures(gg.train.PhotoNetwork):
     ...     '''Learns textures.'''
@@ -102,5 +116,8 @@ def cut_after(model: Module, layers: list[str]) -> Sequential:
     last = max(int(name.rpartition(".")[2]) for name in layers)
     part = Sequential()
     part.add_module("standardize", model.standardize)
-    part.add_module("features", Sequential(*list(model.features)[: last + 1]))
+    kept = list(model.features)[: last + 1]
+    if average:
+        kept = [AvgPool2d(layer.kernel_size) if isinstance(layer, MaxPool2d) else layer for layer in kept]
+    part.add_module("features", Sequential(*kept))
     return part

@@ -14,7 +14,7 @@ from .graphs import Dot, graph
 from .images import color_classes, edges, image_grid, overlay, stretched
 from .layers import TopPatches, activations, filters, top_patches
 from .learning import grid_world, spread
-from .style import StyleLosses, StyleTransfer, gram_matrix, total_variation
+from .style import StyleLosses, StyleTransfer, gram_matrix, total_variation, with_colors_of
 from .words import word_map
 
 __all__ = [
@@ -22,5 +22,5 @@ __all__ = [
     "bars", "boxes", "color_classes", "curves", "deep_dream", "edges", "filters", "grad_cam", "gram_matrix",
     "graph", "grid_world", "guided_backprop", "histograms", "image_grid", "input_gradient", "lines", "maximize",
     "overlay", "panels", "saliency", "spread", "stretched", "surfaces", "top_patches", "total_variation",
-    "word_map", "words_on_image",
+    "with_colors_of", "word_map", "words_on_image",
 ]  # fmt: skip

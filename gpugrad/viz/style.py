@@ -9,6 +9,7 @@ from ..autograd.functional import grad
 from ..autograd.mode import no_grad
 from ..autograd.tensor import Tensor
 from ..errors import OptionError, ShapeError
+from ..linalg import eigh
 from ..nn import Module
 from ..nn.functional import interpolate
 from ..optim import LBFGS, Adam
@@ -35,6 +36,32 @@ def total_variation(images: Tensor) -> Tensor:
     """
     down, right = images[:, :, 1:] - images[:, :, :-1], images[:, :, :, 1:] - images[:, :, :, :-1]
     return (down * down).mean() + (right * right).mean()
+
+
+def with_colors_of(image: Tensor, other: Tensor) -> Tensor:
+    """Return an image (3, H, W) recolored: its colors have the mean and the covariance of another's, of any size.
+
+    x becomes D^(1/2) C^(-1/2) (x - mean of x) + mean of the other, C and D their covariances, cut to [0, 1]. A style
+    picture changed so keeps the content's colors (Gatys et al. 2016, "Preserving color in neural artistic style
+    transfer"). Raises ShapeError for what is not an image.
+
+    >>> day, night = gg.rand(3, 8, 8), gg.rand(3, 4, 4) * gg.tensor([0.1, 0.2, 0.3]).reshape(3, 1, 1)
+    >>> gg.viz.with_colors_of(day, night).mean(axis=(1, 2)).allclose(night.mean(axis=(1, 2)), atol=0.03)
+    True
+    """
+    for given in (image, other):
+        if given.ndim != 3:
+            raise ShapeError(f"with_colors_of: expected images (3, H, W), got {tuple(given.shape)}")
+    colors, wanted = (given.reshape(given.shape[0], -1) for given in (image, other))
+    middle, target = colors.mean(axis=1, keepdims=True), wanted.mean(axis=1, keepdims=True)
+    map_ = _covariance_power(wanted - target, 0.5) @ _covariance_power(colors - middle, -0.5)
+    return (map_ @ (colors - middle) + target).clip(0, 1).reshape(image.shape)
+
+
+def _covariance_power(centered: Tensor, power: float) -> Tensor:
+    """Return a power of the covariance (C, C) of the rows (C, n), whose means are zero; no variance is below 1e-6."""
+    values, vectors = eigh(centered @ centered.T / centered.shape[1])
+    return (vectors * values.clip(1e-6, None) ** power) @ vectors.T
 
 
 class StyleLosses(NamedTuple):

@@ -23,10 +23,12 @@ def network(device="cpu"):
 
 @pytest.fixture(autouse=True)
 def interrupts():
-    """Ctrl-C raises KeyboardInterrupt, also where the tests run in the background of a shell, which has it ignored."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Ctrl-C raises KeyboardInterrupt, also where the tests run in the background of a shell, which has it ignored, and
+    so does SIGTERM, as under the command line."""
+    before = {n: signal.signal(n, signal.default_int_handler) for n in (signal.SIGINT, signal.SIGTERM)}
     yield
-    signal.signal(signal.SIGINT, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
@@ -180,6 +182,10 @@ class Interrupted(Trainer):
         return loss
 
 
+def terminate():
+    signal.raise_signal(signal.SIGTERM)
+
+
 def raise_interrupt():
     raise KeyboardInterrupt
 
@@ -212,7 +218,9 @@ def interrupted_run(data, path, **settings):
 
 
 @pytest.mark.parametrize(
-    "press", [Interrupted.press, raise_interrupt, fail], ids=["ctrl-c", "KeyboardInterrupt", "error"]
+    "press",
+    [Interrupted.press, terminate, raise_interrupt, fail],
+    ids=["ctrl-c", "SIGTERM", "KeyboardInterrupt", "error"],
 )
 @pytest.mark.parametrize("at", [1, 3, 5, 13])
 def test_a_run_that_is_interrupted_in_a_step_loses_no_batch(data, tmp_path, at, press):
@@ -220,8 +228,9 @@ def test_a_run_that_is_interrupted_in_a_step_loses_no_batch(data, tmp_path, at, 
     run, other = interrupted_run(data, tmp_path / "run", at=at, press=press)
     assert len(other.losses) == other.step == 20 and other.epoch == 4
     assert other.losses == expected.losses
-    assert len(run.losses) == (at if press is Interrupted.press else at - 1)  # Ctrl-C waits for the end of the step
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert len(run.losses) == (at if press in (Interrupted.press, terminate) else at - 1)  # they wait for the step
+    for number in (signal.SIGINT, signal.SIGTERM):
+        assert signal.getsignal(number) is signal.default_int_handler
 
 
 def test_a_second_ctrl_c_does_not_wait(data):

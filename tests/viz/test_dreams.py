@@ -6,7 +6,7 @@ import pytest
 import gpugrad as gg
 from gpugrad import nn
 from gpugrad.errors import OptionError, ShapeError
-from gpugrad.viz import StyleTransfer, activations, deep_dream, gram_matrix, maximize, total_variation
+from gpugrad.viz import StyleTransfer, activations, deep_dream, gram_matrix, maximize, total_variation, with_colors_of
 
 
 def linear(*rows):
@@ -86,6 +86,16 @@ def test_gram_matrices_are_mean_products():
     with pytest.raises(ShapeError, match=r"expected features \(N, K, h, w\), got \(2, 3\)"):
         gram_matrix(gg.zeros(2, 3))
     assert total_variation(gg.ones(1, 3, 4, 4)).item() == 0
+
+
+def test_colors_take_the_others_mean_and_covariance():
+    image, other = gg.rand(3, 9, 8), gg.rand(3, 5, 4) * 0.2 + 0.4
+    other[1] = other[0] * 0.5 + other[1] * 0.5
+    found, wanted = (x.numpy().reshape(3, -1) for x in (with_colors_of(image, other), other))
+    np.testing.assert_allclose(found.mean(axis=1), wanted.mean(axis=1), atol=1e-5)
+    np.testing.assert_allclose(np.cov(found, bias=True), np.cov(wanted, bias=True), atol=1e-5)
+    with pytest.raises(ShapeError, match=r"expected images \(3, H, W\), got \(4,\)"):
+        with_colors_of(image, gg.zeros(4))
 
 
 def test_style_losses_are_their_formulas(net):
