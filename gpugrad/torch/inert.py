@@ -99,7 +99,6 @@ NAMES: dict[str, dict[str, Any]] = {
         "has_torch_function": _no, "has_torch_function_unary": _no, "has_torch_function_variadic": _no,
         "handle_torch_function": _nothing, "is_tensor_like": lambda value: hasattr(value, "__array_namespace__"),
     },
-    "multiprocessing": {"set_start_method": _nothing, "set_sharing_strategy": _nothing},
     "onnx": {"is_in_onnx_export": _no},
 }  # fmt: skip
 
