@@ -101,7 +101,7 @@ def _fresh(x: Tensor, edge: Any, differentiable: bool) -> Tensor:
         return x
     if not differentiable:
         return x.detach().requires_grad_()
-    return (wrap(x._array, x.device, edge) if isinstance(edge, Node) else edge) + 0
+    return (wrap(x._array, x.device, edge, x._language) if isinstance(edge, Node) else edge) + 0
 
 
 def checkpoint(
@@ -138,4 +138,6 @@ def checkpoint(
     leaves = [node for node in reachable({o._edge() for o in live}) if node.number == 0 and id(node) not in own]
     node = CheckpointNode(stretch, edges, leaves, live)
     places = iter([OutputNode(node, i) for i in range(len(live))] if len(live) > 1 else [node])
-    return map_tensors(lambda o: wrap(o._array, o.device, next(places)) if o.requires_grad else o.detach(), result)
+    return map_tensors(
+        lambda o: wrap(o._array, o.device, next(places), o._language) if o.requires_grad else o.detach(), result
+    )

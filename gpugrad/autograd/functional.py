@@ -23,6 +23,7 @@ from .graph import Node, added, walk
 from .mode import enable_grad, mode
 from .table import OPS
 from .tensor import Tensor, method, wrap
+from .views import spoken
 
 _accumulating = threading.Lock()  # threads that share parameters add to their `.grad` one after the other
 
@@ -142,8 +143,8 @@ def grad(
                 f"grad: input {i} {given.shape} was not used for the outputs; allow_unused=True gives None"
             )
         if gradient is not None and not isinstance(gradient, Tensor):
-            gradient = wrap(_gradient_array(gradient, given), given.device, None)
-        result.append(gradient)
+            gradient = wrap(_gradient_array(gradient, given), given.device, None, given._language)
+        result.append(None if gradient is None else _in_language_of(given, gradient))
     return tuple(result)
 
 
@@ -207,6 +208,7 @@ def _accumulate(leaf: Any, gradient: Any) -> None:
     if active.capture is not None:
         active.capture.accumulates(leaf)
     if isinstance(gradient, Tensor):
+        gradient = _in_language_of(leaf, gradient)
         leaf._grad = gradient if leaf._grad is None else leaf._grad + gradient
         return
     # Three references are the caller's variable, this function's, and getrefcount's argument: nobody else holds it.
@@ -216,7 +218,11 @@ def _accumulate(leaf: Any, gradient: Any) -> None:
         gradient = _gradient_array(added(leaf._grad._array, gradient), leaf)
     elif not unshared:
         gradient = gradient.copy()
-    leaf._grad = wrap(gradient, leaf.device, None)
+    leaf._grad = wrap(gradient, leaf.device, None, leaf._language)
+
+
+def _in_language_of(tensor: Tensor, gradient: Tensor) -> Tensor:
+    return gradient if gradient._language is tensor._language else spoken(gradient, tensor._language)
 
 
 def _gradient_array(gradient: Any, tensor: Tensor) -> Any:
@@ -261,7 +267,7 @@ def _like(values: Sequence, single: bool) -> Any:
 
 def zeros_for_none(grads: Sequence, inputs: Sequence) -> list:
     return [
-        wrap(t.device.xp.zeros(t.shape, t.dtype), t.device, None) if g is None else g
+        wrap(t.device.xp.zeros(t.shape, t.dtype), t.device, None, t._language) if g is None else g
         for g, t in zip(grads, inputs, strict=True)
     ]
 

@@ -33,6 +33,7 @@ from .mode import mode
 from .table import OPS
 from .tensor import Tensor, wrap
 from .versions import INSIDE, change_since, changes, clock, describe, user_site
+from .views import spoken
 
 if TYPE_CHECKING:
     from .plan import Plan
@@ -248,7 +249,9 @@ def _tensor_at(array: Any, edge: Any, device: Device) -> Tensor:
         array = device.full((), array, array.dtype)
     if edge is None:
         return wrap(array, device, None)
-    return wrap(array, device, edge) if isinstance(edge, Node) else edge
+    if isinstance(edge, Node):
+        return wrap(array, device, edge)
+    return edge if edge._language is Tensor else spoken(edge, Tensor)  # rules are written in NumPy's language
 
 
 def undo_broadcasts(node: Node, grads: Sequence, shapes: Sequence, any_axes: bool = False) -> list:

@@ -97,7 +97,7 @@ def _unary(op: Elementwise, function: Any, general: Callable) -> Callable:
             names = plan.names
             saved = {name: a if name == "x" else out for name in names} if names else EMPTY
             node = OpNode(plan, (x._edge(),), saved, None, CPU)
-        return wrap(out, CPU, node)
+        return wrap(out, CPU, node, x._language)
 
     call.__name__ = call.__qualname__ = op.name
     return call
@@ -144,7 +144,8 @@ def _binary(op: Elementwise, function: Any, general: Callable) -> Callable:
                     saved = {n: a if n == "x" else b if n == "y" else out for n in names} if names else EMPTY
                     same = a.shape == b.shape or y is _CONSTANT or x is _CONSTANT
                     node = OpNode(plan, (ex, ey), saved, None if same else (a.shape, b.shape), CPU)
-        return wrap(out, CPU, node)
+        language = x._language
+        return wrap(out, CPU, node, y._language if language is Tensor else language)
 
     call.__name__ = call.__qualname__ = op.name
     return call

@@ -27,6 +27,7 @@ from ..nn.functional import cross_entropy, smooth_l1_loss, softmax
 from ..ops.creation import zeros
 from ..ops.elementwise import relu, where
 from ..ops.join import concatenate
+from ..ops.sort import nonzero
 from .architecture import Network
 
 
@@ -141,9 +142,9 @@ class RoIHeads(Module):
             matches = self.matcher(box_iou(boxes, proposals.boxes) * (labels >= 0)[..., None])
             matches = where(proposals.valid, matches, Matcher.BETWEEN_THRESHOLDS)
             positive, negative = sample_balanced(matches, self.batch_size_per_image, self.positive_fraction)
-            image, place = (positive | negative).nonzero()
+            image, place = nonzero(positive | negative)
             chosen, match = proposals.boxes[image, place], matches[image, place]
-            (found,) = (match >= 0).nonzero()
+            (found,) = nonzero(match >= 0)
             target = zeros(len(match), dtype="int64", device=labels.device)
             target[found] = labels[image[found], match[found]] + 1
             codes = self.box_coder.encode(boxes[image[found], match[found]], chosen[found])
@@ -158,7 +159,7 @@ class RoIHeads(Module):
         with no_grad():
             boxes = clip_boxes_to_image(self.box_coder.decode(codes, rois[:, None, 1:]), image_size)
             values = softmax(scores, 1)
-            region, label = (values[:, 1:] >= self.score_thresh).nonzero()
+            region, label = nonzero(values[:, 1:] >= self.score_thresh)
             boxes, values, image = boxes[region, label + 1], values[region, label + 1], rois[region, 0].astype("int64")
             kept = batched_nms(boxes, values, image * codes.shape[1] + label, self.nms_thresh)
             boxes, values, label, image = boxes[kept], values[kept], label[kept], image[kept]

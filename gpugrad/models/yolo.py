@@ -26,6 +26,7 @@ from ..nn import (
 from ..nn.detection import batched_nms, check_truth, elementwise_box_iou
 from ..ops.creation import arange
 from ..ops.join import stack
+from ..ops.sort import nonzero
 
 
 class YOLOLoss(NamedTuple):
@@ -140,7 +141,7 @@ class YOLO(Module):
                 * size
             )  # (N, B, S, S, 4)
             values = boxes[:, :, None, 4] * classes[:, None]  # (N, B, C, S, S)
-            image, box, label, row, column = (values >= score_threshold).nonzero()
+            image, box, label, row, column = nonzero(values >= score_threshold)
             found, value = corners[image, box, row, column], values[image, box, label, row, column]
             kept = batched_nms(found, value, image * self.num_classes + label, iou_threshold)
             image, found, value, label = image[kept], found[kept], value[kept], label[kept]

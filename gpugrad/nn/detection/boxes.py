@@ -9,6 +9,7 @@ from ...autograd.tensor import Tensor
 from ...errors import OptionError, OutOfRangeError, ShapeError
 from ...ops.elementwise import clip, maximum, minimum
 from ...ops.join import stack
+from ...ops.sort import nonzero
 
 FORMATS = ("xyxy", "xywh", "cxcywh")
 
@@ -125,7 +126,7 @@ def remove_small_boxes(boxes: Tensor, min_size: float) -> Tensor:
     tensor([1])
     """
     x1, y1, x2, y2 = _corners(check_boxes(boxes, "remove_small_boxes"))
-    return ((x2 - x1 >= min_size) & (y2 - y1 >= min_size)).nonzero()[0]
+    return nonzero((x2 - x1 >= min_size) & (y2 - y1 >= min_size))[0]
 
 
 def _overlap(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:

@@ -98,7 +98,7 @@ class Transfer(Op):
         with here.selected():
             out = self.forward(*arrays, **attributes)
         node = self.record(target, tensors, arrays, {**attributes, "device": here}, out) if mode.grad else None
-        return wrap(out, target, node)
+        return wrap(out, target, node, tensors[0]._language)
 
 
 def _transfer_cases(s: Any) -> list:
