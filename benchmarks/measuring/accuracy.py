@@ -11,7 +11,7 @@ import sys
 import mpmath
 import numpy as np
 
-from gpugrad.backend.cpu.loops import Loop, choice, ufuncs
+from gpugrad.backend.cpu.loops import Loop, choice, problem, ufuncs
 from gpugrad.ops.elementwise import loops as elementwise
 
 # The loop, mpmath's function, and the points between which its values are normal numbers: in float32, in float64.
@@ -26,20 +26,22 @@ FUNCTIONS = {
 }
 
 
-def points(limits: tuple, dtype: np.dtype, count: int) -> np.ndarray:
+def points(limits: tuple[float, float], dtype: np.dtype, count: int) -> np.ndarray:
     """Returns `count` points: half uniform between the limits, half with uniform exponents and both signs."""
     generator = np.random.default_rng(0)
     info = np.finfo(dtype)
     least, most = np.log10(float(info.smallest_subnormal)), np.log10(float(info.max))
     sizes = 10 ** generator.uniform(least, most, count - count // 2)
     signs = np.where((limits[0] < 0) & (generator.random(len(sizes)) < 0.5), -1, 1)
-    return np.concatenate([generator.uniform(*limits, count // 2), signs * sizes]).astype(dtype)
+    return np.concatenate([generator.uniform(limits[0], limits[1], count // 2), signs * sizes]).astype(dtype)
 
 
 def worst(loop: Loop, function, x: np.ndarray) -> tuple[float, float]:
     """Returns the largest error of the loop's values, in units in the last place, and where it is."""
-    out = np.empty_like(x)
-    loop.sized(choice.NEVER, x.dtype)(out, x)
+    out, compiled = np.empty_like(x), loop.sized(choice.NEVER, x.dtype)
+    if compiled is None:
+        raise RuntimeError(problem())
+    compiled(out, x)
     return max(zip(errors(function, x, out), x.tolist(), strict=True))
 
 

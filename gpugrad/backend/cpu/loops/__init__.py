@@ -18,8 +18,7 @@ They are an extra, `pip install 'gpugrad[fast]'`; without Numba, or if it fails,
                 out[i, j] *= scale
 
 The family's `cpu.py` asks for the compiled function, which is None where NumPy is to do the work (`choice` says for
-which
-sizes), and calls it once per thread, each with its own rows; the GIL is free meanwhile:
+which sizes), and calls it once per thread, each with its own rows; the GIL is free meanwhile:
 
     fill = loops.softmax.chosen(x)
     if fill is not None:
@@ -36,7 +35,7 @@ How to write one:
 - `language` and `mathematics` hold what may be called, beside arithmetic, comparisons, `range` and `a if b else c`.
 - A loop of constant length around others, `range(4)`, is unrolled and takes long to compile: `range(rows.shape[0])`.
 - The inner loop runs along the last axis, and nothing in it branches. Sums and `maximum` over it become vectors (their
-  order is the compiler's, but always the same). tests/backend/cpu/test_loops.py reads the assembly of every loop and
+  order is the compiler's, but always the same). tests/backend/test_loops.py reads the assembly of every loop and
   fails where one is scalar.
 - Bits must not depend on the number of threads: a row's result depends on the row alone; a sum over rows is made in
   pieces of a fixed size (`pieces`).

@@ -51,7 +51,7 @@ def load(code: bytes, entry: str) -> int | None:
     names = [_name(code, sections[table.link].offset + symbol.name) for symbol in symbols]
     places, spots, size = _layout(sections, symbols)
     try:
-        region = mmap.mmap(-1, size, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+        region = mmap.mmap(-1, size)
         base = ctypes.addressof(ctypes.c_char.from_buffer(region))
         for i, section in enumerate(sections):
             if section.type == _PROGRAM and i in places:
@@ -66,7 +66,10 @@ def load(code: bytes, entry: str) -> int | None:
                     spot = spots[number]
                     address = _outside(names[number]) if spot is None else base + spot
                     struct.pack_into("<Q", region, places[section.info] + offset, address + addend)
-    except (OSError, ValueError, AttributeError):  # the system forbids it, or lacks a function
+    except (OSError, ValueError, AttributeError):  # there is no memory, or no such function
+        return None
+    readable = mmap.PROT_READ | mmap.PROT_EXEC  # and no longer to be written
+    if ctypes.CDLL(None).mprotect(ctypes.c_void_p(base), ctypes.c_size_t(size), readable) != 0:
         return None
     _regions.append(region)
     return base + (spots[names.index(entry)] or 0)
