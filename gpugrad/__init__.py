@@ -31,8 +31,8 @@ The state of random numbers
 Constants
     pi, e, inf, nan, newaxis
 Subpackages
-    amp, autograd, cuda, data, distributions, errors, export, fft, io, linalg, models, nn, optim, random,
-    recipes, rl, special, train, typing, viz
+    amp, autograd, cuda, data, distributed, distributions, errors, export, fft, io, linalg, models, nn, optim,
+    random, recipes, rl, special, torch, train, typing, viz
 A bias and an activation as one op, so that a device passes over memory once
     bias_activation
 Activation functions of several pieces, as PyTorch defines them
@@ -281,8 +281,8 @@ _SUBJECTS = {
     "Ops of your own": "op xp Function",
     "The state of random numbers": "Generator default_generator manual_seed get_rng_state set_rng_state",
     "Constants": "pi e inf nan newaxis",
-    "Subpackages": "amp autograd cuda data distributions errors export fft io linalg models nn optim random "
-    "recipes rl special train typing viz",
+    "Subpackages": "amp autograd cuda data distributed distributions errors export fft io linalg models nn optim "
+    "random recipes rl special torch train typing viz",
 }
 _LAZY = {name: "" for name in _SUBJECTS["Subpackages"].split()}  # name -> the module that holds it; "": it is one
 _LAZY |= dict.fromkeys(_SUBJECTS["Derivatives of functions, and functions over batches"].split(), "autograd.transforms")

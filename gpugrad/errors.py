@@ -92,6 +92,10 @@ class TrainingError(GpugradError, RuntimeError):
     """Training that cannot go on: a loss or gradient that is not finite, or a network that does not learn."""
 
 
+class DistributedError(GpugradError, RuntimeError):
+    """A collective that cannot be done: ranks that disagree, one that is missing or late, no process group."""
+
+
 class MissingPackageError(GpugradError, ImportError):
     """An optional package that is not installed; the message says how to get it."""
 

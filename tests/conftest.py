@@ -8,6 +8,7 @@ if not cuda.is_available():
     os.environ.setdefault("GPUGRAD_CUDA", "emulate")  # the kernels then run on the CPU, where that is possible
 
 import gpugrad
+import gpugrad.distributed  # declares its ops before any test forgets those that it declared
 from gpugrad.autograd.op import OPS
 from gpugrad.backend.cuda.emulator.options import options
 

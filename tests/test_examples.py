@@ -15,9 +15,9 @@ from gpugrad.cuda import Kernels
 ROOT = Path(__file__).parent.parent
 WITH_EXAMPLES = [  # every public class and function of these has an example
     "gpugrad", "gpugrad.amp", "gpugrad.autograd", "gpugrad.cuda", "gpugrad.data", "gpugrad.data.transforms",
-    "gpugrad.distributions", "gpugrad.fft", "gpugrad.special",
-    "gpugrad.io", "gpugrad.linalg", "gpugrad.models", "gpugrad.nn", "gpugrad.nn.detection", "gpugrad.nn.functional",
-    "gpugrad.optim", "gpugrad.optim.lr_scheduler", "gpugrad.optim.swa_utils", "gpugrad.recipes", "gpugrad.rl",
+    "gpugrad.distributed", "gpugrad.distributed.functional", "gpugrad.distributions", "gpugrad.fft", "gpugrad.io",
+    "gpugrad.linalg", "gpugrad.models", "gpugrad.nn", "gpugrad.nn.detection", "gpugrad.nn.functional", "gpugrad.optim",
+    "gpugrad.optim.lr_scheduler", "gpugrad.optim.swa_utils", "gpugrad.recipes", "gpugrad.rl", "gpugrad.special",
     "gpugrad.train", "gpugrad.viz",
 ]  # fmt: skip
 GLOBALS = {"gg": gg, "np": np, "nn": gg.nn, "F": gg.nn.functional}

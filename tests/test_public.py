@@ -15,7 +15,7 @@ from gpugrad.autograd.op import OPS, Op
 from gpugrad.errors import DTypeError
 
 ROOT = Path(__file__).parent.parent
-HELPERS = {name for name, op in OPS.items() if op.__module__.startswith("gpugrad.") and name not in gg.__all__}
+HELPERS = {name for name, op in OPS.items() if op.__module__.startswith("gpugrad.ops.") and name not in gg.__all__}
 
 
 def text(thing):

@@ -16,8 +16,9 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "gpugrad"
 LAYERS = [
     "errors", "arguments", "optional", "backend", "autograd", "typing", "ops", "linalg", "fft", "special", "random",
-    "distributions", "export", "cuda", "nn", "optim", "amp", "data", "models", "io", "viz", "train", "rl", "recipes",
-    "utils", "interop", "cli",
+    "distributions", "export", "cuda", "nn", "optim", "amp", "data", "models", "io", "distributed", "torch", "viz",
+    "train", "rl",
+    "recipes", "utils", "interop", "cli",
 ]  # fmt: skip
 
 
@@ -228,7 +229,9 @@ def test_softmax_and_its_gradient_are_short_to_follow(monkeypatch):
 # Importing
 
 
-@pytest.mark.parametrize("module", ["cupy", "scipy", "torch", "matplotlib", "ml_dtypes", "sklearn", "safetensors"])
+@pytest.mark.parametrize(
+    "module", ["cupy", "llvmlite", "numba", "scipy", "torch", "matplotlib", "ml_dtypes", "sklearn", "safetensors"]
+)
 def test_import_is_light(module, imported):
     assert module not in imported
 

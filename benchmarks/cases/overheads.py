@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from typing import Any
 
 import gpugrad
+from gpugrad.backend.cpu.loops import problem
 
 from ..measuring.clock import time_cases
 from ..measuring.subprocesses import python, time_imports
@@ -25,6 +26,18 @@ def call():
     {wait}
     return time.perf_counter() - start
 print(json.dumps([call(), min(call() for _ in range(5))]))
+"""
+
+# The first softmax of an array that is large enough for a compiled loop, with nothing in the cache, then with the loop
+# in it.
+LOOP = """
+import json, os, subprocess, sys, tempfile
+code = "import time, gpugrad; x = gpugrad.ones((64, 1024)); start = time.perf_counter(); gpugrad.softmax(x); "
+code += "print(time.perf_counter() - start)"
+with tempfile.TemporaryDirectory() as folder:
+    env = os.environ | {"GPUGRAD_CACHE": folder}
+    run = lambda: float(subprocess.check_output([sys.executable, "-c", code], env=env))
+    print(json.dumps([run(), run()]))
 """
 
 
@@ -139,3 +152,13 @@ def first_call(device, effort):
     row = {"ours": summary([first for first, _ in pairs]), "peers": {}}
     row["later"] = min(later for _, later in pairs)
     yield {"id": f"first call {device}", "title": title, "device": device} | row
+
+
+def first_loop(effort):
+    """Yields the rows of the first use of a compiled loop of the CPU: compiled then, or loaded from the cache."""
+    if problem() is not None:
+        return
+    pairs = [json.loads(python("-c", LOOP)) for _ in range(max(3, effort.rounds // 3))]
+    for name, seconds in zip(("compiled", "from the cache"), zip(*pairs, strict=True), strict=True):
+        title = f"first softmax of a process by a compiled loop, {name}"
+        yield {"id": f"first loop {name}", "title": title, "device": "cpu", "ours": summary(list(seconds)), "peers": {}}

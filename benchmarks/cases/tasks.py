@@ -73,6 +73,7 @@ def _others(libs, device, effort):
         yield "overhead", f"call {name}", first, partial(overheads.calls, name, libs, device, effort)
     if device == "cpu":
         yield "overhead", "import", "quick", partial(overheads.imports, effort)
+        yield "overhead", "first loop", "default", partial(overheads.first_loop, effort)
     else:
         yield "overhead", "launch", "quick", partial(overheads.launches, libs, device, effort)
     yield "overhead", "first call", "default", partial(overheads.first_call, device, effort)

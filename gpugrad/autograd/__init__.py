@@ -3,15 +3,15 @@
 from typing import TYPE_CHECKING, Any
 
 from .function import Function
-from .functional import backward, grad, hessian, hvp, jacobian, jvp, vhp, vjp
+from .functional import after_backward, backward, grad, hessian, hvp, jacobian, jvp, vhp, vjp
 from .mode import detect_anomaly, enable_grad, inference_mode, no_grad, set_grad_enabled
 
 if TYPE_CHECKING:
     from .check.numerical import gradcheck, gradgradcheck
 
 __all__ = [
-    "Function", "backward", "detect_anomaly", "enable_grad", "grad", "gradcheck", "gradgradcheck", "hessian", "hvp",
-    "inference_mode", "jacobian", "jvp", "no_grad", "set_grad_enabled", "vhp", "vjp",
+    "Function", "after_backward", "backward", "detect_anomaly", "enable_grad", "grad", "gradcheck", "gradgradcheck",
+    "hessian", "hvp", "inference_mode", "jacobian", "jvp", "no_grad", "set_grad_enabled", "vhp", "vjp",
 ]  # fmt: skip
 
 

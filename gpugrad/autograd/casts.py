@@ -76,6 +76,7 @@ def cast_together(parameters: Sequence[Tensor], dtype: np.dtype) -> list[Tensor]
     with device.selected():
         made: Any = device.xp.cast_all([p._array for p in parameters], dtype=dtype)
     if not mode.grad:
-        return [wrap(array, device, None) for array in made]
+        return [wrap(array, device, None, p._language) for array, p in zip(made, parameters, strict=True)]
     node = CastsNode(parameters)
-    return [wrap(array, device, OutputNode(node, i)) for i, array in enumerate(made)]
+    pairs = enumerate(zip(made, parameters, strict=True))
+    return [wrap(array, device, OutputNode(node, i), p._language) for i, (array, p) in pairs]

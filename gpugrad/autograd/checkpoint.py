@@ -80,7 +80,14 @@ class CheckpointNode(Node):
             if part is not None
         ]
         inputs = [x for x, edge in zip(fresh, edges, strict=True) if edge is not None] + self.leaves
-        found = grad([o for o, _ in live], inputs, [p for _, p in live], True, differentiable, allow_unused=True)
+        hooks = [leaf.hooks for leaf in self.leaves]
+        try:
+            for leaf in self.leaves:  # theirs are called with the whole gradient, by the walk that called this
+                leaf.hooks = None
+            found = grad([o for o, _ in live], inputs, [p for _, p in live], True, differentiable, allow_unused=True)
+        finally:
+            for leaf, own in zip(self.leaves, hooks, strict=True):
+                leaf.hooks = own
         given = iter(found if differentiable else [x if x is None else x._array for x in found])
         return [None if edge is None else next(given) for edge in self.edges]
 
@@ -94,7 +101,7 @@ def _fresh(x: Tensor, edge: Any, differentiable: bool) -> Tensor:
         return x
     if not differentiable:
         return x.detach().requires_grad_()
-    return (wrap(x._array, x.device, edge) if isinstance(edge, Node) else edge) + 0
+    return (wrap(x._array, x.device, edge, x._language) if isinstance(edge, Node) else edge) + 0
 
 
 def checkpoint(
@@ -131,4 +138,6 @@ def checkpoint(
     leaves = [node for node in reachable({o._edge() for o in live}) if node.number == 0 and id(node) not in own]
     node = CheckpointNode(stretch, edges, leaves, live)
     places = iter([OutputNode(node, i) for i in range(len(live))] if len(live) > 1 else [node])
-    return map_tensors(lambda o: wrap(o._array, o.device, next(places)) if o.requires_grad else o.detach(), result)
+    return map_tensors(
+        lambda o: wrap(o._array, o.device, next(places), o._language) if o.requires_grad else o.detach(), result
+    )

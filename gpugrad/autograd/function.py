@@ -14,8 +14,9 @@ from ..backend.dtypes import is_inexact
 from ..errors import GradientError
 from .graph import Node, OutputGradients, OutputNode, check_unchanged, like_input, wrap_gradient
 from .mode import mode, no_grad, set_grad_enabled
-from .tensor import Tensor, wrap
+from .tensor import Tensor, language_of, wrap
 from .versions import changes
+from .views import spoken
 
 
 class Context:
@@ -50,7 +51,7 @@ class Context:
 class FunctionNode(Node):
     """A node that records one call of a Function."""
 
-    __slots__ = ("function", "context", "inputs", "outputs", "arrays")
+    __slots__ = ("function", "context", "inputs", "outputs", "arrays", "language")
 
     def __init__(self, function: type[Function], context: Context, edges: tuple, args: tuple, outs: tuple):
         super().__init__(edges, outs[0].device)
@@ -61,6 +62,7 @@ class FunctionNode(Node):
             (a.shape, a.dtype, a.device) if edge is not None else None for a, edge in zip(args, edges, strict=True)
         ]
         self.outputs = [(o.shape, o.dtype) for o in outs]
+        self.language = language_of(outs)  # of the gradients that `backward` is given
         self.arrays: list[tuple[str, Any]] = []  # (name, array) of each tensor that was saved for backward
 
     @property
@@ -75,7 +77,9 @@ class FunctionNode(Node):
         for part, (shape, dtype) in zip(parts, self.outputs, strict=True):
             if part is None and self.context.materialize:
                 part = self.device.xp.zeros(shape, dtype)
-            given.append(part if part is None or isinstance(part, Tensor) else wrap_gradient(part, self.device))
+            if part is not None and not isinstance(part, Tensor):
+                part = wrap_gradient(part, self.device)
+            given.append(part if part is None or part._language is self.language else spoken(part, self.language))
         with set_grad_enabled(differentiable):
             grads = self.function.backward(self.context, *given)
         grads = grads if isinstance(grads, tuple) else (grads,)
@@ -146,19 +150,19 @@ class Function:
 def _output(out: Tensor, node: FunctionNode, i: int, count: int, context: Context) -> Tensor:
     if not is_inexact(out.dtype) or any(out is constant for constant in context._constant):
         return out.detach()
-    return wrap(out._array, out.device, OutputNode(node, i) if count > 1 else node)
+    return wrap(out._array, out.device, OutputNode(node, i) if count > 1 else node, out._language)
 
 
 def _keep(context: Context, node: FunctionNode, args: tuple, outs: tuple) -> None:
     """Let saved outputs continue the graph, without a reference cycle through the node."""
     me = weakref.ref(node)
 
-    def connected(i: int, array: Any, device: Any) -> Callable:
+    def connected(i: int, array: Any, device: Any, language: type[Tensor]) -> Callable:
         def make(_: Context) -> Tensor:
             place: Node | None = me()
             if place is not None and len(outs) > 1:
                 place = OutputNode(place, i)
-            return wrap(array, device, place)
+            return wrap(array, device, place, language)
 
         return make
 
@@ -166,7 +170,9 @@ def _keep(context: Context, node: FunctionNode, args: tuple, outs: tuple) -> Non
     for i, saved in enumerate(context._saved or ()):
         position = next((j for j, o in enumerate(outs) if o is saved), None)
         is_input = any(saved is a for a in args)
-        kept.append(saved if position is None or is_input else connected(position, saved._array, saved.device))
+        kept.append(
+            saved if position is None or is_input else connected(position, saved._array, saved.device, saved._language)
+        )
         if saved is not None:
             node.arrays.append((f"saved_tensors[{i}]", saved._array))
     context._saved = tuple(kept)

@@ -23,6 +23,7 @@ from .graph import Node, added, walk
 from .mode import enable_grad, mode
 from .table import OPS
 from .tensor import Tensor, method, wrap
+from .views import spoken
 
 _accumulating = threading.Lock()  # threads that share parameters add to their `.grad` one after the other
 
@@ -49,8 +50,35 @@ def backward(
     """
     targets = None if inputs is None else {_target(t) for t in _sequence(inputs)}
     roots = _roots(_sequence(tensors), grad_tensors, create_graph)
-    found = walk(roots, targets, create_graph if retain_graph is None else retain_graph, create_graph)
-    holders = {_target(t): t for t in _sequence(inputs)} if inputs is not None else {}
+    outer, mode.callbacks = mode.callbacks, []
+    try:
+        found = walk(roots, targets, create_graph if retain_graph is None else retain_graph, create_graph)
+        _accumulate_all(found, {} if inputs is None else {_target(t): t for t in _sequence(inputs)})
+        for callback in mode.callbacks:
+            callback()
+    finally:
+        mode.callbacks = outer
+
+
+def after_backward(callback: Callable[[], Any]) -> bool:
+    """Call `callback()` once when the `backward` that runs now has added up all gradients; hooks of Tensors ask for it.
+
+    Returns False, and does nothing, where gradients are not added up: outside of `backward`, and in `grad`.
+
+    >>> x = gg.ones(2, requires_grad=True)
+    >>> handle = x.register_hook(lambda g: print(gg.autograd.after_backward(lambda: print(x.grad))))
+    >>> (x * 3).sum().backward()
+    True
+    tensor([3., 3.])
+    """
+    if mode.callbacks is None:
+        return False
+    mode.callbacks.append(callback)
+    return True
+
+
+def _accumulate_all(found: dict, holders: dict) -> None:
+    """Add each gradient to the `.grad` of its leaf, or of its holder; `found` is empty afterwards."""
     with _accumulating:
         while found:
             edge, gradient = found.popitem()
@@ -102,7 +130,11 @@ def grad(
     inputs = _sequence(inputs)
     edges = [_target(t) for t in inputs]
     roots = _roots(_sequence(outputs), grad_outputs, create_graph)
-    found = walk(roots, set(edges), create_graph if retain_graph is None else retain_graph, create_graph)
+    outer, mode.callbacks = mode.callbacks, None
+    try:
+        found = walk(roots, set(edges), create_graph if retain_graph is None else retain_graph, create_graph)
+    finally:
+        mode.callbacks = outer
     result = []
     for i, (edge, given) in enumerate(zip(edges, inputs, strict=True)):
         gradient = found.get(edge)
@@ -111,8 +143,8 @@ def grad(
                 f"grad: input {i} {given.shape} was not used for the outputs; allow_unused=True gives None"
             )
         if gradient is not None and not isinstance(gradient, Tensor):
-            gradient = wrap(_gradient_array(gradient, given), given.device, None)
-        result.append(gradient)
+            gradient = wrap(_gradient_array(gradient, given), given.device, None, given._language)
+        result.append(None if gradient is None else _in_language_of(given, gradient))
     return tuple(result)
 
 
@@ -176,6 +208,7 @@ def _accumulate(leaf: Any, gradient: Any) -> None:
     if active.capture is not None:
         active.capture.accumulates(leaf)
     if isinstance(gradient, Tensor):
+        gradient = _in_language_of(leaf, gradient)
         leaf._grad = gradient if leaf._grad is None else leaf._grad + gradient
         return
     # Three references are the caller's variable, this function's, and getrefcount's argument: nobody else holds it.
@@ -185,7 +218,11 @@ def _accumulate(leaf: Any, gradient: Any) -> None:
         gradient = _gradient_array(added(leaf._grad._array, gradient), leaf)
     elif not unshared:
         gradient = gradient.copy()
-    leaf._grad = wrap(gradient, leaf.device, None)
+    leaf._grad = wrap(gradient, leaf.device, None, leaf._language)
+
+
+def _in_language_of(tensor: Tensor, gradient: Tensor) -> Tensor:
+    return gradient if gradient._language is tensor._language else spoken(gradient, tensor._language)
 
 
 def _gradient_array(gradient: Any, tensor: Tensor) -> Any:
@@ -230,7 +267,7 @@ def _like(values: Sequence, single: bool) -> Any:
 
 def zeros_for_none(grads: Sequence, inputs: Sequence) -> list:
     return [
-        wrap(t.device.xp.zeros(t.shape, t.dtype), t.device, None) if g is None else g
+        wrap(t.device.xp.zeros(t.shape, t.dtype), t.device, None, t._language) if g is None else g
         for g, t in zip(grads, inputs, strict=True)
     ]
 

@@ -3,7 +3,8 @@
 A Node points to the nodes of its inputs (its edges), never to Tensors it made, so a dropped graph is freed at once. A
 leaf Tensor is its own node, with no edges and the number 0. Nodes are numbered as they are made, which is a topological
 order: the backward walk collects the nodes that it can reach, sorts them by number and visits each once, without
-recursion.
+recursion. Leaves come last; one with hooks comes as soon as its gradient is complete, so that a hook can send the
+gradient away while the walk goes on.
 
 For y = exp(a * b), where a and b are leaves, the walk goes from exp (number 2) to multiply (number 1), and then to a
 and b:
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..backend.cpu.loops.conversions import converted
 from ..backend.devices import CPU, Device, device_of
 from ..backend.dtypes import is_inexact, is_low
 from ..errors import AnomalyError, GradientError, InplaceError
@@ -31,6 +33,7 @@ from .mode import mode
 from .table import OPS
 from .tensor import Tensor, wrap
 from .versions import INSIDE, change_since, changes, clock, describe, user_site
+from .views import spoken
 
 if TYPE_CHECKING:
     from .plan import Plan
@@ -139,7 +142,7 @@ class OpNode(Node):
                 given = ", ".join(type(gx).__name__ for gx in grads)
                 raise GradientError(f"{self.name}: its gradient rules returned {given}, expected arrays") from None
         if low is not None:
-            grads = [gx if gx is None or gx.dtype != np.float32 else gx.astype(low) for gx in grads]
+            grads = [gx if gx is None or gx.dtype != np.float32 else converted(gx, low) for gx in grads]
         return grads
 
     def free(self) -> None:
@@ -246,7 +249,9 @@ def _tensor_at(array: Any, edge: Any, device: Device) -> Tensor:
         array = device.full((), array, array.dtype)
     if edge is None:
         return wrap(array, device, None)
-    return wrap(array, device, edge) if isinstance(edge, Node) else edge
+    if isinstance(edge, Node):
+        return wrap(array, device, edge)
+    return edge if edge._language is Tensor else spoken(edge, Tensor)  # rules are written in NumPy's language
 
 
 def undo_broadcasts(node: Node, grads: Sequence, shapes: Sequence, any_axes: bool = False) -> list:
@@ -373,14 +378,38 @@ def _raw(name: str, kind: str) -> Callable:
 
 
 def reachable(roots: Any) -> list:
-    """Return every node that `roots` lead to, in the order in which they were made."""
+    """Return every node that `roots` lead to, in the order in which they were made.
+
+    A leaf with hooks stands directly before the first node that uses it, all other leaves at the beginning.
+    """
     seen, stack = set(roots), list(roots)
     while stack:
         for edge in stack.pop().edges:
             if edge is not None and edge not in seen:
                 seen.add(edge)
                 stack.append(edge)
-    return sorted(seen, key=attrgetter("number"))
+    order = sorted(seen, key=attrgetter("number"))
+    for node in order:
+        if node.number:
+            break
+        if node.hooks:
+            return _hooked_leaves_moved(order)
+    return order
+
+
+def _hooked_leaves_moved(order: list) -> list:
+    """Return `order` with each leaf that has hooks directly before the first node that uses it."""
+    waiting = {node for node in order if not node.number and node.hooks}
+    moved: list = []
+    for node in order:
+        if node in waiting:
+            continue
+        for edge in node.edges:
+            if edge in waiting:
+                waiting.remove(edge)
+                moved.append(edge)
+        moved.append(node)
+    return [node for node in order if node in waiting] + moved
 
 
 def _leading_to(targets: set, order: list) -> set:

@@ -18,6 +18,7 @@ class _Mode(threading.local):
     anomaly = False  # check every gradient for NaN
     batch: Any = None  # the innermost Level of vmap (see batching) in which this thread computes
     autocast: Any = None  # the Region (see autocast.py) whose policy casts the inputs of ops
+    callbacks: list | None = None  # what `backward`, which runs now, calls when it is done; None: it does not run
 
     def snapshot(self) -> dict[str, Any]:
         """Return all of them, as the arguments of a Switch."""

@@ -25,6 +25,7 @@ from typing import Any
 
 import numpy as np
 
+from ..backend.cpu.loops.conversions import converted
 from ..backend.devices import CPU, Device, device_of
 from ..backend.dtypes import INEXACT_KINDS, is_inexact, is_low
 from ..backend.namespace import Namespace, xp
@@ -38,7 +39,7 @@ from .place import place
 from .plan import PARTS, Plan, raised
 from .signature import Fixed, Many, Signature
 from .table import OPS
-from .tensor import Tensor, wrap
+from .tensor import Tensor, language_of, wrap
 from .views import View
 
 __all__ = ["OPS", "Fixed", "Many", "Op", "op", "xp"]
@@ -180,8 +181,8 @@ class Op:
             out = device.asarray(out)
         node = self.record(device, tensors, arrays, attributes, out, residuals, path) if mode.grad else None
         if several:
-            return _outputs(out, device, node)
-        made = wrap(out, device, node)
+            return _outputs(out, device, node, language_of(tensors))
+        made = wrap(out, device, node, language_of(tensors))
         if self.view and out.base is not None:
             made._view = View.of(self, tensors[0], attributes, out)
         return made
@@ -365,11 +366,11 @@ def op(
     return declare if forward is None else declare(forward)
 
 
-def _outputs(arrays: tuple, device: Device, node: OpNode | None) -> tuple[Tensor, ...]:
+def _outputs(arrays: tuple, device: Device, node: OpNode | None, cls: type[Tensor]) -> tuple[Tensor, ...]:
     """Wrap the outputs of an op that has several; integer outputs get no place in the graph."""
     return tuple(
         [
-            wrap(o, device, OutputNode(node, i) if node is not None and is_inexact(o.dtype) else None)
+            wrap(o, device, OutputNode(node, i) if node is not None and is_inexact(o.dtype) else None, cls)
             for i, o in enumerate(arrays)
         ]
     )
@@ -379,7 +380,7 @@ def _rounded(out: Any, low: np.dtype) -> Any:
     """Return `out`, an array or several, with float32 rounded to the 16-bit dtype `low`."""
     if out.__class__ is tuple:
         return tuple(_rounded(o, low) for o in out)
-    return out.astype(low) if getattr(out, "dtype", None) == np.float32 else out
+    return converted(out, low) if getattr(out, "dtype", None) == np.float32 else out
 
 
 def _provided(name: str, kind: str) -> Callable | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..backend.cpu.loops.conversions import converted
 from ..backend.dtypes import is_low
 from .paths import DevicePath, rule_names
 
@@ -106,4 +107,4 @@ def raised(value: Any) -> Any:
     """Return a 16-bit float array (or a tuple of them) as float32; the result of the rule is then rounded once."""
     if value.__class__ is tuple:
         return tuple(raised(v) for v in value)
-    return value.astype(np.float32) if hasattr(value, "strides") and is_low(value.dtype) else value
+    return converted(value, np.float32) if hasattr(value, "strides") and is_low(value.dtype) else value

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +47,7 @@ class Tensor(Protocols):
         hooks: dict[int, Callable] | None
         _view: View | None
         _changed: int
+        _language: type[Tensor]  # the class of what ops make of this Tensor: see `language_of`
 
     # A leaf as a node of the graph (see graph.py).
     edges: tuple = ()
@@ -84,7 +85,7 @@ class Tensor(Protocols):
     @property
     def data(self) -> Tensor:
         """Return a Tensor on the same memory, outside the graph."""
-        return wrap(self._array, self.device, None)
+        return wrap(self._array, self.device, None, self._language)
 
     @data.setter
     def data(self, value: Any) -> None:
@@ -149,7 +150,7 @@ class Tensor(Protocols):
         >>> gg.ones(2, requires_grad=True).exp().detach().requires_grad
         False
         """
-        return wrap(self._array, self.device, None)
+        return wrap(self._array, self.device, None, self._language)
 
     def detach_(self) -> Tensor:
         """Take this Tensor out of the graph, and return it.
@@ -263,6 +264,21 @@ class Tensor(Protocols):
     def __setstate__(self, state: tuple) -> None:
         self.grad, attributes = state
         vars(self).update(attributes)
+
+
+Tensor._language = Tensor
+
+
+def language_of(tensors: Iterable) -> type[Tensor]:
+    """Return the class of what is made of these Tensors (or None): that of the first which is not plain `Tensor`.
+
+    A subclass that sets `_language` to itself gives the same operations other method names and meanings, and its
+    results inherit them; Parameters leave it as it is, so that results are no Parameters.
+    """
+    for tensor in tensors:
+        if tensor is not None and tensor._language is not Tensor:
+            return tensor._language
+    return Tensor
 
 
 def method(name: str) -> Callable[[Callable], Callable]:

@@ -97,7 +97,7 @@ def _unary(op: Elementwise, function: Any, general: Callable) -> Callable:
             names = plan.names
             saved = {name: a if name == "x" else out for name in names} if names else EMPTY
             node = OpNode(plan, (x._edge(),), saved, None, CPU)
-        return wrap(out, CPU, node)
+        return wrap(out, CPU, node, x._language)
 
     call.__name__ = call.__qualname__ = op.name
     return call
@@ -144,7 +144,8 @@ def _binary(op: Elementwise, function: Any, general: Callable) -> Callable:
                     saved = {n: a if n == "x" else b if n == "y" else out for n in names} if names else EMPTY
                     same = a.shape == b.shape or y is _CONSTANT or x is _CONSTANT
                     node = OpNode(plan, (ex, ey), saved, None if same else (a.shape, b.shape), CPU)
-        return wrap(out, CPU, node)
+        language = x._language
+        return wrap(out, CPU, node, y._language if language is Tensor else language)
 
     call.__name__ = call.__qualname__ = op.name
     return call
@@ -164,9 +165,15 @@ def _number(value: Any, other: Any) -> Any:
 def _call_large(function: Any, a: Any, *rest: Any) -> Any:
     """Return `function` of arrays that are large enough for NumPy's time to count.
 
-    Wide rows are broadcast without NumPy's buffer, and a very large result like `a` goes into reused memory, as fresh
-    pages would cost more than the arithmetic.
+    Some functions have a compiled loop. Wide rows are broadcast without NumPy's buffer, and a very large result like
+    `a` goes into reused memory, as fresh pages would cost more than the arithmetic.
     """
+    if not rest:
+        from ..backend.cpu.loops import ufuncs  # late: only large arrays need it
+
+        out = ufuncs.call(function, a)
+        if out is not None:
+            return out
     if not all([b.shape == a.shape or b.ndim == 0 for b in rest]):
         with rows.unbuffered(a.shape[-1] if a.shape else 1):
             return function(a, *rest)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .mode import mode
+from .tensor import Tensor, wrap
 from .versions import owner
-
-if TYPE_CHECKING:
-    from .tensor import Tensor
 
 
 class View:
@@ -38,4 +36,13 @@ class View:
                 view = op(view, **attributes)
         finally:
             mode.grad = saved
-        tensor._node, tensor._requires_grad = view._node, view._requires_grad
+        tensor._node, tensor._requires_grad = view._edge(), view._requires_grad
+
+
+def spoken(tensor: Tensor, language: type[Tensor]) -> Tensor:
+    """Return a Tensor of another language on the same memory, at the same place in the graph."""
+    made = wrap(tensor._array, tensor.device, tensor._edge(), language)
+    before = tensor._view
+    base, chain = (tensor, ()) if before is None else (before.base, before.chain)
+    made._view = View(base, chain, base._changed)
+    return made

@@ -17,6 +17,8 @@ COMMANDS = {
     "notes": "list the course notes section by section: where in the code, which command shows it",
     "check": "check every op, or the ops that a file declares",
     "bench": "measure speed: CPU and GPU, the peers, the limits of the machine",
+    "launch": "run a script on several ranks: processes that train together",
+    "plan": "estimate memory and time of training a model on many GPUs",
     "precompile": "compile every CUDA kernel ahead, and list what each takes of a GPU",
     "doctor": "print versions and devices, what is missing and how to get it",
 }

@@ -17,6 +17,8 @@ OPTIONAL = (
     ("Pillow", "reading pictures", ("pillow",), "gpugrad[train]"),
     ("tensorboardX", "logs of training for TensorBoard", ("tensorboardX",), "gpugrad[train]"),
     ("tokenizers", "Hugging Face's tokenisers", ("tokenizers",), "gpugrad[train]"),
+    ("numba", "compiled loops on the CPU", ("numba",), "gpugrad[fast]"),
+    ("mpi4py", "training on several processes", ("mpi4py",), "gpugrad[mpi]"),
     ("torch", "comparisons with PyTorch", ("torch",), "gpugrad[bench]"),
 )
 REQUIRED = ("numpy", "ml_dtypes", "threadpoolctl")
@@ -30,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     """Print the report. Return 1 if gpugrad itself does not work, else 0."""
     problems = _self_test()
     _section("Versions", [*_versions(), *_blas()])
-    _section("Devices", [_cpu(), *_gpus()])
+    _section("Devices", [_cpu(), _loops(), *_gpus()])
     _section("CUDA kernels", [_compiler(), _products(), _emulator()])
     _section("Optional packages", [_optional(*entry) for entry in OPTIONAL])
     if problems:
@@ -83,6 +85,19 @@ def _cpu() -> tuple[str, str]:
     affinity: Any = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count()
     return "cpu", f"{name or platform.processor() or platform.machine()}, {cores} cores usable"
+
+
+def _loops() -> tuple[str, str]:
+    """Say who computes large arrays on the CPU, after one loop has been loaded, or compiled if it is the first."""
+    from ..backend.cpu import loops
+    from ..backend.dtypes import float32
+    from ..ops.softmax.loops import softmax
+
+    softmax.sized(loops.choice.NEVER, float32)
+    problem = loops.problem()
+    if problem is not None:
+        return "loops", f"NumPy computes all: {problem}"
+    return "loops", f"compiled by Numba {_version('numba')}"
 
 
 def _gpus() -> list[tuple[str, str]]:

@@ -50,6 +50,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     target.add_argument(
         "--arch", nargs="+", action="extend", type=_arch, metavar="SM", help="sm_80, sm_90a (default: this GPU's)"
     )
+    target.add_argument("--cpu", action="store_true", help="compile the CPU's loops instead, which needs Numba")
     target.add_argument("--emulator", action="store_true", help="build them to run on the CPU instead")
     parser.add_argument("--family", nargs="+", action="extend", metavar="NAME", help="only these .cu files")
     parser.add_argument(
@@ -75,6 +76,8 @@ def _arch(text: str) -> str:
 
 def run(args: argparse.Namespace) -> int:
     """Compile and print the table. Return 1 if a kernel does not compile or, with --check, needs too much; else 0."""
+    if args.cpu:
+        return _compile_loops()
     start = time.perf_counter()
     families = _families(args.family)
     targets = [EMULATOR] if args.emulator else list(dict.fromkeys(args.arch or [_present()]))
@@ -103,6 +106,29 @@ def run(args: argparse.Namespace) -> int:
         print(line)
     print(f"{total.compiled} kernels compiled in {time.perf_counter() - start:.1f} s, {len(problems)} problems")
     return 1 if problems else 0
+
+
+def _compile_loops() -> int:
+    """Compile the loops of the CPU's paths in both precisions, or load them if they are in the cache."""
+    from ..backend.cpu import loops
+    from ..ops import ops_with_path
+    from ..optim import loops as _optim  # noqa: F401
+
+    ops_with_path("cpu")  # imports the modules that declare them
+    start, count = time.perf_counter(), 0
+    for name, loop in sorted(loops.LOOPS.items()):
+        for dtype in loop.precisions:
+            _progress(f"{name} {dtype}")
+            began = time.perf_counter()
+            if loop.sized(loops.choice.NEVER, dtype) is None:
+                _progress("")
+                print(loops.problem())
+                return 1
+            _progress("")
+            print(f"{name:40}  {dtype.name}  {time.perf_counter() - began:6.2f} s", flush=True)
+            count += 1
+    print(f"{count} loops in {time.perf_counter() - start:.1f} s")
+    return 0
 
 
 def _families(names: Sequence[str] | None) -> list[Kernels]:

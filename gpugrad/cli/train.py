@@ -40,6 +40,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run; returns 1 where a full run misses a goal."""
     if args.recipe is None:
+        asked = sorted(name for name, value in vars(args).items() if name != "command" and value)
+        if asked := [name for name in asked if name not in ("device", "out")]:
+            raise UsageError(f"--{asked[0].replace('_', '-')} is for a recipe: give its name, or all")
         print("\n".join(listed()))
         return 0
     if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
@@ -49,6 +52,8 @@ def run(args: argparse.Namespace) -> int:
     given = {name: value for name, value in given.items() if value is not None}
     options = Options(args.device, args.seed, args.quick, args.out, args.resume, args.weights, args.text)
     recipes = [kind(dataclasses.replace(options, settings=_of_their_types(kind, given))) for kind in map(find, chosen)]
+    if args.report is not None:
+        args.report.with_suffix("").mkdir(parents=True, exist_ok=True)  # before the work that it is for
     reached = [_run(recipe, args) for recipe in recipes]
     if args.report is not None:
         write_report(args.report, args.out, chosen)
@@ -84,12 +89,16 @@ def _settings(assignments: list[str]) -> dict[str, str]:
     return {name: value for name, _, value in (text.partition("=") for text in assignments)}
 
 
+def _read(kind: type, text: str) -> Any:
+    return {"true": True, "false": False}[text.lower()] if kind is bool else kind(text)
+
+
 def _of_their_types(kind: type[Recipe], given: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values that are texts as what the recipe's own values are."""
     known, found = kind.settings(), {}
     for name, value in given.items():
         try:
-            found[name] = type(known[name])(value) if isinstance(value, str) and name in known else value
-        except ValueError:
+            found[name] = _read(type(known[name]), value) if isinstance(value, str) and name in known else value
+        except (KeyError, ValueError):
             raise UsageError(f"--set {name}: expected a value like {known[name]!r}, got {value!r}") from None
     return found

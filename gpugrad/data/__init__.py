@@ -14,7 +14,7 @@ from .dataset import (
 )
 from .fetch import default_collate, default_convert
 from .images import ImageFolder, load_cifar10, load_mnist, read_idx
-from .language import DateTranslation, Texts, Vocabulary, docstrings, documents, padded, python_source
+from .language import DateTranslation, Texts, Vocabulary, docstrings, documents, padded, python_source, sentences_of
 from .language_tasks import asked_spans, joined_sentences, next_sentences, subjects
 from .loader import DataLoader
 from .photographs import PhotoPatches, load_photograph
@@ -45,5 +45,5 @@ __all__ = [
     "Vocabulary", "WeightedRandomSampler", "WordContexts", "WordCorpus", "asked_spans", "default_collate",
     "default_convert", "docstrings", "documents", "extremal_regions", "get_worker_info", "joined_sentences",
     "load_cifar10", "load_digits", "load_mnist", "load_photograph", "load_sklearn", "mask_tokens", "next_sentences",
-    "padded", "python_source", "random_split", "read_idx", "subjects", "train_wordpiece", "transforms",
+    "padded", "python_source", "random_split", "read_idx", "sentences_of", "subjects", "train_wordpiece", "transforms",
 ]  # fmt: skip

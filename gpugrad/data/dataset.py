@@ -32,6 +32,9 @@ class Dataset:
     tensor([ 0,  1,  4,  9, 16])
     """
 
+    def __class_getitem__(cls, kind: Any) -> type:  # Dataset[int], for readers
+        return cls
+
     batch: Any = None
 
     def __getitem__(self, index: int) -> Any:
@@ -53,6 +56,9 @@ class IterableDataset:
     >>> list(gg.data.DataLoader(Countdown(), batch_size=2))
     [tensor([3, 2]), tensor([1])]
     """
+
+    def __class_getitem__(cls, kind: Any) -> type:  # Dataset[int], for readers
+        return cls
 
     def __iter__(self) -> Iterator[Any]:
         raise NotImplementedError(f"{type(self).__name__} does not define __iter__()")
@@ -100,7 +106,7 @@ class TensorDataset(Dataset):
 
     def batch(self, indices: np.ndarray) -> tuple[Tensor, ...]:
         """Return the rows `indices` of every tensor, outside the graph."""
-        return tuple(wrap(t._array[t.device.asarray(indices)], t.device, None) for t in self.tensors)
+        return tuple(wrap(t._array[t.device.asarray(indices)], t.device, None, t._language) for t in self.tensors)
 
 
 class Subset(Dataset):

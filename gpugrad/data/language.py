@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import calendar
 import datetime
+import os
 import sysconfig
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -55,7 +56,7 @@ def python_source(text: Any = None, test_fraction: float = 0.1) -> Texts:
     (True, True)
     """
     if text is not None:
-        whole = Path(text).read_text(errors="ignore")
+        whole = Path(text).read_text(encoding="utf-8", errors="ignore")
         if len(whole) < 1000:
             raise DataError(f"{text}: {len(whole)} characters are too few to learn from, at least 1000 are needed")
         cut = int(len(whole) * (1 - test_fraction))
@@ -131,11 +132,27 @@ def _parsed(file: Path) -> ast.Module:
             return ast.Module([], [])
 
 
-def _sentences(text: str) -> list[str]:
-    """Return the sentences of at least three words."""
+def sentences_of(path: str | os.PathLike) -> list[str]:
+    """Return the sentences of a text file (UTF-8) of at least three words, in the form of `docstrings`.
+
+    Raises DataError for a file without any.
+
+    >>> from pathlib import Path
+    >>> _ = Path("notes.txt").write_text("Was it there? No. It was not: never.", encoding="utf-8")
+    >>> gg.data.sentences_of("notes.txt")
+    ['was it there', 'it was not never']
+    """
+    found = _sentences(Path(path).read_text(encoding="utf-8", errors="ignore"), str)
+    if not found:
+        raise DataError(f"{path}: has no sentence of three words")
+    return found
+
+
+def _sentences(text: str, kept: Callable[[str], str] = _ascii) -> list[str]:
+    """Return the sentences of at least three words, of the characters that are `kept`."""
     paragraphs = [" ".join(part.split()) for part in text.split("\n\n") if ">>>" not in part]
     sentences = [sentence for part in paragraphs for sentence in part.replace("? ", ". ").split(". ")]
-    words = ["".join(c if c.isalpha() else " " for c in _ascii(s).lower()).split() for s in sentences]
+    words = ["".join(c if c.isalpha() else " " for c in kept(s).lower()).split() for s in sentences]
     return [" ".join(found) for found in words if len(found) >= 3]
 
 

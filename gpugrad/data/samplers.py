@@ -24,6 +24,9 @@ class Sampler:
     ['c', 'b', 'a']
     """
 
+    def __class_getitem__(cls, kind: Any) -> type:  # Dataset[int], for readers
+        return cls
+
     generator: Generator | None = None
 
     def __iter__(self) -> Iterator[Any]:

@@ -38,6 +38,7 @@ class ByteTokenizer:
 
 class CharTokenizer:
     """Turns a text into its characters, numbered in the order of `chars`: those that occur in the text given, sorted.
+    Raises DataError for an empty text.
 
     >>> tokenizer = gg.data.CharTokenizer("banana")
     >>> tokenizer.encode("nab"), tokenizer.decode([1, 0, 2])
@@ -45,6 +46,8 @@ class CharTokenizer:
     """
 
     def __init__(self, text: str):
+        if not text:
+            raise DataError("CharTokenizer: the text is empty")
         self.chars = "".join(sorted(set(text)))
         self._codes = np.array([ord(c) for c in self.chars], np.int64)
 

@@ -20,10 +20,10 @@ class _ByProbability(Distribution):
         if (probs is None) == (logits is None):
             raise DTypeError(f"{type(self).__name__}: give one of probs and logits")
         self._is_logits = logits is not None
-        *others, value = broadcast_all(*others, probs if logits is None else logits)
+        *rest, value = broadcast_all(*others, probs if logits is None else logits)
         vars(self)["probs" if logits is None else "logits"] = value
         self._param = value
-        return tuple(others)
+        return tuple(rest)
 
     def __getattr__(self, name: str) -> Any:
         if name == "probs":

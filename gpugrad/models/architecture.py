@@ -93,6 +93,36 @@ class Network(Module):
             raise StateDictError(f"{error}{advice}") from None
 
 
+def check_sizes(network: str, **sizes: int) -> None:
+    """Raise ShapeError for a size of a network that is not at least 1.
+
+    >>> from gpugrad.models.architecture import check_sizes
+    >>> check_sizes("GPT", n_embd=8, n_head=0)
+    Traceback (most recent call last):
+    ...
+    gpugrad.errors.ShapeError: GPT: n_head must be at least 1, got 0
+    """
+    for name, value in sizes.items():
+        if value < 1:
+            raise ShapeError(f"{network}: {name} must be at least 1, got {value}")
+
+
+def check_tokens(tokens: Tensor, name: str, positions: int | None = None, read: int = 0) -> None:
+    """Raise ShapeError unless `tokens` are (N, T), T at least 1, and with the `read` ones before at most `positions`.
+
+    >>> import gpugrad as gg
+    >>> from gpugrad.models.architecture import check_tokens
+    >>> check_tokens(gg.zeros(2, 9, dtype="int64"), "GPT", positions=8)
+    Traceback (most recent call last):
+    ...
+    gpugrad.errors.ShapeError: GPT: a sequence may have at most 8 tokens, got 9
+    """
+    if tokens.ndim != 2 or not tokens.shape[1]:
+        raise ShapeError(f"{name}: expected sequences (N, T) of at least one token, got shape {tokens.shape}")
+    if positions is not None and read + tokens.shape[1] > positions:
+        raise ShapeError(f"{name}: a sequence may have at most {positions} tokens, got {read + tokens.shape[1]}")
+
+
 def he_start(model: Module) -> None:
     """Draw start values as He et al. did (2015, "Delving deep into rectifiers", equation 10).
 

@@ -9,6 +9,7 @@ from ..errors import ShapeError
 from ..nn import GELU, Dropout, Embedding, LayerNorm, Linear, Module, ModuleDict, ModuleList, Parameter, init
 from ..nn.functional import scaled_dot_product_attention
 from ..ops.creation import arange, zeros
+from .architecture import check_sizes, check_tokens
 
 
 class _Embeddings(Module):
@@ -23,13 +24,9 @@ class _Embeddings(Module):
         self.dropout = Dropout(dropout)
 
     def forward(self, tokens: Tensor, segments: Tensor | None) -> Tensor:
-        length = tokens.shape[1]
-        if length > self.position_embeddings.num_embeddings:
-            most = self.position_embeddings.num_embeddings
-            raise ShapeError(f"BertModel: a sequence may have at most {most} tokens, got {length}")
         if segments is None:
             segments = zeros(*tokens.shape, dtype="int64", device=tokens.device)
-        positions = self.position_embeddings(arange(length, device=tokens.device))
+        positions = self.position_embeddings(arange(tokens.shape[1], device=tokens.device))
         summed = self.word_embeddings(tokens) + self.token_type_embeddings(segments) + positions
         return self.dropout(self.LayerNorm(summed))
 
@@ -92,8 +89,8 @@ class BertModel(Module):
     dict are its too. attention_mask (N, T): 1 for tokens, 0 for padding. token_type_ids (N, T): the segment of each
     token. add_pooling_layer: the last state of the first token, through a linear layer and tanh, as `pooler_output`.
 
-    Raises ShapeError if hidden_size is not a multiple of num_attention_heads, a sequence is too long, or the mask has
-    another shape than the tokens.
+    Raises ShapeError if hidden_size is not a multiple of num_attention_heads, a sequence is empty or too long, or the
+    mask or the segments have another shape than the tokens.
 
     >>> model = gg.models.BertModel(vocab_size=30, hidden_size=8, num_hidden_layers=1, num_attention_heads=2)
     >>> output = model(gg.ones(2, 5, dtype="int64"), attention_mask=gg.ones(2, 5))
@@ -116,6 +113,10 @@ class BertModel(Module):
         add_pooling_layer: bool = True,
     ):
         super().__init__()
+        check_sizes(
+            "BertModel", vocab_size=vocab_size, hidden_size=hidden_size, num_hidden_layers=num_hidden_layers,
+            num_attention_heads=num_attention_heads, max_position_embeddings=max_position_embeddings,
+        )  # fmt: skip
         if hidden_size % num_attention_heads:
             raise ShapeError(
                 "BertModel: hidden_size must be a multiple of num_attention_heads, got "
@@ -140,12 +141,11 @@ class BertModel(Module):
     def forward(
         self, input_ids: Tensor, attention_mask: Tensor | None = None, token_type_ids: Tensor | None = None
     ) -> BertOutput:
-        mask = None
-        if attention_mask is not None:
-            if attention_mask.shape != input_ids.shape:
-                given = f"the tokens' {input_ids.shape}, got {attention_mask.shape}"
-                raise ShapeError(f"BertModel: attention_mask must have the shape {given}")
-            mask = (attention_mask != 0).reshape(len(input_ids), 1, 1, -1)
+        check_tokens(input_ids, "BertModel", self.embeddings.position_embeddings.num_embeddings)
+        for name, given in (("attention_mask", attention_mask), ("token_type_ids", token_type_ids)):
+            if given is not None and given.shape != input_ids.shape:
+                raise ShapeError(f"BertModel: {name} must have the tokens' shape {input_ids.shape}, got {given.shape}")
+        mask = None if attention_mask is None else (attention_mask != 0).reshape(len(input_ids), 1, 1, -1)
         x = self.embeddings(input_ids, token_type_ids)
         states = [x]
         for layer in self.encoder["layer"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..autograd.tensor import Tensor
+from ..errors import ShapeError
 from ..nn import (
     BatchNorm2d,
     Conv2d,
@@ -18,10 +19,11 @@ from ..nn import (
     init,
 )
 from ..ops.creation import zeros
+from .architecture import Network, check_tokens
 from .positions import PositionalEncoding, scaled_embedding
 
 
-class Captioner(Module):
+class Captioner(Network):
     """Describes pictures: images (N, 3, S, S) and the beginnings of sentences (N, T) -> logits (N, T, words), None.
 
     Convolutions with stride make a grid of (S/8)^2 vectors, each with a learned vector of its place; the decoder's
@@ -36,7 +38,7 @@ class Captioner(Module):
 
     def __init__(self, words: int, size: int = 40, width: int = 64, heads: int = 4, layers: int = 2):
         super().__init__()
-        self.grid = -(-size // 8)
+        self.size, self.grid = size, -(-size // 8)
         parts: list[Module] = []
         for inside, outside, stride in ((3, 32, 2), (32, 32, 1), (32, 64, 2), (64, 64, 1), (64, width, 2)):
             parts += [Conv2d(inside, outside, 3, stride, padding=1, bias=False), BatchNorm2d(outside), ReLU()]
@@ -51,6 +53,9 @@ class Captioner(Module):
         self.head = Linear(width, words)
 
     def forward(self, images: Tensor, words: Tensor) -> tuple[Tensor, None]:
+        if images.shape[1:] != (3, self.size, self.size):
+            raise ShapeError(f"Captioner: expected images (N, 3, {self.size}, {self.size}), got {images.shape}")
+        check_tokens(words, "Captioner")
         memory = self.encoder(images).flatten(2).swapaxes(1, 2) + self.places
         given = self.positions(scaled_embedding(self.words, words))
         causal = Transformer.generate_square_subsequent_mask(words.shape[1], words.device)

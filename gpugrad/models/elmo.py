@@ -9,6 +9,7 @@ from ..errors import ShapeError
 from ..nn import LSTM, Embedding, Linear, Module, ModuleList, Parameter
 from ..ops.creation import ones, zeros
 from ..ops.join import concatenate
+from .architecture import check_tokens
 
 
 class ScalarMix(Module):
@@ -59,6 +60,7 @@ class ELMo(Module):
 
     def directions(self, tokens: Tensor) -> list[tuple[Tensor, Tensor]]:
         """Return the states (N, T, width) of both directions, of the words and of each layer."""
+        check_tokens(tokens, "ELMo")
         right = self.words(tokens)
         states = [(right, right)]
         left = right.flip(1)

@@ -19,13 +19,16 @@ from ..nn.detection import (
     RPNHead,
     batched_nms,
     box_iou,
-    check_labels,
+    check_truth,
     clip_boxes_to_image,
     sample_balanced,
 )
 from ..nn.functional import cross_entropy, smooth_l1_loss, softmax
+from ..ops.creation import zeros
 from ..ops.elementwise import relu, where
 from ..ops.join import concatenate
+from ..ops.sort import nonzero
+from .architecture import Network
 
 
 class RegionLoss(NamedTuple):
@@ -139,10 +142,11 @@ class RoIHeads(Module):
             matches = self.matcher(box_iou(boxes, proposals.boxes) * (labels >= 0)[..., None])
             matches = where(proposals.valid, matches, Matcher.BETWEEN_THRESHOLDS)
             positive, negative = sample_balanced(matches, self.batch_size_per_image, self.positive_fraction)
-            image, place = (positive | negative).nonzero()
+            image, place = nonzero(positive | negative)
             chosen, match = proposals.boxes[image, place], matches[image, place]
-            target = where(match >= 0, labels[image, match.clip(0)] + 1, 0)
-            (found,) = (match >= 0).nonzero()
+            (found,) = nonzero(match >= 0)
+            target = zeros(len(match), dtype="int64", device=labels.device)
+            target[found] = labels[image[found], match[found]] + 1
             codes = self.box_coder.encode(boxes[image[found], match[found]], chosen[found])
             rois = concatenate([image.astype(chosen.dtype)[:, None], chosen], 1)
         scores, moved = self._predict(features, rois)
@@ -155,7 +159,7 @@ class RoIHeads(Module):
         with no_grad():
             boxes = clip_boxes_to_image(self.box_coder.decode(codes, rois[:, None, 1:]), image_size)
             values = softmax(scores, 1)
-            region, label = (values[:, 1:] >= self.score_thresh).nonzero()
+            region, label = nonzero(values[:, 1:] >= self.score_thresh)
             boxes, values, image = boxes[region, label + 1], values[region, label + 1], rois[region, 0].astype("int64")
             kept = batched_nms(boxes, values, image * codes.shape[1] + label, self.nms_thresh)
             boxes, values, label, image = boxes[kept], values[kept], label[kept], image[kept]
@@ -163,7 +167,7 @@ class RoIHeads(Module):
             return [{"boxes": boxes[p], "scores": values[p], "labels": label[p]} for p in parts]
 
 
-class FasterRCNN(Module):
+class FasterRCNN(Network):
     """Finds objects: images (N, C, H, W) -> for each its boxes (n, 4), scores (n,), labels (n,), best first.
 
     backbone: images -> features (N, F, H / s, W / s). rpn proposes boxes on them, roi_heads say what these hold.
@@ -177,15 +181,18 @@ class FasterRCNN(Module):
 
     def __init__(self, backbone: Module, rpn: RegionProposalNetwork, roi_heads: RoIHeads, num_classes: int):
         super().__init__()
+        self.channels = None  # those that the backbone takes
         self.backbone, self.rpn, self.roi_heads, self.num_classes = backbone, rpn, roi_heads, num_classes
 
     def forward(self, images: Tensor) -> list[dict[str, Tensor]]:
+        self.check(images)
         features, size = self.backbone(images), (images.shape[2], images.shape[3])
         return self.roi_heads(features, self.rpn([features], size), size)
 
     def loss(self, images: Tensor, boxes: Tensor, labels: Tensor) -> FasterRCNNLoss:
         """Return the terms of the loss for true boxes (N, M, 4) of classes `labels` (N, M), -1 where there is none."""
-        check_labels(labels, self.num_classes, "FasterRCNN.loss")
+        self.check(images)
+        check_truth(boxes, labels, self.num_classes, "FasterRCNN.loss", len(images))
         features, size = self.backbone(images), (images.shape[2], images.shape[3])
         scores, codes = self.rpn.head([features])
         anchors, valid = self.rpn.anchor_generator(size, [features]), labels >= 0
@@ -204,7 +211,7 @@ def with_truth(proposals: Proposals, boxes: Tensor, valid: Tensor) -> Proposals:
     return Proposals(concatenate([proposals.boxes, boxes], 1), concatenate([proposals.valid, valid], 1))
 
 
-class FastRCNN(Module):
+class FastRCNN(Network):
     """Says what is in given proposals: (images, Proposals) -> for each image boxes, scores, labels.
 
     backbone and roi_heads are those of `FasterRCNN`; the proposals come from elsewhere. With the images themselves as
@@ -218,22 +225,25 @@ class FastRCNN(Module):
 
     def __init__(self, backbone: Module, roi_heads: RoIHeads, num_classes: int):
         super().__init__()
+        self.channels = None  # those that the backbone takes
         self.backbone, self.roi_heads, self.num_classes = backbone, roi_heads, num_classes
 
     def forward(self, images: Tensor, proposals: Proposals) -> list[dict[str, Tensor]]:
+        self.check(images)
         return self.roi_heads(self.backbone(images), proposals, (images.shape[2], images.shape[3]))
 
     def loss(self, images: Tensor, proposals: Proposals, boxes: Tensor, labels: Tensor) -> RegionLoss:
         """Return the terms of the loss for true boxes (N, M, 4) of classes `labels` (N, M), -1 where there is none."""
-        check_labels(labels, self.num_classes, "FastRCNN.loss")
+        self.check(images)
+        check_truth(boxes, labels, self.num_classes, "FastRCNN.loss", len(images))
         return self.roi_heads.loss(self.backbone(images), with_truth(proposals, boxes, labels >= 0), boxes, labels)
 
 
-WIDTH = 96  # channels of the small networks' features
+WIDTH, STRIDE = 96, 4  # channels of the small networks' features, and pixels between two of their positions
 
 
 def _small_backbone(in_channels: int) -> Sequential:
-    """Return four convolutions: (N, in_channels, H, W) -> (N, WIDTH, H / 4, W / 4)."""
+    """Return four convolutions: (N, in_channels, H, W) -> (N, WIDTH, H / STRIDE, W / STRIDE)."""
 
     def layer(channels: int, out: int, stride: int = 1) -> Sequence[Module]:
         return Conv2d(channels, out, 3, stride, 1, bias=False), BatchNorm2d(out), ReLU()
@@ -256,8 +266,10 @@ def small_faster_rcnn(num_classes: int = 20, in_channels: int = 3) -> FasterRCNN
         anchors, RPNHead(WIDTH, 3), batch_size_per_image=64, pre_nms_top_n=200, post_nms_top_n=40, min_size=2,
         fg_iou_thresh=0.6,
     )  # fmt: skip
-    pool = RoIAlign(5, spatial_scale=0.25, sampling_ratio=2, aligned=True)
-    return FasterRCNN(_small_backbone(in_channels), rpn, _small_heads(num_classes, pool, 5), num_classes)
+    pool = RoIAlign(5, spatial_scale=1 / STRIDE, sampling_ratio=2, aligned=True)
+    model = FasterRCNN(_small_backbone(in_channels), rpn, _small_heads(num_classes, pool, 5), num_classes)
+    model.channels, model.smallest = in_channels, STRIDE
+    return model
 
 
 def small_fast_rcnn(num_classes: int = 20, in_channels: int = 3) -> FastRCNN:
@@ -266,8 +278,10 @@ def small_fast_rcnn(num_classes: int = 20, in_channels: int = 3) -> FastRCNN:
     >>> gg.models.small_fast_rcnn(num_classes=10, in_channels=1).roi_heads.box_predictor.cls_score.weight.shape
     (11, 192)
     """
-    heads = _small_heads(num_classes, RoIPool(5, spatial_scale=0.25), 5)
-    return FastRCNN(_small_backbone(in_channels), heads, num_classes)
+    heads = _small_heads(num_classes, RoIPool(5, spatial_scale=1 / STRIDE), 5)
+    model = FastRCNN(_small_backbone(in_channels), heads, num_classes)
+    model.channels, model.smallest = in_channels, STRIDE
+    return model
 
 
 def small_rcnn(num_classes: int = 20, in_channels: int = 3) -> FastRCNN:
@@ -282,4 +296,6 @@ def small_rcnn(num_classes: int = 20, in_channels: int = 3) -> FastRCNN:
         Conv2d(24, 48, 3), BatchNorm2d(48), ReLU(), MaxPool2d(2), Flatten(), Linear(48 * 4 * 4, 192), ReLU(),
     )  # fmt: skip
     pool = RoIAlign(24, sampling_ratio=2, aligned=True)
-    return FastRCNN(Identity(), RoIHeads(pool, network, FastRCNNPredictor(192, num_classes + 1)), num_classes)
+    model = FastRCNN(Identity(), RoIHeads(pool, network, FastRCNNPredictor(192, num_classes + 1)), num_classes)
+    model.channels = in_channels
+    return model

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from ..autograd.convert import asarray
 from ..autograd.mode import no_grad
 from ..autograd.tensor import Tensor
 from ..errors import OptionError, ShapeError
+from ..nn.utils import evaluating
 from ..ops.creation import zeros
 
 
@@ -67,19 +69,22 @@ def sample(
 
     temperature: divides the logits; 0 takes the likeliest. top_k: only the k likeliest (Fan et al. 2018). top_p: only
     the likeliest whose probabilities together reach p (Holtzman et al. 2020). random: by default a new generator from
-    NumPy. Raises OptionError for values out of range.
+    NumPy. Raises OptionError for values out of range, ShapeError for logits of another shape.
 
     >>> gg.models.sample(gg.tensor([[0.0, 2.0, 1.0]]), temperature=0).tolist()
     [1]
     >>> gg.models.sample(gg.tensor([[0.0, 2.0, 1.0]]), top_k=1).tolist()
     [1]
     """
-    scores = np.asarray(logits.detach().cpu().numpy() if isinstance(logits, Tensor) else logits, np.float64)
-    if temperature < 0 or (top_k is not None and top_k < 1) or (top_p is not None and not 0 < top_p <= 1):
+    limits = top_k is None or (isinstance(top_k, (int, np.integer)) and top_k >= 1), top_p is None or 0 < top_p <= 1
+    if not (temperature >= 0 and all(limits)):
         raise OptionError(
-            "sample: temperature must be at least 0, top_k at least 1, top_p in (0, 1], got "
+            "sample: temperature must be at least 0, top_k a whole number of at least 1, top_p in (0, 1], got "
             f"{temperature}, {top_k}, {top_p}"
         )
+    scores = np.asarray(logits.detach().cpu().numpy() if isinstance(logits, Tensor) else logits, np.float64)
+    if scores.ndim != 2 or not scores.shape[1]:
+        raise ShapeError(f"sample: expected logits (N, V) of at least one token, got shape {scores.shape}")
     if temperature == 0:
         return scores.argmax(axis=1)
     scores = scores / temperature
@@ -122,15 +127,15 @@ def generate(
     tokens = asarray(tokens, device=next(model.parameters()).device)
     if tokens.ndim != 2 or not tokens.shape[1]:
         raise ShapeError(f"generate: expected sequences (N, T) of at least one token, got shape {tokens.shape}")
+    if count < 0:
+        raise OptionError(f"generate: count must be at least 0, got {count}")
     if tokens.shape[1] + count > model.n_positions:
         raise ShapeError(
             f"generate: {tokens.shape[1]} tokens and {count} more are beyond the model's {model.n_positions} positions"
         )
     random, written = np.random.default_rng(seed), tokens.cpu().numpy().astype(np.int64)
     kept, read = KeyValueCache(model.n_positions) if cache else None, 0
-    training = model.training
-    model.eval()
-    with no_grad():
+    with evaluating(model), no_grad():
         for _ in range(count):
             given = asarray(written[:, read:], device=tokens.device)
             logits = model(given) if kept is None else model(given, cache=kept)
@@ -139,7 +144,6 @@ def generate(
             if end is not None:
                 new = np.where((written[:, tokens.shape[1] :] == end).any(axis=1), end, new)
             written = np.concatenate([written, new[:, None]], axis=1)
-    model.train(training)
     return asarray(written, device=tokens.device)
 
 
@@ -170,7 +174,7 @@ def beam_search(
     until no beginning can overtake what is found. The greedy beginning is always kept, so the result is never ranked
     below the greedy sequence, which it is for width 1.
 
-    Raises OptionError for a width below 1 or beyond the vocabulary.
+    Raises OptionError for a width below 1 or beyond the vocabulary, a length below 0, a penalty that is no number.
 
     >>> def score(beginnings):  # 0 is likelier at first, but 1 leads to certainty
     ...     after = {0: [0.4, 0.3, 0.3], 1: [0.01, 0.01, 0.98], 9: [0.6, 0.4, 0.0001]}
@@ -178,8 +182,12 @@ def beam_search(
     >>> [gg.models.beam_search(score, 9, 2, width, max_length=2)[0].tokens for width in (1, 2)]
     [[0, 0], [1]]
     """
-    if width < 1:
-        raise OptionError(f"beam_search: width must be at least 1, got {width}")
+    if not isinstance(width, (int, np.integer)) or width < 1:
+        raise OptionError(f"beam_search: width must be a whole number of at least 1, got {width}")
+    if max_length < 0 or not math.isfinite(length_penalty):
+        raise OptionError(
+            f"beam_search: max_length must be at least 0, length_penalty finite, got {max_length}, {length_penalty}"
+        )
     beams, logs, found = np.array([[start]]), np.zeros(1), []
     greedy: int | None = 0  # the row of the greedy beginning, until it is over
 

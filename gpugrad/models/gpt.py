@@ -8,6 +8,7 @@ from ..errors import ShapeError
 from ..nn import GELU, Embedding, LayerNorm, Linear, Module, ModuleDict, ModuleList, Sequential, init
 from ..nn.functional import scaled_dot_product_attention
 from ..ops.creation import ones
+from .architecture import check_sizes, check_tokens
 from .generation import KeyValueCache
 
 
@@ -16,14 +17,14 @@ class _SelfAttention(Module):
 
     def __init__(self, n_embd: int, n_head: int, qkv_bias: bool, causal: bool):
         super().__init__()
-        self.n_head, self.causal = n_head, causal
+        self.n_head, self.head_size, self.causal = n_head, n_embd // n_head, causal
         self.c_attn = Linear(n_embd, 3 * n_embd, bias=qkv_bias)
         self.c_proj = Linear(n_embd, n_embd)
 
     def forward(self, x: Tensor, cache: KeyValueCache | None = None, layer: int = 0) -> Tensor:
-        batch, length, width = x.shape
+        batch, length, width = *x.shape[:2], self.n_head * self.head_size
         parts = self.c_attn(x).split(width, dim=2)
-        q, k, v = (part.view(batch, length, self.n_head, width // self.n_head).transpose(1, 2) for part in parts)
+        q, k, v = (part.view(batch, length, self.n_head, self.head_size).transpose(1, 2) for part in parts)
         read = 0 if cache is None else cache.length
         if cache is not None:
             k, v = cache.append(layer, k, v)
@@ -87,6 +88,9 @@ class GPT(Module):
         causal: bool = True,
     ):
         super().__init__()
+        check_sizes(
+            "GPT", vocab_size=vocab_size, n_positions=n_positions, n_embd=n_embd, n_layer=n_layer, n_head=n_head
+        )
         if n_embd % n_head:
             raise ShapeError(f"GPT: n_embd must be a multiple of n_head, got {n_embd} and {n_head}")
         self.n_positions = n_positions
@@ -112,11 +116,8 @@ class GPT(Module):
     def forward(self, input: Tensor, cache: KeyValueCache | None = None) -> Tensor:
         """Return logits (N, T, vocab_size). With a cache, `input` goes on from the tokens that it has read."""
         read = 0 if cache is None else cache.length
+        check_tokens(input, "GPT", self.n_positions, read)
         length, positions = input.shape[1], self.transformer.wpe.weight
-        if read + length > self.n_positions:
-            raise ShapeError(
-                f"GPT: a sequence may have at most {self.n_positions} tokens (n_positions), got {read + length}"
-            )
         if length < self.n_positions:  # the whole table is added as it is, without an op that cuts it
             positions = positions[read : read + length]
         x = self.transformer.wte(input) + positions

@@ -2,6 +2,7 @@
 
 from ..autograd.tensor import Tensor
 from ..nn import LSTM, Embedding, Linear, Module
+from .architecture import check_tokens
 
 
 class LSTMLanguageModel(Module):
@@ -29,5 +30,6 @@ class LSTMLanguageModel(Module):
     def forward(
         self, input: Tensor, state: tuple[Tensor, Tensor] | None = None
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        check_tokens(input, "LSTMLanguageModel")
         out, after = self.lstm(self.embedding(input), state)
         return self.head(out), after

@@ -15,6 +15,7 @@ from ..nn.functional import log_softmax
 from ..nn.init import xavier_uniform_
 from ..nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from ..ops.join import concatenate
+from .architecture import check_tokens
 from .generation import Hypothesis, beam_search
 from .positions import PositionalEncoding, scaled_embedding
 
@@ -35,8 +36,8 @@ class Attention(Module):
     Products of long vectors are large, and a softmax of large numbers stops learning, hence the divisor (Vaswani et al.
     2017, section 3.2.1).
 
-    mask (N, S): where the memory holds something. Raises OptionError for another variant, ShapeError for a mask of
-    another shape.
+    mask (N, S): True, or not 0, where the memory holds something. Raises OptionError for another variant, ShapeError
+    for a mask of another shape.
 
     >>> context, weights = gg.models.Attention(8, "multiplicative")(gg.ones(1, 2, 8), gg.ones(1, 5, 8))
     >>> context.shape, weights.shape
@@ -67,7 +68,7 @@ class Attention(Module):
         if mask is not None:
             if mask.shape != memory.shape[:2]:
                 raise ShapeError(f"Attention: the mask must have the shape {memory.shape[:2]}, got {mask.shape}")
-            scores = scores.masked_fill(~mask.expand_dims(1), -1e9)
+            scores = scores.masked_fill(mask.expand_dims(1) == 0, -1e9)
         weights = scores.softmax(axis=2)
         return weights @ values, weights
 
@@ -95,6 +96,7 @@ class Seq2Seq(Module):
         self.head = Linear(width, target)
 
     def forward(self, source: Tensor, target: Tensor) -> tuple[Tensor, Tensor | None]:
+        _check(source, target, "Seq2Seq")
         mask = source != 0
         lengths = mask.sum(axis=1).cpu().numpy()
         packed = pack_padded_sequence(self.source(source), lengths, batch_first=True, enforce_sorted=False)
@@ -142,6 +144,7 @@ class TransformerTranslator(Module):
         self.head = Linear(width, target)
 
     def forward(self, source: Tensor, target: Tensor) -> tuple[Tensor, None]:
+        _check(source, target, "TransformerTranslator")
         padding = source == 0
         given = [
             self.positions(scaled_embedding(table, tokens))
@@ -152,6 +155,13 @@ class TransformerTranslator(Module):
             *given, tgt_mask=causal, src_key_padding_mask=padding, memory_key_padding_mask=padding, tgt_is_causal=True
         )
         return self.head(states), None
+
+
+def _check(source: Tensor, target: Tensor, name: str) -> None:
+    for tokens in (source, target):
+        check_tokens(tokens, name)
+    if len(source) != len(target):
+        raise ShapeError(f"{name}: expected a beginning for each of {len(source)} sources, got {len(target)}")
 
 
 def translate(model: Any, source: Tensor, start: int, end: int, max_length: int) -> np.ndarray:

@@ -23,9 +23,10 @@ from ..nn import (
     Sequential,
     Unflatten,
 )
-from ..nn.detection import batched_nms, check_boxes, check_labels, elementwise_box_iou
+from ..nn.detection import batched_nms, check_truth, elementwise_box_iou
 from ..ops.creation import arange
 from ..ops.join import stack
+from ..ops.sort import nonzero
 
 
 class YOLOLoss(NamedTuple):
@@ -83,8 +84,7 @@ class YOLO(Module):
         boxes: corners (N, M, 4) in images of `size` pixels. labels: (N, M), -1 where there is no box. Of several
         centers in a cell the last counts. Raises OutOfRangeError for a class that there is not.
         """
-        check_boxes(boxes, "YOLO.encode")
-        check_labels(labels, self.num_classes, "YOLO.encode")
+        check_truth(boxes, labels, self.num_classes, "YOLO.encode")
         corners, classes = boxes.cpu().numpy() / size, labels.cpu().numpy()
         target = np.zeros((len(classes), 6, self.grid, self.grid), np.float32)
         image, place = np.nonzero(classes >= 0)
@@ -141,7 +141,7 @@ class YOLO(Module):
                 * size
             )  # (N, B, S, S, 4)
             values = boxes[:, :, None, 4] * classes[:, None]  # (N, B, C, S, S)
-            image, box, label, row, column = (values >= score_threshold).nonzero()
+            image, box, label, row, column = nonzero(values >= score_threshold)
             found, value = corners[image, box, row, column], values[image, box, label, row, column]
             kept = batched_nms(found, value, image * self.num_classes + label, iou_threshold)
             image, found, value, label = image[kept], found[kept], value[kept], label[kept]

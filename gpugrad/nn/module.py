@@ -64,7 +64,7 @@ class Module(MemberRegistry):
                     return self.forward(*args, **kwargs)
                 return self._hooks.call(self, args, kwargs)
             except TOLD as caught:
-                if not type(self).__module__.startswith("gpugrad.nn."):
+                if not type(self).__module__.startswith(("gpugrad.nn.", "gpugrad.torch.nn")):
                     raise
                 error = caught
             return retell(self.forward, type(self).__name__, error, function_checks(""), args, kwargs)
@@ -86,7 +86,11 @@ class Module(MemberRegistry):
 
     def _is_plain(self, cls: type) -> bool:
         """Return whether calling this module does no more and no less than the forward of `cls`."""
-        return type(self) is cls and self._hooks is None and "forward" not in vars(self)
+        return self._shared_class() is cls and self._hooks is None and "forward" not in vars(self)
+
+    def _shared_class(self) -> type:
+        """Return the class of gpugrad's that does this module's work (a class that adds a language is another)."""
+        return vars(type(self)).get("_shared", type(self))
 
     # Hooks
 

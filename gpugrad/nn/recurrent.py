@@ -25,7 +25,9 @@ def _initial_states(name: str, given: Any, shapes: Sequence[tuple], like: Tensor
     """Return the states at the start: those given (one, or a tuple for LSTM), else zeros. Raises ShapeError for other
     shapes."""
     if given is None:
-        return tuple(wrap(like.device.xp.zeros(shape, like.dtype), like.device, None) for shape in shapes)
+        return tuple(
+            wrap(like.device.xp.zeros(shape, like.dtype), like.device, None, like._language) for shape in shapes
+        )
     states = tuple(given) if len(shapes) > 1 else (given,)
     found = [tuple(state.shape) for state in states]
     if found != list(shapes):

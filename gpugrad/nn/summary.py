@@ -11,6 +11,7 @@ from ..backend.dtypes import as_dtype, default_dtype
 from ..backend.random import get_rng_state, set_rng_state
 from ..errors import ShapeError
 from .module import Module
+from .utils.mode import evaluating
 
 
 class Row(NamedTuple):
@@ -113,7 +114,7 @@ def summary(model: Module, input: Any, dtypes: Any = None, **kwargs: Any) -> Sum
     40 parameters (40 trained, 0 frozen), 0 numbers in buffers, 0.0 MiB
     """
     args, outputs = _inputs(model, input, dtypes), {}
-    before = [(module, module.training, module._hooks) for module in model.modules()]
+    before = [(module, module._hooks) for module in model.modules()]
     random, handles = get_rng_state(), []
 
     def noting(path: str) -> Any:
@@ -122,13 +123,12 @@ def summary(model: Module, input: Any, dtypes: Any = None, **kwargs: Any) -> Sum
     try:
         for path, module in model.named_modules():
             handles.append(module.register_forward_hook(noting(path)))
-        model.eval()
-        with no_grad():
+        with evaluating(model), no_grad():
             model(*args, **kwargs)
     finally:
         for handle in handles:
             handle.remove()
-        for module, training, hooks in before:
-            module.training, module._hooks = training, hooks
+        for module, hooks in before:
+            module._hooks = hooks
         set_rng_state(random)
     return Summary(model, outputs)

@@ -9,7 +9,7 @@ from ..autograd.op import xp
 from ..autograd.tensor import Tensor
 from ..backend.dtypes import int32
 from ..errors import ShapeError
-from .decompose import cholesky
+from .decompose import cholesky, identity_like
 from .elementwise.selection import where
 from .linalg import inv, solve
 from .lu import LUFactors, first_zero_pivot, lu_factor
@@ -53,8 +53,7 @@ def _raised(name: str, info: Tensor, check_errors: bool) -> None:
 
 def _sound(x: Tensor, info: Tensor) -> Tensor:
     """Return x with the identity for the matrices that `info` counts as broken."""
-    identity = asarray(x.device.xp.eye(x.shape[-1], dtype=x.dtype), device=x.device)
-    return where((info == 0)[..., None, None], x, identity)
+    return where((info == 0)[..., None, None], x, identity_like(x, x.shape[-1]))
 
 
 def _marked(out: Tensor, info: Tensor, axes: int = 2) -> Tensor:

@@ -11,7 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from ..autograd.convert import asarray
 from ..autograd.op import op, xp
+from ..autograd.tensor import Tensor
 from .in_turn import InTurn
 
 __all__ = ["cholesky", "eigh", "eigvalsh", "qr", "svd", "svdvals"]
@@ -21,6 +23,13 @@ def adjoint(x: Any) -> Any:
     """Return the transposed, and for complex matrices conjugated, matrices."""
     x = x.swapaxes(-1, -2)
     return x.conj() if x.dtype.kind == "c" else x
+
+
+def identity_like(x: Any, n: int) -> Any:
+    """Return the identity (n, n) of x's dtype and device: an array where x is one, a Tensor where x is one."""
+    if isinstance(x, Tensor):
+        return asarray(x.device.xp.eye(n, dtype=x.dtype), device=x.device)
+    return xp(x).eye(n, dtype=x.dtype)
 
 
 def _symmetric(x: Any) -> Any:
@@ -178,7 +187,7 @@ def _svd_rule(g: Any, out: Any) -> Any:
     inner = (a + adjoint(a)) * s[..., None, :] + s[..., :, None] * (b + adjoint(b))
     if u.dtype.kind == "c":  # turns of U and V against each other
         turn = 1j * xp(u).linalg.diagonal(adjoint(u) @ gu).imag / s
-        inner = inner + xp(u).eye(k, dtype=u.dtype) * turn[..., None, :]
+        inner = inner + identity_like(u, k) * turn[..., None, :]
     gx = (u @ inner + u * gs[..., None, :]) @ adjoint(v)
     down = _safe_inverse(s)[..., None, :]
     if u.shape[-2] > k:

@@ -10,7 +10,7 @@ import numpy as np
 from ..autograd.op import op, xp
 from ..backend.devices import device_of
 from ..backend.dtypes import complex_of
-from .decompose import adjoint
+from .decompose import adjoint, identity_like
 from .in_turn import InTurn
 
 __all__ = []
@@ -56,7 +56,7 @@ def eig(x):
 def _eig_rule(g: Any, out: Any) -> Any:
     (gw, gv), (w, v) = g, out
     ns, back = xp(gw), adjoint(v)
-    one = ns.eye(w.shape[-1], dtype=w.dtype)
+    one = identity_like(w, w.shape[-1])
     inner = back @ gv
     turned = inner - (back @ v) * ns.linalg.diagonal(inner).real[..., None, :]  # columns keep the length 1
     apart = (w[..., None, :] - w[..., :, None]).conj()

@@ -152,9 +152,9 @@ def _sizes(name: str, x: Any, s: Any, axes: Any) -> tuple[Tensor, list[int | Non
     if axes is None:
         axes = range(x.ndim) if s is None else range(x.ndim - len(s), x.ndim)
     axes = tuple(axis_of(name, x, axis) for axis in axes)
-    lengths = [None] * len(axes) if s is None else [None if n in (None, -1) else n for n in s]
+    lengths: list[int | None] = [None if n == -1 else n for n in ([None] * len(axes) if s is None else s)]
     if len(lengths) != len(axes):
-        raise ShapeError(f"{name}: {len(lengths)} lengths {tuple(s)} for {len(axes)} axes {axes}")
+        raise ShapeError(f"{name}: {len(lengths)} lengths {tuple(lengths)} for {len(axes)} axes {axes}")
     return x, lengths, axes
 
 

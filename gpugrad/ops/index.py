@@ -23,7 +23,7 @@ def _checked(index: Any, shape: tuple) -> Any:
     """Return `index` for an array of this shape. Raises TypeError (and so DTypeError) if a part of it is no index."""
     parts = index if isinstance(index, tuple) else (index,)
     for part in parts:
-        if isinstance(part, (int, slice, list, tuple, np.integer, np.bool_, EllipsisType)) or part is None:
+        if isinstance(part, (int, slice, list, tuple, range, np.integer, np.bool_, EllipsisType)) or part is None:
             continue
         if not hasattr(part, "dtype") or part.dtype.kind not in "iub":
             kind = getattr(part, "dtype", type(part).__name__)
@@ -101,7 +101,7 @@ def _add_at(shape: tuple, index: Any, x: Any) -> Any:
     """
     index = _checked(index, shape)
     parts = index if isinstance(index, tuple) else (index,)
-    whole = all(hasattr(p, "dtype") and p.dtype != np.bool_ or isinstance(p, (int, list)) for p in parts)
+    whole = all(hasattr(p, "dtype") and p.dtype != np.bool_ or isinstance(p, (int, list, range)) for p in parts)
     named, rest = (shape[: len(parts)], shape[len(parts) :]) if whole else (shape, ())
     count = prod(named)
     numbers = xp(x).arange(count).reshape(named)[index].reshape(-1)

@@ -152,7 +152,7 @@ def _setitem(self: Tensor, index: Any, value: Any) -> None:
         raise explain(setitem, error, [self._array, value._array], {"index": index}) from None
     number = changed(self._array, "setitem")
     if recording:
-        rebase(self, wrap(self._array, self.device, node), number)
+        rebase(self, wrap(self._array, self.device, node, self._language), number)
 
 
 def _raw_index(part: Any) -> Any:

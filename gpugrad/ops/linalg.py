@@ -392,7 +392,7 @@ def matrix_rank(x: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any =
         bound = asarray(tol, device=x.device).unsqueeze(-1)
     else:
         relative, least = (asarray(part, device=x.device) for part in _cutoffs(x._array, raw(rtol), raw(atol)))
-        bound = xp(values).maximum(values.max(axis=-1, keepdims=True) * relative, least)
+        bound = xp(values).maximum(xp(values).max(values, axis=-1, keepdims=True) * relative, least)
     return (values > bound).sum(axis=-1)
 
 

@@ -15,7 +15,7 @@ from ..autograd.op import op, xp
 from ..autograd.tensor import Tensor
 from ..backend.dtypes import int32, int64
 from ..errors import DTypeError, ShapeError
-from .decompose import adjoint
+from .decompose import adjoint, identity_like
 from .diagonal import tril, triu
 from .index import take_along_axis
 from .linalg import solve_triangular
@@ -71,7 +71,7 @@ def _packed_lu_rule(g: Any, out: Any) -> Any:
     ns, (m, n) = xp(g), lu.shape[-2:]
     k = min(m, n)
     square, gs = lu[..., :k, :k], g[..., :k, :k]
-    lower = ns.tril(square, -1) + ns.eye(k, dtype=lu.dtype)
+    lower = ns.tril(square, -1) + identity_like(lu, k)
     upper = ns.triu(square)
     of_lower, of_upper = adjoint(lower) @ ns.tril(gs, -1), ns.triu(gs) @ adjoint(upper)
     beyond = g[..., :k, k:] @ adjoint(lu[..., :k, k:]) if n > k else adjoint(lu[..., k:, :]) @ g[..., k:, :]

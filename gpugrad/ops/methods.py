@@ -10,7 +10,7 @@ from ..autograd.tensor import Tensor, wrap
 from ..backend.devices import CPU
 from ..backend.devices import device as find_device
 from ..backend.dtypes import is_float
-from ..errors import DTypeError, OutOfRangeError, ShapeError
+from ..errors import DTypeError, OptionError, OutOfRangeError, ShapeError
 from . import complex, inplace, torch_names
 
 OPERATORS = {
@@ -67,6 +67,11 @@ def _transpose(self: Tensor, *axes: int | Sequence[int]) -> Tensor:
     ((4, 3, 2), (2, 4, 3))
     """
     ints = [a for a in axes if isinstance(a, int)]
+    if len(axes) == len(ints) == self.ndim == 2 and [a % 2 for a in ints] == [0, 1]:
+        raise OptionError(
+            f"transpose: x.transpose{axes} of a matrix changes nothing in NumPy and swaps its axes in PyTorch; write "
+            f"x.transpose({axes}) for the first and x.swapaxes{axes} or x.T for the second"
+        )
     if len(axes) == len(ints) == 2 and sorted(a % self.ndim for a in ints) != list(range(self.ndim)):
         return OPS["swapaxes"](self, *axes)
     if len(axes) == 1 and isinstance(axes[0], (tuple, list)):

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arguments import integer, non_negative, non_negative_int, ordered, positive_int
 from ..autograd.convert import asarray
-from ..autograd.tensor import Tensor, wrap
+from ..autograd.tensor import Tensor, language_of, wrap
 from ..backend.devices import device as find_device
 from ..backend.dtypes import as_dtype, default_dtype, real_of
 from ..backend.random import Generator, default_generator
@@ -26,9 +26,11 @@ def _stream(generator: Generator | None) -> np.random.Generator:
     return (default_generator() if generator is None else generator).numpy
 
 
-def _to_device(values: Any, dtype: Any, device: Any, requires_grad: bool = False) -> Tensor:
+def _to_device(values: Any, dtype: Any, device: Any, requires_grad: bool = False, like: tuple = ()) -> Tensor:
+    """Return drawn values as a Tensor, in the language of the Tensors among `like`."""
     where = find_device(device)
-    return wrap(where.asarray(values, dtype), where, None).requires_grad_(requires_grad)
+    language = language_of([x for x in like if isinstance(x, Tensor)])
+    return wrap(where.asarray(values, dtype), where, None, language).requires_grad_(requires_grad)
 
 
 def _draw_floats(name: str, shape: tuple, dtype: Any, generator: Generator | None) -> tuple[np.ndarray, Any]:
@@ -90,9 +92,10 @@ def uniform(
     """
     if np.ndim(low) == np.ndim(high) == 0 and not isinstance(low, Tensor) and not isinstance(high, Tensor):
         ordered("uniform", "low", low, "high", high)
+    given = low, high
     low, high, size = _parameters(low, high, size)
     values, dtype = _draw_floats("random", size, dtype, generator)
-    return _to_device(values * (high - low) + low, dtype, device)
+    return _to_device(values * (high - low) + low, dtype, device, like=given)
 
 
 def normal(
@@ -110,9 +113,10 @@ def normal(
     """
     if not isinstance(std, Tensor) and np.ndim(std) == 0:
         non_negative("normal", "std", std)
+    given = mean, std
     mean, std, size = _parameters(mean, std, size)
     values, dtype = _draw_floats("standard_normal", size, dtype, generator)
-    return _to_device(values * std + mean, dtype, device)
+    return _to_device(values * std + mean, dtype, device, like=given)
 
 
 def randint(
@@ -199,7 +203,7 @@ def bernoulli(p: Any, generator: Generator | None = None) -> Tensor:
     if p.device.type == "cpu" and not ((p._array >= 0) & (p._array <= 1)).all():
         raise OptionError(f"bernoulli: p must be probabilities between 0 and 1, got {p.tolist() if not p.ndim else p}")
     values, _ = _draw_floats("random", p.shape, None, generator)
-    return wrap((p.device.asarray(values) < p._array).astype(p.dtype), p.device, None)
+    return wrap((p.device.asarray(values) < p._array).astype(p.dtype), p.device, None, p._language)
 
 
 def multinomial(
@@ -232,4 +236,5 @@ def multinomial(
         with np.errstate(divide="ignore"):
             keys = np.log(rows) + stream.gumbel(size=rows.shape)
         picked = np.argsort(-keys, 1, kind="stable")[:, :num_samples]
-    return _to_device(picked.reshape(*host.shape[:-1], num_samples), np.dtype("int64"), weights.device)
+    picked = picked.reshape(*host.shape[:-1], num_samples)
+    return _to_device(picked, np.dtype("int64"), weights.device, like=(weights,))

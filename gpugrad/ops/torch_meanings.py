@@ -205,7 +205,11 @@ def divide(x: Any, y: Any = None, *, rounding_mode: str | None = None, other: An
     if rounding_mode == "floor":
         return OPS["floor_divide"](x, y)
     quotient = OPS["divide"](x, y)
-    return OPS["trunc"](quotient) if rounding_mode else quotient
+    if not rounding_mode:
+        return quotient
+    whole = OPS["trunc"](quotient)
+    dtype = OPS["floor_divide"](x, y).dtype  # of ints, an int
+    return whole if is_float(dtype) else whole.to(dtype=dtype)
 
 
 def transpose(x: Any, dim0: int, dim1: int) -> Tensor:

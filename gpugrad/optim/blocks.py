@@ -8,6 +8,8 @@ on how many threads share the blocks, and both are chosen for speed alone:
 * Small arrays are concatenated, updated as one and copied back, because calling NumPy costs more than their elements.
 * If there is enough work, two or more threads take equal parts of it.
 
+A compiled loop (see loops.py), where there is one, goes over an array once, so that it needs no blocks.
+
 For the threads, all updates are laid one after the other on a line. An update takes as much of the line as it has
 elements, and CALL_COST more for the calls that it makes. The line is cut into equal parts, one for each thread.
 
@@ -40,6 +42,7 @@ from ..backend.capture import current
 from ..backend.cpu import threads
 from ..backend.devices import CPU, Device
 from ..backend.dtypes import float32, is_low
+from . import loops
 from .captured import CapturedUpdate, refuse
 
 if TYPE_CHECKING:
@@ -50,13 +53,15 @@ THREAD_SIZE = 1 << 20  # a thread is worth starting for this many elements of pa
 LARGE_ARRAY = 1 << 17  # elements from which a call takes long enough to overlap with another thread's
 CALL_COST = 1 << 14  # the calls of one update take as long as this many elements
 SMALL_ARRAY = 1 << 12  # up to this many elements, copying an array costs less than the calls that update it
+VECTORS = 1 << 6  # elements: a compiled loop takes as many at a time, and may round the rest of an array otherwise
 
 
 class GroupUpdate:
     """One step of one parameter group.
 
-    An update is a tuple (xp, scalars, members). xp is the array namespace, scalars are the numbers that `_step_scalars`
-    returned, and each member is a list [parameter, gradient, *state] of arrays. Several members are joined.
+    An update is a tuple (xp, scalars, members, loop). xp is the array namespace, scalars are the numbers that
+    `_step_scalars` returned, each member is a list [parameter, gradient, *state] of arrays, and loop is the compiled
+    loop or None. Several members are joined.
     """
 
     def __init__(self, optimizer: Optimizer, group: dict[str, Any]):
@@ -71,6 +76,8 @@ class GroupUpdate:
         """Count a step of each of `parameters` and sort its arrays by the way in which they will be updated."""
         optimizer, group, state_names = self.optimizer, self.group, self.state_names
         functor, small_elements, captured = _functor_of(type(optimizer)), 0, current()
+        compiled = loops.STEPS.get((functor, len(state_names)))
+        elements = sum([parameter._array.size for parameter in parameters])
         for parameter in parameters:
             # A captured step is counted by its replays, the first of which that takes place gives the state its arrays.
             state = optimizer.state[parameter] if captured is None else dict(optimizer.state[parameter])
@@ -91,19 +98,21 @@ class GroupUpdate:
             if captured is not None:
                 raise refuse(optimizer, f"a parameter of shape {array.shape} is not updated by a kernel")
             arrays = [a.reshape(-1) for a in arrays] if flat else arrays
+            alike = flat and device is CPU and len({*dtypes}) == 1 and array.flags.writeable
+            loop = compiled.sized(elements, array.dtype) if compiled and alike else None
             # Without state, an update is a single call, and joining would not save any.
             if flat and state_names and device is CPU and array.size <= SMALL_ARRAY:
                 small_elements += array.size
-                self.small[scalars, dtypes, small_elements // BLOCK_SIZE].append(arrays)
+                self.small[scalars, dtypes, small_elements // BLOCK_SIZE, loop].append(arrays)
             else:
-                self.updates.append((device.xp, scalars, [arrays]))
+                self.updates.append((device.xp, scalars, [arrays], loop))
         all_changed([parameter._array for parameter in parameters], f"{type(optimizer).__name__}.step")
 
     def run(self) -> None:
         """Launch the updates of cuda devices, then do the others, on several threads if they are large enough."""
         for (device, _, scalars), members in self.launches.items():
             self._launch(device, scalars, members)
-        self.updates += [(CPU.xp, scalars, members) for (scalars, *_), members in self.small.items()]
+        self.updates += [(CPU.xp, scalars, members, loop) for (scalars, *_, loop), members in self.small.items()]
         threads.parallel(self._update_blocks, map(self._blocks, self._parts()))
 
     def _launch(self, device: Device, scalars: tuple, members: list) -> None:
@@ -125,7 +134,7 @@ class GroupUpdate:
     def _parts(self) -> list[slice]:
         """Cut the line of all updates into one part for each thread that has at least THREAD_SIZE elements to touch."""
         on_host = all([xp is CPU.xp for xp, *_ in self.updates])
-        sizes = [arrays[0].size for _, _, members in self.updates for arrays in members]
+        sizes = [arrays[0].size for _, _, members, _ in self.updates for arrays in members]
         large = sum([size for size in sizes if size >= LARGE_ARRAY]) if on_host else 0
         touched = large * (2 + len(self.state_names))
         length = sum(sizes) + CALL_COST * len(self.updates)
@@ -134,24 +143,30 @@ class GroupUpdate:
     def _blocks(self, part: slice) -> Iterator[tuple]:
         """Yield the updates of `part` of the line, cut into blocks. Arrays that are not flat are cut between rows."""
         start = 0
-        for xp, scalars, members in self.updates:
+        for xp, scalars, members, loop in self.updates:
             size = sum([arrays[0].size for arrays in members])
             low, high = max(part.start - start, 0), min(part.stop - start, size)
             if len(members) > 1 or low == 0 and high == size <= BLOCK_SIZE:
                 if part.start <= start < part.stop:
-                    yield xp, scalars, members
+                    yield xp, scalars, members, loop
+            elif loop is not None and low < high:
+                low, high = low - low % VECTORS, high if high == size else high - high % VECTORS
+                yield xp, scalars, [[a[low:high] for a in members[0]]], loop
             elif low < high:
                 rows = len(members[0][0])
                 block_rows = BLOCK_SIZE * rows // size if xp is CPU.xp else rows
                 for block in threads.blocks(slice(low * rows // size, high * rows // size), block_rows):
                     if block.start < block.stop:
-                        yield xp, scalars, [[a[block] for a in members[0]]]
+                        yield xp, scalars, [[a[block] for a in members[0]]], None
             start += size + CALL_COST
 
     def _update_blocks(self, blocks: Iterable[tuple]) -> None:
-        for xp, scalars, members in blocks:
+        for xp, scalars, members, loop in blocks:
             arrays = members[0] if len(members) == 1 else [np.concatenate(a) for a in zip(*members, strict=True)]
-            self._update_block(xp, scalars, *arrays)
+            if loop is not None:
+                loop(*arrays, np.array(self.optimizer._functor_fields(self.group, scalars), arrays[0].dtype))
+            else:
+                self._update_block(xp, scalars, *arrays)
             if len(members) > 1:
                 _copy_back(arrays, members)
 

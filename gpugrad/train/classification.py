@@ -12,6 +12,7 @@ from ..data import DataLoader, Dataset, RandomAffine, Split, TensorDataset, load
 from ..io import load_weights
 from ..nn import Module
 from ..nn.functional import cross_entropy
+from ..nn.utils import evaluating
 from ..optim import SGD
 from .recipe import Recipe
 from .schedules import falling
@@ -48,13 +49,11 @@ def accuracy(model: Module, test: Dataset, device: Any = "cpu", batch_size: int 
     >>> gg.train.accuracy(nn.Identity(), test)
     0.5
     """
-    training, correct, count = model.training, 0, 0
-    model.eval()
-    with no_grad():
+    correct = count = 0
+    with evaluating(model), no_grad():
         for inputs, labels in DataLoader(test, batch_size):
             scores = model(inputs.to(device=device)).cpu().numpy()
             correct, count = correct + int((scores.argmax(1) == labels.numpy()).sum()), count + len(scores)
-    model.train(training)
     return correct / max(1, count)
 
 
@@ -72,6 +71,7 @@ class Classification(Recipe):
     {'batch_size': 64, 'epochs': 2, 'lr': 0.05, 'momentum': 0.9, 'train_samples': 0, 'weight_decay': 0.0}
     """
 
+    reads = frozenset({"weights"})
     batch_size = 64
     lr = 0.05
     momentum = 0.9
@@ -114,7 +114,7 @@ class Classification(Recipe):
             model.load_state_dict(load_weights(self.options.weights))
         loader = DataLoader(self.split.train, self.batch_size, shuffle=True)
         optimizer = SGD(model.parameters(), lr=self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
-        steps = max(1, self.epochs * len(loader))
+        steps = self.epochs * len(loader)
         trainer = self.trainer(
             self.augment if augment is None else augment, model, optimizer, cross_entropy, kind=AugmentedTrainer,
             mix=mix, scheduler=falling(optimizer, steps), scheduled="step",

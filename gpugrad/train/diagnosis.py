@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..autograd.mode import no_grad
 from ..errors import OptionError
 from ..nn import Module
+from .watch import see_activations
 
 
 class Correlated(NamedTuple):
@@ -40,25 +40,12 @@ def correlated_units(model: Module, batches: Iterable[Any], least: float = 0.99)
     """
     seen: dict[str, list[np.ndarray]] = {}
 
-    def look(name: str) -> Callable[..., None]:
-        def hook(module: Module, args: Any, output: Any) -> None:
-            if output.ndim >= 2:
-                values = output.detach().cpu().numpy().astype(np.float64)
-                seen.setdefault(name, []).append(np.moveaxis(values, 1, -1).reshape(-1, values.shape[1]))
+    def look(name: str, module: Module, args: Any, output: Any) -> None:
+        if output.ndim >= 2:
+            values = output.detach().cpu().numpy().astype(np.float64)
+            seen.setdefault(name, []).append(np.moveaxis(values, 1, -1).reshape(-1, values.shape[1]))
 
-        return hook
-
-    chosen = [(n, m) for n, m in model.named_modules() if type(m).__module__.endswith("nn.activation")]
-    handles, training = [module.register_forward_hook(look(name)) for name, module in chosen], model.training
-    try:
-        with no_grad():
-            model.eval()
-            for batch in batches:
-                model(batch[0] if isinstance(batch, (tuple, list)) else batch)
-    finally:
-        model.train(training)
-        for handle in handles:
-            handle.remove()
+    see_activations(model, batches, look)
     return [pair for name, parts in seen.items() for pair in _pairs(name, np.concatenate(parts), least)]
 
 

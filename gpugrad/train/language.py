@@ -107,6 +107,7 @@ class LanguageModeling(Recipe):
     ['batch_size', 'characters', 'epochs', 'length', 'lr', 'order', 'test_characters', 'test_length']
     """
 
+    reads = frozenset({"text"})
     kind: ClassVar[type[NextToken]] = NextToken
     batch_size = 32
     length = 128  # characters of a window

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from typing import Any, ClassVar, NamedTuple
 from ..backend.devices import device as find_device
 from ..backend.random import manual_seed
 from ..errors import CheckpointError, OptionError
-from ..io import save
+from ..io import load_training, save
 from ..nn import Module, ModuleDict
 from .trainer import Trainer
 
@@ -119,6 +120,7 @@ class Recipe:
     notes: ClassVar[tuple[str, ...]] = ()  # the course notes' sections that it shows
     minutes: ClassVar[float] = 1  # that a full run takes on two cores
     goals: ClassVar[Mapping[str, Goal]] = {}
+    reads: ClassVar[frozenset[str]] = frozenset()  # which of Options' files it uses: "weights", "text"
     quick: ClassVar[Mapping[str, Any]] = {}  # settings of a quick run
     epochs: int = 1
     model: Any  # what `build` returned
@@ -127,9 +129,18 @@ class Recipe:
         self.options = options = Options() if options is None else options
         self.device = find_device(options.device)
         self.changed = {**(self.quick if options.quick else {}), **options.settings}
+        for name in ("weights", "text"):
+            if getattr(options, name) is not None and name not in self.reads:
+                raise OptionError(f"{self.name}: does not read a file of {name}, got {getattr(options, name)}")
+        own = self.settings()
         for name, value in self.changed.items():
-            if name not in self.settings():
-                raise OptionError(f"{self.name}: has no setting {name!r}; it has {', '.join(self.settings())}")
+            if name not in own:
+                raise OptionError(f"{self.name}: has no setting {name!r}; it has {', '.join(own)}")
+            number, usual = not isinstance(own[name], str), own[name]
+            least = int(type(usual) is int and usual > 0 and not name.endswith("epochs"))  # sizes and counts; 0 epochs
+            if isinstance(value, str) == number or (number and usual >= 0 and not least <= value < math.inf):
+                allowed = f"a finite number, at least {least}" if number else "a text"
+                raise OptionError(f"{self.name}: {name} must be {allowed}, such as {usual!r}, got {value!r}")
             setattr(self, name, value)
         self.record: dict[str, Any] = {}
         self.step_seconds: dict[str, float] = {}
@@ -197,12 +208,13 @@ class Recipe:
         """
         file = self.options.out / f"{self.name}-{name}.run"
         if self.options.resume and file.exists() and file not in self._parts:
-            saved = trainer.load(file, loader if hasattr(loader, "load_state_dict") else None)
-            if saved["settings"] != self._identity():
+            saved = load_training(file).get("settings")
+            if saved != self._identity():
                 raise CheckpointError(
-                    f"{file}: of a run with {saved['settings']}, this one has {self._identity()}; remove the file, or "
-                    "give the options of then"
+                    f"{file}: of a run with {saved}, this one has {self._identity()}; remove the file, or give the "
+                    "options of then"
                 )
+            trainer.load(file, loader if hasattr(loader, "load_state_dict") else None)
         self._parts.append(file)
         start, before = time.perf_counter(), trainer.step
         try:
@@ -215,7 +227,13 @@ class Recipe:
         return trainer
 
     def _identity(self) -> dict[str, Any]:
-        return {"seed": self.options.seed, **{n: v for n, v in self.changed.items() if n != "epochs"}}
+        settings = {name: value for name, value in self.changed.items() if name != "epochs"}
+        return {"seed": self.options.seed, **settings, **{k: v for k, v in self._files().items() if v is not None}}
+
+    def _files(self) -> dict[str, str | None]:
+        """Return the paths of the user's files that it reads."""
+        given = {name: getattr(self.options, name) for name in ("text", "weights")}
+        return {name: None if file is None else str(file) for name, file in given.items()}
 
     # Running
 
@@ -242,8 +260,8 @@ class Recipe:
 
     @property
     def is_full(self) -> bool:
-        """Whether the run is the one that the goals are for: no setting is changed."""
-        return not (self.changed or self.options.quick)
+        """Whether the run is the one that the goals are for: no setting is changed, and the text is the recipe's."""
+        return not (self.changed or self.options.quick or self.options.text)
 
     def described(self, figures: Mapping[str, float]) -> Iterator[str]:
         """Give a line for each figure, with its goal."""
@@ -262,10 +280,7 @@ class Recipe:
     def _save(self, figures: Mapping[str, float]) -> Path:
         path = self.options.out / f"{self.name}.safetensors"
         about: dict[str, Any] = {"recipe": self.name, "seed": self.options.seed, "quick": self.options.quick}
-        about["settings"] = self.changed
-        for name in ("text", "weights"):
-            file = getattr(self.options, name)
-            about[name] = None if file is None else str(file)
+        about |= {"settings": self.changed, **self._files()}
         save(path, self.model.state_dict(), {**about, "record": json.dumps(self.record), "figures": dict(figures)})
         return path
 
@@ -281,7 +296,12 @@ class Recipe:
     @classmethod
     def restore(cls, tensors: Mapping[str, Any], about: Mapping[str, Any], options: Options) -> Recipe:
         """Return the recipe of a saved run with its trained network, from what its checkpoint holds (`gg.io.load`)."""
-        options.seed, options.quick, options.settings = about["seed"], about["quick"], about["settings"]
+        record = about["record"]  # a text, in which dicts keep their order; files of earlier versions have a dict
+        try:
+            record = json.loads(record) if isinstance(record, str) else dict(record)
+            options.seed, options.quick, options.settings = about["seed"], about["quick"], dict(about["settings"])
+        except (TypeError, ValueError) as error:
+            raise CheckpointError(f"a checkpoint whose record or settings cannot be read ({error})") from None
         for name in ("text", "weights"):  # files of earlier versions have no weights
             setattr(options, name, None if about.get(name) is None else Path(about[name]))
         self = cls(options)
@@ -289,6 +309,5 @@ class Recipe:
         self.model = self.build().to(self.device)
         self.model.load_state_dict(tensors)
         self.model.eval()
-        record = about["record"]  # a text, in which dicts keep their order; files of earlier versions have a dict
-        self.record = json.loads(record) if isinstance(record, str) else record
+        self.record = record
         return self

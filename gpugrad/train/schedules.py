@@ -18,4 +18,4 @@ def falling(optimizer: Any, steps: int, warmup: int = 1) -> LambdaLR:
     >>> rates
     [0.5, 0.75, 0.5, 0.25]
     """
-    return LambdaLR(optimizer, lambda step: min(1, (step + 1) / warmup) * (1 - step / steps))
+    return LambdaLR(optimizer, lambda step: min(1, (step + 1) / max(1, warmup)) * (1 - step / max(1, steps)))

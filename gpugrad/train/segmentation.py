@@ -12,6 +12,7 @@ from ..autograd.tensor import Tensor
 from ..data import Dataset, Scene, TensorDataset
 from ..errors import OutOfRangeError, ShapeError
 from ..nn import Module
+from ..nn.utils import evaluating
 
 
 def class_map(scene: Scene) -> np.ndarray:
@@ -66,12 +67,9 @@ def predicted_classes(model: Module, images: Tensor, device: Any = "cpu", batch_
     >>> gg.train.predicted_classes(nn.Identity(), gg.tensor([[[[0.1, 0.9]], [[0.5, 0.5]]]])).tolist()
     [[[1, 0]]]
     """
-    training = model.training
-    model.eval()
-    with no_grad():
+    with evaluating(model), no_grad():
         batches = [images[i : i + batch_size] for i in range(0, len(images), batch_size)]
         found = [model(batch.to(device=device)).cpu().numpy().argmax(1) for batch in batches]
-    model.train(training)
     return asarray(np.concatenate(found), device="cpu")
 
 

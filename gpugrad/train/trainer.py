@@ -21,7 +21,7 @@ from ..data.fetch import on_tensors
 from ..errors import OptionError, StateDictError, TrainingError
 from ..io import load_training, save_training
 from ..nn import Module
-from ..nn.utils import clip_grad_norm_
+from ..nn.utils import clip_grad_norm_, evaluating
 from ..optional import need
 from .interrupts import HeldInterrupts
 from .watch import check_gradients, find_nan, gradient_norms
@@ -93,8 +93,10 @@ class Trainer:
 
         validation: batches whose mean loss is computed after each epoch. After `load` it continues where the run was
         saved. Ctrl-C takes effect between two steps, pressed again at once; `save` and `fit` then continue with the
-        first batch whose step is not done.
+        first batch whose step is not done. Raises OptionError for a number of epochs below 0.
         """
+        if epochs < 0:
+            raise OptionError(f"{type(self).__name__}.fit: epochs must be at least 0, got {epochs}")
         self._loader = loader
         with self._open_bar(loader, epochs) as self._bar, self._open_log():
             while self.epoch < epochs:
@@ -161,16 +163,12 @@ class Trainer:
 
     def evaluate(self, loader: Iterable[Any]) -> float:
         """Return the mean loss of the batches, each weighted by its samples, in evaluation mode."""
-        training, total, count = self.model.training, 0.0, 0
-        self.model.eval()
-        try:
-            with no_grad():
-                for batch in loader:
-                    batch = self._moved(batch)
-                    size = len(batch[0]) if isinstance(batch, (tuple, list)) else len(batch)
-                    total, count = total + self.loss_of(batch).item() * size, count + size
-        finally:
-            self.model.train(training)
+        total, count = 0.0, 0
+        with evaluating(self.model), no_grad():
+            for batch in loader:
+                batch = self._moved(batch)
+                size = len(batch[0]) if isinstance(batch, (tuple, list)) else len(batch)
+                total, count = total + self.loss_of(batch).item() * size, count + size
         return total / max(1, count)
 
     def overfit(self, batch: Any, steps: int = 100, to: float = 0.1) -> list[float]:

@@ -15,6 +15,7 @@ from ..autograd.tensor import Tensor
 from ..backend.dtypes import is_float
 from ..errors import TrainingError
 from ..nn import Module
+from ..nn.utils import evaluating
 from ..ops.norm import p_norm
 
 
@@ -126,14 +127,15 @@ def dead_units(model: Module, batches: Iterable[Any]) -> list[DeadUnits]:
             seen = (array != 0).any(axis=tuple(i for i in range(output.ndim) if i != 1))
             alive[name] = output.device.to_host(seen) | alive.get(name, False)
 
-    training = model.training
-    try:
-        with no_grad(), _hooks(model.eval(), look, lambda m: type(m).__module__.endswith("nn.activation")):
-            for batch in batches:
-                model(batch[0] if isinstance(batch, (tuple, list)) else batch)
-    finally:
-        model.train(training)
+    see_activations(model, batches, look)
     return [DeadUnits(name, np.flatnonzero(~seen).tolist(), len(seen)) for name, seen in alive.items()]
+
+
+def see_activations(model: Module, batches: Iterable[Any], see: Callable) -> None:
+    """Call `see(name, module, args, output)` for each activation layer and batch, in evaluation mode."""
+    with evaluating(model), no_grad(), _hooks(model, see, lambda m: type(m).__module__.endswith("nn.activation")):
+        for batch in batches:
+            model(batch[0] if isinstance(batch, (tuple, list)) else batch)
 
 
 @contextmanager

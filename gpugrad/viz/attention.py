@@ -14,6 +14,7 @@ from ..autograd.tensor import Tensor
 from ..errors import ShapeError
 from ..nn import Module, MultiheadAttention
 from ..nn.functional import interpolate
+from ..nn.utils import evaluating
 from .figures import new_figure, saved
 from .images import image_grid, overlay
 
@@ -76,13 +77,10 @@ def attention_of(model: Module, *inputs: Any) -> dict[str, Tensor]:
         return layer.register_forward_pre_hook(look, with_kwargs=True)
 
     handles = [watch(name, m) for name, m in model.named_modules() if isinstance(m, MultiheadAttention)]
-    training = model.training
-    model.eval()
     try:
-        with no_grad():
+        with evaluating(model), no_grad():
             model(*inputs)
     finally:
-        model.train(training)
         for handle in handles:
             handle.remove()
     return found

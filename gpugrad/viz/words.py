@@ -24,7 +24,7 @@ def word_map(vectors: Any, groups: Sequence[Sequence[str]], path: str | os.PathL
     given = np.asarray(vectors, np.float64)
     given = given / np.maximum(np.linalg.norm(given, axis=1, keepdims=True), 1e-12)
     left, size, _ = np.linalg.svd(given - given.mean(axis=0), full_matrices=False)
-    places = left[:, :2] * size[:2]
+    places = np.pad(left[:, :2] * size[:2], ((0, 0), (0, max(0, 2 - len(size)))))  # one word has one component
     figure, axes = new_figure((8, 6))
     colors, start = need("matplotlib", "drawing", "demo").colormaps["tab20"], 0
     for i, group in enumerate(groups):

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 import gpugrad as gg
 from gpugrad.cli import main
 from gpugrad.data import DataLoader, Dataset, RandomAffine, Subset, TensorDataset, load_digits, random_split
-from gpugrad.errors import CheckpointError, MissingPackageError, ShapeError
+from gpugrad.errors import CheckpointError, MissingPackageError, OptionError, ShapeError
 from gpugrad.io import load, save
 from gpugrad.recipes import names
 from gpugrad.train import Goal, Options, Recipe
@@ -212,6 +213,53 @@ def test_a_setting_that_there_is_not(tmp_path, capsys):
     assert "expected NAME=VALUE" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["xor", "--weights", "x.pth"], "xor: does not read a file of weights, got x.pth"),
+        (["elmo", "--text", "x.txt"], "elmo: does not read a file of text, got x.txt"),
+        (["xor", "--set", "epochs=-1"], "xor: epochs must be a finite number, at least 0, such as 400, got -1"),
+        (["xor", "--set", "lr=nan"], "xor: lr must be a finite number.*got nan"),
+        (["unet", "--set", "width=0"], "unet: width must be a finite number, at least 1.*got 0"),
+        (["style", "--set", "keep_colors=no"], "--set keep_colors: expected a value like True, got 'no'"),
+        (["--report", "x.md"], "--report is for a recipe: give its name, or all"),
+        (["--quick"], "--quick is for a recipe"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(tmp_path, capsys, command, words):
+    assert main(["train", *command, "--out", str(tmp_path)]) == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and re.search(words, err)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("text", "value"), [("False", False), ("true", True)])
+def test_settings_that_are_true_or_false(text, value):
+    assert gg.cli.train._of_their_types(gg.recipes.find("style"), {"keep_colors": text}) == {"keep_colors": value}
+
+
+def test_settings_have_the_type_of_the_recipes_own():
+    with pytest.raises(OptionError, match="xor: epochs must be a finite number.*got '3'"):
+        gg.recipes.find("xor")(Options(settings={"epochs": "3"}))
+    assert gg.recipes.find("style")(Options(settings={"epochs": 0, "keep_colors": False})).keep_colors is False
+    assert gg.recipes.find("qlearning")(Options(settings={"step_reward": -0.5})).step_reward == -0.5
+
+
+def test_a_report_that_cannot_be_written_is_told_before_training(tmp_path, capsys, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("gpugrad.train.Trainer.fit", lambda *args: pytest.fail("it trains"))
+    assert train(tmp_path / "runs", "--report", str(tmp_path / "file" / "page.md")) == 2
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("change", [{"record": "{"}, {"record": 3}, {"settings": [1]}, {"settings": 3}])
+def test_eval_of_a_changed_checkpoint(tmp_path, capsys, change):
+    about = {"recipe": "xor", "seed": 0, "quick": True, "settings": {}, "text": None, "record": "{}"}
+    save(tmp_path / "a.safetensors", {"x": gg.ones(1)}, {**about, **change})
+    assert main(["eval", str(tmp_path / "a.safetensors")]) == 2
+    assert "whose record or settings cannot be read" in capsys.readouterr().err
+
+
 def test_report(tmp_path, capsys):
     """A page with the figures and the pictures; `all --resume` takes the outcomes that are there."""
     page = tmp_path / "page.md"
@@ -256,13 +304,18 @@ class Broken(Recipe):
         return {"sum": sum(p.sum().item() for p in self.model.parameters())}
 
 
-def test_a_run_that_was_broken_off_goes_on(tmp_path, capsys):
+def test_a_run_that_was_broken_off_goes_on(tmp_path, capsys, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         Broken(Options(seed=1, out=tmp_path / "a", progress=False)).run()
     assert "--resume goes on: gpugrad train broken" in capsys.readouterr().out
     assert {file.name for file in (tmp_path / "a").iterdir()} == {"broken-a.run", "broken-b.run"}
     with pytest.raises(CheckpointError, match="broken-a.run: of a run with .*'seed': 1.* this one has .*'seed': 2"):
         Broken(Options(seed=2, out=tmp_path / "a", resume=True, progress=False)).run()
+    monkeypatch.setattr(Broken, "reads", {"text"})
+    monkeypatch.setattr(Broken, "build", lambda self: gg.nn.ModuleDict({"a": gg.nn.Linear(2, 1)}))
+    with pytest.raises(CheckpointError, match=r"broken-a.run: of a run with \{'seed': 1\}, this one .*'text': 'x.txt'"):
+        Broken(Options(seed=1, out=tmp_path / "a", text=Path("x.txt"), resume=True, progress=False)).run()
+    monkeypatch.undo()
     whole = Broken(Options(seed=1, out=tmp_path / "b", resume=True, progress=False)).run()  # nothing to go on from
     parts = Broken(Options(seed=1, out=tmp_path / "a", resume=True, progress=False)).run()
     assert parts.figures == whole.figures

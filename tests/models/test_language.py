@@ -196,9 +196,19 @@ def test_shares_of_samples():
     np.testing.assert_allclose(shares(top_p=0.6), [2 / 3, 1 / 3, 0, 0], atol=0.02)
     np.testing.assert_allclose(shares(top_p=0.5), [1, 0, 0, 0])
     np.testing.assert_allclose(shares(temperature=0.5), np.array([16, 4, 1, 1]) / 22, atol=0.02)
-    for wrong in ({"temperature": -1}, {"top_k": 0}, {"top_p": 0.0}, {"top_p": 1.5}):
+    nan = float("nan")
+    for wrong in (
+        {"temperature": -1},
+        {"temperature": nan},
+        {"top_k": 0},
+        {"top_k": 1.5},
+        {"top_p": 0.0},
+        {"top_p": nan},
+    ):
         with pytest.raises(OptionError, match="sample: "):
             models.sample(logits, **wrong)
+    with pytest.raises(ShapeError, match=r"logits \(N, V\) of at least one token, got shape \(4,\)"):
+        models.sample(logits[0])
 
 
 def table_score(table):
@@ -257,8 +267,9 @@ def test_length_is_normalised():
     assert models.beam_search(other, 9, 2, 2, length_penalty=1.0)[0].tokens == [0, 0]
     with pytest.raises(OptionError, match="width 4 is beyond the vocabulary of 3 tokens"):
         models.beam_search(other, 9, 2, 4)
-    with pytest.raises(OptionError, match="width must be at least 1, got 0"):
-        models.beam_search(other, 9, 2, 0)
+    for wrong in ({"width": 0}, {"width": 2.5}, {"max_length": -1}, {"length_penalty": float("nan")}):
+        with pytest.raises(OptionError, match=f"beam_search: .*got .*{next(iter(wrong.values()))}"):
+            models.beam_search(other, 9, 2, **wrong)
 
 
 @pytest.mark.parametrize(
@@ -266,7 +277,16 @@ def test_length_is_normalised():
     [
         (lambda: models.GPT(5, 8, 8, 1, 2)(gg.tensor([[7]])), "7 in a table of 5 rows"),
         (lambda: models.BertModel(5, 8, 1, 2)(gg.tensor([[9]])), "9 in a table of 5 rows"),
+        (lambda: models.GPT(5, 8, 8, 1, 2)(gg.tensor([1])), r"GPT: expected sequences.*got shape \(1,\)"),
+        (lambda: models.BertModel(5, 8, 1, 2)(gg.ones(1, 0)), r"BertModel: expected sequences.*got shape \(1, 0\)"),
+        (lambda: models.ELMo(5, 4, 1)(gg.ones(2, 0)), r"ELMo: expected sequences.*got shape \(2, 0\)"),
+        (lambda: models.LSTMLanguageModel(5, 4, 4)(gg.tensor([1])), "LSTMLanguageModel: expected sequences"),
+        (lambda: models.Seq2Seq(5, 5, 4)(gg.ones(2, 0), gg.ones(2, 1)), "Seq2Seq: expected sequences"),
+        (lambda: models.TransformerTranslator(5, 5, 4, 2, 1, 4)(gg.ones(3), gg.ones(1, 1)), "Translator: expected seq"),
+        (lambda: models.Seq2Seq(5, 5, 4)(gg.ones(2, 3), gg.ones(1, 1)), "a beginning for each of 2 sources, got 1"),
+        (lambda: models.generate(models.GPT(5, 8, 8, 1, 2), [[1]], -1), "count must be at least 0, got -1"),
         (lambda: models.Seq2Seq(5, 5, 4)(gg.tensor([[0, 0]]), gg.tensor([[1]])), r"at least one element.*\[0\]"),
+        (lambda: gg.data.CharTokenizer(""), "the text is empty"),
         (lambda: gg.data.TokenDataset([], 5), r"tokens \(0,\) are too few for a window of 5"),
         (lambda: models.KeyValueCache(2).append(0, gg.ones(1, 1, 3, 2), gg.ones(1, 1, 3, 2)), "2 tokens, 3 are given"),
     ],
@@ -280,7 +300,9 @@ def test_berts_wrong_inputs():
     model = models.BertModel(**BERT)
     with pytest.raises(ShapeError, match="at most 20 tokens, got 21"):
         model(gg.ones(1, 21, dtype="int64"))
-    with pytest.raises(ShapeError, match=r"attention_mask must have the shape the tokens' \(1, 4\), got \(1, 3\)"):
+    with pytest.raises(ShapeError, match=r"attention_mask must have the tokens' shape \(1, 4\), got \(1, 3\)"):
         model(gg.ones(1, 4, dtype="int64"), gg.ones(1, 3))
+    with pytest.raises(ShapeError, match=r"token_type_ids must have the tokens' shape \(1, 4\), got \(1, 5\)"):
+        model(gg.ones(1, 4, dtype="int64"), token_type_ids=gg.ones(1, 5, dtype="int64"))
     with pytest.raises(ShapeError, match="multiple of num_attention_heads, got 10 and 3"):
         models.BertModel(hidden_size=10, num_attention_heads=3)

@@ -89,16 +89,24 @@ def test_attention_by_hand(variant):
             length = mask[n].sum()
             q, h = states[n, t], memory[n, :length]
             if variant == "dot":
-                e = h @ q
+                e = h @ q / 3**0.5
             elif variant == "learned":
                 inside = matrix["query.weight"] @ q + matrix["query.bias"] + h @ matrix["key.weight"].T
                 e = np.tanh(inside) @ matrix["score.weight"][0]
             else:
-                e = (h @ matrix["key.weight"].T) @ q
+                e = (h @ matrix["key.weight"].T) @ q / 3**0.5
             a = np.exp(e) / np.exp(e).sum()
             values = h @ matrix["value.weight"].T if variant == "values" else h
             np.testing.assert_allclose(weights.detach().numpy()[n, t], [*a, *[0] * (4 - length)], atol=1e-5)
             np.testing.assert_allclose(context.detach().numpy()[n, t], a @ values, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["int64", "float32"])
+def test_masks_of_numbers(dtype):
+    memory, mask = gg.tensor(np.random.default_rng(0).random((1, 3, 4), np.float32)), gg.tensor([[True, False, True]])
+    layer = models.Attention(4)
+    expected = layer(gg.ones(1, 2, 4), memory, mask)[1].detach().numpy()
+    np.testing.assert_array_equal(layer(gg.ones(1, 2, 4), memory, mask.astype(dtype))[1].detach().numpy(), expected)
 
 
 def test_wrong_attention():
@@ -243,7 +251,7 @@ def test_captioner_sees_the_picture_and_no_word_to_come():
         second, third = (model(x, gg.tensor(words))[0].numpy() for x in (image, image.flip(3)))
     np.testing.assert_allclose(first[:, :2], second[:, :2], rtol=1e-5, atol=1e-6)
     assert np.abs(first[:, 2] - second[:, 2]).max() > 1e-4 < np.abs(second - third).max()
-    with pytest.raises(ShapeError):
+    with pytest.raises(ShapeError, match=r"Captioner: expected images \(N, 3, \d+, \d+\), got \(1, 3, 64, 64\)"):
         model(gg.zeros(1, 3, 64, 64), gg.tensor(words))
 
 

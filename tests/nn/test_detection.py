@@ -43,9 +43,9 @@ def test_nms_takes_boxes_from_the_best_downward(threshold):
         expected.append(left.pop(0))
         left = [j for j in left if iou(boxes[expected[-1]], boxes[j]) <= threshold]
     assert detection.nms(gg.tensor(boxes), gg.tensor(scores), threshold).tolist() == expected
-    groups = np.arange(400) % 3
+    groups = np.arange(400) % 3 * 1_000_000  # as classes of many images are numbered
     kept = detection.batched_nms(gg.tensor(boxes), gg.tensor(scores), gg.tensor(groups), threshold).numpy()
-    for group in range(3):
+    for group in np.unique(groups):
         (own,) = np.nonzero(groups == group)
         alone = detection.nms(gg.tensor(boxes[own]), gg.tensor(scores[own]), threshold).numpy()
         assert kept[groups[kept] == group].tolist() == own[alone].tolist()
@@ -152,3 +152,24 @@ def test_wrong_boxes_are_named():
         detection.roi_align(gg.ones(1, 1, 4, 4), gg.tensor([[0.0, 0, 0, 1, 1], [3.0, 0, 0, 1, 1]]), 2)
     with pytest.raises(OutOfRangeError, match=r"labels must be from 0 to 9, .*; labels\[1, 0\] is 10"):
         gg.models.tiny_yolo(10, 1).encode(gg.zeros(2, 1, 4), gg.tensor([[0], [10]]), 56)
+
+
+@pytest.mark.parametrize("function", [detection.box_iou, detection.generalized_box_iou, detection.elementwise_box_iou])
+def test_boxes_may_be_arrays_and_lists(function):
+    a, b = random_boxes(4), random_boxes(4, 1)
+    expected = function(gg.tensor(a), gg.tensor(b)).numpy()
+    np.testing.assert_array_equal(function(a, b.tolist()).numpy(), expected)
+    np.testing.assert_array_equal(detection.roi_pool(gg.ones(1, 1, 99, 99), [a], 2).numpy(), np.ones((4, 1, 2, 2)))
+
+
+@pytest.mark.parametrize("size", [0, (2, -1), (2, 2, 2)])
+@pytest.mark.parametrize("function", [detection.roi_align, detection.roi_pool])
+def test_regions_have_bins(function, size):
+    with pytest.raises(OptionError, match="output_size must be one or two whole numbers of at least 1"):
+        function(gg.ones(1, 1, 4, 4), [gg.ones(1, 4)], size)
+    with pytest.raises(OptionError, match="spatial_scale above 0, got 2, 0"):
+        function(gg.ones(1, 1, 4, 4), [gg.ones(1, 4)], 2, 0)
+
+
+def test_without_boxes_all_is_background():
+    assert detection.Matcher(0.7, 0.3, allow_low_quality_matches=True)(gg.zeros(2, 0, 3)).tolist() == [[-1] * 3] * 2

@@ -10,7 +10,7 @@ import gpugrad as gg
 import gpugrad.nn.functional as F
 from gpugrad.autograd.check.samples import Sampler
 from gpugrad.autograd.op import OPS
-from gpugrad.backend.cpu import gemm
+from gpugrad.backend.cpu import gemm, loops
 from gpugrad.backend.cpu.windows import Windows
 from gpugrad.errors import DTypeError, ShapeError
 from gpugrad.ops.conv.cpu import winograd
@@ -141,6 +141,23 @@ def test_six_filters_on_an_image():
     assert sum(p.numel() for p in layer.parameters()) == 5 * 5 * 3 * 6 + 6
 
 
+def depthwise_grid():
+    for dims, (stride, padding, dilation, kernel) in itertools.product(
+        (1, 2, 3), [(1, 1, 1, 3), (2, 2, 2, 2), (3, 0, 1, 3), (2, 4, 1, 3)]
+    ):
+        yield dims, stride, padding, dilation, kernel
+
+
+@pytest.mark.parametrize("setting", ["off", "always"])
+@pytest.mark.parametrize("dims,stride,padding,dilation,kernel", list(depthwise_grid()))
+def test_depthwise_conv_with_and_without_loops(setting, dims, stride, padding, dilation, kernel):
+    args = [normal(3, 9, *SIZES[dims]), normal(9, 1, *(kernel,) * dims), normal(9)]
+    ours, theirs = (getattr(lib, f"conv{dims}d") for lib in (F, TF))
+    with loops.switched(setting):
+        for dtype in ("float32", "float64"):
+            compare(ours, theirs, args, dict(stride=stride, padding=padding, dilation=dilation, groups=9), dtype=dtype)
+
+
 def test_conv_errors():
     x, w = gg.zeros(1, 2, 3, 3), gg.zeros(4, 2, 5, 5)
     with pytest.raises(ShapeError, match=r"convolution.*\(5, 5\).*does not fit.*\(3, 3\).*x \(1, 2, 3, 3\)"):
@@ -218,6 +235,20 @@ def test_lp_pool_and_unpool():
 def test_max_pool_of_the_course():
     x = gg.tensor([[1.0, 1, 2, 4], [5, 6, 7, 8], [3, 2, 1, 0], [1, 2, 3, 4]]).reshape(1, 1, 4, 4)
     assert F.max_pool2d(x, 2)[0, 0].tolist() == [[6.0, 8.0], [3.0, 4.0]]
+
+
+@pytest.mark.parametrize("setting", ["off", "always"])
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [(2, 2, 0), (3, 2, 1), ((3, 2), (1, 3), (1, 0))])
+def test_max_pool_with_channels_last_memory(setting, kernel, stride, padding):
+    """With and without loops, and with NaN and -inf in places that rows of a loop share."""
+    x = normal(2, 7, 6, 10)
+    x[0, 2, 2, ::2], x[1, :3, :4], x[1, 3, 3] = np.nan, -np.inf, 0.0
+    with loops.switched(setting):
+        compare(
+            lambda x: F.max_pool2d(gg.permute_dims(x, (0, 3, 1, 2)), kernel, stride, padding, return_indices=True),
+            lambda x: TF.max_pool2d(x.permute(0, 3, 1, 2), kernel, stride, padding, return_indices=True),
+            [x],
+        )
 
 
 def test_max_pool_corner_cases():

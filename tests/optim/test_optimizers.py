@@ -8,7 +8,7 @@ import torch
 
 import gpugrad as gg
 from gpugrad import nn, optim
-from gpugrad.backend.cpu import blas
+from gpugrad.backend.cpu import blas, loops
 from gpugrad.errors import DTypeError, GradientError, InplaceError, OptionError, ShapeError, StateDictError
 from gpugrad.optim import blocks
 
@@ -164,8 +164,11 @@ def test_blocks_and_threads_do_not_change_the_result(monkeypatch, threads, small
         np.testing.assert_array_equal(cut, expected)
 
 
-def test_the_blocks_of_an_mlp(monkeypatch):
-    """The example of `blocks`: three updates, of which two threads take equal parts."""
+@pytest.mark.parametrize(("setting", "first"), [("off", 292485), ("on", 292480)])
+def test_the_blocks_of_an_mlp(monkeypatch, setting, first):
+    """The example of `blocks`: three updates, of which two threads take equal parts; a loop's is whole vectors."""
+    if setting == "on" and loops.problem():
+        pytest.skip(f"loops are not compiled: {loops.problem()}")
     monkeypatch.setattr("gpugrad.backend.cpu.threads._count", 2)
     parameters = [p for n, m in ((784, 512), (512, 256), (256, 10)) for p in nn.Linear(n, m).parameters()]
     optimizer = optim.Adam(parameters)
@@ -174,10 +177,11 @@ def test_the_blocks_of_an_mlp(monkeypatch):
     given = []
     monkeypatch.setattr(blocks.threads, "parallel", lambda task, parts: given.extend(list(part) for part in parts))
     update = blocks.GroupUpdate(optimizer, optimizer.param_groups[0])
-    update.add(parameters)
-    update.run()
-    sizes = [[[arrays[0].size for arrays in members] for _, _, members in part] for part in given]
-    assert sizes == [[[292485]], [[108923], [131072], [512, 256, 2560, 10]]]
+    with loops.switched(setting):
+        update.add(parameters)
+        update.run()
+    sizes = [[[arrays[0].size for arrays in members] for _, _, members, _ in part] for part in given]
+    assert sizes == [[[first]], [[401408 - first], [131072], [512, 256, 2560, 10]]]
     assert update._parts() == [slice(0, 292485), slice(292485, 584970)]
 
 

@@ -47,6 +47,7 @@ def parts(whole: bool) -> Iterator[Part]:
     yield Part("tests", [*pytest, *TESTS])
     yield Part("training", ["-m", "tests.real_cupy.training"])
     yield Part("capture", ["-m", "tests.real_cupy.capture"])
+    yield Part("nccl", ["-m", "tests.real_cupy.nccl"])
     yield Part("launches", ["-m", "tests.real_cupy.launches"])
     yield Part("cublaslt", ["-m", "tests.real_cupy.cublaslt"], cublaslt=True)
     yield Part("names", ["-m", "tests.real_cupy.names"])

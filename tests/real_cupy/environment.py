@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gpugrad.backend.cuda import builds
+from gpugrad.backend import builds
 
 from . import build, libraries
 

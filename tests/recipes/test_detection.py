@@ -70,3 +70,30 @@ def test_what_is_bright_is_proposed():
     found = gg.data.extremal_regions(image)
     assert found.valid.sum(1).tolist() == [0, 3]  # each, and the two that are near each other as one
     assert sorted(map(tuple, found.rois()[:, 1:].tolist())) == [(8, 5, 14, 15), (8, 5, 26, 15), (18, 5, 26, 15)]
+
+
+@pytest.mark.parametrize("make", [gg.models.small_faster_rcnn, gg.models.small_fast_rcnn])
+def test_a_batch_without_objects_is_background(make):
+    """The loss is that at the padding of a batch with objects: nothing is found, no box is learnt."""
+    model = make(num_classes=3, in_channels=1)
+    given = [gg.rand(2, 1, 32, 32)]
+    if make is gg.models.small_fast_rcnn:
+        given.append(gg.nn.detection.Proposals(gg.tensor([[[0.0, 0.0, 9.0, 9.0]]] * 2), gg.ones(2, 1, dtype="bool")))
+    for count in (0, 3):
+        gg.manual_seed(0)
+        terms = model.loss(*given, gg.zeros(2, count, 4), gg.full((2, count), -1))
+        assert terms.box.item() == 0 < terms.classes.item()
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda m: m.loss(gg.ones(2, 1, 32, 32), gg.ones(1, 2, 4), gg.ones(1, 2, dtype="int64")), r"boxes \(2, M, 4\)"),
+        (lambda m: m.loss(gg.ones(1, 1, 32, 32), gg.ones(1, 2, 4), gg.ones(1, 3, dtype="int64")), r"and \(1, 3\)"),
+        (lambda m: m(gg.ones(1, 3, 32, 32)), r"FasterRCNN: expected images \(N, 1, H, W\)"),
+        (lambda m: m(gg.ones(1, 1, 32, 3)), "with H and W at least 4, got"),
+    ],
+)
+def test_what_does_not_fit_a_detector_is_refused(call, words):
+    with pytest.raises(gg.errors.ShapeError, match=words):
+        call(gg.models.small_faster_rcnn(num_classes=3, in_channels=1))

@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 from recipes.runs import quick_run
 
+import gpugrad as gg
+from gpugrad.recipes import find
+
 
 @pytest.mark.parametrize("name", ["word2vec", "elmo", "captioning", "bert"])
 def test_quick_runs(name, tmp_path):
@@ -11,6 +14,18 @@ def test_quick_runs(name, tmp_path):
     assert run.losses_fall
     if name in ("word2vec", "elmo"):
         assert "\nnear " in run.printed
+
+
+def test_word2vec_reads_a_text_of_the_users(tmp_path):
+    """None of the words that the recipe asks for is in it."""
+    file = tmp_path / "own.txt"
+    file.write_bytes(
+        "Die Katze trägt einen Hut. Der Hund trägt keinen Hut! Wer trägt den Hut?\n\n".encode() * 40 + b"\xff"
+    )
+    run = quick_run("word2vec", tmp_path, "--text", file)
+    assert np.isnan(run.figures["odd one out, CBOW"])
+    assert "\nnear trägt: " in run.printed or "\nnear hut: " in run.printed
+    assert not find("word2vec")(gg.train.Options(text=file)).is_full
 
 
 def test_features_before_training_do_not_tell_meanings_apart_but_the_task_is_fair():

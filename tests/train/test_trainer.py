@@ -14,7 +14,7 @@ from gpugrad.errors import MissingPackageError, StateDictError, TrainingError
 from gpugrad.nn.functional import cross_entropy, mse_loss
 from gpugrad.optim import SGD, AdamW
 from gpugrad.optim.lr_scheduler import ReduceLROnPlateau
-from gpugrad.train import Trainer, dead_units, gradient_norms, nan_watch
+from gpugrad.train import Trainer, dead_units, falling, gradient_norms, nan_watch
 
 
 def network(device="cpu"):
@@ -437,3 +437,10 @@ def _records(file):
 def test_streams_of_unknown_length(data):
     run = trainer(network(), progress=True)
     assert len(run.fit((batch for batch in [data.tensors] * 3), 1)) == 3
+
+
+@pytest.mark.parametrize(("steps", "warmup"), [(0, 1), (3, 0), (0, 0)])
+def test_a_schedule_of_no_steps(steps, warmup):
+    optimizer = gg.optim.SGD([gg.nn.Parameter(gg.ones(1))], lr=0.5)
+    falling(optimizer, steps, warmup)
+    assert optimizer.param_groups[0]["lr"] == 0.5

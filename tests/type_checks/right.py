@@ -37,7 +37,7 @@ shares: Tensor = gg.softmax(x, axis=-1) + x.softmax(dim=1) + F.softmax(x, dim=-1
 number: float = float(x.mean()) + x.sum().item()
 
 # Shapes
-moved = x.reshape(3, 2).reshape((2, 3)).transpose(0, 1).permute(1, 0).unsqueeze(0).expand_dims(axis=0).squeeze()
+moved = x.reshape(3, 2).reshape((2, 3)).swapaxes(0, 1).permute(1, 0).unsqueeze(0).expand_dims(axis=0).squeeze()
 joined = gg.concatenate([x, shared], axis=0) + gg.cat((x, x), dim=0) + gg.stack([x[0], x[1], x[0], x[1]])
 first, second = x.split(1, dim=0)
 pieces: list[Tensor] = gg.split(x, 2)

@@ -106,7 +106,9 @@ def _called(function: Callable, args: list, kwargs: dict, length: int) -> Any:
     tensors: list[Tensor] = []
     _each(lambda m: tensors.append(m.tensor), args)
     level = Level(length, tensors[0].device if tensors else default_device())
-    inside = [_each(lambda m: wrap(Batched(m.tensor, True, level), level, None), arg) for arg in args]
+    inside = [
+        _each(lambda m: wrap(Batched(m.tensor, True, level), level, None, m.tensor._language), arg) for arg in args
+    ]
     with level:
         out = function(*map_tensors(level.adopt, inside), **map_tensors(level.adopt, kwargs))
         made = map_tensors(level.adopt, out)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ...backend.dtypes import real_of
 from ..tensor import Tensor
 
 
-def parts(values: np.ndarray) -> np.ndarray:
+def parts(values: Any) -> np.ndarray:
     """Return numbers as float64, complex ones as (..., 2): real and imaginary parts."""
     if values.dtype.kind != "c":
         return values.astype(np.float64)

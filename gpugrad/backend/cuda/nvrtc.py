@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import KernelError
-from . import builds
+from .. import builds
 from .sources import Source
 
 # No -ftz and no fast math: denormals survive, as on the CPU. `resources` reads the log of `-v`.

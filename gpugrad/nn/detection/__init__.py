@@ -6,7 +6,7 @@ from .boxes import (
     box_convert,
     box_iou,
     check_boxes,
-    check_labels,
+    check_truth,
     clip_boxes_to_image,
     elementwise_box_iou,
     generalized_box_iou,
@@ -23,7 +23,7 @@ from .suppression import batched_nms, nms, soft_nms
 __all__ = [
     "AnchorGenerator", "BoxCoder", "FeaturePyramidNetwork", "Matcher", "MultiScaleRoIAlign", "Proposals", "RPNHead",
     "RPNLoss", "RegionProposalNetwork", "RoIAlign", "RoIPool", "as_rois", "batched_nms", "best_of_each_image",
-    "box_area", "box_convert", "box_iou", "check_boxes", "check_labels", "clip_boxes_to_image", "elementwise_box_iou",
+    "box_area", "box_convert", "box_iou", "check_boxes", "check_truth", "clip_boxes_to_image", "elementwise_box_iou",
     "generalized_box_iou", "generalized_box_iou_loss", "nms", "remove_small_boxes", "roi_align", "roi_pool",
     "sample_balanced", "soft_nms",
 ]  # fmt: skip

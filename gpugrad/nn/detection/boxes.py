@@ -4,16 +4,19 @@ from typing import Any
 
 import numpy as np
 
+from ...autograd.convert import asarray
 from ...autograd.tensor import Tensor
 from ...errors import OptionError, OutOfRangeError, ShapeError
 from ...ops.elementwise import clip, maximum, minimum
 from ...ops.join import stack
+from ...ops.sort import nonzero
 
 FORMATS = ("xyxy", "xywh", "cxcywh")
 
 
-def check_boxes(boxes: Tensor, name: str) -> Tensor:
-    """Return the boxes. Raises ShapeError unless they are (..., 4) with sides of no negative length; it says which.
+def check_boxes(boxes: Any, name: str) -> Tensor:
+    """Return the boxes as a Tensor. Raises ShapeError unless they are (..., 4) with sides of no negative length; it
+    says which.
 
     On cuda, where looking at the sides would have to wait for the device, only the shape is looked at.
 
@@ -23,6 +26,7 @@ def check_boxes(boxes: Tensor, name: str) -> Tensor:
     gpugrad.errors.ShapeError: model: boxes must have x1 <= x2 and y1 <= y2; 1 of 2 have a negative size, the first is
     box 1, [5.0, 0.0, 3.0, 2.0]
     """
+    boxes = asarray(boxes)
     if boxes.ndim < 1 or boxes.shape[-1] != 4:
         raise ShapeError(f"{name}: boxes must be (..., 4), got shape {boxes.shape}")
     if boxes.device.type == "cpu" and boxes.size:
@@ -38,14 +42,23 @@ def check_boxes(boxes: Tensor, name: str) -> Tensor:
     return boxes
 
 
-def check_labels(labels: Tensor, num_classes: int, name: str) -> None:
-    """Raise OutOfRangeError for a label that is not -1 (no box) to num_classes - 1, and say which it is.
+def check_truth(boxes: Tensor, labels: Tensor, num_classes: int, name: str, images: int | None = None) -> None:
+    """Check true boxes (N, M, 4) of `images` images, and their labels (N, M).
 
-    >>> nn.detection.check_labels(gg.tensor([[0, 10]]), 10, "model")
+    Raises OutOfRangeError for a label that is not -1 (no box) to num_classes - 1, and says which it is; ShapeError for
+    other shapes and for a box of negative size (see `check_boxes`).
+
+    >>> nn.detection.check_truth(gg.ones(1, 2, 4), gg.tensor([[0, 10]]), 10, "model")
     Traceback (most recent call last):
     ...
     gpugrad.errors.OutOfRangeError: model: labels must be from 0 to 9, or -1 for no box; labels[0, 1] is 10
     """
+    if boxes.ndim != 3 or labels.shape != boxes.shape[:2] or images not in (None, len(labels)):
+        count = "N" if images is None else images
+        raise ShapeError(
+            f"{name}: expected boxes ({count}, M, 4) and labels ({count}, M), got {boxes.shape} and {labels.shape}"
+        )
+    check_boxes(boxes, name)
     wrong = ((labels < -1) | (labels >= num_classes)).cpu().numpy()
     if wrong.any():
         place = tuple(int(i[0]) for i in wrong.nonzero())
@@ -80,6 +93,7 @@ def box_convert(boxes: Tensor, in_fmt: str, out_fmt: str) -> Tensor:
     for name, value in (("in_fmt", in_fmt), ("out_fmt", out_fmt)):
         if value not in FORMATS:
             raise OptionError(f"box_convert: {name} must be one of {FORMATS}, got {value!r}")
+    boxes = asarray(boxes)
     if boxes.ndim < 1 or boxes.shape[-1] != 4:
         raise ShapeError(f"box_convert: boxes must be (..., 4), got shape {boxes.shape}")
     a, b, c, d = _corners(boxes)
@@ -112,7 +126,7 @@ def remove_small_boxes(boxes: Tensor, min_size: float) -> Tensor:
     tensor([1])
     """
     x1, y1, x2, y2 = _corners(check_boxes(boxes, "remove_small_boxes"))
-    return ((x2 - x1 >= min_size) & (y2 - y1 >= min_size)).nonzero()[0]
+    return nonzero((x2 - x1 >= min_size) & (y2 - y1 >= min_size))[0]
 
 
 def _overlap(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
@@ -152,10 +166,11 @@ def box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
 
 
 def _pairs(boxes1: Tensor, boxes2: Tensor, name: str) -> tuple[Tensor, Tensor]:
-    for boxes in (boxes1, boxes2):
+    first, second = check_boxes(boxes1, name), check_boxes(boxes2, name)
+    for boxes in (first, second):
         if boxes.ndim < 2:
             raise ShapeError(f"{name}: boxes must be (..., n, 4), got shape {boxes.shape}")
-    return check_boxes(boxes1, name)[..., :, None, :], check_boxes(boxes2, name)[..., None, :, :]
+    return first[..., :, None, :], second[..., None, :, :]
 
 
 def generalized_box_iou(boxes1: Tensor, boxes2: Tensor) -> Tensor:
@@ -184,5 +199,6 @@ def generalized_box_iou_loss(boxes1: Tensor, boxes2: Tensor, reduction: str = "n
     """
     if reduction not in ("none", "mean", "sum"):
         raise OptionError(f"generalized_box_iou_loss: reduction must be none, mean or sum, got {reduction!r}")
-    losses: Any = 1 - generalized_box_iou(boxes1[..., None, :], boxes2[..., None, :])[..., 0, 0]
+    pairs = (check_boxes(boxes, "generalized_box_iou_loss")[..., None, :] for boxes in (boxes1, boxes2))
+    losses: Any = 1 - generalized_box_iou(*pairs)[..., 0, 0]
     return losses if reduction == "none" else losses.mean() if reduction == "mean" else losses.sum()

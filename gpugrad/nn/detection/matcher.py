@@ -3,8 +3,10 @@
 from ...autograd.mode import no_grad
 from ...autograd.tensor import Tensor
 from ...errors import OptionError
+from ...ops.creation import full
 from ...ops.elementwise import where
 from ...ops.random import rand
+from ...ops.reduce import amax
 
 
 class Matcher:
@@ -31,11 +33,14 @@ class Matcher:
 
     def __call__(self, iou: Tensor) -> Tensor:
         with no_grad():
-            best, number = iou.max(-2), iou.argmax(-2)
+            if not iou.shape[-2]:  # nothing to find: all is background
+                shape = (*iou.shape[:-2], iou.shape[-1])
+                return full(shape, self.BELOW_LOW_THRESHOLD, dtype="int64", device=iou.device)
+            best, number = amax(iou, -2), iou.argmax(-2)
             found = where(best >= self.high_threshold, number, self.BETWEEN_THRESHOLDS)
             found = where(best < self.low_threshold, self.BELOW_LOW_THRESHOLD, found)
             if self.allow_low_quality_matches:
-                most = iou.max(-1, keepdims=True)
+                most = amax(iou, -1, keepdims=True)
                 needed = ((iou == most) & (most > 0)).any(-2)
                 found = where(needed, number, found)
             return found

@@ -10,6 +10,7 @@ from ...autograd.tensor import Tensor
 from ...ops.creation import arange, zeros
 from ...ops.index import take_along_axis
 from ...ops.join import concatenate
+from ...ops.sort import nonzero
 from .. import init
 from ..activation import ReLU
 from ..container import Sequential
@@ -36,7 +37,7 @@ class Proposals(NamedTuple):
 
     def rois(self) -> Tensor:
         """Return the boxes as regions (K, 5), those of the first image first."""
-        image, place = self.valid.nonzero()
+        image, place = nonzero(self.valid)
         return concatenate([image.astype(self.boxes.dtype)[:, None], self.boxes[image, place]], 1)
 
 
@@ -152,7 +153,7 @@ class RegionProposalNetwork(Module):
             best, place = scores.topk(min(self.pre_nms_top_n, scores.shape[1]), 1)
             boxes = self.box_coder.decode(take_along_axis(codes, place[..., None], 1), anchors[place])
             boxes = clip_boxes_to_image(boxes, image_size)
-            image, chosen = ((boxes[..., 2:] - boxes[..., :2]) >= self.min_size).all(-1).nonzero()
+            image, chosen = nonzero(((boxes[..., 2:] - boxes[..., :2]) >= self.min_size).all(-1))
             return best_of_each_image(
                 boxes[image, chosen], best[image, chosen], image, len(boxes), self.nms_thresh, self.post_nms_top_n
             )
@@ -165,7 +166,7 @@ class RegionProposalNetwork(Module):
         with no_grad():
             matches = self.matcher(box_iou(boxes, anchors) * valid[..., None])
             positive, negative = sample_balanced(matches, self.batch_size_per_image, self.positive_fraction)
-            image, anchor = positive.nonzero()
+            image, anchor = nonzero(positive)
             target = self.box_coder.encode(boxes[image, matches[image, anchor]], anchors[anchor])
             sampled = (positive | negative).astype(scores.dtype)
         count = sampled.sum()

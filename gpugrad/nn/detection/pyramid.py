@@ -7,6 +7,7 @@ from ...autograd.tensor import Tensor
 from ...errors import ShapeError
 from ...ops.creation import zeros
 from ...ops.elementwise import clip, floor, log2
+from ...ops.sort import nonzero
 from .. import init
 from ..container import ModuleList, Sequential
 from ..conv import Conv2d
@@ -89,6 +90,6 @@ class MultiScaleRoIAlign(Module):
         size = self.output_size if isinstance(self.output_size, tuple) else (self.output_size, self.output_size)
         out = zeros(len(rois), features[0].shape[1], *size, device=rois.device, dtype=features[0].dtype)
         for number, (feature, scale) in enumerate(zip(features, scales, strict=True)):
-            (chosen,) = (level == number).nonzero()
+            (chosen,) = nonzero(level == number)
             out[chosen] = roi_align(feature, rois[chosen], size, scale, self.sampling_ratio)
         return out

@@ -1,5 +1,6 @@
 """What feature maps have inside of boxes, with the names and arguments of torchvision.ops."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,15 +8,22 @@ import numpy as np
 
 from ...autograd.convert import asarray
 from ...autograd.tensor import Tensor
-from ...errors import ShapeError
+from ...errors import OptionError, ShapeError
 from ...ops import roi
 from ...ops.join import concatenate
 from ..module import Module
 from .boxes import check_boxes
 
 
-def _pair(size: int | tuple[int, int]) -> tuple[int, int]:
-    return (size, size) if isinstance(size, int) else (size[0], size[1])
+def _grid(size: int | tuple[int, int], scale: float, name: str) -> dict[str, Any]:
+    """Return the arguments of how regions are cut. Raises OptionError for no bins, and for a scale not above 0."""
+    bins = (size, size) if isinstance(size, int) else tuple(size)
+    if len(bins) != 2 or min(bins) < 1 or not 0 < scale < math.inf:
+        raise OptionError(
+            f"{name}: output_size must be one or two whole numbers of at least 1, spatial_scale above 0, got {size}, "
+            f"{scale}"
+        )
+    return {"output_size": bins, "spatial_scale": float(scale)}
 
 
 def as_rois(boxes: Tensor | Sequence[Tensor], name: str = "as_rois") -> Tensor:
@@ -26,11 +34,14 @@ def as_rois(boxes: Tensor | Sequence[Tensor], name: str = "as_rois") -> Tensor:
     >>> nn.detection.as_rois([gg.zeros(1, 4), gg.ones(1, 4)]).tolist()
     [[0.0, 0.0, 0.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0, 1.0]]
     """
+    if not isinstance(boxes, (list, tuple)):
+        boxes = asarray(boxes)
     if isinstance(boxes, Tensor):
         rois: Any = boxes
     else:
-        joined = concatenate(list(boxes))
-        image: Any = asarray(np.repeat(np.arange(len(boxes)), [len(part) for part in boxes]), device=joined.device)
+        parts = [check_boxes(part, name) for part in boxes]
+        joined = concatenate(parts)
+        image: Any = asarray(np.repeat(np.arange(len(parts)), [len(part) for part in parts]), device=joined.device)
         rois = concatenate([image.astype(joined.dtype)[:, None], joined], 1)
     if rois.ndim != 2 or rois.shape[1] != 5:
         raise ShapeError(f"{name}: boxes must be (K, 5), or a list of (n, 4) for each image, got {rois.shape}")
@@ -58,7 +69,7 @@ def roi_align(
               [10.5, 12.5]]]])
     """
     return roi.roi_align(
-        input, as_rois(boxes, "roi_align"), output_size=_pair(output_size), spatial_scale=float(spatial_scale),
+        input, as_rois(boxes, "roi_align"), **_grid(output_size, spatial_scale, "roi_align"),
         sampling_ratio=max(0, sampling_ratio), aligned=aligned,
     )  # fmt: skip
 
@@ -79,8 +90,7 @@ def roi_pool(
     tensor([[[[ 5.,  7.],
               [13., 15.]]]])
     """
-    rois = as_rois(boxes, "roi_pool")
-    return roi.roi_pool(input, rois, output_size=_pair(output_size), spatial_scale=float(spatial_scale))
+    return roi.roi_pool(input, as_rois(boxes, "roi_pool"), **_grid(output_size, spatial_scale, "roi_pool"))
 
 
 class RoIAlign(Module):

@@ -1,5 +1,6 @@
 """The best of boxes that overlap."""
 
+from ...autograd.convert import asarray
 from ...autograd.mode import no_grad
 from ...autograd.tensor import Tensor
 from ...errors import OptionError, ShapeError
@@ -30,13 +31,14 @@ def batched_nms(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: floa
     >>> nn.detection.batched_nms(boxes, gg.tensor([0.5, 0.9]), gg.tensor([0, 1]), 0.5)
     tensor([1, 0])
     """
-    check_boxes(boxes, "batched_nms")
+    boxes, scores, idxs = check_boxes(boxes, "batched_nms"), asarray(scores), asarray(idxs)
     if idxs.shape != boxes.shape[:1]:
         raise ShapeError(f"batched_nms: idxs must be {boxes.shape[:1]}, one for each box, got {idxs.shape}")
     if not len(boxes):
         return nms(boxes, scores, iou_threshold)
     with no_grad():  # boxes of different groups are moved so far apart that they do not meet
-        far = (boxes.max() - boxes.min() + 1) * idxs.astype(boxes.dtype)
+        boxes = boxes.astype("float64")  # exact for any number of groups
+        far = (boxes.max() - boxes.min() + 1) * idxs.astype("float64")
         return nms(boxes + far[:, None], scores, iou_threshold)
 
 
@@ -56,7 +58,7 @@ def soft_nms(
     """
     if sigma <= 0:
         raise OptionError(f"soft_nms: sigma must be above 0, got {sigma}")
-    check_boxes(boxes, "soft_nms")
+    boxes, scores = check_boxes(boxes, "soft_nms"), asarray(scores)
     if boxes.ndim != 2 or scores.shape != boxes.shape[:1]:
         raise ShapeError(f"soft_nms: boxes must be (n, 4) and scores (n,), got {boxes.shape} and {scores.shape}")
     with no_grad():

@@ -12,6 +12,7 @@ from ...autograd.versions import all_changed
 from ...errors import DeviceError, ShapeError
 from ...ops.batch_norm import Running, channel_affine
 from ...ops.batch_norm import batch_norm as batch_norm_op
+from ...ops.reduce import var
 from .layer_norm import group_norm
 
 __all__ = ["batch_norm", "instance_norm"]
@@ -112,7 +113,7 @@ def instance_norm(
         axes = tuple(range(2, input.ndim))
         with no_grad():
             mean = input.mean(axis=axes).mean(axis=0)
-            var = input.var(axis=axes, ddof=1).mean(axis=0)
+            spread = var(input, axis=axes, ddof=1).mean(axis=0)
             running_mean.copy_(running_mean * (1 - momentum) + mean * momentum)
-            running_var.copy_(running_var * (1 - momentum) + var * momentum)
+            running_var.copy_(running_var * (1 - momentum) + spread * momentum)
     return group_norm(input, max(input.shape[1], 1), weight, bias, eps)

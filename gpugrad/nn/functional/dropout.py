@@ -10,9 +10,11 @@ import numpy as np
 
 from ...autograd.convert import asarray
 from ...autograd.tensor import Tensor
+from ...backend.dtypes import float32
 from ...backend.random import default_generator, draw_seed
 from ...errors import DTypeError, OptionError
 from ...ops.dropout import apply_mask, drop_scale, seeded_dropout
+from ...ops.dropout import loops as compiled
 
 __all__ = [
     "alpha_dropout",
@@ -44,10 +46,10 @@ def _dropout(name: str, input: Any, p: float, training: bool, inplace: bool, axe
     if not training or p == 0:
         return x
     axes = x.ndim if axes is None else axes
-    if x.device.type == "cpu":
+    if x.device.type == "cpu" and not (axes == x.ndim and compiled.dropout.sized(x.size, float32)):
         shape = x.shape[:axes] + (1,) * (x.ndim - axes)
         made = apply_mask(x, _keep_mask(x, p, shape), scale=drop_scale(p))
-    else:  # drawn where it is used, which moves nothing; NumPy's own generator is the faster one on the CPU
+    else:  # drawn where it is used, which moves nothing; without a compiled loop NumPy's own generator is faster
         made = seeded_dropout(x, p=p, seed=draw_seed(), share=math.prod(x.shape[axes:]))
     return x.copy_(made) if inplace else made
 
@@ -55,7 +57,8 @@ def _dropout(name: str, input: Any, p: float, training: bool, inplace: bool, axe
 def dropout(input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     """Zero each element with probability p in training, and scale the rest by 1 / (1 - p).
 
-    The same seed drops other elements on cuda than on the CPU. See N. Srivastava et al. 2014, section 4.
+    The same seed drops other elements on cuda than on the CPU, and there others with compiled loops than without. See
+    N. Srivastava et al. 2014, section 4.
 
     >>> F.dropout(gg.ones(3), p=0.5, training=False)
     tensor([1., 1., 1.])

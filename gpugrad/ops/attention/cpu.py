@@ -19,7 +19,7 @@ import numpy as np
 from ...backend.cpu import memory, threads
 from ...backend.cpu.rows import over_parts
 from ...backend.philox import kept
-from . import attention, check_shapes
+from . import attention, check_shapes, loops
 
 ROWS = 64  # queries of a block
 BLOCK = 1 << 18  # scores of a task's block, where its heads are short: 1 MB in float32
@@ -35,13 +35,19 @@ def attention_cpu(q, k, v, mask, *, causal, scale, dropout_p, seed):
     k, v = _for_blas(k), _for_blas(v)
     out = _empty_like(q, v.shape[3])
     lse = np.empty(q.shape[:3], q.dtype)
+    loop = loops.exponentials.sized(plan.size, q.dtype)
 
     def attend(task, scratch) -> None:
         keys, values = k[task], v[task]
         for heads, rows, stop in plan.blocks(task):
             make = functools.partial(plan.scores, q[heads][:, :, rows] * scale, keys, heads, rows, stop, scratch[0])
             scores = make()
-            total, lse[heads][:, :, rows] = _exponentials(scores, make)
+            if loop is not None:
+                total, peaks = (np.empty(scores.shape[:3], q.dtype) for _ in range(2))
+                loop(_rows(scores), total.reshape(-1), peaks.reshape(-1))
+                np.add(peaks, np.log(total), out=lse[heads][:, :, rows])
+            else:
+                total, lse[heads][:, :, rows] = _exponentials(scores, make)
             weighted = _dropped(scores, plan.kept(heads, rows, stop)) @ values[:, :, :stop]
             np.divide(weighted, total[..., None], out=out[heads][:, :, rows])
 
@@ -67,6 +73,7 @@ def attention_cpu_backward(g, q, k, v, mask, out, lse, causal, scale, dropout_p,
     ]
     gq, gk, gv = grads
     shifts = np.where(lse == -np.inf, 0, lse)[..., None]
+    loop, derive = loops.probabilities.sized(plan.size, q.dtype), loops.gradient.sized(plan.size, q.dtype)
 
     def differentiate(task, scratch) -> None:
         keys, values = k[task], v[task]
@@ -74,16 +81,24 @@ def attention_cpu_backward(g, q, k, v, mask, out, lse, causal, scale, dropout_p,
         for heads, rows, stop in reversed(list(plan.blocks(task))):  # from the block that sees the most keys
             scaled, grad = q[heads][:, :, rows] * scale, g[heads][:, :, rows]
             p = plan.scores(scaled, keys, heads, rows, stop, scratch[0])
-            np.subtract(p, shifts[heads][:, :, rows], out=p)
-            np.exp(p, out=p)
+            shift = shifts[heads][:, :, rows]
+            if loop is not None:
+                loop(_rows(p), np.ascontiguousarray(shift).reshape(-1))
+            else:
+                np.subtract(p, shift, out=p)
+                np.exp(p, out=p)
             factor = plan.kept(heads, rows, stop)
             if need_v:
                 value_sum.add(_dropped(p, factor).swapaxes(2, 3), grad)
             if not (need_q or need_k):
                 continue
             ds = np.matmul(grad, values[:, :, :stop].swapaxes(2, 3), out=_take(scratch[1], p.shape))
-            ds = np.subtract(_dropped(ds, factor), np.vecdot(grad, out[heads][:, :, rows])[..., None], out=ds)
-            np.multiply(ds, p, out=ds)
+            ds, delta = _dropped(ds, factor), np.vecdot(grad, out[heads][:, :, rows])
+            if derive is not None:
+                derive(_rows(ds), _rows(p), delta.reshape(-1))
+            else:
+                np.subtract(ds, delta[..., None], out=ds)
+                np.multiply(ds, p, out=ds)
             if need_q:
                 np.multiply(ds @ keys[:, :, :stop], scale, out=gq[heads][:, :, rows])
             if need_k:
@@ -128,7 +143,7 @@ class _Plan:
         self.group = self.heads // max(1, self.key_heads)
         self.mask = None if mask is None else np.broadcast_to(mask, (*q.shape[:3], self.keys))
         self.causal, self.dropout_p, self.seed = causal, dropout_p, seed
-        self.dtype = q.dtype
+        self.dtype, self.size = q.dtype, math.prod(q.shape[:3]) * self.keys
         self.head_block = max(1, min(ROWS, self.queries) * self.keys)  # scores of one head's block
         share = -(-self.batch * self.key_heads // threads.get_num_threads())  # heads for each thread
         self.together = max(1, min(BLOCK // self.head_block, share))
@@ -224,8 +239,12 @@ def _exponentials(scores: np.ndarray, make: Callable[[], Any]) -> tuple[np.ndarr
     return np.where(total == 0, 1, total), peak + np.log(total)
 
 
+def _rows(a: np.ndarray) -> np.ndarray:
+    return a.reshape(-1, a.shape[-1])
+
+
 def _row_sums(a: np.ndarray) -> np.ndarray:
-    return np.einsum("ij->i", a.reshape(-1, a.shape[-1])).reshape(a.shape[:-1])
+    return np.einsum("ij->i", _rows(a)).reshape(a.shape[:-1])
 
 
 def _for_blas(a: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 A block is a few channels of the whole batch where channels are in front in memory (N, C, S), complete in itself; with
 channels last (M, C) the threads take rows, whose sums are added up in float64. Variance takes a second pass, as it does
-in layer norm.
+in layer norm. Compiled loops do the same for large arrays.
 """
 
 from functools import partial
@@ -10,9 +10,12 @@ from functools import partial
 import numpy as np
 
 from ...backend.cpu import memory
+from ...backend.cpu.loops import each_part, pieces
 from ...backend.cpu.rows import BLOCK, WIDE, over_parts, over_rows
 from ...backend.cpu.windows import channels_last
-from . import batch_norm, statistics_gradient
+from . import batch_norm, loops, statistics_gradient
+
+PIECE = 64  # rows that a compiled loop adds up in one go
 
 
 @batch_norm.path("cpu")
@@ -24,6 +27,9 @@ def batch_norm_cpu(x, weight, bias, *, eps, running):
     out = _empty_like(x)
     stats = np.empty((3, x.shape[1]), x.dtype)
     count = x.size // x.shape[1]
+
+    if loops.normalise_rows.chosen(x) is not None:
+        return _finished(_looped(x, out, weight, bias, eps, stats), stats, running, count)
 
     def normalise(order, data, result, which: slice) -> None:
         mean = (np.sum(order.each(lambda block: order.sums(data[block])), axis=0) / count).astype(x.dtype)
@@ -49,6 +55,11 @@ def batch_norm_cpu(x, weight, bias, *, eps, running):
         order.each(finish)
 
     _over_channels(normalise, x, out)
+    return _finished(out, stats, running, count)
+
+
+def _finished(out, stats, running, count: int) -> tuple:
+    """Return what the path does; the running statistics, if there are any, move towards the new ones."""
     mean, var, rstd = stats
     if running is not None:
         running.move(mean, var, count)
@@ -91,13 +102,101 @@ def batch_norm_cpu_backward(g, x, weight, mean, rstd, needs):
 
         order.each(finish)
 
-    _over_channels(differentiate, g, x, gx)
+    if loops.differentiate_rows.chosen(x) is not None:
+        _looped_gradient(_like(g, x), x, gx, mean, rstd, weight, sums)
+    else:
+        _over_channels(differentiate, g, x, gx)
     gweight = (sums[1] * rstd).astype(x.dtype) if needs[1] else None
     gbias = sums[0].astype(x.dtype) if needs[2] else None
     if needs[0] and (g_mean is not None or g_var is not None):
         zeros = np.zeros(x.shape[1], x.dtype)
         gx = gx + statistics_gradient(x, *(zeros if part is None else part for part in (g_mean, g_var)))
     return gx if needs[0] else None, gweight, gbias
+
+
+def _looped(x, out, weight, bias, eps: float, stats) -> np.ndarray:
+    """Fill `out` and stats (3, C), which are mean, var and rstd, by the compiled loops."""
+    channels, count = x.shape[1], x.size // x.shape[1]
+    mean, var, rstd = stats
+    weight, bias = _filled(weight, 1, x), _filled(bias, 0, x)
+    if not _is_channels_last(x):
+        data, result = x.reshape(len(x), channels, -1), out.reshape(len(x), channels, -1)
+        compiled = loops.normalise_channels.chosen(x)
+        numbers = result, mean, var, data, weight, bias, eps
+        each_part(lambda part: compiled(*numbers, part.start, part.stop), channels, count)
+        np.divide(1, np.sqrt(var + x.dtype.type(eps)), out=rstd)
+        return out
+    rows, result = _joined(x), _joined(out)
+    shift = _sums(loops.sum_pieces, x, rows, np.zeros(rows.shape[1], x.dtype))[0] / count
+    shift = shift.astype(x.dtype)
+    rest, square = _sums(loops.sum_pieces, x, rows, _wide(shift, rows)) / count
+    mean[:], var[:] = shift + rest, np.maximum(square - rest * rest, 0)
+    rstd[:] = 1 / np.sqrt(var + eps)
+    factor = rstd * weight
+    along = [_wide(stat.astype(x.dtype), rows) for stat in (shift, factor, bias - rest * factor)]
+    compiled = loops.normalise_rows.chosen(x)
+    each_part(lambda part: compiled(result[part], rows[part], *along), *rows.shape)
+    return out
+
+
+def _looped_gradient(g, x, gx, mean, rstd, weight, sums) -> None:
+    """Fill gx and sums (2, C), of g and of g (x - mean), by the compiled loops."""
+    channels, count = x.shape[1], x.size // x.shape[1]
+    weight = _filled(weight, 1, x)
+    if not _is_channels_last(x):
+        cubes = [array.reshape(len(x), channels, -1) for array in (gx, g, x)]
+        found = np.empty((2, channels), x.dtype)
+        numbers = cubes[0], *found, *cubes[1:], mean, rstd, weight
+        compiled = loops.differentiate_channels.chosen(x)
+        each_part(lambda part: compiled(*numbers, part.start, part.stop), channels, count)
+        sums[0], sums[1] = found[0], found[1] / rstd
+        return
+    rows, upstream, result = _joined(x), _joined(g), _joined(gx)
+    sums[:] = _sums(loops.gradient_pieces, x, upstream, rows, _wide(mean, rows))
+    stats = mean, sums[1] * rstd * rstd / count, sums[0] / count, rstd * weight
+    along = [_wide(stat.astype(x.dtype), rows) for stat in stats]
+    compiled = loops.differentiate_rows.chosen(x)
+    each_part(lambda part: compiled(result[part], upstream[part], rows[part], *along), *rows.shape)
+
+
+def _sums(loop, x, *arrays) -> np.ndarray:
+    """Return two sums (2, C), float64, that a loop makes of pieces of the arrays' rows; the last array is a stat."""
+    *cut, stat = arrays
+    rows = cut[0]
+    count = pieces(len(rows), PIECE)
+    sums, compiled = np.empty((2, count, rows.shape[1]), x.dtype), loop.chosen(x)
+
+    def add_up(part: slice) -> None:
+        some = slice(part.start * PIECE, part.stop * PIECE)
+        compiled(sums[0, part], sums[1, part], *[array[some] for array in cut], stat, PIECE)
+
+    each_part(add_up, count, PIECE * rows.shape[1])
+    return sums.sum(1, dtype=np.float64).reshape(2, -1, x.shape[1]).sum(1)
+
+
+def _joined(x: np.ndarray) -> np.ndarray:
+    """Return channels-last x as rows of several pixels: short rows take long."""
+    size, channels = x.size // x.shape[1], x.shape[1]
+    count = next(k for k in range(max(1, WIDE // channels), 0, -1) if size % k == 0)
+    return channels_last(x).reshape(-1, count * channels)
+
+
+def _wide(stat: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return a number per channel as one per column of `_joined`."""
+    return np.tile(stat, rows.shape[1] // len(stat))
+
+
+def _filled(stat, number: float, x: np.ndarray) -> np.ndarray:
+    return np.full(x.shape[1], number, x.dtype) if stat is None else np.ascontiguousarray(stat)
+
+
+def _like(g: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Return g in the memory order of x."""
+    if g.strides == x.strides:
+        return g
+    made = _empty_like(x)
+    made[...] = g
+    return made
 
 
 class _ChannelsFirst:
@@ -143,8 +242,7 @@ def _over_channels(task, *arrays: np.ndarray) -> None:
     batch, channels = filled.shape[:2]
     size = filled.size // channels
     if _is_channels_last(filled):
-        joined = next(k for k in range(max(1, WIDE // channels), 0, -1) if size % k == 0)
-        views = [channels_last(array).reshape(-1, joined * channels) for array in arrays]
+        views = [_joined(array) for array in arrays]
         with np.errstate(all="ignore"):
             return task(_ChannelsLast(views[-1], channels), *views, slice(0, channels))
     views = [array.reshape(batch, channels, -1) for array in arrays]

@@ -3,7 +3,8 @@
 NumPy's `accumulate` takes 3 ns for an element, since each waits for the one before. Sums, products and extremes are
 faster by doubling: in each of log2(n) passes, every element takes in the one 1, 2, 4, ... places before it, with vector
 instructions and in the cache. For this, lines are cut into pieces, and the contribution of the pieces
-before a piece is the running result of their totals.
+before a piece is the running result of their totals. Compiled loops, which sums and products have, go over an array
+once, in order.
 """
 
 from collections.abc import Callable
@@ -14,10 +15,15 @@ from typing import Any
 import numpy as np
 
 from ...backend.cpu import memory, threads
+from ...backend.cpu.loops import Loop, each_part
 from ..reduce import axes
-from . import cummax, cummin, cumprod, cumsum, flipped, logcumsumexp
+from . import cummax, cummin, cumprod, cumsum, flipped, logcumsumexp, loops
 
 DOUBLED = (np.add, np.multiply, np.maximum, np.minimum)
+COMPILED: dict[np.ufunc, tuple[Loop, Loop]] = {  # over rows, over lanes
+    np.add: (loops.sums, loops.sums_of_lanes),
+    np.multiply: (loops.products, loops.products_of_lanes),
+}
 SMALL = 1 << 12  # elements up to which NumPy's own way is as quick
 PIECE = 1024  # places of a piece, at most
 BLOCK = 1 << 18  # elements that a thread takes at a time, at least one piece
@@ -93,10 +99,28 @@ def accumulate(operation: np.ufunc, x: np.ndarray, axis: int, dtype: np.dtype | 
     if operation in DOUBLED:
         axis %= x.ndim
         shape = prod(x.shape[:axis]), x.shape[axis], prod(x.shape[axis + 1 :])
-        _in_pieces(operation, x.reshape(shape), out.reshape(shape))
+        over_rows, over_lanes = COMPILED.get(operation, (None, None))
+        loop = over_rows if shape[2] == 1 else over_lanes
+        compiled = loop.chosen(x) if loop else None
+        if compiled is None:
+            _in_pieces(operation, x.reshape(shape), out.reshape(shape))
+        else:
+            _in_order(compiled, np.ascontiguousarray(x).reshape(shape), out.reshape(shape))
     else:
         _over_lines(lambda x, out: operation.accumulate(x, axis=-1, out=out), axis, x, out)
     return out
+
+
+def _in_order(loop: Callable, x: np.ndarray, out: np.ndarray) -> None:
+    """Set out to the running results along axis 1 of contiguous arrays (lines, places, lanes), by a compiled loop."""
+    lines, places, lanes = x.shape
+    if lanes == 1:
+        rows, into = x[..., 0], out[..., 0]
+        each_part(lambda part: loop(rows[part], into[part]), lines, places)
+    elif lines >= threads.get_num_threads():
+        each_part(lambda part: loop(x[part], 0, lanes, out[part]), lines, places * lanes)
+    else:
+        each_part(lambda part: loop(x, part.start, part.stop, out), lanes, lines * places)
 
 
 def _in_pieces(operation: np.ufunc, x: np.ndarray, out: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""The CPU paths of elementwise ops: blocks that stay in cache through all passes of a formula, on two threads if large.
+"""The CPU paths of elementwise ops: compiled loops, or blocks that stay in cache through all passes of a formula.
 
 Elementwise work does not depend on the shape, so an array that is contiguous in any order of its axes is walked flat,
 and the result gets the same memory order.
@@ -10,11 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from ...autograd.ufunc import Elementwise
 from ...backend.cpu import gemm, memory, threads
-from .activation import TANH_CUBE, TANH_SCALE, gelu, silu
-from .piecewise import relu
+from ...backend.cpu.loops import Loop, each_part
+from . import loops
+from .activation import TANH_CUBE, TANH_SCALE, gelu, logsigmoid, mish, silu, softplus
+from .piecewise import SELU, celu, elu, relu, selu
 from .selection import keep_where
-from .special import ERF, erf, sigmoid
+from .special import ERF, erf, erfc, sigmoid
 
 # Elements that are worth a thread, and those of a block: few enough for a core's own cache with what a formula leaves
 # between its passes, yet few calls, at each of which threads may wait.
@@ -36,46 +39,54 @@ _DENSITY = 1 / math.sqrt(2 * math.pi)
 
 @erf.path("cpu")
 def erf_cpu(x):
-    return _blockwise(_erf, x), {}
+    return _blockwise(_erf, x, loop=loops.erf), {}
 
 
 @sigmoid.path("cpu")
 def sigmoid_cpu(x):
-    return _blockwise(_sigmoid, x), {}
+    return _blockwise(_sigmoid, x, loop=loops.sigmoid), {}
+
+
+@sigmoid_cpu.backward
+def sigmoid_cpu_backward(g, out):
+    return _blockwise(_sigmoid_gradient, g, out, loop=loops.sigmoid_gradient)
 
 
 @gelu.path("cpu")
 def gelu_cpu(x, *, approximate):
-    if approximate == "none":
-        out, distribution = _blockwise(_gelu, x, outputs=2)
-        return out, {"distribution": distribution}
     if approximate == "tanh":
-        return _blockwise(_gelu_tanh, x), {"distribution": None}
-    return NotImplemented
+        return _blockwise(_gelu_tanh, x, loop=loops.gelu_tanh), {"distribution": None}
+    if approximate != "none":
+        return NotImplemented
+    out = _looped(loops.gelu, (x,))
+    if out is not None:  # its gradient computes the distribution again, in less time than it takes to read it
+        return out, {"distribution": None}
+    out, distribution = _blockwise(_gelu, x, outputs=2)
+    return out, {"distribution": distribution}
 
 
 @gelu_cpu.backward
-def gelu_cpu_backward(g, x, distribution):
-    return (
-        _blockwise(_gelu_tanh_gradient, x, g)
-        if distribution is None
-        else _blockwise(_gelu_gradient, x, distribution, g)
-    )
+def gelu_cpu_backward(g, x, distribution, approximate):
+    if approximate == "tanh":
+        return _blockwise(_gelu_tanh_gradient, x, g, loop=loops.gelu_tanh_gradient)
+    if distribution is None:
+        return _looped(loops.gelu_gradient, (x, g))
+    return _blockwise(_gelu_gradient, x, distribution, g)
 
 
 @silu.path("cpu")
 def silu_cpu(x):
-    return _blockwise(_silu, x), {}
+    return _blockwise(_silu, x, loop=loops.silu), {}
 
 
 @silu_cpu.backward
 def silu_cpu_backward(g, x):
-    return _blockwise(_silu_gradient, x, g)
+    return _blockwise(_silu_gradient, x, g, loop=loops.silu_gradient)
 
 
 @relu.path("cpu")
 def relu_cpu(x):
-    return np.maximum(x, 0) if x.size < SMALL else _blockwise(relu_into, x, share=LIGHT), {}
+    return np.maximum(x, 0) if x.size < SMALL else _blockwise(relu_into, x, share=LIGHT, loop=loops.relu), {}
 
 
 @relu_cpu.backward
@@ -85,7 +96,84 @@ def relu_cpu_backward(g, out):
 
 def relu_backward(g: np.ndarray, out: np.ndarray) -> np.ndarray:
     """Return g where out > 0 (or NaN, as PyTorch has it), else 0, even where g is infinite."""
-    return _blockwise(_relu_gradient, out, g, share=LIGHT)
+    return _blockwise(_relu_gradient, out, g, share=LIGHT, loop=loops.relu_gradient)
+
+
+@softplus.path("cpu")
+def softplus_cpu(x, *, beta, threshold):
+    return _looped_or_generic(softplus, loops.softplus, x, (beta, threshold), beta=beta, threshold=threshold), {}
+
+
+@softplus_cpu.backward
+def softplus_cpu_backward(g, x, beta, threshold):
+    out = _looped(loops.softplus_gradient, (x, g), beta, threshold)
+    return softplus.rules["x"](g, x, beta, threshold) if out is None else out
+
+
+@logsigmoid.path("cpu")
+def logsigmoid_cpu(x):
+    return _looped_or_generic(logsigmoid, loops.logsigmoid, x), {}
+
+
+@logsigmoid_cpu.backward
+def logsigmoid_cpu_backward(g, x):
+    out = _looped(loops.logsigmoid_gradient, (x, g))
+    return logsigmoid.rules["x"](g, x) if out is None else out
+
+
+@mish.path("cpu")
+def mish_cpu(x):
+    return _looped_or_generic(mish, loops.mish, x), {}
+
+
+@mish_cpu.backward
+def mish_cpu_backward(g, x):
+    out = _looped(loops.mish_gradient, (x, g))
+    return mish.rules["x"](g, x) if out is None else out
+
+
+@elu.path("cpu")
+def elu_cpu(x, *, alpha):
+    return _looped_or_generic(elu, loops.elu, x, (alpha, 1.0, 1.0), alpha=alpha), {}
+
+
+@elu_cpu.backward
+def elu_cpu_backward(g, x, alpha):
+    out = _looped(loops.elu_gradient, (x, g), alpha, 1.0, 1.0)
+    return elu.rules["x"](g, x, alpha) if out is None else out
+
+
+@celu.path("cpu")
+def celu_cpu(x, *, alpha):
+    return _looped_or_generic(celu, loops.elu, x, (alpha, 1.0, 1 / alpha), alpha=alpha), {}
+
+
+@celu_cpu.backward
+def celu_cpu_backward(g, x, alpha):
+    out = _looped(loops.elu_gradient, (x, g), alpha, 1.0, 1 / alpha)
+    return celu.rules["x"](g, x, alpha) if out is None else out
+
+
+@selu.path("cpu")
+def selu_cpu(x):
+    return _looped_or_generic(selu, loops.elu, x, SELU), {}
+
+
+@selu_cpu.backward
+def selu_cpu_backward(g, x):
+    out = _looped(loops.elu_gradient, (x, g), *SELU)
+    return selu.rules["x"](g, x) if out is None else out
+
+
+@erfc.path("cpu")
+def erfc_cpu(x):
+    return _looped_or_generic(erfc, loops.erfc, x), {}
+
+
+def _looped_or_generic(op: Elementwise, loop: Loop, x: np.ndarray, numbers: tuple = (), **attributes: Any) -> Any:
+    """Return the loop's values, or those of the op's body where there is none."""
+    out = _looped(loop, (x,), *numbers)
+    return op.forward(x, **attributes) if out is None else out
 
 
 @keep_where.path("cpu")
@@ -180,6 +268,12 @@ def _sigmoid(out, x):
     np.divide(1, out, out=out)  # half the time of reciprocal()
 
 
+def _sigmoid_gradient(gx, g, out):
+    np.subtract(1, out, out=gx)
+    np.multiply(gx, out, out=gx)
+    np.multiply(gx, g, out=gx)
+
+
 def _silu(out, x):
     np.negative(x, out=out)
     np.exp(out, out=out)
@@ -213,28 +307,47 @@ def _relu_gradient(gx, out, g):
     np.bitwise_and(g.view(bits), mask, out=mask)
 
 
-def _blockwise(kernel, *arrays: np.ndarray, share: int = SHARE, outputs: int = 1) -> Any:
-    """Make `outputs` arrays like the first, filled by `kernel(*outputs, *arrays)` over blocks."""
-    first = arrays[0]
-    if first.flags.c_contiguous:
-        made = [memory.empty(first.shape, first.dtype) for _ in range(outputs)]
-        flat = [array.reshape(-1) for array in (*made, *arrays)]
-    else:
-        # Axes sorted as they lie in memory: reshape(-1) is a view of every array that is dense in this order.
-        order = sorted(range(first.ndim), key=lambda axis: -abs(first.strides[axis]))
-        sorted_shape = tuple(first.shape[axis] for axis in order)
-        dense = [memory.empty(sorted_shape, first.dtype) for _ in range(outputs)]
-        made = [array.transpose(np.argsort(order)) for array in dense]
-        flat = [array.reshape(-1) for array in (*dense, *(array.transpose(order) for array in arrays))]
+def _blockwise(kernel, *arrays: np.ndarray, share: int = SHARE, outputs: int = 1, loop: Loop | None = None) -> Any:
+    """Make `outputs` arrays like the first, filled by the loop or by `kernel(*outputs, *arrays)` over blocks."""
+    if loop is not None and (out := _looped(loop, arrays)) is not None:
+        return out
+    made, flat = _flat(arrays, outputs)
+    size = arrays[0].size
 
     def fill(part: slice) -> None:
         with np.errstate(all="ignore"):
             for block in threads.blocks(part, share):
                 kernel(*(array[block] for array in flat))
 
-    if first.size < 2 * share:
+    if size < 2 * share:
         with np.errstate(all="ignore"):
             kernel(*flat)
     else:
-        threads.parallel(fill, threads.chunks(first.size, share))
+        threads.parallel(fill, threads.chunks(size, share))
     return made[0] if outputs == 1 else tuple(made)
+
+
+def _looped(loop: Loop, arrays: tuple, *numbers: float) -> np.ndarray | None:
+    """Make an array like the first that a loop fills; None where NumPy is to do it."""
+    size = arrays[0].size
+    compiled = loop.chosen(arrays[0]) if size >= loop.least else None
+    if compiled is None:
+        return None
+    (out,), flat = _flat(arrays, 1)
+    flat = [np.ascontiguousarray(array) for array in flat]
+    each_part(lambda part: compiled(*[array[part] for array in flat], *numbers), size)
+    return out
+
+
+def _flat(arrays: tuple, outputs: int) -> tuple[list, list]:
+    """Make arrays like the first, and return them, and all in one dimension, the new ones first."""
+    first = arrays[0]
+    if first.flags.c_contiguous:
+        made = [memory.empty(first.shape, first.dtype) for _ in range(outputs)]
+        return made, [array.reshape(-1) for array in (*made, *arrays)]
+    # Axes sorted as they lie in memory: reshape(-1) is a view of every array that is dense in this order.
+    order = sorted(range(first.ndim), key=lambda axis: -abs(first.strides[axis]))
+    sorted_shape = tuple(first.shape[axis] for axis in order)
+    dense = [memory.empty(sorted_shape, first.dtype) for _ in range(outputs)]
+    made = [array.transpose(np.argsort(order)) for array in dense]
+    return made, [array.reshape(-1) for array in (*dense, *(array.transpose(order) for array in arrays))]

@@ -69,8 +69,8 @@ xlog1py.vjp(x=_xlog1py_x, y=lambda g, x, y: g * x / (1 + y))
 def entr(x):
     """Return -x * log(x): 0 at 0, and -infinite below.
 
-    >>> gg.entr([0.0, 1.0]).tolist()
-    [0.0, 0.0]
+    >>> gg.entr([0.0, 0.5]).round(decimals=4)
+    tensor([0.    , 0.3466])
     """
     ns = xp(x)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -116,8 +116,8 @@ logit.vjp(x=_logit_rule)
 def sinc(x):
     """Return sin(pi x) / (pi x), and 1 at 0.
 
-    >>> gg.sinc([0.0, 0.5, 1.0]).round(decimals=4)
-    tensor([1.    , 0.6366, 0.    ])
+    >>> gg.sinc([0.0, 0.5]).round(decimals=4)
+    tensor([1.    , 0.6366])
     """
     return xp(x).sinc(x)
 

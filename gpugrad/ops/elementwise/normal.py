@@ -60,7 +60,7 @@ def log_ndtr(x):
     """Return the logarithm of `ndtr`, which stays in range where that is too small for a number.
 
     >>> gg.log_ndtr([0.0, -100.0]).round(decimals=2)
-    tensor([-6.90000e-01, -5.00561e+03])
+    tensor([-6.90000e-01, -5.00552e+03])
     """
     ns, wide = xp(x), x.astype(np.float64)
     with np.errstate(under="ignore", over="ignore"):

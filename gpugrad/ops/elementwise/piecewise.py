@@ -100,7 +100,7 @@ def celu(x, *, alpha=1.0):
 
 celu.vjp(x=lambda g, x, alpha: _elu_x(g, x, alpha, 1.0, 1 / alpha))
 
-_SELU = (1.6732632423543772848170429916717, 1.0507009873554804934193349852946, 1.0)
+SELU = (1.6732632423543772848170429916717, 1.0507009873554804934193349852946, 1.0)
 
 
 @elementwise(samples=activation_cases(0.0), dtypes="float")
@@ -110,10 +110,10 @@ def selu(x):
     >>> gg.selu([-1.0, 2.0]).round(decimals=4)
     tensor([-1.1113,  2.1014])
     """
-    return _elu(x, *_SELU)
+    return _elu(x, *SELU)
 
 
-selu.vjp(x=lambda g, x: _elu_x(g, x, *_SELU))
+selu.vjp(x=lambda g, x: _elu_x(g, x, *SELU))
 
 
 @elementwise(samples=activation_cases(-1.0, 1.0, -2.0, 3.0, min_val=-2.0, max_val=3.0), dtypes="float")

@@ -58,7 +58,7 @@ def trunc(x):
     return x.copy() if _whole(x) else xp(x).trunc(x)
 
 
-@elementwise(samples=_round_cases, exact_gradient=True, inplace=True)
+@elementwise(samples=_round_cases, exact_gradient=True, inplace=True, complex=True)
 def round(x, *, decimals=0):
     """Round x to `decimals` places, halves to the even neighbour.
 

@@ -62,6 +62,7 @@ embedding.vjp(weight=_weight_gradient)
         s.case(s(4, 2, 2), np.array([2, 0, 2, 2]), num_segments=3),
         s.case(s(0, 3), s.ints(3, 0), num_segments=2),
         s.case(s(300, 2), s.ints(2, 300), num_segments=3),
+        s.case(s(20, 3, 4), s.ints(6, 20), num_segments=7),
     ],
     exact_gradient=True,
     complex=True,

@@ -1,8 +1,8 @@
 """The CPU paths of layer norm and RMS norm.
 
 Variance is the mean of (x - mean)^2. In narrow rows it is the mean of x^2 less the square of the mean, if the mean is
-small: for a large one the difference loses digits. Rows are taken in blocks that stay in cache for all passes, by
-two threads if there are many.
+small: for a large one the difference loses digits. Compiled loops take large arrays row by row; without them rows are
+taken in blocks that stay in cache for all passes, by two threads if there are many.
 """
 
 import math
@@ -11,8 +11,11 @@ from typing import Any
 import numpy as np
 
 from ...backend.cpu import gemm, memory
+from ...backend.cpu.loops import each_part, pieces
 from ...backend.cpu.rows import WIDE, over_rows
-from . import add_layer_norm, add_rms_norm, check_affine, check_sum, layer_norm, rms_norm
+from . import add_layer_norm, add_rms_norm, check_affine, check_sum, layer_norm, loops, rms_norm
+
+PIECE = 64  # rows whose sums for the gradients of weight and bias a compiled loop makes in one go
 
 
 @layer_norm.path("cpu")
@@ -32,6 +35,10 @@ def layer_norm_cpu_backward(g, x, weight, mean, rstd, needs):
     shape, norm_shape = x.shape, x.shape[rstd.ndim :]
     g, x = _rows(g, len(norm_shape)), _rows(x, len(norm_shape))
     rstd, means = rstd.reshape(-1), np.zeros(len(x), x.dtype) if mean is None else mean.reshape(-1)
+    if (compiled := loops.gradient.chosen(x)) is not None:
+        sums = _looped_gradient(compiled, g, x, _flat(weight), means, rstd, mean is not None)
+        shapes = shape, norm_shape, norm_shape
+        return tuple([a.reshape(to) if need else None for a, to, need in zip(sums, shapes, needs, strict=True)])
     need_x, need_weight, need_bias = needs
     gx: Any = memory.empty(x.shape, x.dtype) if need_x else None
     weight, scale = _flat(weight), 1 / max(1, x.shape[1])
@@ -64,6 +71,21 @@ def layer_norm_cpu_backward(g, x, weight, mean, rstd, needs):
 
     gweight, gbias = over_blocks(0) if need_weight else None, over_blocks(1) if need_bias else None
     return gx.reshape(shape) if need_x else None, gweight, gbias
+
+
+def _looped_gradient(compiled, g, x, weight, mean, rstd, centred: bool) -> tuple:
+    """Return (gx, gweight, gbias) of rows by the compiled loop."""
+    gx, count = memory.empty(x.shape, x.dtype), pieces(len(x), PIECE)
+    sums = np.empty((2, count, x.shape[1]), x.dtype)
+    factor = _filled(weight, 1, x)
+
+    def differentiate(part: slice) -> None:
+        rows = slice(part.start * PIECE, part.stop * PIECE)
+        arrays = gx[rows], sums[0, part], sums[1, part], g[rows], x[rows], factor, mean[rows], rstd[rows]
+        compiled(*arrays, float(centred), PIECE)
+
+    each_part(differentiate, count, PIECE * x.shape[1])
+    return gx, *np.add.reduce(sums, axis=1, dtype=np.float64).astype(x.dtype)
 
 
 @rms_norm.path("cpu")
@@ -120,6 +142,11 @@ def _layer_norm(x, weight, bias, ndim: int, eps: float):
     out = memory.empty(x.shape, x.dtype)
     out_rows = out.reshape(rows.shape)
     mean, rstd = np.empty(len(rows), x.dtype), np.empty(len(rows), x.dtype)
+    if (compiled := loops.layer_norm.chosen(x)) is not None:
+        weight, bias = _filled(weight, 1, rows), _filled(bias, 0, rows)
+        filled = out_rows, mean, rstd, rows
+        each_part(lambda part: compiled(*[a[part] for a in filled], weight, bias, eps), *rows.shape)
+        return out, mean.reshape(x.shape[: x.ndim - ndim]), rstd.reshape(x.shape[: x.ndim - ndim])
     narrow = rows.shape[1] < WIDE
 
     def normalise(block: slice) -> None:
@@ -149,6 +176,10 @@ def _rms_norm(x, weight, ndim: int, eps: float):
     out = memory.empty(x.shape, x.dtype)
     out_rows = out.reshape(rows.shape)
     rstd = np.empty(len(rows), x.dtype)
+    if (compiled := loops.rms_norm.chosen(x)) is not None:
+        weight = _filled(weight, 1, rows)
+        each_part(lambda part: compiled(out_rows[part], rstd[part], rows[part], weight, eps), *rows.shape)
+        return out, rstd.reshape(x.shape[: x.ndim - ndim])
 
     def normalise(block: slice) -> None:
         data, result = rows[block], out_rows[block]
@@ -178,6 +209,11 @@ def _mean_squares(rows: np.ndarray) -> np.ndarray:
 
 def _flat(row: np.ndarray | None) -> np.ndarray | None:
     return None if row is None else row.reshape(-1)
+
+
+def _filled(row: np.ndarray | None, number: float, rows: np.ndarray) -> np.ndarray:
+    """Return the row as a loop takes it, filled with the number if it is None."""
+    return np.full(rows.shape[1], number, rows.dtype) if row is None else np.ascontiguousarray(row)
 
 
 def _affine(rows: np.ndarray, scale: Any, shift: Any, weight: Any, bias: Any, out: np.ndarray) -> None:

@@ -9,8 +9,9 @@ m + log(s) would be one number less, but it loses log(s) next to a large m, and 
 import numpy as np
 
 from ...backend.cpu import memory
+from ...backend.cpu.loops import each_part
 from ...backend.cpu.rows import BLOCK, over_parts
-from . import cross_entropy_rows, divided, divisor, kept_rows
+from . import cross_entropy_rows, divided, divisor, kept_rows, loops
 
 SAFE = 40.0  # neither exp(x) nor its sum over a row leaves the numbers with all digits if no |x| is larger
 NARROW = 64  # classes of which NumPy finds the largest one slowly, row by row
@@ -40,6 +41,14 @@ def _losses(logits, target, kept, weight, label_smoothing: float):
     safe, own, whole = _targets(logits, target, kept, weight, label_smoothing)
     losses, lse = np.zeros(count, logits.dtype), np.zeros((2, count), logits.dtype)
     smooth = label_smoothing / max(1, classes)
+    if (compiled := _loop(loops.row_sums, logits, weight, smooth)) is not None:
+        logits, plain = np.ascontiguousarray(logits), np.empty(count, logits.dtype)
+        each_part(lambda part: compiled(lse[0, part], lse[1, part], plain[part], logits[part]), count, classes)
+        chosen = _weighted(logits[np.arange(count), safe] - lse[0], own, slice(None))
+        np.subtract(_weighted(np.log(lse[1]), whole, slice(None)), chosen + smooth * plain, out=losses)
+        if kept is not None:
+            losses[~kept] = 0
+        return losses, lse
 
     def measure(block: slice, scratch: np.ndarray) -> None:
         rows = logits[block]
@@ -73,6 +82,12 @@ def cross_entropy_cpu_backward(g, logits, target, weight, label_smoothing, lse, 
         g = np.where(kept, g, logits.dtype.type(0))
     smooth = label_smoothing / max(1, classes)
     out = memory.empty(logits.shape, logits.dtype)
+    if (compiled := _loop(loops.gradient, logits, weight, smooth)) is not None:
+        logits, g = np.ascontiguousarray(logits), np.broadcast_to(g, len(logits)).astype(logits.dtype)
+        rows = out, logits, lse[0], _weighted(g, whole, slice(None)) / lse[1], g * logits.dtype.type(smooth)
+        each_part(lambda part: compiled(*[a[part] for a in rows]), *logits.shape)
+        out[np.arange(len(logits)), safe] -= _weighted(g, own, slice(None))
+        return out
 
     def differentiate(block: slice, _) -> None:
         rows, result = logits[block], out[block]
@@ -87,6 +102,11 @@ def cross_entropy_cpu_backward(g, logits, target, weight, label_smoothing, lse, 
 
     _over_blocks(differentiate, logits, scratch=False)
     return out
+
+
+def _loop(loop, logits, weight, smooth: float):
+    """Return the compiled loop for these logits, None if NumPy is to do the work: smoothing by weights it does."""
+    return None if smooth and weight is not None else loop.chosen(logits)
 
 
 def _targets(logits, target, kept, weight, label_smoothing: float):

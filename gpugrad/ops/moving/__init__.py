@@ -8,6 +8,7 @@ from ...autograd.mode import mode
 from ...autograd.op import Many, Op, op, xp
 from ...autograd.place import place
 from ...autograd.tensor import Tensor, wrap
+from ...backend.cpu.loops.conversions import converted
 from ...backend.devices import CPU, device_of
 from ...backend.devices import device as find_device
 from ...backend.dtypes import as_dtype
@@ -32,15 +33,16 @@ def astype(x, *, dtype):
     >>> gg.astype(gg.tensor([1.5, 2.5]), dtype="int64")
     tensor([1, 2])
     """
-    return _cast(x, as_dtype(dtype))
+    dtype = as_dtype(dtype)
+    return converted(_part(x, dtype), dtype)
 
 
-def _cast(x: Any, dtype: np.dtype) -> Any:
-    """Return x, an array or a Tensor, as `dtype`: of complex numbers the real part, unless that is complex or bool."""
-    return (x.real if x.dtype.kind == "c" and dtype.kind not in "cb" else x).astype(dtype)
+def _part(x: Any, dtype: np.dtype) -> Any:
+    """Return what becomes `dtype` of x: of complex numbers the real part, unless that is complex or bool."""
+    return x.real if x.dtype.kind == "c" and dtype.kind not in "cb" else x
 
 
-astype.vjp(x=lambda g, x_dtype: _cast(g, x_dtype))
+astype.vjp(x=lambda g, x_dtype: _part(g, x_dtype).astype(x_dtype))
 
 
 @op(
@@ -56,7 +58,7 @@ def cast_all(arrays: Many, *, dtype):
     >>> cast_all([gg.ones(2), gg.zeros(1)], dtype="float64")[1]
     tensor([0.], dtype=float64)
     """
-    return tuple([x.astype(as_dtype(dtype)) for x in arrays])
+    return tuple([converted(x, as_dtype(dtype)) for x in arrays])
 
 
 cast_all.vjp(arrays=lambda g, i, arrays_dtype: g[i].astype(arrays_dtype[i]))
@@ -96,7 +98,7 @@ class Transfer(Op):
         with here.selected():
             out = self.forward(*arrays, **attributes)
         node = self.record(target, tensors, arrays, {**attributes, "device": here}, out) if mode.grad else None
-        return wrap(out, target, node)
+        return wrap(out, target, node, tensors[0]._language)
 
 
 def _transfer_cases(s: Any) -> list:

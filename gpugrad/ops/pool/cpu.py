@@ -3,22 +3,26 @@
 The inputs that all windows have at one kernel offset are one strided view, so pooling makes a pass for each offset,
 over blocks that stay in the cache and are shared by threads. The place of a maximum is kept as the offset in its
 window, one byte for each output. In the backward each offset masks the gradients that belong to it. Where windows do
-not overlap, each input is in one window at most and is written once, with nothing to add up.
+not overlap, each input is in one window at most and is written once, with nothing to add up. Compiled loops look at one
+window after the other for its maximum, and add each gradient to its input.
 
 Shapes are (N, C, *S). Memory may be channels-first or channels-last, and results have the order of their input. Inside,
 both are (M, *S, W), with M = N * C and W = 1, or M = N and W = C.
 """
 
 import math
+from functools import lru_cache
 
 import numpy as np
 
 from ...backend.cpu import memory
+from ...backend.cpu.loops import each_part
 from ...backend.cpu.windows import Windows, channels_first, channels_last, each, split
 from ..conv import output_size
-from . import max_pool, max_pool_indices, sum_pool, sum_pool_adjoint
+from . import loops, max_pool, max_pool_indices, sum_pool, sum_pool_adjoint
 
 BLOCK = 1 << 17  # numbers of the output in a block: its inputs and masks share the cache with it
+WIDE = 8  # channels, with channels-last memory, from which the compiled loop of the maximum is the faster one
 PASS = 8  # multiply-adds of a matrix product that take as long as one number here
 
 
@@ -37,6 +41,17 @@ def _maxima(x: np.ndarray, kernel, stride, padding, dilation) -> tuple[np.ndarra
     x, restore = _flat(x)
     out = memory.empty((x.shape[0], *windows.out, x.shape[-1]), x.dtype)
     offsets = memory.empty(out.shape, np.min_scalar_type(math.prod(kernel)))
+    width, inputs = x.shape[-1], math.prod(x.shape[1:])
+    loop = loops.max_pool.sized(x.size, x.dtype) if width >= WIDE and offsets.dtype == np.uint8 else None
+    if loop is not None and out.size:
+        places, numbers = _places_of(windows, x.shape[1:-1], width)
+        flat, into, codes = x.reshape(len(x), inputs), out.reshape(len(x), -1), offsets.reshape(len(x), -1)
+        each_part(
+            lambda part: loop(flat, places, numbers, part.start, part.stop, width, into, codes),
+            len(x) * len(places),
+            width * len(numbers),
+        )
+        return restore(out), restore(offsets)
     origin = _first_inside(windows, offsets.dtype) if max(windows.low) > 0 else None
     places = windows.places(x.shape[1:-1])
 
@@ -56,6 +71,13 @@ def max_pool_cpu_backward(g, offsets, x_shape, kernel, stride, padding, dilation
     offsets, restore = _flat(offsets)
     g = _like(g, offsets)
     out = memory.empty((offsets.shape[0], *x_shape[2:], offsets.shape[-1]), g.dtype)
+    if (loop := loops.max_pool_gradient.chosen(out)) is not None and offsets.size and offsets.dtype == np.uint8:
+        starts, jumps = _positions(windows, tuple(x_shape[2:]), offsets.shape[-1])
+        grads, codes, into = (a.reshape(len(a), -1) for a in (g, offsets, out))
+        each_part(
+            lambda part: loop(grads[part], codes[part], starts, jumps, offsets.shape[-1], into[part]), *into.shape
+        )
+        return restore(out)
     disjoint, bits, places = _are_disjoint(windows), np.dtype(f"i{g.itemsize}"), windows.places(x_shape[2:])
 
     def part(blocks: list) -> None:
@@ -85,15 +107,8 @@ def max_pool_indices_cpu(x, *, kernel, stride, padding, dilation):
     """A maximum's position is that of its window's start, plus what its offset in the window adds."""
     _, offsets = _maxima(x, kernel, stride, padding, dilation)
     windows = _windows(x.shape[2:], kernel, stride, padding, dilation)
-    step = [math.prod(x.shape[axis + 1 :]) for axis in range(2, x.ndim)]
-    starts = np.zeros(windows.out, np.int64)
-    jumps = np.zeros(kernel, np.int64)
-    for axis in range(len(kernel)):
-        along = [-1 if other == axis else 1 for other in range(len(kernel))]
-        start = np.arange(windows.out[axis]) * stride[axis] - windows.low[axis]
-        starts += start.reshape(along) * step[axis]
-        jumps += (np.arange(kernel[axis]) * dilation[axis]).reshape(along) * step[axis]
-    return jumps.ravel()[offsets] + starts, {}
+    starts, jumps = _positions(windows, x.shape[2:], 1)
+    return jumps[offsets] + starts.reshape(windows.out), {}
 
 
 @sum_pool.path("cpu")
@@ -190,6 +205,35 @@ def _first_inside(windows: Windows, dtype) -> np.ndarray:
         along = [-1 if other == axis else 1 for other in range(found.ndim)]
         found += (first_in * math.prod(windows.kernel[axis + 1 :])).astype(dtype).reshape(along)
     return found[..., None]
+
+
+@lru_cache(64)
+def _positions(windows: Windows, shape: tuple[int, ...], width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return where each window starts in an array (*shape, width), and the steps from there to each of its inputs."""
+    starts, jumps = np.zeros(windows.out, np.int64), np.zeros(windows.kernel, np.int64)
+    for axis in range(len(shape)):
+        along = [-1 if other == axis else 1 for other in range(len(shape))]
+        step = math.prod(shape[axis + 1 :]) * width
+        start = np.arange(windows.out[axis]) * windows.stride[axis] - windows.low[axis]
+        starts += start.reshape(along) * step
+        jumps += (np.arange(windows.kernel[axis]) * windows.dilation[axis]).reshape(along) * step
+    return starts.ravel(), jumps.ravel()
+
+
+@lru_cache(64)
+def _places_of(windows: Windows, shape: tuple[int, ...], width: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the inputs of each window (windows, offsets) in an array (*shape, width), and the numbers of the offsets.
+
+    The place of an input in the padding is -1.
+    """
+    starts, jumps = _positions(windows, shape, width)
+    places = starts[:, None] + jumps
+    outputs, offsets = (np.unravel_index(np.arange(math.prod(of)), of) for of in (windows.out, windows.kernel))
+    for axis, size in enumerate(shape):
+        start = outputs[axis] * windows.stride[axis] - windows.low[axis]
+        place = start[:, None] + offsets[axis] * windows.dilation[axis]
+        places[(place < 0) | (place >= size)] = -1
+    return places, np.arange(len(jumps), dtype=np.uint8)
 
 
 def _windows(shape, kernel, stride, padding, dilation) -> Windows:

@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from ....errors import KernelError
-from .. import builds
+from ... import builds
 
 INCLUDE = Path(__file__).parent / "include"
 RUNTIME = Path(__file__).parent / "runtime"

@@ -1,16 +1,20 @@
 """Depthwise convolution: every channel has its own kernels, so there is no product to gather columns for.
 
-Instead each kernel offset multiplies a shifted view of the input and adds it to the output, block by block in the
-cache. With m kernels per channel, the channels are repeated m times on the way. Weights are repeated along the last
-spatial axis: with stride 1 the loops of NumPy then run over whole rows of pixels.
+Instead each kernel offset multiplies a shifted view of the input and adds it to the output. A compiled loop does so
+line by line, if each channel has one kernel. NumPy does so block by block in the cache; with m kernels per channel, the
+channels are repeated m times on the way. Weights are repeated along the last spatial axis: with stride 1 the loops of
+NumPy then run over whole rows of pixels.
 """
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
 from ....backend.cpu import memory
+from ....backend.cpu.loops import Loop, each_part
 from ....backend.cpu.windows import Block, Windows, each, split
+from .. import loops
 from .columns import Columns
 
 BLOCK = 1 << 20  # bytes of the output in a block: its inputs, products and gradients share the cache with it
@@ -21,6 +25,16 @@ def forward(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, windows:
     """Convolve x (N, *S, C) with weight (C * m, 1, *F) and bias (C * m,) or None: (N, *O, C * m)."""
     features, width = weight.shape[0], windows.out[-1]
     out = memory.empty((len(x), *windows.out, features), x.dtype)
+    if (loop := _chosen(loops.depthwise, out, x.shape[-1])) is not None:
+        x, into, geometry, factors = _image(x), _image(out), _geometry(windows), _factors(weight)
+        bias = np.zeros(features, x.dtype) if bias is None else np.ascontiguousarray(bias)
+        count = math.prod(into.shape[:3])
+        each_part(
+            lambda part: loop(x, factors, bias, geometry, part.start, part.stop, into),
+            count,
+            _work(into, windows) // count,
+        )
+        return out
     lines = _lines(weight, width)
     line = None if bias is None else np.tile(bias, (width, 1))
 
@@ -45,6 +59,11 @@ def forward(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None, windows:
 def weight_gradient(g: np.ndarray, x: np.ndarray, shape: tuple, windows: Windows) -> np.ndarray:
     """Return the gradient of the weight, of `shape` (C * m, 1, *F), from g (N, *O, C * m) and x (N, *S, C)."""
     features, width = shape[0], windows.out[-1]
+    if (loop := _chosen(loops.depthwise_weight_gradient, g, x.shape[-1])) is not None:
+        g, x, geometry = _image(g), _image(x), _geometry(windows)
+        sums = np.empty((len(g), math.prod(windows.kernel), features), x.dtype)
+        each_part(lambda part: loop(g[part], x[part], geometry, sums[part]), len(g), _work(g, windows) // len(g))
+        return np.ascontiguousarray(sums.sum(axis=0).T).reshape(shape)
 
     def part(blocks: list[Block]) -> np.ndarray:
         columns, product = Columns(x, windows, 1), None
@@ -72,6 +91,10 @@ def input_gradient(g: np.ndarray, weight: np.ndarray, shape: tuple, windows: Win
     """Return the gradient of the input, of `shape` (N, *S, C), from g (N, *O, C * m) and weight (C * m, 1, *F)."""
     features, channels = weight.shape[0], shape[-1]
     out = memory.empty(shape, g.dtype)
+    if (loop := _chosen(loops.depthwise_input_gradient, g, channels)) is not None:
+        g, into, geometry, factors = _image(g), _image(out), _geometry(windows), _factors(weight)
+        each_part(lambda part: loop(g[part], factors, geometry, into[part]), len(g), _work(g, windows) // len(g))
+        return out
     lines = _lines(weight, windows.out[-1])
     offsets, places = windows.offsets(), windows.places(shape[1:-1])
 
@@ -89,6 +112,32 @@ def input_gradient(g: np.ndarray, weight: np.ndarray, shape: tuple, windows: Win
 
     each(part, _split(g, windows, features, whole=True))
     return out
+
+
+def _chosen(loop: Loop, outputs: np.ndarray, channels: int) -> Callable | None:
+    """Return the compiled loop for these outputs (N, *O, C * m), None if NumPy is to do it."""
+    return loop.chosen(outputs) if outputs.shape[-1] == channels else None
+
+
+def _image(x: np.ndarray) -> np.ndarray:
+    """Return (N, *S, C) as a C-contiguous array with three spatial axes."""
+    return np.ascontiguousarray(x).reshape(len(x), *(1,) * (5 - x.ndim), *x.shape[1:])
+
+
+def _geometry(windows: Windows) -> np.ndarray:
+    """Return the kernel, stride, dilation and low padding of three axes, for the loops."""
+    more = (1,) * (3 - len(windows.kernel))
+    low = (0,) * len(more) + windows.low
+    return np.array([*more, *windows.kernel, *more, *windows.stride, *more, *windows.dilation, *low], np.int64)
+
+
+def _factors(weight: np.ndarray) -> np.ndarray:
+    """Return weight (C, 1, *F) as (prod(F), C)."""
+    return np.ascontiguousarray(weight.reshape(len(weight), -1).T)
+
+
+def _work(outputs: np.ndarray, windows: Windows) -> int:
+    return outputs.size * math.prod(windows.kernel)
 
 
 def _lines(weight: np.ndarray, width: int) -> np.ndarray:

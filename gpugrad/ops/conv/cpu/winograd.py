@@ -13,9 +13,9 @@ A. Lavin and S. Gray, "Fast algorithms for convolutional neural networks" (2015)
 with the sign of the last kernel turned, so that A only adds. Over channels each of the 16 products is one of matrices,
 (tiles, C) times (C, K). The weight gradient is G^T [(B^T x) * (A g)], summed over tiles, again products of matrices.
 
-The transforms are additions of whole arrays, channels last, in blocks that stay in the cache. They take as long as the
-products of some 50 channels, so for fewer (and for few pixels) columns are as fast. Rounding errors are those of
-columns, give or take a third.
+The transforms are additions of whole arrays, channels last, in blocks that stay in the cache. In NumPy they take as
+long as the products of some 50 channels, so for fewer (and for few pixels) columns are as fast; compiled loops go over
+a block once and take a fifth of that. Rounding errors are those of columns, give or take a third.
 """
 
 import math
@@ -24,10 +24,12 @@ import numpy as np
 
 from ....backend.cpu import gemm, memory
 from ....backend.cpu.windows import Block, Windows, multiply_each, split
+from .. import loops
 from .columns import Columns
 
-BLOCK = 1 << 19  # elements of the transformed tiles of a block
+BLOCK = 1 << 18  # elements of the transformed tiles of a block
 CHANNELS = 48  # of input and output, from which this is faster
+COMPILED_CHANNELS = 16  # the same with compiled loops
 PIXELS = 1024  # the same for pixels of the output
 
 _KERNEL = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, -1]])
@@ -38,7 +40,9 @@ def is_faster(samples: int, channels: int, features: int, windows: Windows, dtyp
     """Return whether this module can do a convolution without groups over `windows`, and is faster than columns."""
     if windows.kernel != (3, 3) or max(windows.stride) > 1 or max(windows.dilation) > 1 or dtype != np.float32:
         return False
-    return min(channels, features) >= CHANNELS and samples * windows.out[0] * windows.out[1] >= PIXELS
+    pixels = samples * windows.out[0] * windows.out[1]
+    compiled = loops.transform_inputs.sized(4 * pixels * channels, dtype) is not None
+    return min(channels, features) >= (COMPILED_CHANNELS if compiled else CHANNELS) and pixels >= PIXELS
 
 
 def forward(x: np.ndarray, weight: np.ndarray, bias, windows: Windows) -> np.ndarray:
@@ -47,6 +51,7 @@ def forward(x: np.ndarray, weight: np.ndarray, bias, windows: Windows) -> np.nda
     flat = np.ascontiguousarray(weight.transpose(2, 3, 1, 0)).reshape(9, -1)
     kernels = (_KERNELS.astype(x.dtype) @ flat).reshape(16, channels, features)
     out = memory.empty((len(x), *windows.out, features), x.dtype)
+    transform = loops.transform_back.sized(4 * out.size, x.dtype)
 
     def part(blocks: list[Block]) -> None:
         tiles, memory_of_products, spare = _Tiles(x, windows), _Buffer(x.dtype), _Buffer(x.dtype)
@@ -56,7 +61,11 @@ def forward(x: np.ndarray, weight: np.ndarray, bias, windows: Windows) -> np.nda
             gemm.multiply(_flat(data), kernels, _flat(products))
             if bias is not None:
                 products[1, 1] += bias  # A adds this product to every output
-            _transform_back(products, out[block.samples, block.rows], spare)
+            into = out[block.samples, block.rows]
+            if transform is not None:
+                transform(products, spare((8, features)), into)
+            else:
+                _transform_back(products, into, spare)
 
     multiply_each(part, _split(x, features, windows))
     return out
@@ -66,15 +75,20 @@ def weight_gradient(g: np.ndarray, x: np.ndarray, windows: Windows) -> np.ndarra
     """Return the gradient (K, C, 3, 3) of the weight, from g (N, *O, K) and x (N, H, W, C)."""
     features, channels = g.shape[-1], x.shape[-1]
     pixels = Windows((1, 1), (1, 1), (1, 1), (0, 0), _even(windows.out))
+    transform = loops.transform_gradient.sized(4 * g.size, x.dtype)
 
     def part(blocks: list[Block]) -> np.ndarray:
-        tiles, grads, buffer = _Tiles(x, windows), Columns(g, pixels, 1), _Buffer(x.dtype)
+        tiles, grads, buffer, rows = _Tiles(x, windows), Columns(g, pixels, 1), _Buffer(x.dtype), _Buffer(x.dtype)
         total = np.zeros((16, channels, features), x.dtype)
         product = np.empty_like(total)
         for block in blocks:
             data = tiles(block)
             grad = buffer((4, 4, *data.shape[2:-1], features))
-            _transform_gradient(grads.inputs(block), grad)
+            pairs = grads.inputs(block)
+            if transform is not None:
+                transform(_lines(pairs), rows((4, math.prod(pairs.shape[2:]))), grad)
+            else:
+                _transform_gradient(pairs, grad)
             gemm.transposed(_flat(data), _flat(grad), product)
             total += product
         return total
@@ -105,14 +119,18 @@ class _Tiles:
     def __init__(self, x: np.ndarray, windows: Windows):
         self.inputs = Columns(x, windows._replace(out=_even(windows.out)), 1).inputs
         self.rows, self.tiles = _Buffer(x.dtype), _Buffer(x.dtype)
+        self.transform = loops.transform_inputs.sized(4 * len(x) * math.prod(windows.out) * x.shape[-1], x.dtype)
 
     def __call__(self, block: Block) -> np.ndarray:
         """Return (4, 4, samples, tiles down, tiles across, C) of a block with an even number of rows."""
         x = self.inputs(block)
         n, height, width, channels = x.shape
+        tiles = self.tiles((4, 4, n, height // 2 - 1, width // 2 - 1, channels))
+        if self.transform is not None:
+            self.transform(_lines(x), self.rows((4, width * channels)), tiles)
+            return tiles
         rows = self.rows((4, n, height // 2 - 1, width, channels))
         _transform_inputs(x, rows, axis=1)
-        tiles = self.tiles((4, 4, n, height // 2 - 1, width // 2 - 1, channels))
         _transform_inputs(rows, tiles.swapaxes(0, 1), axis=3)
         return tiles
 
@@ -156,6 +174,11 @@ def _transform_gradient(g: np.ndarray, out: np.ndarray) -> None:
     np.subtract(left, right, out=rows[:, 2])
     np.add(out[0], out[3], out=out[1])
     np.subtract(out[0], out[3], out=out[2])
+
+
+def _lines(image: np.ndarray) -> np.ndarray:
+    """Return (n, height, width, C) as a C-contiguous (n, height, width * C)."""
+    return np.ascontiguousarray(image).reshape(*image.shape[:2], -1)
 
 
 def _pixels(image: np.ndarray) -> np.ndarray:

@@ -1,14 +1,14 @@
 """Recurrent layers on the CPU, whose steps work in buffers that exist already.
 
-Each step multiplies the state into one buffer and turns the gates' sums into gates in place. A sigmoid is computed as
-(1 + tanh(x / 2)) / 2: the half is put into the weights, so one call of tanh does all gates of a step. The formulas are
-in the docstrings of the ops.
+Each step multiplies the state into one buffer and turns the gates' sums into gates in place, by a compiled loop (see
+loops.py) or by NumPy. For NumPy, a sigmoid is computed as (1 + tanh(x / 2)) / 2: the half is put into the weights, so
+one call of tanh does all gates of a step. The formulas are in the docstrings of the ops.
 """
 
 import numpy as np
 
 from ....backend.cpu import gemm, memory
-from .. import check_shapes, gru_layer, lstm_layer, rnn_layer
+from .. import check_shapes, gru_layer, loops, lstm_layer, rnn_layer
 from ..packed_steps import packed_steps
 from .time_loop import Optional, Step, deferred_gradients, deferred_linear, run_steps, sum_of_pieces
 
@@ -18,6 +18,11 @@ def _fit(state: np.ndarray, start: np.ndarray, count: int) -> np.ndarray:
     if len(state) < count:
         return np.concatenate([state, start[len(state) : count]])
     return state[:count]
+
+
+def _scaled_transposed(w: np.ndarray, scale: Optional) -> np.ndarray:
+    """Return the transpose of `w`, with its columns times `scale`, C-contiguous."""
+    return np.ascontiguousarray((w if scale is None else w * scale[:, None]).T)
 
 
 def _halved(hidden: int, sigmoids: list[bool], dtype: np.dtype) -> np.ndarray:
@@ -42,11 +47,12 @@ def _sum(a: Optional, b: Optional) -> Optional:
 @lstm_layer.path("cpu")
 def lstm_cpu(x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, *, sizes, reverse):
     check_shapes(4, x, h0, w_ih, w_hh, b_ih, b_hh, sizes, c0, w_hr)
-    steps, hidden = packed_steps(sizes, reverse), c0.shape[1]
-    scale = _halved(hidden, [True, True, False, True], x.dtype)
-    shift = 1 - scale
+    steps, hidden, c0 = packed_steps(sizes, reverse), c0.shape[1], np.ascontiguousarray(c0)
+    loop = loops.lstm_step.sized(len(x) * len(w_ih), x.dtype)
+    scale = None if loop else _halved(hidden, [True, True, False, True], x.dtype)
+    shift = None if scale is None else 1 - scale
     gates, fill = deferred_linear(x, w_ih, _sum(b_ih, b_hh), scale)
-    w = np.ascontiguousarray((w_hh * scale[:, None]).T)
+    w = _scaled_transposed(w_hh, scale)
     c, squashed = (memory.empty((steps.total, hidden), x.dtype) for _ in range(2))
     h = memory.empty((steps.total, h0.shape[1]), x.dtype)
 
@@ -59,18 +65,21 @@ def lstm_cpu(x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, *, sizes, reverse):
             nonlocal last, c_last
             gate, count = gates[rows], rows.stop - rows.start
             last, c_last = _fit(last, first, count), _fit(c_last, c_first, count)
-            gate += _times(last, w, sums[:count])
-            np.tanh(gate, out=gate)
-            gate *= scale
-            gate += shift
-            i, f, g, o = (gate[:, k * hidden : (k + 1) * hidden] for k in range(4))
-            c_last = np.multiply(f, c_last, out=c[rows])
-            c_last += np.multiply(i, g, out=new[:count])
-            np.tanh(c_last, out=squashed[rows])
-            if w_hr is None:
-                last = np.multiply(o, squashed[rows], out=h[rows])
+            product, made = _times(last, w, sums[:count]), h[rows] if w_hr is None else new[:count]
+            if loop:
+                loop(gate, product, c_last, c[rows], squashed[rows], made)
+                c_last = c[rows]
             else:
-                last = _times(np.multiply(o, squashed[rows], out=new[:count]), w_hr.T, h[rows])
+                gate += product
+                np.tanh(gate, out=gate)
+                gate *= scale
+                gate += shift
+                i, f, g, o = (gate[:, k * hidden : (k + 1) * hidden] for k in range(4))
+                c_last = np.multiply(f, c_last, out=c[rows])
+                c_last += np.multiply(i, g, out=new[:count])
+                np.tanh(c_last, out=squashed[rows])
+                np.multiply(o, squashed[rows], out=made)
+            last = made if w_hr is None else _times(made, w_hr.T, h[rows])
 
         return step
 
@@ -81,8 +90,10 @@ def lstm_cpu(x, h0, c0, w_ih, w_hh, b_ih, b_hh, w_hr, *, sizes, reverse):
 @lstm_cpu.backward
 def lstm_cpu_backward(g, x, h0, c0, w_ih, w_hh, w_hr, out, gates, squashed, sizes, reverse, needs):
     steps, (gh, gc), (h, c), hidden, dtype = packed_steps(sizes, reverse), g, out, c0.shape[1], gates.dtype
+    loop = loops.lstm_gradient.sized(gates.size, dtype)
     shift = 1 - 2 * _halved(hidden, [True, True, False, True], dtype)  # 0 for sigmoids, -1 for tanh
-    pre, c_before = memory.empty(gates.shape, dtype), steps.before(c0, c)
+    pre, c_before = memory.empty(gates.shape, dtype), np.ascontiguousarray(steps.before(c0, c))
+    gc = np.ascontiguousarray(gc)
     gh0, gc0 = np.zeros(h0.shape, dtype), np.zeros(c0.shape, dtype)
     total = None if w_hr is None else memory.empty(gh.shape, dtype)
     gx, of_inputs = deferred_gradients(pre, x, w_ih, (needs[0], needs[3], needs[5] or needs[6]))
@@ -96,25 +107,28 @@ def lstm_cpu_backward(g, x, h0, c0, w_ih, w_hh, w_hr, out, gates, squashed, size
             count = rows.stop - rows.start
             gate, d, tanh_c = gates[rows], pre[rows], squashed[rows]
             dh, dc, one, all4 = dh_all[:count], dc_all[:count], narrow[:count], wide[:count]
-            i, f, g, o = (gate[:, k * hidden : (k + 1) * hidden] for k in range(4))
-            di, df, dg, do = (d[:, k * hidden : (k + 1) * hidden] for k in range(4))
             dh += gh[rows]
             dm = dh
             if total is not None:
                 total[rows] = dh
                 dm = dh @ w_hr
-            np.multiply(dm, tanh_c, out=do)
-            np.subtract(1, np.multiply(tanh_c, tanh_c, out=one), out=one)
-            one *= o
-            one *= dm
-            dc += one
-            dc += gc[rows]
-            np.multiply(dc, g, out=di)
-            np.multiply(dc, c_before[rows], out=df)
-            np.multiply(dc, i, out=dg)
-            d *= np.subtract(gate, shift, out=all4)
-            d *= np.subtract(1, gate, out=all4)
-            dc *= f
+            if loop:
+                loop(gate, tanh_c, c_before[rows], dm, gc[rows], dc, d)
+            else:
+                i, f, g, o = (gate[:, k * hidden : (k + 1) * hidden] for k in range(4))
+                di, df, dg, do = (d[:, k * hidden : (k + 1) * hidden] for k in range(4))
+                np.multiply(dm, tanh_c, out=do)
+                np.subtract(1, np.multiply(tanh_c, tanh_c, out=one), out=one)
+                one *= o
+                one *= dm
+                dc += one
+                dc += gc[rows]
+                np.multiply(dc, g, out=di)
+                np.multiply(dc, c_before[rows], out=df)
+                np.multiply(dc, i, out=dg)
+                d *= np.subtract(gate, shift, out=all4)
+                d *= np.subtract(1, gate, out=all4)
+                dc *= f
             _times(d, w_hh, dh)
 
         return step
@@ -131,11 +145,15 @@ def lstm_cpu_backward(g, x, h0, c0, w_ih, w_hh, w_hr, out, gates, squashed, size
 @gru_layer.path("cpu")
 def gru_cpu(x, h0, w_ih, w_hh, b_ih, b_hh, *, sizes, reverse):
     check_shapes(3, x, h0, w_ih, w_hh, b_ih, b_hh, sizes)
-    steps, hidden = packed_steps(sizes, reverse), h0.shape[1]
-    scale = _halved(hidden, [True, True, False], x.dtype)
+    steps, hidden, h0 = packed_steps(sizes, reverse), h0.shape[1], np.ascontiguousarray(h0)
+    loop = loops.gru_step.sized(len(x) * len(w_ih), x.dtype)
+    scale = None if loop else _halved(hidden, [True, True, False], x.dtype)
     gates, fill = deferred_linear(x, w_ih, b_ih, scale)
-    w = np.ascontiguousarray((w_hh * scale[:, None]).T)
-    bias = None if b_hh is None else b_hh * scale
+    w = _scaled_transposed(w_hh, scale)
+    if loop:
+        bias = np.zeros(len(w_hh), x.dtype) if b_hh is None else np.ascontiguousarray(b_hh)
+    else:
+        bias = None if b_hh is None else b_hh * scale
     h, inner = (memory.empty((steps.total, hidden), x.dtype) for _ in range(2))
 
     def start(part: slice) -> Step:
@@ -146,8 +164,13 @@ def gru_cpu(x, h0, w_ih, w_hh, b_ih, b_hh, *, sizes, reverse):
         def step(rows: slice) -> None:
             nonlocal last
             count = rows.stop - rows.start
-            last, both, n = _fit(last, first, count), gates[rows, : 2 * hidden], gates[rows, 2 * hidden :]
+            last = _fit(last, first, count)
             product = _times(last, w, sums[:count])
+            if loop:
+                loop(gates[rows], product, bias, last, inner[rows], h[rows])
+                last = h[rows]
+                return
+            both, n = gates[rows, : 2 * hidden], gates[rows, 2 * hidden :]
             if bias is not None:
                 product += bias
             both += product[:, : 2 * hidden]
@@ -171,7 +194,8 @@ def gru_cpu(x, h0, w_ih, w_hh, b_ih, b_hh, *, sizes, reverse):
 def gru_cpu_backward(g, x, h0, w_ih, w_hh, out, gates, inner, sizes, reverse, needs):
     steps, hidden, dtype = packed_steps(sizes, reverse), h0.shape[1], gates.dtype
     pre_x, pre_h = memory.empty(gates.shape, dtype), memory.empty(gates.shape, dtype)
-    h_before, gh0 = steps.before(h0, out), np.zeros(h0.shape, dtype)
+    h_before, gh0 = np.ascontiguousarray(steps.before(h0, out)), np.zeros(h0.shape, dtype)
+    loop = loops.gru_gradient.sized(gates.size, dtype)
     gx, of_inputs = deferred_gradients(pre_x, x, w_ih, (needs[0], needs[2], needs[4]))
     _, of_states = deferred_gradients(pre_h, h_before, w_hh, (False, needs[3], needs[5]))
 
@@ -182,9 +206,13 @@ def gru_cpu_backward(g, x, h0, w_ih, w_hh, out, gates, inner, sizes, reverse, ne
         def step(rows: slice) -> None:
             count = rows.stop - rows.start
             dh, one = dh_all[:count], buffer[:count]
+            dh += g[rows]
+            if loop:
+                loop(gates[rows], inner[rows], h_before[rows], dh, pre_x[rows], pre_h[rows])
+                dh += _times(pre_h[rows], w_hh, product[:count])
+                return
             r, z, n = (gates[rows, k * hidden : (k + 1) * hidden] for k in range(3))
             dr, dz, dn = (pre_x[rows, k * hidden : (k + 1) * hidden] for k in range(3))
-            dh += g[rows]
             np.subtract(1, z, out=one)
             np.multiply(one, dh, out=dn)
             np.multiply(one, z, out=dz)
@@ -215,6 +243,7 @@ def gru_cpu_backward(g, x, h0, w_ih, w_hh, out, gates, inner, sizes, reverse, ne
 def rnn_cpu(x, h0, w_ih, w_hh, b_ih, b_hh, *, sizes, reverse, nonlinearity):
     check_shapes(1, x, h0, w_ih, w_hh, b_ih, b_hh, sizes)
     (h, fill), w = deferred_linear(x, w_ih, _sum(b_ih, b_hh)), np.ascontiguousarray(w_hh.T)
+    loop = loops.rnn_step.chosen(h) if nonlinearity == "tanh" else None
 
     def start(part: slice) -> Step:
         first = h0[part]
@@ -224,7 +253,12 @@ def rnn_cpu(x, h0, w_ih, w_hh, b_ih, b_hh, *, sizes, reverse, nonlinearity):
             nonlocal last
             count = rows.stop - rows.start
             state = h[rows]
-            state += _times(_fit(last, first, count), w, sums[:count])
+            product = _times(_fit(last, first, count), w, sums[:count])
+            if loop:
+                loop(state, product)
+                last = state
+                return
+            state += product
             last = np.tanh(state, out=state) if nonlinearity == "tanh" else np.maximum(state, 0, out=state)
 
         return step

@@ -1,4 +1,4 @@
-"""The disk cache of compiled kernels: `$GPUGRAD_CACHE`, or else `~/.cache/gpugrad`."""
+"""The disk cache of compiled kernels and loops: `$GPUGRAD_CACHE`, or else `~/.cache/gpugrad`."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ...errors import KernelError
+from ..errors import KernelError
 
 
 def folder(kind: str) -> Path:
-    """Return the folder of one kind of builds: "cubin" or "emulator"."""
+    """Return the folder of one kind of builds: "cubin", "emulator" or "loops"."""
     given = os.environ.get("GPUGRAD_CACHE")
     return (Path(given) if given else Path.home() / ".cache" / "gpugrad") / kind
 

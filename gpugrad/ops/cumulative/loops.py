@@ -1,0 +1,48 @@
+"""Compiled loops of running sums and products, in the order of the places.
+
+Cubes are (lines, places, lanes); a loop does the lanes from `start` to `stop`. Rows are (lines, places).
+"""
+
+from ...backend.cpu.loops import Cube, Int, Rows, loop
+
+
+@loop
+def sums_of_lanes(x: Cube, start: Int, stop: Int, out: Cube):
+    for i in range(x.shape[0]):
+        first, into = x[i, 0], out[i, 0]
+        for k in range(start, stop):
+            into[k] = first[k]
+        for j in range(1, x.shape[1]):
+            value, before, into = x[i, j], out[i, j - 1], out[i, j]
+            for k in range(start, stop):
+                into[k] = before[k] + value[k]
+
+
+@loop
+def products_of_lanes(x: Cube, start: Int, stop: Int, out: Cube):
+    for i in range(x.shape[0]):
+        first, into = x[i, 0], out[i, 0]
+        for k in range(start, stop):
+            into[k] = first[k]
+        for j in range(1, x.shape[1]):
+            value, before, into = x[i, j], out[i, j - 1], out[i, j]
+            for k in range(start, stop):
+                into[k] = before[k] * value[k]
+
+
+@loop(scalar=1)
+def sums(x: Rows, out: Rows):
+    for i in range(x.shape[0]):
+        total = 0.0
+        for j in range(x.shape[1]):
+            total += x[i, j]
+            out[i, j] = total
+
+
+@loop(scalar=1)
+def products(x: Rows, out: Rows):
+    for i in range(x.shape[0]):
+        total = 1.0
+        for j in range(x.shape[1]):
+            total *= x[i, j]
+            out[i, j] = total
