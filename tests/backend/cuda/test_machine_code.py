@@ -5,6 +5,7 @@ from fnmatch import fnmatchcase
 
 import pytest
 
+from gpugrad.amp import cuda as _amp  # noqa: F401
 from gpugrad.backend.cuda import machine_code, nvrtc
 from gpugrad.backend.cuda.launch import Block, Kernels
 from gpugrad.backend.cuda.machine_code import Instruction, Profile, profile
@@ -14,8 +15,9 @@ from gpugrad.backend.cuda.sources import Source
 from gpugrad.cli import code_table, main
 from gpugrad.errors import KernelError
 from gpugrad.ops import ops_with_path
+from gpugrad.optim import cuda as _optim  # noqa: F401
 
-ops_with_path("cuda")  # declares the families before a test replaces their list
+ops_with_path("cuda")  # declares the families, as the two imports do, before a test replaces their list
 
 
 def code(text):
