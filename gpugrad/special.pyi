@@ -8,6 +8,8 @@ from gpugrad.autograd.tensor import Tensor
 from gpugrad.backend.devices import Device
 from gpugrad.backend.random import Generator
 from gpugrad.ops.methods import Size
+from gpugrad.ops.checked import CheckedLU, Factor, Inverse, Solution
+from gpugrad.ops.lu import LU, LUFactors
 from gpugrad.ops.sort import UniqueAll, UniqueCounts, UniqueInverse
 from gpugrad.ops.torch_meanings import SVD, Extremum
 from gpugrad.typing import Axes, Axis, DeviceLike, DTypeLike, Index, Shape, TensorLike

@@ -5,6 +5,7 @@ uses of ours (sequences shorter than the table of positions, tied weights, a sta
 """
 
 from itertools import pairwise
+from typing import Any
 
 import torch.nn.functional as F
 from torch import nn
@@ -37,6 +38,9 @@ class LeNet(nn.Module):
 
 class _Images(nn.Module):
     """Scores images by `features` and `classifier`: (N, 3, 224, 224) -> (N, 1000)."""
+
+    features: nn.Module
+    classifier: nn.Module
 
     def forward(self, x):
         return self.classifier(self.features(x).flatten(1))
@@ -210,15 +214,16 @@ class GPT(nn.Module):
                 nn.init.zeros_(parameter)
 
     def forward(self, tokens, cache=None):
-        positions = self.transformer.wpe.weight
+        parts: Any = self.transformer
+        positions = parts.wpe.weight
         if cache is not None:
             positions = positions[cache.length : cache.length + 1]
-        x = self.transformer.wte(tokens) + positions
-        for layer, block in enumerate(self.transformer.h):
+        x = parts.wte(tokens) + positions
+        for layer, block in enumerate(parts.h):
             x = block(x, cache, layer)
         if cache is not None:
             cache.length += 1
-        return self.lm_head(self.transformer.ln_f(x))
+        return self.lm_head(parts.ln_f(x))
 
 
 class LSTMLanguageModel(nn.Module):

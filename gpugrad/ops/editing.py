@@ -1,7 +1,7 @@
 """Elements put in, taken out and chosen, as NumPy's functions do it."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -170,7 +170,7 @@ def piecewise(x, condlist: Any, funclist, *args, **kwargs):
     """
     x = asarray(x)
     single = isinstance(condlist, Tensor) and condlist.ndim == x.ndim or isinstance(condlist, (bool, np.bool_))
-    conditions: list = [condlist] if single else list(condlist)
+    conditions: list = [condlist] if single else list(cast(Any, condlist))
     values = [f(x, *args, **kwargs) if callable(f) else f for f in funclist]
     if len(values) not in (len(conditions), len(conditions) + 1):
         raise ShapeError(f"piecewise: {len(conditions)} conditions but {len(values)} functions")

@@ -40,6 +40,8 @@ from gpugrad.autograd.tensor import Tensor
 from gpugrad.backend.devices import Device
 from gpugrad.backend.random import Generator
 from gpugrad.ops.methods import Size
+from gpugrad.ops.checked import CheckedLU, Factor, Inverse, Solution
+from gpugrad.ops.lu import LU, LUFactors
 from gpugrad.ops.sort import UniqueAll, UniqueCounts, UniqueInverse
 from gpugrad.ops.torch_meanings import SVD, Extremum
 from gpugrad.typing import Axes, Axis, DeviceLike, DTypeLike, Index, Shape, TensorLike
@@ -139,6 +141,7 @@ def _type(name: str, p: Parameter, op: Op | None) -> str:
 
 def _text(annotation: Any) -> str:
     text = annotation if isinstance(annotation, str) else inspect.formatannotation(annotation)
+    text = re.sub(r"\bnumpy\.", "np.", text)
     return re.sub(r"\b(?:[a-z_]+\.)+(?=[A-Z])", "", text)
 
 

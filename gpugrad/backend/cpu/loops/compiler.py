@@ -109,10 +109,11 @@ def _compiled(entry: Callable, arguments: list) -> Any:
     from numba.core.compiler_lock import global_compiler_lock
     from numba.core.registry import cpu_target
 
-    flags = Flags()
+    flags: Any = Flags()
     flags.no_cpython_wrapper = flags.no_cfunc_wrapper = True  # they need the interpreter; nothing here does
     flags.error_model = "numpy"
-    typing, target = cpu_target.typing_context, cpu_target.target_context
+    typing: Any = cpu_target.typing_context
+    target: Any = cpu_target.target_context
     with global_compiler_lock:
         generator = target.codegen()
         before, generator._tm = generator._tm, _machine()  # it decides how wide vectors are
@@ -142,8 +143,9 @@ def _jit(function: Callable, fastmath: set[str], inline: bool = False, apart: bo
             self.state.flags.noalias = True  # Numba has no other way to ask for it
             return super().define_pipelines()
 
-    options = {"pipeline_class": Apart} if apart else {}
-    return numba.njit(error_model="numpy", fastmath=fastmath, forceinline=inline, _nrt=False, **options)(function)
+    options: Any = {"pipeline_class": Apart} if apart else {}
+    jit: Any = numba.njit  # Numba's types leave out options that it has
+    return jit(error_model="numpy", fastmath=fastmath, forceinline=inline, _nrt=False, **options)(function)
 
 
 def _specialised(function: Callable, real: type) -> Callable:
