@@ -206,7 +206,7 @@ class Op:
         exact.
         """
         path, low = self.paths[device.type], None
-        for array in () if path is None and self.exact else arrays:
+        for array in () if path is None and self.exact and self.complex else arrays:
             if array is None or array.itemsize == 4:
                 continue
             if array.dtype.kind == "c":

@@ -35,7 +35,7 @@ def _sum(name: str, x: Any, group: Any) -> Any:
     return out
 
 
-@op(samples=_whole, exact=True)
+@op(samples=_whole, exact=True, complex=True)
 def all_reduce(x, *, group=None):
     """Return the sum of x over all ranks; a gradient is summed as well.
 
@@ -48,7 +48,7 @@ def all_reduce(x, *, group=None):
 all_reduce.vjp(x=lambda g, group: xp(g).all_reduce(g, group=group))
 
 
-@op(samples=_whole, exact=True)
+@op(samples=_whole, exact=True, complex=True)
 def all_gather(x, *, group=None):
     """Return x (n, ...) of all ranks, one after the other: (size * n, ...).
 
@@ -76,7 +76,7 @@ def _rows(x: Any, size: int) -> Any:
     return xp(x).ascontiguousarray(x).reshape(size, x.shape[0] // size, *x.shape[1:])
 
 
-@op(samples=_whole, exact=True)
+@op(samples=_whole, exact=True, complex=True)
 def reduce_scatter(x, *, group=None):
     """Sum x (size * n, ...) over all ranks and return this rank's part (n, ...) of it.
 
@@ -93,7 +93,7 @@ def reduce_scatter(x, *, group=None):
 reduce_scatter.vjp(x=lambda g, group: xp(g).all_gather(g, group=group))
 
 
-@op(samples=_whole, exact=True)
+@op(samples=_whole, exact=True, complex=True)
 def all_to_all(x, *, group=None):
     """Give each rank its part of x (size * n, ...), and return this rank's parts of all, in the order of ranks.
 
@@ -110,7 +110,7 @@ def all_to_all(x, *, group=None):
 all_to_all.vjp(x=lambda g, group: xp(g).all_to_all(g, group=group))
 
 
-@op(samples=_from_rank, exact=True)
+@op(samples=_from_rank, exact=True, complex=True)
 def broadcast_from(x, *, source, group=None):
     """Return x of the rank `source` of the group on all ranks; its gradient there is the sum of all.
 
@@ -125,7 +125,7 @@ def broadcast_from(x, *, source, group=None):
 broadcast_from.vjp(x=lambda g, source, group: xp(g).reduce_to(g, source=source, group=group))
 
 
-@op(samples=_from_rank, exact=True)
+@op(samples=_from_rank, exact=True, complex=True)
 def reduce_to(x, *, source, group=None):
     """Return the sum of x over all ranks on the rank `source` of the group, and zeros on the others.
 
@@ -139,7 +139,7 @@ def reduce_to(x, *, source, group=None):
 reduce_to.vjp(x=lambda g, source, group: xp(g).broadcast_from(g, source=source, group=group))
 
 
-@op(samples=lambda s: [s.case(s(4)), s.case(s(2, 3), by=2), s.case(s(0), by=-1)], exact=True)
+@op(samples=lambda s: [s.case(s(4)), s.case(s(2, 3), by=2), s.case(s(0), by=-1)], exact=True, complex=True)
 def shift(x, *, by=1, group=None):
     """Send x to the rank that is `by` further on, around the ring of ranks, and return what came in the same way.
 
@@ -160,7 +160,7 @@ shift.vjp(x=lambda g, by, group: xp(g).shift(g, by=-by, group=group))
 # Values that are the same on all ranks
 
 
-@op(samples=_whole, exact=True)
+@op(samples=_whole, exact=True, complex=True)
 def copy_to_group(x, *, group=None):
     """Return x, which is the same on all ranks; each uses it in another way, so its gradient is summed.
 
@@ -173,7 +173,7 @@ def copy_to_group(x, *, group=None):
 copy_to_group.vjp(x=lambda g, group: xp(g).reduce_from_group(g, group=group))
 
 
-@op(samples=_whole, exact=True)
+@op(samples=_whole, exact=True, complex=True)
 def reduce_from_group(x, *, group=None):
     """Return the sum of x over all ranks, of which all go on in the same way: a gradient is handed on as it is.
 
@@ -186,7 +186,7 @@ def reduce_from_group(x, *, group=None):
 reduce_from_group.vjp(x=lambda g, group: xp(g).copy_to_group(g, group=group))
 
 
-@op(samples=_whole, exact=True)
+@op(samples=_whole, exact=True, complex=True)
 def gather_from_group(x, *, group=None):
     """Return x (n, ...) of all ranks as (size * n, ...); all go on in the same way, so each takes its own gradient.
 
@@ -199,7 +199,7 @@ def gather_from_group(x, *, group=None):
 gather_from_group.vjp(x=lambda g, group: xp(g).own_part(g, group=group))
 
 
-@op(samples=_whole, exact=True)
+@op(samples=_whole, exact=True, complex=True)
 def own_part(x, *, group=None):
     """Return this rank's part (n, ...) of x (size * n, ...), which is the same on all ranks.
 

@@ -16,6 +16,7 @@ import numpy as np
 from ..autograd.convert import asarray, raw
 from ..autograd.explain import told
 from ..autograd.mode import mode
+from ..autograd.nests import map_tensors
 from ..autograd.op import OPS, Op
 from ..autograd.tensor import Tensor, method
 from ..autograd.ufunc import Elementwise
@@ -44,6 +45,10 @@ _PLAIN: dict[str, Any] = {
 }
 # SciPy's ufuncs under names that gpugrad calls otherwise.
 _SCIPY = {"expit": "sigmoid", "gammaln": "lgamma", "psi": "digamma", "invert": "bitwise_invert"}
+# Functions that ask about memory, print or save: they get the arrays, which drawing libraries rely on.
+_OF_ARRAYS = frozenset(
+    "may_share_memory shares_memory array2string array_repr array_str save savez savez_compressed savetxt".split()
+)
 
 
 def call_with_words(op: Op, args: tuple, kwargs: dict, misfit: DTypeError) -> Any:
@@ -205,6 +210,8 @@ def array_function(self: Tensor, function: Any, types: Any, args: tuple, kwargs:
     """Call gpugrad's function of the name of a function of NumPy that was given a Tensor."""
     name, module = function.__name__, function.__module__ or ""
     found = _counterpart(module, name)
+    if found is None and name in _OF_ARRAYS:
+        return function(*map_tensors(np.asarray, args), **map_tensors(np.asarray, kwargs))
     if found is None:
         raise _unknown(f"{module}.{name}")
     kwargs = {word: value for word, value in kwargs.items() if value is not np._NoValue}  # type: ignore[attr-defined]
