@@ -1,7 +1,7 @@
 """Functions as other libraries ask for them: of Tensors alone, with a tuple of Tensors as the result.
 
 `Flat` makes one of any function and its arguments, and `Derivative` makes one of another: its vector-Jacobian product,
-with respect to the inputs that are floats. So the derivative of a derivative is no special case.
+with respect to the inputs that are floating-point or complex. So the derivative of a derivative is no special case.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..autograd.functional import grad
 from ..autograd.mode import enable_grad
 from ..autograd.nests import map_tensors
 from ..autograd.tensor import Tensor
-from ..backend.dtypes import is_float
+from ..backend.dtypes import is_inexact
 from ..errors import DTypeError
 from ..ops.creation import zeros_like
 
@@ -43,7 +43,7 @@ class Flat:
 class Derivative:
     """The vector-Jacobian product of a function of `count` Tensors, as one of these and its float outputs' gradients.
 
-    It returns the gradient of each input that holds floats.
+    It returns the gradient of each input that holds floating-point or complex numbers.
     """
 
     def __init__(self, function: Callable[..., tuple[Tensor, ...]], count: int):
@@ -52,9 +52,9 @@ class Derivative:
     def __call__(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         inputs, gradients = tensors[: self.count], tensors[self.count :]
         with enable_grad():
-            inputs = [x if x.requires_grad or not is_float(x.dtype) else x.detach().requires_grad_() for x in inputs]
+            inputs = [x if x.requires_grad or not is_inexact(x.dtype) else x.detach().requires_grad_() for x in inputs]
             outputs = self.function(*inputs)
-            floats = [x for x in inputs if is_float(x.dtype)]
+            floats = [x for x in inputs if is_inexact(x.dtype)]
             return vector_jacobian(outputs, floats, gradients, create_graph=any(t.requires_grad for t in tensors))
 
 
@@ -62,7 +62,7 @@ def vector_jacobian(
     outputs: Sequence[Tensor], inputs: Sequence[Tensor], gradients: Sequence[Tensor], create_graph: bool = False
 ) -> tuple[Tensor, ...]:
     """Return the gradients of the inputs, zeros where nothing flows; `gradients`: of the outputs that hold floats."""
-    floats = [output for output in outputs if is_float(output.dtype)]
+    floats = [output for output in outputs if is_inexact(output.dtype)]
     reached = [(o, g) for o, g in zip(floats, gradients, strict=True) if o.requires_grad]
     if not reached:
         return tuple(map(zeros_like, inputs))
@@ -83,7 +83,7 @@ def outputs_of(function: Callable[..., tuple[Tensor, ...]], inputs: Sequence[tup
 
 def _trial(shape: tuple, dtype: Any) -> np.ndarray:
     dtype = np.dtype(dtype)
-    if not is_float(dtype):
+    if not is_inexact(dtype):
         return np.zeros(shape, dtype)
     made = np.ones(shape, dtype)
     if len(shape) > 1 and shape[-1] == shape[-2]:

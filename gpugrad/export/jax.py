@@ -11,7 +11,7 @@ import numpy as np
 from ..autograd.convert import asarray
 from ..autograd.mode import no_grad
 from ..autograd.nests import tensors_in
-from ..backend.dtypes import is_float
+from ..backend.dtypes import is_inexact
 from .derivatives import Derivative, Flat, outputs_of
 
 
@@ -46,9 +46,9 @@ def _lifted(function: Callable) -> Any:
         return run(*arrays), arrays
 
     def backward(arrays: Any, gradients: Any) -> Any:
-        given = [g for g in gradients if is_float(g.dtype)]
+        given = [g for g in gradients if is_inexact(g.dtype)]
         made = iter(_lifted(Derivative(function, len(arrays)))(*arrays, *given))
-        return tuple(next(made) if is_float(a.dtype) else np.zeros(a.shape, jax.dtypes.float0) for a in arrays)
+        return tuple(next(made) if is_inexact(a.dtype) else np.zeros(a.shape, jax.dtypes.float0) for a in arrays)
 
     run.defvjp(forward, backward)
     return run

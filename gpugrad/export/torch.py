@@ -19,7 +19,7 @@ from ..autograd.convert import asarray, from_numpy
 from ..autograd.mode import enable_grad, no_grad
 from ..autograd.nests import map_tensors, tensors_in
 from ..autograd.tensor import Tensor
-from ..backend.dtypes import bfloat16
+from ..backend.dtypes import bfloat16, is_inexact
 from ..errors import DTypeError
 from ..optional import need
 from .derivatives import Derivative, Flat, outputs_of, vector_jacobian
@@ -62,17 +62,17 @@ class _Exported(torch.autograd.Function):
             outputs = function(*inputs)
             ctx.graph = inputs, outputs
             made = tuple(_returned(output, tensors) for output in outputs)
-        ctx.mark_non_differentiable(*(t for t in made if not t.is_floating_point()))
+        ctx.mark_non_differentiable(*(t for t in made if not _has_gradient(t)))
         return made
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> Any:
         tensors, needed = ctx.saved_tensors, ctx.needs_input_grad[1:]
         inputs, outputs = ctx.graph
-        given = [g for g, output in zip(gradients, outputs, strict=True) if _is_float(output)]
+        given = [g for g, output in zip(gradients, outputs, strict=True) if is_inexact(output.dtype)]
         if torch.is_grad_enabled():
             made = iter(_Exported.apply(Derivative(ctx.function, len(tensors)), *tensors, *given))
-            found = [next(made) if t.is_floating_point() else None for t in tensors]
+            found = [next(made) if _has_gradient(t) else None for t in tensors]
         else:
             with _on_the_stream_of(tensors), no_grad():
                 wanted = [x for x, one in zip(inputs, needed, strict=True) if one]
@@ -151,14 +151,14 @@ def _fake(tensors: Sequence[torch.Tensor], function: int) -> list[torch.Tensor]:
 def _set_up(ctx: Any, inputs: tuple, output: list[torch.Tensor]) -> None:
     tensors, ctx.function = inputs
     ctx.save_for_backward(*tensors)
-    ctx.floats = [t.is_floating_point() for t in output]
+    ctx.floats = [_has_gradient(t) for t in output]
 
 
 def _backward(ctx: Any, gradients: Sequence[torch.Tensor | None]) -> Any:
     tensors = ctx.saved_tensors
-    given = [g for g, is_float in zip(gradients, ctx.floats, strict=True) if is_float]
+    given = [g for g, one in zip(gradients, ctx.floats, strict=True) if one]
     made = iter(apply([*tensors, *given], _derivative_of(ctx.function, len(tensors))))
-    return [next(made) if t.is_floating_point() else None for t in tensors], None
+    return [next(made) if _has_gradient(t) else None for t in tensors], None
 
 
 apply.register_autograd(_backward, setup_context=_set_up)
@@ -199,8 +199,8 @@ def _meet(memory: tuple[int, int], storage: Any) -> bool:
     return start < storage.data_ptr() + storage.nbytes() and storage.data_ptr() < start + size
 
 
-def _is_float(tensor: Tensor) -> bool:
-    return _torch_dtype(tensor.dtype).is_floating_point
+def _has_gradient(tensor: torch.Tensor) -> bool:
+    return tensor.is_floating_point() or tensor.is_complex()
 
 
 def _torch_dtype(dtype: np.dtype) -> torch.dtype:

@@ -44,7 +44,7 @@ def test_every_op_gives_its_values_and_gradients(name):
     floats = [(o, t) for o, t in zip(expected, found, strict=True) if o.requires_grad]
     if not floats:
         return
-    upstream = [np.random.default_rng(1).standard_normal(o.shape) for o, _ in floats]
+    upstream = [np.random.default_rng(1).standard_normal(o.shape).astype(o.dtype) for o, _ in floats]
     ours = gg.autograd.grad(
         [o for o, _ in floats], [call.inputs[i] for i in call.checked], [gg.asarray(u) for u in upstream],
         allow_unused=True,

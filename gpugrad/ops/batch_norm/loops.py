@@ -13,7 +13,8 @@ def normalise_channels(
     out: Cube, mean: Row, var: Row, x: Cube, weight: Row, bias: Row, eps: Real, first: Int, stop: Int
 ):
     """Normalise the channels from `first` to before `stop` of (N, C, S), and fill their means and variances."""
-    scale = 1.0 / (real(x.shape[0]) * real(x.shape[2]))
+    count = real(x.shape[0]) * real(x.shape[2])
+    scale = 1.0 / count
     for c in range(first, stop):
         total = 0.0
         for n in range(x.shape[0]):
@@ -21,7 +22,7 @@ def normalise_channels(
             for s in range(x.shape[2]):
                 line += x[n, c, s]
             total += line
-        middle = total * scale
+        middle = total / count  # the mean of equal numbers is exact
         total, square = 0.0, 0.0
         for n in range(x.shape[0]):
             line, line_square = 0.0, 0.0

@@ -6,13 +6,14 @@ from ...backend.cpu.loops.language import sqrt
 
 @loop
 def layer_norm(out: Rows, mean: Row, rstd: Row, x: Rows, weight: Row, bias: Row, eps: Real):
-    scale = 1.0 / real(x.shape[1])
+    count = real(x.shape[1])
+    scale = 1.0 / count
     for i in range(x.shape[0]):
         total, square = 0.0, 0.0
         for j in range(x.shape[1]):
             total += x[i, j]
             square += x[i, j] * x[i, j]
-        middle, rest = total * scale, 0.0
+        middle, rest = total / count, 0.0  # the mean of equal numbers is exact
         variance = square * scale - middle * middle
         if not middle * middle <= variance:  # where the mean is large that has lost digits
             total, square = 0.0, 0.0
