@@ -186,7 +186,7 @@ def _svd_rule(g: Any, out: Any) -> Any:
     a, b = f * (adjoint(u) @ gu), f * (adjoint(v) @ gv)
     inner = (a + adjoint(a)) * s[..., None, :] + s[..., :, None] * (b + adjoint(b))
     if u.dtype.kind == "c":  # turns of U and V against each other
-        turn = 1j * xp(u).linalg.diagonal(adjoint(u) @ gu).imag / s
+        turn = 1j * xp(u).diagonal(adjoint(u) @ gu, axis1=-2, axis2=-1).imag / s
         inner = inner + identity_like(u, k) * turn[..., None, :]
     gx = (u @ inner + u * gs[..., None, :]) @ adjoint(v)
     down = _safe_inverse(s)[..., None, :]

@@ -17,10 +17,7 @@ __all__ = []
 
 
 def _decompose(name: str, x: Any) -> Any:
-    """Return NumPy's `eig` or `eigvals`, computed on the host where the array library has none."""
-    function = getattr(xp(x).linalg, name, None)
-    if function is not None:
-        return function(x)
+    """Return NumPy's `eig` or `eigvals`, computed on the host: cuSOLVER has them only since CUDA 12.6."""
     device = device_of(x)
     found = getattr(np.linalg, name)(device.to_host(x))
     return tuple(map(device.asarray, found)) if isinstance(found, tuple) else device.asarray(found)
@@ -58,7 +55,7 @@ def _eig_rule(g: Any, out: Any) -> Any:
     ns, back = xp(gw), adjoint(v)
     one = identity_like(w, w.shape[-1])
     inner = back @ gv
-    turned = inner - (back @ v) * ns.linalg.diagonal(inner).real[..., None, :]  # columns keep the length 1
+    turned = inner - (back @ v) * ns.diagonal(inner, axis1=-2, axis2=-1).real[..., None, :]  # columns keep the length 1
     apart = (w[..., None, :] - w[..., :, None]).conj()
     inner = turned * (1 - one) / (apart + one) + one * gw[..., None, :]
     return ns.linalg.solve(back, inner @ back)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import cupy
 
 import gpugrad
+import gpugrad.distributed  # which declares ops
 from gpugrad.autograd.op import OPS
 
 _PACKAGE = Path(gpugrad.__file__).parent

@@ -64,6 +64,7 @@ embedding.vjp(weight=_weight_gradient)
         s.case(s(300, 2), s.ints(2, 300), num_segments=3),
         s.case(s(20, 3, 4), s.ints(6, 20), num_segments=7),
     ],
+    bench=lambda s: [s.case(s(8192, 256), s.ints(2048, 8192), num_segments=2048)],
     exact_gradient=True,
     complex=True,
 )

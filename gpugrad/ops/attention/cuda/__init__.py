@@ -27,7 +27,7 @@ _kernels = Kernels(
         **{f"attention_{name}<float, {W}>": Block(_THREADS) for name in _NAMES for W in (64, 128)},
         "attention_delta<__nv_bfloat16>": Block(_THREADS),
     },
-    spills={"attention_backward_kv<float, 64>": "20 bytes: a stored seed needs registers while dropout draws"},
+    spills={"attention_backward_kv<*, 64>": "20 bytes: a stored seed needs registers while dropout draws"},
 )
 
 
