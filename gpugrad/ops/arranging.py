@@ -6,7 +6,7 @@ import numpy as np
 
 from ..autograd.convert import asarray
 from ..autograd.tensor import Tensor
-from ..errors import DTypeError, ShapeError
+from ..errors import DTypeError, OptionError, ShapeError
 from .elementwise import where
 from .index import take
 from .join import concatenate, split, vstack
@@ -189,11 +189,12 @@ def lexsort(keys: Any, axis: int = -1) -> Tensor:
 
 
 def cov(x: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: int | None = None, *,
-        fweights: Any = None, aweights: Any = None) -> Tensor:  # fmt: skip
+        fweights: Any = None, aweights: Any = None, correction: int | None = None) -> Tensor:  # fmt: skip
     """Return the covariance matrix of the variables in the rows of x (and y), divided by n - 1, or n with `bias`.
 
-    rowvar: False for variables in columns. ddof: what is taken off n instead. fweights: how often each observation
-    counts. aweights: its weight.
+    rowvar: False for variables in columns. ddof: what is taken off n instead; PyTorch's word is `correction`. fweights:
+    how often each observation counts, integers. aweights: its weight. Raises DTypeError, ShapeError and OptionError for
+    weights that are no integers, of another number than the observations, or negative.
 
     >>> gg.cov(gg.tensor([[1.0, 2.0, 3.0], [3.0, 2.0, 1.0]]))
     tensor([[ 1., -1.],
@@ -202,7 +203,10 @@ def cov(x: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: in
     rows = _variables(x, rowvar)
     if y is not None:
         rows = concatenate([rows, _variables(y, rowvar)], axis=0)
+    ddof = correction if ddof is None else ddof
     taken = (0 if bias else 1) if ddof is None else ddof
+    for name, weights in (("fweights", fweights), ("aweights", aweights)):
+        _check_weights(name, weights, rows.shape[1])
     if fweights is None and aweights is None:
         d, scale = rows - mean(rows, axis=1, keepdims=True), rows.shape[1] - taken
         weighted = d
@@ -219,6 +223,19 @@ def cov(x: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: in
         weighted = d * w
     out = weighted @ (d.conj() if d.dtype.kind == "c" else d).T / scale
     return out if out._array.size > 1 else reshape(out, ())
+
+
+def _check_weights(name: str, weights: Any, count: int) -> None:
+    """Raise if these are not the weights of so many observations."""
+    if weights is None:
+        return
+    weights = asarray(weights)
+    if name == "fweights" and weights.dtype.kind not in "iub":
+        raise DTypeError(f"cov: fweights must be integers, got {weights.dtype.name}")
+    if weights.shape != (count,):
+        raise ShapeError(f"cov: {name} must be ({count},), one for each observation, got {weights.shape}")
+    if bool((weights < 0).any()):
+        raise OptionError(f"cov: {name} must not be negative")
 
 
 def _variables(x: Any, rowvar: bool) -> Tensor:

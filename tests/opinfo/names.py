@@ -31,6 +31,11 @@ NUMPY_MEANING = {
 # Error inputs of PyTorch's that gpugrad takes although NumPy has no such function or does not take those words: how
 # many, and why.
 ACCEPTED = {
+    "complex": (5, "parts of any real dtypes, and numbers, promote as they do elsewhere"),
+    "polar": (3, "parts of any real dtypes, and numbers, promote as they do elsewhere"),
+    "special.xlog1py": (1, "two numbers are taken, as by scipy.special.xlog1py"),
+    "special.zeta": (1, "two numbers are taken, as by scipy.special.zeta"),
+    "xlogy": (1, "two numbers are taken, as by scipy.special.xlogy"),
     "masked_fill": (1, "a value (1,) broadcasts, as in numpy.where"),
     "mean": (2, "of integers it is a float, and dtype=int64 truncates, as with numpy.mean"),
     "multinomial": (1, "integers are weights, as in numpy.random.multinomial"),

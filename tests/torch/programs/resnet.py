@@ -4,13 +4,10 @@ import io
 
 import numpy as np
 import torch
-import torch.backends.cudnn as cudnn
 import torch.nn as nn
 import torch.nn.functional as F
 import torch.optim as optim
 from start import fill
-
-cudnn.benchmark = True
 
 
 class BasicBlock(nn.Module):
