@@ -139,22 +139,6 @@ def float_power(input: Any, exponent: Any) -> Tensor:
 
 
 @means(in_place=True)
-def xlogy(input: Any, other: Any) -> Tensor:
-    """Return input * log(other), which is 0 where input is 0."""
-    zero = OPS["equal"](input, 0)
-    x, y = asarray(input), asarray(other)
-    safe = OPS["where"](zero, OPS["where"](OPS["isnan"](y), y, 1), y)
-    return OPS["multiply"](x, OPS["log"](safe))
-
-
-@means(in_place=True)
-def logit(input: Any, eps: float | None = None) -> Tensor:
-    """Return log(x / (1 - x)), of x moved into [eps, 1 - eps] if eps is given."""
-    x = input if eps is None else clamp(input, eps, 1 - eps)
-    return OPS["log"](x / (1 - x))
-
-
-@means(in_place=True)
 def frac(input: Any) -> Tensor:
     """Return the part behind the point, with the sign of the number."""
     return input - OPS["trunc"](input)
@@ -172,21 +156,6 @@ def nan_to_num(
 ) -> Tensor:
     """Return the elements with NaN and the infinities replaced."""
     return torch_meanings.nan_to_num(input, nan, posinf, neginf)
-
-
-@means()
-def logaddexp2(input: Any, other: Any) -> Tensor:
-    """Return log2(2^input + 2^other)."""
-    scale = float(np.log(2))
-    return OPS["logaddexp"](input * scale, other * scale) / scale
-
-
-@means(in_place=True)
-def sinc(input: Any) -> Tensor:
-    """Return sin(pi x) / (pi x), which is 1 at 0."""
-    zero = OPS["equal"](input, 0)
-    x = OPS["where"](zero, 1, input) * np.pi
-    return OPS["where"](zero, 1.0, OPS["sin"](x) / x)
 
 
 @means(in_place=True)

@@ -14,9 +14,9 @@ from ..language import TABLE, Meaning, means, passed_through
 
 _METHODS = (
     "fliplr flipud frexp inner isreal kron matrix_exp matrix_power mvlgamma nanquantile polygamma vdot angle conj "
-    "stft istft"
+    "stft istft logaddexp2"
 )
-_IN_PLACE = "digamma i0 lgamma nextafter"
+_IN_PLACE = "digamma i0 lgamma logit nextafter sinc xlogy"
 
 
 def _borrow(name: str, in_place: bool) -> None:

@@ -11,7 +11,7 @@ from ...autograd.convert import asarray
 from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
 from ...errors import OptionError
-from ...ops import torch_meanings
+from ...ops import arranging, sampled, torch_meanings
 from ...ops.einsum import einsum as numpy_einsum
 from ..language import means
 
@@ -187,27 +187,13 @@ tril_indices, triu_indices = _indices("tril_indices", np.tril_indices), _indices
 @means()
 def cov(input: Any, *, correction: int = 1, fweights: Any = None, aweights: Any = None) -> Tensor:
     """Return the covariances of variables, the rows, over observations, the columns."""
-    x = input if input.ndim > 1 else input[None]
-    counts = None if fweights is None and aweights is None else (1 if fweights is None else fweights)
-    if counts is None:
-        centered, total = x - OPS["mean"](x, axis=1, keepdims=True), x.shape[1] - correction
-        return OPS["squeeze"](OPS["matmul"](centered, OPS["swapaxes"](centered, axis1=0, axis2=1)) / total)
-    w = counts if aweights is None else counts * aweights
-    weight = OPS["sum"](w)
-    centered = x - OPS["sum"](x * w, axis=1, keepdims=True) / weight
-    lost = correction * (1 if aweights is None else OPS["sum"](w * aweights) / weight)
-    product = OPS["matmul"](centered * w, OPS["swapaxes"](centered, axis1=0, axis2=1))
-    return OPS["squeeze"](product / (weight - lost))
+    return arranging.cov(input, correction=correction, fweights=fweights, aweights=aweights)
 
 
 @means()
 def corrcoef(input: Any) -> Tensor:
     """Return the correlations of variables, the rows, over observations, the columns."""
-    c = cov(input)
-    if not c.ndim:
-        return c / c
-    deviation = OPS["sqrt"](OPS["diagonal"](c))
-    return OPS["clip"](c / deviation[:, None] / deviation, -1, 1)
+    return OPS["clip"](arranging.corrcoef(input), -1, 1)
 
 
 @means()
@@ -224,9 +210,7 @@ def cross(input: Any, other: Any, dim: int | None = None) -> Tensor:
 @means()
 def vander(x: Any, N: int | None = None, increasing: bool = False) -> Tensor:
     """Return the matrix of powers of x."""
-    count = x.shape[-1] if N is None else N
-    powers = np.arange(count) if increasing else np.arange(count)[::-1]
-    return OPS["stack"]([x * 0 + 1 if p == 0 else OPS["power"](x, int(p)) for p in powers], axis=-1)
+    return sampled.vander(x, N, increasing)
 
 
 @means()
