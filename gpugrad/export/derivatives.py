@@ -6,7 +6,7 @@ with respect to the inputs that are floating-point or complex. So the derivative
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,25 @@ class Flat:
             name = getattr(self.function, "__name__", repr(self.function))
             raise DTypeError(f"{name}: to be exported it must return a Tensor or a tuple of them, got {found!r}")
         return outputs
+
+
+class Place:
+    """Stands for a tensor in arguments that serve more than one call."""
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is Place
+
+    def __hash__(self) -> int:
+        return hash(Place)
+
+
+def frozen(nest: Any) -> Hashable:
+    """Return nested arguments as a key: 1, 1.0 and True are different ones."""
+    if isinstance(nest, dict):
+        return tuple((name, frozen(item)) for name, item in nest.items())
+    if isinstance(nest, (tuple, list)):
+        return (type(nest), *map(frozen, nest))
+    return type(nest), nest
 
 
 class Derivative:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from contextlib import suppress
+from functools import cache
 from typing import Any
 
 import jax
@@ -10,17 +12,23 @@ import numpy as np
 
 from ..autograd.convert import asarray
 from ..autograd.mode import no_grad
-from ..autograd.nests import tensors_in
+from ..autograd.nests import map_tensors, tensors_in
 from ..backend.dtypes import is_inexact
-from .derivatives import Derivative, Flat, outputs_of
+from .derivatives import Derivative, Flat, Place, frozen, outputs_of
 
 
 def exported(function: Callable) -> Callable:
-    """Return what `as_jax` gives."""
+    """Return what `as_jax` gives: calls that differ only in their arrays share what the first has found out."""
+    known: dict[Hashable, tuple[Flat, Any]] = {}
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        flat = Flat(function, (args, kwargs), jax.Array)
-        outputs = _lifted(flat)(*tensors_in((args, kwargs), jax.Array))
+        places = map_tensors(lambda _: Place(), (args, kwargs), jax.Array)
+        flat = Flat(function, places, Place)
+        made = flat, _lifted(flat)
+        with suppress(TypeError):  # of an argument that cannot be a key
+            made = known.setdefault(frozen(places), made)
+        flat, lifted = made
+        outputs = lifted(*tensors_in((args, kwargs), jax.Array))
         return outputs if flat.several else outputs[0]
 
     call.__name__ = call.__qualname__ = getattr(function, "__name__", "call")
@@ -29,7 +37,16 @@ def exported(function: Callable) -> Callable:
 
 
 def _lifted(function: Callable) -> Any:
-    """Return a flat function as one of JAX arrays; its derivative is lifted in the same way when it is asked for."""
+    """Return a flat function as one of JAX arrays; its derivative is lifted in the same way, once it is asked for."""
+
+    @cache
+    def shapes_of(inputs: tuple) -> tuple[jax.ShapeDtypeStruct, ...]:
+        made = outputs_of(function, inputs)
+        return tuple(jax.ShapeDtypeStruct(shape, jax.dtypes.canonicalize_dtype(dtype)) for shape, dtype in made)
+
+    @cache
+    def derivative(count: int) -> Any:
+        return _lifted(Derivative(function, count))
 
     def host(*arrays: Any) -> tuple[np.ndarray, ...]:
         with no_grad():
@@ -38,8 +55,7 @@ def _lifted(function: Callable) -> Any:
 
     @jax.custom_vjp
     def run(*arrays: Any) -> Any:
-        made = outputs_of(function, [(array.shape, array.dtype) for array in arrays])
-        shapes = tuple(jax.ShapeDtypeStruct(shape, jax.dtypes.canonicalize_dtype(dtype)) for shape, dtype in made)
+        shapes = shapes_of(tuple((array.shape, array.dtype) for array in arrays))
         return jax.pure_callback(host, shapes, *arrays, vmap_method="sequential")
 
     def forward(*arrays: Any) -> Any:
@@ -47,7 +63,7 @@ def _lifted(function: Callable) -> Any:
 
     def backward(arrays: Any, gradients: Any) -> Any:
         given = [g for g in gradients if is_inexact(g.dtype)]
-        made = iter(_lifted(Derivative(function, len(arrays)))(*arrays, *given))
+        made = iter(derivative(len(arrays))(*arrays, *given))
         return tuple(next(made) if is_inexact(a.dtype) else np.zeros(a.shape, jax.dtypes.float0) for a in arrays)
 
     run.defvjp(forward, backward)

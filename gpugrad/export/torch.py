@@ -22,7 +22,7 @@ from ..autograd.tensor import Tensor
 from ..backend.dtypes import bfloat16, is_inexact
 from ..errors import DTypeError
 from ..optional import need
-from .derivatives import Derivative, Flat, outputs_of, vector_jacobian
+from .derivatives import Derivative, Flat, Place, frozen, outputs_of, vector_jacobian
 
 
 def exported(function: Callable) -> Callable:
@@ -88,20 +88,16 @@ _functions: list[Any] = []
 _numbers: dict[Hashable, int] = {}
 
 
-class _Place:
-    """What `_PLACE` becomes in arguments, so that `Flat` finds the places of tensors."""
-
-
 def _numbered(function: Callable, arguments: Any) -> int:
     """Return the number under which `apply` knows a function with these arguments."""
     try:
-        key = (function, _frozen(arguments))
+        key = (function, frozen(arguments))
         known = _numbers.get(key)
     except TypeError:
         raise DTypeError(f"as_torch: under torch.compile, arguments must be hashable; got {arguments!r}") from None
     if known is None:
-        places = map_tensors(lambda text: _Place() if text == _PLACE else text, arguments, str)
-        known = _number(key, Flat(function, places, _Place))
+        places = map_tensors(lambda text: Place() if text == _PLACE else text, arguments, str)
+        known = _number(key, Flat(function, places, Place))
     return known
 
 
@@ -115,15 +111,6 @@ def _number(key: Hashable, function: Any) -> int:
     _functions.append(function)
     _numbers[key] = len(_functions) - 1
     return _numbers[key]
-
-
-def _frozen(nest: Any) -> Hashable:
-    """Return nested arguments as a key: 1, 1.0 and True are different ones."""
-    if isinstance(nest, dict):
-        return tuple((name, _frozen(item)) for name, item in nest.items())
-    if isinstance(nest, (tuple, list)):
-        return (type(nest), *map(_frozen, nest))
-    return type(nest), nest
 
 
 @torch.compiler.assume_constant_result

@@ -50,3 +50,12 @@ def test_several_inputs_and_outputs_integers_among_them():
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6)
     assert gg.argmax.as_jax()(x, axis=1).tolist() == jnp.argmax(x, axis=1).tolist()
+
+
+def test_shapes_are_tried_once():
+    calls = []
+    double = as_jax(lambda t, factor: calls.append(1) or t * factor)
+    for _ in range(3):
+        assert double(x, factor=2.0).shape == (2, 3)
+    assert len(calls) == 4  # one trial and three calls
+    assert double(x, factor=np.float32([1, 2, 3])).shape == (2, 3)  # an argument that cannot be a key
