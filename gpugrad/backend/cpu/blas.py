@@ -1,5 +1,5 @@
-"""Two things that NumPy's BLAS can do and NumPy does not offer: set the threads, and y = alpha x + beta y in one
-pass."""
+"""What NumPy's BLAS can do and NumPy does not offer: set the threads, y = alpha x + beta y in one pass, and say whether it
+multiplies small matrices where they lie."""
 
 import ctypes
 from collections.abc import Callable, Iterable, Iterator
@@ -8,6 +8,8 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+
+_IN_PLACE = {"SkylakeX", "Cooperlake", "SapphireRapids"}  # DGEMM_SMALL_MATRIX_PERMIT and its kin in OpenBLAS
 
 
 def get_num_threads() -> list[int]:
@@ -19,6 +21,11 @@ def set_num_threads(counts: Iterable[int]) -> None:
     """Set the number of threads of each BLAS library."""
     for (_, change), count in zip(_libraries(), counts, strict=True):
         change(count)
+
+
+def multiplies_in_place() -> bool:
+    """Return whether small products are computed straight from the caller's memory: by OpenBLAS's kernels for AVX-512."""
+    return any(getattr(library, "architecture", "") in _IN_PLACE for library in _controllers())
 
 
 def axpby(alpha: float, x: np.ndarray, beta: float, y: np.ndarray) -> bool:

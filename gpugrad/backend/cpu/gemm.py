@@ -1,21 +1,24 @@
 """Matrix products, cut over gpugrad's threads with BLAS on one thread each (see `threads` for why).
 
-A product is also cut into tiles. Up to a million multiply-adds OpenBLAS multiplies straight from the caller's memory; a
-larger product has both operands copied first, into an order of its own. With AVX-512, on one core, that is 110 against
-80 to 100 GFLOP/s, and NumPy's matmul walks over a grid of tiles by itself.
+With AVX-512 a product is also cut into tiles. OpenBLAS's kernels for it multiply up to a million multiply-adds straight
+from the caller's memory; a larger product has both operands copied first, into an order of its own. On one core that is
+110 against 80 to 100 GFLOP/s, and NumPy's matmul walks over a grid of tiles by itself. Its kernels for AVX2 always copy,
+and each tile would copy again.
 """
 
+import sys
 from collections.abc import Callable
+from functools import cache
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from . import memory, threads
+from . import blas, memory, threads
 
 ONE_THREAD = 1 << 18  # multiply-adds up to which a BLAS uses one thread anyway
 SHARE = 3 << 20  # multiply-adds that are worth a thread
-TILE = 10**6  # multiply-adds of a tile, up to which OpenBLAS copies no operand
+TILE = 10**6  # multiply-adds of a tile, up to which OpenBLAS copies no operand, where it can multiply without a copy
 UNIT = 12  # rows that OpenBLAS multiplies at a time, so a tile has a multiple of them
 # (Rows, columns) of a tile that is narrower than the product, by whether both operands are contiguous along their rows.
 SIDES = {True: (16, 64), False: (32, 32)}
@@ -129,7 +132,7 @@ def multiply(x: np.ndarray, w: np.ndarray, out: np.ndarray) -> None:
 def transposed(x: np.ndarray, y: np.ndarray, out: np.ndarray) -> None:
     """Compute out = x^T y for x (..., M, K) and y (..., M, N), as a sum over pieces of rows if K and N are small."""
     rows, work = x.shape[-2], x.shape[-1] * y.shape[-1]
-    size = _piece_size(rows, TILE // max(1, work))
+    size = _piece_size(rows, _most() // max(1, work))
     if not DEEP <= size < rows:
         multiply(x.swapaxes(-1, -2), y, out)
         return
@@ -140,10 +143,16 @@ def transposed(x: np.ndarray, y: np.ndarray, out: np.ndarray) -> None:
         out += x[..., whole:, :].swapaxes(-1, -2) @ y[..., whole:, :]
 
 
+@cache
+def _most() -> int:
+    """Return how many multiply-adds are best computed at once."""
+    return TILE if blas.multiplies_in_place() else sys.maxsize
+
+
 def _tile(x: np.ndarray, w: np.ndarray) -> tuple[int, int]:
     """Return (rows, columns) of a tile of x @ w; those of the whole product if smaller tiles would not be faster."""
     (rows, inner), columns = x.shape[-2:], w.shape[-1]
-    area = TILE // max(1, inner)
+    area = _most() // max(1, inner)
     if rows * columns > area:
         if columns * UNIT <= area and w.strides[-1] == w.itemsize:
             return min(rows, area // columns // UNIT * UNIT), columns
