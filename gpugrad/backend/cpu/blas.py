@@ -1,5 +1,5 @@
-"""What NumPy's BLAS can do and NumPy does not offer: set the threads, y = alpha x + beta y in one pass, and say whether it
-multiplies small matrices where they lie."""
+"""What NumPy's BLAS can do and NumPy does not offer: set the threads, y = alpha x + beta y in one pass, and say whether
+it multiplies small matrices where they lie."""
 
 import ctypes
 from collections.abc import Callable, Iterable, Iterator
@@ -24,7 +24,7 @@ def set_num_threads(counts: Iterable[int]) -> None:
 
 
 def multiplies_in_place() -> bool:
-    """Return whether small products are computed straight from the caller's memory: by OpenBLAS's kernels for AVX-512."""
+    """Return whether OpenBLAS multiplies small matrices straight from the caller's memory: its AVX-512 kernels do."""
     return any(getattr(library, "architecture", "") in _IN_PLACE for library in _controllers())
 
 

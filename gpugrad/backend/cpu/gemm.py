@@ -2,8 +2,8 @@
 
 With AVX-512 a product is also cut into tiles. OpenBLAS's kernels for it multiply up to a million multiply-adds straight
 from the caller's memory; a larger product has both operands copied first, into an order of its own. On one core that is
-110 against 80 to 100 GFLOP/s, and NumPy's matmul walks over a grid of tiles by itself. Its kernels for AVX2 always copy,
-and each tile would copy again.
+110 against 80 to 100 GFLOP/s, and NumPy's matmul walks over a grid of tiles by itself. OpenBLAS's kernels for AVX2 copy
+always, so there each tile would be copied once more.
 """
 
 import sys
