@@ -7,6 +7,7 @@ from ..nn.functional import binary_cross_entropy_with_logits
 from ..ops.creation import ones_like, zeros_like
 from ..ops.random import randn
 from ..optim import Adam
+from ..optim.swa_utils import AveragedModel, get_ema_avg_fn
 from ..train import DigitGeneration, Trainer, with_label
 from ..viz import curves
 
@@ -15,13 +16,15 @@ class Adversaries(Trainer):
     """Steps of the discriminator D and the generator G in turn.
 
     D descends -log D(x) - log(1 - D(G(z))), then G descends -log D(G(z)), both given the label (Goodfellow et al. 2014;
-    Mirza and Osindero 2014).
+    Mirza and Osindero 2014). `averaged` follows G slowly: G itself goes in circles round the equilibrium (Yazici et al.
+    2019, "The unusual effectiveness of averaging in GAN training").
     """
 
     def __init__(self, networks: ModuleDict, optimizers: tuple[Adam, Adam], noise: int, **kwargs):
         super().__init__(networks, optimizers[0], **kwargs)
         self.descent, self.noise = optimizers[1], noise
         self.generator, self.discriminator = networks["generator"], networks["discriminator"]
+        self.averaged = networks["averaged"]
         self.of_generator: list[float] = []
 
     def made(self, labels: Tensor) -> Tensor:
@@ -45,6 +48,7 @@ class Adversaries(Trainer):
         descended = binary_cross_entropy_with_logits(answers, ones_like(answers))
         descended.backward()
         self.descent.step()
+        self.averaged.update_parameters(self.generator)
         self.of_generator.append(descended.item())
         return loss
 
@@ -81,17 +85,18 @@ class GAN(DigitGeneration):
             Dropout(0.3),
             Linear(128, 1),
         )
-        return {"generator": generator, "discriminator": discriminator}
+        averaged = AveragedModel(generator, avg_fn=get_ema_avg_fn(0.995), use_buffers=True)
+        return {"generator": generator, "averaged": averaged, "discriminator": discriminator}
 
     def train_networks(self) -> None:
-        pair = ModuleDict({name: self.model[name] for name in ("generator", "discriminator")})
+        networks = ModuleDict({name: self.model[name] for name in ("generator", "averaged", "discriminator")})
         optimizers = tuple(
-            Adam(pair[name].parameters(), lr=self.lr, betas=(0.5, 0.999)) for name in ("discriminator", "generator")
+            Adam(networks[name].parameters(), lr=self.lr, betas=(0.5, 0.999)) for name in ("discriminator", "generator")
         )
-        trainer = self.trainer(pair, optimizers, self.noise, kind=Adversaries)
+        trainer = self.trainer(networks, optimizers, self.noise, kind=Adversaries)
         self.fit(trainer, self.loader(), name="adversaries")
         curves({"discriminator": trainer.losses, "generator": trainer.of_generator}, self.picture("losses"), log=False)
 
     def samples(self, labels: Tensor) -> Tensor:
         noise = randn(len(labels), self.noise, device=self.device)
-        return self.model["generator"](with_label(noise, labels)).reshape(-1, 1, 8, 8)
+        return self.model["averaged"](with_label(noise, labels)).reshape(-1, 1, 8, 8)

@@ -19,6 +19,7 @@ from ..optim import Adam
 from ..viz import image_grid
 from .classification import AugmentedTrainer, accuracy
 from .recipe import Goal, Recipe
+from .schedules import falling
 
 
 class DigitGeneration(Recipe):
@@ -79,12 +80,14 @@ class DigitGeneration(Recipe):
         return ModuleDict({"classifier": classifier, **self.networks()})
 
     def train(self) -> None:
-        classifier = self.model["classifier"]
+        classifier, loader = self.model["classifier"], self.loader()
+        optimizer = Adam(classifier.parameters(), lr=2e-3)
+        schedule = falling(optimizer, self.classifier_epochs * len(loader) + 1)
         trainer = self.trainer(
-            RandomAffine(degrees=10, translate=0.08), classifier, Adam(classifier.parameters(), lr=2e-3), cross_entropy,
-            kind=AugmentedTrainer,
+            RandomAffine(degrees=10, translate=0.08), classifier, optimizer, cross_entropy, scheduler=schedule,
+            scheduled="step", kind=AugmentedTrainer,
         )  # fmt: skip
-        self.fit(trainer, self.loader(), self.classifier_epochs, name="classifier")
+        self.fit(trainer, loader, self.classifier_epochs, name="classifier")
         manual_seed(self.options.seed)
         self.train_networks()
 
