@@ -105,7 +105,7 @@ def test_numpy_computes_if_numba_is_missing(afresh, monkeypatch):
     monkeypatch.setattr(loops, "_failures", [])
 
     def missing(name):
-        raise compiler.PackageNotFoundError(name)
+        raise ModuleNotFoundError(name=name)
 
     monkeypatch.setattr(compiler, "version", missing)
     assert doctors_word() == "NumPy computes all: numba is missing: pip install 'gpugrad[fast]'"

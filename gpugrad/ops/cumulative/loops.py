@@ -9,24 +9,24 @@ from ...backend.cpu.loops import Cube, Int, Rows, loop
 @loop
 def sums_of_lanes(x: Cube, start: Int, stop: Int, out: Cube):
     for i in range(x.shape[0]):
-        first, into = x[i, 0], out[i, 0]
-        for k in range(start, stop):
+        first, into = x[i, 0, start:stop], out[i, 0, start:stop]
+        for k in range(stop - start):
             into[k] = first[k]
         for j in range(1, x.shape[1]):
-            value, before, into = x[i, j], out[i, j - 1], out[i, j]
-            for k in range(start, stop):
+            value, before, into = x[i, j, start:stop], out[i, j - 1, start:stop], out[i, j, start:stop]
+            for k in range(stop - start):
                 into[k] = before[k] + value[k]
 
 
 @loop
 def products_of_lanes(x: Cube, start: Int, stop: Int, out: Cube):
     for i in range(x.shape[0]):
-        first, into = x[i, 0], out[i, 0]
-        for k in range(start, stop):
+        first, into = x[i, 0, start:stop], out[i, 0, start:stop]
+        for k in range(stop - start):
             into[k] = first[k]
         for j in range(1, x.shape[1]):
-            value, before, into = x[i, j], out[i, j - 1], out[i, j]
-            for k in range(start, stop):
+            value, before, into = x[i, j, start:stop], out[i, j - 1, start:stop], out[i, j, start:stop]
+            for k in range(stop - start):
                 into[k] = before[k] * value[k]
 
 
