@@ -41,6 +41,7 @@ from .group import (
 )
 from .pipeline import GPTStage, ScheduleGPipe
 from .ring import ring_attention
+from .rooted import gather, reduce, scatter
 from .sampler import DistributedSampler
 from .sharded import FullyShardedDataParallel
 from .sync_batch_norm import SyncBatchNorm
@@ -59,7 +60,7 @@ __all__ = [
     "ProcessGroup", "ReduceOp", "RowParallelLinear", "ScheduleGPipe", "SyncBatchNorm", "VocabParallelEmbedding",
     "Work", "ZeroRedundancyOptimizer", "all_gather", "all_gather_into_tensor", "all_gather_object", "all_reduce",
     "all_to_all", "all_to_all_single", "barrier", "broadcast", "broadcast_object_list", "destroy_process_group",
-    "functional", "get_backend", "get_rank", "get_world_size", "init_process_group", "irecv", "is_available",
-    "is_initialized", "isend", "load_sharded", "new_group", "parallelize_gpt", "recv", "reduce_scatter",
-    "reduce_scatter_tensor", "ring_attention", "save_sharded", "send", "vocab_parallel_cross_entropy",
+    "functional", "gather", "get_backend", "get_rank", "get_world_size", "init_process_group", "irecv", "is_available",
+    "is_initialized", "isend", "load_sharded", "new_group", "parallelize_gpt", "recv", "reduce", "reduce_scatter",
+    "reduce_scatter_tensor", "ring_attention", "save_sharded", "scatter", "send", "vocab_parallel_cross_entropy",
 ]  # fmt: skip

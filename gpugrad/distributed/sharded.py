@@ -93,9 +93,10 @@ class FullyShardedDataParallel(Module):
     """Calls `module`; each rank keeps a part of its parameters, which are gathered for as long as they are needed.
 
     The parameters are those of the ranks' shards: give `parameters()` to an optimizer after this. Gradients are means
-    over the ranks, as in `DistributedDataParallel`. unit: a class of modules, or a tuple of them, which are gathered
-    one by one (a Transformer's blocks, say); what is in none of them is one more unit. reshard_after_forward=False
-    keeps gathered parameters until backward, which then computes nothing anew. All ranks start with rank 0's values.
+    over the ranks, as in `DistributedDataParallel`. unit: which modules are gathered one by one (a Transformer's
+    blocks, say): a class, a tuple of classes, or a function that says it of a module; what is in none of them is one
+    more unit. reshard_after_forward=False keeps gathered parameters until backward, which then computes nothing anew.
+    All ranks start with rank 0's values.
 
     Raises OptionError for parameters of several dtypes or devices in a unit, or one that two units share.
 
@@ -113,14 +114,16 @@ class FullyShardedDataParallel(Module):
         module: Module,
         process_group: ProcessGroup | None = None,
         *,
-        unit: type[Module] | tuple[type[Module], ...] = (),
+        unit: type[Module] | tuple[type[Module], ...] | Callable[[Module], bool] = (),
         reshard_after_forward: bool = True,
     ):
         super().__init__()
         self.group, self.reshard_after_forward = of(process_group), reshard_after_forward
         self._order = list(module.state_dict())
         self.units = [
-            Unit(inner, places, names, self.group) for inner, places, names in _find_units(module, unit) if places
+            Unit(inner, places, names, self.group)
+            for inner, places, names in _find_units(module, _chooses(unit))
+            if places
         ]
         if not self.units:
             raise OptionError("FullyShardedDataParallel: the module has no parameters")
@@ -222,13 +225,20 @@ class FullyShardedDataParallel(Module):
         return [join(path, name) for path, m in walked for name in m._parameters if (id(m), name) in known]
 
 
-def _find_units(module: Module, kinds: Any) -> list[tuple[Module, dict[Parameter, Places], list[str]]]:
+def _chooses(unit: Any) -> Callable[[Module], bool]:
+    """Return whether a module is a unit, as a function of it."""
+    return (lambda inner: isinstance(inner, unit)) if isinstance(unit, (type, tuple)) else unit
+
+
+def _find_units(
+    module: Module, chosen: Callable[[Module], bool]
+) -> list[tuple[Module, dict[Parameter, Places], list[str]]]:
     """Return (module, its parameters' places, their names) of each unit, the outermost last."""
     owner: dict[int, Module] = {}  # the unit of each module
     units: list[Module] = [module]
 
     def visit(inner: Module, unit: Module) -> None:
-        if inner is not module and isinstance(inner, kinds) and any(True for _ in inner.parameters()):
+        if inner is not module and chosen(inner) and any(True for _ in inner.parameters()):
             unit = inner
             units.append(inner)
         owner[id(inner)] = unit

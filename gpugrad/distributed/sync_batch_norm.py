@@ -32,11 +32,11 @@ class SyncBatchNorm(BatchNorm2d):
         self.process_group = process_group
 
     def forward(self, input: Tensor) -> Tensor:
-        if not self.training and self.running_mean is not None:
+        group = of(self.process_group)
+        if group.size == 1 or not self.training and self.running_mean is not None:
             return super().forward(input)
         self._check(input)
         axes, wide = (0, *range(2, input.ndim)), (1, -1, *(1,) * (input.ndim - 2))
-        group = of(self.process_group)
         own = full((1,), math.prod(input.shape) // max(input.shape[1], 1), dtype=input.dtype, device=input.device)
         count = all_reduce(own, group=group)
         mean = all_reduce(input.sum(axis=axes), group=group) / count
@@ -73,7 +73,7 @@ class SyncBatchNorm(BatchNorm2d):
         """
         if not isinstance(module, Module):
             raise OptionError(f"convert_sync_batchnorm: expected a Module, got {type(module).__name__}")
-        if type(module) in (BatchNorm1d, BatchNorm2d, BatchNorm3d):
+        if vars(type(module)).get("_shared", type(module)) in (BatchNorm1d, BatchNorm2d, BatchNorm3d):
             made = cls.__new__(cls)
             vars(made).update(vars(module), process_group=process_group)
             return made

@@ -45,7 +45,9 @@ def main() -> None:
 
 
 def _bind(rank: int, settings: dict) -> None:
-    """Give this rank its cores and its device."""
+    """Give this rank its cores and its device, and torchrun's names for its place."""
+    ranks = str(len(settings["cores"]))
+    os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=ranks, LOCAL_WORLD_SIZE=ranks)
     cores = settings["cores"][rank]
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, cores)

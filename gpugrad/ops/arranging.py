@@ -7,6 +7,7 @@ import numpy as np
 from ..autograd.convert import asarray
 from ..autograd.tensor import Tensor
 from ..errors import DTypeError, OptionError, ShapeError
+from . import torch_meanings
 from .elementwise import where
 from .index import take
 from .join import concatenate, split, vstack
@@ -14,6 +15,7 @@ from .reduce import mean
 from .shape import broadcast_to, moveaxis, ravel, reshape
 from .sort import argsort, isin, sort, unique
 from .statistics import average
+from .torch_names import flag_fourth, or_torch
 
 __all__ = [
     "argpartition", "array_equiv", "block", "copyto", "corrcoef", "cov", "dsplit", "fill_diagonal", "histogram2d",
@@ -330,6 +332,7 @@ def place(x: Tensor, mask: Any, vals: Any) -> None:
     x[mask] = take(vals, np.arange(int(mask.sum().item())) % vals.shape[0])
 
 
+@or_torch("index source accumulate", torch_meanings.put, flag_fourth)
 def put(x: Tensor, ind: Any, v: Any) -> None:
     """Write the values v into a Tensor at these places of the flattened array, repeated if they are too few.
 

@@ -8,11 +8,13 @@ import numpy as np
 from ..autograd.convert import asarray, raw
 from ..autograd.tensor import Tensor
 from ..errors import DTypeError, ShapeError
+from . import torch_meanings
 from .elementwise import where
 from .index import take
 from .join import concatenate, stack
 from .reduce import max, min
 from .shape import broadcast_arrays, broadcast_to, moveaxis, ravel, reshape
+from .torch_names import or_torch, two_ints
 
 __all__ = [
     "append", "apply_along_axis", "apply_over_axes", "choose", "compress", "delete", "ediff1d", "extract", "insert",
@@ -107,6 +109,7 @@ def trim_zeros(x, trim="fb"):
     return x[int(first) : int(places[-1]) + 1 if "b" in trim.lower() else None]
 
 
+@or_torch("dim index", torch_meanings.select, two_ints)
 def select(condlist, choicelist, default=0):
     """Return elementwise the choice of the first condition that holds, else `default`.
 

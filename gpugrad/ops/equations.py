@@ -5,6 +5,7 @@ from typing import Any
 
 from ..autograd.convert import asarray
 from ..autograd.op import xp
+from ..autograd.signature import torch_words
 from ..autograd.tensor import Tensor
 from ..errors import ShapeError
 from .decompose import svdvals
@@ -49,6 +50,7 @@ def tensorinv(x: Any, ind: int = 2) -> Tensor:
     return inv(x.reshape(prod(first), prod(rest))).reshape(*rest, *first)
 
 
+@torch_words
 def tensorsolve(a: Any, b: Any, axes: Any = None) -> Tensor:
     """Return the X with `tensordot(a, X, X.ndim) = b`; `axes` of a are moved to its end first.
 
@@ -57,8 +59,7 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Tensor:
     """
     a, b = asarray(a), asarray(b)
     if axes is not None:
-        for axis in axes:
-            a = moveaxis(a, axis, -1)
+        a = moveaxis(a, axes, range(-len(axes), 0))
     shape = a.shape[b.ndim :]
     if prod(shape) != prod(b.shape) or prod(a.shape[: b.ndim]) != prod(b.shape):
         raise ShapeError(f"tensorsolve: a {a.shape} does not map {shape} to b {b.shape}")

@@ -9,9 +9,11 @@ from ..autograd.convert import asarray, tensor
 from ..autograd.op import OPS
 from ..autograd.tensor import Tensor
 from ..errors import OutOfRangeError, ShapeError
+from . import torch_meanings
 from .creation import eye, linspace, ones
 from .elementwise import copysign, log10, power
 from .shape import reshape
+from .torch_names import or_torch
 
 __all__ = [
     "array", "asanyarray", "ascontiguousarray", "asfortranarray", "diag_indices", "diag_indices_from", "fromfunction",
@@ -137,6 +139,7 @@ def _tensors(arrays: Any) -> tuple[Tensor, ...]:
     return tuple(tensor(a) for a in arrays)
 
 
+@or_torch("row col offset dtype device", torch_meanings.places_of(np.tril_indices))
 def tril_indices(n: int, k: int = 0, m: int | None = None) -> tuple[Tensor, Tensor]:
     """Return the rows and the columns of the elements on and below diagonal k of an (n, m) matrix.
 
@@ -147,6 +150,7 @@ def tril_indices(n: int, k: int = 0, m: int | None = None) -> tuple[Tensor, Tens
     return rows, columns
 
 
+@or_torch("row col offset dtype device", torch_meanings.places_of(np.triu_indices))
 def triu_indices(n: int, k: int = 0, m: int | None = None) -> tuple[Tensor, Tensor]:
     """Return the rows and the columns of the elements on and above diagonal k of an (n, m) matrix.
 

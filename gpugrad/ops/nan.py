@@ -7,13 +7,16 @@ import numpy as np
 from ..autograd.convert import asarray
 from ..autograd.signature import torch_words
 from ..autograd.tensor import Tensor
-from ..errors import ShapeError
+from ..errors import OptionError, ShapeError
+from . import torch_meanings
 from .cumulative import cumprod, cumsum
 from .elementwise import sqrt, where
 from .reduce import all, argmax, argmin, max, min, prod, sum
 from .shape import moveaxis
 from .sort import sort
 from .statistics import nanmean
+from .torch_meanings import BETWEEN
+from .torch_names import flag_third, or_torch
 
 __all__ = [
     "nanargmax", "nanargmin", "nancumprod", "nancumsum", "nanmax", "nanmedian", "nanmin", "nanpercentile", "nanprod",
@@ -139,15 +142,17 @@ def nanstd(x, axis=None, dtype=None, ddof=0, *, keepdims=False, correction=None)
 
 
 @torch_words
-def nanquantile(x, q, axis=None, *, keepdims=False):
-    """Return the values below which the fractions q of the numbers lie, by linear interpolation; NaN where there are
-    none.
+def nanquantile(x, q, axis=None, *, keepdims=False, interpolation="linear"):
+    """Return the values below which the fractions q of the numbers lie; NaN where there are none.
 
-    q's shape comes first in the result.
+    interpolation: what is between two numbers: "linear", "lower", "higher", "midpoint" or "nearest". q's shape comes
+    first in the result. Raises OptionError for another interpolation, ShapeError for q outside [0, 1].
 
     >>> gg.nanquantile(gg.tensor([1.0, float("nan"), 2.0]), 0.5)
     tensor(1.5)
     """
+    if interpolation not in BETWEEN:
+        raise OptionError(f"nanquantile: interpolation is one of {', '.join(BETWEEN)}, got {interpolation!r}")
     x = asarray(x)
     axes = range(x.ndim) if axis is None else [axis % x.ndim] if isinstance(axis, int) else [i % x.ndim for i in axis]
     rest = [i for i in range(x.ndim) if i not in axes]
@@ -157,11 +162,11 @@ def nanquantile(x, q, axis=None, *, keepdims=False):
         raise ShapeError(f"nanquantile: quantiles are between 0 and 1, got {q}")
     count = (rows == rows).sum(axis=-1, keepdims=True)  # NaN is sorted to the end
     place = fraction.reshape(-1) * (where(count > 0, count, 1) - 1)
-    low = place.floor().to("int64")
-    high = where(low + 1 < count, low + 1, low)
-    weight = place - low
+    place = place.round() if interpolation == "nearest" else place
+    low, high = place.floor().to("int64"), place.ceil().to("int64")
+    weight = place - low if BETWEEN[interpolation] is None else BETWEEN[interpolation]
     below, above = (rows.take_along_axis(i, axis=-1) for i in (low, high))
-    out = moveaxis(below + where(weight == 0, 0, above - below) * weight, -1, 0)
+    out = moveaxis(below + where(low == high, 0, above - below) * weight, -1, 0)
     kept = [1 if i in axes else n for i, n in enumerate(x.shape)]
     return out.reshape(fraction.shape + tuple(kept if keepdims else [x.shape[i] for i in rest]))
 
@@ -175,7 +180,7 @@ def nanpercentile(x, q, axis=None, *, keepdims=False):
     return nanquantile(x, np.asarray(q) / 100, axis=axis, keepdims=keepdims)
 
 
-@torch_words
+@or_torch("dim keepdim", torch_meanings.nanmedian, flag_third)
 def nanmedian(x, axis=None, *, keepdims=False):
     """Return the middle number over `axis`, or the mean of the two in the middle; NaN where there is none.
 

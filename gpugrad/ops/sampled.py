@@ -15,6 +15,7 @@ from .pad import pad
 from .reduce import sum
 from .shape import ravel, reshape
 from .sort import searchsorted
+from .torch_names import or_torch
 
 __all__ = [
     "bartlett", "blackman", "convolve", "correlate", "gradient", "hamming", "hanning", "interp", "kaiser", "polyadd",
@@ -87,6 +88,14 @@ def interp(x, xp, fp, left=None, right=None, period=None):
     return where(x > xp[-1], fp[-1] if right is None or period is not None else right, inner)
 
 
+def every_gradient(x: Any, *, spacing: Any = 1, dim: Any = None, edge_order: int = 1) -> tuple[Tensor, ...]:
+    """Return PyTorch's `gradient`: a tuple, also for one axis; `spacing` holds what `varargs` are."""
+    spacings = spacing if isinstance(spacing, (tuple, list)) else (1 if spacing is None else spacing,)
+    made = gradient(x, *spacings, axis=dim, edge_order=edge_order)
+    return made if isinstance(made, tuple) else (made,)
+
+
+@or_torch("spacing dim", every_gradient)
 def gradient(x, *varargs, axis=None, edge_order=1) -> Any:
     """Return the derivative of sampled values along each axis (or those in `axis`), by central differences.
 

@@ -5,6 +5,8 @@ from functools import wraps
 from itertools import accumulate
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..autograd.convert import asarray
 from ..autograd.op import OPS
 from ..autograd.tensor import Tensor
@@ -105,13 +107,23 @@ def median(x: Any, dim: int, keepdim: bool = False) -> Extremum:
     return _picked(x, indices, dim, keepdim)
 
 
-_BETWEEN = {"linear": None, "lower": 0.0, "higher": 1.0, "midpoint": 0.5, "nearest": None}
+@_also_without_axes
+def nanmedian(x: Any, dim: int, keepdim: bool = False) -> Extremum:
+    """Return the lower of the two values in the middle of those that are not NaN, and where it is."""
+    x = asarray(x)
+    nans = OPS["isnan"](x.detach())
+    rank = OPS["clip"]((x.shape[dim] - OPS["sum"](nans, axis=dim, keepdims=True) - 1) // 2, 0)
+    order = OPS["argsort"](OPS["where"](nans, float("inf"), x.detach()), axis=dim)
+    return _picked(x, OPS["take_along_axis"](order, rank, axis=dim), dim, keepdim)
+
+
+BETWEEN = {"linear": None, "lower": 0.0, "higher": 1.0, "midpoint": 0.5, "nearest": None}
 
 
 def quantile(x: Any, q: Any, dim: int | None = None, keepdim: bool = False, *, interpolation: str = "linear") -> Tensor:
     """Return the values below which the fractions q of x lie, differentiable with respect to q too."""
-    if interpolation not in _BETWEEN:
-        raise OptionError(f"quantile: interpolation is one of {', '.join(_BETWEEN)}, got {interpolation!r}")
+    if interpolation not in BETWEEN:
+        raise OptionError(f"quantile: interpolation is one of {', '.join(BETWEEN)}, got {interpolation!r}")
     x = asarray(x)
     q = asarray(q, dtype=x.dtype, device=x.device)
     if not bool(((q >= 0) & (q <= 1)).all()):
@@ -120,7 +132,7 @@ def quantile(x: Any, q: Any, dim: int | None = None, keepdim: bool = False, *, i
     place = q * (rows.shape[-1] - 1)
     place = OPS["round"](place) if interpolation == "nearest" else place
     low, high = (OPS[name](place.detach()) for name in ("floor", "ceil"))
-    part = OPS["subtract"](place, low) if _BETWEEN[interpolation] is None else _BETWEEN[interpolation]
+    part = OPS["subtract"](place, low) if BETWEEN[interpolation] is None else BETWEEN[interpolation]
     ordered = OPS["sort"](rows)
     below, above = (OPS["take"](ordered, at.to(dtype="int64"), axis=-1) for at in (low, high))
     out = below + (above - below) * part
@@ -222,6 +234,32 @@ def squeeze(x: Any, dim: Any) -> Tensor:
     x = asarray(x)
     axes = [axis for axis in (dim if isinstance(dim, (tuple, list)) else (dim,)) if x.shape[axis] == 1]
     return OPS["squeeze"](x, axis=tuple(axes))
+
+
+def select(x: Any, dim: int, index: int) -> Tensor:
+    """Return the slice `index` along `dim`, without this axis."""
+    x = asarray(x)
+    return x[(slice(None),) * (dim % x.ndim) + (int(index),)]
+
+
+def put(x: Any, index: Any, source: Any, accumulate: bool = False) -> Tensor:
+    """Return x with the elements `index` of its flat form replaced by those of `source`, or with these added."""
+    x, places = asarray(x), asarray(index).detach().reshape(-1)
+    values = asarray(source, dtype=x.dtype, device=x.device).reshape(-1)
+    if accumulate:
+        return OPS["index_add"](x.reshape(-1), places, values, axis=0).reshape(x.shape)
+    out = x.reshape(-1).clone()
+    out[places] = values
+    return out.reshape(x.shape)
+
+
+def places_of(where: Callable) -> Callable:
+    """Return PyTorch's `tril_indices` or `triu_indices`, `where` being NumPy's: a row of rows and one of columns."""
+
+    def call(row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None) -> Tensor:
+        return asarray(np.stack(where(row, offset, col)).astype(np.int64), dtype=dtype, device=device)
+
+    return call
 
 
 def svd(x: Any, some: bool | None = None, compute_uv: bool = True, *, full_matrices: bool | None = None) -> Any:

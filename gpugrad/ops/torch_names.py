@@ -26,17 +26,17 @@ class Clash(NamedTuple):
     positions: Callable[[tuple], bool] | None = None
 
 
-def _flag_third(rest: tuple) -> bool:
-    """(x, dim, True): NumPy has no bool in that place."""
+def flag_third(rest: tuple) -> bool:
+    """Return whether the third argument is a bool: (x, dim, True); NumPy has none in that place."""
     return len(rest) > 1 and isinstance(rest[1], bool)
 
 
 def _array_or_flag(rest: tuple) -> bool:
-    return torch.is_array(rest[0]) or _flag_third(rest)
+    return torch.is_array(rest[0]) or flag_third(rest)
 
 
 def _flag(rest: tuple) -> bool:
-    return isinstance(rest[0], bool) or _flag_third(rest)
+    return isinstance(rest[0], bool) or flag_third(rest)
 
 
 def _int(rest: tuple) -> bool:
@@ -52,8 +52,14 @@ def _graph(rest: tuple) -> bool:
     return isinstance(rest[0], Tensor) and rest[0].requires_grad
 
 
-def _two_ints(rest: tuple) -> bool:
+def two_ints(rest: tuple) -> bool:
+    """Return whether the arguments behind the first are two ints."""
     return len(rest) == 2 and all(isinstance(axis, int) for axis in rest)
+
+
+def flag_fourth(rest: tuple) -> bool:
+    """Return whether the fourth argument is a bool."""
+    return len(rest) > 2 and isinstance(rest[2], bool)
 
 
 CLASHES: dict[str, Clash] = {}
@@ -91,14 +97,20 @@ def _both(
     return by_form(name, numpy_meaning)
 
 
+def or_torch(words: str, torch_meaning: Callable, positions: Callable[[tuple], bool] | None = None) -> Callable:
+    """Return the decorator that gives a function with NumPy's meaning PyTorch's too, as the functions below have it;
+    modules that are imported when they are needed use it."""
+    return lambda numpy_meaning: _both(numpy_meaning, words, torch_meaning, positions)
+
+
 max = _both(reduce.max, "dim keepdim other", torch.extremum("max"), _array_or_flag)
 min = _both(reduce.min, "dim keepdim other", torch.extremum("min"), _array_or_flag)
 cummax = _both(cumulative.cummax, "dim", torch.running_extremum("cummax"), _int)
 cummin = _both(cumulative.cummin, "dim", torch.running_extremum("cummin"), _int)
-median = _both(statistics.median, "dim keepdim", torch.median, _flag_third)
+median = _both(statistics.median, "dim keepdim", torch.median, flag_third)
 quantile = _both(statistics.quantile, "dim keepdim interpolation", torch.quantile, _graph)
-sort = _both(sorting.sort, "dim descending", torch.sort, _flag_third)
-argsort = _both(sorting.argsort, "dim", torch.argsort, _flag_third)
+sort = _both(sorting.sort, "dim descending", torch.sort, flag_third)
+argsort = _both(sorting.argsort, "dim", torch.argsort, flag_third)
 nonzero = _both(sorting.nonzero, "as_tuple", torch.nonzero)
 var = _both(reduce.var, "dim unbiased keepdim", torch.deviation("var"), _flag)
 std = _both(reduce.std, "dim unbiased keepdim", torch.deviation("std"), _flag)
@@ -107,7 +119,7 @@ tensordot = _both(linalg.tensordot, "dims", torch.product_over)
 norm = _both(linalg.norm, "p", torch.norm)
 svd = _both(linalg.svd, "some compute_uv", torch.svd)
 split = _both(join.split, "dim split_size split_size_or_sections", torch.split)
-transpose = _both(shape.transpose, "dim0 dim1", torch.transpose, _two_ints)
+transpose = _both(shape.transpose, "dim0 dim1", torch.transpose, two_ints)
 squeeze = _both(shape.squeeze, "dim", torch.squeeze)
 index_add = _both(index.index_add, "dim index alpha", torch.added_at("index_add"), _int)
 scatter_add = _both(index.scatter_add, "dim index src", torch.added_at("scatter_add"), _int)

@@ -62,7 +62,7 @@ get_default_dtype, set_default_dtype = _dtypes.default_dtype, _dtypes.set_defaul
 
 _MODULES = frozenset(
     "nn optim utils autograd amp cuda distributions fft linalg special functional random types tensor storage func "
-    "hub multiprocessing".split()
+    "hub multiprocessing distributed".split()
 ) | {path for path in (*_inert.NAMES, *_inert.SAME) if "." not in path}
 _OTHER_NAMES = {
     "pow_": "pow", "get_default_device": "default_device", "promote_types": "promote", "row_stack": "vstack",

@@ -87,10 +87,7 @@ NAMES: dict[str, dict[str, Any]] = {
     "_dynamo": {"disable": _quietly, "allow_in_graph": _quietly, "reset": _nothing, "config": ModuleType("config")},
     "_dynamo.utils": {"is_compile_supported": _no},
     "compiler": {"disable": _quietly, "is_compiling": _no, "reset": _nothing, "allow_in_graph": _quietly},
-    "distributed": {
-        "is_available": _no, "is_initialized": _no, "get_rank": lambda *a: 0, "get_world_size": lambda *a: 1,
-        "barrier": _nothing, "init_process_group": _nothing, "destroy_process_group": _nothing,
-    },
+    "distributed.elastic.multiprocessing.errors": {"record": _quietly},
     "version": {"__version__": "2.13.0", "cuda": None, "hip": None, "git_version": "", "debug": False},
     "_C": {"_log_api_usage_once": _nothing, "_get_tracing_state": _nothing, "_jit_set_profiling_executor": _nothing},
     "profiler": {"record_function": _block, "profile": _block, "ProfilerActivity": type("ProfilerActivity", (), {})},
@@ -124,6 +121,11 @@ SAME: dict[str, str] = {
     },
     "optim.lr_scheduler": "gpugrad.optim.lr_scheduler", "optim.swa_utils": "gpugrad.optim.swa_utils",
     "utils.data.dataset": "utils.data", "utils.data.dataloader": "utils.data", "utils.data.sampler": "utils.data",
+    **{
+        f"distributed.{name}": "distributed"
+        for name in ("algorithms.join", "distributed_c10d", "fsdp", "fsdp.wrap", "fsdp.fully_sharded_data_parallel",
+                     "optim")
+    },
     "utils.data._utils": "utils.data", "utils.data._utils.collate": "utils.data",
     "autograd.function": "autograd", "autograd.variable": "autograd", "autograd.functional": "autograd",
     "autograd.grad_mode": "autograd", "autograd.gradcheck": "autograd", "autograd.anomaly_mode": "autograd",

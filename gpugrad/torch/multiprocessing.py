@@ -14,4 +14,8 @@ def get_all_sharing_strategies() -> set[str]:
 
 
 def __getattr__(name: str) -> Any:
+    if name == "spawn":
+        from .distributed import spawn
+
+        return spawn
     return getattr(_python, name)

@@ -11,6 +11,11 @@ import torch
 import gpugrad as gg
 
 
+def values_of(tensor: Any) -> np.ndarray:
+    """The values of a Tensor of either library; PyTorch's may wait to be conjugated, negated or filled with zeros."""
+    return tensor.numpy(force=True) if isinstance(tensor, torch.Tensor) else tensor.detach().numpy()
+
+
 class NotComparable(Exception):
     """A sample that has no counterpart in gpugrad: complex numbers, sparse tensors, memory formats."""
 
@@ -19,7 +24,7 @@ def _array(tensor: torch.Tensor) -> np.ndarray:
     """The values of a tensor, in memory of its own that has the tensor's order of axes."""
     if tensor.layout is not torch.strided or tensor.is_complex() or tensor.is_quantized or tensor.device.type != "cpu":
         raise NotComparable(f"a tensor of {tensor.layout}, {tensor.dtype} on {tensor.device}")
-    return np.array(tensor.detach().resolve_neg().numpy(), order="K")
+    return np.array(values_of(tensor), order="K")
 
 
 def ours(value: Any, leaves: list) -> Any:
@@ -94,8 +99,8 @@ def results(library: Any, call: Callable, leaves: list) -> tuple[list, list]:
         draw = np.random.default_rng(5).standard_normal
         upstream = [library.tensor(np.asarray(draw(tuple(t.shape)), str(t.dtype).split(".")[-1])) for t in live]
         library.autograd.backward(live, upstream)
-    values = [t.detach().numpy() for t in found]
-    return values, [np.zeros(tuple(x.shape)) if x.grad is None else x.grad.detach().numpy() for x in leaves]
+    values = [values_of(t) for t in found]
+    return values, [np.zeros(tuple(x.shape)) if x.grad is None else values_of(x.grad) for x in leaves]
 
 
 def shapes(answer: tuple[list, list]) -> list:

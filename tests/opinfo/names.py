@@ -21,6 +21,7 @@ NUMPY_MEANING = {
     "max": "the values alone",
     "median": "the mean of the two values in the middle",
     "min": "the values alone",
+    "nanmedian": "the mean of the two values in the middle",
     "norm": "of a matrix it is the operator norm",
     "sort": "the values alone",
     "split": "an int is the number of equal parts, a sequence the places to cut at",

@@ -59,6 +59,7 @@ CASES = {
     "lu_factor_ex": (lambda m, x: tuple(m.linalg.lu_factor_ex(x)), A),
     "tensorinv": (lambda m, x: m.linalg.tensorinv(x, ind=2), real(2, 3, 6)),
     "tensorsolve": (lambda m, a, b: m.linalg.tensorsolve(a, b), real(2, 3, 6), real(2, 3)),
+    "tensorsolve, dims": (lambda m, a, b: m.linalg.tensorsolve(a, b, dims=(0, 2)), real(2, 3, 6), real(3, 2)),
     "householder_product": (lambda m, x, t: m.linalg.householder_product(x, t), real(4, 3), real(2)),
     "householder_product, complex": (
         lambda m, x, t: m.linalg.householder_product(x, t), complex_numbers(3, 2), complex_numbers(2)

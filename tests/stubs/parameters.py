@@ -65,6 +65,7 @@ _EXCEPTIONS = {
     "backward.gradient": "TensorLike", "to.args": "Any",
     "backward.inputs": "Tensor | Sequence[Tensor]", "squeeze.axis": "Axes", "grouped_mm.offs": "TensorLike",
     "copyto.where": "TensorLike", "interp.left": "float | None", "interp.right": "float | None", "polyfit.deg": "int",
+    "gradient.spacing": "float | Sequence[Any]", "nanquantile.interpolation": "str",
     "put.ind": "Any", "sort.dim": "int", "median.dim": "int", "scaled_dot_product_attention.value": "TensorLike",
     "multi_head_attention_forward.value": "TensorLike",
     "multi_head_attention_forward.in_proj_weight": "TensorLike | None",

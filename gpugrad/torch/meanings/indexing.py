@@ -10,6 +10,7 @@ from ...autograd.convert import asarray
 from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
 from ...errors import OptionError, ShapeError
+from ...ops import torch_meanings
 from ..language import means
 from .shapes import expand
 
@@ -155,8 +156,7 @@ def index_put(input: Any, indices: Any, values: Any, accumulate: bool = False) -
 @means(in_place=True)
 def put(input: Any, index: Any, source: Any, accumulate: bool = False) -> Tensor:
     """Return `input` with the elements `index` of its flat form set to `source`, or with these added."""
-    flat = index_put(input.reshape(-1), (index.reshape(-1),), source.reshape(-1), accumulate)
-    return flat.reshape(tuple(input.shape))
+    return torch_meanings.put(input, index, source, accumulate)
 
 
 @means()

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from ...autograd.convert import asarray
 from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
 from ...errors import OptionError
@@ -173,9 +172,7 @@ def trace(input: Any) -> Tensor:
 
 
 def _indices(name: str, where: Any) -> Any:
-    def call(row: int, col: int, offset: int = 0, *, dtype: Any = None, device: Any = None) -> Tensor:
-        return asarray(np.stack(where(row, offset, col)).astype(np.int64), dtype=dtype, device=device)
-
+    call = torch_meanings.places_of(where)
     call.__name__ = name
     call.__doc__ = f"Return the positions of a matrix's {name[:4]} part, a row of rows and one of columns."
     return means("two rows", method=False)(call)

@@ -11,6 +11,7 @@ from ...autograd.op import OPS
 from ...autograd.tensor import Tensor
 from ...errors import OptionError, ShapeError
 from ...ops import torch_meanings
+from ...ops.sampled import every_gradient
 from ...ops.torch_meanings import Extremum
 from ..language import means, sizes_of
 
@@ -60,17 +61,12 @@ def _kth(input: Any, rank: Any, dim: int, keepdim: bool) -> Extremum:
     return Extremum(values, indices) if keepdim else Extremum(values.squeeze(dim), indices.squeeze(dim))
 
 
-@means()
+@means("it is the lower of two in the middle; over an axis it gives (values, indices)")
 def nanmedian(input: Any, dim: int | None = None, keepdim: bool = False) -> Any:
     """Return the middle of the values that are not NaN."""
     if dim is None:
         return nanmedian(input.reshape(-1), 0).values
-    nans = OPS["isnan"](input)
-    rank = ((input.shape[dim] - OPS["sum"](nans, axis=dim, keepdims=True) - 1) // 2).clamp(0)
-    places = OPS["argsort"](OPS["where"](nans, float("inf"), input), axis=dim)
-    indices = OPS["take_along_axis"](places, rank, axis=dim)
-    values = OPS["take_along_axis"](input, indices, axis=dim)
-    return Extremum(values, indices) if keepdim else Extremum(values.squeeze(dim), indices.squeeze(dim))
+    return torch_meanings.nanmedian(input, dim, keepdim)
 
 
 @means()
@@ -231,6 +227,12 @@ def _steps(y: Any, x: Any, dx: float, dim: int) -> Tensor:
     if x.ndim != y.ndim:
         step = step.reshape([-1 if i == dim % y.ndim else 1 for i in range(y.ndim)])
     return (low + high) * step / 2
+
+
+@means("a tuple, also for one axis; `spacing` and `dim` by name", method=False)
+def gradient(input: Any, *, spacing: Any = 1, dim: Any = None, edge_order: int = 1) -> tuple[Tensor, ...]:
+    """Return the derivative of sampled values along each axis, or those in `dim`."""
+    return every_gradient(input, spacing=spacing, dim=dim, edge_order=edge_order)
 
 
 @means("axes are `dims`")

@@ -136,7 +136,7 @@ def squeeze(input: Any, dim: Any = None) -> Tensor:
 @means()
 def select(input: Any, dim: int, index: int) -> Tensor:
     """Return the slice `index` along `dim`, without this axis."""
-    return input[(slice(None),) * (dim % input.ndim) + (int(index),)]
+    return torch_meanings.select(input, dim, index)
 
 
 @means()

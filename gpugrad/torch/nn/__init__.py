@@ -1,5 +1,6 @@
 """`gpugrad.nn` in PyTorch's language: its classes, whose parameters, buffers and layers speak PyTorch."""
 
+from importlib import import_module
 from typing import Any
 
 from ..language import passing
@@ -17,7 +18,7 @@ _find = passing(__name__, "gpugrad.nn", "gpugrad.nn.batch_norm", "gpugrad.nn.con
                 "gpugrad.nn.dropout", "gpugrad.nn.loss", "gpugrad.torch.private", adapt=in_torch)  # fmt: skip
 # Base classes under PyTorch's names, and layers that are others on one device.
 _OTHER_NAMES = {
-    "SyncBatchNorm": "BatchNorm", "_ConvNd": "_Convolution", "_MaxPoolNd": "_MaxPool", "_AvgPoolNd": "_AvgPool",
+    "_ConvNd": "_Convolution", "_MaxPoolNd": "_MaxPool", "_AvgPoolNd": "_AvgPool",
     "_DropoutNd": "_Dropout", "_NormBase": "_RunningStatistics", "NLLLoss2d": "NLLLoss", "Container": "Module",
     "_ConvTransposeNd": "_ConvTranspose",
 }  # fmt: skip
@@ -25,14 +26,5 @@ _OTHER_NAMES = {
 
 def __getattr__(name: str) -> Any:
     if name == "SyncBatchNorm":
-        return _sync_batch_norm()
+        return import_module("gpugrad.torch.distributed").SyncBatchNorm
     return globals()[name] if name in globals() else _find(_OTHER_NAMES.get(name, name))
-
-
-def _sync_batch_norm() -> type:
-    """Return the batch norm of any number of spatial axes, which has nothing to synchronise on one device."""
-    base = _find("_BatchNorm")
-    made = type("SyncBatchNorm", (base,), {"ranks": (2, 3, 4, 5), "__module__": __name__})
-    made.convert_sync_batchnorm = classmethod(lambda cls, module, process_group=None: module)
-    globals()["SyncBatchNorm"] = made
-    return made

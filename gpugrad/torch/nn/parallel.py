@@ -1,4 +1,4 @@
-"""Networks on several devices, as far as one device needs them: the wrapped network is called as it is."""
+"""Networks on several devices: of one process, which has one device, and of several processes."""
 
 from __future__ import annotations
 
@@ -25,8 +25,9 @@ class DataParallel(Module):
         return self.module(*inputs, **kwargs)
 
 
-class DistributedDataParallel(DataParallel):
-    """`DataParallel` of one process; its other options say how gradients travel, and none do."""
+def __getattr__(name: str) -> Any:
+    if name == "DistributedDataParallel":  # it brings all of `distributed` with it
+        from ..distributed import DistributedDataParallel
 
-    def __init__(self, module: Any, device_ids: Any = None, output_device: Any = None, dim: int = 0, **options: Any):
-        super().__init__(module, device_ids, output_device, dim)
+        return DistributedDataParallel
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
