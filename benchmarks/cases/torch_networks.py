@@ -36,6 +36,17 @@ class LeNet(nn.Module):
         return self.classifier(self.features(x))
 
 
+class LeNet5(nn.Sequential):
+    """Scores digits: (N, 1, 32, 32) -> (N, 10)."""
+
+    def __init__(self):
+        convolutions = [
+            layer for shape in ((1, 6), (6, 16)) for layer in (nn.Conv2d(*shape, 5), nn.Tanh(), nn.AvgPool2d(2))
+        ]
+        linear = [layer for shape in pairwise((400, 120, 84, 10)) for layer in (nn.Linear(*shape), nn.Tanh())]
+        super().__init__(*convolutions, nn.Flatten(), *linear[:-1])
+
+
 class _Images(nn.Module):
     """Scores images by `features` and `classifier`: (N, 3, 224, 224) -> (N, 1000)."""
 
@@ -108,10 +119,10 @@ def _bottleneck(inside, width, stride):
 class _ResNet(nn.Module):
     """Scores images by a stem, stages of residual blocks, the mean over the image and a linear layer."""
 
-    def __init__(self, stem, block, widths, counts, classes):
+    def __init__(self, stem, block, widths, counts, classes, in_channels=3):
         super().__init__()
         inside = widths[0]
-        self.conv1 = nn.Conv2d(3, inside, stem, 1 if stem == 3 else 2, stem // 2, bias=False)
+        self.conv1 = nn.Conv2d(in_channels, inside, stem, 1 if stem == 3 else 2, stem // 2, bias=False)
         self.bn1, self.pool = nn.BatchNorm2d(inside), nn.Identity() if stem == 3 else nn.MaxPool2d(3, 2, 1)
         self.stages = len(widths)
         for stage, (width, count) in enumerate(zip(widths, counts, strict=True)):
@@ -129,9 +140,9 @@ class _ResNet(nn.Module):
         return self.fc(x.mean((2, 3)))
 
 
-def CIFARResNet(depth):
-    """Builds a residual network for CIFAR: (N, 3, 32, 32) -> (N, 10)."""
-    return _ResNet(3, _basic, (16, 32, 64), ((depth - 2) // 6,) * 3, 10)
+def CIFARResNet(depth, in_channels=3):
+    """Builds a residual network for CIFAR: (N, in_channels, 32, 32) -> (N, 10)."""
+    return _ResNet(3, _basic, (16, 32, 64), ((depth - 2) // 6,) * 3, 10, in_channels)
 
 
 def resnet18():

@@ -50,6 +50,12 @@ def resnet20(lib, inputs, batch=64):
     return training(lib, network(lib, "CIFARResNet", depth=20), images, labels, "SGD", lr=1e-3, momentum=0.9)
 
 
+def digits(lib, inputs, model, batch=64, pixels=32, **options):
+    """Trains a classifier of digits for a step, as the recipes do."""
+    shown, labels = inputs.normal(batch, 1, pixels, pixels), inputs.integers(10, batch)
+    return training(lib, network(lib, model, **options), shown, labels, "SGD", lr=1e-3, momentum=0.9)
+
+
 def images(lib, inputs, model, batch, **options):
     """Trains an ImageNet classifier for a step."""
     shown, labels = inputs.normal(batch, 3, 224, 224), inputs.integers(1000, batch)
@@ -81,10 +87,10 @@ def generation(lib, inputs, count, vocabulary=256, **sizes):
     return Case(model, read)
 
 
-def char_lstm(lib, inputs):
-    """Trains the LSTM language model for a step, on 32 sequences of 64 characters."""
-    tokens, following = inputs.integers(96, 32, 64), inputs.integers(96, 32 * 64)
-    model = network(lib, "LSTMLanguageModel", vocab_size=96, embedding_dim=256, hidden_size=256)
+def char_lstm(lib, inputs, length=64, embedding_dim=256):
+    """Trains the LSTM language model for a step, on 32 sequences of `length` characters."""
+    tokens, following = inputs.integers(96, 32, length), inputs.integers(96, 32 * length)
+    model = network(lib, "LSTMLanguageModel", vocab_size=96, embedding_dim=embedding_dim, hidden_size=256)
     return training(lib, model, tokens, following, "Adam", logits_of=lambda outputs: outputs[0], lr=1e-4)
 
 
@@ -156,6 +162,18 @@ def _picture_models():
             )  # fmt: skip
 
 
+def _recipes():
+    """Yields the steps of training programs whose network has a twin, with the programs' sizes: "train NAME"."""
+    for name, build in {
+        "digits": partial(digits, model="LeNet", pixels=20, size=20),
+        "lenet": partial(digits, model="LeNet5"),
+        "resnet20": partial(digits, model="CIFARResNet", batch=32, depth=20, in_channels=1),
+        "char_rnn": partial(char_lstm, length=128, embedding_dim=64),
+        "gpt": partial(language, batch=16, length=256, vocabulary=96, n_embd=128, n_layer=4, n_head=4),
+    }.items():
+        yield Workload(f"train {name}", f"a step of `gpugrad train {name}`", None, build, level="full")
+
+
 WORKLOADS = [
     Workload("add", "`y = x + x`, one element", 1.2, add, operations=1000, level="quick"),
     Workload("chain", "1000 chained adds, forward + backward, per add", 0.9, chain, operations=1000, level="quick"),
@@ -180,6 +198,7 @@ WORKLOADS = [
     Workload("max-pool2d", "max-pool 2x2 (64, 64, 56, 56), forward + backward", 0.4, max_pool2d),
     Workload("cross-entropy", "cross-entropy (4096, 32000), forward + backward", 0.2, cross_entropy),
     *_picture_models(),
+    *_recipes(),
     Workload(
         "gpt-write", "GPT, 256 tokens one by one with a cache, d 128, 4 layers, 4 heads", None,
         partial(generation, count=256, n_embd=128, n_layer=4, n_head=4), items=256, unit="tokens",

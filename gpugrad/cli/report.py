@@ -52,8 +52,9 @@ def _thinned(losses: list[float], most: int = 200) -> list[float]:
 def write_report(page: Path, runs: Path, recipes: Iterable[str]) -> None:
     """Write the Markdown `page` of the recipes whose outcomes are in the folder `runs`.
 
-    The pictures and the outcomes are copied to a folder beside the page, named like it. Raises CheckpointError for a
-    recipe without an outcome.
+    The pictures and the outcomes are copied to a folder beside the page, named like it. If the folder has what
+    `gpugrad bench train --json DIR/steps.jsonl` measured, a column says what PyTorch's twin takes for the same step.
+    Raises CheckpointError for a recipe without an outcome.
     """
     folder = page.with_suffix("")
     folder.mkdir(parents=True, exist_ok=True)
@@ -65,12 +66,31 @@ def write_report(page: Path, runs: Path, recipes: Iterable[str]) -> None:
         rows.append(json.loads(source.read_text()))
         for file in [source.name, *rows[-1]["pictures"]]:
             shutil.copy(runs / file, folder / file)
+    twins, where = _twins(runs / "steps.jsonl")
+    if twins:
+        shutil.copy(runs / "steps.jsonl", folder / "steps.jsonl")
     head = [
-        "| recipe | shows | figures | goal | time | a step |",
-        "| --- | --- | --- | --- | ---: | ---: |",
+        "| recipe | shows | figures | goal | time | a step | network's step / PyTorch's |",
+        "| --- | --- | --- | --- | ---: | ---: | ---: |",
     ]
-    parts = ["# What the systems of the course notes reach", *_machines(rows), "\n".join([*head, *map(_line, rows)])]
+    table = "\n".join([*head, *(f"{_line(row)} {twins.get(row['recipe'], '')} |" for row in rows)])
+    parts = ["# What the systems of the course notes reach", *_machines(rows), *where, table]
     page.write_text("\n\n".join([*parts, *(_section(row, folder.name) for row in rows)]) + "\n")
+
+
+def _twins(file: Path) -> tuple[dict[str, str], list[str]]:
+    """Return what a step of a recipe's network took, beside PyTorch's, by recipe; and a sentence about the machine."""
+    measured = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    found = {}
+    for row in measured:
+        kind, _, name = row.get("workload", "").partition(" ")
+        if kind == "train" and row["pass"] == "step" and "torch" in row.get("peers", {}):
+            ours, theirs = row["ours"]["median"], row["peers"]["torch"]["time"]["median"]
+            ratio = row["peers"]["torch"]["ratio"]["median"]
+            found[name] = f"{1e3 * ours:.3g} ms / {1e3 * theirs:.3g} ms = {ratio:.2f}"
+    return found, [
+        f"Steps beside PyTorch's: `gpugrad bench train` on {_machine(measured[-1], 'torch')}."
+    ] if found else []
 
 
 def _machines(rows: list[dict[str, Any]]) -> list[str]:
@@ -83,10 +103,9 @@ def _machines(rows: list[dict[str, Any]]) -> list[str]:
     return [f"{', '.join(names)}: on {where}." for where, names in found.items()]
 
 
-def _machine(about: Mapping[str, Any]) -> str:
-    versions = [
-        f"{name} {number}" for name, number in about["versions"].items() if name in ("gpugrad", "numpy", "cupy")
-    ]
+def _machine(about: Mapping[str, Any], *more: str) -> str:
+    named = "gpugrad", "numpy", "cupy", *more
+    versions = [f"{name} {number}" for name, number in about["versions"].items() if name in named]
     hardware = about["gpu"] or f"{about['cpu']} ({about['simd']['widest']}), {about['threads']} threads"
     return f"{hardware}; {', '.join(versions)}, Python {about['python']}; {about['date'][:10]}"
 

@@ -12,7 +12,7 @@ class VGG(DigitClassification):
     minutes = 1
     goals = {"test accuracy": Goal(0.985)}
     quick = {"epochs": 3, "train_samples": 300, "batch_size": 20}
-    epochs = 15
+    epochs = 30
 
     def build(self) -> Module:
         return Network([(8, 2), (16, 2), (32, 3)], num_classes=10, batch_norm=True, in_channels=1, hidden=128)

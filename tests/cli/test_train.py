@@ -10,6 +10,7 @@ import pytest
 
 import gpugrad as gg
 from gpugrad.cli import main
+from gpugrad.cli.report import write_report
 from gpugrad.data import DataLoader, Dataset, RandomAffine, Subset, TensorDataset, load_digits, random_split
 from gpugrad.errors import CheckpointError, MissingPackageError, OptionError, ShapeError
 from gpugrad.io import load, save
@@ -270,6 +271,28 @@ def test_report(tmp_path, capsys):
     assert "(page/digits-loss.png)" in text and (tmp_path / "page" / "digits-loss.png").exists()
     row = json.loads((tmp_path / "page" / "digits.json").read_text())
     assert row["figures"]["test accuracy"]["met"] is False and row["step_seconds"]["main"] > 0
+
+
+def test_a_report_has_pytorch_s_steps_where_they_were_measured(tmp_path):
+    names, twin = ("digits", "xor"), {"time": {"median": 0.02}, "ratio": {"median": 0.75}}
+    about = {
+        "gpu": None,
+        "cpu": "a CPU",
+        "simd": {"widest": "AVX2"},
+        "threads": 1,
+        "python": "3.11",
+        "date": "2026-01-02",
+    }
+    about["versions"] = {"numpy": "2.4", "torch": "2.13", "jax": "0.9"}
+    for name in names:
+        row = {"recipe": name, "description": "", "full": True, "figures": {}, "pictures": [], "step_seconds": {}}
+        (tmp_path / f"{name}.json").write_text(json.dumps({**row, "seconds": 1.0, "environment": about}))
+    step = {"workload": "train digits", "pass": "step", "ours": {"median": 0.015}, "peers": {"torch": twin}, **about}
+    (tmp_path / "steps.jsonl").write_text(json.dumps(step) + "\n")
+    write_report(tmp_path / "page" / "all.md", tmp_path, names)
+    text = (tmp_path / "page" / "all.md").read_text()
+    assert "|  | 15 ms / 20 ms = 0.75 |" in text and "numpy 2.4, torch 2.13, Python" in text
+    assert text.count("0.75") == 1 and (tmp_path / "page" / "all" / "steps.jsonl").exists()
 
 
 class Broken(Recipe):
