@@ -5,7 +5,7 @@ from ..errors import ShapeError
 from ..nn import BatchNorm2d, Linear
 from ..nn.functional import relu
 from .architecture import Network, architecture, he_start
-from .resnet import BasicBlock, PlainBlock, convolution, stage
+from .resnet import BasicBlock, PlainBlock, begin_as_shortcuts, convolution, stage
 
 
 class CIFARResNet(Network):
@@ -14,8 +14,9 @@ class CIFARResNet(Network):
     A 3x3 convolution to `width` channels, and three stages of basic blocks with once, twice and four times as many,
     between which 1x1 convolutions are the shortcuts. `depth` counts the layers with weights: 20, 32, 44, 56 and 110 are
     the paper's. plain: without shortcuts. drop: the probability with which the last block's branch is left out of a
-    training step; it rises from the first block's on (stochastic depth, Huang et al. 2016, equation 4). The names in
-    the state dict are those of `ResNet`. Raises ShapeError unless depth is 6 n + 2.
+    training step; it rises from the first block's on (stochastic depth, Huang et al. 2016, equation 4).
+    zero_init_residual: blocks begin as their shortcuts, as in `ResNet`, whose names the state dict has. Raises
+    ShapeError unless depth is 6 n + 2.
 
     >>> import gpugrad as gg
     >>> model = gg.models.CIFARResNet(depth=20)
@@ -34,6 +35,7 @@ class CIFARResNet(Network):
         in_channels: int = 3,
         plain: bool = False,
         drop: float = 0.0,
+        zero_init_residual: bool = False,
     ):
         super().__init__()
         count, rest = divmod(depth - 2, 6)
@@ -47,6 +49,8 @@ class CIFARResNet(Network):
         self.layer3 = stage(block, 2 * width, 4 * width, count, 2)
         self.fc = Linear(4 * width, num_classes)
         he_start(self)
+        if zero_init_residual:
+            begin_as_shortcuts(self)
         blocks = [made for made in self.modules() if isinstance(made, BasicBlock)]
         for number, made in enumerate(blocks, 1):
             made.drop = drop * number / len(blocks)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from ..autograd.tensor import Tensor
 from ..nn import BatchNorm2d, Conv2d, Linear, MaxPool2d, Module, Sequential
 from ..nn.functional import relu, stochastic_depth
+from ..nn.init import zeros_
 from .architecture import Network, architecture, he_start
 
 
@@ -98,11 +99,27 @@ def stage(block: Block, inside: int, width: int, count: int, stride: int) -> Seq
     return Sequential(block(inside, width, stride), *(block(outside, width) for _ in range(count - 1)))
 
 
+def begin_as_shortcuts(model: Module) -> None:
+    """Begin the last norm of each residual branch at zero, so that a block begins as its shortcut.
+
+    See P. Goyal et al. 2017, "Accurate, large minibatch SGD", section 5.1.
+
+    >>> model = gg.models.CIFARResNet(8)
+    >>> gg.models.resnet.begin_as_shortcuts(model)
+    >>> model.layer1[0].bn2.weight.sum().item()
+    0.0
+    """
+    for block in model.modules():
+        if isinstance(block, (BasicBlock, Bottleneck)):
+            zeros_((block.bn3 if isinstance(block, Bottleneck) else block.bn2).weight)
+
+
 class ResNet(Network):
     """Scores images: (N, 3, H, W) -> (N, num_classes), made for H = W = 224 (He et al. 2015, table 1).
 
-    `layers` are the numbers of blocks of the four stages. The names in the state dict and their shapes are
-    torchvision's; as there, it is the 3x3 convolution of a `Bottleneck` that has the stride.
+    `layers` are the numbers of blocks of the four stages. zero_init_residual: blocks begin as their shortcuts. The names
+    in the state dict and their shapes are torchvision's; as there, it is the 3x3 convolution of a `Bottleneck` that has
+    the stride.
 
     >>> import gpugrad as gg
     >>> model = gg.models.ResNet(gg.models.Bottleneck, [1, 1, 1, 1], num_classes=10)
@@ -112,7 +129,7 @@ class ResNet(Network):
     (512, 256, 1, 1)
     """
 
-    def __init__(self, block: Block, layers: Sequence[int], num_classes: int = 1000):
+    def __init__(self, block: Block, layers: Sequence[int], num_classes: int = 1000, zero_init_residual: bool = False):
         super().__init__()
         self.conv1, self.bn1, self.maxpool = convolution(3, 64, 7, 2), BatchNorm2d(64), MaxPool2d(3, 2, 1)
         one, two, three, four = layers
@@ -122,6 +139,8 @@ class ResNet(Network):
         self.layer4 = stage(block, 256 * block.expansion, 512, four, 2)
         self.fc = Linear(512 * block.expansion, num_classes)
         he_start(self)
+        if zero_init_residual:
+            begin_as_shortcuts(self)
 
     def forward(self, input: Tensor) -> Tensor:
         self.check(input)

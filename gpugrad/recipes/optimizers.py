@@ -31,7 +31,7 @@ WAYS: dict[str, Callable[..., Any]] = {
     "Adam": Adam,
     "AdamW": AdamW,
     "LION": Lion,
-    "L-BFGS": partial(LBFGS, max_iter=1, line_search_fn="strong_wolfe"),
+    "L-BFGS": partial(LBFGS, max_iter=5, line_search_fn="strong_wolfe"),
     "Newton": NewtonCG,
 }
 WHOLE = ("L-BFGS", "Newton")  # they search along a line, with all samples, from the rate 1

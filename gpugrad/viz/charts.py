@@ -32,9 +32,10 @@ def curves(
     named = values if isinstance(values, Mapping) else {"loss": values}
     figure, axes = new_figure((7, 4))
     longest = max((len(v) for v in named.values()), default=0)
-    for name, given in named.items():
+    for number, (name, given) in enumerate(named.items()):
         place = np.arange(1, len(given) + 1) * (longest / max(1, len(given))) / (per_epoch or 1)
-        axes.plot(place, given, linewidth=1, label=name, marker="." if len(given) < 30 else None)
+        style = "-" if number < 10 else "--"  # the colors begin again after ten
+        axes.plot(place, given, style, linewidth=1, label=name, marker="." if len(given) < 30 else None)
     positive = all(v > 0 for given in named.values() for v in given if v == v)
     axes.set(xlabel="epoch" if per_epoch else "step", yscale="log" if log and positive else "linear")
     if len(named) == 1:
