@@ -117,8 +117,9 @@ def begin_as_shortcuts(model: Module) -> None:
 class ResNet(Network):
     """Scores images: (N, 3, H, W) -> (N, num_classes), made for H = W = 224 (He et al. 2015, table 1).
 
-    `layers` are the numbers of blocks of the four stages. zero_init_residual: blocks begin as their shortcuts. Names and
-    shapes in the state dict are torchvision's; as there, it is the 3x3 convolution of a `Bottleneck` that has the stride.
+    `layers` are the numbers of blocks of the four stages. zero_init_residual: blocks begin as their shortcuts. Names
+    and shapes in the state dict are torchvision's. As there, it is the 3x3 convolution of a `Bottleneck` that has the
+    stride.
 
     >>> import gpugrad as gg
     >>> model = gg.models.ResNet(gg.models.Bottleneck, [1, 1, 1, 1], num_classes=10)
