@@ -15,7 +15,7 @@ from .dataset import (
 from .fetch import default_collate, default_convert
 from .images import ImageFolder, load_cifar10, load_mnist, read_idx
 from .language import DateTranslation, Texts, Vocabulary, docstrings, documents, padded, python_source, sentences_of
-from .language_tasks import asked_spans, joined_sentences, next_sentences, subjects
+from .language_tasks import asked_spans, next_sentences, repeated_words, subjects
 from .loader import DataLoader
 from .photographs import PhotoPatches, load_photograph
 from .pieces import PieceSample, PieceSamples, mask_tokens, train_wordpiece
@@ -43,7 +43,7 @@ __all__ = [
     "PseudoWords", "RandomAffine", "RandomSampler", "Sampler", "Scene", "SceneCaptions", "SequentialSampler",
     "Split", "StackDataset", "Subset", "SubsetRandomSampler", "TensorDataset", "Texts", "TokenDataset",
     "Vocabulary", "WeightedRandomSampler", "WordContexts", "WordCorpus", "asked_spans", "default_collate",
-    "default_convert", "docstrings", "documents", "extremal_regions", "get_worker_info", "joined_sentences",
+    "default_convert", "docstrings", "documents", "extremal_regions", "get_worker_info", "repeated_words",
     "load_cifar10", "load_digits", "load_mnist", "load_photograph", "load_sklearn", "mask_tokens", "next_sentences",
     "padded", "python_source", "random_split", "read_idx", "sentences_of", "subjects", "train_wordpiece", "transforms",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Small tasks on the sentences of docstrings: which subject, which words were asked for, where sentences begin."""
+"""Small tasks on the sentences of docstrings: which subject, which words were asked for, which stood before."""
 
 from __future__ import annotations
 
@@ -85,24 +85,22 @@ def asked_spans(encode: Encode, sentences: Sequence[str], length: int, seed: int
     return PieceSamples(firsts, seconds, targets, length)
 
 
-def joined_sentences(encode: Encode, texts: Sequence[Sequence[str]], length: int) -> PieceSamples:
-    """Return texts whose sentences follow one another without a mark; the target is 1 where one begins, 0 else.
+def repeated_words(encode: Encode, sentences: Sequence[str], length: int) -> PieceSamples:
+    """Return sentences; the target is 1 at a word that stood in the sentence before, 0 at others.
 
-    The first sentence's beginning, later pieces of a word and padding do not count (-100).
+    Later pieces of a word and padding do not count (-100). Sentences without such a word are left out.
 
-    >>> samples = gg.data.joined_sentences(gg.data.CharTokenizer("abc").encode, [["a b", "c a"]], length=8)
-    >>> samples.tokens[0].tolist(), samples.targets[0].tolist()
-    ([2, 0, 1, 2, 0, 3, 0, 0], [-100, -100, 0, 1, 0, -100, -100, -100])
+    >>> encode = gg.data.CharTokenizer("abc").encode
+    >>> samples = gg.data.repeated_words(encode, ["a b a", "a c"], length=7)
+    >>> samples.tokens.tolist(), samples.targets[0].tolist()
+    ([[2, 0, 1, 0, 3, 0, 0]], [-100, 0, 0, 1, -100, -100, -100])
     """
     firsts, targets = [], []
-    for text in texts:
-        tokens, tags = [], []
-        for sentence in text:
-            for place, word in enumerate(sentence.split()):
-                pieces = encode(word).tolist()
-                tokens += pieces
-                tags += [(-100 if not tags else int(place == 0)), *[-100] * (len(pieces) - 1)]
-        if len(text) > 1 and len(tokens) + 2 <= length:
-            firsts.append(tokens)
+    for words in map(str.split, sentences):
+        pieces = [encode(word).tolist() for word in words]
+        repeated = [int(word in words[:place]) for place, word in enumerate(words)]
+        tags = [tag for one, part in zip(repeated, pieces, strict=True) for tag in (one, *[-100] * (len(part) - 1))]
+        if any(repeated) and len(tags) + 2 <= length:
+            firsts.append([piece for part in pieces for piece in part])
             targets.append([-100, *tags, *[-100] * (length - 1 - len(tags))])
     return PieceSamples(firsts, [[]] * len(firsts), targets, length)
