@@ -44,6 +44,20 @@ def test_methods_follow_the_tensor_and_functions_their_namespace():
     assert x.size() == (3, 2) and x.size(0) == 3 and plain.size == 6
 
 
+def test_dtypes_have_the_attributes_of_pytorch_s_and_are_numpy_s():
+    names = ("float32", "float64", "float16", "bfloat16", "int64", "int32", "uint8", "bool", "complex64", "complex128")
+    for name in names:
+        mine, theirs = getattr(torch, name), getattr(pytorch, name)
+        for attribute in ("is_floating_point", "is_complex", "is_signed", "itemsize"):
+            assert getattr(mine, attribute) == getattr(theirs, attribute), (name, attribute)
+        assert repr(mine) == repr(theirs) and isinstance(mine, torch.dtype) and pickle.loads(pickle.dumps(mine)) is mine
+        assert torch.zeros(1, dtype=mine).dtype is mine == gg.zeros(1, dtype=name).dtype
+    assert repr(torch.complex64.to_real()) == "torch.float32" and torch.float64.to_complex() is torch.complex128
+    assert np.zeros(1, torch.int32).dtype == torch.int32 != np.float32 and {np.dtype("int8"): 1}[torch.int8] == 1
+    assert torch.finfo().max == pytorch.finfo().max and torch.iinfo(torch.int8).min == -128
+    assert torch.promote_types(torch.int32, torch.float16) is torch.result_type(torch.ones(1).half(), 2.0)
+
+
 def test_two_styles_of_one_tensor():
     x = torch.tensor(X, requires_grad=True)
     plain = x.numpy_style()
