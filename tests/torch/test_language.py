@@ -12,7 +12,7 @@ import gpugrad as gg
 import gpugrad.torch as torch
 import gpugrad.torch.nn.functional as F
 from gpugrad import nn as numpy_nn
-from gpugrad.errors import OptionError
+from gpugrad.errors import OptionError, ShapeError
 from gpugrad.torch import nn
 from gpugrad.torch.language import TABLE, language_table
 from gpugrad.torch.modules import Parameter
@@ -107,6 +107,14 @@ def test_calls_that_both_read_differently_name_both_spellings():
     with pytest.raises(OptionError, match=r"swapaxes\(0, 1\)"):
         gg.tensor(X).transpose(0, 1)
     assert gg.tensor(X).transpose((0, 1)).shape == (3, 2) and gg.tensor(X).transpose(1, 0).shape == (2, 3)
+
+
+def test_a_pair_that_numpy_does_not_give_is_told():
+    with pytest.raises(ShapeError, match=r"max\(dim=1\)"):
+        values, indices = gg.tensor(X).max(1)
+    first, second = gg.tensor(X).max(0)
+    one, two, three = gg.tensor(X)
+    assert (first.item(), second.item()) == (7.0, 5.0) and three.tolist() == X[2]
 
 
 def test_the_readme_has_the_table():
