@@ -64,6 +64,7 @@ _MODULES = frozenset(
     "nn optim utils autograd amp cuda distributions fft linalg special functional random types tensor storage func "
     "hub multiprocessing distributed".split()
 ) | {path for path in (*_inert.NAMES, *_inert.SAME) if "." not in path}
+_HOMES = {"autocast": "amp", "GradScaler": "amp", "vmap": "func"}
 _OTHER_NAMES = {
     "pow_": "pow", "get_default_device": "default_device", "row_stack": "vstack",
     "swapdims": "swapaxes", "moveaxis": "movedim", "default_generator": "default_generator",
@@ -77,8 +78,8 @@ def __getattr__(name: str) -> _Any:
         found = _sys.modules.get(f"{__name__}.{name}") or _import_module(f".{name}", __name__)
         globals()[name] = found
         return found
-    if name in ("autocast", "GradScaler"):
-        return getattr(_import_module(f"{__name__}.amp"), name)
+    if name in _HOMES:
+        return getattr(_import_module(f"{__name__}.{_HOMES[name]}"), name)
     if name in _TENSOR_TYPES:
         globals()[name] = made = _tensor_types.tensor_type(name)
         return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -48,8 +48,14 @@ class dtype:
         """Return the complex type whose parts are of this type."""
         return DTYPES[complex_of(self.dtype)]
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(object.__getattribute__(self, "dtype"), name)
+    if TYPE_CHECKING:
+        itemsize: int
+        name: str
+        kind: str
+    else:
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(object.__getattribute__(self, "dtype"), name)
 
     def __eq__(self, other: object) -> bool:
         return self is other or self.dtype == other

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Iterable
 from functools import wraps
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -192,7 +192,16 @@ class Size(tuple):
         return f"torch.Size({list(self)})"
 
 
-class Tensor(NumPyTensor):
+if TYPE_CHECKING:
+    from .attached import Attached  # a stub: the methods that `attach` gives
+
+    class _Base(Attached, NumPyTensor):  # type: ignore[misc]
+        """What type checkers know of the class below."""
+else:
+    _Base = NumPyTensor
+
+
+class Tensor(_Base):
     """A Tensor that speaks PyTorch: `x.max(1)` gives values and indices, `x.size(0)` is a length.
 
     As in PyTorch, `Tensor([1, 2])` has the default floating-point dtype, and `Tensor(2, 3)` is not initialised.

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import gpugrad as gg
 import gpugrad.torch as torch
 import gpugrad.torch.nn.functional as F
 from gpugrad import nn as numpy_nn
-from gpugrad.errors import OptionError, ShapeError
+from gpugrad.errors import OptionError, ShapeError, StateDictError
 from gpugrad.torch import nn
 from gpugrad.torch.language import TABLE, language_table
 from gpugrad.torch.modules import Parameter
@@ -206,3 +207,44 @@ def test_distributions_speak_torch():
     assert kl_divergence(normal, other).item() == pytest.approx(expected)
     log = Categorical(logits=torch.zeros(2, 3, requires_grad=True)).log_prob(torch.tensor([0, 2]))
     assert log.tolist() == pytest.approx([-np.log(3)] * 2) and log.requires_grad
+
+
+# torch.func
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit")  # PyTorch's own, when it imports torch.func
+def test_networks_are_functions_of_their_parameters():
+    arrays = [np.random.default_rng(i).standard_normal((3, 2)).astype(np.float32) for i in range(4)]
+
+    def run(library):
+        func = import_module(f"{library.__name__}.func")
+        nets = [library.nn.Sequential(library.nn.Linear(2, 3, bias=False), library.nn.Tanh()) for _ in range(3)]
+        for net, array in zip(nets, arrays, strict=False):
+            with library.no_grad():
+                net[0].weight.copy_(library.from_numpy(array))
+        x = library.from_numpy(arrays[3])
+        parameters, buffers = func.stack_module_state(nets)
+        assert buffers == {} and list(parameters) == ["0.weight"]
+
+        def loss(parameters, x):
+            return (func.functional_call(nets[0], parameters, (x,)) ** 2).sum()
+
+        own = {name: p.detach() for name, p in nets[1].named_parameters()}
+        one = func.grad(loss)(own, x)["0.weight"]
+        gradient, value = func.grad_and_value(loss)(own, x)
+        each = func.vmap(func.grad(loss), in_dims=(0, None))(parameters, x)["0.weight"]
+        per_sample = func.vmap(func.grad(loss), in_dims=(None, 0))(own, x)["0.weight"]
+        out, pull = func.vjp(library.sin, x)
+        curve = func.hessian(lambda v: (v**3).sum())(x[0])
+        jacobians = func.jacrev(library.exp)(x[0]), func.jacfwd(library.exp)(x[0])
+        pushed = func.jvp(library.sin, (x,), (x,))[1]
+        return [one, gradient["0.weight"], value, each, per_sample, out, pull(out)[0], curve, *jacobians, pushed]
+
+    for mine, theirs in zip(run(torch), run(pytorch), strict=True):
+        assert type(mine) is torch.Tensor
+        np.testing.assert_allclose(mine.detach().numpy(), theirs.detach().numpy(), rtol=1e-4, atol=1e-5)
+    net = torch.nn.Linear(2, 1)
+    with pytest.raises(StateDictError, match="bias"):
+        torch.func.functional_call(net, {"weight": torch.ones(1, 2)}, torch.ones(2), strict=True)
+    with pytest.raises(StateDictError, match="wait"):
+        torch.func.functional_call(net, {"wait": torch.ones(1, 2)}, torch.ones(2))
