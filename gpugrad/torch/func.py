@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from typing import Any
 
 from ..autograd import batching, transforms
@@ -18,10 +19,23 @@ __all__ = [
     "vmap",
 ]  # fmt: skip
 
-hessian, jvp, vjp = transforms.hessian, speaking(transforms.jvp), speaking(transforms.vjp)
-jacfwd, jacrev = transforms.jacfwd, transforms.jacobian
+jvp, vjp = speaking(transforms.jvp), speaking(transforms.vjp)
 
 
+def _speaking(transform: Callable) -> Callable:
+    """Return `transform` with results of what it returns that speak PyTorch."""
+
+    @wraps(transform)
+    def of(*args: Any, **kwargs: Any) -> Callable:
+        return speaking(transform(*args, **kwargs))
+
+    return of
+
+
+hessian, jacfwd, jacrev = map(_speaking, (transforms.hessian, transforms.jacfwd, transforms.jacobian))
+
+
+@_speaking
 def grad(func: Callable, argnums: Any = 0, has_aux: bool = False) -> Callable:
     """Return the function that returns the gradient of `func`; with has_aux (gradient, aux).
 
@@ -32,6 +46,7 @@ def grad(func: Callable, argnums: Any = 0, has_aux: bool = False) -> Callable:
     return transforms.grad(func, argnums, has_aux)
 
 
+@_speaking
 def grad_and_value(func: Callable, argnums: Any = 0, has_aux: bool = False) -> Callable:
     """Return the function that returns (gradient, value) of `func`; with has_aux (gradient, (value, aux))."""
     both = transforms.value_and_grad(func, argnums, has_aux)
@@ -43,6 +58,7 @@ def grad_and_value(func: Callable, argnums: Any = 0, has_aux: bool = False) -> C
     return call
 
 
+@_speaking
 def vmap(
     func: Callable, in_dims: Any = 0, out_dims: Any = 0, randomness: str = "error", *, chunk_size: int | None = None
 ) -> Callable:
