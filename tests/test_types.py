@@ -52,5 +52,14 @@ def test_checkers_find_every_mistake_and_invent_none(checker, tmp_path):
     assert sorted(found[wrong]) == planted, found[wrong]
 
 
-def test_the_right_program_runs():
-    subprocess.run([sys.executable, str(PROGRAMS / "right.py")], check=True, capture_output=True, cwd=ROOT)
+def test_pyright_knows_pytorch_s_language():
+    right, wrong = PROGRAMS / "right_torch.py", PROGRAMS / "wrong_torch.py"
+    planted = [i for i, line in enumerate(wrong.read_text().splitlines(), 1) if "# wrong:" in line]
+    assert len(planted) == 8 and pyright(str(right)) == {}
+    found = pyright(str(wrong))
+    assert sorted(found) == planted, found
+
+
+@pytest.mark.parametrize("program", ["right.py", "right_torch.py"])
+def test_the_right_program_runs(program):
+    subprocess.run([sys.executable, str(PROGRAMS / program)], check=True, capture_output=True, cwd=ROOT)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from opcode import opmap
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,6 +49,7 @@ class Protocols(Attached):
     def __iter__(self) -> Iterator[Tensor]:
         if not self._array.ndim:
             raise DTypeError("iteration over a 0-d tensor")
+        _not_a_pair(self._array.shape, sys._getframe(1))
         return (self[i] for i in range(self._array.shape[0]))
 
     def __bool__(self) -> bool:
@@ -115,3 +118,17 @@ class Protocols(Attached):
         if self.device.type == "cuda" and self.requires_grad:
             raise GradientError("__cuda_array_interface__: this tensor requires a gradient; call detach() first")
         return self._array.__cuda_array_interface__
+
+
+_UNPACK = opmap["UNPACK_SEQUENCE"]
+
+
+def _not_a_pair(shape: tuple[int, ...], frame: FrameType) -> None:
+    """Raise ShapeError if `frame` unpacks a tensor of this shape, which has not two rows, into two names, as PyTorch's
+    programs do with `values, indices = x.max(1)`."""
+    code, here = frame.f_code.co_code, frame.f_lasti
+    if code[here] == _UNPACK and code[here + 1] == 2 != shape[0]:
+        raise ShapeError(
+            f"a tensor of shape {shape} cannot be unpacked into two; x.max(1), min, sort, median and cummax give "
+            "NumPy's values alone: PyTorch's (values, indices) are x.max(dim=1), or x.max(1) of `import gpugrad.torch`"
+        )

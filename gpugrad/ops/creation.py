@@ -135,16 +135,25 @@ def linspace(
     stop: float | Tensor,
     num: int = 50,
     endpoint: bool = True,
+    retstep: bool = False,
     *,
     dtype: Any = None,
     device: Any = None,
     requires_grad: bool = False,
-) -> Tensor:
+) -> Any:
     """Return `num` evenly spaced numbers from `start` to `stop`, which is left out with endpoint=False.
+
+    retstep: the distance from one to the next comes second, NaN if there is none.
 
     >>> gg.linspace(0, 1, 5)
     tensor([0.  , 0.25, 0.5 , 0.75, 1.  ])
+    >>> gg.linspace(0, 1, 5, retstep=True)[1]
+    0.25
     """
+    if retstep:
+        made = linspace(start, stop, num, endpoint, dtype=dtype, device=device, requires_grad=requires_grad)
+        steps = num - 1 if endpoint else num
+        return made, (stop - start) / steps if steps > 0 else float("nan")
     where = find_device(device)
     non_negative_int("linspace", "num", num)
     if isinstance(start, Tensor) or isinstance(stop, Tensor):  # whose gradients the numbers have

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from ..autograd.tensor import Tensor, method
 from ..autograd.ufunc import Elementwise
 from ..autograd.versions import changed
 from ..errors import DTypeError, GradientError, ShapeError
-from . import moving, shape
+from . import linalg, moving, shape
 from .elementwise import where as choose
 
 WORDS = frozenset("out where initial casting order subok dtype".split())
@@ -175,6 +175,15 @@ def astype(x: Any, dtype: Any, *, copy: bool = True, device: Any = None, **numpy
     return asarray(x).to(dtype=dtype, device=device, copy=copy)
 
 
+def cross(x: Any, y: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Tensor:
+    """Return `cross` with NumPy's axis for each of the three vectors."""
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    made = OPS["cross"](*[OPS["moveaxis"](v, source=at, destination=-1) for v, at in ((x, axisa), (y, axisb))])
+    return OPS["moveaxis"](made, source=-1, destination=axisc)
+
+
+linalg.cross.otherwise(frozenset(("axisa", "axisb", "axisc")), told(cross))
 shape.reshape.otherwise(frozenset(("order", "copy")), told(reshape))
 moving.astype.otherwise(frozenset(("copy", "device", "casting", "order", "subok")), told(astype))
 
@@ -248,12 +257,14 @@ def array_ufunc(self: Tensor, ufunc: Any, method: str, *inputs: Any, **kwargs: A
 
 
 def _method(name: str, method: str) -> Callable:
-    """Return the function that a ufunc's `reduce`, `accumulate` or `outer` is."""
+    """Return the function that a ufunc's `reduce`, `reduceat`, `accumulate` or `outer` is."""
     space = _namespace()
     if method == "reduce" and name in REDUCED:
         return getattr(space, REDUCED[name][0])
     if method == "accumulate" and name in ACCUMULATED:
         return getattr(space, ACCUMULATED[name])
+    if method == "reduceat" and name in REDUCED:
+        return partial(_reduced_at, getattr(space, REDUCED[name][0]))
     if method == "outer" and (function := _counterpart("numpy", name)) is not None:
 
         def outer(x: Any, y: Any, **kwargs: Any) -> Any:
@@ -261,8 +272,18 @@ def _method(name: str, method: str) -> Callable:
             return function(x.reshape(x.shape + (1,) * y.ndim), y, **kwargs)
 
         return outer
-    known = ", ".join({"reduce": REDUCED, "accumulate": ACCUMULATED}.get(method, {})) or "none"
+    known = ", ".join({"reduce": REDUCED, "accumulate": ACCUMULATED, "reduceat": REDUCED}.get(method, {})) or "none"
     raise DTypeError(f"np.{name}.{method} of a Tensor: gpugrad has {method} of these ufuncs: {known}")
+
+
+def _reduced_at(reduce: Callable, x: Any, indices: Any, axis: int = 0, dtype: Any = None) -> Tensor:
+    """Reduce the elements from each index to the next along `axis`; one element where the next is not behind it."""
+    x = asarray(x, dtype)
+    starts = [int(i) for i in np.asarray(indices)]
+    ends = [*starts[1:], x.shape[axis]]
+    rows = OPS["moveaxis"](x, source=axis, destination=0)
+    parts = [reduce(rows[i:j], axis=0) if i < j else rows[i] for i, j in zip(starts, ends, strict=True)]
+    return OPS["stack"](parts, axis=axis)
 
 
 def _at(ufunc: Any, target: Any, index: Any, *operand: Any) -> None:

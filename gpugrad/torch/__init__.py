@@ -21,7 +21,7 @@ from typing import Any as _Any
 
 import numpy as _np
 
-from ..backend import dtypes as _dtypes
+from ..backend.dtypes import set_default_dtype as _set_default_dtype
 from ..backend.random import default_generator as _default_generator
 from ..backend.random import manual_seed as _manual_seed
 from . import inert as _inert
@@ -29,6 +29,7 @@ from . import meanings as _meanings  # noqa: F401 - fills the table
 from . import tensor_types as _tensor_types
 from .device import device as device
 from .dtype_names import TENSOR_TYPES as _TENSOR_TYPES
+from .dtypes import dtype as dtype
 from .inert import compile as compile
 from .language import TABLE as _TABLE
 from .language import Size as Size
@@ -42,14 +43,13 @@ for _name, _meaning in _TABLE.items():
         globals()[_name] = _meaning.function
 _inert.publish(__name__)
 
-dtype = _np.dtype
-float32 = float = _dtypes.float32
-float64 = double = _dtypes.float64
-float16 = half = _dtypes.float16
-int64 = long = _dtypes.int64
-int32 = int = _dtypes.int32
-int16 = short = _dtypes.int16
-int8, uint8, bool = _dtypes.int8, _dtypes.uint8, _dtypes.bool_
+float32 = float = dtype("float32")
+float64 = double = dtype("float64")
+float16 = half = dtype("float16")
+int64 = long = dtype("int64")
+int32 = int = dtype("int32")
+int16 = short = dtype("int16")
+int8, uint8, bool = dtype("int8"), dtype("uint8"), dtype("bool")
 pi, e, inf, nan = _math.pi, _math.e, _math.inf, _math.nan
 newaxis = None
 __version__ = "2.13.0"
@@ -58,14 +58,15 @@ strided, sparse_coo, contiguous_format, preserve_format, channels_last, channels
     "strided", "sparse_coo", "contiguous_format", "preserve_format", "channels_last", "channels_last_3d",
 )  # fmt: skip
 layout = memory_format = str
-get_default_dtype, set_default_dtype = _dtypes.default_dtype, _dtypes.set_default_dtype
+set_default_dtype = _set_default_dtype
 
 _MODULES = frozenset(
     "nn optim utils autograd amp cuda distributions fft linalg special functional random types tensor storage func "
     "hub multiprocessing distributed".split()
 ) | {path for path in (*_inert.NAMES, *_inert.SAME) if "." not in path}
+_HOMES = {"autocast": "amp", "GradScaler": "amp", "vmap": "func"}
 _OTHER_NAMES = {
-    "pow_": "pow", "get_default_device": "default_device", "promote_types": "promote", "row_stack": "vstack",
+    "pow_": "pow", "get_default_device": "default_device", "row_stack": "vstack",
     "swapdims": "swapaxes", "moveaxis": "movedim", "default_generator": "default_generator",
 }  # fmt: skip
 _SOURCES = "torch.switches", "", "torch.private", "torch.serialization", "torch.nn.functional"
@@ -77,8 +78,8 @@ def __getattr__(name: str) -> _Any:
         found = _sys.modules.get(f"{__name__}.{name}") or _import_module(f".{name}", __name__)
         globals()[name] = found
         return found
-    if name in ("autocast", "GradScaler"):
-        return getattr(_import_module(f"{__name__}.amp"), name)
+    if name in _HOMES:
+        return getattr(_import_module(f"{__name__}.{_HOMES[name]}"), name)
     if name in _TENSOR_TYPES:
         globals()[name] = made = _tensor_types.tensor_type(name)
         return made

@@ -13,6 +13,7 @@ from typing import Any
 
 from .. import distributed as gpugrads
 from ..backend import cuda
+from ..distributed.environment import place
 from ..errors import OptionError
 from ..nn import Module as NumPyModule
 from .language import passing
@@ -204,10 +205,10 @@ def spawn(
 
     Raises OptionError for another number of ranks: `gpugrad launch -n NPROCS SCRIPT` starts them.
     """
-    place = gpugrads.environment.place()
-    if nprocs not in (-1, place.size):
+    here = place()
+    if nprocs not in (-1, here.size):
         raise OptionError(
-            f"spawn: {nprocs} processes are asked for, and this is one of {place.size}; start the program with "
+            f"spawn: {nprocs} processes are asked for, and this is one of {here.size}; start the program with "
             f"`gpugrad launch -n {nprocs} SCRIPT`, whose ranks each run the function"
         )
-    fn(place.rank, *args)
+    fn(here.rank, *args)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
 _NAMES = {
     "float32": "Float", "float64": "Double", "float16": "Half", "bfloat16": "BFloat16", "uint8": "Byte",
@@ -11,6 +11,6 @@ _NAMES = {
 TENSOR_TYPES = {f"{short}Tensor": name for name, short in _NAMES.items()}
 
 
-def type_name(dtype: np.dtype, kind: str) -> str:
+def type_name(dtype: Any, kind: str) -> str:
     """Return the name that PyTorch gives the type of a Tensor: "torch.FloatTensor"."""
     return f"torch.{'' if kind == 'cpu' else kind + '.'}{_NAMES[dtype.name]}Tensor"

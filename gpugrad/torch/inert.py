@@ -108,7 +108,7 @@ SAME: dict[str, str] = {
     **{f"nn.modules.{name}": "nn" for name in _MODULES_OF_NN.split()},
     **dict.fromkeys(("nn.modules", "nn.parameter", "nn.grad"), "nn"),
     "nn.parallel.distributed": "nn.parallel", "nn.parallel.data_parallel": "nn.parallel",
-    "nn.backends": "nn", "nn._reduction": "nn.functional",
+    "nn.utils.stateless": "func", "nn.backends": "nn", "nn._reduction": "nn.functional",
     **{
         f"nn.utils.{name}": f"gpugrad.nn.utils.{name}"
         for name in ("rnn", "clip_grad", "parametrize", "parametrizations", "convert_parameters", "weight_norm",

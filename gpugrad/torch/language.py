@@ -15,7 +15,9 @@ import sys
 from collections.abc import Callable, Iterable
 from functools import wraps
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from ..autograd.explain import told
 from ..autograd.nests import map_tensors
@@ -24,6 +26,7 @@ from ..autograd.tensor import Tensor as NumPyTensor
 from ..autograd.views import spoken
 from ..errors import DTypeError
 from ..ops import inplace
+from .dtypes import DTYPES, dtype
 
 
 class Meaning(NamedTuple):
@@ -137,6 +140,8 @@ def speaking(function: Callable) -> Callable:
 
 def passed_through(value: Any) -> Any:
     """Return what a name of gpugrad is in PyTorch's language: functions speak it, all else is the same object."""
+    if isinstance(value, np.dtype):
+        return DTYPES[value]
     if isinstance(value, Op) and value.inputs and not value.many:
         return value  # its result has the language of its inputs
     if isinstance(value, Op) or callable(value) and not isinstance(value, type):
@@ -187,7 +192,16 @@ class Size(tuple):
         return f"torch.Size({list(self)})"
 
 
-class Tensor(NumPyTensor):
+if TYPE_CHECKING:
+    from .attached import Attached  # a stub: the methods that `attach` gives
+
+    class _Base(Attached, NumPyTensor):  # type: ignore[misc]
+        """What type checkers know of the class below."""
+else:
+    _Base = NumPyTensor
+
+
+class Tensor(_Base):
     """A Tensor that speaks PyTorch: `x.max(1)` gives values and indices, `x.size(0)` is a length.
 
     As in PyTorch, `Tensor([1, 2])` has the default floating-point dtype, and `Tensor(2, 3)` is not initialised.
@@ -214,6 +228,11 @@ class Tensor(NumPyTensor):
     def H(self) -> Tensor:
         """Return the matrix transposed and conjugated."""
         return TABLE["adjoint"].function(self)
+
+    @property
+    def dtype(self) -> dtype:
+        """Return the type of the elements."""
+        return DTYPES[self._array.dtype]
 
     @property
     def shape(self) -> Size:

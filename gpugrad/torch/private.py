@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from ..backend.devices import Device
 from ..nn.init import fans
+from .dtypes import dtype
 from .language import Tensor
 
-_device, _dtype, _size, _int, _float, _bool = Device, np.dtype, tuple, int, float, bool
+_device, _dtype, _size, _int, _float, _bool = Device, dtype, tuple, int, float, bool
 Number = int | float | bool
 
 

@@ -8,9 +8,12 @@ import numpy as np
 
 from ..autograd.mode import set_grad_enabled as numpy_set_grad_enabled
 from ..backend.cpu.threads import get_num_threads
-from ..backend.dtypes import promote, set_default_dtype, weak
+from ..backend.dtypes import as_dtype, default_dtype, promote, set_default_dtype, weak
+from ..backend.dtypes import finfo as numpy_finfo
+from ..backend.dtypes import iinfo as numpy_iinfo
 from ..errors import DeviceError
 from .dtype_names import TENSOR_TYPES, type_name
+from .dtypes import dtype
 from .inert import _nothing
 from .language import Tensor
 
@@ -58,12 +61,32 @@ def set_printoptions(
     np.set_printoptions(**{name: value for name, value in options.items() if value is not None})  # pyright: ignore
 
 
-def result_type(tensor1: Any, tensor2: Any) -> np.dtype:
+def get_default_dtype() -> dtype:
+    """Return the dtype of Python floats and of creation functions."""
+    return dtype(default_dtype())
+
+
+def promote_types(type1: Any, type2: Any) -> dtype:
+    """Return the dtype of the result of two Tensors of these dtypes."""
+    return dtype(promote(as_dtype(type1), as_dtype(type2)))
+
+
+def result_type(tensor1: Any, tensor2: Any) -> dtype:
     """Return the dtype of the result of two Tensors or numbers."""
     if isinstance(tensor1, Tensor) and isinstance(tensor2, Tensor):
-        return promote(tensor1.dtype, tensor2.dtype)
+        return promote_types(tensor1.dtype, tensor2.dtype)
     tensor, number = (tensor1, tensor2) if isinstance(tensor1, Tensor) else (tensor2, tensor1)
-    return weak(tensor.dtype, number)
+    return dtype(weak(as_dtype(tensor.dtype), number))
+
+
+def finfo(type: Any = None) -> Any:
+    """Return the limits of a floating-point dtype, by default of the default dtype."""
+    return numpy_finfo(as_dtype(default_dtype() if type is None else type))
+
+
+def iinfo(type: Any) -> Any:
+    """Return the limits of an integer dtype."""
+    return numpy_iinfo(as_dtype(type))
 
 
 def can_cast(from_: Any, to: Any) -> bool:

@@ -22,6 +22,8 @@ A = np.array([[3.0, 1.0, 2.0], [0.5, 2.5, 0.5]])
         lambda x: np.sum(x, where=A > 1), lambda x: np.prod(x, initial=2.0), lambda x: np.divmod(x, 2)[1],
         lambda x: np.maximum.reduce(x, initial=9.0), lambda x: np.exp(x, dtype=np.float32), lambda x: x.reshape(6),
         lambda x: np.reshape(x, (2, 3), order="F"), lambda x: np.where(x > 1)[0], lambda x: np.shape(x),
+        lambda x: np.add.reduceat(x, [0, 1, 0], axis=1), lambda x: np.maximum.reduceat(x, [1]),
+        lambda x: np.cross(x.T, x[::-1].T, axisa=0, axisb=0, axisc=0), lambda x: np.linspace(0, x, 3, retstep=True)[1],
     ],
 )  # fmt: skip
 def test_functions_of_numpy(call):

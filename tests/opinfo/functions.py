@@ -16,7 +16,7 @@ from torch.testing._internal.common_methods_invocations import op_db
 import gpugrad as gg
 from gpugrad.errors import OptionError
 
-from .convert import NotComparable, arrays, difference, ours, results, shapes, theirs
+from .convert import NotComparable, arrays, difference, ours, results, shapes, tensors, theirs
 from .names import NUMPY_MEANING, counterpart, numpy_function, within
 from .outcome import Outcome
 
@@ -56,7 +56,13 @@ def outcomes(entry: Any, most: int | None = None) -> Iterator[Outcome]:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         for number, sample in samples:
-            yield Outcome(full_name(entry), number, *_outcome(entry, sample, RTOL.get(dtype, 1e-7)))
+            yield Outcome(full_name(entry), number, *_outcome(entry, sample, _tolerance(sample)))
+
+
+def _tolerance(sample: Any) -> float:
+    """The relative error that the least precise floating-point tensor of a sample allows."""
+    given = tensors([sample.input, list(sample.args), sample.kwargs])
+    return max([RTOL.get(t.dtype, 1e-7) for t in given if isinstance(t, torch.Tensor)], default=1e-7)
 
 
 def _outcome(entry: Any, sample: Any, rtol: float) -> tuple[str, str]:

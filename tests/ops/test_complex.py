@@ -194,7 +194,21 @@ def test_parts_can_be_changed_in_place():
     assert gg.grad((z.real + z.imag).sum(), [x])[0].tolist() == [4, 4]
 
 
-@pytest.mark.parametrize("function", [gg.maximum, gg.less, gg.floor_divide, gg.arctan2])
+def test_complex_numbers_are_ordered_as_in_numpy():
+    z = np.array([[1 + 2j, 1 - 1j, 0.5 + 9j], [-2 + 0j, 1 + 2j, 1 + 1j]])
+    w = np.array([1 + 0j, 1 - 1j, 1j])
+    for name in ("less", "less_equal", "greater", "greater_equal", "maximum", "minimum", "fmax", "fmin"):
+        np.testing.assert_array_equal(getattr(gg, name)(z, w).numpy(), getattr(np, name)(z, w), name)
+    for name in ("max", "min", "argmax", "argmin", "sort", "argsort"):
+        for axis in (0, 1):
+            np.testing.assert_array_equal(
+                getattr(gg, name)(z, axis=axis).numpy(), getattr(np, name)(z, axis=axis), name
+            )
+    np.testing.assert_array_equal(gg.clip(z, w.min(), w.max()).numpy(), np.clip(z, w.min(), w.max()))
+    assert (gg.asarray(z) < 1).tolist() == (z < 1).tolist() and np.max(gg.asarray(z)).item() == 1 + 2j
+
+
+@pytest.mark.parametrize("function", [gg.floor_divide, gg.arctan2])
 def test_what_has_no_meaning_is_refused(function):
     with pytest.raises(DTypeError, match=f"{function.name}: complex numbers have no {function.name}"):
         function(gg.tensor([1j]), gg.tensor([1j]))

@@ -259,7 +259,10 @@ def package_source() -> str:
 
 def files() -> dict[Path, str]:
     """What each file that this writes should hold."""
+    from . import torch_language
+
     return {
+        **torch_language.files(),
         PACKAGE / "__init__.py": package_source(),
         PACKAGE / "__init__.pyi": package_stub(),
         PACKAGE / "linalg.pyi": namespace_stub(gpugrad.linalg),

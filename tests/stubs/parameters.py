@@ -82,6 +82,13 @@ RESULTS = {name: "tuple[Tensor, ...]" for name in ("nonzero", "unstack")}
 FORMS = {
     **{f"atleast_{n}d": ("(x: TensorLike, /) -> Tensor", "(*arrays: TensorLike) -> tuple[Tensor, ...]") for n in "123"},
     "einsum": ("(subscripts: str, *operands: TensorLike) -> Tensor",),
+    "linspace": (
+        "(start: TensorLike, stop: TensorLike, num: int = 50, endpoint: bool = True, retstep: Literal[False] = False, "
+        "*, dtype: DTypeLike | None = None, device: DeviceLike | None = None, requires_grad: bool = False) -> Tensor",
+        "(start: TensorLike, stop: TensorLike, num: int = 50, endpoint: bool = True, *, retstep: Literal[True], "
+        "dtype: DTypeLike | None = None, device: DeviceLike | None = None, requires_grad: bool = False) "
+        "-> tuple[Tensor, Any]",
+    ),
     "unique": (
         "(x: TensorLike, *, axis: Axis = None) -> Tensor",
         "(x: TensorLike, return_index: bool = False, return_inverse: bool = False, return_counts: bool = False, "

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import gpugrad as gg
 import gpugrad.torch as torch
 import gpugrad.torch.nn.functional as F
 from gpugrad import nn as numpy_nn
-from gpugrad.errors import OptionError
+from gpugrad.errors import OptionError, ShapeError, StateDictError
 from gpugrad.torch import nn
 from gpugrad.torch.language import TABLE, language_table
 from gpugrad.torch.modules import Parameter
@@ -42,6 +43,20 @@ def test_methods_follow_the_tensor_and_functions_their_namespace():
     assert plain.max(1).tolist() == gg.max(x, 1).tolist() == [5.0, 7.0, 2.5]
     assert x.std().item() == pytest.approx(np.std(X, ddof=1)) and plain.std().item() == pytest.approx(np.std(X))
     assert x.size() == (3, 2) and x.size(0) == 3 and plain.size == 6
+
+
+def test_dtypes_have_the_attributes_of_pytorch_s_and_are_numpy_s():
+    names = ("float32", "float64", "float16", "bfloat16", "int64", "int32", "uint8", "bool", "complex64", "complex128")
+    for name in names:
+        mine, theirs = getattr(torch, name), getattr(pytorch, name)
+        for attribute in ("is_floating_point", "is_complex", "is_signed", "itemsize"):
+            assert getattr(mine, attribute) == getattr(theirs, attribute), (name, attribute)
+        assert repr(mine) == repr(theirs) and isinstance(mine, torch.dtype) and pickle.loads(pickle.dumps(mine)) is mine
+        assert torch.zeros(1, dtype=mine).dtype is mine == gg.zeros(1, dtype=name).dtype
+    assert repr(torch.complex64.to_real()) == "torch.float32" and torch.float64.to_complex() is torch.complex128
+    assert np.zeros(1, torch.int32).dtype == torch.int32 != np.float32 and {np.dtype("int8"): 1}[torch.int8] == 1
+    assert torch.finfo().max == pytorch.finfo().max and torch.iinfo(torch.int8).min == -128
+    assert torch.promote_types(torch.int32, torch.float16) is torch.result_type(torch.ones(1).half(), 2.0)
 
 
 def test_two_styles_of_one_tensor():
@@ -93,6 +108,14 @@ def test_calls_that_both_read_differently_name_both_spellings():
     with pytest.raises(OptionError, match=r"swapaxes\(0, 1\)"):
         gg.tensor(X).transpose(0, 1)
     assert gg.tensor(X).transpose((0, 1)).shape == (3, 2) and gg.tensor(X).transpose(1, 0).shape == (2, 3)
+
+
+def test_a_pair_that_numpy_does_not_give_is_told():
+    with pytest.raises(ShapeError, match=r"max\(dim=1\)"):
+        values, indices = gg.tensor(X).max(1)
+    first, second = gg.tensor(X).max(0)
+    one, two, three = gg.tensor(X)
+    assert (first.item(), second.item()) == (7.0, 5.0) and three.tolist() == X[2]
 
 
 def test_the_readme_has_the_table():
@@ -184,3 +207,44 @@ def test_distributions_speak_torch():
     assert kl_divergence(normal, other).item() == pytest.approx(expected)
     log = Categorical(logits=torch.zeros(2, 3, requires_grad=True)).log_prob(torch.tensor([0, 2]))
     assert log.tolist() == pytest.approx([-np.log(3)] * 2) and log.requires_grad
+
+
+# torch.func
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit")  # PyTorch's own, when it imports torch.func
+def test_networks_are_functions_of_their_parameters():
+    arrays = [np.random.default_rng(i).standard_normal((3, 2)).astype(np.float32) for i in range(4)]
+
+    def run(library):
+        func = import_module(f"{library.__name__}.func")
+        nets = [library.nn.Sequential(library.nn.Linear(2, 3, bias=False), library.nn.Tanh()) for _ in range(3)]
+        for net, array in zip(nets, arrays, strict=False):
+            with library.no_grad():
+                net[0].weight.copy_(library.from_numpy(array))
+        x = library.from_numpy(arrays[3])
+        parameters, buffers = func.stack_module_state(nets)
+        assert buffers == {} and list(parameters) == ["0.weight"]
+
+        def loss(parameters, x):
+            return (func.functional_call(nets[0], parameters, (x,)) ** 2).sum()
+
+        own = {name: p.detach() for name, p in nets[1].named_parameters()}
+        one = func.grad(loss)(own, x)["0.weight"]
+        gradient, value = func.grad_and_value(loss)(own, x)
+        each = func.vmap(func.grad(loss), in_dims=(0, None))(parameters, x)["0.weight"]
+        per_sample = func.vmap(func.grad(loss), in_dims=(None, 0))(own, x)["0.weight"]
+        out, pull = func.vjp(library.sin, x)
+        curve = func.hessian(lambda v: (v**3).sum())(x[0])
+        jacobians = func.jacrev(library.exp)(x[0]), func.jacfwd(library.exp)(x[0])
+        pushed = func.jvp(library.sin, (x,), (x,))[1]
+        return [one, gradient["0.weight"], value, each, per_sample, out, pull(out)[0], curve, *jacobians, pushed]
+
+    for mine, theirs in zip(run(torch), run(pytorch), strict=True):
+        assert type(mine) is torch.Tensor
+        np.testing.assert_allclose(mine.detach().numpy(), theirs.detach().numpy(), rtol=1e-4, atol=1e-5)
+    net = torch.nn.Linear(2, 1)
+    with pytest.raises(StateDictError, match="bias"):
+        torch.func.functional_call(net, {"weight": torch.ones(1, 2)}, torch.ones(2), strict=True)
+    with pytest.raises(StateDictError, match="wait"):
+        torch.func.functional_call(net, {"wait": torch.ones(1, 2)}, torch.ones(2))

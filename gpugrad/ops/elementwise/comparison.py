@@ -54,7 +54,7 @@ def not_equal(x, y):
     """
 
 
-@ufunc(samples=_with_ties)
+@ufunc(samples=_with_ties, complex=True)
 def less(x, y):
     """Return x < y (bool).
 
@@ -63,7 +63,7 @@ def less(x, y):
     """
 
 
-@ufunc(samples=_with_ties)
+@ufunc(samples=_with_ties, complex=True)
 def less_equal(x, y):
     """Return x <= y (bool).
 
@@ -72,7 +72,7 @@ def less_equal(x, y):
     """
 
 
-@ufunc(samples=_with_ties)
+@ufunc(samples=_with_ties, complex=True)
 def greater(x, y):
     """Return x > y (bool).
 
@@ -81,7 +81,7 @@ def greater(x, y):
     """
 
 
-@ufunc(samples=_with_ties)
+@ufunc(samples=_with_ties, complex=True)
 def greater_equal(x, y):
     """Return x >= y (bool).
 

@@ -77,7 +77,7 @@ def _clip_cases(s: Any) -> list:
     return [*bounds, *arrays, s.case(s(), low), on_bounds, nan, no_room]
 
 
-@op(samples=_clip_cases, exact_gradient=True, inplace=True)
+@op(samples=_clip_cases, exact_gradient=True, inplace=True, complex=True)
 def clip(x, min=None, max=None):
     """Hold x between `min` and `max`, numbers or arrays; None is no bound. A `max` below `min` wins.
 
@@ -128,7 +128,7 @@ def _share(g: Any, x: Any, y: Any) -> Any:
     return g - 0.5 * xp(g).keep_where(g, x == y)
 
 
-@ufunc(samples=_pairs, inplace=True)
+@ufunc(samples=_pairs, inplace=True, complex=True)
 def maximum(x, y):
     """Return the larger of x and y; NaN where either is NaN. Equal values share the gradient evenly.
 
@@ -140,7 +140,7 @@ def maximum(x, y):
 maximum.vjp(x=lambda g, x, y: _share(g, -x, -y), y=lambda g, x, y: _share(g, -y, -x))
 
 
-@ufunc(samples=_pairs, inplace=True)
+@ufunc(samples=_pairs, inplace=True, complex=True)
 def minimum(x, y):
     """Return the smaller of x and y; NaN where either is NaN. Equal values share the gradient evenly.
 
@@ -152,7 +152,7 @@ def minimum(x, y):
 minimum.vjp(x=lambda g, x, y: _share(g, x, y), y=lambda g, x, y: _share(g, y, x))
 
 
-@ufunc(samples=lambda s: _pairs(s, of_equal=1, of_nan=0), exact_gradient=True)
+@ufunc(samples=lambda s: _pairs(s, of_equal=1, of_nan=0), exact_gradient=True, complex=True)
 def fmax(x, y):
     """Return the larger of x and y, ignoring NaN where only one is NaN. Where they are equal the gradient goes to x.
 
@@ -167,7 +167,7 @@ fmax.vjp(
 )
 
 
-@ufunc(samples=lambda s: _pairs(s, of_equal=1, of_nan=0), exact_gradient=True)
+@ufunc(samples=lambda s: _pairs(s, of_equal=1, of_nan=0), exact_gradient=True, complex=True)
 def fmin(x, y):
     """Return the smaller of x and y, ignoring NaN where only one is NaN. Where they are equal the gradient goes to x.
 

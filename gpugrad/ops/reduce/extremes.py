@@ -1,4 +1,7 @@
-"""Extremes over axes, where they are, and the truth of elements."""
+"""Extremes over axes, where they are, and the truth of elements.
+
+Complex numbers are ordered as in NumPy: by their real parts, and of equal ones by their imaginary parts.
+"""
 
 from typing import Any
 
@@ -16,7 +19,7 @@ def _extreme_cases(s: Any, of_nans: list) -> list:
     return [*sample_cases(s), *extra, s.case(s(0, 4), axis=1)]
 
 
-@op(samples=lambda s: _extreme_cases(s, [[0, 1], [1, 0]]), bench=bench_cases, flops=lambda x: x.size)
+@op(samples=lambda s: _extreme_cases(s, [[0, 1], [1, 0]]), bench=bench_cases, flops=lambda x: x.size, complex=True)
 def max(x, *, axis=None, keepdims=False):
     """Return the largest value over `axis`; NaN if an element is NaN. Equal largest elements share the gradient evenly.
 
@@ -28,7 +31,7 @@ def max(x, *, axis=None, keepdims=False):
     return x.max(axis=axes_of(axis, x.ndim), keepdims=keepdims)
 
 
-@op(samples=lambda s: _extreme_cases(s, [[1, 1], [0, 0]]), bench=bench_cases, flops=lambda x: x.size)
+@op(samples=lambda s: _extreme_cases(s, [[1, 1], [0, 0]]), bench=bench_cases, flops=lambda x: x.size, complex=True)
 def min(x, *, axis=None, keepdims=False):
     """Return the smallest value over `axis`; NaN if an element is NaN. Equal smallest elements share the gradient
     evenly.
@@ -57,7 +60,7 @@ def _arg_cases(s: Any) -> list:
     return [s.case(x), s.case(x, axis=0), s.case(x, axis=-1, keepdims=True), s.case(x.T, axis=0), s.case(s()), *ties]
 
 
-@op(samples=_arg_cases, bench=bench_cases, flops=lambda x: x.size)
+@op(samples=_arg_cases, bench=bench_cases, flops=lambda x: x.size, complex=True)
 def argmax(x, *, axis=None, keepdims=False):
     """Return the position (int64) of the first largest value along the int `axis`, or in the flattened x.
 
@@ -67,7 +70,7 @@ def argmax(x, *, axis=None, keepdims=False):
     return xp(x).argmax(x, axis=axis, keepdims=keepdims)
 
 
-@op(samples=_arg_cases, bench=bench_cases, flops=lambda x: x.size)
+@op(samples=_arg_cases, bench=bench_cases, flops=lambda x: x.size, complex=True)
 def argmin(x, *, axis=None, keepdims=False):
     """Return the position (int64) of the first smallest value along the int `axis`, or in the flattened x.
 

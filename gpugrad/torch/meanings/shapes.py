@@ -20,6 +20,7 @@ from ...ops.arrange import tile as numpy_tile
 from ...ops.join import array_split
 from ...ops.shape import broadcast_arrays
 from ...ops.shape import meshgrid as numpy_meshgrid
+from ..dtypes import dtype as dtype_class
 from ..language import means, sizes_of
 
 
@@ -41,7 +42,7 @@ def permute(input: Any, *axes: Any, dims: Any = None) -> Tensor:
 @means("sizes are apart or in one sequence; a dtype reads the same bytes anew", function=False)
 def view(self: Any, *shape: Any, dtype: Any = None, size: Any = None) -> Tensor:
     """Return the Tensor under another shape, or the same bytes as another dtype."""
-    kind = shape[0] if len(shape) == 1 and isinstance(shape[0], (np.dtype, type)) else dtype
+    kind = shape[0] if len(shape) == 1 and isinstance(shape[0], (dtype_class, np.dtype, type)) else dtype
     if kind is not None:
         return asarray(self.detach()._array.view(as_dtype(kind)), device=self.device)
     return OPS["reshape"](self, shape=sizes_of(shape if size is None else (size,), "view"))
