@@ -199,7 +199,9 @@ steps = 150 if QUICK else 1500
 by_hand_parameters, hand_losses = descend(by_hand, steps)
 _, our_losses = descend(by_gpugrad, steps)
 curve_difference = np.abs(np.subtract(hand_losses, our_losses)).max()
-print(f"after {steps} steps: {hand_losses[-1]:.6f} and {our_losses[-1]:.6f}; never more than {curve_difference:.0e} apart")
+print(
+    f"after {steps} steps: {hand_losses[-1]:.6f} and {our_losses[-1]:.6f}; never more than {curve_difference:.0e} apart"
+)
 
 
 def classes(points):

@@ -93,7 +93,11 @@ print(f"linear model: {linear_accuracy:.1%} of the test images, loss {linear_los
 # %%
 templates = linear[1].weight.detach().reshape(10, 1, 20, 20)
 gg.viz.image_grid(
-    gg.viz.stretched(templates, symmetric=True), titles=[str(i) for i in range(10)], columns=10, side=0.8, colors="coolwarm"
+    gg.viz.stretched(templates, symmetric=True),
+    titles=[str(i) for i in range(10)],
+    columns=10,
+    side=0.8,
+    colors="coolwarm",
 )
 
 # %% [markdown]

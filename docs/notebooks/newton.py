@@ -143,7 +143,9 @@ def newton(steps):
 
 def lbfgs(steps):
     model, history = new_model(), []
-    optimizer = gg.optim.LBFGS(model.parameters(), max_iter=1, max_eval=30, tolerance_change=0, line_search_fn="strong_wolfe")
+    optimizer = gg.optim.LBFGS(
+        model.parameters(), max_iter=1, max_eval=30, tolerance_change=0, line_search_fn="strong_wolfe"
+    )
 
     def closure():
         optimizer.zero_grad()
@@ -211,7 +213,9 @@ for _ in range(20 if QUICK else 60):
     v = [h / length for h in Hv]
 largest = estimates[-1]
 limit = 2 / largest
-print(f"largest eigenvalue {estimates[9]:.4f} after 10 products, {largest:.4f} after {len(estimates)}, so the learning rate must be below {limit:.4f}")
+print(
+    f"largest eigenvalue {estimates[9]:.4f} after 10 products, {largest:.4f} after {len(estimates)}, so the learning rate must be below {limit:.4f}"
+)
 
 # %% [markdown]
 # Does it hold? Start near the minimum, a thousandth away along the steepest direction $v$, with rates just below the limit and

@@ -20,7 +20,9 @@ from gpugrad import nn
 from gpugrad.nn import functional as F
 
 QUICK = bool(os.environ.get("GPUGRAD_QUICK"))  # few steps, to see that everything runs
-warnings.filterwarnings("ignore", category=RuntimeWarning)  # NumPy's, of numbers that become infinite: we want to see them
+warnings.filterwarnings(
+    "ignore", category=RuntimeWarning
+)  # NumPy's, of numbers that become infinite: we want to see them
 
 # %% [markdown]
 # ## Sixteen bits, two ways to spend them
@@ -80,7 +82,13 @@ images = train.tensors[0].reshape(-1, 400)
 def autoencoder():
     gg.manual_seed(0)
     return nn.Sequential(
-        nn.Linear(400, 128), nn.Tanh(), nn.Linear(128, 24), nn.Tanh(), nn.Linear(24, 128), nn.Tanh(), nn.Linear(128, 400)
+        nn.Linear(400, 128),
+        nn.Tanh(),
+        nn.Linear(128, 24),
+        nn.Tanh(),
+        nn.Linear(24, 128),
+        nn.Tanh(),
+        nn.Linear(128, 400),
     )
 
 
