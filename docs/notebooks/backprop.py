@@ -2,9 +2,9 @@
 # # Backpropagation by hand, and by gpugrad
 #
 # A network is a function of its weights, and training needs the derivative of that function. *Backpropagation* is the
-# chain rule, applied from the end to the beginning. In this tutorial you do it by hand, first for one neuron and then for a
-# network with a hidden layer; gpugrad does it too, and each time the two must agree to the last digits. At the end you
-# know what an automatic differentiation library does for you, because you have done it yourself.
+# chain rule, applied from the end to the beginning. In this tutorial you do it by hand, first for one neuron and then
+# for a network with a hidden layer; gpugrad does it too, and each time the two must agree to the last digits. At the
+# end you know what an automatic differentiation library does for you, because you have done it yourself.
 
 # %%
 # %matplotlib inline
@@ -21,8 +21,9 @@ random = np.random.default_rng(0)
 # %% [markdown]
 # ## One neuron
 #
-# A neuron with one input computes $a = wx + b$ and passes it through the logistic function, $p = \sigma(a) = 1/(1+e^{-a})$.
-# It was to say $t$; how wrong it was is the loss $L = (p - t)^2$. Take some numbers, and go **forward**:
+# A neuron with one input computes $a = wx + b$ and passes it through the logistic function,
+# $p = \sigma(a) = 1/(1+e^{-a})$. It was to say $t$; how wrong it was is the loss $L = (p - t)^2$. Take some numbers,
+# and go **forward**:
 
 # %%
 x, t, w, b = 1.5, 1.0, 0.8, -0.4
@@ -37,8 +38,8 @@ print(f"a = {a:.4f}, p = {p:.4f}, L = {L:.4f}")
 # $$\frac{dL}{dw} = \frac{dL}{dp}\,\frac{dp}{da}\,\frac{da}{dw}
 # = \underbrace{2(p-t)}_{\text{loss}}\;\underbrace{p\,(1-p)}_{\text{logistic}}\;\underbrace{x}_{\text{product}}.$$
 #
-# Each factor belongs to *one* step of the computation and needs only what that step has seen. We multiply from the left,
-# **backward**, because the products on the way are shared: $dL/da$ serves $w$ and $b$ alike.
+# Each factor belongs to *one* step of the computation and needs only what that step has seen. We multiply from the
+# left, **backward**, because the products on the way are shared: $dL/da$ serves $w$ and $b$ alike.
 
 # %%
 dL_dp = 2 * (p - t)
@@ -95,8 +96,8 @@ plt.show()
 # Backward, with $\bar M$ for $\partial L/\partial M$. Two facts make it short:
 #
 # * softmax and cross-entropy together have a derivative that is simpler than either alone: $\bar Z = (P - Y)/N$;
-# * a product $Z = HW$ sends back $\bar H = \bar Z W^\top$ and $\bar W = H^\top\bar Z$. (No need to remember which is which:
-#   only one order of the factors fits the shapes.)
+# * a product $Z = HW$ sends back $\bar H = \bar Z W^\top$ and $\bar W = H^\top\bar Z$. (No need to remember which is
+#   which: only one order of the factors fits the shapes.)
 #
 # So
 #
@@ -146,9 +147,9 @@ print(f"losses {hand_loss:.12f} and {our_loss:.12f}; the gradients differ by at 
 #
 # $$\nabla L\cdot v \;\approx\; \frac{L(\theta + hv) - L(\theta - hv)}{2h}.$$
 #
-# How small should $h$ be? The formula is wrong by about $h^2$ (what the Taylor series leaves out), so: small. But the two
-# losses are rounded to a relative $\varepsilon\approx10^{-16}$, and their difference is divided by $h$: an error of about
-# $\varepsilon/h$. The best step is where the two meet, at about $\varepsilon^{1/3}$.
+# How small should $h$ be? The formula is wrong by about $h^2$ (what the Taylor series leaves out), so: small. But the
+# two losses are rounded to a relative $\varepsilon\approx10^{-16}$, and their difference is divided by $h$: an error of
+# about $\varepsilon/h$. The best step is where the two meet, at about $\varepsilon^{1/3}$.
 
 # %%
 v = [random.normal(size=p.shape) for p in initial()]
@@ -175,14 +176,14 @@ best_error = min(errors)
 print(f"at best the measured slope differs from backpropagation's by {best_error:.0e}")
 
 # %% [markdown]
-# The V has the slopes that the argument says, and its lowest point is near the grey line. Differences are a good *check*
-# and a bad *method*: the network has 82 parameters and would need two passes for each, where backpropagation needs one
-# backward pass for all. (`gg.autograd.gradcheck` makes this check for any function.)
+# The V has the slopes that the argument says, and its lowest point is near the grey line. Differences are a good
+# *check* and a bad *method*: the network has 82 parameters and would need two passes for each, where backpropagation
+# needs one backward pass for all. (`gg.autograd.gradcheck` makes this check for any function.)
 #
 # ## Train it, twice
 #
-# The same descent, $\theta \leftarrow \theta - \eta\,\bar\theta$, with either gradient. If they are the same, so must be the
-# whole curve of the losses.
+# The same descent, $\theta \leftarrow \theta - \eta\,\bar\theta$, with either gradient. If they are the same, so must
+# be the whole curve of the losses.
 
 
 # %%
@@ -228,9 +229,9 @@ plt.show()
 # %% [markdown]
 # ## Where the hand stops
 #
-# By hand, each new layer is a new derivation; a mistake in it does not crash, it only trains badly. And the gradient above is
-# a *number*. gpugrad's can be a function again: with `create_graph=True` the backward pass leaves notes too, and can be
-# differentiated. For the neuron, $d^2L/dw^2$ by hand would be
+# By hand, each new layer is a new derivation; a mistake in it does not crash, it only trains badly. And the gradient
+# above is a *number*. gpugrad's can be a function again: with `create_graph=True` the backward pass leaves notes too,
+# and can be differentiated. For the neuron, $d^2L/dw^2$ by hand would be
 #
 # $$\frac{d^2L}{dw^2} = 2x^2\,s\,\bigl(s + (p-t)(1-2p)\bigr),\qquad s = p(1-p).$$
 
@@ -244,5 +245,5 @@ print(f"by gpugrad {second.item():.12f}\nby hand    {by_formula:.12f}")
 second_difference = abs(second.item() - by_formula)
 
 # %% [markdown]
-# The tutorial on Hessian-vector products makes use of it. How the engine itself is built, from a tape of two dozen lines
-# on, is told in `gpugrad/autograd/README.md`.
+# The tutorial on Hessian-vector products makes use of it. How the engine itself is built, from a tape of two dozen
+# lines on, is told in `gpugrad/autograd/README.md`.

@@ -14,9 +14,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 HERE = Path(__file__).parent
-TUTORIALS = [
-    "backprop", "digits", "dates", "kernel", "newton", "precision", "style", "distributed",
-]  # fmt: skip
+ROOT = HERE.parents[1]
+TUTORIALS = ["backprop", "digits", "dates", "kernel", "newton", "precision", "style", "distributed"]
 KERNEL = [
     "--InlineBackend.figure_format=retina",  # twice as many pixels: sharp on screens of today
     "--IPKernelApp.log_level=40",  # errors
@@ -56,8 +55,8 @@ def _executed(name: str, target: Path, quick: bool) -> str:
 
 
 def _environment(quick: bool) -> dict[str, str]:
-    """Return the environment of a kernel: this checkout's gpugrad, no progress bars, which a page shows at their start."""
-    paths = [str(HERE.parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+    """Return a kernel's environment: gpugrad of this checkout; no progress bars, which would stand still."""
+    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     given = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "TQDM_DISABLE": "1"}
     return {**given, "GPUGRAD_QUICK": "1"} if quick else {k: v for k, v in given.items() if k != "GPUGRAD_QUICK"}
 

@@ -1,10 +1,10 @@
 # %% [markdown]
 # # A transformer that reads dates
 #
-# "saturday, june 26th, 1993" is to become "1993-06-26". The task is small enough to be learnt in a minute, and has everything
-# that translation has: an input and an output of different lengths and orders, things to copy (the year), to look up (the month)
-# and to ignore (the weekday). We build up what a transformer is made of, one measurement at a time, train one, and look at what
-# it looks at.
+# "saturday, june 26th, 1993" is to become "1993-06-26". The task is small enough to be learnt in a minute, and has
+# everything that translation has: an input and an output of different lengths and orders, things to copy (the year), to
+# look up (the month) and to ignore (the weekday). We build up what a transformer is made of, one measurement at a time,
+# train one, and look at what it looks at.
 
 # %%
 # %matplotlib inline
@@ -22,8 +22,8 @@ QUICK = bool(os.environ.get("GPUGRAD_QUICK"))  # a small network and few dates, 
 # %% [markdown]
 # ## Text as numbers
 #
-# A vocabulary numbers the characters. 0 is padding, with which sequences of different lengths fit into one array; 1 starts an
-# output, 2 ends it.
+# A vocabulary numbers the characters. 0 is padding, with which sequences of different lengths fit into one array; 1
+# starts an output, 2 ends it.
 
 # %%
 train = gg.data.DateTranslation(300 if QUICK else 6000, "train")
@@ -37,8 +37,8 @@ print("target:", target.numpy(), "start, end and padding:", train.target.start, 
 # %% [markdown]
 # ## Attention
 #
-# Each position asks a question, the *query* $q$. Each position offers a *key* $k$, to be found by, and a *value* $v$. The answer is
-# the mean of the values, weighted by how well the keys fit:
+# Each position asks a question, the *query* $q$. Each position offers a *key* $k$, to be found by, and a *value* $v$.
+# The answer is the mean of the values, weighted by how well the keys fit:
 #
 # $$\mathrm{attention}(Q, K, V) = \mathrm{softmax}\!\left(\frac{QK^\top}{\sqrt d}\right)V.$$
 
@@ -53,8 +53,9 @@ print("each row of weights sums to", weights.sum(axis=1).numpy().round(6))
 print(f"the formula and the fused op differ by at most {attention_error:.0e}")
 
 # %% [markdown]
-# Why $\sqrt d$? A product $q\cdot k$ adds up $d$ terms of variance 1, so it has a standard deviation of $\sqrt d$. Without the division
-# the scores of wide vectors are far apart, the softmax puts all weight on one of them, and its gradient vanishes:
+# Why $\sqrt d$? A product $q\cdot k$ adds up $d$ terms of variance 1, so it has a standard deviation of $\sqrt d$.
+# Without the division the scores of wide vectors are far apart, the softmax puts all weight on one of them, and its
+# gradient vanishes:
 
 # %%
 print(f"{'d':>5}{'largest weight of 20':>24}{'the same, divided':>20}")
@@ -66,8 +67,8 @@ for d in (4, 64, 1024):
 # %% [markdown]
 # ## Order
 #
-# Nothing in the formula knows where a position *is*: shuffle keys and values alike and the answer is the same. So each position
-# gets a vector of its own added to what it holds, sines and cosines of many wavelengths,
+# Nothing in the formula knows where a position *is*: shuffle keys and values alike and the answer is the same. So each
+# position gets a vector of its own added to what it holds, sines and cosines of many wavelengths,
 #
 # $$p(t)_{2k} = \sin(\omega_k t),\quad p(t)_{2k+1} = \cos(\omega_k t),\qquad \omega_k = 10000^{-2k/d}.$$
 #
@@ -86,9 +87,10 @@ plt.show()
 # %% [markdown]
 # ## Not looking ahead
 #
-# The decoder writes one character at a time, given those before. In training the right answer is known, so all positions are
-# computed at once: position $t$ gets the right characters *before* $t$ (*teacher forcing*) and is to say character $t$. It must
-# not see $t$ itself. A mask sets the scores of later positions to $-\infty$, so that their weights are 0.
+# The decoder writes one character at a time, given those before. In training the right answer is known, so all
+# positions are computed at once: position $t$ gets the right characters *before* $t$ (*teacher forcing*) and is to say
+# character $t$. It must not see $t$ itself. A mask sets the scores of later positions to $-\infty$, so that their
+# weights are 0.
 #
 # Is it so? The gradient knows: it is zero exactly where an output does not depend on an input.
 
@@ -118,9 +120,10 @@ model = gg.models.TransformerTranslator(
 print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
 
 # %% [markdown]
-# Two tricks of the paper belong to training. The learning rate *rises* for some steps before it falls: Adam divides by the root of
-# a mean square, which at first is a mean of few, and steps that are too large there spoil a transformer. And the targets are
-# *smoothed*: 10 % of the probability is spread over all characters, so that the network need not become infinitely sure.
+# Two tricks of the paper belong to training. The learning rate *rises* for some steps before it falls: Adam divides by
+# the root of a mean square, which at first is a mean of few, and steps that are too large there spoil a transformer.
+# And the targets are *smoothed*: 10 % of the probability is spread over all characters, so that the network need not
+# become infinitely sure.
 
 # %%
 epochs = 2 if QUICK else 8
@@ -162,8 +165,8 @@ plt.show()
 #
 # ## Translate
 #
-# Now nobody knows the answer: the network writes a character, which becomes part of its input, and so on until it writes the end.
-# Only translations without any error count.
+# Now nobody knows the answer: the network writes a character, which becomes part of its input, and so on until it
+# writes the end. Only translations without any error count.
 
 # %%
 model.eval()
@@ -193,8 +196,9 @@ weights = next(w for name, w in reversed(attended.items()) if name.endswith("mul
 gg.viz.attention(weights[0, :, : len(date), : len(text)], queries=date, keys=text, columns=2)
 
 # %% [markdown]
-# Nobody told it where in the text a year stands, or which month has which number. The rows of the year look at the year, digit by
-# digit; those of the month at the letters that tell months apart; and what says nothing, the weekday, is hardly looked at.
+# Nobody told it where in the text a year stands, or which month has which number. The rows of the year look at the
+# year, digit by digit; those of the month at the letters that tell months apart; and what says nothing, the weekday, is
+# hardly looked at.
 #
-# `gpugrad train transformer` trains a larger one for longer; `gpugrad train seq2seq` does the same task with recurrent networks,
-# as it was done before.
+# `gpugrad train transformer` trains a larger one for longer; `gpugrad train seq2seq` does the same task with recurrent
+# networks, as it was done before.

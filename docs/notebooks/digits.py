@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Handwritten digits
 #
-# The first network that most people train, with every part in view: the data, a model, a loss, the loop, and then a long look
-# at what was learnt and where it fails. The names are PyTorch's, so what you know from there works here.
+# The first network that most people train, with every part in view: the data, a model, a loss, the loop, and then a
+# long look at what was learnt and where it fails. The names are PyTorch's, so what you know from there works here.
 
 # %%
 # %matplotlib inline
@@ -21,8 +21,8 @@ QUICK = bool(os.environ.get("GPUGRAD_QUICK"))  # few samples and passes, to see 
 # %% [markdown]
 # ## The data
 #
-# scikit-learn brings 1797 small images of digits; a fifth of them is set aside, to be looked at when training is over. What a
-# network does on images that it learnt from says little.
+# scikit-learn brings 1797 small images of digits; a fifth of them is set aside, to be looked at when training is over.
+# What a network does on images that it learnt from says little.
 
 # %%
 train, test = gg.data.load_digits(20)
@@ -41,9 +41,9 @@ images
 # %% [markdown]
 # ## How good is simple?
 #
-# Before a network, a yardstick: a linear model, $z = Wx + b$, whose scores become probabilities by the softmax. Training
-# minimises the cross-entropy, the mean of $-\ln p_{\text{right}}$ (for ten classes and no knowledge at all it is
-# $\ln 10 = 2.30$). The loop is the same for every model that follows:
+# Before a network, a yardstick: a linear model, $z = Wx + b$, whose scores become probabilities by the softmax.
+# Training minimises the cross-entropy, the mean of $-\ln p_{\text{right}}$ (for ten classes and no knowledge at all it
+# is $\ln 10 = 2.30$). The loop is the same for every model that follows:
 #
 # 1. **zero_grad**, because gradients add up until they are cleared;
 # 2. **forward**: scores, then the loss;
@@ -87,8 +87,8 @@ linear_accuracy = (predictions(linear).argmax(1) == truth).mean()
 print(f"linear model: {linear_accuracy:.1%} of the test images, loss {linear_losses[0]:.2f} -> {linear_losses[-1]:.2f}")
 
 # %% [markdown]
-# Each row of $W$ is as large as an image, so it can be looked at: red where ink speaks for the digit, blue where it speaks
-# against it. A linear model has one template per class, and a digit that is moved by two pixels fits none.
+# Each row of $W$ is as large as an image, so it can be looked at: red where ink speaks for the digit, blue where it
+# speaks against it. A linear model has one template per class, and a digit that is moved by two pixels fits none.
 
 # %%
 templates = linear[1].weight.detach().reshape(10, 1, 20, 20)
@@ -103,8 +103,9 @@ gg.viz.image_grid(
 # %% [markdown]
 # ## A network that looks at neighbourhoods
 #
-# A convolution applies one small filter at every place: fewer weights, and a stroke is found wherever it is. Pooling keeps the
-# strongest answer of each 2 x 2, so that a pixel more or less does not matter. Two such layers, then two linear ones: LeNet.
+# A convolution applies one small filter at every place: fewer weights, and a stroke is found wherever it is. Pooling
+# keeps the strongest answer of each 2 x 2, so that a pixel more or less does not matter. Two such layers, then two
+# linear ones: LeNet.
 
 # %%
 gg.manual_seed(0)
@@ -115,8 +116,8 @@ model
 nn.summary(model, (1, 1, 20, 20))
 
 # %% [markdown]
-# 1400 images are few for so many weights. But we know changes that leave a digit what it is: turned a little, moved, stretched,
-# sheared. Drawn anew in each step, they make sure that the network never sees the same image twice.
+# 1400 images are few for so many weights. But we know changes that leave a digit what it is: turned a little, moved,
+# stretched, sheared. Drawn anew in each step, they make sure that the network never sees the same image twice.
 
 # %%
 augment = gg.data.RandomAffine(degrees=12, translate=0.08, scale=0.1, shear=0.15)
@@ -149,8 +150,8 @@ axes.set(xlabel="taken for", ylabel="digit", xticks=range(10), yticks=range(10))
 plt.show()
 
 # %% [markdown]
-# And the images themselves: the eight that it was least sure about. Above each stand the digit, the probability that the network
-# gave it, and what the network says. Could you do better?
+# And the images themselves: the eight that it was least sure about. Above each stand the digit, the probability that
+# the network gave it, and what the network says. Could you do better?
 
 # %%
 right = probabilities[np.arange(len(truth)), truth]
@@ -166,8 +167,8 @@ plt.show()
 # %% [markdown]
 # ## What does it look at?
 #
-# The gradient with respect to the *input* says which pixels, changed a little, would change the score of the digit most. It
-# is the same backward pass, only that we ask for another gradient.
+# The gradient with respect to the *input* says which pixels, changed a little, would change the score of the digit
+# most. It is the same backward pass, only that we ask for another gradient.
 
 # %%
 some = [int(np.flatnonzero(truth == digit)[0]) for digit in range(10)]
@@ -190,5 +191,5 @@ same = bool((predictions(again) == probabilities).all())
 print("the loaded network gives the same bits:", same)
 
 # %% [markdown]
-# `gpugrad train digits` is this program with a progress bar, a checkpoint after each pass and Ctrl-C that can be resumed. With
-# `model.cuda()` and batches on `"cuda"` it runs on a GPU.
+# `gpugrad train digits` is this program with a progress bar, a checkpoint after each pass and Ctrl-C that can be
+# resumed. With `model.cuda()` and batches on `"cuda"` it runs on a GPU.

@@ -5,8 +5,8 @@
 # machine, and we hold them to the strictest standard there is: *the same numbers as one process*. Needs
 # `pip install 'gpugrad[mpi]'`.
 #
-# A notebook is one process. So the programs below are written to files and started by `gpugrad launch -n 2`, which is how one
-# would start them at a shell; what each process prints comes back with its number, its *rank*, in front.
+# A notebook is one process. So the programs below are written to files and started by `gpugrad launch -n 2`, which is
+# how one would start them at a shell; what each process prints comes back with its number, its *rank*, in front.
 
 # %%
 # %matplotlib inline
@@ -42,9 +42,9 @@ def launch(program, *arguments, ranks=2):
 # %% [markdown]
 # ## Ranks, and the one operation that matters
 #
-# Both processes run the same program; what tells them apart is `get_rank()`. They share no memory. All that they can do is
-# to call a *collective* together, and the one that training needs is `all_reduce`: everybody gives an array, everybody gets
-# the sum (or the mean).
+# Both processes run the same program; what tells them apart is `get_rank()`. They share no memory. All that they can do
+# is to call a *collective* together, and the one that training needs is `all_reduce`: everybody gives an array,
+# everybody gets the sum (or the mean).
 
 # %%
 status, said = launch("""
@@ -65,15 +65,16 @@ print(said)
 #
 # The loss is a mean over the batch. If rank $r$ has the part $B_r$ of a batch $B$, all parts of the same size, then
 #
-# $$\nabla L = \frac1{|B|}\sum_{n\in B}\nabla \ell_n = \frac1R\sum_{r=1}^{R}\Bigl(\frac1{|B_r|}\sum_{n\in B_r}\nabla \ell_n\Bigr):$$
+# $$\nabla L = \frac1{|B|}\sum_{n\in B}\nabla \ell_n
+# = \frac1R\sum_{r=1}^{R}\Bigl(\frac1{|B_r|}\sum_{n\in B_r}\nabla \ell_n\Bigr):$$
 #
-# the gradient of the whole batch is the *mean of the ranks' gradients*. So every rank holds the whole network, computes the
-# gradient of its part, takes part in one `all_reduce` of gradients, and makes the same step as all others. That is
-# all of `DistributedDataParallel`, except that it begins to reduce the last layers' gradients while backward still computes
-# the first ones'.
+# the gradient of the whole batch is the *mean of the ranks' gradients*. So every rank holds the whole network, computes
+# the gradient of its part, takes part in one `all_reduce` of gradients, and makes the same step as all others. That is
+# all of `DistributedDataParallel`, except that it begins to reduce the last layers' gradients while backward still
+# computes the first ones'.
 #
-# The program trains on as many ranks as it is started with. `batch` is always the whole batch; each rank takes every R-th sample
-# of it, beginning with its own.
+# The program trains on as many ranks as it is started with. `batch` is always the whole batch; each rank takes every
+# R-th sample of it, beginning with its own.
 
 # %%
 TRAIN = """
@@ -120,8 +121,8 @@ for ranks in (1, 2):
     losses[ranks] = json.loads((folder / f"{ranks}.json").read_text())
 
 # %% [markdown]
-# The two ranks end with the same weights, to the last digit: they made the same steps from the same mean gradients. And the
-# losses of two processes are those of one, up to the order in which sums were rounded:
+# The two ranks end with the same weights, to the last digit: they made the same steps from the same mean gradients. And
+# the losses of two processes are those of one, up to the order in which sums were rounded:
 
 # %%
 apart = np.abs(np.subtract(losses[1], losses[2]))
@@ -140,9 +141,9 @@ print(f"never more than {apart.max():.1e} apart")
 # %% [markdown]
 # ## What it costs
 #
-# Per step each rank sends and receives the gradients once: with a ring of $R$ ranks about $2\frac{R-1}{R}$ times their bytes. The
-# computation is divided by $R$, the communication is not; so it pays if a step computes long enough for each weight, that is, for
-# large batches. `gpugrad plan` does this arithmetic for a network and a machine.
+# Per step each rank sends and receives the gradients once: with a ring of $R$ ranks about $2\frac{R-1}{R}$ times their
+# bytes. The computation is divided by $R$, the communication is not; so it pays if a step computes long enough for each
+# weight, that is, for large batches. `gpugrad plan` does this arithmetic for a network and a machine.
 
 # %%
 plan = subprocess.run(
@@ -174,6 +175,6 @@ mismatch = status
 # %% [markdown]
 # A rank that raises, or is killed, ends all others too, with one message that says which and why.
 #
-# The next steps: `FullyShardedDataParallel` where the weights of one copy do not fit, `parallelize_gpt` where a layer does
-# not, `save_sharded` for checkpoints that any number of ranks can read. On GPUs: `gpugrad launch -n 8 --gpus train.py` and
-# `init_process_group("nccl")`; the program stays as it is.
+# The next steps: `FullyShardedDataParallel` where the weights of one copy do not fit, `parallelize_gpt` where a layer
+# does not, `save_sharded` for checkpoints that any number of ranks can read. On GPUs:
+# `gpugrad launch -n 8 --gpus train.py` and `init_process_group("nccl")`; the program stays as it is.

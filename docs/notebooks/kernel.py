@@ -1,10 +1,10 @@
 # %% [markdown]
 # # Your own CUDA kernel, without a GPU
 #
-# We write a CUDA kernel that blurs images, make it a differentiable op, plant mistakes in it and see them found, and then
-# use its gradient to sharpen a photograph again. No GPU is needed: gpugrad compiles the same source for the CPU and runs it
-# with CUDA's blocks, threads, barriers and warps. It is slow there, but it sees every access to memory, which a GPU does
-# not.
+# We write a CUDA kernel that blurs images, make it a differentiable op, plant mistakes in it and see them found, and
+# then use its gradient to sharpen a photograph again. No GPU is needed: gpugrad compiles the same source for the CPU
+# and runs it with CUDA's blocks, threads, barriers and warps. It is slow there, but it sees every access to memory,
+# which a GPU does not.
 #
 # `GPUGRAD_CUDA=emulate` makes `device="cuda"` that emulated GPU. It has to be set before gpugrad is imported.
 
@@ -26,8 +26,8 @@ print("emulated" if gg.cuda.is_emulated() else "a real GPU")
 # %% [markdown]
 # ## 1. Say what is right
 #
-# The blur weighs each pixel's neighbourhood with the binomial numbers 1, 4, 6, 4, 1 (over 16) down and across; outside of
-# the image everything is 0:
+# The blur weighs each pixel's neighbourhood with the binomial numbers 1, 4, 6, 4, 1 (over 16) down and across; outside
+# of the image everything is 0:
 #
 # $$y_{rc} = \frac1{256}\sum_{i=-2}^{2}\sum_{j=-2}^{2} w_i\,w_j\;x_{r+i,\,c+j},\qquad w = (1, 4, 6, 4, 1).$$
 #
@@ -35,8 +35,8 @@ print("emulated" if gg.cuda.is_emulated() else "a real GPU")
 # kernel will be compared with. `samples` says on which inputs: here sizes of less than a tile, of several tiles and a
 # part, of one pixel, and of none.
 #
-# The gradient needs no thought. $B$ is linear, so the rule is $\bar x = B^\top\bar y$; and since $w_i = w_{-i}$, pixel $p$ counts
-# for $q$ as much as $q$ for $p$: $B^\top = B$. The blur is its own gradient rule.
+# The gradient needs no thought. $B$ is linear, so the rule is $\bar x = B^\top\bar y$; and since $w_i = w_{-i}$, pixel
+# $p$ counts for $q$ as much as $q$ for $p$: $B^\top = B$. The blur is its own gradient rule.
 
 
 # %%
@@ -65,8 +65,9 @@ def declared():
 # ## 2. Write the kernel
 #
 # Each output pixel reads 25 inputs, and neighbours read mostly the same ones. So a block of 256 threads takes a tile of
-# 16 x 16 pixels, brings the tile and a rim of 2 into *shared memory* once (20 x 20 numbers), waits until all of it is there,
-# and then computes. `acc_t`, `load` and `store` come from gpugrad's `common.cuh`: 16-bit floats are added up in float32.
+# 16 x 16 pixels, brings the tile and a rim of 2 into *shared memory* once (20 x 20 numbers), waits until all of it is
+# there, and then computes. `acc_t`, `load` and `store` come from gpugrad's `common.cuh`: 16-bit floats are added up in
+# float32.
 
 # %%
 SOURCE = """\
@@ -98,8 +99,8 @@ template <typename T> __global__ void blur(T* out, const T* x, int64 height, int
 # %% [markdown]
 # ## 3. Attach it
 #
-# The calls are written as in C++; their arguments are Python expressions over the op's own names. `backward` is the same
-# kernel: it reads `g` and writes `gx`.
+# The calls are written as in C++; their arguments are Python expressions over the op's own names. `backward` is the
+# same kernel: it reads `g` and writes `gx`.
 
 
 # %%
@@ -157,7 +158,8 @@ no_problems = report(blur, SOURCE, ["forward", "gradient"] if QUICK else None)
 # %% [markdown]
 # ## 5. A race
 #
-# Now the classic mistake: forget the barrier. A thread may then compute before others have brought their part of the tile.
+# Now the classic mistake: forget the barrier. A thread may then compute before others have brought their part of the
+# tile.
 
 # %%
 without_barrier = SOURCE.replace("    __syncthreads();\n", "")
@@ -167,10 +169,10 @@ race = report(racy, without_barrier, ["forward"])
 # %% [markdown]
 # The message names the two accesses, their threads and lines, and what is missing between them.
 #
-# Why not just look at the results? Because a race need not show. On a GPU, the 32 threads of a warp advance together, so most
-# of a tile is there in time, most of the time. The emulator can run threads in any order; here are three of them. Each gives
-# another picture (black where a sum met shared memory that nobody had written yet: the emulator fills it with NaN). The
-# kernel with its barrier gives the same bits in all three.
+# Why not just look at the results? Because a race need not show. On a GPU, the 32 threads of a warp advance together,
+# so most of a tile is there in time, most of the time. The emulator can run threads in any order; here are three of
+# them. Each gives another picture (black where a sum met shared memory that nobody had written yet: the emulator fills
+# it with NaN). The kernel with its barrier gives the same bits in all three.
 
 # %%
 pictures, right, orders = [], [], ["forward", "reverse", "random"]
@@ -184,8 +186,8 @@ gg.viz.image_grid(pictures, titles=[f"without the barrier: {order}" for order in
 # %% [markdown]
 # ## 6. A stray access
 #
-# The second classic: forget that images have edges. The reads beyond them mostly hit *something*, so the program runs on
-# and the border is wrong.
+# The second classic: forget that images have edges. The reads beyond them mostly hit *something*, so the program runs
+# on and the border is wrong.
 
 # %%
 without_edge = SOURCE.replace("inside ? load(", "load(").replace(") : acc_t<T>(0);", ");")
@@ -195,13 +197,13 @@ strayed = report(stray, without_edge, ["forward"])
 # %% [markdown]
 # ## 7. Use the gradient: sharpen
 #
-# Blurring loses detail, and noise covers what is left. But we know *how* the picture was blurred, and can ask: which picture
-# $x$, blurred three times, gives what we see, $y$? That is a minimum,
+# Blurring loses detail, and noise covers what is left. But we know *how* the picture was blurred, and can ask: which
+# picture $x$, blurred three times, gives what we see, $y$? That is a minimum,
 #
 # $$x^* = \arg\min_x \;\tfrac12\lVert B^3x - y\rVert^2 + \lambda\,\lVert\nabla x\rVert^2,$$
 #
-# where the second term, the squared differences of neighbours, keeps noise from being sharpened too. Its gradient is three
-# launches of our kernel forward and three backward; gpugrad does the rest.
+# where the second term, the squared differences of neighbours, keeps noise from being sharpened too. Its gradient is
+# three launches of our kernel forward and three backward; gpugrad does the rest.
 
 # %%
 seen = soft + 0.003 * gg.randn(*soft.shape, device="cuda")
@@ -223,8 +225,9 @@ gg.viz.image_grid(list(shown.values()), titles=list(shown), side=3, columns=3)
 # %% [markdown]
 # ## 8. What a GPU would run
 #
-# `launches` counts what a block of code runs on the device, whether that is a GPU or not. Six launches are the blur's, three
-# forward and three backward; the others are gpugrad's own small kernels for the difference, the square and the sum.
+# `launches` counts what a block of code runs on the device, whether that is a GPU or not. Six launches are the blur's,
+# three forward and three backward; the others are gpugrad's own small kernels for the difference, the square and the
+# sum.
 
 # %%
 with gg.cuda.launches() as ran:
@@ -234,5 +237,5 @@ print(ran)
 
 # %% [markdown]
 # On a machine with a GPU the same file runs there as it is: leave `GPUGRAD_CUDA` unset. `blur.as_torch()` and
-# `blur.as_jax()` make the checked kernel a differentiable function of PyTorch and JAX. The emulator cannot tell how *fast* a
-# kernel is; it can count what makes it slow, which is the subject of the guide to kernels.
+# `blur.as_jax()` make the checked kernel a differentiable function of PyTorch and JAX. The emulator cannot tell how
+# *fast* a kernel is; it can count what makes it slow, which is the subject of the guide to kernels.

@@ -1,10 +1,11 @@
 # %% [markdown]
 # # Hessian-vector products and Newton's method
 #
-# The gradient says where a function falls. The *Hessian*, the matrix of its second derivatives, says how the gradient turns on
-# the way, and so how far to go. For a million parameters that matrix has $10^{12}$ entries and nobody can write it down. The
-# point of this tutorial: nobody has to. A product $Hv$ costs about as much as two gradients, and products are all that one
-# needs, to find the direction of Newton's method, or the largest eigenvalue, which is the speed limit of gradient descent.
+# The gradient says where a function falls. The *Hessian*, the matrix of its second derivatives, says how the gradient
+# turns on the way, and so how far to go. For a million parameters that matrix has $10^{12}$ entries and nobody can
+# write it down. The point of this tutorial: nobody has to. A product $Hv$ costs about as much as two gradients, and
+# products are all that one needs, to find the direction of Newton's method, or the largest eigenvalue, which is the
+# speed limit of gradient descent.
 
 # %%
 # %matplotlib inline
@@ -27,8 +28,8 @@ QUICK = bool(os.environ.get("GPUGRAD_QUICK"))  # fewer steps, to see that everyt
 # $$f(x, y) = (1-x)^2 + 100\,(y - x^2)^2.$$
 #
 # $\nabla f\cdot v$ is a number, the slope in the direction $v$. Its gradient is the product that we want, for
-# $\nabla(\nabla f\cdot v) = Hv$ (Pearlmutter 1994): differentiate, multiply, differentiate again. `create_graph=True` makes
-# the first gradient something that can be differentiated.
+# $\nabla(\nabla f\cdot v) = Hv$ (Pearlmutter 1994): differentiate, multiply, differentiate again. `create_graph=True`
+# makes the first gradient something that can be differentiated.
 
 
 # %%
@@ -53,9 +54,9 @@ product_error = np.abs(product.numpy() - by_hand).max()
 # %% [markdown]
 # ## Newton's method, in two dimensions
 #
-# Near $p$, $f(p+d) \approx f(p) + g\cdot d + \tfrac12 d^\top H d$. That parabola has its minimum where $Hd = -g$; Newton's step
-# goes there. Gradient descent knows nothing of $H$ and goes $-\eta g$, with an $\eta$ that must be small enough for the
-# steepest direction, and is then far too small along the valley.
+# Near $p$, $f(p+d) \approx f(p) + g\cdot d + \tfrac12 d^\top H d$. That parabola has its minimum where $Hd = -g$;
+# Newton's step goes there. Gradient descent knows nothing of $H$ and goes $-\eta g$, with an $\eta$ that must be small
+# enough for the steepest direction, and is then far too small along the valley.
 
 
 # %%
@@ -96,15 +97,15 @@ print("distances of Newton's steps:", *(f"{np.linalg.norm(q - 1):.1e}" for q in 
 newton_distance = np.linalg.norm(paths["Newton"][-1] - 1)
 
 # %% [markdown]
-# Near the end each of Newton's steps about *squares* the distance: the number of right digits doubles. On the way its path does
-# not even follow the valley; the third point is further from the minimum than the first was. So bold a step can also fail,
-# and in practice one halves it until the function falls.
+# Near the end each of Newton's steps about *squares* the distance: the number of right digits doubles. On the way its
+# path does not even follow the valley; the third point is further from the minimum than the first was. So bold a step
+# can also fail, and in practice one halves it until the function falls.
 #
 # ## Without the matrix
 #
-# Now something larger: multinomial logistic regression on handwritten digits, 650 parameters, with a little decay so that the
-# minimum exists. Its Hessian would have 422500 entries; we never form it. $Hd = -g$ is solved by *conjugate gradients*,
-# which need only products $Hv$ and, for an $H$ that is positive definite, get closer with each one. That is
+# Now something larger: multinomial logistic regression on handwritten digits, 650 parameters, with a little decay so
+# that the minimum exists. Its Hessian would have 422500 entries; we never form it. $Hd = -g$ is solved by *conjugate
+# gradients*, which need only products $Hv$ and, for an $H$ that is positive definite, get closer with each one. That is
 # `gg.optim.NewtonCG`. Against it: gradient descent, and L-BFGS, which guesses $H$ from how past gradients differed.
 
 # %%
@@ -177,9 +178,9 @@ for name, history in histories.items():
     print(f"{name:<16} {len(history):4} steps: {history[-1]:.12f}")
 
 # %% [markdown]
-# A step of Newton-CG costs as many products as conjugate gradients take, here up to a hundred; but *where precision is wanted*
-# its last steps gain digits as in two dimensions. For networks that are trained on noisy batches, precision is not wanted, and
-# that is why they are trained by gradients.
+# A step of Newton-CG costs as many products as conjugate gradients take, here up to a hundred; but *where precision is
+# wanted* its last steps gain digits as in two dimensions. For networks that are trained on noisy batches, precision is
+# not wanted, and that is why they are trained by gradients.
 #
 # How do we know that the point found is a minimum? The gradient is zero there:
 
@@ -191,13 +192,13 @@ print(f"|gradient| = {gradient_norm:.1e}")
 # %% [markdown]
 # ## The speed limit
 #
-# Gradient descent multiplies an error along an eigenvector of $H$ by $1 - \eta\lambda$ in each step. It shrinks only while
-# $|1-\eta\lambda| < 1$, that is for
+# Gradient descent multiplies an error along an eigenvector of $H$ by $1 - \eta\lambda$ in each step. It shrinks only
+# while $|1-\eta\lambda| < 1$, that is for
 #
 # $$\eta < \frac{2}{\lambda_{\max}}.$$
 #
-# The largest eigenvalue, too, needs only products: start with any $v$, and repeat $v \leftarrow Hv/|Hv|$ (the power method).
-# Each product enlarges the part of $v$ along the steepest direction more than all others.
+# The largest eigenvalue, too, needs only products: start with any $v$, and repeat $v \leftarrow Hv/|Hv|$ (the power
+# method). Each product enlarges the part of $v$ along the steepest direction more than all others.
 
 # %%
 parameters = list(fitted.parameters())
@@ -213,13 +214,12 @@ for _ in range(20 if QUICK else 60):
     v = [h / length for h in Hv]
 largest = estimates[-1]
 limit = 2 / largest
-print(
-    f"largest eigenvalue {estimates[9]:.4f} after 10 products, {largest:.4f} after {len(estimates)}, so the learning rate must be below {limit:.4f}"
-)
+print(f"largest eigenvalue {estimates[9]:.4f} after 10 products, {largest:.4f} after {len(estimates)}")
+print(f"so the learning rate must be below {limit:.4f}")
 
 # %% [markdown]
-# Does it hold? Start near the minimum, a thousandth away along the steepest direction $v$, with rates just below the limit and
-# just above it.
+# Does it hold? Start near the minimum, a thousandth away along the steepest direction $v$, with rates just below the
+# limit and just above it.
 
 
 # %%
@@ -252,8 +252,8 @@ axes.grid(alpha=0.3)
 plt.show()
 
 # %% [markdown]
-# Two per cent decide between falling and growing, and $2/\lambda_{\max}$ told it without one trial. (Above the limit the
-# distance does not grow for ever: away from the minimum $H$ is another.)
+# Two per cent decide between falling and growing, and $2/\lambda_{\max}$ told it without one trial. (Above the limit
+# the distance does not grow for ever: away from the minimum $H$ is another.)
 #
-# The same two gradients work for any network that gpugrad can train, of any layers: every op's gradient rule is itself made
-# of ops, so fused kernels have second derivatives too.
+# The same two gradients work for any network that gpugrad can train, of any layers: every op's gradient rule is itself
+# made of ops, so fused kernels have second derivatives too.

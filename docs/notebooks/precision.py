@@ -1,11 +1,11 @@
 # %% [markdown]
 # # Mixed precision
 #
-# A 16-bit float takes half the memory of a 32-bit one, and a GPU's tensor cores multiply 16-bit matrices many times faster. But
-# 16 bits do not hold much. This tutorial looks at what is lost, shows training fail because of it, and then puts the three
-# remedies together that make up *mixed precision* (Micikevicius et al. 2018): master weights in float32, a table of which
-# operations may run in 16 bits, and a scale for the loss. Everything runs on the CPU, in the same bits as elsewhere; what the CPU
-# cannot show is the speed.
+# A 16-bit float takes half the memory of a 32-bit one, and a GPU's tensor cores multiply 16-bit matrices many times
+# faster. But 16 bits do not hold much. This tutorial looks at what is lost, shows training fail because of it, and then
+# puts the three remedies together that make up *mixed precision* (Micikevicius et al. 2018): master weights in float32,
+# a table of which operations may run in 16 bits, and a scale for the loss. Everything runs on the CPU, in the same bits
+# as elsewhere; what the CPU cannot show is the speed.
 
 # %%
 # %matplotlib inline
@@ -27,9 +27,9 @@ warnings.filterwarnings(
 # %% [markdown]
 # ## Sixteen bits, two ways to spend them
 #
-# A float is $\pm m\cdot2^e$. The bits of the exponent $e$ decide how large and small a number can be, those of the mantissa $m$ how
-# far apart neighbours are. **float16** has 5 and 10 of them, **bfloat16** 8 and 7: the range of float32, with two to three
-# decimal digits.
+# A float is $\pm m\cdot2^e$. The bits of the exponent $e$ decide how large and small a number can be, those of the
+# mantissa $m$ how far apart neighbours are. **float16** has 5 and 10 of them, **bfloat16** 8 and 7: the range of
+# float32, with two to three decimal digits.
 
 # %%
 names = ["float32", "float16", "bfloat16"]
@@ -52,8 +52,9 @@ axes.grid(alpha=0.3)
 plt.show()
 
 # %% [markdown]
-# Where float16's curve rises, numbers below $6\cdot10^{-5}$ lose their digits one by one (they are *subnormal*), and below
-# $3\cdot10^{-8}$ nothing is left; where it ends, at 65504, numbers become infinite. bfloat16 is bad everywhere, evenly.
+# Where float16's curve rises, numbers below $6\cdot10^{-5}$ lose their digits one by one (they are *subnormal*), and
+# below $3\cdot10^{-8}$ nothing is left; where it ends, at 65504, numbers become infinite. bfloat16 is bad everywhere,
+# evenly.
 #
 # Two accidents follow from it. **A small update is lost.** A weight of 1 to which 0.0001 is added a thousand times:
 
@@ -67,12 +68,12 @@ for name in names:
 lost = weight.item() == 1.0
 
 # %% [markdown]
-# Each single sum is rounded back to 1: the update is smaller than half the gap. Hence the first remedy: **weights are kept in
-# float32**, and only their copies are in 16 bits.
+# Each single sum is rounded back to 1: the update is smaller than half the gap. Hence the first remedy: **weights are
+# kept in float32**, and only their copies are in 16 bits.
 #
-# **A small gradient is lost.** For that we need a network that has been trained for a while. Ours is an autoencoder, which
-# squeezes images of 400 pixels through 24 numbers and is judged by the mean squared error over all pixels. Its training, once
-# for all that follows (the last four arguments become clear below; for now everything is float32):
+# **A small gradient is lost.** For that we need a network that has been trained for a while. Ours is an autoencoder,
+# which squeezes images of 400 pixels through 24 numbers and is judged by the mean squared error over all pixels. Its
+# training, once for all that follows (the last four arguments become clear below; for now everything is float32):
 
 # %%
 train, test = gg.data.load_digits(20)
@@ -118,8 +119,8 @@ model = runs["float32"][0]
 print(f"mean squared error {runs['float32'][1][0]:.4f} -> {runs['float32'][1][-1]:.4f}")
 
 # %% [markdown]
-# And now the gradients of its activations, for the whole training set at once. The mean divides each by 1438 x 400, and the
-# errors themselves have become small:
+# And now the gradients of its activations, for the whole training set at once. The mean divides each by 1438 x 400, and
+# the errors themselves have become small:
 
 # %%
 activations, x = [], images
@@ -142,9 +143,10 @@ axes.legend(loc="upper right")
 plt.show()
 
 # %% [markdown]
-# Nothing of it lies where float16 is good, and to the right there is room for a factor of a billion. That suggests the second
-# remedy. The chain rule is linear: if the *loss* is multiplied by $S$, so is every gradient. Backward runs on $S\cdot L$, and the
-# gradients are divided by $S$ in float32, before the step. With $S = 2^{12}$ the whole histogram moves twelve to the right:
+# Nothing of it lies where float16 is good, and to the right there is room for a factor of a billion. That suggests the
+# second remedy. The chain rule is linear: if the *loss* is multiplied by $S$, so is every gradient. Backward runs on
+# $S\cdot L$, and the gradients are divided by $S$ in float32, before the step. With $S = 2^{12}$ the whole histogram
+# moves twelve to the right:
 
 # %%
 for power in (0, 6, 12, 24, 36):
@@ -154,9 +156,10 @@ for power in (0, 6, 12, 24, 36):
 # %% [markdown]
 # ## What runs in 16 bits
 #
-# The third remedy is a table. Matrix products and convolutions gain most from 16 bits, and lose least: they add up in float32
-# inside. Losses, norms and powers need the range or the digits, and run in float32. Each op declares for each kind of device to
-# which sort it belongs; the table is PyTorch's (a CPU is trusted with more, because it computes inside in float32 anyway).
+# The third remedy is a table. Matrix products and convolutions gain most from 16 bits, and lose least: they add up in
+# float32 inside. Losses, norms and powers need the range or the digits, and run in float32. Each op declares for each
+# kind of device to which sort it belongs; the table is PyTorch's (a CPU is trusted with more, because it computes
+# inside in float32 anyway).
 
 # %%
 print(f"{'':>15}{'cpu':>10}{'cuda':>10}")
@@ -165,8 +168,8 @@ for function in (gg.matmul, gg.convolution, gg.softmax, gg.exp, gg.sum, gg.add):
     print(f"{function.__name__:>15}{policy.get('cpu', '-'):>10}{policy.get('cuda', '-'):>10}")
 
 # %% [markdown]
-# *low* runs in 16 bits, *float32* in 32; an op without an entry takes what it is given, and of two dtypes the wider one. Inside
-# of `gg.autocast` it looks so:
+# *low* runs in 16 bits, *float32* in 32; an op without an entry takes what it is given, and of two dtypes the wider
+# one. Inside of `gg.autocast` it looks so:
 
 # %%
 a = gg.rand(4, 4, requires_grad=True)
@@ -191,8 +194,8 @@ low, high = product.dtype.name, loss.dtype.name
 # * **float16 mixed**: autocast, and `GradScaler`, which finds $S$ by itself;
 # * **bfloat16 mixed**: autocast alone, since its range is float32's.
 #
-# `GradScaler` begins with a large $S$. If a gradient became infinite, it skips the step and halves $S$; after a number of good
-# steps it doubles $S$ to try again.
+# `GradScaler` begins with a large $S$. If a gradient became infinite, it skips the step and halves $S$; after a number
+# of good steps it doubles $S$ to try again.
 
 # %%
 scaler = gg.amp.GradScaler("cpu", init_scale=2.0**40, growth_interval=40)
@@ -215,12 +218,12 @@ for kind, final in finals.items():
     print(f"{kind:>15}: {final:.5f}, {final / finals['float32']:.2f} of float32's")
 
 # %% [markdown]
-# The mixed runs follow float32's curve. The pure one explodes within a few steps, though it has the same sixteen bits for its
-# products. Adam divides by the root of the mean *square* of a gradient; the gradients are near $10^{-5}$, their squares
-# $10^{-10}$, which is 0 in float16, as is the $\epsilon = 10^{-8}$ that was to guard against division by 0.
+# The mixed runs follow float32's curve. The pure one explodes within a few steps, though it has the same sixteen bits
+# for its products. Adam divides by the root of the mean *square* of a gradient; the gradients are near $10^{-5}$, their
+# squares $10^{-10}$, which is 0 in float16, as is the $\epsilon = 10^{-8}$ that was to guard against division by 0.
 #
-# On the right the scaler at work: it comes down from a scale that was far too large within a few steps, and then feels upwards
-# for the limit again and again, at the price of a skipped step each time.
+# On the right the scaler at work: it comes down from a scale that was far too large within a few steps, and then feels
+# upwards for the limit again and again, at the price of a skipped step each time.
 #
 # The pictures say the same. Above what went in, then what the four networks make of it from 24 numbers:
 
