@@ -101,8 +101,8 @@ plt.show()
 #
 # So
 #
-# $$\bar Z = \tfrac1N(P-Y),\quad \bar W_2 = H^\top\bar Z,\quad \bar b_2 = \textstyle\sum_n\bar Z_n,\quad
-# \bar A = (\bar Z W_2^\top)\odot(1-H^2),\quad \bar W_1 = X^\top\bar A,\quad \bar b_1 = \textstyle\sum_n\bar A_n.$$
+# $$\bar Z = \tfrac1N(P-Y),\quad \bar W_2 = H^\top\bar Z,\quad \bar b_2 = \sum_n\bar Z_n,\quad
+# \bar A = (\bar Z W_2^\top)\odot(1-H^2),\quad \bar W_1 = X^\top\bar A,\quad \bar b_1 = \sum_n\bar A_n.$$
 
 
 # %%
