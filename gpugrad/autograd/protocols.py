@@ -13,6 +13,7 @@ import numpy as np
 from ..backend import dlpack
 from ..backend.devices import CPU, Device
 from ..errors import DeviceError, DTypeError, GradientError, ShapeError
+from .display import html, values_text
 
 if TYPE_CHECKING:
     from .attached import Attached  # a stub: the methods that `gpugrad.ops` adds to Tensor
@@ -77,7 +78,7 @@ class Protocols(Attached):
     def __repr__(self) -> str:
         if self.device.depth:  # inside of vmap
             return f"an example of {self._array.tensor!r}"
-        values = np.array2string(self.device.to_host(self._array), separator=", ", prefix="tensor(", threshold=1000)
+        values = values_text(self._array, self.device, "tensor(")
         notes = "" if self.dtype in (np.float32, np.int64, np.bool_, np.complex64) else f", dtype={self.dtype.name}"
         notes += "" if self.device is CPU else f", device='{self.device}'"
         if self._node is not None:
@@ -85,6 +86,9 @@ class Protocols(Attached):
         elif self._requires_grad:
             notes += ", requires_grad=True"
         return f"tensor({values}{notes})"
+
+    def _repr_html_(self) -> str | None:
+        return html(self)  # type: ignore[arg-type]
 
     # NumPy and other libraries
 

@@ -242,6 +242,9 @@ class ParameterList(Module):
     def __iter__(self) -> Iterator[Any]:
         return (getattr(self, str(i)) for i in range(self._size))
 
+    def extra_repr(self) -> str:
+        return _listed(enumerate(self))
+
 
 class ParameterDict(Module, MutableMapping):
     """Is a dictionary of parameters that are registered; Tensors become parameters, and modules (dictionaries) stay.
@@ -287,6 +290,9 @@ class ParameterDict(Module, MutableMapping):
     def __eq__(self, other: object) -> bool:
         return self is other
 
+    def extra_repr(self) -> str:
+        return _listed(self.items())
+
     def copy(self) -> ParameterDict:
         """Return another dictionary of the same parameters."""
         return ParameterDict(self)
@@ -302,3 +308,15 @@ class ParameterDict(Module, MutableMapping):
 def _member(value: Any) -> Any:
     """`value` as what a list or dictionary of parameters registers."""
     return value if isinstance(value, (Parameter, Module)) else Parameter(value)
+
+
+def _listed(members: Iterable[tuple[Any, Any]]) -> str:
+    """Return a line for each parameter by its name: its dtype, size, and device if it is not the CPU."""
+    lines = []
+    for name, member in members:
+        if isinstance(member, Module):
+            lines.append(f"  ({name}): Object of type: {type(member).__name__}")
+        else:
+            size, where = "x".join(map(str, member.shape)), "" if member.device == "cpu" else f" ({member.device})"
+            lines.append(f"  ({name}): Parameter containing: [{member.dtype.name} of size {size}{where}]")
+    return "\n".join(lines)

@@ -323,9 +323,8 @@ class Module(MemberRegistry):
         return type(self).__name__
 
     def __repr__(self) -> str:
-        extra = self.extra_repr()
-        if not self._modules:
-            return f"{self._get_name()}({extra})"
-        lines = extra.splitlines()
+        lines = self.extra_repr().splitlines()
+        if not self._modules and len(lines) < 2:
+            return f"{self._get_name()}({''.join(lines)})"
         lines += [f"({name}): " + repr(module).replace("\n", "\n  ") for name, module in self._modules.items()]
         return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)"

@@ -34,8 +34,8 @@ class Trainer:
     "step". scaler: a GradScaler. device: where batches go. clip: the largest norm of all gradients together. watch:
     look at the loss and the gradients of each step; if they are not finite, raise TrainingError that names the layer,
     before the parameters are changed (the program waits for a GPU at each step). progress: a bar with rate and loss
-    (tqdm). log_dir: a folder for TensorBoard (tensorboardX), complete when `fit` ends. checkpoint: a file that `save`
-    writes after each epoch.
+    (tqdm, in a notebook its widget). log_dir: a folder for TensorBoard (tensorboardX), complete when `fit` ends.
+    checkpoint: a file that `save` writes after each epoch.
 
     losses: those of all steps; validation: those of all epochs; epoch and step: the numbers of those done.
 
@@ -209,7 +209,7 @@ class Trainer:
         if not self.progress:
             return nullcontext()
         total = epochs * operator.length_hint(loader) or None
-        return need("tqdm", "the progress bar", "demo").tqdm(total=total, initial=self.step, unit="step")
+        return need("tqdm.auto", "the progress bar", "demo").tqdm(total=total, initial=self.step, unit="step")
 
     @contextmanager
     def _open_log(self) -> Iterator[None]:

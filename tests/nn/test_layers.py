@@ -1,5 +1,7 @@
 """Layers against PyTorch's with the same weights: values and gradients."""
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -110,6 +112,21 @@ def test_repr_is_torchs():
         )
 
     assert repr(build(nn)) == repr(build(torch.nn))
+
+
+def test_repr_of_what_is_many_lines_is_torchs():
+    def build(lib):
+        class Said(lib.Module):
+            def extra_repr(self):
+                return "first=1\nsecond=2"
+
+        said = Said()
+        said.add_module("inner", Said())
+        ones = lib.Parameter((gg if lib is nn else torch).ones(2, 3))
+        return lib.ModuleList([said, lib.ParameterList([ones, ones]), lib.ParameterDict({"a": ones, "b": ones})])
+
+    theirs = re.sub(r"torch\.(float32|FloatTensor)", "float32", repr(build(torch.nn)))
+    assert repr(build(nn)) == theirs
 
 
 def test_embedding():

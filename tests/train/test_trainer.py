@@ -406,6 +406,20 @@ def test_optional_packages(monkeypatch, tmp_path):
         trainer(network(), progress=True).fit([], 1)
 
 
+def test_the_progress_bar_is_a_widget_in_a_notebook_and_text_elsewhere(data, monkeypatch, capsys):
+    auto = pytest.importorskip("tqdm.auto")
+    trainer(network(), progress=True).fit(DataLoader(data, 10), 1)
+    assert re.search(r"100%\|█+\| (\d+)/\1 .*loss=\d", capsys.readouterr().err)
+    shown = []
+
+    class Widget(auto.tqdm):  # what tqdm.auto gives in a notebook is another class
+        def update(self, n=1):
+            shown.append(n)
+
+    monkeypatch.setattr(auto, "tqdm", Widget)
+    assert len(trainer(network(), progress=True).fit(DataLoader(data, 10), 1)) == sum(shown)
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_tensorboard(data, tmp_path):
     board = pytest.importorskip("tensorboardX")
