@@ -6,7 +6,6 @@ from __future__ import annotations
 import ctypes
 import json
 import struct
-import subprocess
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,8 +19,8 @@ from ....errors import EmulatorError, KernelError
 from ..sizes import Size, launch_sizes
 from ..sources import Source
 from . import memory
+from .lines import frames
 from .options import SCHEDULES, current
-from .toolchain import INCLUDE
 
 _MAX_SHARED, _MAX_STATIC_SHARED = 227 << 10, 48 << 10
 _WORDS = {
@@ -263,20 +262,13 @@ class Function:
 
 
 def _place(library: Path, source: str, offsets: Sequence[int]) -> str:
-    """Return the source lines of these offsets in a library, innermost first: "a.cuh:3, called from b.cu:7".
-
-    g++ read the source from its standard input, and names that, or the file, as its debug information has it.
-    """
-    command = ["addr2line", "-i", "-e", str(library), *(hex(offset) for offset in offsets)]
-    try:
-        found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")
-    except (OSError, subprocess.CalledProcessError):
+    """Return the source lines of these offsets in a library, innermost first: "a.cuh:3, called from b.cu:7"."""
+    found = frames(library, offsets)
+    if found is None:
         return "an unknown line (binutils' addr2line is missing)"
     lines: list[str] = []
-    for place in (line.split(" (")[0] for line in found):
-        file, _, line = place.rpartition(":")
-        own = file.startswith(str(INCLUDE)) or "instance " in file
-        short = f"{source if file.endswith('<stdin>') else Path(file).name}:{line}"
-        if file and not own and line.isdigit() and lines[-1:] != [short]:
+    for place in (place for each in found for place in each.places):
+        short = f"{Path(place.file).name or source}:{place.line}"
+        if lines[-1:] != [short]:
             lines.append(short)
     return ", called from ".join(lines[:4]) or "an unknown line"
