@@ -106,27 +106,34 @@ def _class(name: str) -> str:
 
 def bound(
     gpu: GPU,
-    touched: int,
-    efficiency: float,
+    moved: int,
+    needed: int,
     turns: float,
     tensor: Mapping[str, int],
     code: Machine | str,
-    moved: int,
+    asked: int,
     products: int,
 ) -> Bound:
-    """Return what bounds a kernel that touches these bytes of memory and takes these turns of shared memory."""
+    """Return what bounds a kernel.
+
+    moved, needed: bytes of memory, those of whole sectors and those that were touched. turns: of shared memory and the
+    first-level cache. tensor: floating-point operations, by instruction. asked: bytes that the requests asked for, also
+    again. products: instructions of the tensor cores.
+    """
     has = gpu.multiprocessor
     cycles = has.count * has.clock
-    seconds = {"memory": touched / gpu.bandwidth, "shared memory and L1": turns / cycles}
-    needed = [touched * efficiency / gpu.bandwidth]
+    seconds = {"memory": moved / gpu.bandwidth, "shared memory and L1": turns / cycles}
+    least = [needed / gpu.bandwidth]
     if tensor:
         wide = sum(n for name, n in tensor.items() if "tf32" not in name)
         narrow = sum(n for name, n in tensor.items() if "tf32" in name)
         seconds["tensor cores"] = wide / gpu.tensor + (narrow / gpu.tf32 if gpu.tf32 else 0.0)
-        needed.append(seconds["tensor cores"])
+        least.append(seconds["tensor cores"])
     if isinstance(code, Machine):
         part = code.hottest
-        times = products / part.tensor if part.tensor else moved / (WARP * part.global_bytes) if part.global_bytes else 0
+        times = (
+            products / part.tensor if part.tensor else asked / (WARP * part.global_bytes) if part.global_bytes else 0
+        )
         seconds["instructions"] = times * part.instructions / (SCHEDULERS * cycles)
     limit = max(seconds, key=lambda name: seconds[name])
-    return Bound(seconds, limit, max(needed) / seconds[limit] if seconds[limit] else 1.0)
+    return Bound(seconds, limit, max(least) / seconds[limit] if seconds[limit] else 1.0)

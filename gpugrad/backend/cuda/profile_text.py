@@ -37,10 +37,10 @@ def _kernel(kernel: KernelProfile) -> str:
 def summary(kernel: KernelProfile) -> list[tuple[str, str]]:
     """Return the figures of a whole kernel, as names and texts."""
     shared = [t for kind in ("shared load", "shared store", "shared atomic") if (t := kernel.total(kind)) is not None]
-    turns = sum(t.units for t in shared)
+    turns, touched = sum(t.units for t in shared), kernel.touched
     found = [
-        ("global memory", f"{_bytes(kernel.read)} read, {_bytes(kernel.written)} written, each sector counted once; "
-                          f"{percent(kernel.efficiency)} of the sectors asked for were needed"),
+        ("global memory", f"{_bytes(touched.read)} read, {_bytes(touched.written)} written; of the sectors that the requests "
+                          f"moved, {percent(kernel.efficiency)} were needed"),
         ("lanes", f"{percent(kernel.active)} active"),
     ]  # fmt: skip
     if turns:
@@ -55,7 +55,9 @@ def summary(kernel: KernelProfile) -> list[tuple[str, str]]:
 
 def _bound(kernel: KernelProfile) -> str:
     bound = kernel.bound
-    times = ", ".join(f"{name} {1e6 * s:.3g} us" for name, s in sorted(bound.seconds.items(), key=lambda item: -item[1]))
+    times = ", ".join(
+        f"{name} {1e6 * s:.3g} us" for name, s in sorted(bound.seconds.items(), key=lambda item: -item[1])
+    )
     return f"bound by {bound.limit}, at {percent(bound.of_peak)} of the GPU's peak ({times})"
 
 
@@ -91,7 +93,9 @@ def percent(share: float | None) -> str:
 
 
 def _bytes(count: int) -> str:
-    return f"{count} B" if count < 10_000 else f"{count / 1000:.1f} kB" if count < 10_000_000 else f"{count / 1e6:.1f} MB"
+    return (
+        f"{count} B" if count < 10_000 else f"{count / 1000:.1f} kB" if count < 10_000_000 else f"{count / 1e6:.1f} MB"
+    )
 
 
 def size(sizes: Size) -> str:

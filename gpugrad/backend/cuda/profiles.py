@@ -97,13 +97,32 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Touched:
+    """The distinct bytes of global memory that were read and written, and those of the sectors that they lie in."""
+
+    read: int
+    written: int
+    sectors_read: int
+    sectors_written: int
+
+    @property
+    def bytes(self) -> int:
+        """Return the bytes, read and written."""
+        return self.read + self.written
+
+    @property
+    def moved(self) -> int:
+        """Return the bytes of the sectors, read and written: what a cache that forgets nothing moves."""
+        return self.sectors_read + self.sectors_written
+
+
+@dataclass(frozen=True)
 class Array:
-    """An array that the kernel was given: which parameter (0 is the first), its bytes, bytes of the sectors touched."""
+    """An array that the kernel was given, as parameter 0, 1, ...: its bytes, the distinct ones that were touched."""
 
     parameter: int
     bytes: int
-    read: int
-    written: int
+    touched: Touched
 
 
 @dataclass(frozen=True)
@@ -111,7 +130,7 @@ class KernelProfile:
     """One launch: its sizes, what its lines did, and what that allows on a GPU.
 
     operations: what the lanes of warps did together, by name: "__syncthreads", shuffles, tensor products.
-    read, written: bytes of the distinct sectors of global memory, which a cache that forgets nothing moves once.
+    touched: of global memory, all arrays together.
     machine: of the machine code, or, if there is none, why.
     """
 
@@ -123,8 +142,7 @@ class KernelProfile:
     lines: tuple[Line, ...]
     arrays: tuple[Array, ...]
     operations: Mapping[str, int]
-    read: int
-    written: int
+    touched: Touched
     machine: Machine | str
     gpu: GPU
 
@@ -169,7 +187,7 @@ class KernelProfile:
             turns += max(t.requests, t.units / 4) if (t := totals[kind]) is not None else 0
         moved = [t.bytes for kind in KINDS[:3] if (t := totals[kind]) is not None]
         return bound(
-            self.gpu, self.read + self.written, self.efficiency, turns, self.tensor_operations, self.machine,
+            self.gpu, self.touched.moved, self.touched.bytes, turns, self.tensor_operations, self.machine,
             sum(moved), sum(self.operations.get(name, 0) for name in _TENSOR),
         )  # fmt: skip
 
@@ -201,8 +219,8 @@ class Profile:
 
     @property
     def bytes(self) -> int:
-        """Return the bytes of the sectors that the kernels read and wrote, each launch by itself."""
-        return sum(kernel.read + kernel.written for kernel in self.kernels)
+        """Return the bytes of the sectors that the kernels touched, those of each launch by themselves."""
+        return sum(kernel.touched.moved for kernel in self.kernels)
 
     def __str__(self) -> str:
         from .profile_text import written
@@ -225,13 +243,16 @@ def profiled(recording: Recording, gpu: GPU, code: bool) -> KernelProfile:
         block=recording.block,
         shared=recording.static_shared + recording.dynamic_shared,
         lines=_lines(recording),
-        arrays=tuple(Array(p, size, SECTOR * read, SECTOR * written) for p, size, read, written in counts["arrays"]),
+        arrays=tuple(Array(number, size, _touched(*found)) for number, size, *found in counts["arrays"]),
         operations=met | ({"__syncthreads": counts["barriers"]} if counts["barriers"] else {}),
-        read=SECTOR * counts["sectors_read"],
-        written=SECTOR * counts["sectors_written"],
+        touched=_touched(*counts["touched"]),
         machine=found,
         gpu=gpu,
     )
+
+
+def _touched(read: int, written: int, sectors_read: int, sectors_written: int) -> Touched:
+    return Touched(read, written, SECTOR * sectors_read, SECTOR * sectors_written)
 
 
 def _lines(recording: Recording) -> tuple[Line, ...]:
@@ -299,4 +320,3 @@ def file_lines(source: Source, file: str) -> list[str]:
         return Path(file).read_text(errors="replace").splitlines()
     except OSError:
         return []
-

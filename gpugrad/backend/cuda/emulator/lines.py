@@ -33,10 +33,12 @@ def frames(library: Path, offsets: Iterable[int]) -> list[Frames] | None:
     """Return the lines of these offsets in a library, or None without binutils' addr2line."""
     wanted = list(offsets)
     missing = [offset for offset in dict.fromkeys(wanted) if (library, offset) not in _known]
-    command = ["addr2line", "-a", "-i", "-e", str(library)]
+    command = ["addr2line", "-a", "-f", "-i", "-e", str(library)]
     try:
         text = "".join(f"{offset:#x}\n" for offset in missing)
-        found = subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout if missing else ""
+        found = (
+            subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout if missing else ""
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
     for offset, part in zip(missing, re.split(r"^0x[0-9a-f]+\n", found, flags=re.MULTILINE)[1:], strict=True):
@@ -45,12 +47,16 @@ def frames(library: Path, offsets: Iterable[int]) -> list[Frames] | None:
 
 
 def _frames(lines: Sequence[str]) -> Frames:
-    """Read addr2line's answer for one address. g++ read the source from its standard input, and names that, or the
-    file, as its debug information has it."""
+    """Read addr2line's answer for one address: a function and its line, by turns.
+
+    g++ read the source from its standard input, and names that, or the file, as its debug information has it; for
+    functions of the emulator's precompiled header it may name the wrong one.
+    """
     places, emulators = [], []
-    for text in lines:
+    for function, text in zip(lines[::2], lines[1::2], strict=True):
         file, _, line = text.split(" (")[0].rpartition(":")
-        emulators.append(file.startswith(str(INCLUDE)) or "instance " in file)
+        own = file.startswith(str(INCLUDE)) or "instance " in file
+        emulators.append(own or re.match(r"_ZZ?NK?8emulator", function) is not None)
         if file and not emulators[-1] and line.isdigit() and int(line):
             places.append(Place("" if file.endswith("<stdin>") else file, int(line)))
     return Frames(tuple(places), bool(emulators) and emulators[0])

@@ -219,7 +219,9 @@ class Function:
         if _runtime.emulator_launch(self.handle, configuration, packed, regions, count):
             raise EmulatorError(f"{self.name}: {self._explain()}")
         if watch == _RECORDS and now.record is not None:
-            now.record(Recording(self, grid, block, shared, self._static_shared, json.loads(_runtime.emulator_recording())))
+            now.record(
+                Recording(self, grid, block, shared, self._static_shared, json.loads(_runtime.emulator_recording()))
+            )
 
     def _pack(self, args: Sequence[Any]) -> bytes:
         if len(args) != len(self.parameters):

@@ -9,7 +9,9 @@ namespace emulator {
 
 constexpr size_t kLongestTrace = 1 << 14;  // then the other lanes get a turn, so that all can be gone through
 constexpr int kSector = 32, kBanks = 32, kWord = 4, kWidest = 16;  // bytes, but for the number of banks
-constexpr int kSectorsOfPage = 128;
+
+// `count` bits from bit `first` on; both lie in one word.
+static uint64_t bits(uint64_t first, uint64_t count) { return (count < 64 ? (uint64_t(1) << count) - 1 : ~uint64_t(0)) << first; }
 
 static Range range_of(const void* begin, size_t bytes) {
     char* start = static_cast<char*>(const_cast<void*>(begin));
@@ -207,13 +209,23 @@ void Recorder::count_request(const Request& request) {
     else count_shared(request, traffic);
 }
 
-Recorder::Page& Recorder::page_of(uint64_t sector) {
-    const uint64_t number = sector / kSectorsOfPage;
+Recorder::Page& Recorder::page_of(uint64_t address) {
+    const uint64_t number = address / kPage;
     if (number != last_page_number_) {
         last_page_ = &pages_[number];
         last_page_number_ = number;
     }
     return *last_page_;
+}
+
+void Recorder::mark(What what, uint64_t begin, uint64_t end) {
+    for (uint64_t at = begin, next; at < end; at = next) {
+        next = std::min(at / 64 * 64 + 64, end);
+        Page& page = page_of(at);
+        const uint64_t mask = bits(at % 64, next - at), word = at % kPage / 64;
+        if (what != global_write) page.read[word] |= mask;
+        if (what != global_read) page.written[word] |= mask;
+    }
 }
 
 // Global memory moves in sectors. The least that would do is what the distinct bytes fill.
@@ -226,15 +238,14 @@ void Recorder::count_global(const Request& request, Traffic& traffic) {
     uint64_t distinct = 0, end = 0, sectors = 0, next = 0;  // what lies before `end` and `next` is counted
     for (unsigned i = 0; i < n; ++i) {
         const uint64_t begin = std::max(starts[i], end), last = starts[i] + request.bytes - 1;
-        if (last + 1 > begin) distinct += last + 1 - begin;
+        if (last + 1 > begin) {
+            distinct += last + 1 - begin;
+            mark(request.what, begin, last + 1);
+        }
         end = std::max(end, last + 1);
         for (uint64_t sector = std::max(starts[i] / kSector, next); sector <= last / kSector; ++sector) {
             ++sectors;
             next = sector + 1;
-            Page& page = page_of(sector);
-            const uint64_t bit = uint64_t(1) << sector % 64;
-            if (request.what != global_write) page.read[sector / 64 % 2] |= bit;
-            if (request.what != global_read) page.written[sector / 64 % 2] |= bit;
         }
     }
     traffic.bytes += distinct;
@@ -274,19 +285,22 @@ void Recorder::count_shared(const Request& request, Traffic& traffic) const {
 
 // ---- the result
 
-void Recorder::count_sectors(uint64_t begin, uint64_t end, uint64_t& read, uint64_t& written) const {
-    for (uint64_t sector = begin / kSector; sector * kSector < end;) {
-        const auto found = pages_.find(sector / kSectorsOfPage);
-        const uint64_t next = (sector / kSectorsOfPage + 1) * kSectorsOfPage;
-        if (found == pages_.end()) {
-            sector = next;
-            continue;
-        }
-        for (; sector < next && sector * kSector < end; ++sector) {
-            read += found->second.read[sector / 64 % 2] >> sector % 64 & 1;
-            written += found->second.written[sector / 64 % 2] >> sector % 64 & 1;
-        }
+Recorder::Touched Recorder::touched(uint64_t begin, uint64_t end) const {
+    Touched sum{};
+    const auto add = [&](const uint64_t* words, uint64_t at, uint64_t mask, uint64_t& bytes, uint64_t& sectors) {
+        const uint64_t word = words[at % kPage / 64] & mask;
+        bytes += __builtin_popcountll(word);
+        sectors += (uint32_t(word) != 0) + (word >> 32 != 0);
+    };
+    for (uint64_t at = begin, next; at < end; at = next) {
+        const auto found = pages_.find(at / kPage);
+        next = std::min((found == pages_.end() ? at / kPage * kPage + kPage : at / 64 * 64 + 64), end);
+        if (found == pages_.end()) continue;
+        const uint64_t mask = bits(at % 64, next - at);
+        add(found->second.read, at, mask, sum.read, sum.sectors_read);
+        add(found->second.written, at, mask, sum.written, sum.sectors_written);
     }
+    return sum;
 }
 
 template <typename... Number> static void add_row(std::string& text, char& separator, Number... numbers) {
@@ -322,10 +336,9 @@ std::string Recorder::text() const {
     text += next == '[' ? "[],\"arrays\":" : "],\"arrays\":";
     next = '[';
     for (const Region& region : regions_) {
-        uint64_t read = 0, written = 0;
         const auto begin = reinterpret_cast<uint64_t>(region.begin);
-        count_sectors(begin, begin + region.bytes, read, written);
-        add_row(text, next, int64_t(region.parameter), region.bytes, read, written);
+        const Touched t = touched(begin, begin + region.bytes);
+        add_row(text, next, region.parameter, region.bytes, t.read, t.written, t.sectors_read, t.sectors_written);
     }
     text += next == '[' ? "[],\"met\":" : "],\"met\":";
     next = '{';
@@ -336,15 +349,17 @@ std::string Recorder::text() const {
         add_row(text, inner, lanes.executions, lanes.lanes);
         next = ',';
     }
-    uint64_t read = 0, written = 0;
-    for (const auto& [number, page] : pages_)
-        for (int half = 0; half < 2; ++half) {
-            read += __builtin_popcountll(page.read[half]);
-            written += __builtin_popcountll(page.written[half]);
-        }
     text += next == '{' ? "{}" : "}";
-    return text + ",\"barriers\":" + std::to_string(barriers_) + ",\"sectors_read\":" + std::to_string(read) +
-           ",\"sectors_written\":" + std::to_string(written) + "}";
+    Touched all{};
+    for (const auto& [number, page] : pages_) {
+        const Touched t = touched(number * kPage, number * kPage + kPage);
+        all = {all.read + t.read, all.written + t.written, all.sectors_read + t.sectors_read,
+               all.sectors_written + t.sectors_written};
+    }
+    text += ",\"touched\":";
+    next = ' ';
+    add_row(text, next, all.read, all.written, all.sectors_read, all.sectors_written);
+    return text + ",\"barriers\":" + std::to_string(barriers_) + "}";
 }
 
 }  // namespace emulator

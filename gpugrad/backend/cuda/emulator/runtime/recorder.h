@@ -57,8 +57,11 @@ private:
         uint64_t requests, lanes, bytes, units, least_units;
         uint32_t most_units;  // in one request
     };
-    struct Page {  // one bit a sector
-        uint64_t read[2], written[2];
+    struct Page {  // one bit a byte
+        uint64_t read[kPage / 64], written[kPage / 64];
+    };
+    struct Touched {  // distinct bytes, and the sectors that they lie in
+        uint64_t read, written, sectors_read, sectors_written;
     };
     struct Request;
 
@@ -70,8 +73,9 @@ private:
     void count_request(const Request& request);
     void count_global(const Request& request, Traffic& traffic);
     void count_shared(const Request& request, Traffic& traffic) const;
-    Page& page_of(uint64_t sector);
-    void count_sectors(uint64_t begin, uint64_t end, uint64_t& read, uint64_t& written) const;
+    Page& page_of(uint64_t address);
+    void mark(What what, uint64_t begin, uint64_t end);
+    Touched touched(uint64_t begin, uint64_t end) const;
 
     const Launch& launch_;
     std::vector<Region> regions_;
