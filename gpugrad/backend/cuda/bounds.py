@@ -131,9 +131,11 @@ def bound(
         least.append(seconds["tensor cores"])
     if isinstance(code, Machine):
         part = code.hottest
-        times = (
-            products / part.tensor if part.tensor else asked / (WARP * part.global_bytes) if part.global_bytes else 0
-        )
+        times = 0.0
+        if part.tensor:
+            times = products / part.tensor
+        elif part.global_bytes:
+            times = asked / (WARP * part.global_bytes)
         seconds["instructions"] = times * part.instructions / (SCHEDULERS * cycles)
     limit = max(seconds, key=lambda name: seconds[name])
     return Bound(seconds, limit, max(least) / seconds[limit] if seconds[limit] else 1.0)

@@ -39,8 +39,8 @@ def summary(kernel: KernelProfile) -> list[tuple[str, str]]:
     shared = [t for kind in ("shared load", "shared store", "shared atomic") if (t := kernel.total(kind)) is not None]
     turns, touched = sum(t.units for t in shared), kernel.touched
     found = [
-        ("global memory", f"{_bytes(touched.read)} read, {_bytes(touched.written)} written; of the sectors that the requests "
-                          f"moved, {percent(kernel.efficiency)} were needed"),
+        ("global memory", f"{_bytes(touched.read)} read, {_bytes(touched.written)} written; of the sectors that the "
+                          f"requests moved, {percent(kernel.efficiency)} were needed"),
         ("lanes", f"{percent(kernel.active)} active"),
     ]  # fmt: skip
     if turns:
@@ -65,8 +65,9 @@ def _machine(code: Machine) -> list[tuple[str, str]]:
     room = code.blocks
     mix = ", ".join(f"{count} {kind}" for kind, count in code.mix.items())
     found = [
-        ("occupancy", f"{percent(code.occupancy)}: {code.registers} registers, {code.spilled} bytes spilled; room for "
-                      f"{room.registers} blocks by registers, {room.shared} by shared memory, {room.threads} by threads"),
+        ("occupancy", f"{percent(code.occupancy)}: {code.registers} registers, {code.spilled} bytes spilled; room "
+                      f"for {room.registers} blocks by registers, {room.shared} by shared memory, {room.threads} by "
+                      "threads"),
         ("instructions", mix),
     ]  # fmt: skip
     if code.hottest.tensor:
