@@ -8,6 +8,7 @@ from .sizes import Size
 
 _HEAD = ("line", "access", "bytes", "requests", "per request", "worst", "needed", "lanes")
 _SHOWN = 20  # lines of a kernel
+_IDLE = 0.01  # of a kernel's lanes: a line at which more wait is shown
 
 
 def written(profile: Profile) -> str:
@@ -28,8 +29,9 @@ def _kernel(kernel: KernelProfile) -> str:
               for row in cells]  # fmt: skip
     if len(rows) > _SHOWN:
         lines.append(f"  ... and {len(rows) - _SHOWN} more, none with more to win")
-    parted = [line for line in kernel.lines if line.active is not None and line.active < 0.95]
-    for line in sorted(parted, key=lambda line: -line.runs * (1 - (line.active or 0)))[:5]:
+    runs = sum(line.runs for line in kernel.lines)
+    idle = {line: line.runs * (1 - line.active) / runs for line in kernel.lines if line.active is not None}
+    for line in sorted((line for line in idle if idle[line] > _IDLE), key=lambda line: -idle[line]):
         lines.append(f"  {percent(line.active)} of the lanes are active at {line}: {line.text}")
     return "\n".join(line.rstrip() for line in lines)
 

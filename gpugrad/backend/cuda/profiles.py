@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from math import prod
 from pathlib import Path
+from typing import Any
 
 from .bounds import Bound, Machine, bound, machine
 from .emulator.lines import Place, frames, stretches
@@ -226,6 +227,26 @@ class Profile:
         from .profile_text import written
 
         return written(self)
+
+    def html(self) -> str:
+        """Return a web page, which needs no other file: each kernel's source, with what its lines did."""
+        from .profile_page import page
+
+        return page(self)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as numbers, texts, lists and dicts, which `json` can write."""
+        return {"gpu": self.gpu.name, "kernels": [_as_dict(kernel) for kernel in self.kernels]}
+
+
+def _as_dict(kernel: KernelProfile) -> dict[str, Any]:
+    fields = {name: getattr(kernel, name) for name in ("name", "grid", "block", "shared", "operations")}
+    figures = {name: getattr(kernel, name) for name in ("active", "efficiency", "conflicts", "tensor_operations")}
+    code = kernel.machine if isinstance(kernel.machine, str) else asdict(kernel.machine)
+    trees = {name: asdict(getattr(kernel, name)) for name in ("touched", "bound")}
+    lines = [asdict(line) | {"places": [f"{file}:{line}" for file, line in line.places]} for line in kernel.lines]
+    arrays = [asdict(array) for array in kernel.arrays]
+    return {**fields, **figures, **trees, "machine": code, "arrays": arrays, "lines": lines}
 
 
 # ---- from a recording

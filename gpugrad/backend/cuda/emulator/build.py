@@ -34,8 +34,8 @@ def build(
     """Compile the named instances ("softmax_forward<float, 4>") of a source's kernels; returns {name: function}.
 
     check: compile for check mode. record: compile for profiles. defines: macros, "NAME" or "NAME=VALUE". Results are
-    cached on disk and in this process. Raises KernelError if g++ refuses the source (its message follows), or if this machine cannot run the
-    emulator.
+    cached on disk and in this process. Raises KernelError if g++ refuses the source (its message follows), or if this
+    machine cannot run the emulator.
     """
     if (lacking := available()) is not None:
         raise KernelError(lacking)
