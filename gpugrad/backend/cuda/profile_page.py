@@ -20,7 +20,8 @@ _STYLE = """
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 110rem; padding: 1rem 1.5rem 4rem; background: var(--page); color: var(--text);
   font: 15px/1.5 system-ui, sans-serif; }
-h1 { font-size: 1.3rem; } h2 { font-size: 1.15rem; overflow-wrap: anywhere; } h3 { font-size: 1rem; margin-bottom: .4rem; }
+h1 { font-size: 1.3rem; } h2 { font-size: 1.15rem; overflow-wrap: anywhere; }
+h3 { font-size: 1rem; margin-bottom: .4rem; }
 a { color: var(--use); }
 nav { border: 1px solid var(--rule); border-radius: 6px; background: var(--panel); padding: .5rem 1rem; }
 nav ol { margin: 0; padding-left: 1.6rem; } nav a { overflow-wrap: anywhere; }
