@@ -19,6 +19,7 @@ COMMANDS = {
     "bench": "measure speed: CPU and GPU, the peers, the limits of the machine",
     "launch": "run a script on several ranks: processes that train together",
     "plan": "estimate memory and time of training a model on many GPUs",
+    "profile": "count what an op's kernels do with memory, line by line, without a GPU",
     "precompile": "compile every CUDA kernel ahead, and list what each takes of a GPU",
     "doctor": "print versions and devices, what is missing and how to get it",
 }

@@ -47,7 +47,7 @@ class Row:
 
 def measure(kernel: str, block: Block, taken: Resources, found: Profile, arch: str) -> Row:
     """Return the row of a kernel."""
-    room = occupancy(taken, *block, arch)
+    room = occupancy(taken, *block, multiprocessor(arch))
     warps = min(room) * -(-block.threads // WARP)
     bound, peak = _roofline(found, warps, arch)
     return Row(

@@ -49,9 +49,8 @@ def multiprocessor(arch: str) -> Multiprocessor:
     return MULTIPROCESSORS[arch]
 
 
-def occupancy(taken: Resources, threads: int, shared: int, arch: str) -> Blocks:
+def occupancy(taken: Resources, threads: int, shared: int, has: Multiprocessor) -> Blocks:
     """Return the blocks of `threads` threads, with `shared` bytes of dynamic shared memory, that fit at once."""
-    has = multiprocessor(arch)
     warps = -(-threads // 32)
     of_warp = -(-taken.registers * 32 // has.unit) * has.unit
     by_threads = min(has.warps // warps, has.blocks)

@@ -9,7 +9,7 @@ from gpugrad.amp import cuda as _amp  # noqa: F401
 from gpugrad.backend.cuda import machine_code, nvrtc
 from gpugrad.backend.cuda.launch import Block, Kernels
 from gpugrad.backend.cuda.machine_code import Instruction, Profile, profile
-from gpugrad.backend.cuda.occupancy import occupancy
+from gpugrad.backend.cuda.occupancy import multiprocessor, occupancy
 from gpugrad.backend.cuda.resources import Resources, resources
 from gpugrad.backend.cuda.sources import Source
 from gpugrad.cli import code_table, main
@@ -68,10 +68,10 @@ def test_code_without_a_loop():
 def test_occupancy():
     taken = Resources(registers=97, shared_bytes=1024)
     # 104 registers a thread of 128: 13312 a block. 2 KiB and the system's 1 KiB of shared memory.
-    assert occupancy(taken, 128, 1024, "sm_80") == (4, 54, 16)
-    assert occupancy(Resources(registers=32), 1024, 100 << 10, "sm_90a") == (2, 2, 2)
+    assert occupancy(taken, 128, 1024, multiprocessor("sm_80")) == (4, 54, 16)
+    assert occupancy(Resources(registers=32), 1024, 100 << 10, multiprocessor("sm_90a")) == (2, 2, 2)
     with pytest.raises(KernelError, match="limits of sm_70 are not known"):
-        occupancy(taken, 128, 0, "sm_70")
+        multiprocessor("sm_70")
 
 
 ROW = code_table.Row(

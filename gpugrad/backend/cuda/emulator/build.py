@@ -29,21 +29,22 @@ _lock = threading.Lock()
 
 
 def build(
-    source: Source, instances: Sequence[str], *, check: bool = False, defines: Sequence[str] = ()
+    source: Source, instances: Sequence[str], *, check: bool = False, record: bool = False, defines: Sequence[str] = ()
 ) -> dict[str, Function]:
     """Compile the named instances ("softmax_forward<float, 4>") of a source's kernels; returns {name: function}.
 
-    check: compile for check mode. defines: macros, "NAME" or "NAME=VALUE". Results are cached on disk and in this
-    process. Raises KernelError if g++ refuses the source (its message follows), or if this machine cannot run the
-    emulator.
+    check: compile for check mode. record: compile for profiles. defines: macros, "NAME" or "NAME=VALUE". Results are
+    cached on disk and in this process. Raises KernelError if g++ refuses the source (its message follows), or if this
+    machine cannot run the emulator.
     """
     if (lacking := available()) is not None:
         raise KernelError(lacking)
-    key = (_digest(source), source.name, source.path, tuple(instances), check, tuple(defines))
+    kind = "record" if record else "check" if check else "normal"
+    key = (_digest(source), source.name, source.path, tuple(instances), kind, tuple(defines))
     with _lock:
         found = _built.get(key)
     if found is None:
-        found = _load(source, list(instances), check, list(defines))
+        found = _load(source, list(instances), kind, list(defines))
         with _lock:
             found = _built.setdefault(key, found)
     return dict(found)
@@ -69,16 +70,16 @@ def _stamp(file: Path) -> tuple[int, int]:
     return found.st_mtime_ns, found.st_size
 
 
-def _load(source: Source, instances: list[str], check: bool, defines: list[str]) -> dict[str, Function]:
+def _load(source: Source, instances: list[str], kind: str, defines: list[str]) -> dict[str, Function]:
     load_runtime(_runtime)
-    library = _compile(source, instances, check, defines)
-    return load(library, instances, check, source.name)
+    library = _compile(source, instances, kind, defines)
+    return load(library, instances, kind, source)
 
 
-def _compile(source: Source, instances: list[str], check: bool, defines: list[str]) -> Path:
-    header = _precompiled_header(check)
+def _compile(source: Source, instances: list[str], kind: str, defines: list[str]) -> Path:
+    header = _precompiled_header(kind)
     folders = [flag for folder in source.include_folders for flag in ("-iquote", str(folder))]
-    command = [*toolchain.flags(check), *folders, "-include", str(header), "-x", "c++", "-"]
+    command = [*toolchain.flags(kind), *folders, "-include", str(header), "-x", "c++", "-"]
     command += toolchain.LINK
     text = _translation_unit(source, instances, defines)
     key = toolchain.digest(*command, text, source.digest(), toolchain.shim_digest(), toolchain.version())
@@ -137,9 +138,9 @@ def _with_marked_returns(text: str) -> str:
     return _TOKEN.sub(mark, text)
 
 
-def _precompiled_header(check: bool) -> Path:
+def _precompiled_header(kind: str) -> Path:
     """Return emulator.h beside its precompiled form, which g++ uses instead if it can (else it only takes longer)."""
-    flags = toolchain.flags(check)
+    flags = toolchain.flags(kind)
     key = toolchain.digest(*flags, toolchain.shim_digest(), toolchain.version())
     header = toolchain.write(f"{key}/emulator.h", f'#include "{toolchain.INCLUDE / "emulator.h"}"\n')
     toolchain.make(f"{key}/emulator.h.gch", [*flags, "-x", "c++-header", str(header)])

@@ -62,7 +62,8 @@ class EmulatedDevice(Device):
         return array.host.ctypes.data
 
     def launch(self, source: Source, instance: str, grid: tuple, block: tuple, args: Sequence, shared: int) -> None:
-        function = build(source, [instance], check=current().check)[instance]
+        now = current()
+        function = build(source, [instance], check=now.check, record=now.record is not None)[instance]
         plain = [value.host if isinstance(value, EmulatedArray) else value for value in args]
         if (taker := recorder()) is None:
             function.launch(grid, block, plain, shared)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
+from typing import Any
 
 from ....errors import KernelError
 
@@ -16,13 +17,17 @@ SCHEDULES = ("forward", "reverse", "random")
 
 @dataclass(frozen=True)
 class Options:
-    """The options in force. `seed` decides the random schedule; `timeout` limits a block's CPU time, in seconds."""
+    """The options in force. `seed` decides the random schedule; `timeout` limits a block's CPU time, in seconds.
+
+    `record` gets what each launch counts for a profile: a `Recording`. Kernels are then built to be recorded.
+    """
 
     check: bool
     schedule: str = "forward"
     seed: int = 0
     workers: int = 1
     timeout: float = 60.0
+    record: Callable[[Any], None] | None = None
 
 
 class _Stack(threading.local):
@@ -54,12 +59,14 @@ def options(
     seed: int | None = None,
     workers: int | None = None,
     timeout: float | None = None,
+    record: Callable[[Any], None] | None = None,
 ) -> Iterator[Options]:
     """Set the options of this thread's kernels within a `with` block; an option that is not given keeps its value.
 
     schedule: the order of blocks and of a block's threads: "forward", "reverse", or "random", drawn from `seed`.
     workers: the most cores to use (check mode uses one).
     timeout: CPU seconds within which some block has to end, else the launch is stopped; 0 sets no limit.
+    record: takes the counts of each launch (`gpugrad.cuda.profile` uses it); nothing is checked then.
     Raises KernelError for a schedule that does not exist or a negative number.
     """
     if schedule is not None and schedule not in SCHEDULES:
@@ -68,7 +75,7 @@ def options(
         raise KernelError(f"workers={workers}: expected at least 1")
     if timeout is not None and timeout < 0:
         raise KernelError(f"timeout={timeout}: expected seconds, or 0 for no limit")
-    given = {"check": check, "schedule": schedule, "seed": seed, "workers": workers, "timeout": timeout}
+    given = dict(check=check, schedule=schedule, seed=seed, workers=workers, timeout=timeout, record=record)
     _stack.options.append(replace(current(), **{name: value for name, value in given.items() if value is not None}))
     try:
         yield _stack.options[-1]

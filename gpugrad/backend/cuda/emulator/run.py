@@ -4,8 +4,8 @@ exception."""
 from __future__ import annotations
 
 import ctypes
+import json
 import struct
-import subprocess
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,10 +16,11 @@ import numpy as np
 from numpy.lib.array_utils import byte_bounds
 
 from ....errors import EmulatorError, KernelError
-from ..sizes import launch_sizes
+from ..sizes import Size, launch_sizes
+from ..sources import Source
 from . import memory
+from .lines import frames
 from .options import SCHEDULES, current
-from .toolchain import INCLUDE
 
 _MAX_SHARED, _MAX_STATIC_SHARED = 227 << 10, 48 << 10
 _WORDS = {
@@ -29,6 +30,8 @@ _WORDS = {
 _NUMPY_KINDS = {"i": "i", "u": "ub", "f": "f", "b": "V"}  # bfloat16's kind is V
 _ELEMENT_KINDS = _NUMPY_KINDS | dict.fromkeys("ups", "biufcV")  # unsigned: words of any kind, which a kernel moves
 _ALLOCATION = -3  # Region::kAllocation
+_WATCHES = ("normal", "check", "record")  # the kinds of builds, as emulator::Watch numbers them
+_RECORDS = 2
 
 
 class _Parameter(ctypes.Structure):
@@ -78,6 +81,7 @@ def load_runtime(make: Callable[[], Path]) -> None:
         library.emulator_shared_bytes.restype = ctypes.c_uint64
         library.emulator_shared_bytes.argtypes = [ctypes.c_void_p]
         pointer = ctypes.c_void_p
+        library.emulator_recording.restype = ctypes.c_char_p
         library.emulator_launch.argtypes = [pointer, ctypes.c_char_p, ctypes.c_char_p, pointer, ctypes.c_int]
         _runtime = library
 
@@ -89,13 +93,13 @@ def _open(path: Path, mode: int) -> ctypes.CDLL:
         raise KernelError(f"cannot load a compiled kernel: {error}; GPUGRAD_CACHE may name another folder") from None
 
 
-def load(path: Path, instances: Sequence[str], check: bool, source: str) -> dict[str, Function]:
-    """Return the functions of a kernel's library. source: the name of the file that it was made from."""
+def load(path: Path, instances: Sequence[str], kind: str, source: Source) -> dict[str, Function]:
+    """Return the functions of a kernel's library. kind: of the build, "normal", "check" or "record"."""
     library = _open(path, ctypes.RTLD_LOCAL)
     functions = {}
     for number, name in enumerate(instances):
         entry = _Entry.in_dll(library, f"emulator_entry_{number}")
-        functions[name] = Function(name, path, entry, check, source, is_only=len(instances) == 1)
+        functions[name] = Function(name, path, entry, kind, source, is_only=len(instances) == 1)
     return functions
 
 
@@ -156,17 +160,29 @@ def _describe(value: Any) -> str:
     return f"{type(value).__name__} {value!r}" if not isinstance(value, np.generic) else f"a scalar of {value.dtype}"
 
 
+@dataclass(frozen=True)
+class Recording:
+    """What a launch of a kernel counted; `counts` is the text of runtime/recorder.cpp."""
+
+    function: Function
+    grid: Size
+    block: Size
+    dynamic_shared: int
+    static_shared: int
+    counts: dict[str, Any]
+
+
 class Function:
     """A compiled instance of a kernel."""
 
-    def __init__(self, name: str, library: Path, entry: _Entry, check: bool, source: str, is_only: bool):
-        self.name, self.check, self._source = name, check, source
+    def __init__(self, name: str, library: Path, entry: _Entry, kind: str, source: Source, is_only: bool):
+        self.name, self.kind, self.source, self.library = name, kind, source, library
         self.handle = _runtime.emulator_find(ctypes.addressof(entry))
         self.parameters = [
             Parameter(p.size, p.kind.decode(), p.item_kind.decode(), p.item, bool(p.constant))
             for p in entry.parameters[: entry.count]
         ]
-        self._library, self._entry = library, entry  # the entry keeps the loaded library alive
+        self._entry = entry  # keeps the loaded library alive
         # What several instances of one library have is only known together.
         self._static_shared = _runtime.emulator_shared_bytes(self.handle) if is_only else 0
         if self._static_shared > _MAX_STATIC_SHARED:
@@ -193,15 +209,19 @@ class Function:
             )
         if 0 in grid:
             return
-        now = current()
+        now, watch = current(), _WATCHES.index(self.kind)
         configuration = struct.pack(
-            "=8IQ2I",
+            "=8IQ3I",
             *grid, *block, shared, SCHEDULES.index(now.schedule),
-            now.seed & (2**64 - 1), 1 if self.check else now.workers, round(now.timeout * 1000),
+            now.seed & (2**64 - 1), 1 if watch else now.workers, round(now.timeout * 1000), watch,
         )  # fmt: skip
-        regions, count = self._regions(args) if self.check else (None, 0)
+        regions, count = self._regions(args) if watch else (None, 0)
         if _runtime.emulator_launch(self.handle, configuration, packed, regions, count):
             raise EmulatorError(f"{self.name}: {self._explain()}")
+        if watch == _RECORDS and now.record is not None:
+            now.record(
+                Recording(self, grid, block, shared, self._static_shared, json.loads(_runtime.emulator_recording()))
+            )
 
     def _pack(self, args: Sequence[Any]) -> bytes:
         if len(args) != len(self.parameters):
@@ -240,24 +260,17 @@ class Function:
         return text
 
     def _place(self, offsets: Sequence[int]) -> str:
-        return _place(self._library, self._source, offsets)
+        return _place(self.library, self.source.name, offsets)
 
 
 def _place(library: Path, source: str, offsets: Sequence[int]) -> str:
-    """Return the source lines of these offsets in a library, innermost first: "a.cuh:3, called from b.cu:7".
-
-    g++ read the source from its standard input, and names that, or the file, as its debug information has it.
-    """
-    command = ["addr2line", "-i", "-e", str(library), *(hex(offset) for offset in offsets)]
-    try:
-        found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\n")
-    except (OSError, subprocess.CalledProcessError):
+    """Return the source lines of these offsets in a library, innermost first: "a.cuh:3, called from b.cu:7"."""
+    found = frames(library, offsets)
+    if found is None:
         return "an unknown line (binutils' addr2line is missing)"
     lines: list[str] = []
-    for place in (line.split(" (")[0] for line in found):
-        file, _, line = place.rpartition(":")
-        own = file.startswith(str(INCLUDE)) or "instance " in file
-        short = f"{source if file.endswith('<stdin>') else Path(file).name}:{line}"
-        if file and not own and line.isdigit() and lines[-1:] != [short]:
+    for place in (place for each in found for place in each.places):
+        short = f"{Path(place.file).name or source}:{place.line}"
+        if lines[-1:] != [short]:
             lines.append(short)
     return ", called from ".join(lines[:4]) or "an unknown line"

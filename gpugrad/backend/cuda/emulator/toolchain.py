@@ -20,7 +20,7 @@ RUNTIME = Path(__file__).parent / "runtime"
 _OLDEST = 11  # of g++: the first that knows -march=x86-64-v3
 _INSTALL = "install g++ 11 or newer (Debian, Ubuntu: apt install g++; Fedora: dnf install gcc-c++)"
 
-# Both builds keep frame pointers: an error's lines are found by walking the frames. Kernels cast pointers freely, as
+# All builds keep frame pointers: an error's lines are found by walking the frames. Kernels cast pointers freely, as
 # CUDA lets them; no sanitizer library is linked (runtime/hooks.cpp).
 _COMMON = "-std=c++17 -fPIC -g -fno-omit-frame-pointer -fno-optimize-sibling-calls -fno-exceptions -fno-rtti".split()
 _COMMON += "-fvisibility=hidden -fno-gnu-unique -fno-strict-aliasing -fno-math-errno".split()
@@ -31,6 +31,10 @@ _CHECK = "-O1 -fsanitize=thread,bounds,alignment,shift,signed-integer-overflow,o
 # These two passes take the value that is known for one that may be unknown, and then nothing is left to warn of.
 _CHECK += "-Werror=uninitialized -Werror=maybe-uninitialized -fno-tree-ccp -fno-tree-fre".split()
 _CHECK += ["--param=tsan-instrument-func-entry-exit=0"]
+# Accesses as the source has them: a structure's is one, and is not taken apart into those of its members. What is read
+# twice without a change between is read once. The code's order is the source's, by which lanes that parted meet again.
+_RECORD = "-O1 -w -fsanitize=thread -fsanitize-coverage=trace-pc --param=tsan-instrument-func-entry-exit=0".split()
+_RECORD += "-fno-tree-sra -fno-tree-fre -fno-reorder-blocks".split()
 LINK = "-shared -nodefaultlibs -lm -lc -lgcc".split()
 
 _locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
@@ -54,10 +58,13 @@ def version() -> str:
     return subprocess.run(["g++", "-dumpfullversion"], capture_output=True, text=True, check=True).stdout.strip()
 
 
-def flags(check: bool) -> list[str]:
-    """Return the flags for kernels and for the precompiled header, which must not differ."""
-    chosen = _CHECK if check else _NORMAL
-    if check and int(version().split(".")[0]) >= 12:
+def flags(kind: str) -> list[str]:
+    """Return the flags for kernels and for the precompiled header, which must not differ.
+
+    kind: of the build, "normal", "check", or "record".
+    """
+    chosen = {"normal": _NORMAL, "check": _CHECK, "record": _RECORD}[kind]
+    if kind == "check" and int(version().split(".")[0]) >= 12:
         chosen = [*chosen, "-ftrivial-auto-var-init=pattern"]  # -1.7e38 in a float: what was not initialised shows
     return ["g++", *_COMMON, *chosen, _architecture(), f"-I{INCLUDE}"]
 

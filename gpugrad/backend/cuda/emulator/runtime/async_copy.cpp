@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "checker.h"
+#include "watcher.h"
 #include "worker.h"
 
 namespace emulator {
@@ -19,15 +19,15 @@ void begin_copy(void* shared, const void* global, int bytes, int source_bytes) {
     Fiber& fiber = *worker->running;
     const char* pc = static_cast<const char*>(__builtin_return_address(0)) - 1;
     fiber.copies.push_back({shared, global, bytes, source_bytes, fiber.copy_group, pc});
-    if (Checker* checker = worker->launch->checker)
-        checker->begin_copy(fiber.copies.back(), *static_cast<void**>(__builtin_frame_address(0)));
+    if (Watcher* watcher = worker->launch->watcher)
+        watcher->begin_copy(fiber.copies.back(), *static_cast<void**>(__builtin_frame_address(0)));
     memset(shared, 0xff, bytes);
 }
 
 void commit_copies() { ++worker->running->copy_group; }
 
 static void perform(const Copy& copy) {
-    if (Checker* checker = worker->launch->checker) checker->end_copy(copy);
+    if (Watcher* watcher = worker->launch->watcher) watcher->end_copy(copy);
     char* to = static_cast<char*>(copy.to);
     if (copy.source_bytes) memcpy(to, copy.from, copy.source_bytes);
     memset(to + copy.source_bytes, 0, copy.bytes - copy.source_bytes);
@@ -44,9 +44,9 @@ void wait_copies(int groups_left) {
 void read_shared(const void* address, int bytes, const char* operation) {
     if (reinterpret_cast<uintptr_t>(address) % bytes)
         fail("%s: the row at %p is misaligned, it needs %d bytes", operation, address, bytes);
-    if (Checker* checker = worker->launch->checker) {
+    if (Watcher* watcher = worker->launch->watcher) {
         const char* pc = static_cast<const char*>(__builtin_return_address(0)) - 1;
-        checker->observe(address, bytes, Access::read, pc, *static_cast<void**>(__builtin_frame_address(0)));
+        watcher->observe(address, bytes, true, Access::read, pc, *static_cast<void**>(__builtin_frame_address(0)));
     }
 }
 

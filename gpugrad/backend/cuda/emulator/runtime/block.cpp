@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <cstring>
 
-#include "checker.h"
+#include "watcher.h"
 #include "worker.h"
 
 namespace emulator {
@@ -65,8 +65,7 @@ void Worker::start_fiber(unsigned i) {
     fiber.block = &block;
     fiber.stack = stacks.bottom(i);
     fiber.stack_top = stacks.top(i);
-    const unsigned stagger = i % 61 * 192;  // else the tops of all stacks share a few cache sets
-    fiber.context = prepare(fiber.stack_top - 64 - stagger, run_fiber);
+    fiber.context = prepare(fiber.stack_top - 64 - stagger(i), run_fiber);
     fiber.warp = &warp;
     fiber.number = i;
     fiber.state = State::ready;
@@ -93,7 +92,7 @@ void Worker::start_block(uint64_t number) {
     }
     for (unsigned i = 0; i < threads; ++i) start_fiber(i);
     for (unsigned w = 0; w < warp_count; ++w) warps[w].ready = warps[w].present;
-    if (launch->checker) launch->checker->start_block(number);
+    if (launch->watcher) launch->watcher->start_block(number);
 }
 
 // Runs each lane that is ready now, once; lanes that become ready meanwhile may come later.
@@ -111,6 +110,7 @@ void Worker::run_ready_lanes(Warp& warp) {
         resume(*warp.lanes[lane]);
         if (aborted) return;
     }
+    if (launch->watcher) launch->watcher->had_turns(warp);
 }
 
 // One turn for every warp. Returns whether any had a lane that could run.
@@ -152,7 +152,7 @@ Worker::Outcome Worker::run_block() {
         patience = 1;  // from now on it only looks whether what it waits for has come
         return Outcome::waits;
     }
-    if (launch->checker && launch->checker->report_unwritten()) return Outcome::aborted;
+    if (launch->watcher && !launch->watcher->end_block()) return Outcome::aborted;
     ++progress->steps;
     return Outcome::ended;
 }

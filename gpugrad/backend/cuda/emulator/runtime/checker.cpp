@@ -243,7 +243,7 @@ template <typename Visit> void Checker::visit(const void* address, int bytes, Vi
     for (Cell* cell = shadow.first(address); cell <= last; ++cell) visitor(*cell, shadow.is_shared());
 }
 
-void Checker::observe(const void* address, int bytes, Access kind, const void* pc, const void* frame) {
+void Checker::observe(const void* address, int bytes, bool, Access kind, const void* pc, const void* frame) {
     if (now_->worker->stacks.contains(address)) return;  // by far the most
     const Present present{*now_->worker->running, address, pc, frame, kind};
     const Region* region = find(address, bytes);
@@ -283,20 +283,20 @@ void Checker::look_at_copies(const Cell& cell, const Present& present) const {
 }
 
 void Checker::begin_copy(const Copy& copy, const void* frame) {
-    observe(copy.to, copy.bytes, Access::write, copy.pc, frame);
+    observe(copy.to, copy.bytes, true, Access::write, copy.pc, frame);
     const uint16_t thread = static_cast<uint16_t>(now_->worker->running->number);
     visit(copy.to, copy.bytes, [&](Cell& cell, bool) { cell.copying = {offset(copy.pc), thread, 0}; });
     if (!copy.source_bytes) return;
-    observe(copy.from, copy.source_bytes, Access::read, copy.pc, frame);
+    observe(copy.from, copy.source_bytes, true, Access::read, copy.pc, frame);
     visit(copy.from, copy.source_bytes, [](Cell& cell, bool) { ++cell.copying.readers; });
 }
 
 void Checker::end_copy(const Copy& copy) {
     visit(copy.to, copy.bytes, [](Cell& cell, bool) { cell.copying.pc = 0; });
-    observe(copy.to, copy.bytes, Access::write, copy.pc, nullptr);
+    observe(copy.to, copy.bytes, true, Access::write, copy.pc, nullptr);
     if (!copy.source_bytes) return;
     visit(copy.from, copy.source_bytes, [](Cell& cell, bool) { --cell.copying.readers; });
-    observe(copy.from, copy.source_bytes, Access::read, copy.pc, nullptr);
+    observe(copy.from, copy.source_bytes, true, Access::read, copy.pc, nullptr);
 }
 
 // ---- shared memory that was never written
@@ -328,9 +328,9 @@ void Checker::note_unwritten(const Present& present, int bytes) {
                    bytes, byte, where);
 }
 
-bool Checker::report_unwritten() {
+bool Checker::end_block() {
     if (now_->read_unwritten) fail_with(now_->unwritten);
-    return now_->read_unwritten;
+    return !now_->read_unwritten;
 }
 
 // ---- reports
@@ -413,16 +413,16 @@ void before_atomic(void* address, int bytes) {
     Fiber& fiber = *worker->running;
     if (reinterpret_cast<uintptr_t>(address) % bytes)
         fail("misaligned atomic: %p is not a multiple of %d", address, bytes);
-    if (Checker* checker = worker->launch->checker) {
+    if (Watcher* watcher = worker->launch->watcher) {
         void** frame = *static_cast<void***>(__builtin_frame_address(0));  // of emulator::replace: its caller is meant
-        checker->observe(address, bytes, Access::atomic, static_cast<char*>(frame[1]) - 1, frame[0]);
+        watcher->observe(address, bytes, true, Access::atomic, static_cast<char*>(frame[1]) - 1, frame[0]);
     }
     // Now and then the others get a turn, so that a lock within the block comes free.
     if (worker->launch->schedule == Schedule::random || ++fiber.atomics % 64 == 0) yield();
 }
 
 void fence() {
-    if (Checker* checker = worker->launch->checker) checker->fence();
+    if (Watcher* watcher = worker->launch->watcher) watcher->fence();
 }
 
 }  // namespace emulator

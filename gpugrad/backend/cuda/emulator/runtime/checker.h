@@ -7,24 +7,10 @@
 #include <unordered_map>
 #include <vector>
 
+#include "watcher.h"
 #include "worker.h"
 
 namespace emulator {
-
-enum class Access : uint8_t { read, write, atomic };
-
-// Memory that the kernel may touch. Python gives the arrays; the launch adds shared memory.
-struct Region {
-    char* begin;
-    int64_t bytes;
-    int32_t parameter;  // or one of the kinds below
-    int32_t constant;   // whether the parameter is a pointer to const
-    static constexpr int kStaticShared = -1, kDynamicShared = -2, kAllocation = -3, kVariables = -4;
-
-    char* end() const { return begin + bytes; }
-    bool contains(const void* address, int size) const { return address >= begin && (char*)address + size <= end(); }
-    bool is_shared() const { return parameter == kStaticShared || parameter == kDynamicShared; }
-};
 
 // What is known of the last accesses to one granule of memory. An epoch of 0: none yet.
 struct Cell {
@@ -66,18 +52,18 @@ private:
     std::unique_ptr<Cell[], Free> cells_;
 };
 
-class Checker {
+class Checker final : public Watcher {
 public:
     Checker(Worker& worker, const Region* regions, int count);
-    void enter(Worker& worker);  // what follows is about the block of this one
-    void start_block(uint64_t number);
-    void order_block();                              // a barrier of the block
-    void order_lanes(unsigned warp, unsigned mask);  // a __syncwarp
-    void fence() { fenced_[now_->block] = now_->epoch; }
-    void observe(const void* address, int bytes, Access kind, const void* pc, const void* frame);
-    void begin_copy(const Copy& copy, const void* frame);
-    void end_copy(const Copy& copy);
-    bool report_unwritten();  // at a block's end: whether one of its threads read shared memory that none had written
+    void enter(Worker& worker) override;
+    void start_block(uint64_t number) override;
+    bool end_block() override;  // fails if one of its threads read shared memory that none had written
+    void order_block() override;
+    void order_lanes(unsigned warp, unsigned mask) override;
+    void fence() override { fenced_[now_->block] = now_->epoch; }
+    void observe(const void* address, int bytes, bool whole, Access kind, const void* pc, const void* frame) override;
+    void begin_copy(const Copy& copy, const void* frame) override;
+    void end_copy(const Copy& copy) override;
 
 private:
     struct Present {  // who makes an access, and from where

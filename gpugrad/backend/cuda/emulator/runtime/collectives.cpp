@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "checker.h"
+#include "watcher.h"
 #include "worker.h"
 
 namespace emulator {
@@ -56,7 +56,7 @@ void Worker::open_barrier() {
     }
     for (unsigned i = 0; i < warp_count; ++i) warps[i].ready = warps[i].present & ~warps[i].exited;
     at_barrier = 0;
-    if (launch->checker) launch->checker->order_block();
+    if (launch->watcher) launch->watcher->order_block();
 }
 
 int meet_block(const char* operation, Site site, bool predicate) {
@@ -123,7 +123,10 @@ void meet_warp(const char* operation, Site site, unsigned mask, void* payload, W
         if (mask >> lane & 1) warp.lanes[lane]->state = State::ready;
     warp.waiting &= ~mask;
     warp.ready |= mask;
-    if (orders_memory && worker->launch->checker) worker->launch->checker->order_lanes(warp.number, mask);
+    if (Watcher* watcher = worker->launch->watcher) {
+        watcher->met(operation, mask);
+        if (orders_memory) watcher->order_lanes(warp.number, mask);
+    }
 }
 
 }  // namespace emulator

@@ -1,35 +1,41 @@
-// What the check build calls. It is compiled with -fsanitize=thread,bounds,... but linked with neither sanitizer: their
-// instrumentation calls these functions, before every access to memory and where an expression has gone wrong.
+// What the builds that check and record call. They are compiled with -fsanitize=thread,... but linked with no sanitizer:
+// their instrumentation calls these functions, before every access to memory and where an expression has gone wrong.
 
-#include "checker.h"
+#include "watcher.h"
 #include "worker.h"
 
 using namespace emulator;
 
 #define EXPORTED extern "C" __attribute__((visibility("default"))) void
 
-static inline __attribute__((always_inline)) void see(const void* address, long bytes, Access kind,
-                                                      const void* return_address, const void* frame) {
-    if (!worker || !worker->running || !worker->launch->checker || bytes <= 0) return;
-    const char* pc = static_cast<const char*>(return_address) - 1;  // the call, not what follows it
-    worker->launch->checker->observe(address, static_cast<int>(bytes), kind, pc, frame);
+static inline __attribute__((always_inline)) Watcher* watcher() {
+    return worker && worker->running ? worker->launch->watcher : nullptr;
 }
 
-#define SEE(address, bytes, kind) \
-    see(address, bytes, Access::kind, __builtin_return_address(0), *static_cast<void**>(__builtin_frame_address(0)))
+static inline __attribute__((always_inline)) const char* before(const void* return_address) {
+    return static_cast<const char*>(return_address) - 1;  // the call, not what follows it
+}
 
-#define HOOKS(bytes)                                                                     \
-    EXPORTED __tsan_read##bytes(void* address) { SEE(address, bytes, read); }            \
-    EXPORTED __tsan_write##bytes(void* address) { SEE(address, bytes, write); }          \
-    EXPORTED __tsan_unaligned_read##bytes(void* address) { SEE(address, bytes, read); }  \
-    EXPORTED __tsan_unaligned_write##bytes(void* address) { SEE(address, bytes, write); }
+#define CALL before(__builtin_return_address(0)), *static_cast<void**>(__builtin_frame_address(0))
+#define SEE(address, bytes, whole, kind)   \
+    if (Watcher* present = watcher(); present && (bytes) > 0) \
+    present->observe(address, static_cast<int>(bytes), whole, Access::kind, CALL)
+
+#define HOOKS(bytes)                                                                            \
+    EXPORTED __tsan_read##bytes(void* address) { SEE(address, bytes, true, read); }             \
+    EXPORTED __tsan_write##bytes(void* address) { SEE(address, bytes, true, write); }           \
+    EXPORTED __tsan_unaligned_read##bytes(void* address) { SEE(address, bytes, false, read); }  \
+    EXPORTED __tsan_unaligned_write##bytes(void* address) { SEE(address, bytes, false, write); }
 HOOKS(1)
 HOOKS(2)
 HOOKS(4)
 HOOKS(8)
 HOOKS(16)
-EXPORTED __tsan_read_range(void* address, long bytes) { SEE(address, bytes, read); }
-EXPORTED __tsan_write_range(void* address, long bytes) { SEE(address, bytes, write); }
+EXPORTED __tsan_read_range(void* address, long bytes) { SEE(address, bytes, false, read); }
+EXPORTED __tsan_write_range(void* address, long bytes) { SEE(address, bytes, false, write); }
+EXPORTED __sanitizer_cov_trace_pc() {  // the build that records: at the beginning of each stretch without branches
+    if (Watcher* present = watcher()) present->reach(CALL);
+}
 EXPORTED __tsan_init() {}
 EXPORTED __tsan_func_entry(void*) {}
 EXPORTED __tsan_func_exit() {}

@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "checker.h"
+#include "recorder.h"
 #include "worker.h"
 
 namespace emulator {
@@ -178,7 +179,7 @@ private:
             memcpy(next->static_shared, next->parked_shared.data(), bytes);
         }
         worker = next;
-        if (launch_.checker) launch_.checker->enter(*next);
+        if (launch_.watcher) launch_.watcher->enter(*next);
     }
 
     Launch& launch_;
@@ -200,14 +201,36 @@ static void help(Launch& launch, unsigned milliseconds) {
     }
 }
 
+enum class Watch : uint32_t { nothing, checks, records };
+
+struct LaunchOptions {
+    uint32_t grid[3], block[3], dynamic_bytes, schedule;
+    uint64_t seed;
+    uint32_t workers, milliseconds;
+    Watch watch;
+};
+
+// Pointers: there is little room for static TLS.
+static thread_local std::unique_ptr<Fault> last_fault;
+static thread_local std::unique_ptr<std::string> last_recording;
+
 // The first blocks show how long one takes; other OS threads join only if what is left is worth starting them.
-static void run_launch(Launch& launch, unsigned workers, unsigned milliseconds, const Region* regions, int count) {
+static void run_launch(Launch& launch, const LaunchOptions& options, const Region* regions, int count) {
     using Clock = std::chrono::steady_clock;
+    const unsigned workers = options.workers, milliseconds = options.milliseconds;
     Shift shift(launch, milliseconds);
     std::unique_ptr<Checker> checker;
-    if (regions) {
+    std::unique_ptr<Recorder> recorder;
+    if (options.watch == Watch::checks) {
         checker = std::make_unique<Checker>(*worker, regions, count);
-        launch.checker = checker.get();
+        launch.watcher = checker.get();
+    }
+    if (options.watch == Watch::records) {
+        recorder = std::make_unique<Recorder>(*worker, regions, count);
+        launch.watcher = recorder.get();
+        shift.run_blocks([] { return false; });
+        last_recording = std::make_unique<std::string>(recorder->text());
+        return;
     }
     if (workers <= 1 || launch.blocks == 1) return shift.run_blocks([] { return false; });
     const auto start = Clock::now();
@@ -227,8 +250,6 @@ static void run_launch(Launch& launch, unsigned workers, unsigned milliseconds, 
     for (auto& helper : helpers) helper.join();
 }
 
-static thread_local std::unique_ptr<Fault> last_fault;  // a pointer: there is little room for static TLS
-
 }  // namespace emulator
 
 using namespace emulator;
@@ -237,13 +258,7 @@ using namespace emulator;
 
 EXPORTED const Kernel* emulator_find(const Entry* entry) { return new Kernel(find_kernel(entry)); }
 
-struct LaunchOptions {
-    uint32_t grid[3], block[3], dynamic_bytes, schedule;
-    uint64_t seed;
-    uint32_t workers, milliseconds;
-};
-
-// `arguments` holds the parameters one after the other. Regions are given in check mode only, a null pointer else.
+// `arguments` holds the parameters one after the other. Regions are given to what watches.
 // Returns 0, or 1 and the error is what emulator_fault gives to the same OS thread.
 EXPORTED int emulator_launch(const Kernel* kernel, const LaunchOptions* options, const char* arguments,
                              const Region* regions, int region_count) {
@@ -274,7 +289,7 @@ EXPORTED int emulator_launch(const Kernel* kernel, const LaunchOptions* options,
 
     watch_signals();
     try {
-        run_launch(launch, options->workers, options->milliseconds, regions, region_count);
+        run_launch(launch, *options, regions, region_count);
     } catch (const std::bad_alloc&) {
         launch.failed = true;
         strcpy(launch.fault.message, "no memory left for the emulator");
@@ -285,4 +300,5 @@ EXPORTED int emulator_launch(const Kernel* kernel, const LaunchOptions* options,
 }
 
 EXPORTED void emulator_fault(Fault* fault) { *fault = *last_fault; }
+EXPORTED const char* emulator_recording() { return last_recording->c_str(); }  // of this OS thread's last launch
 EXPORTED uint64_t emulator_shared_bytes(const Kernel* kernel) { return kernel->shared_bytes; }

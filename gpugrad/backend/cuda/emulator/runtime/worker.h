@@ -16,7 +16,7 @@ namespace emulator {
 constexpr unsigned kYieldEvery = 64;  // atomics of a thread
 constexpr unsigned kMaxThreads = 1024, kWarp = 32, kMaxWarps = kMaxThreads / kWarp;
 
-class Checker;
+class Watcher;
 struct Launch;
 struct Warp;
 
@@ -30,6 +30,9 @@ struct Copy {  // a cp.async under way
     unsigned group;
     const void* pc;
 };
+
+// How far below its top a thread's stack begins; else the tops of all stacks share a few cache sets.
+constexpr unsigned stagger(unsigned thread) { return thread % 61 * 192; }
 
 // A CUDA thread.
 struct Fiber : Thread {
@@ -110,7 +113,7 @@ struct Launch {
     Schedule schedule;
     uint64_t seed;
     uint64_t blocks;
-    Checker* checker;  // null: not in check mode
+    Watcher* watcher;  // or null
     std::atomic<uint64_t> next{0};
     std::atomic<bool> failed{false}, out_of_time{false};
     Fault fault;

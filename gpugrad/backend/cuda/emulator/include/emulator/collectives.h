@@ -28,7 +28,7 @@ inline void __threadfence_block() {}
 
 namespace emulator {
 
-inline bool has(unsigned mask, int lane) { return mask >> lane & 1; }
+EMULATOR_UNCHECKED inline bool has(unsigned mask, int lane) { return mask >> lane & 1; }
 
 // ---- shuffles
 

@@ -27,8 +27,12 @@
 // with 0xff (NaN) before each block, and g++'s guard variables with them: none is ever constructed.
 #define __shared__ static __thread
 
-// Code of the emulator itself, which the check build must not watch.
+// Code of the emulator itself, which the builds that check and record must not watch.
+#if __has_attribute(no_sanitize_coverage)
+#define EMULATOR_UNCHECKED __attribute__((no_sanitize("thread"), no_sanitize("undefined"), no_sanitize_coverage))
+#else
 #define EMULATOR_UNCHECKED __attribute__((no_sanitize("thread"), no_sanitize("undefined")))
+#endif
 
 #define threadIdx (::emulator::self->index)
 #define blockIdx (::emulator::self->block->index)

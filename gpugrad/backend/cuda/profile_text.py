@@ -1,0 +1,107 @@
+"""A profile as tables for the terminal."""
+
+from __future__ import annotations
+
+from .bounds import Machine
+from .profiles import Access, KernelProfile, Line, Profile
+from .sizes import Size
+
+_HEAD = ("line", "access", "bytes", "requests", "per request", "worst", "needed", "lanes")
+_SHOWN = 20  # lines of a kernel
+_IDLE = 0.01  # of a kernel's lanes: a line at which more wait is shown
+
+
+def written(profile: Profile) -> str:
+    """Return the profile as text: for each kernel its sums, its bound, and its lines, the most wasteful first."""
+    if not profile.kernels:
+        return "no kernel ran"
+    return "\n\n".join(_kernel(kernel) for kernel in profile)
+
+
+def _kernel(kernel: KernelProfile) -> str:
+    lines = [f"{kernel.name}  {size(kernel.grid)} blocks of {size(kernel.block)} threads, {kernel.shared} bytes shared"]
+    lines += [f"  {name}: {text}" for name, text in summary(kernel)]
+    rows = [(line, access) for line in kernel.lines for access in line.accesses]
+    rows.sort(key=lambda row: (-row[1].conflicts, -row[1].units))
+    cells = [_HEAD, *(_cells(line, access) for line, access in rows[:_SHOWN])]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(_HEAD))]
+    lines += ["  " + "  ".join(_padded(i, cell, w) for i, (cell, w) in enumerate(zip(row, widths, strict=True)))
+              for row in cells]  # fmt: skip
+    if len(rows) > _SHOWN:
+        lines.append(f"  ... and {len(rows) - _SHOWN} more, none with more to win")
+    runs = sum(line.runs for line in kernel.lines)
+    idle = {line: line.runs * (1 - line.active) / runs for line in kernel.lines if line.active is not None}
+    for line in sorted((line for line in idle if idle[line] > _IDLE), key=lambda line: -idle[line]):
+        lines.append(f"  {percent(line.active)} of the lanes are active at {line}: {line.text}")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def summary(kernel: KernelProfile) -> list[tuple[str, str]]:
+    """Return the figures of a whole kernel, as names and texts."""
+    shared = [t for kind in ("shared load", "shared store", "shared atomic") if (t := kernel.total(kind)) is not None]
+    turns, touched = sum(t.units for t in shared), kernel.touched
+    found = [
+        ("global memory", f"{_bytes(touched.read)} read, {_bytes(touched.written)} written; of the sectors that the "
+                          f"requests moved, {percent(kernel.efficiency)} were needed"),
+        ("lanes", f"{percent(kernel.active)} active"),
+    ]  # fmt: skip
+    if turns:
+        found.insert(1, ("shared memory", f"{turns} turns, {kernel.conflicts} of them by bank conflicts"))
+    if kernel.operations:
+        found.append(("together", ", ".join(f"{count} {name}" for name, count in kernel.operations.items())))
+    found.append((f"{kernel.gpu.name}, a model", _bound(kernel)))
+    if isinstance(kernel.machine, str):
+        return [*found, ("machine code", kernel.machine)]
+    return [*found, *_machine(kernel.machine)]
+
+
+def _bound(kernel: KernelProfile) -> str:
+    bound = kernel.bound
+    times = ", ".join(
+        f"{name} {1e6 * s:.3g} us" for name, s in sorted(bound.seconds.items(), key=lambda item: -item[1])
+    )
+    return f"bound by {bound.limit}, at {percent(bound.of_peak)} of the GPU's peak ({times})"
+
+
+def _machine(code: Machine) -> list[tuple[str, str]]:
+    room = code.blocks
+    mix = ", ".join(f"{count} {kind}" for kind, count in code.mix.items())
+    found = [
+        ("occupancy", f"{percent(code.occupancy)}: {code.registers} registers, {code.spilled} bytes spilled; room "
+                      f"for {room.registers} blocks by registers, {room.shared} by shared memory, {room.threads} by "
+                      "threads"),
+        ("instructions", mix),
+    ]  # fmt: skip
+    if code.hottest.tensor:
+        found.append(("tensor cores", f"{percent(code.tensor_share)} of the instructions of the hottest part"))
+    return found
+
+
+def _cells(line: Line, access: Access) -> tuple[str, ...]:
+    return (
+        str(line), access.kind, str(access.width), str(access.requests), f"{access.per_request:.4g}",
+        str(access.worst), percent(access.efficiency), percent(access.active),
+    )  # fmt: skip
+
+
+def _padded(column: int, cell: str, width: int) -> str:
+    return cell.ljust(width) if column < 2 else cell.rjust(width)
+
+
+def percent(share: float | None) -> str:
+    """Return a share as "93 %"; what is not quite all is not written as all."""
+    if share is None:
+        return "-"
+    return f"{min(round(100 * share), 99) if share < 1 else 100} %"
+
+
+def _bytes(count: int) -> str:
+    return (
+        f"{count} B" if count < 10_000 else f"{count / 1000:.1f} kB" if count < 10_000_000 else f"{count / 1e6:.1f} MB"
+    )
+
+
+def size(sizes: Size) -> str:
+    """Return a grid or a block as "16 x 4"."""
+    x, y, z = sizes
+    return f"{x} x {y} x {z}" if z > 1 else f"{x} x {y}" if y > 1 else str(x)
