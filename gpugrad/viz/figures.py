@@ -7,10 +7,13 @@ from typing import Any
 
 from ..optional import need
 
+LAYOUT = "constrained"  # which takes seconds for many axes
+DPI = 150
+
 
 def new_figure(size: tuple, rows: int = 0, columns: int = 0) -> tuple[Any, Any]:
     """Return a figure of `size` inches and its axes: one, or an array (rows, columns). Raises MissingPackageError."""
-    figure = need("matplotlib.figure", "drawing", "demo").Figure(figsize=size, layout="constrained")
+    figure = need("matplotlib.figure", "drawing", "demo").Figure(figsize=size, layout=LAYOUT)
     return figure, figure.subplots(rows, columns, squeeze=False) if rows else figure.subplots()
 
 
@@ -22,5 +25,5 @@ def blank_figure(size: tuple) -> Any:
 def saved(figure: Any, path: str | os.PathLike | None) -> Any:
     """Return the figure, which is also written to `path` if there is one."""
     if path is not None:
-        figure.savefig(path, dpi=150)
+        figure.savefig(path, dpi=DPI)
     return figure
