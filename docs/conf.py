@@ -8,29 +8,31 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]  # the extension, and the checkout whose pages these are
 
-import gpugrad  # noqa: E402
 from extension.inventories import mapping  # noqa: E402
+
+import gpugrad  # noqa: E402
 
 project, author = "gpugrad", "the authors of gpugrad"
 version = release = gpugrad.__version__
 copyright = f"{datetime.now():%Y}, {author}"
 
 extensions = [
-    "extension", "myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.intersphinx", "sphinx_design",
+    "extension", "myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.intersphinx",
+    "sphinx_design",
 ]  # fmt: skip
 source_suffix = {".rst": "restructuredtext", ".md": "markdown"}
 exclude_patterns = ["_build", "extension", "**.ipynb_checkpoints"]
 default_role = "code"
 highlight_language = "python"
-nitpicky = False
+suppress_warnings = ["design.card_legacy"]
 
-myst_enable_extensions = ["colon_fence", "deflist"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
+html_math_renderer = "mathml"
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
-autodoc_preserve_defaults = True
 autosummary_generate = False
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 96

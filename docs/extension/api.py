@@ -31,17 +31,21 @@ MOST = 24  # entries on one page
 
 def write(folder: Folder) -> None:
     """Write the pages and the two indices."""
-    subjects = dict(_subjects())
+    subjects, shown = dict(_subjects()), {}
     for slug, (title, names) in subjects.items():
-        folder.write(f"functions/{slug}.rst", subject_page(title, names))
+        folder.write(f"functions/{slug}.rst", subject_page(title, names, shown))
     rows = [[f":doc:`{title} <{slug}>`", _list(names)] for slug, (title, names) in subjects.items()]
     hidden = [op for name, op in own_ops().items() if getattr(gg, name, None) is not op]
     folder.write("functions/building_blocks.rst", _building_blocks(hidden))
-    text = "The functions and types of ``gpugrad`` itself, by subject. Each op has a page of its own, with its gradient.\n"
+    text = (
+        "The functions and types of ``gpugrad`` itself, by subject. Each op has a page of its own, with its gradient.\n"
+    )
     tree = _toctree([*subjects, "building_blocks"])
-    folder.write("functions/index.rst", "\n".join([heading("gpugrad"), text, table(["subject", "names"], rows, "40 60"), tree]))
+    folder.write(
+        "functions/index.rst", "\n".join([heading("gpugrad"), text, table(["subject", "names"], rows, "40 60"), tree])
+    )
     for slug, name in PACKAGES.items():
-        _package(folder, slug, importlib.import_module(name))
+        _package(folder, slug, importlib.import_module(name), shown)
 
 
 def _subjects() -> Iterable[tuple[str, tuple[str, list[str]]]]:
@@ -56,12 +60,16 @@ def _list(names: list[str]) -> str:
     return ", ".join(f":py:obj:`{name} <gpugrad.{name}>`" for name in names)
 
 
-def subject_page(title: str, names: list[str]) -> str:
+def subject_page(title: str, names: list[str], shown: dict[int, str]) -> str:
     """Return the page of a subject: a table of its names, and the entries of those that are no ops."""
     ops = sorted({op.name for name in names if isinstance(op := getattr(gg, name), Op) and OPS.get(op.name) is op})
     others = [name for name in names if not isinstance(getattr(gg, name), Op)]
     rows = [[_name(name), summary(getattr(gg, name).__doc__ or "")] for name in names]
-    parts = [heading(title), table(["name", ""], rows, "25 75"), *(entry("gpugrad", name, getattr(gg, name)) for name in others)]
+    parts = [
+        heading(title),
+        table(["name", ""], rows, "25 75"),
+        *(entry("gpugrad", name, getattr(gg, name), shown) for name in others),
+    ]
     return "\n".join([*parts, _toctree([f"/generated/ops/{name}" for name in ops]) if ops else ""])
 
 
@@ -75,11 +83,14 @@ def _target(name: str, value: Any) -> str:
     return value.name if isinstance(value, Op) else name
 
 
-def entry(module: str, name: str, value: Any) -> str:
-    """Return autodoc's directive for a public name, in reStructuredText."""
+def entry(module: str, name: str, value: Any, shown: dict[int, str]) -> str:
+    """Return autodoc's directive for a public name; for what has an entry already, a link to the first."""
     full = f"{module}.{name}"
     if isinstance(value, Op):
         return f"{_pointer(name, value)}\n"
+    first = shown.setdefault(id(value), full) if inspect.isclass(value) or inspect.isroutine(value) else full
+    if first != full:
+        return f"``{name}`` is :py:obj:`{first} <{first}>`.\n"
     if inspect.isclass(value) and issubclass(value, BaseException):
         return f".. autoexception:: {full}\n   :show-inheritance:\n"
     if inspect.isclass(value):
@@ -88,8 +99,8 @@ def entry(module: str, name: str, value: Any) -> str:
         return f".. autofunction:: {full}\n"
     if isinstance(value, ModuleType):
         return ""
-    shown = summary(getattr(type(value), "__doc__", "") or "") if not isinstance(value, (int, float, tuple)) else ""
-    return f".. py:data:: {full}\n\n   {shown or ' '}\n"
+    about = "" if isinstance(value, (int, float, tuple)) else summary(type(value).__doc__ or "")
+    return f".. py:data:: {full}\n\n   {about}\n"
 
 
 def _pointer(name: str, op: Op) -> str:
@@ -97,13 +108,15 @@ def _pointer(name: str, op: Op) -> str:
 
 
 def _building_blocks(ops: list[Op]) -> str:
-    text = "Ops without a public name: public functions and gradient rules call them. They are checked like all others.\n"
+    text = (
+        "Ops without a public name: public functions and gradient rules call them. They are checked like all others.\n"
+    )
     rows = [[f":doc:`{op.name} </generated/ops/{op.name}>`", summary(op.__doc__ or "")] for op in ops]
     tree = _toctree([f"/generated/ops/{op.name}" for op in ops])
     return "\n".join([heading("Building blocks"), text, table(["op", ""], rows, "30 70"), tree])
 
 
-def _package(folder: Folder, slug: str, module: ModuleType) -> None:
+def _package(folder: Folder, slug: str, module: ModuleType, shown: dict[int, str]) -> None:
     """Write the page of a subpackage, and one for each of its files where there are many names."""
     names = public_names(module)
     groups: dict[str, list[str]] = {}
@@ -111,21 +124,23 @@ def _package(folder: Folder, slug: str, module: ModuleType) -> None:
         groups.setdefault(_file_of(module, getattr(module, name)), []).append(name)
     title, about = heading(module.__name__), rst(module.__doc__ or "")
     where = f"Source: {link(str(module.__file__))}\n"
-    rows = [[f":py:obj:`{name} <{module.__name__}.{name}>`", summary(getattr(module, name).__doc__ or "")] for name in names]
+    rows = [
+        [f":py:obj:`{name} <{module.__name__}.{name}>`", summary(getattr(module, name).__doc__ or "")] for name in names
+    ]
     listed = table(["name", ""], rows, "30 70")
     if len(names) <= MOST or len(groups) < 3:
-        entries = [entry(module.__name__, name, getattr(module, name)) for name in names]
+        entries = [entry(module.__name__, name, getattr(module, name), shown) for name in names]
         folder.write(f"api/{slug}/index.rst", "\n".join([title, about, where, listed, *entries]))
         return
     for group, members in groups.items():
-        folder.write(f"api/{slug}/{group}.rst", _group_page(module, group, members))
+        folder.write(f"api/{slug}/{group}.rst", _group_page(module, group, members, shown))
     folder.write(f"api/{slug}/index.rst", "\n".join([title, about, where, listed, _toctree(list(groups))]))
 
 
-def _group_page(module: ModuleType, group: str, members: list[str]) -> str:
+def _group_page(module: ModuleType, group: str, members: list[str], shown: dict[int, str]) -> str:
     about = importlib.import_module(f"{module.__name__}.{group}").__doc__ if group != "others" else ""
     values = [getattr(module, name) for name in members]
-    entries = [entry(module.__name__, name, value) for name, value in zip(members, values, strict=True)]
+    entries = [entry(module.__name__, name, value, shown) for name, value in zip(members, values, strict=True)]
     title = group.replace("_", " ").capitalize()
     return "\n".join([heading(f"{title} ({module.__name__})"), rst(about or ""), *entries])
 

@@ -44,13 +44,17 @@ def draw(lines: list[str]) -> str:
             if boxes[b].column <= boxes[a].column < len(boxes):
                 boxes[b].column = boxes[a].column + 1
     wide = {box.column: 0.0 for box in boxes.values()}
-    for a, b, label, _ in edges:
+    for a, _, label, _ in edges:
         wide[boxes[a].column] = max(wide[boxes[a].column], 40.0, *(CHAR * len(t) for t in _broken(label)))
     width, height = _place(list(boxes.values()), wide)
-    drawn = [_edge(boxes[a], boxes[b], label, dashed) for a, b, label, dashed in edges] + list(map(_box, boxes.values()))
+    drawn = [_edge(boxes[a], boxes[b], label, dashed) for a, b, label, dashed in edges] + list(
+        map(_box, boxes.values())
+    )
     said = "; ".join(f"{' '.join(boxes[a].lines)} to {' '.join(boxes[b].lines)}: {label}" for a, b, label, _ in edges)
     head = f'<svg viewBox="0 0 {width:.0f} {height:.0f}" style="max-width:{width:.0f}px" role="img"'
-    arrow = '<defs><marker id="arrow" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
+    arrow = (
+        '<defs><marker id="arrow" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
+    )
     arrow += '<path d="M0 0L8 4L0 8z" class="head"/></marker></defs>'
     return f'{head} aria-label="{escape(said)}">{arrow}{"".join(drawn)}</svg>'
 
@@ -94,10 +98,8 @@ def _place(boxes: list[Box], gaps: dict[int, float]) -> tuple[float, float]:
 
 
 def _box(box: Box) -> str:
-    text = "".join(
-        f'<text x="{box.x + box.width / 2:.1f}" y="{box.y + 8 + LINE * (i + 0.75):.1f}" text-anchor="middle">{escape(t)}</text>'
-        for i, t in enumerate(box.lines)
-    )
+    middle = box.x + box.width / 2
+    text = "".join(_text(middle, box.y + 8 + LINE * (i + 0.75), t) for i, t in enumerate(box.lines))
     return f'<rect x="{box.x:.1f}" y="{box.y:.1f}" width="{box.width:.1f}" height="{box.height:.1f}" rx="7"/>{text}'
 
 
@@ -114,8 +116,9 @@ def _edge(a: Box, b: Box, label: str, dashed: bool) -> str:
         path = f"M{x1:.1f} {y1:.1f}C{x1 + bend:.1f} {y1:.1f} {x2 - bend:.1f} {y2:.1f} {x2:.1f} {y2:.1f}"
         middle, level = (x1 + x2) / 2, (y1 + y2) / 2 - 6
     words = _broken(label) if label else []
-    text = "".join(
-        f'<text class="label" x="{middle:.1f}" y="{level - 14 * (len(words) - 1 - i):.1f}" text-anchor="middle">{escape(t)}</text>'
-        for i, t in enumerate(words)
-    )
+    text = "".join(_text(middle, level - 14 * (len(words) - 1 - i), t, "label") for i, t in enumerate(words))
     return f'<path d="{path}" class="edge"{style} marker-end="url(#arrow)"/>{text}'
+
+
+def _text(x: float, y: float, words: str, kind: str = "words") -> str:
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="middle">{escape(words)}</text>'

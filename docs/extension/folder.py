@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,14 +25,14 @@ class Folder:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
-    def copy(self, file: Path, name: str) -> None:
+    def keep(self, name: str, content: bytes) -> None:
         """Put a file that is no page, such as a picture, below generated/."""
         path = self.path / name
         self.written.add(path)
-        if path.exists() and path.read_bytes() == file.read_bytes():
+        if path.exists() and path.read_bytes() == content:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, path)
+        path.write_bytes(content)
 
     def finish(self) -> None:
         """Write the pages of the source files that are linked to, and remove what was not written this time."""

@@ -24,7 +24,7 @@ def known(library: str) -> dict[str, str]:
 
 
 def mapping(folder: Path) -> dict[str, tuple[str, tuple[str | None, ...]]]:
-    """Write the inventories to `folder`, and return intersphinx's mapping: the site's own, else the one written here."""
+    """Write the inventories to `folder`, and return intersphinx's mapping: a site's own, else the one written here."""
     folder.mkdir(parents=True, exist_ok=True)
     found: dict[str, tuple[str, tuple[str | None, ...]]] = {}
     for library, (site, page) in SITES.items():
@@ -35,7 +35,8 @@ def mapping(folder: Path) -> dict[str, tuple[str, tuple[str | None, ...]]]:
 
 
 def _inventory(library: str, page: str) -> bytes:
-    head = f"# Sphinx inventory version 2\n# Project: {library}\n# Version: \n# The remainder of this file is compressed using zlib.\n"
+    head = f"# Sphinx inventory version 2\n# Project: {library}\n# Version: \n"
+    head += "# The remainder of this file is compressed using zlib.\n"
     lines = [f"{name} py:{kind} 1 {page.replace('$', name)}.html#$ -\n" for name, kind in known(library).items()]
     return head.encode() + zlib.compress("".join(lines).encode())
 
@@ -49,7 +50,9 @@ def main() -> None:
 
     for library in SITES:
         pairs = [(library, "gpugrad")]
-        pairs += [(f"torch.{part}", f"gpugrad.{part}") for part in ("nn", "nn.functional", "optim") if library == "torch"]
+        pairs += [
+            (f"torch.{part}", f"gpugrad.{part}") for part in ("nn", "nn.functional", "optim") if library == "torch"
+        ]
         lines = []
         for theirs, ours in pairs:
             module, own = import_module(theirs), import_module(ours)

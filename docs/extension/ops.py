@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from benchmarks.reports.table import seconds
 
 import gpugrad as gg
+from benchmarks.reports.table import seconds
 from gpugrad.autograd.check.samples import Case, Sampler
 from gpugrad.autograd.op import OPS, Op
 from gpugrad.errors import GpugradError
@@ -96,7 +96,9 @@ def _example(op: Op) -> Iterator[str]:
     for i, value in enumerate(case.args):
         if isinstance(value, np.ndarray):
             names.append(f"x{i}")
-            lines.append(f">>> x{i} = gg.tensor({np.round(value, 2).tolist() if value.dtype != bool else value.tolist()})")
+            lines.append(
+                f">>> x{i} = gg.tensor({np.round(value, 2).tolist() if value.dtype != bool else value.tolist()})"
+            )
         else:
             names.append(_shown(value))
     words = [f"{key}={_shown(value)}" for key, value in case.kwargs.items()]
@@ -249,7 +251,9 @@ def _paths(op: Op) -> Iterator[str]:
         where = getattr(path.forward, "__module__", "") or type(path.forward).__module__
         module = importlib.import_module(where)
         backward = "forward and backward" if getattr(path, "_backward", None) else "forward"
-        rows.append([f"``{kind}``", f"{backward}: {link(str(module.__file__))}", _kernels(family) if kind == "cuda" else ""])
+        rows.append(
+            [f"``{kind}``", f"{backward}: {link(str(module.__file__))}", _kernels(family) if kind == "cuda" else ""]
+        )
     yield table(["device", "path", "kernels"], rows)
 
 

@@ -1,4 +1,4 @@
-"""The course notes: the map of their sections, and the gallery of what the recipes reached, from the committed report."""
+"""The course notes: the map of their sections, and the gallery of what the recipes reached, by the committed report."""
 
 import argparse
 import contextlib
@@ -23,7 +23,7 @@ def write(folder: Folder) -> None:
     for row in rows:
         for picture in row["pictures"]:
             if (REPORT / picture).suffix in IMAGES:
-                folder.copy(REPORT / picture, f"gallery/{picture}")
+                folder.keep(f"gallery/{picture}", (REPORT / picture).read_bytes())
         folder.write(f"gallery/{row['recipe']}.md", page(row))
     folder.write("gallery/index.md", gallery(rows))
     folder.write("notes.md", section_map(names))
@@ -101,7 +101,9 @@ def page(row: dict[str, Any]) -> str:
     steps = ", ".join(f"{1e3 * s:.3g} ms" for s in row["step_seconds"].values())
     where = about["gpu"] or f"{about['cpu']}, {about['threads']} threads"
     versions = ", ".join(f"{k} {v}" for k, v in about["versions"].items() if k in ("gpugrad", "numpy", "cupy"))
-    parts.append(f"{row['seconds']:.0f} s{f'; steps of {steps}' if steps else ''}, on {where}; {versions}; {about['date'][:10]}.")
+    parts.append(
+        f"{row['seconds']:.0f} s{f'; steps of {steps}' if steps else ''}, on {where}; {versions}; {about['date'][:10]}."
+    )
     if module:
         parts.append(f"In the notes: {module.note}, {module.section}. [The map of all sections](/generated/notes.md).")
     return "\n\n".join(parts) + "\n"

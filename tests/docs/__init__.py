@@ -1,8 +1,8 @@
 """The pages of docs/: what their blocks of code are, and how they are run.
 
 `python` blocks of a page run from top to bottom in one namespace; what one prints stands in an `output` block right
-below it, or in comments beside its prints. A block with a caption is a file, written where the page runs, and run too if
-it is Python. `sh` blocks hold commands, whose options must exist. `py` blocks are only compiled: they need several
+below it, or in comments beside its prints. A block with a caption is a file, written where the page runs, and run too
+if it is Python. `sh` blocks hold commands, whose options must exist. `py` blocks are only compiled: they need several
 processes, another library or more time.
 """
 
@@ -68,7 +68,7 @@ def run(page, name, folder):
             compile(block.text, name, "exec")
         if block.language != "python":
             continue
-        out, file = io.StringIO(), str(folder / block.caption) if block.caption else name
+        out, file = io.StringIO(), str(folder / (block.caption or "train.py"))  # where messages say that a line is
         with contextlib.redirect_stdout(out):
             exec(compile("\n" * (block.line - 1) * (not block.caption) + block.text, file, "exec"), namespace)
         between = page[block.end : after.start] if after is not None else "\n" * 9
@@ -88,7 +88,7 @@ def differs(block, printed, after):
 
 
 def commands(page):
-    """The `gpugrad` commands of a page: those of its `sh` blocks, and those in its text, without what only names them."""
+    """The `gpugrad` commands of a page, those of its `sh` blocks and those in its text, as lists of words."""
     text = [line for block in blocks(page) if block.language == "sh" for line in block.text.splitlines()]
     text += re.findall(r"(?<!`)`((?:[A-Z_]+=\w+ )*gpugrad [a-z][^`]*)`", FENCE.sub("", page))
     for line in text:

@@ -4,9 +4,9 @@ import re
 import warnings
 
 import pytest
-from docs import DOCS, LANGUAGES, ROOT, blocks, commands, differs, pages, run
 
 import gpugrad as gg
+from docs import DOCS, LANGUAGES, ROOT, blocks, commands, differs, pages, run
 from gpugrad.backend import cuda
 from gpugrad.cli import COMMANDS, parse
 from gpugrad.cuda import Kernels
