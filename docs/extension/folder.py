@@ -49,7 +49,7 @@ class Folder:
         found: set[str] = set()
         for page in [*self.docs.rglob("*.md"), *self.docs.rglob("*.rst")]:
             found.update(re.findall(rf"/{SOURCE}/([\w/.-]+\.\w+)", page.read_text(encoding="utf-8")))
-        return {file for file in found if (ROOT / file).is_file()}
+        return {name for name in (file.removesuffix(".rst") for file in found) if (ROOT / name).is_file()}
 
 
 def source_page(file: str) -> str:
