@@ -146,8 +146,8 @@ def _table(rows):
     return tag("h2", "Every row") + tag("div", tag("table", "".join(lines)), class_="scroll")
 
 
-def page(rows, facts):
-    """Writes the whole page. `facts` are those of `measuring.environment`, with the limits and the noise."""
+def body(rows, facts):
+    """Writes what the page says of a run, from the summary to the last row, without its head and style."""
     done = [row for row in rows if "ours" in row]
     noise = facts["noise"]
     doubt = ""
@@ -156,15 +156,22 @@ def page(rows, facts):
         said += "Libraries whose threads wait for each other lose most then, which no spread shows."
         doubt = tag("p", escape(said), class_="warn")
     parts = [
-        tag("h1", "gpugrad: measured"), tag("p", escape(table.describe(facts)), class_="soft"),
-        tag("p", METHOD), doubt,
-        _summary(done),
+        doubt, _summary(done),
         _bars(done, "model", "Workloads against PyTorch", "Networks and single layers, as users run them."),
         _devices(done),
         _bars(done, "kernel", "Ops against PyTorch", "One op at a time; the longer a bar, the larger the difference."),
         _rooflines(done, facts), _growth(done),
         _bars(done, "overhead", "Overheads against PyTorch", "What a call costs besides arithmetic."),
         _table(rows),
+    ]  # fmt: skip
+    return "".join(parts)
+
+
+def page(rows, facts):
+    """Writes the whole page. `facts` are those of `measuring.environment`, with the limits and the noise."""
+    parts = [
+        tag("h1", "gpugrad: measured"), tag("p", escape(table.describe(facts)), class_="soft"), tag("p", METHOD),
+        body(rows, facts),
     ]  # fmt: skip
     head = '<meta charset="utf-8"/><meta name="viewport" content="width=device-width,initial-scale=1"/>'
     head += tag("title", "gpugrad benchmarks") + tag("style", charts.THEME + STYLE + charts.STYLE)

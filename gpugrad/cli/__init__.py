@@ -4,6 +4,7 @@ Each subcommand is a module in this package. It defines `arguments(parser)` and 
 status.
 """
 
+import argparse
 import importlib
 import os
 import sys
@@ -22,19 +23,24 @@ COMMANDS = {
     "profile": "count what an op's kernels do with memory, line by line, without a GPU",
     "precompile": "compile every CUDA kernel ahead, and list what each takes of a GPU",
     "doctor": "print versions and devices, what is missing and how to get it",
+    "docs": "build the documentation, or open it in a browser",
 }
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run one subcommand and return its exit status: 2, and one line on stderr, for a command that cannot be done."""
-    argv = sys.argv[1:] if argv is None else argv
+def parse(argv: list[str]) -> argparse.Namespace:
+    """Return the options of a command line, its subcommand as `command`. Ends the program where it is wrong."""
     parser = Parser(prog="gpugrad", description="Automatic differentiation for NumPy and CuPy code.")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, summary in COMMANDS.items():
         subparser = subparsers.add_parser(name, help=summary, description=summary)
         if argv[:1] == [name]:  # only the chosen command's module is imported
             importlib.import_module(f".{name}", __name__).arguments(subparser)
-    args = parser.parse_args(argv)
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one subcommand and return its exit status: 2, and one line on stderr, for a command that cannot be done."""
+    args = parse(sys.argv[1:] if argv is None else argv)
     try:
         return importlib.import_module(f".{args.command}", __name__).run(args)
     except BrokenPipeError:  # the reader of the output has enough; what is still buffered must go nowhere
