@@ -169,7 +169,7 @@ def _recipes():
         "lenet": partial(digits, model="LeNet5"),
         "resnet20": partial(digits, model="CIFARResNet", batch=32, depth=20, in_channels=1),
         "char_rnn": partial(char_lstm, length=128, embedding_dim=64),
-        "gpt": partial(language, batch=16, length=256, vocabulary=96, n_embd=128, n_layer=4, n_head=4),
+        "gpt": partial(language, batch=8, length=128, vocabulary=96, n_embd=160, n_layer=4, n_head=5),
     }.items():
         yield Workload(f"train {name}", f"a step of `gpugrad train {name}`", None, build, level="full")
 

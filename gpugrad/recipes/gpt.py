@@ -25,18 +25,19 @@ class SmallGPT(LanguageModeling):
         "test_characters": 2000,
         "width": 48,
         "layers": 2,
+        "heads": 3,
         "length": 32,
         "written": 24,
         "batch_size": 32,
         "epochs": 2,
     }
     epochs = 3
-    length = 256
-    batch_size = 16
-    lr = 1e-3
-    width = 128
+    length = 128
+    batch_size = 8
+    lr = 2e-3
+    width = 160
     layers = 4
-    heads = 4
+    heads = 5
     written = 256  # characters, with the cache and without
 
     def build(self) -> Module:
