@@ -63,7 +63,7 @@ def tensorsolve(a: Any, b: Any, axes: Any = None) -> Tensor:
     shape = a.shape[b.ndim :]
     if prod(shape) != prod(b.shape) or prod(a.shape[: b.ndim]) != prod(b.shape):
         raise ShapeError(f"tensorsolve: a {a.shape} does not map {shape} to b {b.shape}")
-    return solve(a.reshape(b.size, prod(shape)), b.reshape(-1)).reshape(shape)
+    return solve(a.reshape(prod(b.shape), prod(shape)), b.reshape(-1)).reshape(shape)
 
 
 def householder_product(x: Any, tau: Any) -> Tensor:

@@ -62,7 +62,7 @@ set_default_dtype = _set_default_dtype
 
 _MODULES = frozenset(
     "nn optim utils autograd amp cuda distributions fft linalg special functional random types tensor storage func "
-    "hub multiprocessing distributed".split()
+    "hub multiprocessing distributed einops".split()
 ) | {path for path in (*_inert.NAMES, *_inert.SAME) if "." not in path}
 _HOMES = {"autocast": "amp", "GradScaler": "amp", "vmap": "func"}
 _OTHER_NAMES = {

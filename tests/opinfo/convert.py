@@ -125,8 +125,9 @@ def _unequal(a: np.ndarray, b: np.ndarray, rtol: float) -> str | None:
     if a.dtype.kind == "c" or b.dtype.kind == "c":
         raise NotComparable("complex results")
     a, b = a.astype(np.float64), b.astype(np.float64)
-    scale = np.abs(b[np.isfinite(b)]).max(initial=0)
-    wrong = ~np.isclose(a, b, rtol=rtol, atol=rtol * max(scale, 1e-3), equal_nan=True)
+    least = 1e-3 if rtol < 1e-5 else 0.1  # single precision has rounded what small results are differences of
+    scale = np.abs(b[np.isfinite(b)]).max(initial=least)
+    wrong = ~np.isclose(a, b, rtol=rtol, atol=rtol * scale, equal_nan=True)
     if not wrong.any():
         return None
     place = tuple(int(i) for i in np.argwhere(wrong)[0])

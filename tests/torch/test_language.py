@@ -136,6 +136,14 @@ def test_layers_are_shared_and_their_parameters_speak_torch():
     assert all(type(p) is numpy_nn.Parameter for p in numpy_nn.Linear(2, 3).parameters())
 
 
+def test_layers_that_ask_for_sizes_take_tensors_that_speak_torch():
+    for layer in (nn.Dropout(0.5), nn.Dropout2d(0.5), nn.AlphaDropout(0.5)):
+        kept = layer(torch.ones(4, 8, 8, 8)) != 0
+        assert speaks_torch(kept) and 0 < kept.float().mean() <= 1
+    solved = torch.linalg.tensorsolve(torch.eye(6).reshape(2, 3, 6), torch.ones(2, 3))
+    assert speaks_torch(solved) and solved.tolist() == [1.0] * 6
+
+
 def test_a_layer_of_gpugrad_is_adopted():
     class Net(nn.Module):
         def __init__(self):

@@ -29,7 +29,7 @@ def check_boxes(boxes: Any, name: str) -> Tensor:
     boxes = asarray(boxes)
     if boxes.ndim < 1 or boxes.shape[-1] != 4:
         raise ShapeError(f"{name}: boxes must be (..., 4), got shape {boxes.shape}")
-    if boxes.device.type == "cpu" and boxes.size:
+    if boxes.device.type == "cpu" and boxes._array.size:
         array = boxes._array
         wrong = (array[..., 2:] < array[..., :2]).any(axis=-1)
         if wrong.any():

@@ -46,7 +46,7 @@ def _dropout(name: str, input: Any, p: float, training: bool, inplace: bool, axe
     if not training or p == 0:
         return x
     axes = x.ndim if axes is None else axes
-    if x.device.type == "cpu" and not (axes == x.ndim and compiled.dropout.sized(x.size, float32)):
+    if x.device.type == "cpu" and not (axes == x.ndim and compiled.dropout.sized(x._array.size, float32)):
         shape = x.shape[:axes] + (1,) * (x.ndim - axes)
         made = apply_mask(x, _keep_mask(x, p, shape), scale=drop_scale(p))
     else:  # drawn where it is used, which moves nothing; without a compiled loop NumPy's own generator is faster
