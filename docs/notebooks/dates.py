@@ -129,7 +129,8 @@ print(f"{sum(p.numel() for p in model.parameters()):,} parameters")
 epochs = 2 if QUICK else 8
 loader = gg.data.DataLoader(train, batch_size=64, shuffle=True)
 optimizer = gg.optim.Adam(model.parameters(), lr=2e-3, betas=(0.9, 0.98))
-total, warmup = epochs * len(loader), 60
+total = epochs * len(loader)
+warmup = max(1, total // 12)
 schedule = gg.optim.lr_scheduler.LambdaLR(
     optimizer, lambda step: min(1, (step + 1) / warmup) * (1 - step / (total + 1))
 )

@@ -112,6 +112,7 @@ newton_distance = np.linalg.norm(paths["Newton"][-1] - 1)
 train, test = gg.data.load_digits(8)
 images, labels = (tensor[: 200 if QUICK else None] for tensor in train.tensors)
 images = images.reshape(len(images), 64).double()
+strength = 1e-2 if QUICK else 1e-4  # of the decay
 
 
 def new_model():
@@ -121,7 +122,7 @@ def new_model():
 
 def loss_of(model):
     decay = sum((p**2).sum() for p in model.parameters())
-    return nn.functional.cross_entropy(model(images), labels) + 1e-4 * decay
+    return nn.functional.cross_entropy(model(images), labels) + strength * decay
 
 
 def gradient_descent(steps, rate):
@@ -159,7 +160,7 @@ def lbfgs(steps):
     return history
 
 
-newton_history, fitted = newton(6 if QUICK else 14)
+newton_history, fitted = newton(8 if QUICK else 14)
 histories = {
     "gradient descent": gradient_descent(30 if QUICK else 600, 0.7),
     "L-BFGS": lbfgs(15 if QUICK else 250),
