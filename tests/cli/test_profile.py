@@ -47,7 +47,7 @@ def test_an_op_of_a_file(tmp_path, capsys, own_ops):
     assert "together: 16384 bytes moved, 1.00 times the 16384 of all inputs and outputs" in out
 
     (kernel,) = json.loads(counts.read_text())["kernels"]
-    assert kernel["name"] == "flip" and kernel["touched"]["read"] == 8192 and kernel["bound"]["limit"] != "memory"
+    assert kernel["name"] == "flip" and kernel["touched"]["read"] == 8192
     load, store = (access for line in kernel["lines"] for access in line["accesses"])
     assert (load["units"], load["least"], store["units"], store["least"]) == (2048, 256, 256, 256)
 
