@@ -1,10 +1,10 @@
-"""What a launch on the emulator counted, by source line: the tree that `gpugrad.cuda.profile` returns."""
+"""What a launch on the emulator counted, by source line: what `gpugrad.cuda.profile` returns is made of these."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from math import prod
 from pathlib import Path
@@ -207,46 +207,15 @@ class KernelProfile:
             for place, lines in sorted(found.items())
         }  # fmt: skip
 
-
-@dataclass
-class Profile:
-    """The launches of a `with gpugrad.cuda.profile() as profile:` block, in order; print it for the tables."""
-
-    gpu: GPU
-    kernels: list[KernelProfile] = field(default_factory=list)
-
-    def __iter__(self) -> Iterator[KernelProfile]:
-        return iter(self.kernels)
-
-    @property
-    def bytes(self) -> int:
-        """Return the bytes of the sectors that the kernels touched, those of each launch by themselves."""
-        return sum(kernel.touched.moved for kernel in self.kernels)
-
-    def __str__(self) -> str:
-        from .profile_text import written
-
-        return written(self)
-
-    def html(self) -> str:
-        """Return a web page, which needs no other file: each kernel's source, with what its lines did."""
-        from .profile_page import page
-
-        return page(self)
-
     def as_dict(self) -> dict[str, Any]:
         """Return everything as numbers, texts, lists and dicts, which `json` can write."""
-        return {"gpu": self.gpu.name, "kernels": [_as_dict(kernel) for kernel in self.kernels]}
-
-
-def _as_dict(kernel: KernelProfile) -> dict[str, Any]:
-    fields = {name: getattr(kernel, name) for name in ("name", "grid", "block", "shared", "operations")}
-    figures = {name: getattr(kernel, name) for name in ("active", "efficiency", "conflicts", "tensor_operations")}
-    code = kernel.machine if isinstance(kernel.machine, str) else asdict(kernel.machine)
-    trees = {name: asdict(getattr(kernel, name)) for name in ("touched", "bound")}
-    lines = [asdict(line) | {"places": [f"{file}:{line}" for file, line in line.places]} for line in kernel.lines]
-    arrays = [asdict(array) for array in kernel.arrays]
-    return {**fields, **figures, **trees, "machine": code, "arrays": arrays, "lines": lines}
+        fields = {name: getattr(self, name) for name in ("name", "grid", "block", "shared", "operations")}
+        figures = {name: getattr(self, name) for name in ("active", "efficiency", "conflicts", "tensor_operations")}
+        code = self.machine if isinstance(self.machine, str) else asdict(self.machine)
+        trees = {name: asdict(getattr(self, name)) for name in ("touched", "bound")}
+        lines = [asdict(line) | {"places": [f"{file}:{at}" for file, at in line.places]} for line in self.lines]
+        arrays = [asdict(array) for array in self.arrays]
+        return {**fields, **figures, **trees, "machine": code, "arrays": arrays, "lines": lines}
 
 
 # ---- from a recording

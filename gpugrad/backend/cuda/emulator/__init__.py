@@ -38,8 +38,8 @@ What it finds
   the work on the same memory.
 - `options(schedule="random", seed=3)` changes who runs first: results must not change with it.
 
-What it counts: `options(record=take)` runs kernels of a third build, whose marks `runtime/recorder.h` groups by warp and
-instruction: sectors of global memory, turns of shared memory's banks, active lanes (`gpugrad.cuda.profile`).
+What it counts: `options(record=take)` runs kernels of a third build, whose accesses `runtime/recorder.h` groups by warp
+and instruction: sectors of global memory, turns of shared memory's banks, active lanes (`gpugrad.cuda.profile`).
 
 Where it is stricter than a GPU: a thread that ends without a barrier that others reach must have left the kernel by a
 `return` before it (not in a kernel that a header defines), no lane may read one that does not exist, a cp.async must be
