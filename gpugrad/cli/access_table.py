@@ -96,12 +96,16 @@ def calls() -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "max_pool2d 2 x 32 x 28 x 28", both(lambda x: f.max_pool2d(x, 2), normal(2, 32, 28, 28))
     yield "transpose 256 x 384", lambda: gg.ascontiguousarray(normal(256, 384).T)
 
-    def step() -> None:
-        weight = normal(64, 768, dtype="float32").detach().requires_grad_()
-        weight.grad = normal(64, 768, dtype="float32").detach()
-        gg.optim.AdamW([weight], lr=1e-3).step()
+    def new() -> Any:  # memory of the device itself, whose addresses the optimizer's kernel reads from a table
+        return gg.zeros(64, 768, device="cuda")
 
-    yield "AdamW 64 x 768", step
+    weight = new().requires_grad_()
+    weight.grad = new()
+    optimizer = gg.optim.AdamW([weight], lr=1e-3)
+    optimizer.step()
+    state = optimizer.state[weight]
+    state.update({name: new() for name, value in state.items() if getattr(value, "shape", ()) == weight.shape})
+    yield "AdamW 64 x 768", optimizer.step
 
 
 def measured() -> list[Row]:

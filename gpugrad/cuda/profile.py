@@ -13,17 +13,23 @@ from ..backend.cuda.gpus import GPU
 from ..backend.cuda.gpus import gpu as find_gpu
 from ..backend.cuda.profile_page import page
 from ..backend.cuda.profile_text import written
-from ..backend.cuda.profiles import Access, Array, KernelProfile, Line, profiled
+from ..backend.cuda.profiles import Access, KernelProfile, Line, profiled
 from ..errors import KernelError
 
-__all__ = ["Access", "Array", "KernelProfile", "Line", "Profile", "profile"]
+__all__ = ["Access", "KernelProfile", "Line", "Profile", "profile"]
 
 _TIMEOUT = 600.0  # CPU seconds of a block
 
 
 @dataclass
 class Profile:
-    """The launches of a `with gpugrad.cuda.profile() as profile:` block, in order; print it for the tables."""
+    """The launches of a `with gpugrad.cuda.profile() as profile:` block, in order; print it for the tables.
+
+    >>> if gg.cuda.is_emulated():
+    ...     with gg.cuda.profile() as profile:
+    ...         pass
+    ...     assert list(profile) == [] and str(profile) == "no kernel ran"
+    """
 
     gpu: GPU
     kernels: list[KernelProfile] = field(default_factory=list)

@@ -31,6 +31,10 @@ class Access:
     requests: of warps. lanes: that took part, in all. bytes: distinct ones of each request, added up.
     units: sectors of 32 bytes, or of shared memory the turns of its banks. least: that those bytes would have needed.
     worst: units of the worst request.
+
+    >>> strided = gg.cuda.Access("load", 4, requests=1, lanes=32, bytes=128, units=8, least=4, worst=8)
+    >>> strided.per_request, strided.efficiency, strided.active
+    (8.0, 0.5, 1.0)
     """
 
     kind: str
@@ -80,6 +84,9 @@ class Line:
 
     runs, lanes: how often warps ran its code, and with how many lanes in all, weighted by instructions; code so short
     that a GPU skips it lane by lane, without parting the warp, is left out.
+
+    >>> gg.cuda.Line((), "if (threadIdx.x % 32 < 16) {", (), runs=2, lanes=48).active
+    0.75
     """
 
     places: tuple[Place, ...]
@@ -133,6 +140,13 @@ class KernelProfile:
     operations: what the lanes of warps did together, by name: "__syncthreads", shuffles, tensor products.
     touched: of global memory, all arrays together.
     machine: of the machine code, or, if there is none, why.
+
+    >>> if gg.cuda.is_emulated():
+    ...     x = gg.ones(8, 1024, device="cuda")
+    ...     with gg.cuda.profile() as profile:
+    ...         y = gg.exp(x)
+    ...     kernel = profile.kernels[0]
+    ...     assert kernel.touched.bytes == 2 * 8 * 1024 * 4 and kernel.conflicts == 0, profile
     """
 
     name: str
