@@ -258,6 +258,7 @@ attention_delta(acc_t<T>* delta, const T* g, const T* out, Attention a) {
         load_tile<T>(tiles.right, outputs, row, column);
         __syncthreads();
         A part = 0;
+#pragma unroll 4
         for (int d = 0; d < min(kChunk, a.value_width - column); d += N) {
             const Piece x = *reinterpret_cast<const Piece*>(&tiles.left[i][d]);
             const Piece y = *reinterpret_cast<const Piece*>(&tiles.right[i][d]);
