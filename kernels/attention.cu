@@ -243,6 +243,8 @@ attention_forward(T* out, acc_t<T>* lse, const T* q, const T* k, const T* v, con
 template <typename T> __global__ void __launch_bounds__(kThreads)
 attention_delta(acc_t<T>* delta, const T* g, const T* out, Attention a) {
     using A = acc_t<T>;
+    constexpr int N = 16 / sizeof(A);
+    using Piece = Vec<A, N>;
     __shared__ Tiles<A> tiles;
     const int64 blocks = (a.queries + kTile<A> - 1) / kTile<A>, pair = blockIdx.x / blocks;
     const int64 row = blockIdx.x % blocks * kTile<A>, batch = pair / a.heads, head = pair % a.heads;
@@ -256,7 +258,12 @@ attention_delta(acc_t<T>* delta, const T* g, const T* out, Attention a) {
         load_tile<T>(tiles.right, outputs, row, column);
         __syncthreads();
         A part = 0;
-        for (int d = 0; d < min(kChunk, a.value_width - column); ++d) part += tiles.left[i][d] * tiles.right[i][d];
+#pragma unroll 4
+        for (int d = 0; d < min(kChunk, a.value_width - column); d += N) {
+            const Piece x = *reinterpret_cast<const Piece*>(&tiles.left[i][d]);
+            const Piece y = *reinterpret_cast<const Piece*>(&tiles.right[i][d]);
+            for (int n = 0; n < N; ++n) part += x.at[n] * y.at[n];
+        }
         sum += part;
     }
     if (threadIdx.x < kTile<A> && row + i < a.queries) delta[pair * a.queries + row + i] = sum;

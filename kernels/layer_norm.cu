@@ -199,14 +199,17 @@ __device__ __forceinline__ void finish_gradient(
 // A block's sums for each column, over its teams in order: row blockIdx.x of `partial`.
 template <int V, int K, typename A>
 __device__ __forceinline__ void write_partial(A* partial, const A (&sums)[K][V], A* shared, int width) {
+    constexpr int N = V * sizeof(A) < 16 ? V : 16 / sizeof(A);  // at once: one by one, lanes would share banks
     const int teams = blockDim.y;
     partial += int64(blockIdx.x) * width;
     for (int team = 0; team < teams; ++team) {
         if (threadIdx.y == team) chunks<K, V>(width, [&](int k, int column) {
-            for (int j = 0; j < V; ++j) {
-                const A before = team == 0 ? A(0) : shared[column + j];
-                if (team == teams - 1) partial[column + j] = before + sums[k][j];
-                else shared[column + j] = before + sums[k][j];
+            for (int j = 0; j < V; j += N) {
+                A total[N] = {};
+                if (team > 0) read(total, shared + column + j);
+                for (int i = 0; i < N; ++i) total[i] += sums[k][j + i];
+                if (team == teams - 1) write(partial + column + j, total);
+                else write(shared + column + j, total);
             }
         });
         __syncthreads();
@@ -221,7 +224,8 @@ __global__ void __launch_bounds__(kThreadsOf<kept>, kBlocksOf<kept>) layer_norm_
         const acc_t<T>* __restrict__ shift, const acc_t<T>* __restrict__ rstd, int64 rows, int width) {
     using A = acc_t<T>;
     constexpr int K = kept / V;
-    __shared__ A scratch[kWarp], shared[kWarp * kept];
+    __shared__ A scratch[kWarp];
+    __shared__ __align__(16) A shared[kWarp * kept];
     A weight_sums[K][V] = {}, bias_sums[K][V] = {};
 
     const int64 teams = int64(gridDim.x) * blockDim.y;

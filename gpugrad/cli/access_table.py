@@ -73,33 +73,39 @@ def calls() -> Iterator[tuple[str, Callable[[], Any]]]:
         qkv = [normal(1, heads, 128, width, dtype=dtype) for _ in range(3)]
         yield f"attention 128 x {width}, {dtype}", both(lambda q, k, v: f.scaled_dot_product_attention(q, k, v), *qkv)
     for channels, size, dtype in ((64, 3, bf16), (64, 3, "float32"), (64, 1, bf16)):
-        images, weight = normal(2, channels, 16, 16, dtype=dtype), normal(channels, channels, size, size, dtype=dtype)
+        images, weight = normal(1, channels, 16, 16, dtype=dtype), normal(channels, channels, size, size, dtype=dtype)
         convolve = both(lambda x, w: f.conv2d(x, w, padding=w.shape[-1] // 2), images, weight)
         yield f"conv2d {channels} channels {size} x {size}, {dtype}", convolve
     depthwise = normal(2, 32, 16, 16), normal(32, 1, 3, 3)
     yield "conv2d depthwise 3 x 3", both(lambda x, w: f.conv2d(x, w, padding=1, groups=32), *depthwise)
     for rows, columns, dtype in ((16, 1024, bf16), (16, 1024, "float32"), (16, 1000, bf16)):
-        yield f"softmax {rows} x {columns}, {dtype}", both(lambda x: f.softmax(x, -1), normal(rows, columns, dtype=dtype))
+        x = normal(rows, columns, dtype=dtype)
+        yield f"softmax {rows} x {columns}, {dtype}", both(lambda x: f.softmax(x, -1), x)
     scales = normal(768), normal(768)
     yield "layer_norm 64 x 768", both(lambda x, w, b: f.layer_norm(x, (768,), w, b), normal(64, 768), *scales)
     yield "rms_norm 64 x 768", both(lambda x, w: f.rms_norm(x, (768,), w), normal(64, 768), scales[0])
-    yield "batch_norm 8 x 32 x 14 x 14", both(lambda x: f.batch_norm(x, None, None, training=True), normal(8, 32, 14, 14))
+    normalised = both(lambda x: f.batch_norm(x, None, None, training=True), normal(8, 32, 14, 14))
+    yield "batch_norm 8 x 32 x 14 x 14", normalised
     yield "cross_entropy 16 x 8192", both(f.cross_entropy, normal(16, 8192), whole(8192, 16))
     yield "gelu 64 x 768", both(f.gelu, normal(64, 768))
     yield "add 64 x 768", both(lambda x, y: x + y, normal(64, 768), normal(64, 768))
     yield "dropout 64 x 768", both(lambda x: f.dropout(x, 0.1), normal(64, 768))
     yield "sum of rows 64 x 1024", both(lambda x: x.sum(1), normal(64, 1024, dtype="float32"))
     yield "sum of columns 256 x 512", both(lambda x: x.sum(0), normal(256, 512, dtype="float32"))
-    yield "embedding 256 of 512 x 768", both(f.embedding, whole(512, 256), normal(512, 768))
+    yield "embedding 64 of 512 x 768", both(f.embedding, whole(512, 64), normal(512, 768))
     yield "max_pool2d 2 x 32 x 28 x 28", both(lambda x: f.max_pool2d(x, 2), normal(2, 32, 28, 28))
     yield "transpose 256 x 384", lambda: gg.ascontiguousarray(normal(256, 384).T)
 
-    def step() -> None:
-        weight = normal(64, 768, dtype="float32").detach().requires_grad_()
-        weight.grad = gg.ones_like(weight)
-        gg.optim.AdamW([weight], lr=1e-3).step()
+    def new() -> Any:  # memory of the device itself, whose addresses the optimizer's kernel reads from a table
+        return gg.zeros(64, 768, device="cuda")
 
-    yield "AdamW 64 x 768", step
+    weight = new().requires_grad_()
+    weight.grad = new()
+    optimizer = gg.optim.AdamW([weight], lr=1e-3)
+    optimizer.step()
+    state = optimizer.state[weight]
+    state.update({name: new() for name, value in state.items() if getattr(value, "shape", ()) == weight.shape})
+    yield "AdamW 64 x 768", optimizer.step
 
 
 def measured() -> list[Row]:
@@ -170,18 +176,24 @@ def read(text: str) -> dict[tuple[str, str], Row]:
     for line in text.splitlines():
         cells = [cell.strip().strip("`") for cell in line.strip("|").split(" | ")]
         if len(cells) == len(COLUMNS) and line.startswith("| ") and "`" in line:
-            call, kernel, loads, stores, turns, conflicts, lanes, misses, where = ("" if c == "-" else c for c in cells)
-            row = Row(call, kernel, loads or "-", stores or "-", int(turns), int(conflicts), float(lanes), misses, where)
-            rows[call, kernel] = row
+            call, kernel, loads, stores, turns, conflicts, lanes = cells[:7]
+            misses, where = ("" if cell == "-" else cell for cell in cells[7:])
+            counts = int(turns), int(conflicts), float(lanes)
+            rows[call, kernel] = Row(call, kernel, loads, stores, *counts, misses, where)
     return rows
 
 
 def write() -> int:
     """Write the table anew, below the text that stands before it; returns 0."""
-    kept = path().read_text().split("| call |")[0].rstrip()
-    lines = [COLUMNS, ["-" * len(name) for name in COLUMNS], *(row.cells() for row in measured())]
-    path().write_text(kept + "\n\n" + "".join(f"| {' | '.join(cells)} |\n" for cells in lines))
+    path().write_text(written(path().read_text(), measured()))
     return 0
+
+
+def written(text: str, rows: list[Row]) -> str:
+    """Return the text of a file with these rows after what stands before its table."""
+    kept = text.split("| call |")[0].rstrip()
+    lines = [COLUMNS, ["-" * len(name) for name in COLUMNS], *(row.cells() for row in rows)]
+    return kept + "\n\n" + "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 def compare() -> int:

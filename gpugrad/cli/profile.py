@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..autograd.check.sample_call import SampleCall
     from ..autograd.check.samples import Case
     from ..autograd.op import Op
-    from ..backend.cuda.profiles import Profile
+    from ..cuda import Profile
 
 _SHAPE = re.compile(r"(?P<sizes>\d+(?:x\d+)*|-)(?::(?P<below>\d+))?")
 

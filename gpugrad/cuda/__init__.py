@@ -28,10 +28,10 @@ from .devices import (
     synchronize,
 )
 from .graph import Graph, graph
-from .profile import Access, Array, KernelProfile, Line, Profile, profile
+from .profile import Access, KernelProfile, Line, Profile, profile
 
 __all__ = [
-    "Access", "Array", "FLOATS", "Graph", "KernelProfile", "Kernels", "Launches", "Line", "Memory", "Profile",
+    "Access", "FLOATS", "Graph", "KernelProfile", "Kernels", "Launches", "Line", "Memory", "Profile",
     "Source", "Stream", "Strided", "attach", "ctype", "current_stream", "dense", "device_count", "empty_cache",
     "emulator", "graph", "is_available", "is_emulated", "launches", "max_memory_allocated", "memory_allocated",
     "memory_stats", "memory_summary", "profile", "reset_peak_memory_stats", "set_check_indices", "set_memory_limit",

@@ -4,16 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
 
 from ..backend.cuda import is_emulated
 from ..backend.cuda.emulator.options import options
+from ..backend.cuda.gpus import GPU
 from ..backend.cuda.gpus import gpu as find_gpu
-from ..backend.cuda.profiles import Access, Array, KernelProfile, Line, Profile, profiled
+from ..backend.cuda.profile_page import page
+from ..backend.cuda.profile_text import written
+from ..backend.cuda.profiles import Access, KernelProfile, Line, profiled
 from ..errors import KernelError
 
-__all__ = ["Access", "Array", "KernelProfile", "Line", "Profile", "profile"]
+__all__ = ["Access", "KernelProfile", "Line", "Profile", "profile"]
 
 _TIMEOUT = 600.0  # CPU seconds of a block
+
+
+@dataclass
+class Profile:
+    """The launches of a `with gpugrad.cuda.profile() as profile:` block, in order; print it for the tables.
+
+    >>> if gg.cuda.is_emulated():
+    ...     with gg.cuda.profile() as profile:
+    ...         pass
+    ...     assert list(profile) == [] and str(profile) == "no kernel ran"
+    """
+
+    gpu: GPU
+    kernels: list[KernelProfile] = field(default_factory=list)
+
+    def __iter__(self) -> Iterator[KernelProfile]:
+        return iter(self.kernels)
+
+    @property
+    def bytes(self) -> int:
+        """Return the bytes of the sectors that the kernels touched, those of each launch by themselves."""
+        return sum(kernel.touched.moved for kernel in self.kernels)
+
+    def __str__(self) -> str:
+        return written(self.kernels)
+
+    def html(self) -> str:
+        """Return a web page, which needs no other file: each kernel's source, with what its lines did."""
+        return page(self.kernels, self.gpu)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as numbers, texts, lists and dicts, which `json` can write."""
+        return {"gpu": self.gpu.name, "kernels": [kernel.as_dict() for kernel in self.kernels]}
 
 
 @contextmanager

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 
 from .emulator.lines import Place
+from .gpus import GPU
 from .profile_text import percent, size, summary
-from .profiles import Access, KernelProfile, Line, Profile, file_lines
+from .profiles import Access, KernelProfile, Line, file_lines
 
 _AROUND = 8  # lines of source shown before and after those that did something
 
@@ -48,9 +49,9 @@ footer { color: var(--dim); margin-top: 2rem; }
 """
 
 
-def page(profile: Profile) -> str:
+def page(profiled: Sequence[KernelProfile], gpu: GPU) -> str:
     """Return a complete HTML document, which needs no other file."""
-    kernels = list(enumerate(profile.kernels, 1))
+    kernels = list(enumerate(profiled, 1))
     links = "".join(f'<li><a href="#k{i}">{escape(k.name)}</a> {_short(k)}</li>' for i, k in kernels)
     parts = "".join(_section(i, kernel) for i, kernel in kernels) or "<p>No kernel ran.</p>"
     return f"""<!doctype html>
@@ -58,8 +59,8 @@ def page(profile: Profile) -> str:
 <title>Profile of {len(kernels)} kernels</title><style>{_STYLE}</style></head><body>
 <h1>Profile of {len(kernels)} kernels on the emulated device</h1>
 <nav aria-label="Kernels"><ol>{links}</ol></nav><main>{parts}</main>
-<footer>Counts are of the accesses that the emulator saw. Times are a model of the {escape(profile.gpu.name)}
-({escape(profile.gpu.source)}), not measured: caches forget nothing, latency costs nothing.</footer></body></html>
+<footer>Counts are of the accesses that the emulator saw. Times are a model of the {escape(gpu.name)}
+({escape(gpu.source)}), not measured: caches forget nothing, latency costs nothing.</footer></body></html>
 """
 
 

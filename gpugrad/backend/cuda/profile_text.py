@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .bounds import Machine
-from .profiles import Access, KernelProfile, Line, Profile
+from .profiles import Access, KernelProfile, Line
 from .sizes import Size
 
 _HEAD = ("line", "access", "bytes", "requests", "per request", "worst", "needed", "lanes")
@@ -11,11 +13,9 @@ _SHOWN = 20  # lines of a kernel
 _IDLE = 0.01  # of a kernel's lanes: a line at which more wait is shown
 
 
-def written(profile: Profile) -> str:
-    """Return the profile as text: for each kernel its sums, its bound, and its lines, the most wasteful first."""
-    if not profile.kernels:
-        return "no kernel ran"
-    return "\n\n".join(_kernel(kernel) for kernel in profile)
+def written(kernels: Sequence[KernelProfile]) -> str:
+    """Return tables as text: for each kernel its sums, its bound, and its lines, the most wasteful first."""
+    return "\n\n".join(map(_kernel, kernels)) or "no kernel ran"
 
 
 def _kernel(kernel: KernelProfile) -> str:

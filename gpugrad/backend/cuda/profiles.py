@@ -1,10 +1,10 @@
-"""What a launch on the emulator counted, by source line: the tree that `gpugrad.cuda.profile` returns."""
+"""What a launch on the emulator counted, by source line: what `gpugrad.cuda.profile` returns is made of these."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from math import prod
 from pathlib import Path
@@ -31,6 +31,10 @@ class Access:
     requests: of warps. lanes: that took part, in all. bytes: distinct ones of each request, added up.
     units: sectors of 32 bytes, or of shared memory the turns of its banks. least: that those bytes would have needed.
     worst: units of the worst request.
+
+    >>> strided = gg.cuda.Access("load", 4, requests=1, lanes=32, bytes=128, units=8, least=4, worst=8)
+    >>> strided.per_request, strided.efficiency, strided.active
+    (8.0, 0.5, 1.0)
     """
 
     kind: str
@@ -80,6 +84,9 @@ class Line:
 
     runs, lanes: how often warps ran its code, and with how many lanes in all, weighted by instructions; code so short
     that a GPU skips it lane by lane, without parting the warp, is left out.
+
+    >>> gg.cuda.Line((), "if (threadIdx.x % 32 < 16) {", (), runs=2, lanes=48).active
+    0.75
     """
 
     places: tuple[Place, ...]
@@ -133,6 +140,13 @@ class KernelProfile:
     operations: what the lanes of warps did together, by name: "__syncthreads", shuffles, tensor products.
     touched: of global memory, all arrays together.
     machine: of the machine code, or, if there is none, why.
+
+    >>> if gg.cuda.is_emulated():
+    ...     x = gg.ones(8, 1024, device="cuda")
+    ...     with gg.cuda.profile() as profile:
+    ...         y = gg.exp(x)
+    ...     kernel = profile.kernels[0]
+    ...     assert kernel.touched.bytes == 2 * 8 * 1024 * 4 and kernel.conflicts == 0, profile
     """
 
     name: str
@@ -207,46 +221,15 @@ class KernelProfile:
             for place, lines in sorted(found.items())
         }  # fmt: skip
 
-
-@dataclass
-class Profile:
-    """The launches of a `with gpugrad.cuda.profile() as profile:` block, in order; print it for the tables."""
-
-    gpu: GPU
-    kernels: list[KernelProfile] = field(default_factory=list)
-
-    def __iter__(self) -> Iterator[KernelProfile]:
-        return iter(self.kernels)
-
-    @property
-    def bytes(self) -> int:
-        """Return the bytes of the sectors that the kernels touched, those of each launch by themselves."""
-        return sum(kernel.touched.moved for kernel in self.kernels)
-
-    def __str__(self) -> str:
-        from .profile_text import written
-
-        return written(self)
-
-    def html(self) -> str:
-        """Return a web page, which needs no other file: each kernel's source, with what its lines did."""
-        from .profile_page import page
-
-        return page(self)
-
     def as_dict(self) -> dict[str, Any]:
         """Return everything as numbers, texts, lists and dicts, which `json` can write."""
-        return {"gpu": self.gpu.name, "kernels": [_as_dict(kernel) for kernel in self.kernels]}
-
-
-def _as_dict(kernel: KernelProfile) -> dict[str, Any]:
-    fields = {name: getattr(kernel, name) for name in ("name", "grid", "block", "shared", "operations")}
-    figures = {name: getattr(kernel, name) for name in ("active", "efficiency", "conflicts", "tensor_operations")}
-    code = kernel.machine if isinstance(kernel.machine, str) else asdict(kernel.machine)
-    trees = {name: asdict(getattr(kernel, name)) for name in ("touched", "bound")}
-    lines = [asdict(line) | {"places": [f"{file}:{line}" for file, line in line.places]} for line in kernel.lines]
-    arrays = [asdict(array) for array in kernel.arrays]
-    return {**fields, **figures, **trees, "machine": code, "arrays": arrays, "lines": lines}
+        fields = {name: getattr(self, name) for name in ("name", "grid", "block", "shared", "operations")}
+        figures = {name: getattr(self, name) for name in ("active", "efficiency", "conflicts", "tensor_operations")}
+        code = self.machine if isinstance(self.machine, str) else asdict(self.machine)
+        trees = {name: asdict(getattr(self, name)) for name in ("touched", "bound")}
+        lines = [asdict(line) | {"places": [f"{file}:{at}" for file, at in line.places]} for line in self.lines]
+        arrays = [asdict(array) for array in self.arrays]
+        return {**fields, **figures, **trees, "machine": code, "arrays": arrays, "lines": lines}
 
 
 # ---- from a recording

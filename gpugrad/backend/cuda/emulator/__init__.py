@@ -38,12 +38,15 @@ What it finds
   the work on the same memory.
 - `options(schedule="random", seed=3)` changes who runs first: results must not change with it.
 
+What it counts: `options(record=take)` runs kernels of a third build, whose accesses `runtime/recorder.h` groups by warp
+and instruction: sectors of global memory, turns of shared memory's banks, active lanes (`gpugrad.cuda.profile`).
+
 Where it is stricter than a GPU: a thread that ends without a barrier that others reach must have left the kernel by a
 `return` before it (not in a kernel that a header defines), no lane may read one that does not exist, a cp.async must be
 waited for. Conversions to unsigned wrap between -2^63 and 2^63 instead of saturating. What it does not model: PTX, the
-error of fast functions (they are exact here), the flush of denormals, weak memory order between blocks, bank conflicts,
-coalescing, occupancy, the limits of registers and `__launch_bounds__`, clusters, cooperative groups, streams, time. One
-core does some tens of millions of thread-barriers a second.
+error of fast functions (they are exact here), the flush of denormals, weak memory order between blocks, the limits of
+registers and `__launch_bounds__`, clusters, cooperative groups, streams, time. One core does some tens of millions of
+thread-barriers a second.
 """
 
 from .build import available, build

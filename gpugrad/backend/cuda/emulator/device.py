@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+import ctypes
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 
 from ....errors import DeviceError
 from ... import namespace
@@ -20,6 +22,7 @@ from .arrays import EmulatedArray, library, recorder, use_device
 from .build import available, build
 from .graphs import EmulatedGraph
 from .manners import checked_linalg
+from .memory import ALIGNMENT, allocate
 from .options import current
 from .pools import pools
 
@@ -65,7 +68,10 @@ class EmulatedDevice(Device):
         now = current()
         function = build(source, [instance], check=now.check, record=now.record is not None)[instance]
         plain = [value.host if isinstance(value, EmulatedArray) else value for value in args]
-        if (taker := recorder()) is None:
+        if now.record is not None:
+            with _where_a_gpu_has_them(args) as plain:
+                function.launch(grid, block, plain, shared)
+        elif (taker := recorder()) is None:
             function.launch(grid, block, plain, shared)
         else:
             taker.launch(function, grid, block, plain, shared)
@@ -84,6 +90,33 @@ class EmulatedDevice(Device):
     def synchronize(self) -> None:
         if (taker := recorder()) is not None:
             taker.refuse("waits for the device")
+
+
+@contextmanager
+def _where_a_gpu_has_them(args: Sequence) -> Iterator[list]:
+    """Give the arrays' host memory, beginning at multiples of 256 bytes as a GPU's memory does.
+
+    Results of NumPy's functions lie elsewhere: they are copied, and back, as long as a launch counts sectors.
+    """
+    plain, moved = list(args), {}
+    for i, value in enumerate(args):
+        if not isinstance(value, EmulatedArray):
+            continue
+        plain[i], owner = value.host, value
+        while owner.base is not None:
+            owner = owner.base
+        begin, end = byte_bounds(owner.host)
+        if begin % ALIGNMENT == 0 or not value.size:
+            continue
+        if begin not in moved:
+            own = np.ctypeslib.as_array((ctypes.c_uint8 * (end - begin)).from_address(begin))
+            moved[begin] = own, allocate(end - begin)
+            moved[begin][1][:] = own
+        host, place = value.host, value.host.ctypes.data - begin
+        plain[i] = np.ndarray(host.shape, host.dtype, moved[begin][1].data, place, host.strides)
+    yield plain
+    for own, room in moved.values():
+        own[:] = room
 
 
 @cache

@@ -16,7 +16,7 @@ from ....errors import OutOfMemoryError
 from .options import current
 
 _PAGE = mmap.PAGESIZE
-_ALIGNMENT = 256  # as cudaMalloc's
+ALIGNMENT = 256  # as cudaMalloc's
 _GRANULE = 16  # a check-mode array's end is this near to the page that ends it; vector loads need the alignment
 _NO_ACCESS = 0
 _PLACES = 61  # at which an array in the same block may begin
@@ -48,9 +48,9 @@ def watch(owner: Any) -> None:
 
 
 def _plain_array(nbytes: int) -> np.ndarray:
-    room = np.empty(nbytes + _ALIGNMENT * _PLACES, np.uint8)
+    room = np.empty(nbytes + ALIGNMENT * _PLACES, np.uint8)
     place = next(_allocations) % (_PLACES - 1)  # a GPU's pool promises no address a second time either
-    start = -room.ctypes.data % _ALIGNMENT + _ALIGNMENT * place
+    start = -room.ctypes.data % ALIGNMENT + ALIGNMENT * place
     array = room[start : start + nbytes]
     array.fill(0xFF)
     return array
