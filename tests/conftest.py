@@ -1,5 +1,9 @@
 import os
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # as many processes as cores: threads that wait for one another spin in vain
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # PyTorch's; gpugrad's own threads do not spin, and stay
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import pytest
 
 from gpugrad.backend import cuda
