@@ -20,7 +20,13 @@ DEVICES = ["cpu", "cuda"] if cuda.is_available() else ["cpu"]
 
 
 def pytest_addoption(parser):
-    parser.addoption("--whole", action="store_true", help="all samples of PyTorch's tables in tests/opinfo, not a part")
+    parser.addoption("--whole", action="store_true", help="all samples and recipes, of which else a part is tested")
+
+
+@pytest.fixture
+def most(request):
+    """How many samples of each name run where some are enough: None for all, with `--whole`."""
+    return None if request.config.getoption("--whole") else 2
 
 
 @pytest.fixture(params=DEVICES)
