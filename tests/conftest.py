@@ -1,5 +1,9 @@
 import os
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # as many processes as cores: threads that wait for one another spin in vain
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # PyTorch's; gpugrad's own threads do not spin, and stay
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 import pytest
 
 from gpugrad.backend import cuda
@@ -16,7 +20,13 @@ DEVICES = ["cpu", "cuda"] if cuda.is_available() else ["cpu"]
 
 
 def pytest_addoption(parser):
-    parser.addoption("--whole", action="store_true", help="all samples of PyTorch's tables in tests/opinfo, not a part")
+    parser.addoption("--whole", action="store_true", help="all samples and recipes, of which else a part is tested")
+
+
+@pytest.fixture
+def most(request):
+    """How many samples of each name run where some are enough: None for all, with `--whole`."""
+    return None if request.config.getoption("--whole") else 2
 
 
 @pytest.fixture(params=DEVICES)

@@ -76,7 +76,9 @@ def test_every_recipe_is_found():
 
 
 @pytest.mark.parametrize("name", RECIPES)
-def test_recipe_does_what_it_says(name, tmp_path):
+def test_recipe_does_what_it_says(name, tmp_path, most):
+    if list(RECIPES).index(name) >= (most or len(RECIPES)):
+        pytest.skip("with --whole, as .ci/run does")
     if "GPUGRAD_CUDA=" in str(RECIPES[name]) and cuda.diagnose():
         pytest.skip(cuda.diagnose())
     for part in COPIED:

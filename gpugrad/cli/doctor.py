@@ -1,15 +1,17 @@
 """`gpugrad doctor` reports versions and devices, and the commands that install the missing packages."""
 
 import argparse
-import importlib.metadata
+import importlib
 import os
 import platform
 from pathlib import Path
 from typing import Any
 
+from ..backend.cuda.diagnosis import CUPYS, Case, cases, installed, look
+
 # The optional packages: the name, the use, the distributions that provide it, and the extra that installs it.
 OPTIONAL = (
-    ("cupy", "arrays on NVIDIA GPUs", ("cupy-cuda13x", "cupy-cuda12x", "cupy"), "gpugrad[cuda13]' or 'gpugrad[cuda12]"),
+    ("cupy", "arrays on NVIDIA GPUs", CUPYS, "gpugrad[cuda13]' or 'gpugrad[cuda12]"),
     ("nvmath", "cuBLASLt's products", ("nvmath-python",), "gpugrad[cuda13]' or 'gpugrad[cuda12]"),
     ("scikit-learn", "real data for the demonstrations", ("scikit-learn",), "gpugrad[demo]"),
     ("matplotlib", "plots", ("matplotlib",), "gpugrad[demo]"),
@@ -32,8 +34,9 @@ def run(args: argparse.Namespace) -> int:
     """Print the report. Return 1 if gpugrad itself does not work, else 0."""
     problems = _self_test()
     _section("Versions", [*_versions(), *_blas()])
-    _section("Devices", [_cpu(), _loops(), *_gpus()])
-    _section("CUDA kernels", [_compiler(), _products(), _emulator()])
+    found = _cases()
+    _section("Devices", [_cpu(), _loops(), *_gpus(found)])
+    _section("CUDA kernels", [_compiler(found), _products(found), _emulator()])
     _section("Optional packages", [_optional(*entry) for entry in OPTIONAL])
     if problems:
         _section("Problems", problems)
@@ -50,20 +53,11 @@ def _section(title: str, rows: list[tuple[str, str]]) -> None:
     print()
 
 
-def _version(*distributions: str) -> str | None:
-    for name in distributions:
-        try:
-            return importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return None
-
-
 def _versions() -> list[tuple[str, str]]:
     import gpugrad
 
     found = [("gpugrad", gpugrad.__version__), ("python", f"{platform.python_version()} on {platform.platform()}")]
-    return found + [(name, _version(name) or f"missing: pip install {name}") for name in REQUIRED]
+    return found + [(name, installed(name) or f"missing: pip install {name}") for name in REQUIRED]
 
 
 def _blas() -> list[tuple[str, str]]:
@@ -97,18 +91,29 @@ def _loops() -> tuple[str, str]:
     problem = loops.problem()
     if problem is not None:
         return "loops", f"NumPy computes all: {problem}"
-    return "loops", f"compiled by Numba {_version('numba')}"
+    return "loops", f"compiled by Numba {installed('numba')}"
 
 
-def _gpus() -> list[tuple[str, str]]:
-    from ..backend.cuda.device import connect, diagnose
+def _cases() -> list[Case]:
+    from ..backend.cuda import nvrtc
+    from ..backend.cuda.device import why
 
-    problem = diagnose()
-    if problem is not None:
-        return [("cuda", f"not available: {problem}")]
+    return cases(look(why(), compiler=nvrtc.diagnose()))
+
+
+def _named(found: list[Case], name: str) -> str | None:
+    return next((f"not available: {case}" for case in found if case.name == name), None)
+
+
+def _gpus(found: list[Case]) -> list[tuple[str, str]]:
+    """Return a row for each GPU, or why there is none, and one for each other case of the driver and of CuPy."""
+    rows = [(case.name, str(case)) for case in found if case.name not in ("NVRTC", "cuBLASLt")]
+    if any(case.stops for case in found):
+        return [("cuda", "not available:"), *rows]
+    from ..backend.cuda.device import connect
+
     runtime = connect(0).xp.library.cuda.runtime
     driver = runtime.driverGetVersion()
-    rows = []
     for i in range(runtime.getDeviceCount()):
         about = runtime.getDeviceProperties(i)
         capability, memory = f"{about['major']}.{about['minor']}", about["totalGlobalMem"] / 2**30
@@ -117,25 +122,18 @@ def _gpus() -> list[tuple[str, str]]:
     return rows
 
 
-def _compiler() -> tuple[str, str]:
+def _compiler(found: list[Case]) -> tuple[str, str]:
     from ..backend.cuda import nvrtc
 
-    problem = nvrtc.diagnose()
-    if problem is not None:
-        return "NVRTC", f"not available: {problem}"
+    if problem := _named(found, "NVRTC"):
+        return "NVRTC", problem
     tools = nvrtc.toolchain()
     return "NVRTC", f"{tools.version[0]}.{tools.version[1]}, headers in {tools.headers}"
 
 
-def _products() -> tuple[str, str]:
+def _products(found: list[Case]) -> tuple[str, str]:
     """Say who multiplies matrices on a GPU, and what is lost if it is not cuBLASLt."""
-    if version := _version("nvmath-python"):
-        return "cuBLASLt", f"through nvmath-python {version}"
-    return "cuBLASLt", (
-        "not available: nvmath-python is missing. CuPy multiplies instead: 16-bit products are computed in float32, "
-        "without tensor cores; biases, activations and their gradients are calls of their own; a step with products "
-        "cannot be captured in a CUDA graph"
-    )
+    return "cuBLASLt", _named(found, "cuBLASLt") or f"through nvmath-python {installed('nvmath-python')}"
 
 
 def _emulator() -> tuple[str, str]:
@@ -146,7 +144,7 @@ def _emulator() -> tuple[str, str]:
 
 
 def _optional(name: str, use: str, distributions: tuple, extra: str) -> tuple[str, str]:
-    version = _version(*distributions)
+    version = installed(*distributions)
     return name, f"{version} ({use})" if version else f"missing ({use}): pip install '{extra}'"
 
 

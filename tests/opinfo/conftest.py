@@ -9,9 +9,3 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-@pytest.fixture
-def most(request):
-    """How many samples of each name run: None for all, with `--whole`."""
-    return None if request.config.getoption("--whole") else 2

@@ -15,6 +15,7 @@ from .. import namespace
 from ..device import CONNECTED, Device, register, register_arrays
 from .arguments import by_value
 from .corrections import corrections
+from .diagnosis import explain
 from .gemm import Product
 from .graphs import CudaGraph
 from .memory import CudaMemory
@@ -22,7 +23,6 @@ from .sources import Source
 
 _HERE = nullcontext()
 _LEAST = 75  # compute capability: what the newest NVRTC still compiles for
-_INSTALL = "pip install 'gpugrad[cuda13]' (CUDA 13 driver) or 'gpugrad[cuda12]'"
 
 
 class CudaDevice(Device):
@@ -210,12 +210,16 @@ def connect(index: int) -> Device:
 
 def diagnose() -> str | None:
     """Return why cuda does not work here and what to do, or None if it works."""
+    failure = why()
+    return None if failure is None else explain(failure)
+
+
+def why() -> Exception | None:
+    """Return what CuPy raises here when it is imported and asked for GPUs, or None if it finds some."""
     try:
         import cupy
-    except ImportError as error:
-        return f"CuPy cannot be imported ({error}); install it with {_INSTALL}"
-    try:
+
         count = cupy.cuda.runtime.getDeviceCount()
     except Exception as error:  # CuPy raises its own runtime errors here, of several classes
-        return f"CuPy {cupy.__version__} finds no usable NVIDIA driver ({error}); install or update the driver"
-    return None if count else "the NVIDIA driver reports no GPU"
+        return error
+    return None if count else DeviceError("the NVIDIA driver reports no GPU")

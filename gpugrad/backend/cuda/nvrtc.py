@@ -18,11 +18,11 @@ from typing import Any
 
 from ...errors import KernelError
 from .. import builds
+from .diagnosis import INSTALL
 from .sources import Source
 
 # No -ftz and no fast math: denormals survive, as on the CPU. `resources` reads the log of `-v`.
 _OPTIONS = ("-std=c++17", "-lineinfo", "--ptxas-options=-v")
-_INSTALL = "pip install 'gpugrad[cuda13]' (CUDA 13 driver) or 'gpugrad[cuda12]'"
 _NAMES = "__nv_name_map"  # the file that NVRTC writes the instances' names to
 _CARRIED = "compiled-by"  # the file in a cache that is carried to other machines
 _SHOWN = 5  # errors that a message shows
@@ -60,9 +60,9 @@ def toolchain() -> Toolchain:
         found = find_nvidia_header_directory("cudart")
     except (ImportError, RuntimeError) as error:  # the library is looked for at the first call
         reason = str(error).strip().splitlines()[0]
-        raise KernelError(f"NVRTC, NVIDIA's compiler, cannot be used ({reason}); install it with {_INSTALL}") from None
+        raise KernelError(f"NVRTC, NVIDIA's compiler, cannot be used ({reason}); install it with {INSTALL}") from None
     if found is None or not (headers := Path(found) / "cuda_fp16.h").is_file():
-        raise KernelError(f"CUDA's headers (cuda_fp16.h) are not found; install them with {_INSTALL}")
+        raise KernelError(f"CUDA's headers (cuda_fp16.h) are not found; install them with {INSTALL}")
     defined = re.search(r"#define\s+CUDART_VERSION\s+(\d+)", (headers.parent / "cuda_runtime_api.h").read_text())
     return Toolchain((major, minor), headers.parent, defined[1] if defined else "unknown")
 
