@@ -250,7 +250,7 @@ def _paths(op: Op) -> Iterator[str]:
             continue
         where = getattr(path.forward, "__module__", "") or type(path.forward).__module__
         module = importlib.import_module(where)
-        backward = "forward and backward" if getattr(path, "_backward", None) else "forward"
+        backward = "forward and backward" if path.backward_function is not None else "forward"
         rows.append(
             [f"``{kind}``", f"{backward}: {link(str(module.__file__))}", _kernels(family) if kind == "cuda" else ""]
         )
