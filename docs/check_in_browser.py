@@ -1,9 +1,9 @@
 """Looks at built pages in a browser: `python docs/check_in_browser.py [DIR] [--shots DIR]`, which exits 1 at a fault.
 
 Needs Chromium and its driver (Debian: chromium, chromium-driver), Selenium and axe-core-python. Each page is opened
-light and dark, on a screen and at a phone's width. Faults are broken links (check_links.py), errors in the console, pages
-wider than the screen, what axe-core calls serious or critical, a search that finds nothing, and a question of the start
-page without a card.
+light and dark, on a screen and at a phone's width. Faults are broken links (check_links.py), errors in the console,
+pages wider than the screen, what axe-core calls serious or critical, a search that finds nothing, and a question of
+the start page without a card.
 """
 
 import argparse

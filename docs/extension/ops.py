@@ -75,7 +75,8 @@ def _names(op: Op) -> Iterator[str]:
     said += [f"in place ``x.{op.name}_()``"] if op.inplace else []
     if said:
         yield f"As a method: {', '.join(said)}.\n"
-    yield f".. only:: html\n\n   Elsewhere: {_elsewhere(op)}\n" if _elsewhere(op) else ""
+    if elsewhere := _elsewhere(op):
+        yield f"Elsewhere: {elsewhere}.\n"
 
 
 def _elsewhere(op: Op) -> str:
