@@ -48,11 +48,13 @@ html_theme = "pydata_sphinx_theme"
 html_title = f"gpugrad {version}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_favicon = "_static/mark.svg"
+html_context = {"default_mode": "auto"}
 html_copy_source = False
 html_show_sourcelink = False
 html_sidebars = {"index": [], "generated/source/**": [], "generated/performance": [], "generated/notes": []}
 html_theme_options = {
-    "logo": {"text": "gpugrad"},
+    "logo": {"text": "gpugrad", "image_light": "_static/mark.svg", "image_dark": "_static/mark.svg"},
     "navbar_align": "left",
     "header_links_before_dropdown": 7,
     "collapse_navigation": True,

@@ -67,7 +67,7 @@ def subject_page(title: str, names: list[str], shown: dict[int, str]) -> str:
     rows = [[_name(name), summary(getattr(gg, name).__doc__ or "")] for name in names]
     parts = [
         heading(title),
-        table(["name", ""], rows, "25 75"),
+        table(["name", "what it is"], rows, "25 75"),
         *(entry("gpugrad", name, getattr(gg, name), shown) for name in others),
     ]
     return "\n".join([*parts, _toctree([f"/generated/ops/{name}" for name in ops]) if ops else ""])
@@ -113,7 +113,7 @@ def _building_blocks(ops: list[Op]) -> str:
     )
     rows = [[f":doc:`{op.name} </generated/ops/{op.name}>`", summary(op.__doc__ or "")] for op in ops]
     tree = _toctree([f"/generated/ops/{op.name}" for op in ops])
-    return "\n".join([heading("Building blocks"), text, table(["op", ""], rows, "30 70"), tree])
+    return "\n".join([heading("Building blocks"), text, table(["op", "what it is"], rows, "30 70"), tree])
 
 
 def _package(folder: Folder, slug: str, module: ModuleType, shown: dict[int, str]) -> None:
@@ -127,7 +127,7 @@ def _package(folder: Folder, slug: str, module: ModuleType, shown: dict[int, str
     rows = [
         [f":py:obj:`{name} <{module.__name__}.{name}>`", summary(getattr(module, name).__doc__ or "")] for name in names
     ]
-    listed = table(["name", ""], rows, "30 70")
+    listed = table(["name", "what it is"], rows, "30 70")
     if len(names) <= MOST or len(groups) < 3:
         entries = [entry(module.__name__, name, getattr(module, name), shown) for name in names]
         folder.write(f"api/{slug}/index.rst", "\n".join([title, about, where, listed, *entries]))

@@ -75,7 +75,8 @@ def _names(op: Op) -> Iterator[str]:
     said += [f"in place ``x.{op.name}_()``"] if op.inplace else []
     if said:
         yield f"As a method: {', '.join(said)}.\n"
-    yield f".. only:: html\n\n   Elsewhere: {_elsewhere(op)}\n" if _elsewhere(op) else ""
+    if elsewhere := _elsewhere(op):
+        yield f"Elsewhere: {elsewhere}.\n"
 
 
 def _elsewhere(op: Op) -> str:
@@ -250,7 +251,7 @@ def _paths(op: Op) -> Iterator[str]:
             continue
         where = getattr(path.forward, "__module__", "") or type(path.forward).__module__
         module = importlib.import_module(where)
-        backward = "forward and backward" if getattr(path, "_backward", None) else "forward"
+        backward = "forward and backward" if path.backward_function is not None else "forward"
         rows.append(
             [f"``{kind}``", f"{backward}: {link(str(module.__file__))}", _kernels(family) if kind == "cuda" else ""]
         )

@@ -33,6 +33,8 @@ def write(folder: Folder) -> None:
 
 def page(text: str, folder: Path) -> str:
     """Return the text of a README in `folder` as a page: links to files lead to pages, diagrams are drawn."""
+    if "\n## " not in text:
+        text = re.sub(r"^### ", "## ", text, flags=re.MULTILINE)  # a page has no gaps in its levels
     parts, at = [], 0
     for fence in FENCE.finditer(text):
         parts += [_prose(text[at : fence.start()], folder), _fence(fence[2], fence[3], fence[0])]
