@@ -44,7 +44,7 @@ class DigitGeneration(Recipe):
     goals = {"samples that a classifier reads as asked": Goal(0.90), "classifier's accuracy on digits": Goal(0.97)}
     epochs = 1
     batch_size = 64
-    classifier_epochs = 30
+    classifier_epochs = 60
     judged = 1000  # samples
 
     def networks(self) -> dict[str, Module]:
