@@ -65,7 +65,9 @@ def browser() -> webdriver.Chrome:
     for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--disable-dev-shm-usage"):
         options.add_argument(word)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})  # type: ignore[arg-type]
-    return webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+    driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+    driver.set_script_timeout(300)
+    return driver
 
 
 def show(driver: Any, address: str, size: tuple[int, int], scheme: str) -> None:

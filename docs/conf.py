@@ -35,7 +35,6 @@ autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autosummary_generate = False
 python_use_unqualified_type_names = True
-python_maximum_signature_line_length = 96
 add_module_names = False
 toc_object_entries = False
 
