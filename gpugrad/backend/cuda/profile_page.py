@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .emulator.lines import Place
 from .gpus import GPU
-from .profile_text import percent, size, summary
+from .profile_text import counted, percent, sizes, summary
 from .profiles import Access, KernelProfile, Line, file_lines
 
 _AROUND = 8  # lines of source shown before and after those that did something
@@ -54,10 +54,11 @@ def page(profiled: Sequence[KernelProfile], gpu: GPU) -> str:
     kernels = list(enumerate(profiled, 1))
     links = "".join(f'<li><a href="#k{i}">{escape(k.name)}</a> {_short(k)}</li>' for i, k in kernels)
     parts = "".join(_section(i, kernel) for i, kernel in kernels) or "<p>No kernel ran.</p>"
+    title = f"Profile of {counted(len(kernels), 'kernel')} on the emulated device"
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>Profile of {len(kernels)} kernels</title><style>{_STYLE}</style></head><body>
-<h1>Profile of {len(kernels)} kernels on the emulated device</h1>
+<title>{title}</title><style>{_STYLE}</style></head><body>
+<h1>{title}</h1>
 <nav aria-label="Kernels"><ol>{links}</ol></nav><main>{parts}</main>
 <footer>Counts are of the accesses that the emulator saw. Times are a model of the {escape(gpu.name)}
 ({escape(gpu.source)}), not measured: caches forget nothing, latency costs nothing.</footer></body></html>
@@ -71,7 +72,7 @@ def _short(kernel: KernelProfile) -> str:
 
 def _section(number: int, kernel: KernelProfile) -> str:
     facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>" for name, text in summary(kernel))
-    launch = f"{size(kernel.grid)} blocks of {size(kernel.block)} threads, {kernel.shared} bytes of shared memory"
+    launch = sizes(kernel)
     files = "".join(_file(kernel, file) for file in _files(kernel))
     return f"""<section id="k{number}"><h2>{escape(kernel.name)}</h2>
 <dl><dt>launch</dt><dd>{launch}</dd>{facts}</dl>
@@ -87,7 +88,7 @@ def _times(kernel: KernelProfile) -> str:
         f'<span class="bar"><i style="width:{100 * seconds / most:.1f}%"></i></span></td></tr>'
         for name, seconds in sorted(kernel.bound.seconds.items(), key=lambda item: -item[1])
     )
-    return f'<div class="scroll times"><table>{rows}</table></div>'
+    return f'<div class="scroll times" tabindex="0"><table>{rows}</table></div>'
 
 
 def _files(kernel: KernelProfile) -> list[str]:
@@ -100,11 +101,11 @@ def _files(kernel: KernelProfile) -> list[str]:
 def _file(kernel: KernelProfile, file: str) -> str:
     lines = {place.line: line for place, line in kernel.by_line().items() if place.file == file}
     most = max((_units(line.accesses) for line in kernel.by_line().values()), default=0) or 1
-    heads = ("", "", "sectors / request", "needed", "turns / request", "conflicts", "lanes")
+    heads = ("line", "part", "sectors / request", "needed", "turns / request", "conflicts", "lanes")
     head = "".join(f"<th>{text}</th>" for text in heads) + '<th class="code">source</th>'
     rows = "".join(_rows(file_lines(kernel.source, file), lines, most))
     name = escape(Path(file).name)
-    return f'<h3>{name}</h3><div class="scroll"><table><tr>{head}</tr>{rows}</table></div>'
+    return f'<h3>{name}</h3><div class="scroll" tabindex="0"><table><tr>{head}</tr>{rows}</table></div>'
 
 
 def _rows(texts: list[str], lines: dict[int, Line], most: int) -> Iterator[str]:

@@ -19,7 +19,7 @@ def written(kernels: Sequence[KernelProfile]) -> str:
 
 
 def _kernel(kernel: KernelProfile) -> str:
-    lines = [f"{kernel.name}  {size(kernel.grid)} blocks of {size(kernel.block)} threads, {kernel.shared} bytes shared"]
+    lines = [f"{kernel.name}  {sizes(kernel)}"]
     lines += [f"  {name}: {text}" for name, text in summary(kernel)]
     rows = [(line, access) for line in kernel.lines for access in line.accesses]
     rows.sort(key=lambda row: (-row[1].conflicts, -row[1].units))
@@ -101,7 +101,17 @@ def _bytes(count: int) -> str:
     )
 
 
-def size(sizes: Size) -> str:
-    """Return a grid or a block as "16 x 4"."""
+def sizes(kernel: KernelProfile) -> str:
+    """Return a launch's sizes as text."""
+    blocks, threads = _size(kernel.grid), _size(kernel.block)
+    return f"{blocks} block{'' if blocks == '1' else 's'} of {threads} threads, {kernel.shared} bytes of shared memory"
+
+
+def _size(sizes: Size) -> str:
     x, y, z = sizes
     return f"{x} x {y} x {z}" if z > 1 else f"{x} x {y}" if y > 1 else str(x)
+
+
+def counted(number: int, what: str) -> str:
+    """Return "1 kernel" or "2 kernels"."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
