@@ -1,4 +1,4 @@
-"""`python -m tests.packaging [archives] [wheel] [oldest]`."""
+"""`python -m tests.shipping [archives] [wheel] [oldest]`."""
 
 import argparse
 import sys
@@ -13,7 +13,7 @@ PARTS = ("archives", "wheel", "oldest")
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the parts that are named, or all. Return 1 if the archives are wrong, else 0."""
-    parser = argparse.ArgumentParser(prog="python -m tests.packaging", description="Try what reaches a user.")
+    parser = argparse.ArgumentParser(prog="python -m tests.shipping", description="Try what reaches a user.")
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of: {', '.join(PARTS)}")
     parts = parser.parse_args(arguments).parts or PARTS
     if unknown := set(parts) - set(PARTS):

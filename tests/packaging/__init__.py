@@ -1,7 +1,0 @@
-"""What reaches a user: the archives that are built, an empty environment, and the oldest dependencies.
-
-python -m tests.packaging            # all of it
-python -m tests.packaging archives   # wheel and sdist: their contents, and the version in all places
-python -m tests.packaging wheel      # the wheel in an empty environment, far from this checkout
-python -m tests.packaging oldest     # the oldest versions that pyproject.toml allows: the ops' checks, some tests
-"""
