@@ -72,7 +72,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.real_cupy", description=(__doc__ or "").split("\n\n")[0])
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(names)} (default: all)")
     parser.add_argument("--whole", action="store_true", help="every check of every op")
-    parser.add_argument("--newest", action="store_true", help="also the names of the newest CuPy that pip finds")
+    parser.add_argument("--newest", action="store_true", help="also the names of the newest and the oldest CuPy")
     parser.add_argument("-v", "--verbose", action="store_true", help="show the output of parts that passed, too")
     options = parser.parse_args()
     if unknown := set(options.parts) - set(names):

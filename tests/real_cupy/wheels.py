@@ -1,24 +1,32 @@
-"""Other wheels of CuPy, whose names are compared and which run nothing: CUDA 12, and the newest versions."""
+"""Other wheels of CuPy, whose names are compared and which run nothing: CUDA 12, the oldest and the newest versions."""
 
 from __future__ import annotations
 
 import json
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
 from . import libraries
-from .environment import CUPY, Environment
+from .environment import CUPY, ROOT, Environment
 
 _DISTRIBUTIONS = ("cupy-cuda12x", "cupy-cuda13x")
 
 
 def make(environment: Environment, newest: bool) -> list[Path]:
-    """Return the folders with the wheels: CUDA 12's of the pinned version, and the newest ones if they are newer."""
+    """Return the folders with the wheels: CUDA 12's of the pinned version; with newest also the ends of the range."""
     wanted = {("cupy-cuda12x", CUPY)}
     if newest:
         wanted |= {(name, _newest(environment, name)) for name in _DISTRIBUTIONS}
+        wanted |= {("cupy-cuda12x", oldest())}
     return list(_installed(environment, sorted(wanted - {("cupy-cuda13x", CUPY)})))
+
+
+def oldest() -> str:
+    """Return the oldest version that gpugrad's extra cuda12 allows, "14"."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    return next(text.partition(">=")[2] for text in extras["cuda12"] if text.startswith("cupy"))
 
 
 def _newest(environment: Environment, name: str) -> str:
