@@ -9,6 +9,7 @@ processes, another library or more time.
 import contextlib
 import doctest
 import io
+import linecache
 import re
 import shlex
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ def run(page, name, folder):
     """Yield (block, what it printed, the output that the page shows, or None) of each `python` block, run in order."""
     namespace = {"__name__": "page", "__file__": str(folder / "page.py")}
     found = blocks(page)
-    for block, after in zip(found, [*found[1:], None], strict=True):
+    for block, after in zip(found, [*found[1:], None], strict=False):  # a page may have no block
         if block.caption:
             (folder / block.caption).write_text(block.text)
         if block.language == "py":
@@ -70,7 +71,9 @@ def run(page, name, folder):
             continue
         out, file = io.StringIO(), str(folder / (block.caption or "train.py"))  # where messages say that a line is
         with contextlib.redirect_stdout(out):
-            exec(compile("\n" * (block.line - 1) * (not block.caption) + block.text, file, "exec"), namespace)
+            code = "\n" * (block.line - 1) * (not block.caption) + block.text
+            linecache.cache[file] = len(code), None, code.splitlines(True), file  # so that messages quote the line
+            exec(compile(code, file, "exec"), namespace)
         between = page[block.end : after.start] if after is not None else "\n" * 9
         follows = after is not None and after.language == "output" and between.count("\n") < 5
         yield block, out.getvalue(), after if follows else None
