@@ -94,7 +94,11 @@ def entry(module: str, name: str, value: Any, shown: dict[int, str]) -> str:
     if inspect.isclass(value) and issubclass(value, BaseException):
         return f".. autoexception:: {full}\n   :show-inheritance:\n"
     if inspect.isclass(value):
-        return f".. autoclass:: {full}\n   :members:\n   :show-inheritance:\n"
+        bases = [base for base in value.__bases__ if base is not object and not base.__name__.startswith("_")]
+        return (
+            f".. autoclass:: {full}\n   :members:\n   :exclude-members: function\n"
+            + "   :show-inheritance:\n" * bool(bases)
+        )
     if inspect.isroutine(value):
         return f".. autofunction:: {full}\n"
     if isinstance(value, ModuleType):
@@ -132,17 +136,24 @@ def _package(folder: Folder, slug: str, module: ModuleType, shown: dict[int, str
         entries = [entry(module.__name__, name, getattr(module, name), shown) for name in names]
         folder.write(f"api/{slug}/index.rst", "\n".join([title, about, where, listed, *entries]))
         return
-    for group, members in groups.items():
+    for group, members in sorted(groups.items()):
         folder.write(f"api/{slug}/{group}.rst", _group_page(module, group, members, shown))
-    folder.write(f"api/{slug}/index.rst", "\n".join([title, about, where, listed, _toctree(list(groups))]))
+    folder.write(
+        f"api/{slug}/index.rst",
+        "\n".join([title, about, where, listed, _toctree([f"{_title(group)} <{group}>" for group in sorted(groups)])]),
+    )
 
 
 def _group_page(module: ModuleType, group: str, members: list[str], shown: dict[int, str]) -> str:
     about = importlib.import_module(f"{module.__name__}.{group}").__doc__ if group != "others" else ""
     values = [getattr(module, name) for name in members]
     entries = [entry(module.__name__, name, value, shown) for name, value in zip(members, values, strict=True)]
-    title = group.replace("_", " ").capitalize()
+    title = _title(group)
     return "\n".join([heading(f"{title} ({module.__name__})"), rst(about or ""), *entries])
+
+
+def _title(group: str) -> str:
+    return group.replace("_", " ").capitalize()
 
 
 def public_names(module: ModuleType) -> list[str]:
