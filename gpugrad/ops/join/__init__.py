@@ -1,7 +1,9 @@
 """Joining arrays, cutting them and repeating them."""
 
 from collections.abc import Sequence
+from functools import reduce
 from math import prod
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -102,7 +104,7 @@ def _cut_rule(g: Any, at: Sequence[int], axis: int, x_shape: tuple) -> Any:
     if bounds == sorted(bounds):
         return op_for("concatenate", g[0])(g, axis=axis)
     pieces = zip(g, _pieces(x_shape, at, axis), strict=True)  # they overlap, or leave gaps
-    return sum(xp(part).put_add(part, index=index, shape=x_shape) for part, index in pieces)
+    return reduce(add, (xp(part).put_add(part, index=index, shape=x_shape) for part, index in pieces))
 
 
 cut.vjp(x=_cut_rule)
