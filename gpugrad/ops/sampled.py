@@ -90,10 +90,11 @@ def interp(x, xp, fp, left=None, right=None, period=None):
 
 def every_gradient(x: Any, *, spacing: Any = 1, dim: Any = None, edge_order: int = 1) -> tuple[Tensor, ...]:
     """Return PyTorch's `gradient`: a tuple, also for one axis; `spacing` holds what `varargs` are."""
+    x = asarray(x)
     spacings = spacing if isinstance(spacing, (tuple, list)) else (1 if spacing is None else spacing,)
-    count = asarray(x).ndim if dim is None else 1 if isinstance(dim, int) else len(dim)
-    if isinstance(spacing, (tuple, list)) and len(spacing) != count:
-        raise ShapeError(f"gradient: {len(spacing)} spacings for {count} axes; one for all is a number by itself")
+    axes = x.ndim if dim is None else 1 if isinstance(dim, int) else len(dim)
+    if spacings is spacing and len(spacings) != axes:
+        raise ShapeError(f"gradient: spacing holds {len(spacings)} for {axes} axes; give one for each, or a number")
     made = gradient(x, *spacings, axis=dim, edge_order=edge_order)
     return made if isinstance(made, tuple) else (made,)
 
@@ -110,9 +111,9 @@ def gradient(x, *varargs, axis=None, edge_order=1) -> Any:
     """
     x = asarray(x)
     x = x if x.dtype.kind in "fcV" else x.to(dtype=float)
-    axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
+    axes = range(x.ndim) if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
     spacings = varargs if len(varargs) > 1 else varargs * len(axes) if varargs else (1.0,) * len(axes)
-    if len({axis % max(1, x.ndim) for axis in axes}) < len(axes):
+    if len({i % max(1, x.ndim) for i in axes}) < len(axes):
         raise ShapeError(f"gradient: an axis is named twice in {tuple(axes)}")
     if len(spacings) != len(axes) or edge_order not in (1, 2):
         raise ShapeError(f"gradient: {len(varargs)} spacings for {len(axes)} axes, edge_order={edge_order}")
