@@ -61,14 +61,15 @@ def run(page, name, folder):
     """Yield (block, what it printed, the output that the page shows, or None) of each `python` block, run in order."""
     namespace = {"__name__": "page", "__file__": str(folder / "page.py")}
     found = blocks(page)
-    for block, after in zip(found, [*found[1:], None], strict=True):
+    (folder / "train.py").write_text(page)  # where messages find the lines that they show
+    for block, after in zip(found, [*found[1:], None], strict=False):
         if block.caption:
             (folder / block.caption).write_text(block.text)
         if block.language == "py":
             compile(block.text, name, "exec")
         if block.language != "python":
             continue
-        out, file = io.StringIO(), str(folder / (block.caption or "train.py"))  # where messages say that a line is
+        out, file = io.StringIO(), str(folder / (block.caption or "train.py"))
         with contextlib.redirect_stdout(out):
             exec(compile("\n" * (block.line - 1) * (not block.caption) + block.text, file, "exec"), namespace)
         between = page[block.end : after.start] if after is not None else "\n" * 9
