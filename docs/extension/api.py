@@ -34,7 +34,7 @@ def write(folder: Folder) -> None:
     subjects, shown = dict(_subjects()), {}
     for slug, (title, names) in subjects.items():
         folder.write(f"functions/{slug}.rst", subject_page(title, names, shown))
-    rows = [[f":doc:`{title} <{slug}>`", _list(names)] for slug, (title, names) in subjects.items()]
+    rows = [[f":doc:`{title.replace('`', '')} <{slug}>`", _list(names)] for slug, (title, names) in subjects.items()]
     hidden = [op for name, op in own_ops().items() if getattr(gg, name, None) is not op]
     folder.write("functions/building_blocks.rst", _building_blocks(hidden))
     text = (
