@@ -26,6 +26,7 @@ from . import autograd as autograd
 from . import cuda as cuda
 from . import distributed as distributed
 from . import distributions as distributions
+from . import einops as einops
 from . import fft as fft
 from . import func as func
 from . import linalg as linalg

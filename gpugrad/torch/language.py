@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable, Iterable
 from functools import wraps
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -154,16 +155,21 @@ def passing(module: str, *sources: str, adapt: Callable[[Any], Any] = passed_thr
 
     def find(name: str) -> Any:
         own = import_module(module)
-        if f"{module}.{name}" in sys.modules:
-            return sys.modules[f"{module}.{name}"]
+        loaded = sys.modules.get(f"{module}.{name}")
+        if loaded is not None and type(loaded) is ModuleType:
+            return loaded
         if not name.startswith("__"):
             for source in sources:
                 try:
                     found = getattr(import_module(source), name)
                 except AttributeError:
                     continue
+                if loaded is not None and isinstance(found, ModuleType):
+                    return loaded
                 vars(own)[name] = found = adapt(found)
                 return found
+        if loaded is not None:  # an alias, whose name no function has (as nn.utils.weight_norm does)
+            return loaded
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
 
     return find

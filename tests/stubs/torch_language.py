@@ -50,7 +50,7 @@ PAIRS = {
     **dict.fromkeys(("median", "nanmedian"), ("input", "input, dim: builtins.int, keepdim: builtins.bool = False")),
 }
 OF_PAIRS = {"sort", "topk", "kthvalue", "mode", "cummax", "cummin"}
-MODULES = "amp autograd cuda distributed distributions fft func linalg nn optim special utils"
+MODULES = "amp autograd cuda distributed distributions einops fft func linalg nn optim special utils"
 
 
 def written(name: str, parameters: Iterable[Parameter], op: Op | None) -> list[str]:

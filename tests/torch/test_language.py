@@ -144,6 +144,12 @@ def test_layers_that_ask_for_sizes_take_tensors_that_speak_torch():
     assert speaks_torch(solved) and solved.tolist() == [1.0] * 6
 
 
+def test_a_function_comes_before_the_module_of_its_name():
+    layer = nn.utils.weight_norm(nn.Linear(2, 3))
+    assert layer.weight.shape == (3, 2) and callable(nn.utils.spectral_norm)
+    assert nn.utils.rnn.pad_sequence([torch.ones(2), torch.ones(1)]).shape == (2, 2)
+
+
 def test_a_layer_of_gpugrad_is_adopted():
     class Net(nn.Module):
         def __init__(self):
