@@ -10,6 +10,7 @@ from typing import Any
 from einops.layers import RearrangeMixin, ReduceMixin
 from einops.layers._einmix import _EinmixMixin
 
+from ..nn.init import uniform_
 from ..ops.creation import zeros
 from .language import TABLE
 from .modules import Module, Parameter
@@ -55,7 +56,7 @@ class EinMix(_EinmixMixin, Module):
 
     def _create_parameters(self, weight_shape: Any, weight_bound: float, bias_shape: Any, bias_bound: float) -> None:
         def made(shape: Any, bound: float) -> Any:
-            return None if shape is None else Parameter(zeros(*shape).uniform_(-bound, bound))
+            return None if shape is None else Parameter(uniform_(zeros(*shape), -bound, bound))
 
         self.weight, self.bias = made(weight_shape, weight_bound), made(bias_shape, bias_bound)
 
