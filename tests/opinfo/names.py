@@ -16,6 +16,7 @@ from gpugrad.ops.methods import COMPARISONS, OPERATORS
 # `keepdim=`, `unbiased=`) choose PyTorch's meaning.
 NUMPY_MEANING = {
     "linalg.solve": "b is a vector only if it has one axis",
+    "linalg.solve_ex": "b is a vector only if it has one axis",
     "squeeze": "an axis named has length 1",
     "equal": "elementwise",
     "max": "the values alone",
