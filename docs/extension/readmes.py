@@ -10,6 +10,7 @@ PAGES = {
     "gpugrad/autograd/README.md": "inside/autograd",
     "gpugrad/cuda/README.md": "inside/kernels",
     "gpugrad/cuda/MACHINE_CODE.md": "inside/machine_code",
+    "gpugrad/cuda/ACCESSES.md": "inside/accesses",
     "gpugrad/distributed/README.md": "inside/distributed",
     "gpugrad/distributed/SCALING.md": "inside/scaling",
     "gpugrad/torch/README.md": "inside/torch",
