@@ -32,10 +32,15 @@ class Links(HTMLParser):
             self.links.append(link)
 
 
+def pages_of(site: Path) -> list[Path]:
+    """Return the pages; what lies in `_static` are the theme's own files."""
+    return [page for page in sorted(site.rglob("*.html")) if "_static" not in page.relative_to(site).parts]
+
+
 def broken(site: Path) -> Iterator[str]:
     """Yield a line for each link of the pages in `site` whose file or place in it does not exist."""
     site = site.resolve()
-    pages = {page: Links(page) for page in sorted(site.rglob("*.html"))}
+    pages = {page: Links(page) for page in pages_of(site)}
     for page, found in pages.items():
         for link in sorted(set(found.links)):
             parts = urlsplit(link)
@@ -52,7 +57,7 @@ def broken(site: Path) -> Iterator[str]:
 
 def elsewhere(site: Path) -> list[str]:
     """Return the addresses of other sites that pages link to or load from."""
-    links = [link for page in site.rglob("*.html") for link in Links(page).links]
+    links = [link for page in pages_of(site) for link in Links(page).links]
     return sorted({link for link in links if urlsplit(link).scheme.startswith("http")})
 
 
@@ -69,7 +74,7 @@ def main() -> int:
         print("\n".join(elsewhere(args.site)))
         return 0
     found = list(broken(args.site))
-    print("\n".join([*found, f"{len(found)} broken links in {len(list(args.site.rglob('*.html')))} pages"]))
+    print("\n".join([*found, f"{len(found)} broken links in {len(pages_of(args.site))} pages"]))
     return 1 if found else 0
 
 
