@@ -74,8 +74,9 @@ def show(driver: Any, address: str, size: tuple[int, int], scheme: str) -> None:
     """Open a page at a size, for a reader who prefers light or dark."""
     metrics = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": size[0] < 600}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    preferred = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", preferred)
+    wishes = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}  # colors are judged at rest
+    features = [{"name": name, "value": value} for name, value in wishes.items()]
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
     driver.get(address)
 
 
