@@ -5,6 +5,7 @@ import pytest
 from recipes.runs import quick_run
 
 import gpugrad as gg
+from gpugrad.optim.swa_utils import AveragedModel
 from gpugrad.recipes.diffusion import Denoiser, Diffusion
 from gpugrad.recipes.gan import Adversaries
 from gpugrad.recipes.vae import Autoencoding
@@ -48,14 +49,17 @@ def test_the_loss_of_the_autoencoder():
 
 
 def test_the_losses_of_the_adversaries():
-    pair = gg.nn.ModuleDict({"generator": Constant(np.zeros(64)), "discriminator": Constant([0.4])})
+    generator = Constant(np.zeros(64))
+    networks = {"generator": generator, "averaged": AveragedModel(generator), "discriminator": Constant([0.4])}
+    networks = gg.nn.ModuleDict(networks)
     p = 1 / (1 + np.exp(-0.4))
-    optimizers = [gg.optim.SGD(pair[name].parameters(), lr=0.0) for name in ("discriminator", "generator")]
-    trainer = Adversaries(pair, optimizers, 4, progress=False, watch=False, device="cpu")
+    optimizers = [gg.optim.SGD(networks[name].parameters(), lr=0.0) for name in ("discriminator", "generator")]
+    trainer = Adversaries(networks, optimizers, 4, progress=False, watch=False, device="cpu")
     loss = trainer.loss_of(batch()).item()
     assert loss == pytest.approx(-(0.9 * np.log(p) + 0.1 * np.log(1 - p)) - np.log(1 - p), rel=1e-5)
     trainer.train_step(batch())
     assert trainer.of_generator == [pytest.approx(-np.log(p), rel=1e-5)]
+    assert networks["averaged"].n_averaged.item() == 1
 
 
 class Knows(gg.nn.Module):
