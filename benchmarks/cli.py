@@ -154,7 +154,7 @@ def summarise(rows, facts, options, path):
         print(f"too noisy for a verdict: {len(noisy)} of {len(rows)} rows")
     write_files(rows, facts, options)
     if options.markdown:
-        print("\n" + readme.table([row | facts for row in rows], GEOMETRIC_MEAN_GOAL))
+        print("\n" + readme.table([facts | row for row in rows], GEOMETRIC_MEAN_GOAL))
 
 
 def write_files(rows, facts, options):

@@ -49,7 +49,7 @@ def forward(x: np.ndarray, weight: np.ndarray, bias, windows: Windows) -> np.nda
     """Convolve x (N, H, W, C) with weight (K, C, 3, 3) and bias (K,) or None: (N, *O, K)."""
     features, channels = weight.shape[:2]
     flat = np.ascontiguousarray(weight.transpose(2, 3, 1, 0)).reshape(9, -1)
-    kernels = (_KERNELS.astype(x.dtype) @ flat).reshape(16, channels, features)
+    kernels = gemm.product(_KERNELS.astype(x.dtype), flat).reshape(16, channels, features)
     out = memory.empty((len(x), *windows.out, features), x.dtype)
     transform = loops.transform_back.sized(4 * out.size, x.dtype)
 
@@ -96,7 +96,7 @@ def weight_gradient(g: np.ndarray, x: np.ndarray, windows: Windows) -> np.ndarra
     sums = multiply_each(part, _split(x, features, windows))
     for more in sums[1:]:
         sums[0] += more
-    grad = _KERNELS.T.astype(x.dtype) @ sums[0].reshape(16, -1)
+    grad = gemm.product(_KERNELS.T.astype(x.dtype), sums[0].reshape(16, -1))
     return np.ascontiguousarray(grad.reshape(3, 3, channels, features).transpose(3, 2, 0, 1))
 
 
