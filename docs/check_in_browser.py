@@ -20,7 +20,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from check_links import SITE, broken
+from check_links import arguments, broken
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -152,14 +152,10 @@ def look(site: Path, shots: Path | None, pages: tuple[str, ...]) -> Iterator[str
 def main() -> int:
     """Print the faults, and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("site", nargs="?", type=Path, default=SITE, metavar="DIR", help="the built pages")
     parser.add_argument("--shots", type=Path, metavar="DIR", help="write a picture of each page")
     parser.add_argument("--pages", nargs="+", default=PAGES, metavar="PAGE", help="instead of the fifteen")
     parser.add_argument("--no-links", action="store_true", help="do not look for broken links")
-    args = parser.parse_args()
-    if not (args.site / "index.html").is_file():
-        print(f"{args.site} holds no pages: gpugrad docs --build", file=sys.stderr)
-        return 2
+    args = arguments(parser)
     if args.shots:
         args.shots.mkdir(parents=True, exist_ok=True)
     count = 0

@@ -61,15 +61,21 @@ def elsewhere(site: Path) -> list[str]:
     return sorted({link for link in links if urlsplit(link).scheme.startswith("http")})
 
 
-def main() -> int:
-    """Print what is broken, and return the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Return the arguments, with the folder `site` of the built pages; exit with status 2 if it holds none."""
     parser.add_argument("site", nargs="?", type=Path, default=SITE, metavar="DIR", help="the built pages")
-    parser.add_argument("--elsewhere", action="store_true", help="list links to other sites")
     args = parser.parse_args()
     if not (args.site / "index.html").is_file():
         print(f"{args.site} holds no pages: gpugrad docs --build", file=sys.stderr)
-        return 2
+        sys.exit(2)
+    return args
+
+
+def main() -> int:
+    """Print what is broken, and return the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--elsewhere", action="store_true", help="list links to other sites")
+    args = arguments(parser)
     if args.elsewhere:
         print("\n".join(elsewhere(args.site)))
         return 0
